@@ -1,0 +1,91 @@
+"""Deploy: create the deployment, once.
+
+The only step that reads secrets. They go into the request to Lightsail and nowhere else:
+not into what the step returns, nor into a log line or an error.
+"""
+
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lightgate.aws.lightsail import Busy
+from lightgate.compiler import Request, Source, compile_deployment
+from lightgate.deployment import Service
+from lightgate.errors import RefusedError
+from lightgate.release import pin_tag
+from lightgate.runtime import Json, Runtime, run
+from lightgate.spec import AppSpec
+from lightgate.spec_parser import parse_spec
+
+
+def handler(event: Json, context: LambdaContext) -> Json:
+    return run(deploy, event, context)
+
+
+def deploy(event: Json, runtime: Runtime) -> Json:
+    """CREATED with the version, BUSY while the service takes none, or REFUSED.
+
+    Safe to repeat: a deployment that carries this release's marker is ours, whether or
+    not the answer to its creation ever arrived.
+    """
+    release = event["release"]
+    now = runtime.now()
+    try:
+        spec = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text)
+        service = runtime.lightsail.service(spec.service)
+        if (version := service.version_of(release["id"])) is not None:
+            return _created(spec, service, version, now)
+        service.refuse_if_disabled()
+        created = runtime.lightsail.create_deployment(_request(spec, release, runtime))
+        if not isinstance(created, Busy):
+            return _created(spec, service, created, now)
+        # Our own deployment may be what the service is busy with.
+        service = runtime.lightsail.service(spec.service)
+        if (version := service.version_of(release["id"])) is not None:
+            return _created(spec, service, version, now)
+    except RefusedError as error:
+        return {"status": "REFUSED", "reasons": list(error.reasons)}
+    return _busy(created, spec, datetime.fromisoformat(release["startedAt"]), now)
+
+
+def _request(spec: AppSpec, release: Json, runtime: Runtime) -> Request:
+    pushed = runtime.registry.manifest(spec.repository, {"imageDigest": release["digest"]})
+    manifest = runtime.registry.runnable(spec.repository, pushed)
+    config = runtime.registry.config(spec.repository, manifest)
+    secrets = runtime.secrets.resolve(
+        reference
+        for container in spec.containers.values()
+        for reference in container.secrets.values()
+    )
+    reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release["digest"]))
+    source = Source(reference=reference, config=config)
+    return compile_deployment(spec, source, release["id"], secrets)
+
+
+def _created(spec: AppSpec, service: Service, version: int, now: datetime) -> Json:
+    previous = service.current
+    return {
+        "status": "CREATED",
+        "service": spec.service,
+        "version": version,
+        "previousVersion": previous.version
+        if previous is not None and previous.version != version
+        else None,
+        "gates": list(spec.gates()),
+        "unprotected": spec.unprotected,
+        "createdAt": now.isoformat(),
+        "timeoutSeconds": spec.deployment_timeout_seconds,
+        "endedAt": None,
+    }
+
+
+def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> Json:
+    """Wait for whatever is in the way, but not for ever."""
+    snapshot_seconds = spec.database.timeout_seconds if spec.database else 0
+    limit = timedelta(seconds=snapshot_seconds + spec.deployment_timeout_seconds)
+    if now - started_at < limit:
+        return {"status": "BUSY", "reason": busy.reason}
+    return {
+        "status": "REFUSED",
+        "reasons": [f"The container service was busy for too long: {busy.reason}"],
+    }

@@ -1,0 +1,21 @@
+"""PruneSnapshots: delete the restore points that the spec says are no longer wanted."""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser import parse_spec
+
+
+def handler(event: Json, context: LambdaContext) -> Json:
+    return run(prune_snapshots, event, context)
+
+
+def prune_snapshots(event: Json, runtime: Runtime) -> Json:
+    """The identifiers of the deleted snapshots; none unless `keepSnapshots` is given."""
+    release = event["release"]
+    database = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text).database
+    if database is None or database.keep_snapshots is None:
+        return {"deleted": []}
+    deleted = runtime.snapshots.prune(release["app"], database.instance, database.keep_snapshots)
+    runtime.logger.info("old snapshots are deleted", snapshots=deleted)
+    return {"deleted": deleted}

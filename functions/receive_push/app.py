@@ -1,0 +1,51 @@
+"""ReceivePush: an image arrived in ECR; start a release for each app that watches it."""
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lightgate.aws.parameters import SpecText
+from lightgate.documents import Problems, parse_json
+from lightgate.errors import RequestError, SpecError
+from lightgate.release import execution_name
+from lightgate.requests import Push, parse_push, push_request
+from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser import parse_spec
+
+
+def handler(event: Json, context: LambdaContext) -> Json:
+    return run(receive_push, event, context)
+
+
+def receive_push(event: Json, runtime: Runtime) -> Json:
+    """The names of the executions that this event started; none if it came before."""
+    try:
+        push = parse_push(event)
+    except RequestError as error:
+        # Trying again would not mend it, so it does not belong into the dead-letter queue.
+        runtime.logger.error("this is not an event of an ECR push", reasons=error.reasons)
+        return {"started": []}
+    if push is None:
+        return {"started": []}
+    watching = [spec.app for spec in runtime.apps.all() if _watches(spec, push)]
+    if not watching:
+        runtime.logger.info("no app watches this push", repository=push.repository, tag=push.tag)
+    started = []
+    for app in watching:
+        name = execution_name(app, push.digest, push.event_id)
+        if runtime.executions.start(name, push_request(app, push)):
+            started.append(name)
+    runtime.metrics.add_metric("lightgateReleasesStarted", MetricUnit.Count, len(started))
+    return {"started": started}
+
+
+def _watches(text: SpecText, push: Push) -> bool:
+    """Whether the push concerns the app.
+
+    A broken spec that still names the repository counts: the release then ends as
+    REFUSED and people hear why, instead of a push that silently does nothing.
+    """
+    try:
+        return parse_spec(text.text).watches(push.repository, push.tag)
+    except SpecError:
+        document = parse_json(text.text, Problems())
+        return isinstance(document, dict) and document.get("repository") == push.repository

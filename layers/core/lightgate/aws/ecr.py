@@ -1,0 +1,105 @@
+"""Amazon ECR: the pushed image, and the tag under which it is deployed."""
+
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lightgate.aws.clients import error_code
+from lightgate.errors import RefusedError
+from lightgate.image import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    ImageConfig,
+    Manifest,
+    config_digest,
+    parse_config,
+    platform_digest,
+)
+
+_TIMEOUT_SECONDS = 20
+_LARGEST_CONFIG_BYTES = 4 * 1024 * 1024
+
+
+class Registry:
+    """The account's own registry in this region."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3 is untyped
+        self._client = client
+
+    def manifest(self, repository: str, image: Mapping[str, str]) -> Manifest:
+        """The manifest of `{"imageDigest": …}` or `{"imageTag": …}`.
+
+        Raises:
+            RefusedError: there is no such repository or image.
+        """
+        return self._found(repository, image)[0]
+
+    def runnable(self, repository: str, manifest: Manifest) -> Manifest:
+        """The manifest of the one image in it that Lightsail can run."""
+        digest = platform_digest(manifest)
+        if digest is None:
+            return manifest
+        return self.manifest(repository, {"imageDigest": digest})
+
+    def config(self, repository: str, manifest: Manifest) -> ImageConfig:
+        """The configuration of a single image, as `docker inspect` would show it."""
+        url = self._client.get_download_url_for_layer(
+            repositoryName=repository, layerDigest=config_digest(manifest)
+        )["downloadUrl"]
+        # The address comes from ECR itself, presigned; it is never the user's.
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return parse_config(answer.read(_LARGEST_CONFIG_BYTES))
+
+    def pin(self, repository: str, manifest: Manifest, tag: str) -> str:
+        """Tag the image, and return the reference by which Lightsail pulls it.
+
+        The tag derives from the digest, so repeating this changes nothing.
+        """
+        try:
+            self._client.put_image(
+                repositoryName=repository,
+                imageManifest=manifest.text,
+                imageManifestMediaType=manifest.media_type,
+                imageDigest=manifest.digest,
+                imageTag=tag,
+            )
+        except ClientError as error:
+            if error_code(error) not in (
+                "ImageAlreadyExistsException",
+                "ImageTagAlreadyExistsException",
+            ):
+                raise
+        pinned, registry = self._found(repository, {"imageTag": tag})
+        if pinned.digest != manifest.digest:
+            raise RefusedError(
+                f"the tag {tag} of {repository} is fixed to another image, {pinned.digest}; "
+                "delete that tag, which belongs to Lightgate, and push again"
+            )
+        region = self._client.meta.region_name
+        return f"{registry}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}"
+
+    def _found(self, repository: str, image: Mapping[str, str]) -> tuple[Manifest, str]:
+        try:
+            answer = self._client.batch_get_image(
+                repositoryName=repository,
+                imageIds=[image],
+                acceptedMediaTypes=[*MANIFEST_TYPES, *INDEX_TYPES],
+            )
+        except ClientError as error:
+            if error_code(error) == "RepositoryNotFoundException":
+                raise RefusedError(
+                    f"repository: there is no ECR repository {repository} in this region"
+                ) from error
+            raise
+        if not answer.get("images"):
+            [name] = image.values()
+            raise RefusedError(f"the repository {repository} has no image {name}")
+        found = answer["images"][0]
+        manifest = Manifest(
+            digest=found["imageId"]["imageDigest"],
+            text=found["imageManifest"],
+            media_type=found.get("imageManifestMediaType") or MANIFEST_TYPES[0],
+        )
+        return manifest, found["registryId"]

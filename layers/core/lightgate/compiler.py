@@ -1,0 +1,199 @@
+"""From an app spec to the deployment that Lightsail accepts, with the same meaning.
+
+Lightsail starts all containers of a node at once and knows no dependency between them
+(lightsail-facts.md, "The ten things", 1). The compiler puts the order into the commands:
+a container that others wait for runs under the gate's supervisor, one that only waits
+runs under its waiter, and every other command passes through untouched.
+
+The result is a pure function of its arguments, byte for byte.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightgate import gate
+from lightgate.errors import RefusedError
+from lightgate.image import ImageConfig
+from lightgate.release import RELEASE_VARIABLE
+from lightgate.spec import AppSpec, Container, PublicEndpoint, SecretReference
+
+# Gates answer on loopback from this port on, past those that the app listens on.
+FIRST_GATE_PORT = 47100
+# ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
+# 131,072 bytes fails to exec (measured-facts.md, "Launching").
+LARGEST_REQUEST_BYTES = 48 * 1024
+DEFAULT_TIMEOUT_SECONDS = 900
+GRACE_SECONDS = 10
+
+type Request = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The image of a release: how Lightsail pulls it, and what it would run by itself."""
+
+    reference: str
+    config: ImageConfig
+
+
+def compile_deployment(
+    spec: AppSpec,
+    source: Source,
+    release: str,
+    secrets: Mapping[SecretReference, str],
+) -> Request:
+    """The arguments of CreateContainerServiceDeployment.
+
+    `secrets` has a value for each reference in the spec. What is returned holds those
+    values: it is neither logged nor returned from a step.
+
+    Raises:
+        RefusedError: a command is missing in the spec and in the image, or the request
+            is larger than Lightsail can be trusted to take.
+    """
+    ports = _gate_ports(spec)
+    request: Request = {
+        "serviceName": spec.service,
+        "containers": {
+            name: _container(spec, container, source, release, secrets, ports)
+            for name, container in spec.containers.items()
+        },
+    }
+    if spec.public_endpoint is not None:
+        request["publicEndpoint"] = _public_endpoint(spec.public_endpoint)
+    _check_size(request)
+    return request
+
+
+def _gate_ports(spec: AppSpec) -> dict[str, int]:
+    """A port for each container that others wait for, none of them one of the app's."""
+    taken = {port for container in spec.containers.values() for port in container.ports}
+    free = (port for port in range(FIRST_GATE_PORT, 65536) if port not in taken)
+    return {name: next(free) for name in spec.containers if spec.conditions_on(name)}
+
+
+def _container(
+    spec: AppSpec,
+    container: Container,
+    source: Source,
+    release: str,
+    secrets: Mapping[SecretReference, str],
+    ports: Mapping[str, int],
+) -> Request:
+    compiled: Request = {
+        "image": container.image or source.reference,
+        "environment": {
+            **container.environment,
+            **{name: secrets[reference] for name, reference in container.secrets.items()},
+            RELEASE_VARIABLE: release,
+        },
+        "ports": {str(port): protocol for port, protocol in container.ports.items()},
+    }
+    if container.name in ports:
+        program = gate.supervisor_source()
+        config = _supervisor_config(spec, container, release, ports)
+    elif container.depends_on:
+        program = gate.waiter_source()
+        config = _waiter_config(container, release, ports)
+    else:
+        if container.command is not None:
+            compiled["command"] = list(container.command)
+        return compiled
+    compiled["command"] = [
+        *("python3", "-I", "-S", "-c", program),
+        json.dumps(config, separators=(",", ":")),
+        *_own_command(container, source),
+    ]
+    return compiled
+
+
+def _waiter_config(container: Container, release: str, ports: Mapping[str, int]) -> Request:
+    return {
+        "release": release,
+        "container": container.name,
+        "after": [
+            {
+                "container": dependency.container,
+                "port": ports[dependency.container],
+                "condition": dependency.condition.value,
+            }
+            for dependency in container.depends_on
+        ],
+    }
+
+
+def _supervisor_config(
+    spec: AppSpec, container: Container, release: str, ports: Mapping[str, int]
+) -> Request:
+    runs_to_an_end = any(c.needs_an_end for c in spec.conditions_on(container.name))
+    check = container.health_check
+    return {
+        **_waiter_config(container, release, ports),
+        "port": ports[container.name],
+        "mode": "task" if runs_to_an_end else "service",
+        "timeoutSeconds": container.timeout_seconds
+        or (DEFAULT_TIMEOUT_SECONDS if runs_to_an_end else None),
+        "graceSeconds": GRACE_SECONDS,
+        # A relaunched container would run a failed command again. Until the attempt is on
+        # record, the gate stays shut and alive, and the platform's own limit ends it.
+        "afterFailure": "hold",
+        "secretNames": sorted(container.secrets),
+        "healthCheck": check
+        and {
+            "command": list(check.command),
+            "interval": check.interval_seconds,
+            "timeout": check.timeout_seconds,
+            "retries": check.retries,
+            "startPeriod": check.start_period_seconds,
+        },
+    }
+
+
+def _own_command(container: Container, source: Source) -> tuple[str, ...]:
+    """What the container itself runs, which the gate has to know to start it."""
+    if container.command is not None:
+        return container.command
+    if container.image is not None:
+        raise RefusedError(
+            f"containers.{container.name}.command: is missing; the command of the image "
+            f"{container.image} is not known, so give it in the spec"
+        )
+    if not source.config.command:
+        raise RefusedError(
+            f"containers.{container.name}.command: is missing, and the pushed image has no CMD; "
+            "give one of the two"
+        )
+    return source.config.command
+
+
+def _public_endpoint(endpoint: PublicEndpoint) -> Request:
+    check = endpoint.health_check
+    return {
+        "containerName": endpoint.container,
+        "containerPort": endpoint.port,
+        "healthCheck": {
+            "healthyThreshold": check.healthy_threshold,
+            "unhealthyThreshold": check.unhealthy_threshold,
+            "timeoutSeconds": check.timeout_seconds,
+            "intervalSeconds": check.interval_seconds,
+            "path": check.path,
+            "successCodes": check.success_codes,
+        },
+    }
+
+
+def _check_size(request: Request) -> None:
+    size = _size(request)
+    if size > LARGEST_REQUEST_BYTES:
+        largest = max(request["containers"], key=lambda name: _size(request["containers"][name]))
+        raise RefusedError(
+            f"containers: the deployment has {size} bytes and may have {LARGEST_REQUEST_BYTES}; "
+            f"the largest container is {largest} with {_size(request['containers'][largest])}. "
+            "Shorten its environment or let fewer containers wait for each other."
+        )
+
+
+def _size(document: Request) -> int:
+    return len(json.dumps(document, ensure_ascii=False).encode())

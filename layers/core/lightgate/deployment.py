@@ -1,0 +1,109 @@
+"""What Lightsail says of a deployment, and what may be concluded from it."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightgate.errors import RefusedError
+from lightgate.gate_log import Evidence, Phase
+
+# Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
+# gate's report only enriches the message; after a FAILED one it decides what is said of
+# the database, and is worth a longer wait.
+LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
+LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One version of a container service; `release` is our marker in it, if it has one."""
+
+    version: int
+    state: str
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A container service with all versions it still knows, in no particular order."""
+
+    name: str
+    state: str
+    disabled: bool
+    url: str
+    current: Deployment | None
+    next: Deployment | None
+    deployments: Sequence[Deployment]
+
+    def version_of(self, release: str) -> int | None:
+        """The version that this release has made, wherever the service shows it."""
+        shown = [self.next, self.current, *self.deployments]
+        versions = [d.version for d in shown if d is not None and d.release == release]
+        return max(versions, default=None)
+
+    def refuse_if_disabled(self) -> None:
+        """Raise RefusedError if the service takes no deployment until a person enables it."""
+        if self.disabled:
+            raise RefusedError(
+                f"serviceName: the container service {self.name} is disabled; enable it in the "
+                "Lightsail console and push again"
+            )
+
+    def serves(self, version: int) -> bool:
+        return (
+            self.current is not None
+            and self.current.version == version
+            and self.current.state == "ACTIVE"
+        )
+
+    def has_failed(self, version: int) -> bool:
+        return any(d.version == version and d.state == "FAILED" for d in self.deployments)
+
+
+class Status(enum.StrEnum):
+    """How a deployment stands. Only the first of these is worth asking again."""
+
+    ACTIVATING = "ACTIVATING"
+    ACTIVE = "ACTIVE"
+    FAILED = "FAILED"
+    OVERDUE = "OVERDUE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A deployment being followed. `ended_at` is when its end was first seen."""
+
+    version: int
+    created_at: datetime
+    time_limit: timedelta
+    ended_at: datetime | None
+
+
+def judge(
+    watch: Watch, service: Service, evidence: Evidence, *, unprotected: bool, now: datetime
+) -> tuple[Status, datetime | None]:
+    """How the deployment stands, and when its end was first seen.
+
+    Success is the version being current and active; failure is the list saying so;
+    anything else is read again, because reads may lag (lightsail-facts.md, section 6).
+    Once ended, the verdict waits a while for the gate's own report. A service without a
+    public endpoint becomes active whatever the gate does, so there only the report counts.
+    """
+    ended_at = watch.ended_at
+    if service.serves(watch.version):
+        ended_at = ended_at or now
+        if evidence.phase is Phase.SUCCEEDED:
+            return Status.ACTIVE, ended_at
+        if unprotected:
+            if evidence.phase is Phase.FAILED:
+                return Status.FAILED, ended_at
+        elif now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
+            return Status.ACTIVE, ended_at
+    elif service.has_failed(watch.version):
+        ended_at = ended_at or now
+        if evidence.phase.is_final or now - ended_at >= LOG_PATIENCE_AFTER_FAILED:
+            return Status.FAILED, ended_at
+    if now - watch.created_at >= watch.time_limit:
+        return Status.OVERDUE, ended_at
+    return Status.ACTIVATING, ended_at

@@ -1,0 +1,205 @@
+"""Strict reading of JSON documents that people write.
+
+A `Node` is a value together with its place in the document. Its methods check one
+expectation each; what does not hold is added to the document's list of problems, and
+reading goes on with a harmless stand-in, so that a person sees every problem at once.
+"""
+
+import difflib
+import enum
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong with one document, in the order in which it was found."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, path: str, text: str) -> None:
+        self.lines.append(f"{path}: {text}" if path else text)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A JSON value, its path in the document, and where problems are reported."""
+
+    value: Any
+    path: str
+    problems: Problems
+
+    def problem(self, text: str) -> None:
+        self.problems.add(self.path, text)
+
+    def child(self, key: str | int, value: Any) -> "Node":  # noqa: ANN401 - any JSON value
+        if isinstance(key, int):
+            return Node(value, f"{self.path}[{key}]", self.problems)
+        shown = key if re.fullmatch(r"[\w./-]+", key) else json.dumps(key, ensure_ascii=False)
+        return Node(value, f"{self.path}.{shown}" if self.path else shown, self.problems)
+
+    def fields(self, *, required: Iterable[str] = (), optional: Iterable[str] = ()) -> "Fields":
+        """The members of an object that may hold only the named keys."""
+        if not isinstance(self.value, dict):
+            self.problem(f"must be an object, not {shown(self.value)}")
+            return Fields({}, complete=False)
+        allowed = [*required, *optional]
+        for key in self.value:
+            if key not in allowed:
+                self.child(key, None).problem(unknown_key(key, allowed))
+        missing = [key for key in required if key not in self.value]
+        for key in missing:
+            self.child(key, None).problem("is missing")
+        known = {k: self.child(k, v) for k, v in self.value.items() if k in allowed}
+        return Fields(known, complete=not missing)
+
+    def entries(self) -> Mapping[str, "Node"]:
+        """The members of an object whose keys are the user's own."""
+        if not isinstance(self.value, dict):
+            self.problem(f"must be an object, not {shown(self.value)}")
+            return {}
+        return {key: self.child(key, value) for key, value in self.value.items()}
+
+    def items(self) -> list["Node"]:
+        if not isinstance(self.value, list):
+            self.problem(f"must be a list, not {shown(self.value)}")
+            return []
+        return [self.child(index, value) for index, value in enumerate(self.value)]
+
+    def string(self, pattern: str | None = None, allowed: str = "", longest: int = 4096) -> str:
+        """A string which matches `pattern` as a whole; `allowed` says that in words."""
+        if not isinstance(self.value, str):
+            self.problem(f"must be a string, not {shown(self.value)}")
+            return ""
+        if not self.value:
+            self.problem("must not be empty")
+        elif len(self.value) > longest:
+            self.problem(f"has {len(self.value)} characters; at most {longest} are allowed")
+        elif pattern is not None and not re.fullmatch(pattern, self.value):
+            self.problem(f"{shown(self.value)} is not valid; allowed is {allowed}")
+        return self.value
+
+    def text(self, longest: int = 4096) -> str:
+        """A string that may be empty, without NUL, which no process could be given."""
+        if not isinstance(self.value, str):
+            self.problem(f"must be a string, not {shown(self.value)}")
+            return ""
+        if "\0" in self.value:
+            self.problem("contains a NUL character, which no process can be given")
+        elif len(self.value) > longest:
+            self.problem(f"has {len(self.value)} characters; at most {longest} are allowed")
+        return self.value
+
+    def choice(self, *options: str) -> str:
+        if self.value not in options or not isinstance(self.value, str):
+            hint = nearest(self.value, options) if isinstance(self.value, str) else ""
+            self.problem(f"{shown(self.value)} is not valid; allowed is {one_of(options)}{hint}")
+            return options[0]
+        return self.value
+
+    def member[E: enum.StrEnum](self, options: type[E]) -> E:
+        return options(self.choice(*options))
+
+    def integer(self, lowest: int, highest: int) -> int:
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            self.problem(f"must be a whole number, not {shown(self.value)}")
+            return lowest
+        if not lowest <= self.value <= highest:
+            self.problem(f"{self.value} is out of range; allowed is {lowest} to {highest}")
+            return lowest
+        return self.value
+
+    def boolean(self) -> bool:
+        if not isinstance(self.value, bool):
+            self.problem(f"must be true or false, not {shown(self.value)}")
+            return False
+        return self.value
+
+    def argv(self) -> tuple[str, ...]:
+        """A command as a list of arguments: no shell ever sees it."""
+        if isinstance(self.value, str):
+            self.problem(
+                f"must be a list of arguments, not {shown(self.value)}; "
+                f"write {json.dumps(self.value.split(), ensure_ascii=False)}"
+            )
+            return ()
+        arguments = [item.text() for item in self.items()]
+        if isinstance(self.value, list) and (not arguments or not arguments[0]):
+            self.problem("must name a program to run, and is empty")
+        return tuple(arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The members of one object; `complete` says that no required key is missing."""
+
+    nodes: Mapping[str, Node]
+    complete: bool
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.nodes
+
+    def read[T](self, key: str, how: Callable[[Node], T], default: T) -> T:
+        """What `how` makes of the member, or `default` where the key is absent."""
+        return how(self.nodes[key]) if key in self.nodes else default
+
+
+def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - any JSON value
+    """The document, or None after reporting why it is not one.
+
+    Stricter than JSON itself: a repeated key is refused, because one of its two values
+    would silently be lost.
+    """
+
+    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen:
+                problems.add("", f"the key {shown(key)} stands twice in the same object")
+            seen[key] = value
+        return seen
+
+    def refuse_constant(name: str) -> None:
+        problems.add("", f"{name} is not a JSON value")
+
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        return json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
+    except UnicodeDecodeError as error:
+        problems.add("", f"is not UTF-8 text: byte {error.start} cannot be read")
+    except json.JSONDecodeError as error:
+        problems.add("", f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+    except (RecursionError, ValueError):
+        problems.add("", "is not JSON that can be read: nested too deeply, or a number too long")
+    return None
+
+
+def shown(value: object) -> str:
+    """The value as it stands in the document, cut to a readable length."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def one_of(options: Iterable[str]) -> str:
+    *most, last = options
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(options), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def unknown_key(key: str, allowed: Iterable[str]) -> str:
+    hint = nearest(key, allowed)
+    return f"is not a known key{hint}; allowed is {one_of(allowed)}"

@@ -1,0 +1,35 @@
+"""The errors that are part of Lightgate's contracts.
+
+A situation that a release can legitimately meet (a busy service, a refused spec) is not
+an exception for the state machine: a step returns it as a value with a `status`. These
+classes carry such a situation from the place that finds it to the step that returns it.
+"""
+
+from collections.abc import Sequence
+
+
+class LightgateError(Exception):
+    """Base of every error of ours whose text is written for the user."""
+
+
+class RefusedError(LightgateError):
+    """The release cannot go on and nothing has been applied.
+
+    `reasons` are whole sentences for the person who reads the final message.
+    """
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons: Sequence[str] = reasons
+
+
+class DocumentError(RefusedError):
+    """A JSON document from outside has problems; `reasons` has one line for each."""
+
+
+class SpecError(DocumentError):
+    """The app spec is wrong. Nothing was done with it."""
+
+
+class RequestError(DocumentError):
+    """The input of an execution is wrong. Nothing was started."""

@@ -1,0 +1,197 @@
+"""What the gate has reported in the container log of a release.
+
+Anybody who can write to the app's output can write such a line: what stands here
+explains a failure and enriches a message, and never makes a protected release succeed.
+"""
+
+import enum
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+_LONGEST_LINE = 500
+_MOST_LINES = 20
+_MOST_MIGRATIONS = 200
+
+
+class Phase(enum.StrEnum):
+    """How far the gates of a release have come, as far as their reports arrived."""
+
+    SILENT = "SILENT"
+    WAITING = "WAITING"
+    APPLYING = "APPLYING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a gate stays shut, in its own words."""
+
+    container: str
+    cause: str
+    error: str
+    migration: str | None
+    exit_code: int | None
+    last_lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    name: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that the gates of one release have reported.
+
+    `began_at` is when the first migration began, as far as the command shows its
+    migrations, and otherwise when the command was started.
+    """
+
+    phase: Phase
+    began_at: str | None
+    migrations: Sequence[Migration]
+    failure: Failure | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "phase": self.phase.value,
+            "beganAt": self.began_at,
+            "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
+            "failure": self.failure
+            and {
+                "container": self.failure.container,
+                "cause": self.failure.cause,
+                "error": self.failure.error,
+                "migration": self.failure.migration,
+                "exitCode": self.failure.exit_code,
+                "lastLines": list(self.failure.last_lines),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        failure = document["failure"]
+        return cls(
+            phase=Phase(document["phase"]),
+            began_at=document["beganAt"],
+            migrations=[
+                Migration(name=m["name"], seconds=m["seconds"]) for m in document["migrations"]
+            ],
+            failure=failure
+            and Failure(
+                container=failure["container"],
+                cause=failure["cause"],
+                error=failure["error"],
+                migration=failure["migration"],
+                exit_code=failure["exitCode"],
+                last_lines=failure["lastLines"],
+            ),
+        )
+
+
+NO_EVIDENCE = Evidence(phase=Phase.SILENT, began_at=None, migrations=(), failure=None)
+
+
+def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
+    """The evidence in the log lines of each gate of the release.
+
+    With several gates the release is as far as the last of them, and failed if one is.
+    With several nodes, or after a relaunch, a gate reports more than once: the first
+    failure is kept, because it is the one that explains the others.
+    """
+    phases: list[Phase] = []
+    migrations: dict[str, Migration] = {}
+    began: dict[bool, list[str]] = {True: [], False: []}
+    failures: list[Failure] = []
+    for container, lines in logs.items():
+        phase = Phase.SILENT
+        for event in _events(release, container, lines):
+            kind = event["event"]
+            if kind == "waiting" and phase is Phase.SILENT:
+                phase = Phase.WAITING
+            elif kind in ("applying", "applied") and not phase.is_final:
+                phase = Phase.APPLYING
+            elif kind == "succeeded" and phase is not Phase.FAILED:
+                phase = Phase.SUCCEEDED
+            elif kind == "failed":
+                phase = Phase.FAILED
+                failures.append(_failure(container, event))
+            if kind == "applying" and (at := _moment(event.get("at"))):
+                began["migration" in event].append(at)
+            if kind == "applied" and (name := _text(event.get("migration"))):
+                migrations.setdefault(
+                    name, Migration(name=name, seconds=_number(event.get("seconds")))
+                )
+        phases.append(phase)
+    return Evidence(
+        phase=_together(phases),
+        began_at=min(began[True] or began[False], default=None),
+        migrations=list(migrations.values())[:_MOST_MIGRATIONS],
+        # A gate that gave up because another one failed explains nothing.
+        failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
+    )
+
+
+def _together(phases: Sequence[Phase]) -> Phase:
+    for phase in (Phase.FAILED, Phase.APPLYING, Phase.WAITING, Phase.SILENT):
+        if phase in phases:
+            return phase
+    return Phase.SUCCEEDED if phases else Phase.SILENT
+
+
+def _events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if (
+            isinstance(event, dict)
+            and event.get("lightgate") == 1
+            and event.get("release") == release
+            and event.get("container") == container
+            and isinstance(event.get("event"), str)
+        ):
+            yield event
+
+
+def _failure(container: str, event: Mapping[str, Any]) -> Failure:
+    lines = event.get("lastLines")
+    code = event.get("exitCode")
+    return Failure(
+        container=container,
+        cause=_text(event.get("cause")) or "unknown",
+        error=_text(event.get("error")) or "no reason was reported",
+        migration=_text(event.get("migration")),
+        exit_code=code if isinstance(code, int) else None,
+        last_lines=[_text(line) or "" for line in lines[-_MOST_LINES:]]
+        if isinstance(lines, list)
+        else [],
+    )
+
+
+def _text(value: object) -> str | None:
+    """A line of text without control characters, which a terminal would obey."""
+    if not isinstance(value, str) or not value:
+        return None
+    return "".join(c if c.isprintable() else " " for c in value[:_LONGEST_LINE])
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _moment(value: object) -> str | None:
+    try:
+        return datetime.fromisoformat(value).isoformat() if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,106 @@
+"""What the registry says of an image, as far as a release depends on it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightgate.errors import RefusedError
+
+# Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
+ARCHITECTURE = "amd64"
+OPERATING_SYSTEM = "linux"
+
+MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+INDEX_TYPES = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """An image's manifest as the registry keeps it, byte for byte."""
+
+    digest: str
+    text: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The part of an image's configuration that decides what a container runs."""
+
+    command: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    architecture: str
+
+
+def platform_digest(manifest: Manifest) -> str | None:
+    """For a multi-platform index, the digest of the image that Lightsail can run.
+
+    None says that the manifest is a single image itself.
+
+    Raises:
+        RefusedError: it is an index without such an image, or no manifest at all.
+    """
+    document = _document(manifest)
+    if manifest.media_type not in INDEX_TYPES and "manifests" not in document:
+        return None
+    platforms = []
+    for entry in document.get("manifests", []):
+        platform = entry.get("platform", {})
+        if (platform.get("os"), platform.get("architecture")) == (OPERATING_SYSTEM, ARCHITECTURE):
+            return str(entry["digest"])
+        platforms.append(f"{platform.get('os')}/{platform.get('architecture')}")
+    raise RefusedError(
+        f"the image {manifest.digest} has no {OPERATING_SYSTEM}/{ARCHITECTURE} variant, which is "
+        f"all that Lightsail runs; it has {', '.join(platforms) or 'none'}. Build it with "
+        f"docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}."
+    )
+
+
+def config_digest(manifest: Manifest) -> str:
+    """The digest of the configuration blob that a single image's manifest names."""
+    try:
+        return str(_document(manifest)["config"]["digest"])
+    except (KeyError, TypeError):
+        raise RefusedError(f"the manifest of {manifest.digest} names no configuration") from None
+
+
+def parse_config(blob: bytes | str) -> ImageConfig:
+    """The configuration in an image's configuration blob.
+
+    Raises:
+        RefusedError: the blob is none, or the image is for a platform that Lightsail
+            does not run.
+    """
+    try:
+        document = json.loads(blob)
+        config: Mapping[str, Any] = document.get("config") or {}
+        parsed = ImageConfig(
+            command=tuple(config.get("Cmd") or ()),
+            entrypoint=tuple(config.get("Entrypoint") or ()),
+            architecture=str(document.get("architecture")),
+        )
+    except (ValueError, AttributeError, TypeError):
+        raise RefusedError("the image's configuration is not one that can be read") from None
+    if parsed.architecture != ARCHITECTURE:
+        raise RefusedError(
+            f"the image is built for {parsed.architecture}, and Lightsail runs {ARCHITECTURE} "
+            f"only. Build it with docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}."
+        )
+    return parsed
+
+
+def _document(manifest: Manifest) -> dict[str, Any]:
+    try:
+        document = json.loads(manifest.text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusedError(f"the manifest of {manifest.digest} cannot be read")
+    return document

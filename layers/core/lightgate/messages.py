@@ -1,0 +1,156 @@
+"""The final message of a release, for people and for machines.
+
+One SNS publication carries all forms (`MessageStructure: json`): text for e-mail, one
+JSON object for queues and functions, and the schema of Amazon Q Developer for chat.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightgate.gate_log import Evidence
+from lightgate.outcome import Conclusion, Outcome
+
+# SNS: at most 100 ASCII characters, no line break.
+_LONGEST_SUBJECT = 100
+
+_HEADLINES = {
+    Outcome.SUCCEEDED: "is live",
+    Outcome.ROLLED_BACK: "was rolled back",
+    Outcome.FAILED: "has failed and needs a person",
+    Outcome.REFUSED: "was refused",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The restore point of a release. `available_at` is None until RDS has said so."""
+
+    id: str
+    available_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that is known of an ended release."""
+
+    app: str
+    stage: str
+    release: str
+    repository: str | None
+    digest: str | None
+    reason: str | None
+    execution: str
+    started_at: datetime
+    ended_at: datetime
+    snapshot: Snapshot | None
+    version: int | None
+    previous_version: int | None
+    evidence: Evidence
+    conclusion: Conclusion
+
+
+def subject(report: Report) -> str:
+    text = f"[{report.stage}] {report.app} {report.conclusion.outcome.value} {report.release}"
+    return text.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+
+
+def text(report: Report) -> str:
+    """The message as people read it in an e-mail."""
+    conclusion = report.conclusion
+    lines = [
+        f"{report.app}: release {report.release} {_HEADLINES[conclusion.outcome]}.",
+        "",
+        *conclusion.reasons,
+        *([""] if conclusion.reasons else []),
+        *(f"{label}: {value}" for label, value in _facts(report)),
+    ]
+    failure = report.evidence.failure
+    if failure is not None and failure.last_lines and conclusion.outcome is not Outcome.SUCCEEDED:
+        lines += ["", f"Last lines of {failure.container}:"]
+        lines += [f"    {line}" for line in failure.last_lines]
+    if conclusion.next_steps:
+        lines += ["", "What to do:", *(f"  {step}" for step in conclusion.next_steps)]
+    return "\n".join(lines) + "\n"
+
+
+def machine(report: Report) -> dict[str, Any]:
+    """The message as a JSON object; `messageId` is the same however often it is sent."""
+    return {
+        "messageId": f"lightgate-{report.app}-{report.release}",
+        "app": report.app,
+        "stage": report.stage,
+        "release": report.release,
+        "status": report.conclusion.outcome.value,
+        "reasons": list(report.conclusion.reasons),
+        "nextSteps": list(report.conclusion.next_steps),
+        "repository": report.repository,
+        "digest": report.digest,
+        "reason": report.reason,
+        "version": report.version,
+        "previousVersion": report.previous_version,
+        "snapshot": report.snapshot
+        and {"id": report.snapshot.id, "availableAt": report.snapshot.available_at},
+        "gate": report.evidence.to_json(),
+        "startedAt": report.started_at.isoformat(),
+        "endedAt": report.ended_at.isoformat(),
+        "execution": report.execution,
+    }
+
+
+def sns_message(report: Report) -> str:
+    """The `Message` of a publication with `MessageStructure: json`.
+
+    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits").
+    """
+    readable, structured = text(report), json.dumps(machine(report), ensure_ascii=False)
+    return json.dumps(
+        {
+            "default": readable,
+            "email": readable,
+            "sqs": structured,
+            "lambda": structured,
+            "http": structured,
+            "https": json.dumps(_chat(report), ensure_ascii=False),
+        },
+        ensure_ascii=False,
+    )
+
+
+def _chat(report: Report) -> Mapping[str, Any]:
+    conclusion = report.conclusion
+    return {
+        "version": "1.0",
+        "source": "custom",
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(report),
+            "description": "\n".join(
+                [*conclusion.reasons, *(f"*{label}*: {value}" for label, value in _facts(report))]
+            ),
+            "nextSteps": list(conclusion.next_steps),
+        },
+    }
+
+
+def _facts(report: Report) -> Sequence[tuple[str, str]]:
+    facts = []
+    if report.repository and report.digest:
+        facts.append(("Image", f"{report.repository}@{report.digest}"))
+    if report.reason:
+        facts.append(("Started by", report.reason))
+    if report.version is not None:
+        facts.append(("Deployment", f"version {report.version}"))
+    if report.evidence.migrations:
+        facts.append(("Migrations applied", ", ".join(m.name for m in report.evidence.migrations)))
+    if report.snapshot is not None:
+        since = report.snapshot.available_at
+        facts.append(
+            ("Snapshot", f"{report.snapshot.id}, " + (f"available {since}" if since else "pending"))
+        )
+    took = (report.ended_at - report.started_at).total_seconds()
+    facts.append(("Took", f"{took:.0f} seconds"))
+    facts.append(("Execution", report.execution))
+    return facts

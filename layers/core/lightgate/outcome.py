@@ -1,0 +1,133 @@
+"""How a release ended: the one place that decides it.
+
+What is said here is what people act upon, so nothing is concluded from silence:
+SUCCEEDED and ROLLED_BACK each need the service to say so itself.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightgate.deployment import Service, Status
+from lightgate.gate_log import Evidence, Phase
+
+
+class Outcome(enum.StrEnum):
+    SUCCEEDED = "SUCCEEDED"
+    ROLLED_BACK = "ROLLED_BACK"
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """The outcome and what to tell the people who wait for it, in whole sentences."""
+
+    outcome: Outcome
+    reasons: Sequence[str]
+    next_steps: Sequence[str]
+
+
+def refused(reasons: Sequence[str]) -> Conclusion:
+    return Conclusion(
+        outcome=Outcome.REFUSED,
+        reasons=reasons,
+        next_steps=["Nothing was applied and nothing was deployed. Correct it and push again."],
+    )
+
+
+def broken(error: str, version: int | None) -> Conclusion:
+    """A step failed in a way that nobody foresaw, and went on failing when retried."""
+    deployed = (
+        "No deployment of this release was found."
+        if version is None
+        else f"Its deployment is version {version}; look at how that ended before you push again."
+    )
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[f"The release could not be carried on: {error}"],
+        next_steps=[deployed, "The execution in the Step Functions console shows the failed step."],
+    )
+
+
+def concluded(
+    *,
+    status: Status,
+    version: int,
+    previous_version: int | None,
+    service: Service,
+    evidence: Evidence,
+) -> Conclusion:
+    """How a release ended whose deployment was created.
+
+    `service` is read after the deployment's end. A deployment that ended while a
+    migration was being applied is never called rolled back: its database may be
+    part-way between two schemas.
+    """
+    if status is Status.ACTIVE:
+        if service.serves(version):
+            return Conclusion(outcome=Outcome.SUCCEEDED, reasons=[], next_steps=[])
+        return _failed(
+            f"Deployment {version} became active, but the service no longer serves it.",
+            "Find out who deployed something else meanwhile.",
+        )
+    if status is Status.OVERDUE:
+        return _failed(
+            f"Deployment {version} has neither become active nor failed within its time limit.",
+            "Lightsail has no call to cancel it. Watch it with aws lightsail "
+            "get-container-service-deployments; the service refuses another one until it ends.",
+        )
+    reasons = _why(version, evidence)
+    if service.serves(version):
+        return _failed(
+            *reasons,
+            f"Deployment {version} serves although its gate failed, because the service has no "
+            "public endpoint that could hold it back.",
+        )
+    if evidence.phase is Phase.APPLYING:
+        return _failed(
+            *reasons,
+            "It ended while a migration was being applied: the database may be part-way.",
+            "Compare python manage.py showmigrations with the database before you push again.",
+        )
+    if previous_version is None:
+        return _failed(
+            *reasons,
+            "Nothing was serving before, so nothing serves now.",
+            "Correct the cause and push again.",
+        )
+    if not service.serves(previous_version):
+        return _failed(
+            *reasons,
+            f"Version {previous_version}, which served before, is not active.",
+            "Look at the container service in the Lightsail console at once.",
+        )
+    return Conclusion(
+        outcome=Outcome.ROLLED_BACK,
+        reasons=[*reasons, f"Version {previous_version} is active and goes on serving."],
+        next_steps=[
+            "Correct the cause and push again. What a migration had already applied stays applied."
+        ],
+    )
+
+
+def _failed(*sentences: str) -> Conclusion:
+    *reasons, next_step = sentences
+    return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
+
+
+def _why(version: int, evidence: Evidence) -> list[str]:
+    failure = evidence.failure
+    if failure is None:
+        if evidence.phase is Phase.SUCCEEDED:
+            return [
+                f"Deployment {version} failed after its gate had opened: the app did not become "
+                "healthy, or ended."
+            ]
+        return [f"Deployment {version} failed, and the gate has reported no cause."]
+    what = (
+        f"Migration {failure.migration} failed"
+        if failure.migration
+        else f"The container {failure.container} failed ({failure.cause})"
+    )
+    return [f"{what}: {failure.error}"]

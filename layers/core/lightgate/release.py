@@ -1,0 +1,74 @@
+"""The identity of a release, and every name that follows from it.
+
+All names derive from the execution and the digest alone, so that a step which runs
+twice, or a second execution for the same event, meets its own traces instead of
+making new ones.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+PREFIX = "lightgate"
+PIN_TAG_PREFIX = f"{PREFIX}-"
+# The marker by which a deployment of ours is recognised after a lost answer.
+RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_RELEASE_ID = re.compile(r"\d{8}t\d{6}z-[0-9a-f]{8}-[0-9a-f]{4}")
+_NO_DIGEST = "0" * 8
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
+def is_release_id(text: str) -> bool:
+    return _RELEASE_ID.fullmatch(text) is not None
+
+
+def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> str:
+    """The id of the release which this execution carries out.
+
+    A release that is refused before its image is known has zeros for the digest.
+    """
+    moment = started_at.astimezone(UTC).strftime("%Y%m%dt%H%M%Sz")
+    image = digest.removeprefix("sha256:")[:8] if digest else _NO_DIGEST
+    return f"{moment}-{image}-{_hash(execution_arn, 4)}"
+
+
+def snapshot_id(app: str, release: str) -> str:
+    """Lower case throughout: RDS would change it (measured-facts.md, "AWS limits")."""
+    return f"{PREFIX}-{app}-{release}"
+
+
+def pin_tag(digest: str) -> str:
+    """The tag under which the image is deployed, so that a moved tag changes nothing."""
+    return f"{PIN_TAG_PREFIX}{digest.removeprefix('sha256:')[:12]}"
+
+
+def execution_name(app: str, digest: str, event_id: str) -> str:
+    """One name for each app and push event: a repeated event starts nothing.
+
+    At most 62 of the 80 characters that Step Functions allows.
+    """
+    return f"{app}-{digest.removeprefix('sha256:')[:12]}-{_hash(event_id, 8)}"
+
+
+def _hash(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An admitted release. It travels through the state machine and holds no secret."""
+
+    id: str
+    app: str
+    stage: str
+    service: str
+    repository: str
+    digest: str
+    spec_version: int
+    started_at: datetime

@@ -1,0 +1,200 @@
+"""The app spec as values: what a user's `containers-with-migrations.json` says.
+
+`lightgate.spec_parser` makes an `AppSpec` from text and guarantees what is said here;
+everything else reads it.
+"""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+class Stage(enum.StrEnum):
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Condition(enum.StrEnum):
+    """What a container waits for in another one; the names and meanings are those of ECS."""
+
+    START = "START"
+    COMPLETE = "COMPLETE"
+    SUCCESS = "SUCCESS"
+    HEALTHY = "HEALTHY"
+
+    @property
+    def proves_success(self) -> bool:
+        """Whether the condition can hold only if the other container did its work well."""
+        return self in (Condition.SUCCESS, Condition.HEALTHY)
+
+    @property
+    def needs_an_end(self) -> bool:
+        """Whether the other container must end for the condition to hold."""
+        return self in (Condition.SUCCESS, Condition.COMPLETE)
+
+
+class SecretStore(enum.StrEnum):
+    SECRETS_MANAGER = "secretsmanager"
+    PARAMETER_STORE = "ssm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """Where a secret is kept. The value itself is read in the Deploy step only."""
+
+    store: SecretStore
+    name: str
+    json_key: str | None = None
+    version_stage: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.name, self.json_key, self.version_stage]
+        return ":".join([self.store.value, *(part for part in parts if part is not None)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    container: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """A command that proves a container well: exit code 0 is healthy."""
+
+    command: tuple[str, ...]
+    interval_seconds: int
+    timeout_seconds: int
+    retries: int
+    start_period_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container of the deployment.
+
+    `image` is None for the pushed image, `command` is None for the image's own. The
+    environment and secrets of the whole app are merged in already, the container's own
+    value winning, so that a name stands in at most one of the two.
+    """
+
+    name: str
+    image: str | None
+    command: tuple[str, ...] | None
+    environment: Mapping[str, str]
+    secrets: Mapping[str, SecretReference]
+    ports: Mapping[int, str]
+    depends_on: tuple[Dependency, ...]
+    health_check: HealthCheck | None
+    timeout_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointHealthCheck:
+    """Lightsail's own check of the public endpoint (lightsail-facts.md, section 9)."""
+
+    path: str
+    success_codes: str
+    interval_seconds: int
+    timeout_seconds: int
+    healthy_threshold: int
+    unhealthy_threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicEndpoint:
+    container: str
+    port: int
+    health_check: EndpointHealthCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """The RDS instance of which a snapshot is taken before each release.
+
+    `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
+    `timeout_seconds` is how long one may take until the release is given up.
+    """
+
+    instance: str
+    keep_snapshots: int | None
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSpec:
+    """One app: what is deployed, where, and from which pushes.
+
+    The dependencies form no cycle, name existing containers only, and every gate guards
+    the public endpoint unless `unprotected` says that there is none.
+    """
+
+    service: str
+    repository: str
+    tags: tuple[str, ...]
+    stage: Stage
+    database: Database | None
+    containers: Mapping[str, Container]
+    public_endpoint: PublicEndpoint | None
+    unprotected: bool
+    poll_seconds: int
+    deployment_timeout_seconds: int
+
+    def conditions_on(self, name: str) -> frozenset[Condition]:
+        """What the other containers wait for in this one; empty if nobody waits."""
+        return frozenset(
+            dependency.condition
+            for container in self.containers.values()
+            for dependency in container.depends_on
+            if dependency.container == name
+        )
+
+    def gates(self) -> tuple[str, ...]:
+        """The containers that must do well before another may start, in spec order."""
+        return tuple(
+            name
+            for name in self.containers
+            if any(condition.proves_success for condition in self.conditions_on(name))
+        )
+
+    def gates_before(self, name: str) -> frozenset[str]:
+        """The gates that hold the container back, directly or through others.
+
+        A weak condition passes on what holds the other container: it cannot start, so
+        it cannot end either, before its own gates have opened.
+        """
+
+        def walk(current: str, path: frozenset[str]) -> Iterator[str]:
+            for dependency in self.containers[current].depends_on:
+                if dependency.condition.proves_success:
+                    yield dependency.container
+                if dependency.container not in path:
+                    yield from walk(dependency.container, path | {dependency.container})
+
+        return frozenset(walk(name, frozenset({name})))
+
+    def watches(self, repository: str, tag: str) -> bool:
+        """Whether a push of this tag to this repository is a release of the app."""
+        return repository == self.repository and any(matches(tag, p) for p in self.tags)
+
+    def default_tag(self) -> str | None:
+        """The tag that a release by hand means when it names none: the first without `*`."""
+        return next((tag for tag in self.tags if "*" not in tag), None)
+
+
+def matches(tag: str, pattern: str) -> bool:
+    """Whether the tag fits the pattern, in which `*` stands for any characters."""
+    first, *others = pattern.split("*")
+    if not others:
+        return tag == pattern
+    *middle, last = others
+    if not tag.startswith(first) or len(tag) < len(first) + len(last):
+        return False
+    position = len(first)
+    for part in middle:
+        found = tag.find(part, position)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return len(tag) - len(last) >= position and tag.endswith(last)

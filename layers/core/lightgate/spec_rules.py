@@ -1,0 +1,121 @@
+"""The rules of an app spec that can only be checked on its containers together."""
+
+from collections.abc import Iterator
+
+from lightgate.documents import Node, nearest, shown
+from lightgate.spec import AppSpec, Condition, Dependency
+
+
+def check_rules(spec: AppSpec, root: Node) -> None:
+    """Report every rule that the spec breaks. Each part of it must be valid by itself."""
+    containers = root.child("containers", None)
+    for name, container in spec.containers.items():
+        node = containers.child(name, None)
+        for index, dependency in enumerate(container.depends_on):
+            target = node.child("dependsOn", None).child(index, None)
+            _check_dependency(spec, name, dependency, target)
+    if root.problems.lines:
+        return
+    for cycle in _cycles(spec):
+        containers.problem(f"wait for each other in a circle: {' → '.join(cycle)}")
+    _check_ports(spec, containers)
+    _check_modes(spec, containers)
+    _check_endpoint(spec, root)
+
+
+def _check_dependency(spec: AppSpec, name: str, dependency: Dependency, node: Node) -> None:
+    target = dependency.container
+    if target == name:
+        node.child("containerName", None).problem("a container cannot wait for itself")
+    elif target not in spec.containers:
+        hint = nearest(target, spec.containers)
+        node.child("containerName", None).problem(f"there is no container {shown(target)}{hint}")
+    elif dependency.condition is Condition.HEALTHY and not spec.containers[target].health_check:
+        node.child("condition", None).problem(
+            f"HEALTHY needs containers.{target}.healthCheck, which is missing"
+        )
+    elif sum(d.container == target for d in spec.containers[name].depends_on) > 1:
+        node.child("containerName", None).problem(f"waits for {shown(target)} twice")
+
+
+def _cycles(spec: AppSpec) -> Iterator[list[str]]:
+    """Each circle of waiting containers once, beginning with its first in the spec."""
+    order = list(spec.containers)
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> Iterator[list[str]]:
+        if name in path:
+            circle = path[path.index(name) :]
+            start = circle.index(min(circle, key=order.index))
+            yield [*circle[start:], *circle[:start], circle[start]]
+            return
+        if name in done:
+            return
+        for dependency in spec.containers[name].depends_on:
+            yield from walk(dependency.container, [*path, name])
+        done.add(name)
+
+    for name in order:
+        yield from walk(name, [])
+
+
+def _check_ports(spec: AppSpec, containers: Node) -> None:
+    """The containers of a node share one network (lightsail-facts.md, section 2)."""
+    owners: dict[int, str] = {}
+    for name, container in spec.containers.items():
+        for port in container.ports:
+            if port in owners:
+                containers.child(name, None).child("ports", None).child(str(port), None).problem(
+                    f"the container {owners[port]} listens on it too; "
+                    "the containers of a deployment share one network"
+                )
+            owners.setdefault(port, name)
+
+
+def _check_modes(spec: AppSpec, containers: Node) -> None:
+    for name in spec.containers:
+        conditions = spec.conditions_on(name)
+        ends = sorted(condition for condition in conditions if condition.needs_an_end)
+        if ends and Condition.HEALTHY in conditions:
+            containers.child(name, None).problem(
+                f"is waited for with HEALTHY and with {ends[0]}: it cannot both run on and end"
+            )
+
+
+def _check_endpoint(spec: AppSpec, root: Node) -> None:
+    endpoint = spec.public_endpoint
+    if endpoint is None:
+        if not spec.unprotected:
+            root.problems.add(
+                "publicEndpoint",
+                "is missing: without it Lightsail checks no health, and a deployment becomes "
+                'active while its gate still holds; add it, or say "unprotected": true',
+            )
+        return
+    node = root.child("publicEndpoint", None)
+    if spec.unprotected:
+        root.child("unprotected", None).problem("contradicts publicEndpoint; keep one of the two")
+    container = spec.containers.get(endpoint.container)
+    if container is None:
+        hint = nearest(endpoint.container, spec.containers)
+        node.child("containerName", None).problem(
+            f"there is no container {shown(endpoint.container)}{hint}"
+        )
+        return
+    protocol = container.ports.get(endpoint.port)
+    if protocol not in ("HTTP", "HTTPS"):
+        found = f"is open for {protocol}" if protocol else "is not open"
+        node.child("containerPort", None).problem(
+            f"{endpoint.port} {found} in containers.{container.name}.ports; "
+            f'add "{endpoint.port}": "HTTP" there'
+        )
+    if any(condition.needs_an_end for condition in spec.conditions_on(container.name)):
+        node.child("containerName", None).problem(
+            f"{container.name} is waited for until it ends, so it cannot serve"
+        )
+    for gate in spec.gates():
+        if gate != container.name and gate not in spec.gates_before(container.name):
+            node.child("containerName", None).problem(
+                f"{container.name} does not wait for {gate}, so it would serve even if {gate} "
+                f"failed; add {gate} to containers.{container.name}.dependsOn with SUCCESS"
+            )
