@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.deployment import Status
 from lightgate.gate_log import NO_EVIDENCE, Evidence
-from lightgate.messages import Report, Snapshot, machine, sns_message, subject
+from lightgate.messages import Report, Snapshot, sns_message, subject
 from lightgate.outcome import Conclusion, broken, concluded, refused
 from lightgate.release import release_id
 from lightgate.runtime import Json, Runtime, run
@@ -34,7 +34,7 @@ def settle(event: Json, runtime: Runtime) -> Json:
             "message": sns_message(report),
         },
     )
-    runtime.logger.info("the release is settled", outcome=machine(report))
+    runtime.logger.info("the release is settled", outcome=report.conclusion.outcome.value)
     _measure(report, runtime)
     return settlement
 

@@ -196,4 +196,5 @@ def _check_size(request: Request) -> None:
 
 
 def _size(document: Request) -> int:
-    return len(json.dumps(document, ensure_ascii=False).encode())
+    """The bytes as botocore sends them: what is not ASCII travels as an escape."""
+    return len(json.dumps(document))

@@ -57,6 +57,10 @@ class Service:
             and self.current.state == "ACTIVE"
         )
 
+    def has_replaced(self, version: int) -> bool:
+        """Whether the version was active, and then another one took its place."""
+        return any(d.version == version and d.state == "INACTIVE" for d in self.deployments)
+
     def has_failed(self, version: int) -> bool:
         return any(d.version == version and d.state == "FAILED" for d in self.deployments)
 
@@ -87,23 +91,28 @@ def judge(
 
     Success is the version being current and active; failure is the list saying so;
     anything else is read again, because reads may lag (lightsail-facts.md, section 6).
-    Once ended, the verdict waits a while for the gate's own report. A service without a
-    public endpoint becomes active whatever the gate does, so there only the report counts.
+    Once ended, the verdict waits a while for the gate's own report, but not beyond the
+    time limit. A service without a public endpoint becomes active whatever the gate does,
+    so there only the report counts.
     """
     ended_at = watch.ended_at
+    is_overdue = now - watch.created_at >= watch.time_limit
     if service.serves(watch.version):
         ended_at = ended_at or now
-        if evidence.phase is Phase.SUCCEEDED:
+        if evidence.phase in (Phase.SUCCEEDED, Phase.UNGATED):
             return Status.ACTIVE, ended_at
         if unprotected:
             if evidence.phase is Phase.FAILED:
                 return Status.FAILED, ended_at
-        elif now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
+        elif is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
             return Status.ACTIVE, ended_at
+    elif service.has_replaced(watch.version):
+        return Status.ACTIVE, ended_at or now
     elif service.has_failed(watch.version):
         ended_at = ended_at or now
-        if evidence.phase.is_final or now - ended_at >= LOG_PATIENCE_AFTER_FAILED:
+        patience_ends = is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_FAILED
+        if evidence.phase.is_final or patience_ends:
             return Status.FAILED, ended_at
-    if now - watch.created_at >= watch.time_limit:
+    if is_overdue:
         return Status.OVERDUE, ended_at
     return Status.ACTIVATING, ended_at

@@ -9,21 +9,38 @@ import difflib
 import enum
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _SHOWN_CHARACTERS = 60
+# A document may be wrong in thousands of places, and the state machine carries 256 KB.
+_MOST_REASONS = 40
+_LONGEST_PATH = 200
+# What only a shell understands; without it a string is a list of words.
+_SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 
 
 @dataclass(slots=True)
 class Problems:
     """What is wrong with one document, in the order in which it was found."""
 
+    document: str = "the document"
     lines: list[str] = field(default_factory=list)
 
     def add(self, path: str, text: str) -> None:
-        self.lines.append(f"{path}: {text}" if path else text)
+        if len(path) > _LONGEST_PATH:
+            path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
+        self.lines.append(f"{path or self.document}: {text}")
+
+    @property
+    def reasons(self) -> list[str]:
+        """The lines, as many as a person reads."""
+        more = len(self.lines) - _MOST_REASONS
+        rest = [f"{self.document}: has {more} more problems"] if more > 0 else []
+        return self.lines[:_MOST_REASONS] + rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +57,8 @@ class Node:
     def child(self, key: str | int, value: Any) -> "Node":  # noqa: ANN401 - any JSON value
         if isinstance(key, int):
             return Node(value, f"{self.path}[{key}]", self.problems)
-        shown = key if re.fullmatch(r"[\w./-]+", key) else json.dumps(key, ensure_ascii=False)
-        return Node(value, f"{self.path}.{shown}" if self.path else shown, self.problems)
+        step = key if re.fullmatch(r"[\w./-]{1,60}", key) else shown(key)
+        return Node(value, f"{self.path}.{step}" if self.path else step, self.problems)
 
     def fields(self, *, required: Iterable[str] = (), optional: Iterable[str] = ()) -> "Fields":
         """The members of an object that may hold only the named keys."""
@@ -80,6 +97,10 @@ class Node:
             self.problem("must not be empty")
         elif len(self.value) > longest:
             self.problem(f"has {len(self.value)} characters; at most {longest} are allowed")
+        elif "\0" in self.value or not _is_unicode(self.value):
+            self.problem(
+                f"{shown(self.value)} is not valid; allowed is whole characters, and no NUL"
+            )
         elif pattern is not None and not re.fullmatch(pattern, self.value):
             self.problem(f"{shown(self.value)} is not valid; allowed is {allowed}")
         return self.value
@@ -91,6 +112,10 @@ class Node:
             return ""
         if "\0" in self.value:
             self.problem("contains a NUL character, which no process can be given")
+        elif not _is_unicode(self.value):
+            self.problem(
+                "contains half of a surrogate pair, which is no character; allowed is any text"
+            )
         elif len(self.value) > longest:
             self.problem(f"has {len(self.value)} characters; at most {longest} are allowed")
         return self.value
@@ -110,7 +135,7 @@ class Node:
             self.problem(f"must be a whole number, not {shown(self.value)}")
             return lowest
         if not lowest <= self.value <= highest:
-            self.problem(f"{self.value} is out of range; allowed is {lowest} to {highest}")
+            self.problem(f"{shown(self.value)} is out of range; allowed is {lowest} to {highest}")
             return lowest
         return self.value
 
@@ -124,12 +149,11 @@ class Node:
         """A command as a list of arguments: no shell ever sees it."""
         if isinstance(self.value, str):
             self.problem(
-                f"must be a list of arguments, not {shown(self.value)}; "
-                f"write {json.dumps(self.value.split(), ensure_ascii=False)}"
+                f"must be a list of arguments, not {shown(self.value)}{_as_argv(self.value)}"
             )
             return ()
         arguments = [item.text() for item in self.items()]
-        if isinstance(self.value, list) and (not arguments or not arguments[0]):
+        if isinstance(self.value, list) and self.value[:1] in ([], [""]):
             self.problem("must name a program to run, and is empty")
         return tuple(arguments)
 
@@ -152,32 +176,58 @@ class Fields:
 def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - any JSON value
     """The document, or None after reporting why it is not one.
 
-    Stricter than JSON itself: a repeated key is refused, because one of its two values
-    would silently be lost.
+    Stricter than JSON itself: a repeated key is reported, because one of its two values
+    is silently lost.
     """
+    repeats: list[tuple[dict[str, Any], str]] = []
 
-    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in seen:
-                problems.add("", f"the key {shown(key)} stands twice in the same object")
-            seen[key] = value
-        return seen
-
-    def refuse_constant(name: str) -> None:
-        problems.add("", f"{name} is not a JSON value")
+    def note_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                repeats.append((members, key))
+        return members
 
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        return json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
+        document = json.loads(text, object_pairs_hook=note_repeats)
     except UnicodeDecodeError as error:
         problems.add("", f"is not UTF-8 text: byte {error.start} cannot be read")
     except json.JSONDecodeError as error:
         problems.add("", f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
     except (RecursionError, ValueError):
         problems.add("", "is not JSON that can be read: nested too deeply, or a number too long")
+    else:
+        for node in every_node(Node(document, "", problems)) if repeats else ():
+            for members, key in repeats:
+                if members is node.value:
+                    node.child(key, None).problem("stands twice in the same object; keep one")
+        return document
     return None
+
+
+def every_node(root: Node) -> Iterator[Node]:
+    """The node and all below it, in the order of the document, however deep it is."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node.value, dict):
+            waiting += reversed([node.child(key, value) for key, value in node.value.items()])
+        elif isinstance(node.value, list):
+            waiting += reversed([node.child(i, value) for i, value in enumerate(node.value)])
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _as_argv(command: str) -> str:
+    """How a command line is written as a list of arguments, where that is short enough."""
+    words = ["sh", "-c", command] if _SHELL_SYNTAX.search(command) else shlex.split(command)
+    text = _printable(json.dumps(words, ensure_ascii=False))
+    return f"; write {text}" if words and len(text) <= 4 * _SHOWN_CHARACTERS else ""
 
 
 def shown(value: object) -> str:
@@ -186,8 +236,15 @@ def shown(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    text = json.dumps(value, ensure_ascii=False)
+    text = _printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for what a terminal would obey, and for what is no character."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def one_of(options: Iterable[str]) -> str:
@@ -196,8 +253,11 @@ def one_of(options: Iterable[str]) -> str:
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(options), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    """A hint at the option that is spelt like the word, or begins with it."""
+    by_spelling = {option.casefold(): option for option in options}
+    begun = [spelt for spelt in by_spelling if len(word) > 2 and spelt.startswith(word.casefold())]
+    close = begun or difflib.get_close_matches(word.casefold(), by_spelling, n=1)
+    return f" (did you mean {by_spelling[close[0]]}?)" if close else ""
 
 
 def unknown_key(key: str, allowed: Iterable[str]) -> str:

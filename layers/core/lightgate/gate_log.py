@@ -13,12 +13,19 @@ from typing import Any, Self
 
 _LONGEST_LINE = 500
 _MOST_LINES = 20
+# All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
+_LONGEST_NAME = 100
+_LARGEST_NUMBER = 1e9
 
 
 class Phase(enum.StrEnum):
-    """How far the gates of a release have come, as far as their reports arrived."""
+    """How far the gates of a release have come, as far as their reports arrived.
 
+    UNGATED is a release without a gate, of which no report is to be expected.
+    """
+
+    UNGATED = "UNGATED"
     SILENT = "SILENT"
     WAITING = "WAITING"
     APPLYING = "APPLYING"
@@ -27,7 +34,7 @@ class Phase(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return self in (Phase.SUCCEEDED, Phase.FAILED)
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNGATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +134,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 failures.append(_failure(container, event))
             if kind == "applying" and (at := _moment(event.get("at"))):
                 began["migration" in event].append(at)
-            if kind == "applied" and (name := _text(event.get("migration"))):
+            if kind == "applied" and (name := _text(event.get("migration"), _LONGEST_NAME)):
                 migrations.setdefault(
                     name, Migration(name=name, seconds=_number(event.get("seconds")))
                 )
@@ -145,7 +152,7 @@ def _together(phases: Sequence[Phase]) -> Phase:
     for phase in (Phase.FAILED, Phase.APPLYING, Phase.WAITING, Phase.SILENT):
         if phase in phases:
             return phase
-    return Phase.SUCCEEDED if phases else Phase.SILENT
+    return Phase.SUCCEEDED if phases else Phase.UNGATED
 
 
 def _events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
@@ -166,28 +173,31 @@ def _events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict
 
 def _failure(container: str, event: Mapping[str, Any]) -> Failure:
     lines = event.get("lastLines")
-    code = event.get("exitCode")
+    code = _number(event.get("exitCode"))
     return Failure(
         container=container,
-        cause=_text(event.get("cause")) or "unknown",
+        cause=_text(event.get("cause"), _LONGEST_NAME) or "unknown",
         error=_text(event.get("error")) or "no reason was reported",
-        migration=_text(event.get("migration")),
-        exit_code=code if isinstance(code, int) else None,
+        migration=_text(event.get("migration"), _LONGEST_NAME),
+        exit_code=None if code is None else int(code),
         last_lines=[_text(line) or "" for line in lines[-_MOST_LINES:]]
         if isinstance(lines, list)
         else [],
     )
 
 
-def _text(value: object) -> str | None:
+def _text(value: object, longest: int = _LONGEST_LINE) -> str | None:
     """A line of text without control characters, which a terminal would obey."""
     if not isinstance(value, str) or not value:
         return None
-    return "".join(c if c.isprintable() else " " for c in value[:_LONGEST_LINE])
+    return "".join(c if c.isprintable() else " " for c in value[:longest])
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that can be passed on: JSON of others has no NaN, and no number without end."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _LARGEST_NUMBER else None
 
 
 def _moment(value: object) -> str | None:

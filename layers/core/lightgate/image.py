@@ -51,11 +51,15 @@ def platform_digest(manifest: Manifest) -> str | None:
     if manifest.media_type not in INDEX_TYPES and "manifests" not in document:
         return None
     platforms = []
-    for entry in document.get("manifests", []):
-        platform = entry.get("platform", {})
-        if (platform.get("os"), platform.get("architecture")) == (OPERATING_SYSTEM, ARCHITECTURE):
-            return str(entry["digest"])
-        platforms.append(f"{platform.get('os')}/{platform.get('architecture')}")
+    try:
+        for entry in document.get("manifests") or ():
+            platform = entry.get("platform") or {}
+            found = f"{platform.get('os')}/{platform.get('architecture')}"
+            if found == f"{OPERATING_SYSTEM}/{ARCHITECTURE}":
+                return str(entry["digest"])
+            platforms.append(found)
+    except (KeyError, TypeError, AttributeError):
+        raise RefusedError(f"the manifest of {manifest.digest} cannot be read") from None
     raise RefusedError(
         f"the image {manifest.digest} has no {OPERATING_SYSTEM}/{ARCHITECTURE} variant, which is "
         f"all that Lightsail runs; it has {', '.join(platforms) or 'none'}. Build it with "
@@ -82,11 +86,11 @@ def parse_config(blob: bytes | str) -> ImageConfig:
         document = json.loads(blob)
         config: Mapping[str, Any] = document.get("config") or {}
         parsed = ImageConfig(
-            command=tuple(config.get("Cmd") or ()),
-            entrypoint=tuple(config.get("Entrypoint") or ()),
-            architecture=str(document.get("architecture")),
+            command=_argv(config.get("Cmd")),
+            entrypoint=_argv(config.get("Entrypoint")),
+            architecture=str(document.get("architecture") or "an unknown architecture"),
         )
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise RefusedError("the image's configuration is not one that can be read") from None
     if parsed.architecture != ARCHITECTURE:
         raise RefusedError(
@@ -96,10 +100,16 @@ def parse_config(blob: bytes | str) -> ImageConfig:
     return parsed
 
 
+def _argv(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list | None) or not all(isinstance(word, str) for word in found or ()):
+        raise TypeError("not a list of strings")
+    return tuple(found or ())
+
+
 def _document(manifest: Manifest) -> dict[str, Any]:
     try:
         document = json.loads(manifest.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RefusedError(f"the manifest of {manifest.digest} cannot be read")

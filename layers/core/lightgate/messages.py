@@ -6,7 +6,7 @@ JSON object for queues and functions, and the schema of Amazon Q Developer for c
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,10 @@ from lightgate.outcome import Conclusion, Outcome
 
 # SNS: at most 100 ASCII characters, no line break.
 _LONGEST_SUBJECT = 100
+# SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
+_LARGEST_MESSAGE_BYTES = 96 * 1024
+_SHORT_LIST = 10
+_SHORT_TEXT = 200
 
 _HEADLINES = {
     Outcome.SUCCEEDED: "is live",
@@ -54,14 +58,14 @@ class Report:
 
 def subject(report: Report) -> str:
     text = f"[{report.stage}] {report.app} {report.conclusion.outcome.value} {report.release}"
-    return text.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+    return _one_line(text).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
 
 
 def text(report: Report) -> str:
     """The message as people read it in an e-mail."""
     conclusion = report.conclusion
     lines = [
-        f"{report.app}: release {report.release} {_HEADLINES[conclusion.outcome]}.",
+        f"{_one_line(report.app)}: release {report.release} {_HEADLINES[conclusion.outcome]}.",
         "",
         *conclusion.reasons,
         *([""] if conclusion.reasons else []),
@@ -84,6 +88,7 @@ def machine(report: Report) -> dict[str, Any]:
         "stage": report.stage,
         "release": report.release,
         "status": report.conclusion.outcome.value,
+        "text": text(report),
         "reasons": list(report.conclusion.reasons),
         "nextSteps": list(report.conclusion.next_steps),
         "repository": report.repository,
@@ -103,8 +108,37 @@ def machine(report: Report) -> dict[str, Any]:
 def sns_message(report: Report) -> str:
     """The `Message` of a publication with `MessageStructure: json`.
 
-    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits").
+    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). What is
+    too large is shortened in all forms.
     """
+    message = _all_forms(report)
+    if len(message.encode()) <= _LARGEST_MESSAGE_BYTES:
+        return message
+    return _all_forms(_shortened(report))
+
+
+def _shortened(report: Report) -> Report:
+    evidence, conclusion = report.evidence, report.conclusion
+    failure = evidence.failure
+    reasons = [
+        reason if len(reason) <= _SHORT_TEXT else reason[: _SHORT_TEXT - 1] + "…"
+        for reason in conclusion.reasons[:_SHORT_LIST]
+    ]
+    if more := len(conclusion.reasons) - len(reasons):
+        reasons.append(f"There are {more} more reasons; the log of Settle has them all.")
+    return replace(
+        report,
+        evidence=replace(
+            evidence,
+            migrations=evidence.migrations[:_SHORT_LIST],
+            failure=failure
+            and replace(failure, last_lines=failure.last_lines[-_SHORT_LIST // 2 :]),
+        ),
+        conclusion=replace(conclusion, reasons=reasons),
+    )
+
+
+def _all_forms(report: Report) -> str:
     readable, structured = text(report), json.dumps(machine(report), ensure_ascii=False)
     return json.dumps(
         {
@@ -135,16 +169,27 @@ def _chat(report: Report) -> Mapping[str, Any]:
     }
 
 
+def _one_line(text: str) -> str:
+    """What others wrote must not look like a line of ours."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - 2 * _SHORT_LIST
+    rest = [f"and {more} more"] if more > 0 else []
+    return ", ".join([*names[: 2 * _SHORT_LIST], *rest])
+
+
 def _facts(report: Report) -> Sequence[tuple[str, str]]:
     facts = []
     if report.repository and report.digest:
         facts.append(("Image", f"{report.repository}@{report.digest}"))
     if report.reason:
-        facts.append(("Started by", report.reason))
+        facts.append(("Started by", _one_line(report.reason)))
     if report.version is not None:
         facts.append(("Deployment", f"version {report.version}"))
-    if report.evidence.migrations:
-        facts.append(("Migrations applied", ", ".join(m.name for m in report.evidence.migrations)))
+    if names := [migration.name for migration in report.evidence.migrations]:
+        facts.append(("Migrations applied", _listed(names)))
     if report.snapshot is not None:
         since = report.snapshot.available_at
         facts.append(

@@ -71,6 +71,12 @@ def concluded(
             f"Deployment {version} became active, but the service no longer serves it.",
             "Find out who deployed something else meanwhile.",
         )
+    if status is Status.OVERDUE and service.serves(version):
+        return _failed(
+            f"Deployment {version} is active, but its gate has not reported success within the "
+            "time limit, and without a public endpoint nothing else proves it.",
+            "Read the log of the gate's container to see whether the migration has succeeded.",
+        )
     if status is Status.OVERDUE:
         return _failed(
             f"Deployment {version} has neither become active nor failed within its time limit.",
@@ -119,10 +125,17 @@ def _failed(*sentences: str) -> Conclusion:
 def _why(version: int, evidence: Evidence) -> list[str]:
     failure = evidence.failure
     if failure is None:
+        if evidence.phase is Phase.UNGATED:
+            return [f"Deployment {version} failed: the app did not become healthy, or ended."]
         if evidence.phase is Phase.SUCCEEDED:
             return [
                 f"Deployment {version} failed after its gate had opened: the app did not become "
                 "healthy, or ended."
+            ]
+        if evidence.phase is Phase.SILENT:
+            return [
+                f"Deployment {version} failed, and its gate has reported nothing: whether a "
+                "migration had begun is not known."
             ]
         return [f"Deployment {version} failed, and the gate has reported no cause."]
     what = (

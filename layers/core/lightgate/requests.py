@@ -39,7 +39,7 @@ def parse_request(document: object) -> ReleaseRequest:
     Raises:
         RequestError: one reason for each problem, each naming its field.
     """
-    problems = Problems()
+    problems = Problems("the input")
     node = Node(document, "", problems)
     if not isinstance(document, dict):
         raise RequestError(
@@ -56,7 +56,7 @@ def parse_request(document: object) -> ReleaseRequest:
     if request.tag is not None and request.digest is not None:
         problems.add("digest", "stands beside tag; give one of the two")
     if problems.lines:
-        raise RequestError(*problems.lines)
+        raise RequestError(*problems.reasons)
     return request
 
 
@@ -78,7 +78,7 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
     Raises:
         RequestError: the event does not have the shape that ECR documents.
     """
-    problems = Problems()
+    problems = Problems("the event")
     detail = event.get("detail")
     if not isinstance(detail, dict):
         raise RequestError(f"detail: must be an object, not {shown(detail)}")
@@ -96,7 +96,7 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
         digest=_digest(inside.child("image-digest", detail.get("image-digest"))),
     )
     if problems.lines:
-        raise RequestError(*problems.lines)
+        raise RequestError(*problems.reasons)
     return push
 
 

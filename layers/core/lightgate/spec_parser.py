@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lightgate.documents import Fields, Node, Problems, parse_json, shown
+from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.spec import (
     AppSpec,
@@ -42,7 +42,13 @@ _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SECRETS_MANAGER = r"secretsmanager:([\w/+=.@-]+)(?::([^:]+)(?::([\w/+=.@-]+))?)?"
 _PARAMETER_STORE = r"ssm:(/[\w./-]+)"
 _IMAGE_STORE_LABEL = r":([a-z0-9-]+)\.([a-z0-9-]+)\.(latest|\d+)"
-_SUCCESS_CODES = r"\d{3}(?:-\d{3})?(?:,\d{3}(?:-\d{3})?)*"
+_SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
+# Problems that leave whole what the rules look at, so that both are reported at once.
+_BESIDE_THE_RULES = re.compile(
+    r"(?:serviceName|repository|tags|stage|database|environment|secrets|pollSeconds"
+    r"|deploymentTimeoutSeconds|publicEndpoint\.healthCheck"
+    r"|containers\.[a-z0-9-]+\.(?:command|environment|secrets|healthCheck|timeoutSeconds))[.\[:]"
+)
 
 
 def parse_app_name(name: str) -> str:
@@ -51,12 +57,12 @@ def parse_app_name(name: str) -> str:
     Raises:
         SpecError: it cannot be one.
     """
-    problems = Problems()
+    problems = Problems("the spec")
     Node(name, "app", problems).string(
         _APP, "lower-case letters and digits, single hyphens between them", LONGEST_APP_NAME
     )
     if problems.lines:
-        raise SpecError(*problems.lines)
+        raise SpecError(*problems.reasons)
     return name
 
 
@@ -67,34 +73,34 @@ def parse_spec(text: str | bytes) -> AppSpec:
         SpecError: the text is no valid spec; one reason for each problem, each with
             its path. Nothing else is raised, whatever the text.
     """
-    problems = Problems()
+    problems = Problems("the spec")
     size = len(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     if size > LONGEST_SPEC_BYTES:
-        raise SpecError(f"the spec has {size} bytes; at most {LONGEST_SPEC_BYTES} are allowed")
+        raise SpecError(f"the spec: has {size} bytes; at most {LONGEST_SPEC_BYTES} are allowed")
     document = parse_json(text, problems)
+    if document is None and problems.lines:
+        raise SpecError(*problems.reasons)
+    root = Node(document, "", problems)
+    _refuse_braces(root)
+    spec = _app(root)
+    if all(_BESIDE_THE_RULES.match(line) for line in problems.lines):
+        check_rules(spec, root)
     if problems.lines:
-        raise SpecError(*problems.lines)
-    _refuse_braces(Node(document, "", problems))
-    spec = _app(Node(document, "", problems))
-    if not problems.lines:
-        check_rules(spec, Node(document, "", problems))
-    if problems.lines:
-        raise SpecError(*problems.lines)
+        raise SpecError(*problems.reasons)
     return spec
 
 
-def _refuse_braces(node: Node) -> None:
+def _refuse_braces(root: Node) -> None:
     """SSM takes no value with `{{` (measured-facts.md, "AWS limits")."""
-    if isinstance(node.value, dict):
-        for key, value in node.value.items():
-            if "{{" in key:
-                node.child(key, value).problem("contains {{, which the parameter store refuses")
-            _refuse_braces(node.child(key, value))
-    elif isinstance(node.value, list):
-        for index, value in enumerate(node.value):
-            _refuse_braces(node.child(index, value))
-    elif isinstance(node.value, str) and "{{" in node.value:
-        node.problem("contains {{, which the parameter store refuses; refer to a secret instead")
+    for node in every_node(root):
+        if isinstance(node.value, str) and "{{" in node.value:
+            node.problem(
+                "contains {{, which the parameter store refuses; refer to a secret instead"
+            )
+        elif isinstance(node.value, dict):
+            for key in node.value:
+                if "{{" in key:
+                    node.child(key, None).problem("contains {{, which the parameter store refuses")
 
 
 def _app(node: Node) -> AppSpec:
@@ -129,9 +135,10 @@ def _app(node: Node) -> AppSpec:
         unprotected=fields.read("unprotected", Node.boolean, False),
         poll_seconds=fields.read("pollSeconds", lambda n: n.integer(1, 300), 10),
         # lightsail-facts.md, section 3: a limit under 30 minutes would give up on
-        # deployments that still end well.
+        # deployments that still end well. Waiting for the snapshot, for the service and for
+        # the deployment fit into the state machine's own limit.
         deployment_timeout_seconds=fields.read(
-            "deploymentTimeoutSeconds", lambda n: n.integer(1800, 86400), 3600
+            "deploymentTimeoutSeconds", lambda n: n.integer(1800, 43200), 3600
         ),
     )
 
@@ -173,7 +180,7 @@ class _Variables:
     def read(cls, fields: Fields) -> "_Variables":
         environment: Mapping[str, str] = fields.read("environment", _environment, {})
         secrets: Mapping[str, SecretReference] = fields.read("secrets", _secrets, {})
-        for name in environment.keys() & secrets.keys():
+        for name in sorted(environment.keys() & secrets.keys()):
             fields.nodes["secrets"].child(name, None).problem(
                 "stands in environment too; keep one of the two"
             )
@@ -269,7 +276,7 @@ def _container(name: str, node: Node, service: str, shared: _Variables) -> Conta
 
 
 def _image(node: Node, service: str) -> str | None:
-    reference = node.string(r"\S+", "an image reference without spaces", 1024)
+    reference = node.string(r"[\x21-\x7e]+", "an image reference without spaces", 1024)
     label = re.fullmatch(_IMAGE_STORE_LABEL, reference)
     if label and label[1] == service:
         return None
@@ -284,7 +291,7 @@ def _image(node: Node, service: str) -> str | None:
 def _ports(node: Node) -> dict[int, str]:
     ports: dict[int, str] = {}
     for key, value in node.entries().items():
-        if not re.fullmatch(r"[1-9]\d{0,4}", key) or int(key) > 65535:
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", key) or int(key) > 65535:
             value.problem(f"{shown(key)} is not a port; allowed is 1 to 65535")
             continue
         ports[int(key)] = value.choice(*PROTOCOLS)
@@ -361,6 +368,10 @@ def _endpoint_health_check(node: Node) -> EndpointHealthCheck:
 
 def _success_codes(node: Node) -> str:
     text = node.string(_SUCCESS_CODES, "codes from 200 to 499 such as 200, 200-299 or 200,301")
-    if any(not 200 <= int(code) <= 499 for code in re.findall(r"\d{3}", text)):
-        node.problem(f"{shown(text)} is out of range; Lightsail allows 200 to 499")
+    if re.fullmatch(_SUCCESS_CODES, text):
+        ranges = [[int(code) for code in part.split("-")] for part in text.split(",")]
+        if any(not 200 <= code <= 499 for codes in ranges for code in codes):
+            node.problem(f"{shown(text)} is out of range; Lightsail allows 200 to 499")
+        elif any(codes != sorted(codes) for codes in ranges):
+            node.problem(f"{shown(text)} is not valid; a range begins with its lower code")
     return text

@@ -1,8 +1,9 @@
 """The rules of an app spec that can only be checked on its containers together."""
 
+import re
 from collections.abc import Iterator
 
-from lightgate.documents import Node, nearest, shown
+from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.spec import AppSpec, Condition, Dependency
 
 
@@ -14,13 +15,17 @@ def check_rules(spec: AppSpec, root: Node) -> None:
         for index, dependency in enumerate(container.depends_on):
             target = node.child("dependsOn", None).child(index, None)
             _check_dependency(spec, name, dependency, target)
-    if root.problems.lines:
-        return
-    for cycle in _cycles(spec):
-        containers.problem(f"wait for each other in a circle: {' → '.join(cycle)}")
+            if any(d.container == dependency.container for d in container.depends_on[:index]):
+                target.child("containerName", None).problem(
+                    f"waits for {shown(dependency.container)} twice; keep one of the two"
+                )
     _check_ports(spec, containers)
     _check_modes(spec, containers)
     _check_endpoint(spec, root)
+    if all(d.container in spec.containers for c in spec.containers.values() for d in c.depends_on):
+        for cycle in _cycles(spec):
+            containers.problem(f"wait for each other in a circle: {' → '.join(cycle)}")
+        _check_guards(spec, root)
 
 
 def _check_dependency(spec: AppSpec, name: str, dependency: Dependency, node: Node) -> None:
@@ -28,14 +33,16 @@ def _check_dependency(spec: AppSpec, name: str, dependency: Dependency, node: No
     if target == name:
         node.child("containerName", None).problem("a container cannot wait for itself")
     elif target not in spec.containers:
-        hint = nearest(target, spec.containers)
-        node.child("containerName", None).problem(f"there is no container {shown(target)}{hint}")
+        node.child("containerName", None).problem(_no_container(spec, target))
     elif dependency.condition is Condition.HEALTHY and not spec.containers[target].health_check:
         node.child("condition", None).problem(
             f"HEALTHY needs containers.{target}.healthCheck, which is missing"
         )
-    elif sum(d.container == target for d in spec.containers[name].depends_on) > 1:
-        node.child("containerName", None).problem(f"waits for {shown(target)} twice")
+
+
+def _no_container(spec: AppSpec, name: str) -> str:
+    hint = nearest(name, spec.containers)
+    return f"there is no container {shown(name)}{hint}; allowed is {one_of(spec.containers)}"
 
 
 def _cycles(spec: AppSpec) -> Iterator[list[str]]:
@@ -52,7 +59,8 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
         if name in done:
             return
         for dependency in spec.containers[name].depends_on:
-            yield from walk(dependency.container, [*path, name])
+            if dependency.container != name:
+                yield from walk(dependency.container, [*path, name])
         done.add(name)
 
     for name in order:
@@ -67,7 +75,7 @@ def _check_ports(spec: AppSpec, containers: Node) -> None:
             if port in owners:
                 containers.child(name, None).child("ports", None).child(str(port), None).problem(
                     f"the container {owners[port]} listens on it too; "
-                    "the containers of a deployment share one network"
+                    "the containers of a deployment share one network, so give one of them another port"
                 )
             owners.setdefault(port, name)
 
@@ -97,10 +105,7 @@ def _check_endpoint(spec: AppSpec, root: Node) -> None:
         root.child("unprotected", None).problem("contradicts publicEndpoint; keep one of the two")
     container = spec.containers.get(endpoint.container)
     if container is None:
-        hint = nearest(endpoint.container, spec.containers)
-        node.child("containerName", None).problem(
-            f"there is no container {shown(endpoint.container)}{hint}"
-        )
+        node.child("containerName", None).problem(_no_container(spec, endpoint.container))
         return
     protocol = container.ports.get(endpoint.port)
     if protocol not in ("HTTP", "HTTPS"):
@@ -113,9 +118,24 @@ def _check_endpoint(spec: AppSpec, root: Node) -> None:
         node.child("containerName", None).problem(
             f"{container.name} is waited for until it ends, so it cannot serve"
         )
+
+
+def _check_guards(spec: AppSpec, root: Node) -> None:
+    """Every gate must hold the container that serves, or the gate would protect nothing."""
+    endpoint = spec.public_endpoint
+    if endpoint is None or endpoint.container not in spec.containers:
+        return
+    name, node = endpoint.container, root.child("publicEndpoint", None)
     for gate in spec.gates():
-        if gate != container.name and gate not in spec.gates_before(container.name):
+        if gate != name and gate not in spec.gates_before(name):
             node.child("containerName", None).problem(
-                f"{container.name} does not wait for {gate}, so it would serve even if {gate} "
-                f"failed; add {gate} to containers.{container.name}.dependsOn with SUCCESS"
+                f"{name} does not wait for {gate}, so it would serve even if {gate} failed; "
+                f"add {gate} to containers.{name}.dependsOn with SUCCESS"
+            )
+    for other, container in spec.containers.items():
+        runs_migrate = any(re.search(r"\bmigrate\b", word) for word in container.command or ())
+        if runs_migrate and other != name and other not in spec.gates():
+            root.child("containers", None).child(other, None).problem(
+                f"runs migrate, and no container waits for its success, so {name} would serve even "
+                f"if it failed; add {other} to containers.{name}.dependsOn with SUCCESS"
             )

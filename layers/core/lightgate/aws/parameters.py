@@ -1,5 +1,6 @@
 """AWS Systems Manager parameters: the app specs."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,17 +28,19 @@ class AppParameters:
         self._path = path
 
     def all(self) -> Iterator[SpecText]:
-        """Every app's current spec, in no particular order."""
-        pages = self._client.get_paginator("get_parameters_by_path").paginate(
-            Path=self._path, Recursive=False
+        """Every app's current spec, in no particular order.
+
+        Names first, then each value by its name: reading all values by path would need a
+        permission that cannot be confined to this path everywhere.
+        """
+        pages = self._client.get_paginator("describe_parameters").paginate(
+            ParameterFilters=[{"Key": "Path", "Option": "OneLevel", "Values": [self._path]}]
         )
         for page in pages:
             for found in page["Parameters"]:
-                yield SpecText(
-                    app=found["Name"].rpartition("/")[2],
-                    text=found["Value"],
-                    version=found["Version"],
-                )
+                # An app that is removed in this moment is simply no longer one.
+                with contextlib.suppress(RefusedError):
+                    yield self.read(found["Name"].rpartition("/")[2])
 
     def read(self, app: str, version: int | None = None) -> SpecText:
         """The app's spec, current or in an earlier version, so that a release sees one spec.

@@ -1,0 +1,51 @@
+# The only interface to remember: `make help`.
+PYTHON ?= python3.13
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv (the other targets do it when needed)
+
+$(READY): requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+		|| { echo "Lightgate needs Python 3.13, the Lambda runtime, as '$(PYTHON)'. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 2; }
+	@echo "Installing the tools into $(VENV) (a minute or two, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(READY) ## Release a Django app three times on this machine, one of them badly
+	@python -m local.demo
+
+test: $(READY) ## Run all tests
+	@python -m pytest
+
+lint: $(READY) ## Check format, types, template, state machine and import rules
+	ruff format --check .
+	ruff check .
+	mypy layers/core/lightgate functions local
+	cfn-lint template.yaml
+	sam validate --lint
+	lint-imports
+
+format: $(READY) ## Format the code and mend what can be mended
+	ruff check --fix-only --quiet .
+	ruff format .
+
+lock: $(READY) ## Choose new versions of all dependencies (needs uv)
+	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
+	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
+	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

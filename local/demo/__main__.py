@@ -1,0 +1,204 @@
+"""Release a Django app three times on this machine: good, good with migrations, and bad.
+
+make demo            run it and leave build/demo/report.json
+KEEP=1 make demo     leave the app running at its URL until Ctrl-C
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from rich.console import Console
+
+from local import crops, executions, registry
+from local.cloud import PROJECT, LocalCloud, Stack
+from local.demo.report import Claims, Released, write_report
+from local.demo.screen import Screen
+from local.demo.stages import stages
+from local.demo.traffic import Traffic, ask
+from local.errors import LocalCloudError
+from local.inbox import Inbox
+
+REPORT = PROJECT / "build" / "demo" / "report.json"
+_START = timedelta(seconds=20)
+_RELEASE = timedelta(seconds=90)
+_POLL_SECONDS = 0.2
+
+
+def main() -> int:
+    """Run the demonstration. 0 only if everything that it claims was checked and holds."""
+    console = Console(stderr=False)
+    # A terminated demonstration stops what it started, exactly as an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return demonstrate(Screen(console), keep=os.environ.get("KEEP", "") not in ("", "0"))
+    except LocalCloudError as error:
+        print("\n".join([f"error: {error}", *getattr(error, "__notes__", [])]), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started has been stopped", file=sys.stderr)
+        return 130
+
+
+def demonstrate(screen: Screen, *, keep: bool) -> int:
+    screen.title("A cloud on this machine")
+    with LocalCloud(on_progress=screen.line) as cloud:
+        stack = cloud.deploy()
+        url = crops.furnish(cloud.client, cloud.database)
+        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        screen.line("the stack is deployed, and the account is ready for a first release")
+
+        demo = _Demo(cloud, stack, inbox, screen)
+        v1 = demo.release("v1", "the first release")
+        with Traffic(url) as traffic:
+            v2 = demo.release("v2", "a schema migration and a data migration")
+            v3 = demo.release("v3", "its second migration fails half-way")
+            time.sleep(1)
+        requests = traffic.so_far()
+
+        screen.title("What was claimed, and checked")
+        claims = Claims()
+        _check_releases(claims, (v1, v2, v3), _applied(cloud))
+        claims.check("v2 serves at the end", _serving(url) == "v2")
+        claims.check("every release that answered was v1 or v2", requests.releases == ("v1", "v2"))
+        claims.check(
+            f"of {requests.sent} reads and writes meanwhile, {requests.failed} failed",
+            requests.sent > 0 and requests.failed == 0,
+        )
+        for claim, holds in claims.checked:
+            screen.line(claim, mark=holds)
+        for failure in requests.failures:
+            screen.line(failure, mark=False)
+        write_report(REPORT, (v1, v2, v3), requests, claims)
+
+        screen.title("The last two messages, as subscribers got them")
+        for release in (v2, v3):
+            screen.text(f"Subject: {release.subject}\n\n{release.text}\n")
+        screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
+        if keep:
+            screen.line(f"the app is running at {url} until you press Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    return 0 if claims.all_hold else 1
+
+
+class _Demo:
+    """Pushes releases and follows them."""
+
+    def __init__(self, cloud: LocalCloud, stack: Stack, inbox: Inbox, screen: Screen) -> None:
+        self._cloud = cloud
+        self._stack = stack
+        self._inbox = inbox
+        self._screen = screen
+        self._seen: set[str] = set()
+
+    def release(self, name: str, what: str) -> Released:
+        """Push the release's image and follow the execution that it starts to its end."""
+        machine, arn = self._cloud.client("stepfunctions"), self._stack.state_machine_arn
+        self._screen.title(f"Push {name}: {what}")
+        image = crops.image(name)
+        digest = registry.push(self._cloud.endpoint, crops.spec()["repository"], name, image)
+        self._screen.line(f"pushed {name} as {digest[:19]}")
+        execution = executions.wait_for_start(machine, arn, known=self._seen, within=_START)
+        self._seen.add(execution)
+        events = self._follow(machine, execution)
+        [received] = self._inbox.receive(1, timedelta(seconds=10))
+        message = json.loads(received.text)
+        released = Released(
+            name=name,
+            digest=digest,
+            stages=stages(events),
+            execution_status=executions.describe(machine, execution).status,
+            subject=received.subject,
+            message=message,
+        )
+        reasons = f": {message['reasons'][0]}" if message["reasons"] else ""
+        self._screen.line(f"{name} {released.status}{reasons}", mark=released.status == "SUCCEEDED")
+        return released
+
+    def _follow(self, machine: Any, execution: str) -> list[Any]:  # noqa: ANN401 - boto3
+        """Show each stage when it has ended, until the execution has."""
+        shown = 0
+        deadline = time.monotonic() + _RELEASE.total_seconds()
+        with self._screen.running("Admit") as status:
+            while True:
+                ended = not executions.describe(machine, execution).running
+                events = executions.history(machine, execution)
+                known = stages(events)
+                for stage in known[shown:]:
+                    if stage.ended is None:
+                        status.update(stage.name)
+                        break
+                    self._screen.line(f"{stage.name:<16} {stage.seconds:6.1f} s")
+                    shown += 1
+                if ended:
+                    return events
+                if time.monotonic() > deadline:
+                    raise LocalCloudError(f"{execution} has not ended in {_RELEASE.seconds} s")
+                time.sleep(_POLL_SECONDS)
+
+
+def _check_releases(claims: Claims, releases: Sequence[Released], applied: Sequence[str]) -> None:
+    v1, v2, v3 = releases
+    for release in (v1, v2):
+        claims.check(
+            f"{release.name} is live, and its execution succeeded",
+            (release.status, release.execution_status) == ("SUCCEEDED", "SUCCEEDED"),
+        )
+        claims.check(
+            f"{release.name} applied {', '.join(release.migrations)}, and the database agrees",
+            bool(release.migrations) and set(release.migrations) <= set(applied),
+        )
+    for release in releases:
+        claims.check(
+            f"the snapshot of {release.name} was available before its first migration began",
+            _snapshot_came_first(release),
+        )
+    failure = v3.message["gate"]["failure"] or {}
+    claims.check(
+        "v3 was rolled back, and its execution failed",
+        (v3.status, v3.execution_status) == ("ROLLED_BACK", "FAILED"),
+    )
+    claims.check(
+        f"the message says which migration failed ({failure.get('migration')}) and why",
+        bool(failure.get("migration")) and failure["error"] in v3.text,
+    )
+    claims.check(
+        "the failed migration has left nothing behind",
+        bool(failure) and failure["migration"] not in applied,
+    )
+
+
+def _snapshot_came_first(release: Released) -> bool:
+    available = (release.message["snapshot"] or {}).get("availableAt")
+    began = release.message["gate"]["beganAt"]
+    if not available or not began:
+        return False
+    return datetime.fromisoformat(available) < datetime.fromisoformat(began)
+
+
+def _applied(cloud: LocalCloud) -> list[str]:
+    """The migrations in the app's own database."""
+    with psycopg.connect(cloud.database.url) as connection:
+        rows = connection.execute("SELECT app || '.' || name FROM django_migrations").fetchall()
+    return [row[0] for row in rows]
+
+
+def _serving(url: str) -> str | None:
+    try:
+        return ask(urlsplit(url).netloc).getheader("X-Release")
+    except (OSError, HTTPException):
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

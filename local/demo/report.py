@@ -1,0 +1,79 @@
+"""What the demonstration claims, and the report that it leaves behind."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.demo.stages import Stage
+from local.demo.traffic import Requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """One release as it ended. `message` is the final message for machines."""
+
+    name: str
+    digest: str
+    stages: Sequence[Stage]
+    execution_status: str
+    subject: str
+    message: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        return str(self.message["status"])
+
+    @property
+    def text(self) -> str:
+        return str(self.message["text"])
+
+    @property
+    def migrations(self) -> list[str]:
+        return [migration["name"] for migration in self.message["gate"]["migrations"]]
+
+
+@dataclass(slots=True)
+class Claims:
+    """Everything that is said to hold; each is checked when it is made."""
+
+    checked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def check(self, claim: str, holds: bool) -> bool:
+        self.checked.append((claim, holds))
+        return holds
+
+    @property
+    def all_hold(self) -> bool:
+        return bool(self.checked) and all(holds for _, holds in self.checked)
+
+
+def write_report(
+    path: Path, releases: Sequence[Released], requests: Requests, claims: Claims
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "releases": [_release(release) for release in releases],
+        "requests": {"sent": requests.sent, "failed": requests.failed},
+        "claims": [{"claim": claim, "holds": holds} for claim, holds in claims.checked],
+    }
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _release(release: Released) -> Mapping[str, Any]:
+    message = release.message
+    return {
+        "name": release.name,
+        "id": message["release"],
+        "status": release.status,
+        "digest": release.digest,
+        "stages": [
+            {"name": stage.name, "seconds": round(stage.seconds, 3)} for stage in release.stages
+        ],
+        "migrations": release.migrations,
+        "snapshot": message["snapshot"],
+        "firstMigrationAt": message["gate"]["beganAt"],
+        "deploymentVersion": message["version"],
+        "failure": message["gate"]["failure"],
+    }
