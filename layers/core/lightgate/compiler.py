@@ -19,8 +19,9 @@ from lightgate.image import ImageConfig
 from lightgate.release import RELEASE_VARIABLE
 from lightgate.spec import AppSpec, Container, PublicEndpoint, SecretReference
 
-# Gates answer on loopback from this port on, past those that the app listens on.
-FIRST_GATE_PORT = 47100
+# Gates answer on loopback from this port on, past those that the app listens on. Above Linux's
+# ephemeral ports (32768 to 60999), so that no outgoing connection can sit on it first.
+FIRST_GATE_PORT = 61100
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
 LARGEST_REQUEST_BYTES = 48 * 1024
