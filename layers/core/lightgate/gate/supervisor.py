@@ -1,0 +1,606 @@
+"""Runs a command after other containers have got somewhere, and tells the rest how it went.
+
+    python3 -I -S -c SOURCE CONFIG COMMAND [ARGUMENT ...]
+
+CONFIG is JSON, see read_config. Whoever connects to its loopback port gets a line for each fact
+reached: `lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
+Stdout gets the command's output and our events. Standard library only, Python 3.8 and later.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+LINE_LIMIT = 512  # of a peer's line or a reported one
+EVENT_LIMIT = 8000  # bytes
+QUIET = 0.1  # seconds until an unfinished line is passed on as it is
+BACKLOG = 65536  # bytes of output that nobody took, until the command has to wait
+CLIENTS = 100  # held at a time
+
+
+def main() -> int:
+    # A pipe or socket of ours must not get the number of a standard stream that was closed.
+    while os.open(os.devnull, os.O_RDWR) <= 2:
+        pass
+    forget_coerced_locale()
+    try:
+        gate = Gate(read_config(sys.argv[1], sys.argv[2:]))
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        gate = Gate({})
+        why = f"configuration: {type(error).__name__}: {error}"
+        gate.tell("failed", cause="config", error=why[:LINE_LIMIT])
+        gate.drain()
+        return 2
+    code = supervise(gate, gate.config)
+    gate.drain()
+    return code
+
+
+def supervise(gate: Gate, config: dict[str, Any]) -> int:
+    try:
+        gate.listen()
+        gate.wait_for_dependencies()
+        if config["mode"] == "service":
+            return serve(gate, config)
+        preflight(gate, config["healthCheck"])
+        perform(gate, config)
+    except Stopped:
+        return 128 + signal.SIGTERM
+    except Failed as failure:
+        gate.report(failure)
+        if gate.stopping or failure.cause == "port" or config["afterFailure"] == "exit":
+            return failure.code
+    while not gate.stopping:
+        gate.turn(None)
+    return 0
+
+
+def preflight(gate: Gate, check: dict[str, Any] | None) -> None:
+    """The health check of a task: while it fails, the command is not run."""
+    left = check["retries"] if check else 0
+    while check and (problem := probe(gate, check)):
+        if left < 1:
+            raise Failed("preflight", f"health check: {problem.error}", 1, problem.child)
+        left -= 1
+        gate.wait(never, check["interval"])
+
+
+def perform(gate: Gate, config: dict[str, Any]) -> None:
+    """The command of a task, and the facts about its end."""
+    began = time.monotonic()
+    child = gate.start(config["command"], is_probe=False)
+    gate.tell("applying")
+    gate.announce("START")
+    try:
+        in_time = gate.wait(child.has_ended, config["timeoutSeconds"])
+    except Stopped:
+        gate.end(child, config["graceSeconds"])
+        gate.announce("COMPLETE")
+        # Its exit code would not tell whether a command that was told to stop had finished.
+        raise Failed("signal", "stopped by SIGTERM", 128 + signal.SIGTERM, child) from None
+    gate.end(child, 0 if in_time else config["graceSeconds"])
+    gate.announce("COMPLETE")
+    if not in_time:
+        raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
+    if child.code:
+        raise child.failure()
+    child.migration_ends(None)
+    seconds = round(time.monotonic() - began, 3)
+    gate.tell("succeeded", seconds=seconds, migrations=child.applied)
+    gate.announce("SUCCESS")
+
+
+def serve(gate: Gate, config: dict[str, Any]) -> int:
+    """The command of a service, probed beside it. Its exit code is ours."""
+    child = gate.start(config["command"], is_probe=False)
+    gate.announce("START")
+    try:
+        await_health(gate, config["healthCheck"], child)
+        gate.wait(child.has_ended)
+        gate.end(child, 0)
+        if child.code:
+            gate.report(child.failure())
+    except Stopped:
+        gate.end(child, config["graceSeconds"])
+    return child.exit_code()
+
+
+def await_health(gate: Gate, check: dict[str, Any] | None, child: Child) -> None:
+    """Probe until the first success: nobody waits for what comes after it."""
+    began, failures = time.monotonic(), 0
+    while check and not child.has_ended():
+        problem = probe(gate, check)
+        if not problem:
+            gate.tell("succeeded", seconds=round(time.monotonic() - began, 3), migrations=[])
+            return gate.announce("HEALTHY")
+        failures += time.monotonic() - began >= check["startPeriod"]
+        if failures > check["retries"]:
+            why = f"health check: {problem.error}"
+            return gate.report(Failed("healthCheck", why, 1, problem.child))
+        gate.wait(child.has_ended, check["interval"])
+    return None
+
+
+def probe(gate: Gate, check: dict[str, Any]) -> Failed | None:
+    """Run the health check once and return what is wrong."""
+    child = gate.start(check["command"], is_probe=True)
+    try:
+        in_time = gate.wait(child.has_ended, check["timeout"])
+    finally:
+        gate.end(child, 0)
+    if not in_time:
+        return Failed("timeout", f"no answer within {check['timeout']} s", 1, child)
+    return child.failure() if child.code else None
+
+
+class Stopped(Exception):  # noqa: N818
+    """We were told to stop."""
+
+
+class Failed(Exception):  # noqa: N818
+    """What others wait for cannot be reached any more; `code` is what we exit with, if we do."""
+
+    def __init__(self, cause: str, error: str, code: int, child: Child | None = None) -> None:
+        self.cause, self.error, self.code, self.child = cause, error, code, child
+
+
+class Gate:
+    """The loop: signals, those who wait for us, the commands' output, and time."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.facts: list[str] = []
+        self.clients: list[socket.socket] = []
+        self.children: list[Child] = []  # the command, and after it the probe
+        self.stopping = False
+        self.pending = bytearray()  # what stdout has not yet taken
+        self.unfinished: Child | None = None  # who wrote a line without its end
+        self.listener = socket.socket()
+        self.signals, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        for name in ("CHLD", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
+            signal.signal(getattr(signal, "SIG" + name), lambda *_: None)
+
+    def listen(self) -> None:
+        self.listener.setblocking(False)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self.listener.bind(("127.0.0.1", self.config["port"]))
+            self.listener.listen(64)
+        except OSError as error:
+            why = f"cannot listen on port {self.config['port']}: {error.strerror}"
+            raise Failed("port", why, 1) from None
+
+    def wait(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Go on until `done` or until the time is up; return whether it is done."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while not done():
+            if self.stopping:
+                raise Stopped
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self.turn(left)
+        return True
+
+    def turn(self, seconds: float | None, peer: socket.socket | None = None) -> None:
+        """Sleep until something happens, and deal with it."""
+        readers: dict[int, Callable[[], object]] = {
+            self.signals: self.take_signals,
+            self.listener.fileno(): self.accept,
+        }
+        for client in self.clients:
+            readers[client.fileno()] = self.drop_silent(client)
+        for child in self.children:
+            if child.pipe is not None and len(self.pending) < BACKLOG:
+                readers[child.pipe] = child.read
+        if peer:
+            readers[peer.fileno()] = never
+        poll = select.poll()
+        for fd in readers:
+            poll.register(fd, select.POLLIN)
+        if self.pending:
+            readers[1] = self.write_some
+            poll.register(1, select.POLLOUT)
+        if any(child.unsent for child in self.children):
+            seconds = QUIET if seconds is None else min(seconds, QUIET)
+        for fd, _ in poll.poll(None if seconds is None else int(min(seconds, 3600) * 1000) + 1):
+            readers[fd]()
+        for child in self.children:
+            if time.monotonic() >= child.heard_at + QUIET:
+                child.flush()
+
+    def take_signals(self) -> None:
+        for number in os.read(self.signals, 512):
+            if number == signal.SIGCHLD:
+                self.reap()
+            elif number == signal.SIGTERM:
+                self.stopping = True  # whoever waits then ends the command, by `end`
+            elif self.children:
+                self.children[0].kill(number)
+            elif number in (signal.SIGINT, signal.SIGQUIT):
+                self.stopping = True
+
+    def reap(self) -> None:
+        """Note the end of each of our children; as PID 1 we get those of others too."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                for child in self.children:
+                    if child.pid == pid:
+                        killed = os.WIFSIGNALED(status)
+                        child.code = -os.WTERMSIG(status) if killed else os.WEXITSTATUS(status)
+        except ChildProcessError:
+            return
+
+    def start(self, argv: list[str], is_probe: bool) -> Child:
+        try:
+            child = Child(argv, self, is_probe)
+        except OSError as error:
+            number = error.errno or 0
+            why = f"cannot run {argv[0]!r}: {error.strerror} ({errno.errorcode.get(number)})"
+            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
+        self.children.append(child)
+        return child
+
+    def end(self, child: Child, grace: float) -> None:
+        """Leave nothing of the child's process group: TERM, a grace period, KILL."""
+        end = time.monotonic() + grace
+        child.kill(signal.SIGTERM)
+        while child.kill(0) and time.monotonic() < end:
+            self.turn(0.02)
+        child.kill(signal.SIGKILL)
+        while not child.has_ended():
+            self.turn(None)
+        child.close()
+        self.children.remove(child)
+
+    # Those who wait for us, and those for whom we wait
+
+    def accept(self) -> None:
+        try:
+            client, _ = self.listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        if len(self.clients) >= CLIENTS:
+            self.drop_silent(self.clients[0])()
+        self.clients.append(client)
+        self.send(client, "".join(self.facts))
+
+    def announce(self, fact: str) -> None:
+        self.facts.append(f"{self.prefix(self.config)}{fact}\n")
+        for client in self.clients[:]:
+            self.send(client, self.facts[-1])
+
+    def send(self, client: socket.socket, text: str) -> None:
+        try:
+            client.sendall(text.encode())
+        except OSError:
+            self.drop_silent(client)()
+
+    def drop_silent(self, client: socket.socket) -> Callable[[], None]:
+        """Clients have nothing to say: one that does is gone, or is not one of ours."""
+
+        def drop() -> None:
+            if client in self.clients:  # one turn may find two reasons
+                self.clients.remove(client)
+                client.close()
+
+        return drop
+
+    def prefix(self, container: dict[str, Any]) -> str:
+        return f"lightgate {self.config['release']} {container['container']} "
+
+    def wait_for_dependencies(self) -> None:
+        after = self.config["after"]
+        if after:
+            self.tell("waiting", **{"for": [one["container"] for one in after]})
+        # One after the other: a fact once reached stays reached, so the order cannot matter.
+        for dependency in after:
+            pause = 0.05
+            while not self.hear(dependency):
+                self.wait(never, pause)
+                pause = min(pause * 2, 1)
+
+    def hear(self, dependency: dict[str, Any]) -> bool:
+        """Whether the connection brought the fact. Who says anything else is not listened to."""
+        ours, heard = self.prefix(dependency).encode(), b""
+        with socket.socket() as peer:
+            try:
+                # With nobody on an ephemeral port, TCP may connect a socket to itself. That is no
+                # answer, and must not keep the port from the one who is to listen on it.
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                peer.settimeout(1)
+                peer.connect(("127.0.0.1", dependency["port"]))
+                peer.setblocking(False)
+                while peer.getsockname() != peer.getpeername():
+                    try:
+                        data = peer.recv(LINE_LIMIT)
+                    except BlockingIOError:
+                        self.turn(None, peer)
+                        if self.stopping:
+                            raise Stopped from None
+                        continue
+                    *lines, heard = (heard + data).split(b"\n")
+                    for line in lines:
+                        if line == ours + dependency["condition"].encode():
+                            return True
+                        if line == ours + b"FAILED":
+                            raise Failed("dependency", f"{dependency['container']} failed", 1)
+                        if not line.startswith(ours):
+                            return False
+                    if not data or len(heard) > LINE_LIMIT:
+                        return False
+            except OSError:
+                pass  # not there yet, or gone: the caller tries again
+        return False
+
+    # What we print
+
+    def report(self, failure: Failed) -> None:
+        """Say what failed, once: a second failure only follows from the first."""
+        if any(fact.endswith(" FAILED\n") for fact in self.facts):
+            return
+        fields: dict[str, Any] = {"cause": failure.cause, "error": failure.error}
+        if failure.child:
+            fields["migration"] = failure.child.migration
+            fields["exitCode"] = failure.code if failure.cause in ("exit", "signal") else None
+            fields["migrationsApplied"] = failure.child.applied
+            fields["lastLines"] = [line for line, _ in failure.child.last_lines]
+        self.tell("failed", **{key: value for key, value in fields.items() if value is not None})
+        self.announce("FAILED")
+
+    def tell(self, event: str, **fields: Any) -> None:  # noqa: ANN401
+        now = time.time()
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
+        who = {"release": self.config.get("release"), "container": self.config.get("container")}
+        told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
+        for key in ("lastLines", "migrationsApplied", "migrations"):
+            while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
+                told[key] = told[key][1:]
+        self.write(json.dumps(told).encode() + b"\n", None)
+
+    def write(self, data: bytes, writer: Child | None) -> None:
+        if self.unfinished and self.unfinished is not writer:
+            self.pending += b"\n"
+        self.pending += data
+        self.unfinished = None if data.endswith(b"\n") else writer
+
+    def write_some(self) -> None:
+        """Only what a pipe that polls as writable takes: a slow reader must not stop the loop."""
+        try:
+            del self.pending[: os.write(1, self.pending[: select.PIPE_BUF])]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.pending.clear()  # nobody reads us any more; the command matters more
+
+    def drain(self) -> None:
+        poll = select.poll()
+        poll.register(1, select.POLLOUT)
+        while self.pending and poll.poll(1000):
+            self.write_some()
+
+
+class Child:
+    """A process group of its own, and the reader of what it prints."""
+
+    def __init__(self, argv: list[str], gate: Gate, is_probe: bool) -> None:
+        self.gate = gate
+        self.is_probe = is_probe
+        self.code: int | None = None  # negative: the signal that ended it
+        self.line = b""  # the beginning of the current line
+        self.line_was_read = False  # a migration's begin was seen in it
+        self.unsent = b""  # the end of it, not yet passed on
+        self.heard_at = 0.0
+        self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
+        self.in_traceback = False
+        self.migration: str | None = None  # the one being applied
+        self.migration_began = 0.0
+        self.applied: list[str] = []
+        # One pipe for both streams keeps their order, as a terminal would.
+        pipe, theirs = os.pipe()
+        os.set_blocking(pipe, False)
+        self.pipe: int | None = pipe
+        try:
+            self.pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, theirs, 1),
+                    (os.POSIX_SPAWN_DUP2, theirs, 2),
+                ],
+                setpgroup=0,
+                # Python ignores these two, and programs do not expect to inherit that.
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+        except OSError:
+            os.close(pipe)
+            raise
+        finally:
+            os.close(theirs)
+
+    def has_ended(self) -> bool:
+        return self.code is not None
+
+    def exit_code(self) -> int:
+        code = self.code or 0
+        return code if code >= 0 else 128 - code
+
+    def failure(self) -> Failed:
+        code = self.exit_code()
+        if self.code and self.code < 0:
+            why = f"ended by signal {-self.code} ({signal.strsignal(-self.code)})"
+            return Failed("signal", why, code, self)
+        said = [line for line, _ in self.last_lines if line.strip()]
+        raised = [line for line, is_exception in self.last_lines if is_exception]
+        return Failed("exit", (raised or said or [f"exit code {code}"])[-1], code, self)
+
+    def kill(self, number: int) -> bool:
+        """Signal the whole group, and return whether there is any of it; 0 only asks."""
+        try:
+            os.killpg(self.pid, number)
+        except OSError as error:
+            return error.errno != errno.ESRCH
+        return True
+
+    def read(self) -> bool:
+        """Pass on what there is, and return whether there may be more."""
+        try:
+            data = os.read(self.pipe, 65536) if self.pipe is not None else b""
+        except BlockingIOError:
+            return False
+        if not data and self.pipe is not None:
+            os.close(self.pipe)
+            self.pipe = None
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self.take(line + b"\n")
+        if rest:
+            self.take(rest)
+        return bool(data)
+
+    def take(self, piece: bytes) -> None:
+        """Pass a piece of a line on, an event before the line that began something or after it."""
+        self.heard_at = time.monotonic()
+        is_whole = piece.endswith(b"\n")
+        self.line = (self.line + piece)[: 4 * LINE_LIMIT]
+        self.unsent += piece
+        begun, ended, seconds = read_progress(self.text())
+        if begun and not self.line_was_read and not self.is_probe:
+            self.line_was_read = True
+            self.migration_ends(None)
+            self.migration, self.migration_began = begun, self.heard_at
+            self.gate.tell("applying", migration=begun)
+        if is_whole or len(self.unsent) > BACKLOG:
+            self.flush()
+        if is_whole:
+            if ended:
+                self.migration_ends(seconds)
+            self.line_ends()
+
+    def text(self) -> str:
+        return COLOUR.sub("", self.line.decode("utf-8", "replace")).rstrip("\r\n")
+
+    def migration_ends(self, seconds: float | None) -> None:
+        if self.migration:
+            if seconds is None:
+                seconds = round(time.monotonic() - self.migration_began, 3)
+            self.gate.tell("applied", migration=self.migration, seconds=seconds)
+            self.applied.append(self.migration)
+            self.migration = None
+
+    def line_ends(self) -> None:
+        """Remember the line; the first one of a traceback that is not indented says why."""
+        text, self.line, self.line_was_read = self.text(), b"", False
+        is_exception = self.in_traceback and text[:1].strip() != ""
+        self.in_traceback = text.endswith("Traceback (most recent call last):") or (
+            self.in_traceback and not is_exception
+        )
+        for secret in self.gate.config["secrets"]:
+            text = text.replace(secret, "***")
+        self.last_lines.append((text[:500], is_exception))
+
+    def flush(self) -> None:
+        if self.unsent:
+            self.gate.write(self.unsent, self)
+            self.unsent = b""
+
+    def close(self) -> None:
+        """Pass on what the pipe still holds: at most 1 MiB, so that this comes to an end."""
+        for _ in range(17):
+            self.read()
+        if self.pipe is not None:
+            os.close(self.pipe)
+        self.flush()
+        if self.line:
+            self.line_ends()
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+APPLYING = re.compile(r"  Applying (\S+?)\.\.\.")
+APPLIED = re.compile(r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?")
+
+
+def read_progress(line: str) -> tuple[str | None, bool, float | None]:
+    """What a line of Django's migrate says: a migration begun, whether one ended, its seconds.
+
+    Django prints `  Applying crops.0003_price...` and, when it is done, ` OK` behind it, or on a
+    line of its own if the migration itself has printed something.
+    """
+    begun, ended = APPLYING.match(line), APPLIED.fullmatch(line)
+    seconds = float(ended.group(1)) if ended and ended.group(1) else None
+    return (begun.group(1)[:200] if begun else None), ended is not None, seconds
+
+
+def read_config(text: str, command: list[str]) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(text)
+    after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
+    commands, numbers = [command], [config["graceSeconds"], 0 if limit is None else limit]
+    if check is not None:
+        commands.append(check["command"])
+        numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
+    everyone = [config, *after]
+    names = [config["release"], *(one["container"] for one in everyone)]
+    ports = [one["port"] for one in everyone]
+    conditions = ("START", "HEALTHY", "COMPLETE", "SUCCESS")
+    for what, is_right in (
+        ("after", isinstance(after, list)),
+        ("name", all(re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name) for name in names)),
+        ("port", all(type(port) is int and 0 < port < 65536 for port in ports)),
+        ("condition", all(one["condition"] in conditions for one in after)),
+        ("mode", config["mode"] in ("task", "service")),
+        ("afterFailure", config["afterFailure"] in ("hold", "exit")),
+        ("number", all(type(n) in (int, float) and 0 <= n <= 10**7 for n in numbers)),
+        ("command", all(is_argv(argv) for argv in commands)),
+    ):
+        if not is_right:
+            raise ValueError(f"{what} is missing or wrong")
+    config["command"] = command
+    # A short value is no secret, and masking it would only garble the report.
+    secrets = [os.environ.get(name, "") for name in config.get("secretNames", [])]
+    config["secrets"] = [secret for secret in secrets if len(secret) > 5]
+    return config
+
+
+def is_argv(value: object) -> bool:
+    return (
+        isinstance(value, list) and value != [] and b"\0" not in b"".join(map(os.fsencode, value))
+    )
+
+
+def never() -> bool:
+    return False
+
+
+def forget_coerced_locale() -> None:
+    """Drop the LC_CTYPE that Python puts into its own environment when the locale is C."""
+    try:
+        with open("/proc/self/environ", "rb") as given:  # noqa: PTH123
+            if b"\0LC_CTYPE=" not in b"\0" + given.read():
+                os.environ.pop("LC_CTYPE", None)
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

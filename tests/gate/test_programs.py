@@ -1,0 +1,146 @@
+"""The programs as such: what travels, what they refuse, what they cost."""
+
+import ast
+import json
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lightgate import gate
+from tests.gate.programs import RELEASE, House, after, free_port, resident_kilobytes, shell
+
+SOURCES = {"supervisor": gate.supervisor_source(), "waiter": gate.waiter_source()}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_travels_is_the_program_without_its_docstrings(name: str) -> None:
+    whole = ast.parse(files(gate).joinpath(name + ".py").read_text())
+    for node in ast.walk(whole):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            first = node.body[0]
+            if len(node.body) > 1 and ast.get_docstring(node) is not None:
+                node.body.remove(first)
+    assert ast.dump(ast.parse(SOURCES[name])) == ast.dump(whole)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("supervisor", 19_500), ("waiter", 4_200)])
+def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
+    source = SOURCES[name]
+    assert source.isascii()
+    assert "\0" not in source
+    assert len(json.dumps(source)) < limit
+
+
+def test_two_supervisors_and_two_waiters_fit_into_one_request() -> None:
+    assert 2 * sum(len(json.dumps(source)) for source in SOURCES.values()) < 46 * 1024
+
+
+def run(source: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", source, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+
+
+GOOD: dict[str, Any] = {
+    "release": RELEASE,
+    "container": "migrate",
+    "after": [after("base", 1)],
+    "port": 1,
+    "mode": "task",
+    "timeoutSeconds": None,
+    "graceSeconds": 1,
+    "afterFailure": "exit",
+    "healthCheck": {
+        "command": ["true"], "interval": 1, "timeout": 1, "retries": 1, "startPeriod": 0
+    },
+}  # fmt: skip
+WRONG: st.SearchStrategy[Any] = st.sampled_from([
+    None, True, [], {}, "", -1, 0, 1e999, 70000, "a b", "x\n", [[]], [1], {"a": 1}, "\ud800", ["\0"]
+])  # fmt: skip
+OF_WAITER = ["release", "container", "after"]
+
+
+def assert_refused(ran: subprocess.CompletedProcess[str]) -> None:
+    assert ran.returncode == 2, ran
+    event = json.loads(ran.stdout)
+    assert event["event"] == "failed"
+    assert event["cause"] == "config"
+    assert event["error"]
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "arguments",
+    [[], [""], ["{"], ["null"], ["[]"], ["1"], ['"x"'], ["[" * 50_000], ["{}"], ["{}", "true"]],
+    ids=lambda arguments: str(arguments)[:12],
+)
+def test_what_is_no_configuration_is_refused(name: str, arguments: list[str]) -> None:
+    assert_refused(run(SOURCES[name], arguments))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_missing_command_is_refused(name: str) -> None:
+    assert_refused(run(SOURCES[name], [json.dumps(GOOD)]))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_wrong_member_is_refused(name: str, data: st.DataObject) -> None:
+    config = json.loads(json.dumps(GOOD))
+    key = data.draw(st.sampled_from(OF_WAITER if name == "waiter" else sorted(GOOD)))
+    holder = config
+    inner = {"after": config["after"][0], "healthCheck": config["healthCheck"]}.get(key)
+    if inner is not None and data.draw(st.booleans()):
+        holder, key = inner, data.draw(st.sampled_from(sorted(inner)))
+    wrong = data.draw(WRONG)
+    may_be: dict[str, list[Any]] = {
+        "after": [[]], "timeoutSeconds": [None, 0, 70000], "graceSeconds": [0, 70000],
+        "healthCheck": [None], "interval": [0, 70000], "timeout": [0, 70000],
+        "retries": [0, 70000], "startPeriod": [0, 70000], "port": [],
+    }  # fmt: skip
+    if any(wrong == fine and type(wrong) is type(fine) for fine in may_be.get(key, [])):
+        del holder[key]
+    else:
+        holder[key] = wrong
+    assert_refused(run(SOURCES[name], [json.dumps(config), "true"]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_waiting_and_idling_take_little_memory_and_no_time(
+    house: House, any_python: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    supervisor = house.supervisor(shell("sleep 0.1"), python=any_python, port=port)
+    supervisor.event("succeeded")
+    waiter = house.waiter(
+        shell("true"), python=any_python, after=[after("migrate", port, "HEALTHY")]
+    )
+    refused = house.waiter(shell("true"), after=[after("migrate", free_port())])
+    time.sleep(0.2)
+    before = [ticks(p.process.pid) for p in (supervisor, waiter)]
+    time.sleep(0.3)
+    assert [ticks(p.process.pid) for p in (supervisor, waiter)] == before
+    sizes = [resident_kilobytes(p.process.pid) for p in (supervisor, waiter)]
+    with capsys.disabled():
+        print(f"\n{any_python}: supervisor {sizes[0]} kB, waiter {sizes[1]} kB resident")
+    assert sizes[0] <= 15 * 1024
+    assert sizes[1] <= 13 * 1024
+    assert refused.is_alive()
+
+
+def ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
