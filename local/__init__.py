@@ -1,0 +1,1 @@
+"""The cloud on your machine: everything that a release touches, as processes on loopback."""

@@ -1,0 +1,51 @@
+"""The example app: its releases as images, and an account furnished for it."""
+
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local import account, registry
+from local.database import Database
+from local.registry import Image, ImageConfig
+
+APP = "crops-backend"
+RELEASES = ("v1", "v2", "v3")
+_EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "crops"
+
+
+def spec() -> dict[str, Any]:
+    """The app spec as the example has it."""
+    loaded: dict[str, Any] = json.loads((_EXAMPLE / "containers-with-migrations.json").read_text())
+    return loaded
+
+
+def folders(release: str) -> list[Path]:
+    """The folders that make up a release: the app, then every release up to this one."""
+    releases = RELEASES[: RELEASES.index(release) + 1]
+    return [_EXAMPLE / "app", *(_EXAMPLE / "releases" / name for name in releases)]
+
+
+def image(release: str) -> Image:
+    """The release as an image, with the CMD of the example's Dockerfile."""
+    command = ("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000")
+    return registry.build(folders(release), ImageConfig(cmd=command))
+
+
+def furnish(client: Callable[[str], Any], database: Database) -> str:
+    """Make the account ready for a first release of the app; answer its public URL.
+
+    Repository, database record, secrets, container service, and last the app itself, so that no
+    push is answered before everything it needs is there.
+    """
+    wanted = spec()
+    account.create_repository(client("ecr"), wanted["repository"])
+    account.create_database_record(
+        client("rds"), wanted["database"]["instance"], database.port, database.password
+    )
+    account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url})
+    account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32))
+    url = account.create_container_service(client("lightsail"), wanted["serviceName"])
+    account.put_app(client("ssm"), APP, wanted)
+    return url

@@ -1,0 +1,96 @@
+"""What AWS refuses and the engine accepts. Refused here, in AWS's words."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_STANDARD_LIMIT = 4096
+_ADVANCED_LIMIT = 8192
+_NESTED_PARAMETER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer: its HTTP status, AWS's code and text, and the text's format."""
+
+    status: int
+    code: str
+    message: str
+    registry: bool = False
+
+    def body(self) -> bytes:
+        if self.registry:
+            error = {"code": self.code, "message": self.message}
+            return json.dumps({"errors": [error]}).encode()
+        return json.dumps({"__type": self.code, "message": self.message}).encode()
+
+
+def unsigned(
+    method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str]
+) -> Refusal | None:
+    """Refuse a request without credentials, whom the engine takes for the account's root."""
+    if path == "/v2" or path.startswith("/v2/"):
+        return _registry_without_login(method, headers)
+    if "Authorization" in headers or any(name in query for name in _SIGNED_IN_QUERY):
+        return None
+    return Refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def _registry_without_login(method: str, headers: Mapping[str, str]) -> Refusal | None:
+    # A blob is also read by the URL of GetDownloadUrlForLayer, which is signed on AWS.
+    if method in {"GET", "HEAD"}:
+        return None
+    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+    try:
+        user, _, _ = base64.b64decode(credentials, validate=True).partition(b":")
+    except binascii.Error:
+        user = b""
+    if scheme == "Basic" and user == b"AWS":
+        return None
+    return Refusal(401, "UNAUTHORIZED", "Not Authorized", registry=True)
+
+
+def parameter(request: Mapping[str, Any]) -> Refusal | None:
+    """Refuse a PutParameter whose value Parameter Store does not take."""
+    value = str(request.get("Value", ""))
+    if _NESTED_PARAMETER.search(value):
+        return Refusal(
+            400,
+            "ValidationException",
+            'Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.',
+        )
+    tier = request.get("Tier", "Standard")
+    limit = _STANDARD_LIMIT if tier == "Standard" else _ADVANCED_LIMIT
+    if len(value.encode()) <= limit:
+        return None
+    kind = "Standard" if tier == "Standard" else "Advanced"
+    advice = (
+        " To create a larger parameter value, upgrade the parameter to use the"
+        " advanced-parameter tier."
+    )
+    return Refusal(
+        400,
+        "ValidationException",
+        f"{kind} tier parameters support a maximum parameter value of {limit} characters."
+        + (advice if kind == "Standard" else ""),
+    )
+
+
+def image(request: Mapping[str, Any], digest_of_tag: str | None) -> Refusal | None:
+    """Refuse a PutImage that would change nothing: the tag already stands for this manifest."""
+    manifest = str(request.get("imageManifest", ""))
+    digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    if digest_of_tag != digest:
+        return None
+    return Refusal(
+        400,
+        "ImageAlreadyExistsException",
+        f"Image with digest '{digest}' and tag '{request.get('imageTag')}' already exists in the"
+        f" repository with name '{request.get('repositoryName')}'",
+    )

@@ -1,0 +1,93 @@
+"""A real engine behind a real front; Lightsail is a stub that says what it was asked."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.clients import client_for
+from local.engine import running_engine
+from local.processes import LOOPBACK, Process, Program, free_port
+from tests.local.fixtures import database, database_server
+
+__all__ = ["database", "database_server"]
+
+REPOSITORY_ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account behind the front, and the engine that nobody else should talk to."""
+
+    url: str
+    engine_url: str
+    logs: Path
+
+    def client(self, service: str) -> Any:
+        return client_for(service, self.url)
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Answers every request with the operation that it named."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"containerServices": [], "asked": self.headers["X-Amz-Target"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def lightsail_stub() -> Iterator[str]:
+    with ThreadingHTTPServer((LOOPBACK, 0), _Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://{LOOPBACK}:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def account(lightsail_stub: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    directory = tmp_path_factory.mktemp("account")
+    port = free_port()
+    with ExitStack() as stack:
+        engine = stack.enter_context(
+            running_engine(
+                port=free_port(),
+                public_url=f"http://{LOOPBACK}:{port}",
+                wait_scale=0.01,
+                directory=directory / "engine",
+                logs=directory,
+            )
+        )
+        front = Program(
+            name="front",
+            argv=[
+                *(sys.executable, "-m", "local.front", "--port", str(port)),
+                *("--engine", engine, "--lightsail", lightsail_stub),
+            ],
+            environment={"PATH": os.environ["PATH"]},
+            directory=REPOSITORY_ROOT,
+        )
+        process = stack.enter_context(Process(front, directory))
+        endpoint = json.loads(process.first_line(timedelta(seconds=30)))["endpoint"]
+        yield Account(endpoint, engine, directory)
+
+
+@pytest.fixture
+def client(account: Account) -> Callable[[str], Any]:
+    return account.client

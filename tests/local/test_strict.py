@@ -1,0 +1,72 @@
+"""What AWS refuses is refused here, in its words."""
+
+import pytest
+
+from local import strict
+
+LOGIN = "Basic QVdTOnRva2Vu"  # AWS:token
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "query"),
+    [
+        ("POST", "/", {"Authorization": "AWS4-HMAC-SHA256 …"}, {}),
+        ("GET", "/bucket/key", {}, {"X-Amz-Signature": "ab"}),
+        ("GET", "/bucket/key", {}, {"Signature": "ab"}),
+        ("GET", "/v2/crops/blobs/sha256:1", {}, {}),
+        ("PUT", "/v2/crops/manifests/latest", {"Authorization": LOGIN}, {}),
+    ],
+)
+def test_a_request_with_credentials_passes(
+    method: str, path: str, headers: dict[str, str], query: dict[str, str]
+) -> None:
+    assert strict.unsigned(method, path, headers, query) is None
+
+
+def test_a_request_without_credentials_is_not_the_root_of_the_account() -> None:
+    refusal = strict.unsigned("POST", "/", {}, {})
+
+    assert refusal is not None
+    assert (refusal.status, refusal.code) == (403, "MissingAuthenticationTokenException")
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic", "Basic ?", "Basic cm9vdDp4", "Bearer QVdT"])
+def test_a_push_without_the_registry_login_is_refused(authorization: str) -> None:
+    refusal = strict.unsigned(
+        "PUT", "/v2/crops/manifests/latest", {"Authorization": authorization}, {}
+    )
+
+    assert refusal is not None
+    assert (refusal.status, refusal.code) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    ("value", "tier"),
+    [
+        ("{" * 10, "Standard"),
+        ("}} and then {{", "Standard"),
+        ("x" * 4096, "Standard"),
+        ("x" * 8192, "Advanced"),
+        ("x" * 8192, "Intelligent-Tiering"),
+    ],
+)
+def test_a_parameter_that_aws_takes_is_taken(value: str, tier: str) -> None:
+    assert strict.parameter({"Value": value, "Tier": tier}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "tier", "says"),
+    [
+        ("a {{ssm:b}} c", "Standard", "can't nest another parameter"),
+        ("{{\n}}", "Advanced", "can't nest another parameter"),
+        ("x" * 4097, "Standard", "maximum parameter value of 4096 characters"),
+        ("x" * 8193, "Advanced", "maximum parameter value of 8192 characters"),
+        ("x" * 8193, "Intelligent-Tiering", "maximum parameter value of 8192 characters"),
+    ],
+)
+def test_a_parameter_that_aws_refuses_is_refused(value: str, tier: str, says: str) -> None:
+    refusal = strict.parameter({"Value": value, "Tier": tier})
+
+    assert refusal is not None
+    assert refusal.code == "ValidationException"
+    assert says in refusal.message
