@@ -1,0 +1,207 @@
+"""The command line: ``python -m local.lightsail``."""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from local.lightsail.image import ImageStore
+from local.lightsail.logs import LogStore
+from local.lightsail.node import Node, NodeError
+from local.lightsail.region import Region
+from local.lightsail.server import Server
+from local.lightsail.service_runner import Host
+from local.lightsail.store import StateError, Store
+from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
+
+_LOG = logging.getLogger("local.lightsail")
+_PR_SET_PDEATHSIG = 1
+_CANNOT_START = 2
+
+
+class CannotStartError(Exception):
+    """Why the emulator cannot run here, in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until TERM or INT; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s lightsail %(levelname)s %(message)s",
+    )
+    if options.exit_with_parent:
+        _exit_with_parent()
+    try:
+        switches = Switches().changed(
+            {
+                each.name: value
+                for each in describe_switches()
+                if (value := getattr(options, each.name)) is not None
+            }
+        )
+        with contextlib.ExitStack() as stack:
+            state = options.state or stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="lightsail-", ignore_cleanup_errors=True)
+            )
+            asyncio.run(_serve(options, switches, Path(state).absolute()))
+    except (CannotStartError, UnknownSwitchError, StateError) as problem:
+        print(f"lightsail: {problem}", file=sys.stderr)
+        return _CANNOT_START
+    return 0
+
+
+async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    listener = _listen(options.host, options.port)
+    await _check_namespaces()
+    store = Store(state)
+    clock = _now
+    logs = LogStore(clock)
+    images = ImageStore(options.registry, state / "images")
+    host = Host(
+        clock=clock,
+        images=images,
+        logs=logs,
+        outside=dict(options.outside),
+        base_paths=tuple(path.absolute() for path in options.base_path),
+        workspace=state / "work",
+        saved=store.save_soon,
+    )
+    region = Region(options.region, options.account, host, switches)
+    try:
+        await store.attach(region, logs)
+        runner = web.AppRunner(Server(region).application(), access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        address, port = listener.getsockname()
+        print(json.dumps({"endpoint": f"http://{address}:{port}"}), flush=True)
+        await stopped.wait()
+        await runner.cleanup()
+    finally:
+        store.close()
+        await region.close()
+        await images.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setblocking(False)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as problem:
+        listener.close()
+        why = "it is in use" if problem.errno == errno.EADDRINUSE else problem.strerror
+        raise CannotStartError(f"cannot listen on {host}:{port}: {why}") from None
+    return listener
+
+
+async def _check_namespaces() -> None:
+    """Find out at the start, with one node, whether nodes can be had on this machine."""
+    if not hasattr(os, "unshare"):
+        raise CannotStartError("nodes need Linux namespaces, which this system does not have")
+    try:
+        node = await Node.launch({})
+    except (NodeError, TimeoutError) as problem:
+        raise CannotStartError(
+            "nodes need a network and a process namespace of their own, which this system does "
+            f"not allow here: {problem}"
+        ) from None
+    await node.stop(grace=0)
+
+
+def _exit_with_parent() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit(0)
+
+
+def _outside(text: str) -> tuple[int, int]:
+    inside, _, host = text.partition(":")
+    ports = int(inside), int(host or inside)
+    if not all(1 <= port <= 65535 for port in ports):
+        raise ValueError
+    return ports
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a directory")
+    return path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.lightsail",
+        description="An emulator of AWS Lightsail container services with real processes. When it "
+        'is ready it prints one line of JSON: {"endpoint": "http://127.0.0.1:PORT"}.',
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="port of the API; 0 picks a free one (default)")
+    add("--region", default="us-east-1", help="Region in names and ARNs (default: %(default)s)")
+    add("--account", default="000000000000", help="account in ARNs (default: %(default)s)")
+    add(
+        "--registry",
+        metavar="URL",
+        help="the registry that plays ECR, e.g. http://127.0.0.1:4566",
+    )
+    add(
+        "--outside",
+        metavar="PORT[:HOSTPORT]",
+        type=_outside,
+        action="append",
+        default=[],
+        help="a port of 127.0.0.1 of this machine that containers reach on their own 127.0.0.1",
+    )
+    add(
+        "--base-path",
+        metavar="DIR",
+        type=_directory,
+        action="append",
+        default=[],
+        help="a directory of programs that stands for an image's base layers: PATH begins with it",
+    )
+    add("--state", metavar="DIR", help="keep state here, and resume from it (default: forget)")
+    add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
+    add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    switches = parser.add_argument_group(
+        "switches", "How Lightsail behaves where nobody knows, or where it varies."
+    )
+    for each in describe_switches():
+        switches.add_argument(
+            "--" + each.name.replace("_", "-"),
+            dest=each.name,
+            choices=each.choices,
+            metavar=None if each.choices else "N",
+            help=f"{each.says} (default: {str(each.default).lower()})".replace("%", "%%"),
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

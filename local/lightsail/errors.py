@@ -1,0 +1,55 @@
+"""The errors of the API, as a client meets them: code, HTTP status, text."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+_DOCS = "https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/CommonErrors.html"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError(Exception):
+    """One refusal. Throttling is HTTP 400, as on AWS (lightsail-facts.md, section 4)."""
+
+    code: str
+    message: str
+    status: HTTPStatus = HTTPStatus.BAD_REQUEST
+    tip: str = ""
+
+    def body(self) -> dict[str, str]:
+        """Return the JSON members that Lightsail's errors have."""
+        return {
+            "__type": self.code,
+            "code": self.code,
+            "docs": _DOCS,
+            "message": self.message,
+            "tip": self.tip,
+        }
+
+
+def invalid_input(message: str) -> ApiError:
+    """Return the error for permanent mistakes and for "busy" alike: they share the code."""
+    return ApiError("InvalidInputException", message)
+
+
+def not_found(message: str) -> ApiError:
+    """Return the error for a resource that does not exist."""
+    return ApiError("NotFoundException", message, HTTPStatus.NOT_FOUND)
+
+
+def serialization(message: str) -> ApiError:
+    """Return the error for a body that is not JSON, or has the wrong types."""
+    return ApiError("SerializationException", message)
+
+
+def throttled() -> ApiError:
+    """Return the error that botocore retries by itself."""
+    return ApiError("ThrottlingException", "Rate exceeded")
+
+
+def service_failure() -> ApiError:
+    """Return what a client gets for a mistake of ours."""
+    return ApiError(
+        "ServiceException",
+        "The service could not complete the request.",
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )

@@ -1,0 +1,70 @@
+"""CloudWatch Logs filter patterns for unstructured lines.
+
+All words must occur (``ERROR timeout``), quotes make a phrase, ``-word`` must not occur, of
+``?word`` at least one must, and ``%expression%`` is a regular expression. Case matters.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local.lightsail.errors import invalid_input
+
+type Pattern = Callable[[str], bool]
+
+_TERM = re.compile(
+    r'\s*(?P<sign>[-?]?)(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|%(?P<regex>[^%]+)%|(?P<word>[^\s"]+))'
+)
+_MAX_PATTERN = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    sign: str
+    occurs_in: Callable[[str], bool]
+
+
+def compile_pattern(text: str) -> Pattern:
+    """Return a test for messages, or refuse the pattern."""
+    if len(text) > _MAX_PATTERN:
+        raise invalid_input(f"The filter pattern is longer than {_MAX_PATTERN} characters.")
+    if text.lstrip().startswith(("{", "[")):
+        raise invalid_input("Invalid filter pattern: only patterns of terms are supported.")
+    terms = _terms(text)
+    needed = [term for term in terms if term.sign == ""]
+    unwanted = [term for term in terms if term.sign == "-"]
+    optional = [term for term in terms if term.sign == "?"]
+
+    def matches(message: str) -> bool:
+        if any(term.occurs_in(message) for term in unwanted):
+            return False
+        if needed:  # beside words that must occur, optional ones mean nothing
+            return all(term.occurs_in(message) for term in needed)
+        return not optional or any(term.occurs_in(message) for term in optional)
+
+    return matches
+
+
+def _terms(text: str) -> list[_Term]:
+    terms = []
+    position = 0
+    text = text.rstrip()
+    while position < len(text):
+        found = _TERM.match(text, position)
+        if found is None:
+            raise invalid_input(f"Invalid filter pattern: {text}")
+        terms.append(_Term(found["sign"], _test(found)))
+        position = found.end()
+    return terms
+
+
+def _test(found: re.Match[str]) -> Callable[[str], bool]:
+    if found["regex"] is not None:
+        try:
+            expression = re.compile(found["regex"])
+        except re.error:
+            raise invalid_input(f"Invalid regular expression: {found['regex']}") from None
+        return lambda message: expression.search(message) is not None
+    phrase = found["phrase"]
+    term = re.sub(r"\\(.)", r"\1", phrase) if phrase is not None else found["word"]
+    return lambda message: term in message

@@ -1,0 +1,260 @@
+"""A container service and its deployments as values, and the rules by which they change.
+
+No clock, no process and no network: every change is a method that returns a new value, and time
+comes in as an argument. The state tables are those of lightsail-facts.md, sections 4 and 6.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+KEPT_VERSIONS = 50
+"""How many deployment versions a service remembers (section 9)."""
+
+
+class DeploymentState(StrEnum):
+    """The four states of a deployment."""
+
+    ACTIVATING = "ACTIVATING"
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    FAILED = "FAILED"
+
+
+class ServiceState(StrEnum):
+    """The seven states of a container service."""
+
+    PENDING = "PENDING"
+    READY = "READY"
+    DEPLOYING = "DEPLOYING"
+    RUNNING = "RUNNING"
+    UPDATING = "UPDATING"
+    DELETING = "DELETING"
+    DISABLED = "DISABLED"
+
+
+class StateDetail(StrEnum):
+    """What a service is doing while it is PENDING, DEPLOYING or UPDATING."""
+
+    CREATING_SYSTEM_RESOURCES = "CREATING_SYSTEM_RESOURCES"
+    PROVISIONING_SERVICE = "PROVISIONING_SERVICE"
+    CREATING_DEPLOYMENT = "CREATING_DEPLOYMENT"
+    EVALUATING_HEALTH_CHECK = "EVALUATING_HEALTH_CHECK"
+    ACTIVATING_DEPLOYMENT = "ACTIVATING_DEPLOYMENT"
+
+
+class BusyError(Exception):
+    """The service is in a state in which it takes no such change now."""
+
+
+class DisabledError(Exception):
+    """The service is disabled and takes no deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The four members that a Lightsail container has (section 1)."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """The health check of a public endpoint, with the defaults of section 9."""
+
+    path: str = "/"
+    success_codes: str = "200-499"
+    healthy_threshold: int = 2
+    unhealthy_threshold: int = 2
+    interval_seconds: int = 5
+    timeout_seconds: int = 2
+
+    def accepts(self, status: int) -> bool:
+        """Tell whether a status code is in the list or range of success codes."""
+        for part in self.success_codes.split(","):
+            first, _, last = part.partition("-")
+            if int(first) <= status <= int(last or first):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PublicEndpoint:
+    """The one container and port that the public URL leads to."""
+
+    container_name: str
+    container_port: int
+    health_check: HealthCheck = HealthCheck()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One version of what a service runs."""
+
+    version: int
+    state: DeploymentState
+    containers: Mapping[str, Container]
+    public_endpoint: PublicEndpoint | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What UpdateContainerService changes; None leaves a thing as it is."""
+
+    power: str | None = None
+    scale: int | None = None
+    is_disabled: bool | None = None
+    public_domain_names: Mapping[str, tuple[str, ...]] | None = None
+    puller_role: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A container service; ``deployments`` has the oldest first and at most fifty."""
+
+    name: str
+    arn: str
+    created_at: datetime
+    power: str
+    scale: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    public_domain_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    puller_role: bool = False
+    principal_arn: str = ""
+    is_disabled: bool = False
+    changing: ServiceState | None = ServiceState.PENDING
+    """PENDING, UPDATING or DELETING while such a change is under way."""
+    detail: StateDetail | None = None
+    deployments: tuple[Deployment, ...] = ()
+    next_version: int = 1
+
+    @property
+    def state(self) -> ServiceState:
+        """The state as section 6 has it: after a failure it is the same as after a success."""
+        if self.changing is not None:
+            return self.changing
+        if self.next_deployment is not None:
+            return ServiceState.DEPLOYING
+        if self.is_disabled:
+            return ServiceState.DISABLED
+        return ServiceState.RUNNING if self.current_deployment else ServiceState.READY
+
+    @property
+    def current_deployment(self) -> Deployment | None:
+        """The one ACTIVE deployment."""
+        return self._in_state(DeploymentState.ACTIVE)
+
+    @property
+    def next_deployment(self) -> Deployment | None:
+        """The deployment that is being activated; it vanishes when that ends, however it ends."""
+        return self._in_state(DeploymentState.ACTIVATING)
+
+    @property
+    def newest_failed(self) -> Deployment | None:
+        """The last deployment, if it failed."""
+        last = self.deployments[-1] if self.deployments else None
+        return last if last and last.state is DeploymentState.FAILED else None
+
+    def _in_state(self, state: DeploymentState) -> Deployment | None:
+        return next((d for d in reversed(self.deployments) if d.state is state), None)
+
+    def refuse_if_busy(self) -> None:
+        """Raise BusyError, in Lightsail's words, while a change is under way (section 4)."""
+        upcoming = self.next_deployment
+        if self.changing is None and upcoming is not None:
+            raise BusyError(
+                f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
+                "Please wait for it to complete before trying again."
+            )
+        if self.changing is not None:
+            raise BusyError(
+                f'The container service "{self.name}" is in the {self.changing} state. '
+                "Please try again in a few minutes."
+            )
+
+    def deploying(
+        self,
+        containers: Mapping[str, Container],
+        endpoint: PublicEndpoint | None,
+        now: datetime,
+    ) -> Self:
+        """Accept a deployment: it takes the next version number. A refused one takes none."""
+        self.refuse_if_busy()
+        if self.is_disabled:
+            raise DisabledError(
+                f'The container service "{self.name}" is disabled and cannot be deployed to.'
+            )
+        return self.with_first_deployment(containers, endpoint, now)
+
+    def with_first_deployment(
+        self,
+        containers: Mapping[str, Container],
+        endpoint: PublicEndpoint | None,
+        now: datetime,
+    ) -> Self:
+        """Add a deployment without asking whether the service is busy (it may be PENDING)."""
+        added = Deployment(self.next_version, DeploymentState.ACTIVATING, containers, endpoint, now)
+        return replace(
+            self,
+            deployments=_kept((*self.deployments, added)),
+            next_version=self.next_version + 1,
+            detail=None,
+        )
+
+    def activated(self, version: int) -> Self:
+        """Make a version the current one; the one before becomes INACTIVE in the same moment."""
+
+        def after(deployment: Deployment) -> Deployment:
+            if deployment.version == version:
+                return replace(deployment, state=DeploymentState.ACTIVE)
+            if deployment.state is DeploymentState.ACTIVE:
+                return replace(deployment, state=DeploymentState.INACTIVE)
+            return deployment
+
+        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
+
+    def failed(self, version: int) -> Self:
+        """Give a version up; what was current before stays so."""
+
+        def after(deployment: Deployment) -> Deployment:
+            gone = deployment.version == version
+            return replace(deployment, state=DeploymentState.FAILED) if gone else deployment
+
+        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
+
+    def updated(self, wanted: Update) -> Self:
+        """Change what an update names."""
+        changes = {name: value for name, value in asdict(wanted).items() if value is not None}
+        return replace(self, **changes)
+
+    def with_principal(self) -> Self:
+        """Fill in the ARN that only appears when provisioning ends (section 1)."""
+        region, unique = self.arn.split(":")[3], self.arn[-12:]
+        role = f"role/amazon/lightsail/{region}/containers/{self.name}/{unique}"
+        return replace(self, principal_arn=f"arn:aws:iam::170441448102:{role}")
+
+    def begun(self, change: ServiceState, detail: StateDetail | None = None) -> Self:
+        """Enter PENDING, UPDATING or DELETING."""
+        return replace(self, changing=change, detail=detail)
+
+    def ended(self) -> Self:
+        """Leave PENDING or UPDATING for the state that follows from the rest."""
+        return replace(self, changing=None, detail=None)
+
+    def showing(self, detail: StateDetail | None) -> Self:
+        """Show what the service is doing."""
+        return replace(self, detail=detail)
+
+
+def _kept(deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
+    """Forget the oldest above fifty, but never the one that serves."""
+    if len(deployments) <= KEPT_VERSIONS:
+        return deployments
+    oldest = next(d for d in deployments if d.state is not DeploymentState.ACTIVE)
+    return tuple(d for d in deployments if d is not oldest)

@@ -1,0 +1,177 @@
+"""What Lightsail does where nobody outside AWS knows, as one value that anyone may set.
+
+Each switch stands for an entry of lightsail-facts.md that is unknown or that varies. The defaults
+are that file's tables. The command line, the control endpoint and the settings of one service are
+all made from this one class, so a new switch is one new field.
+"""
+
+import dataclasses
+import functools
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+
+def _switch(default: object, says: str) -> Any:  # noqa: ANN401 - a dataclass field of any type
+    return field(default=default, metadata={"says": says})
+
+
+class UnknownSwitchError(ValueError):
+    """A switch that does not exist, or a value that it cannot take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """How the emulated Lightsail behaves; times are in Lightsail's seconds, see ``speed``."""
+
+    speed: float = _switch(
+        1.0, "how many times faster than Lightsail's the emulator's own durations pass"
+    )
+    exit_zero: Literal["tolerate", "restart", "fail"] = _switch(
+        "restart", "a container that exits 0 is left, launched again, or fails its deployment"
+    )
+    exit_nonzero: Literal["restart", "fail"] = _switch(
+        "restart", "a container that crashes is launched again, or fails its deployment"
+    )
+    exit_scope: Literal["container", "node"] = _switch(
+        "node", "what is launched again after an exit: that container, or its whole node"
+    )
+    relaunch_limit: int = _switch(
+        3, "launches of one node (or container) before a deployment is canceled"
+    )
+    relaunch_delay: float = _switch(5.0, "pause before something is launched again")
+    unhealthy_node: Literal["keep", "relaunch"] = _switch(
+        "keep", "a node that fails its health check is waited for, or replaced"
+    )
+    activation_limit: float = _switch(
+        900.0, "how long a deployment may be in ACTIVATING before it took too long"
+    )
+    time_to_ready: float = _switch(120.0, "how long a new service is PENDING")
+    time_to_update: float = _switch(60.0, "how long a service is UPDATING besides launching")
+    time_to_active: float = _switch(
+        150.0, "how long a steady deployment still takes until it is ACTIVE"
+    )
+    time_to_fail: float = _switch(0.0, "how long a deployment given up still takes to be FAILED")
+    settle_time: float = _switch(
+        10.0, "how long containers must stay up to be steady, where no health check is made"
+    )
+    drain_limit: float = _switch(300.0, "how long requests under way may keep an old node alive")
+    stop_grace: float = _switch(30.0, "time between TERM and KILL when a container is stopped")
+    command_mode: Literal["cmd", "entrypoint"] = _switch(
+        "cmd", "a command replaces the image's Cmd, or its Entrypoint as well"
+    )
+    digest_images: Literal["accept", "refuse"] = _switch(
+        "accept", "a private image named by its digest (repository@sha256:...)"
+    )
+    unknown_members: Literal["ignore", "refuse"] = _switch(
+        "ignore", "members of a request that the API does not have"
+    )
+    unknown_container_log: Literal["empty", "refuse"] = _switch(
+        "empty", "GetContainerLog for a container name that never ran"
+    )
+    system_lines: Literal["every", "first"] = _switch(
+        "every", "[deployment:N] lines stand in the log of every container, or of the first only"
+    )
+    log_lag: float = _switch(120.0, "how long after it was written a line can be read")
+    log_page_size: int = _switch(100, "events on one page of GetContainerLog")
+    log_default_window: float = _switch(
+        3600.0, "how far back GetContainerLog looks without a start time (not scaled by speed)"
+    )
+    read_lag: float = _switch(0.0, "how long reads show what was before a deployment was created")
+    next_failed_visible: bool = _switch(
+        False, "a failed deployment stays visible as nextDeployment instead of vanishing"
+    )
+    state_detail_at_create: bool = _switch(
+        False, "the answer to CreateContainerServiceDeployment has a stateDetail"
+    )
+    capacity_takes_version: bool = _switch(
+        False, "a change of power or scale uses up a deployment version"
+    )
+    throttle_rate: float = _switch(
+        0.0, "the share of calls, 0 to 1, that are answered with ThrottlingException"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values outside a switch's range."""
+        if self.speed <= 0:
+            raise UnknownSwitchError("speed: must be greater than 0")
+        if not 0 <= self.throttle_rate <= 1:
+            raise UnknownSwitchError("throttle_rate: must be from 0 to 1")
+        for name in ("relaunch_limit", "log_page_size"):
+            if getattr(self, name) < 1:
+                raise UnknownSwitchError(f"{name}: must be at least 1")
+        for switch in dataclasses.fields(self):
+            value = getattr(self, switch.name)
+            if switch.type in (float, "float") and not 0 <= value < float("inf"):
+                raise UnknownSwitchError(f"{switch.name}: must not be negative")
+
+    def seconds(self, lightsail_seconds: float) -> float:
+        """Turn a duration of Lightsail's into real seconds at this speed."""
+        return lightsail_seconds / self.speed
+
+    def changed(self, changes: Mapping[str, object]) -> Self:
+        """Return these switches with some of them set; names and values are checked."""
+        types_by_name = _types_by_name()
+        checked: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name not in types_by_name:
+                raise UnknownSwitchError(f"{name}: there is no such switch")
+            checked[name] = _converted(name, value, types_by_name[name])
+        return dataclasses.replace(self, **checked)
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchDescription:
+    """One switch as a command line or a reader needs it."""
+
+    name: str
+    default: object
+    choices: tuple[str, ...] | None
+    says: str
+
+
+def describe_switches() -> list[SwitchDescription]:
+    """Return every switch in the order of the class."""
+    types_by_name = _types_by_name()
+    return [
+        SwitchDescription(
+            name=switch.name,
+            default=switch.default,
+            choices=_choices(types_by_name[switch.name]),
+            says=switch.metadata["says"],
+        )
+        for switch in dataclasses.fields(Switches)
+    ]
+
+
+def as_dict(switches: Switches) -> dict[str, object]:
+    """Return the switches by name."""
+    return dataclasses.asdict(switches)
+
+
+@functools.cache
+def _types_by_name() -> dict[str, Any]:
+    return get_type_hints(Switches)
+
+
+def _choices(kind: object) -> tuple[str, ...] | None:
+    if get_origin(kind) is Literal:
+        return tuple(get_args(kind))
+    return ("true", "false") if kind is bool else None
+
+
+def _converted(name: str, value: object, kind: type | types.GenericAlias) -> object:
+    """Convert text (from a command line) or JSON (from the control endpoint) to a switch's type."""
+    choices = _choices(kind)
+    if choices is not None:
+        text = str(value).lower() if kind is bool else value
+        if text not in choices:
+            raise UnknownSwitchError(f"{name}: must be one of {', '.join(choices)}, not {value!r}")
+        return text == "true" if kind is bool else text
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UnknownSwitchError(f"{name}: must be a number, not {value!r}")
+    try:
+        return int(value) if kind is int else float(value)
+    except ValueError:
+        raise UnknownSwitchError(f"{name}: must be a number, not {value!r}") from None

@@ -1,0 +1,66 @@
+"""The real ``aws`` command line, and a restart of the server, as a person would use them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.lightsail.emulator import BASE_PATH, Emulator, Service, wait_for
+from tests.lightsail.images import web
+from tests.lightsail.registry import Registry
+
+
+def test_the_aws_command_line_creates_deploys_and_reads(emulator: Emulator) -> None:
+    def aws(*arguments: str) -> Any:
+        ended = subprocess.run(
+            [
+                *(str(BASE_PATH / "aws"), "lightsail", *arguments, "--output", "json"),
+                *("--endpoint-url", emulator.endpoint, "--region", "us-east-1"),
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(ended.stdout)
+
+    name = ("--service-name", "by-hand")
+    created = aws("create-container-service", *name, "--power", "nano", "--scale", "1")
+    assert created["containerService"]["privateDomainName"] == "by-hand.service.local"
+    service = Service(emulator, "by-hand")
+    wait_for(lambda: service.state == "READY", "it is ready")
+    endpoint = json.dumps({"containerName": "web", "containerPort": 8000})
+    deployed = aws(
+        *("create-container-service-deployment", *name, "--public-endpoint", endpoint),
+        *("--containers", json.dumps({"web": web("cli")})),
+    )
+    version = deployed["containerService"]["nextDeployment"]["version"]
+    assert service.ended(version) == "ACTIVE"
+    log = aws("get-container-log", *name, "--container-name", "web", "--filter-pattern", "steady")
+    assert [each["message"] for each in log["logEvents"]] == [
+        "[deployment:1] Reached a steady state"
+    ]
+
+
+def test_a_restart_takes_up_where_the_server_was(registry: Registry, tmp_path: Path) -> None:
+    flags = ("--registry", registry.url, "--state", str(tmp_path))
+    with Emulator(*flags) as emulator:
+        service = emulator.service("lasting", relaunch_limit=2)
+        service.ended(service.deploy({"web": web("kept")}, "web"))
+        url = service.url
+        emulator.process.kill()
+        emulator.process.wait()
+    with Emulator(*flags) as emulator:
+        service = Service(emulator, "lasting")
+        assert service.url == url
+        wait_for(lambda: service.get() == (200, "kept"), "it serves again")
+        assert service.state == "RUNNING"
+        assert "[deployment:1] Reached a steady state" in service.log("web")
+        assert emulator.control("GET", "services/lasting/switches")["relaunch_limit"] == 2
+        assert service.deploy({"web": web("next")}, "web") == 2
+        assert service.ended(2) == "ACTIVE"

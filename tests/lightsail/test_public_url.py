@@ -1,0 +1,117 @@
+"""The public URL: no request is lost, bodies pass both ways, headers are a load balancer's."""
+
+import json
+import threading
+import urllib.request
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from tests.lightsail.emulator import Emulator, Service
+from tests.lightsail.images import web
+
+
+class Visitor(threading.Thread):
+    """Asks the public URL as fast as it can, on one kept connection, and counts what fails."""
+
+    def __init__(self, service: Service, method: str) -> None:
+        super().__init__()
+        self._address = urlsplit(service.url).netloc
+        self._method = method
+        self._over = threading.Event()
+        self.sent = 0
+        self.failures: list[str] = []
+        self.seen: list[str] = []
+
+    def run(self) -> None:
+        connection = HTTPConnection(self._address, timeout=10)
+        while not self._over.is_set():
+            self.sent += 1
+            try:
+                body = b"x" * 2000 if self._method == "POST" else None
+                connection.request(self._method, "/", body)
+                answer = connection.getresponse()
+                text = answer.read().decode()
+            except OSError as problem:
+                self.failures.append(repr(problem))
+                connection.close()
+                continue
+            if answer.status != 200:
+                self.failures.append(f"{answer.status} {text}")
+            elif text not in self.seen:
+                self.seen.append(text)
+        connection.close()
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def test_no_request_fails_while_ten_deployments_follow_each_other(emulator: Emulator) -> None:
+    service = emulator.service("steady")
+    assert service.ended(service.deploy({"web": web("v1")}, "web")) == "ACTIVE"
+    visitors = [Visitor(service, method) for method in ("GET", "GET", "POST")]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        for version in range(2, 12):
+            assert service.deploy({"web": web(f"v{version}")}, "web") == version
+            assert service.ended(version) == "ACTIVE"
+    finally:
+        for visitor in visitors:
+            visitor.stop()
+    for visitor in visitors:
+        assert visitor.failures == []
+        assert visitor.sent > 50
+    assert visitors[0].seen[:2] == ["v1", "v2"]
+    assert "v10" in visitors[0].seen
+    assert visitors[2].seen == ["2000 bytes"]
+
+
+def test_a_request_under_way_is_finished_by_the_old_deployment(emulator: Emulator) -> None:
+    service = emulator.service("draining")
+    service.ended(service.deploy({"web": web("v1")}, "web"))
+    with urllib.request.urlopen(service.url + "slow", timeout=10) as answer:
+        assert answer.read(2) == b"0\n"
+        service.ended(service.deploy({"web": web("v2")}, "web"))
+        assert service.get() == (200, "v2")
+        assert answer.read().split() == [b"%d" % number for number in range(1, 10)]
+
+
+def test_a_replaced_node_drops_nothing(emulator: Emulator) -> None:
+    service = emulator.service("replacing", scale=2)
+    service.ended(service.deploy({"web": web("v1")}, "web"))
+    visitor = Visitor(service, "GET")
+    visitor.start()
+    try:
+        before = len(service.log("web"))
+        emulator.control("POST", "services/replacing/replace-node", {"node": 1})
+        while service.log("web")[before:].count("listening on 8000") < 1:
+            pass
+        emulator.control("POST", "services/replacing/replace-node", {"node": 0, "abrupt": True})
+        while service.log("web")[before:].count("listening on 8000") < 2:
+            pass
+    finally:
+        visitor.stop()
+    # An abrupt end may cut the one request that the node was serving; a GET is then asked again.
+    assert visitor.failures == []
+
+
+def test_requests_are_spread_over_the_nodes(emulator: Emulator) -> None:
+    service = emulator.service("spread", scale=2)
+    service.ended(service.deploy({"web": web("v1")}, "web"))
+    assert len({service.get("pid")[1] for _ in range(6)}) == 2
+
+
+def test_headers_are_those_of_the_load_balancer(emulator: Emulator) -> None:
+    service = emulator.service("headers")
+    service.ended(service.deploy({"web": web("v1")}, "web"))
+    headers = json.loads(service.get("headers")[1])
+    assert headers["x-forwarded-proto"] == "https"
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["host"] == urlsplit(service.url).netloc
+
+
+def test_an_error_of_the_app_is_passed_on_unchanged(emulator: Emulator) -> None:
+    service = emulator.service("errors")
+    service.ended(service.deploy({"web": web("v1")}, "web"))
+    assert service.get("sick") == (500, "sick")

@@ -1,0 +1,122 @@
+"""Every unknown of Lightsail as a switch: exits, reads, what is shown; and the control endpoint."""
+
+import json
+import urllib.error
+from typing import Any
+
+import pytest
+
+from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
+from tests.lightsail.emulator import Emulator, wait_for
+from tests.lightsail.images import script, web
+from tests.lightsail.registry import Registry
+
+ONCE = "print('ran')"
+CRASH = "print('ran'); raise SystemExit(4)"
+
+
+@pytest.mark.parametrize(
+    ("switches", "source", "end", "runs"),
+    [
+        ({"exit_zero": "tolerate"}, ONCE, "ACTIVE", 1),
+        ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
+        ({"exit_zero": "restart", "exit_scope": "container"}, ONCE, "FAILED", 3),
+        ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
+        ({"exit_nonzero": "restart", "exit_scope": "node"}, CRASH, "FAILED", 3),
+        ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
+        ({"exit_nonzero": "fail", "exit_zero": "tolerate"}, CRASH, "FAILED", 1),
+        ({"exit_zero": "restart", "relaunch_limit": 1}, ONCE, "FAILED", 1),
+    ],
+)
+def test_the_exit_of_a_container_does_what_the_switches_say(
+    emulator: Emulator, switches: dict[str, Any], source: str, end: str, runs: int
+) -> None:
+    name = "exit-" + "-".join(map(str, switches.values())) + f"-{len(source)}"
+    service = emulator.service(name, time_to_active=100, **switches)
+    version = service.deploy({"web": web(), "once": script(source)}, "web")
+    assert service.ended(version) == end
+    lines = service.log("once")
+    assert lines.count("ran") == runs
+    assert ("[deployment:1] Canceled" in lines) == (end == "FAILED")
+    nodes = runs if switches.get("exit_scope", "node") == "node" else 1
+    assert lines.count("[deployment:1] Started 1 new node") == nodes
+
+
+def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator) -> None:
+    service = emulator.service("crashing", relaunch_limit=1)
+    source = "import time; print('ran'); time.sleep(0.6); raise SystemExit(1)"
+    assert service.ended(service.deploy({"work": script(source)})) == "ACTIVE"
+    wait_for(lambda: service.log("work").count("ran") >= 3, "it is launched again")
+    assert service.state == "RUNNING"
+    assert service.read()["currentDeployment"]["version"] == 1
+
+
+def test_an_unhealthy_node_is_replaced_until_it_took_too_long(emulator: Emulator) -> None:
+    service = emulator.service("replaced", unhealthy_node="relaunch", activation_limit=150)
+    assert service.ended(service.deploy({"web": web(SICK="1")}, "web")) == "FAILED"
+    lines = service.log("web")
+    assert lines.count("[deployment:1] Started 1 new node") > 1
+    assert "[deployment:1] Took too long" in lines
+
+
+def test_reads_may_lag_behind_a_create(emulator: Emulator) -> None:
+    service = emulator.service("lagging", read_lag=30)
+    service.deploy({"web": web()}, "web")
+    assert service.state == "READY"
+    listed = emulator.api.get_container_service_deployments(serviceName="lagging")
+    assert listed["deployments"] == []
+    wait_for(lambda: service.state == "RUNNING", "reads catch up")
+
+
+def test_what_is_shown_around_a_deployment_is_a_switch(emulator: Emulator) -> None:
+    service = emulator.service("showing", next_failed_visible=True, state_detail_at_create=True)
+    answer = emulator.api.create_container_service_deployment(
+        serviceName="showing",
+        containers={"web": {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/no:no"}},
+    )
+    assert answer["containerService"]["stateDetail"] == {"code": "CREATING_DEPLOYMENT"}
+    wait_for(lambda: service.state == "READY", "it failed")
+    assert service.read()["nextDeployment"]["state"] == "FAILED"
+
+
+def test_a_command_replaces_cmd_or_the_entrypoint_too(
+    emulator: Emulator, registry: Registry
+) -> None:
+    say = "import sys, time; print('entry', *sys.argv[1:], flush=True); time.sleep(600)"
+    pushed = registry.push(
+        "entry", "v1", {"app/x": "x"}, Entrypoint=["python3", "-c", say], Cmd=["a"]
+    )
+    image = pushed.tagged
+    service = emulator.service("entry")
+    service.ended(service.deploy({"web": {"image": image}}))
+    service.ended(service.deploy({"web": {"image": image, "command": ["b"]}}))
+    assert [line for line in service.log("web") if line.startswith("entry")] == [
+        "entry a",
+        "entry b",
+    ]
+    emulator.control(
+        "PUT", "services/entry/switches", {"command_mode": "entrypoint", "relaunch_limit": 1}
+    )
+    assert service.ended(service.deploy({"web": {"image": image, "command": ["b"]}})) == "FAILED"
+    assert 'exec: "b": executable file not found in $PATH' in service.log("web")
+
+
+def test_switches_are_set_at_run_time_for_all_or_for_one(emulator: Emulator) -> None:
+    after = emulator.control("PUT", "services/unborn/switches", {"speed": 7, "exit_zero": "fail"})
+    assert (after["speed"], after["exit_zero"]) == (7, "fail")
+    assert emulator.control("GET", "switches")["speed"] == 100
+    for wrong in ({"sped": 1}, {"speed": 0}, {"exit_zero": "explode"}, {"speed": "x"}, [1]):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            emulator.control("PUT", "switches", wrong)
+        with refused.value as answer:
+            assert answer.code == 400
+            assert json.load(answer)["message"]
+    assert emulator.control("GET", "switches")["speed"] == 100
+
+
+def test_every_switch_is_described_and_takes_its_default_as_text() -> None:
+    for switch in describe_switches():
+        assert switch.says
+        assert Switches().changed({switch.name: str(switch.default)}) == Switches()
+    with pytest.raises(UnknownSwitchError, match="speed"):
+        Switches(speed=-1)
