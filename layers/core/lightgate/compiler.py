@@ -11,6 +11,7 @@ The result is a pure function of its arguments, byte for byte.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lightgate import gate
@@ -29,6 +30,10 @@ DEFAULT_TIMEOUT_SECONDS = 900
 GRACE_SECONDS = 10
 
 type Request = dict[str, Any]
+
+# Reading a program takes longer than all the rest, and it is the same for every container.
+_supervisor_source = cache(gate.supervisor_source)
+_waiter_source = cache(gate.waiter_source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +98,10 @@ def _container(
         "ports": {str(port): protocol for port, protocol in container.ports.items()},
     }
     if container.name in ports:
-        program = gate.supervisor_source()
+        program = _supervisor_source()
         config = _supervisor_config(spec, container, release, ports)
     elif container.depends_on:
-        program = gate.waiter_source()
+        program = _waiter_source()
         config = _waiter_config(container, release, ports)
     else:
         if container.command is not None:

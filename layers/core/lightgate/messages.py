@@ -16,8 +16,9 @@ from lightgate.outcome import Conclusion, Outcome
 # SNS: at most 100 ASCII characters, no line break.
 _LONGEST_SUBJECT = 100
 # SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
-_LARGEST_MESSAGE_BYTES = 96 * 1024
-_SHORT_LIST = 10
+_LARGEST_MESSAGE_BYTES = 64 * 1024
+_SHORT_LIST = 5
+_MOST_NAMES = 20
 _SHORT_TEXT = 200
 
 _HEADLINES = {
@@ -120,22 +121,27 @@ def sns_message(report: Report) -> str:
 def _shortened(report: Report) -> Report:
     evidence, conclusion = report.evidence, report.conclusion
     failure = evidence.failure
-    reasons = [
-        reason if len(reason) <= _SHORT_TEXT else reason[: _SHORT_TEXT - 1] + "…"
-        for reason in conclusion.reasons[:_SHORT_LIST]
-    ]
+    reasons = [_short(reason) for reason in conclusion.reasons[:_SHORT_LIST]]
     if more := len(conclusion.reasons) - len(reasons):
-        reasons.append(f"There are {more} more reasons; the log of Settle has them all.")
+        reasons.append(f"There are {more} more reasons.")
     return replace(
         report,
         evidence=replace(
             evidence,
             migrations=evidence.migrations[:_SHORT_LIST],
             failure=failure
-            and replace(failure, last_lines=failure.last_lines[-_SHORT_LIST // 2 :]),
+            and replace(
+                failure,
+                error=_short(failure.error),
+                last_lines=[_short(line) for line in failure.last_lines[-_SHORT_LIST:]],
+            ),
         ),
         conclusion=replace(conclusion, reasons=reasons),
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHORT_TEXT else text[: _SHORT_TEXT - 1] + "…"
 
 
 def _all_forms(report: Report) -> str:
@@ -175,9 +181,9 @@ def _one_line(text: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - 2 * _SHORT_LIST
+    more = len(names) - _MOST_NAMES
     rest = [f"and {more} more"] if more > 0 else []
-    return ", ".join([*names[: 2 * _SHORT_LIST], *rest])
+    return ", ".join([*names[:_MOST_NAMES], *rest])
 
 
 def _facts(report: Report) -> Sequence[tuple[str, str]]:

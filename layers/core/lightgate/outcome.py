@@ -89,6 +89,7 @@ def concluded(
             *reasons,
             f"Deployment {version} serves although its gate failed, because the service has no "
             "public endpoint that could hold it back.",
+            "Find out whether it can work with the database as it is now, then push again.",
         )
     if evidence.phase is Phase.APPLYING:
         return _failed(

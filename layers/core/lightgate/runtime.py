@@ -114,8 +114,8 @@ def run(step: Callable[[Json, Runtime], Json], event: Json, context: LambdaConte
 
 def _correlation(event: Json) -> str:
     """The release where there is one, else the event that may become one."""
-    state = event.get("state", event)
-    release = state.get("release") or state.get("admission", {}).get("release")
+    known = event["state"] if isinstance(event.get("state"), dict) else event
+    release = known.get("release") or known.get("admission", {}).get("release")
     if isinstance(release, dict):
         return str(release.get("id", ""))
-    return str(state.get("id") or state.get("execution", ""))
+    return str(known.get("id") or known.get("execution", ""))

@@ -189,7 +189,7 @@ def matches(tag: str, pattern: str) -> bool:
     if not others:
         return tag == pattern
     *middle, last = others
-    if not tag.startswith(first) or len(tag) < len(first) + len(last):
+    if not tag.startswith(first):
         return False
     position = len(first)
     for part in middle:

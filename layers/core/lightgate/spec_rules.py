@@ -74,8 +74,8 @@ def _check_ports(spec: AppSpec, containers: Node) -> None:
         for port in container.ports:
             if port in owners:
                 containers.child(name, None).child("ports", None).child(str(port), None).problem(
-                    f"the container {owners[port]} listens on it too; "
-                    "the containers of a deployment share one network, so give one of them another port"
+                    f"the container {owners[port]} listens on it too, and the containers of a "
+                    "deployment share one network; give one of them another port"
                 )
             owners.setdefault(port, name)
 

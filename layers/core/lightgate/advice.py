@@ -1,0 +1,79 @@
+"""What an owner should know of a spec that is valid: it works, but perhaps not as meant."""
+
+from collections.abc import Iterator
+
+from lightgate.image import ImageConfig
+from lightgate.spec import AppSpec, Container
+
+# How long Lightsail lets a deployment hang before it gives it up is not published
+# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
+PLATFORM_PATIENCE_SECONDS = 900
+
+
+def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
+    """One sentence for each, with its path. `config` is None while no image is known."""
+    return [
+        *_of_the_app(spec),
+        *(line for c in spec.containers.values() for line in _of_container(spec, c)),
+        *(_of_the_image(config) if config is not None else ()),
+    ]
+
+
+def _of_the_app(spec: AppSpec) -> Iterator[str]:
+    if spec.database is None:
+        yield "database: is missing, so no snapshot is taken before a release"
+    if not spec.gates():
+        yield (
+            "containers: no container waits for another one with SUCCESS or HEALTHY, so nothing "
+            "is migrated before the app serves"
+        )
+    if spec.unprotected:
+        yield (
+            "unprotected: without a public endpoint Lightsail replaces the old version before "
+            "the gate has opened; a failed migration is reported, and the old version is gone"
+        )
+    endpoint = spec.public_endpoint
+    if endpoint is not None and _takes_an_error_for_healthy(endpoint.health_check.success_codes):
+        yield (
+            f"publicEndpoint.healthCheck.successCodes: {endpoint.health_check.success_codes} takes "
+            "errors such as 404 for healthy; 200 or 200-399 is safer"
+        )
+
+
+def _takes_an_error_for_healthy(codes: str) -> bool:
+    return any(int(part.partition("-")[2] or part) >= 400 for part in codes.split(","))
+
+
+def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
+    path = f"containers.{container.name}"
+    awaited = spec.conditions_on(container.name)
+    if container.health_check is not None and not awaited:
+        yield f"{path}.healthCheck: is not carried out, because no container waits for this one"
+    if container.timeout_seconds is None:
+        return
+    if not any(condition.needs_an_end for condition in awaited):
+        yield (
+            f"{path}.timeoutSeconds: is not applied, because no container waits for this one to end"
+        )
+    elif container.timeout_seconds > PLATFORM_PATIENCE_SECONDS:
+        yield (
+            f"{path}.timeoutSeconds: {container.timeout_seconds} is longer than Lightsail may wait "
+            f"(about {PLATFORM_PATIENCE_SECONDS}, not documented): the deployment may be given up "
+            "while the command still runs"
+        )
+
+
+def _of_the_image(config: ImageConfig) -> Iterator[str]:
+    if not config.entrypoint:
+        return
+    entrypoint = " ".join(config.entrypoint)
+    if "migrate" in entrypoint:
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) itself runs migrate, in every container and "
+            "before the gate; take it out of the image"
+        )
+    else:
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) runs before every command, the gate's too; it "
+            'must end in exec "$@"'
+        )

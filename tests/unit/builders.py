@@ -1,0 +1,167 @@
+"""Values with defaults, so that each test shows only what matters to it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lightgate.compiler import Source
+from lightgate.deployment import Deployment, Service, Watch
+from lightgate.errors import RefusedError
+from lightgate.gate_log import NO_EVIDENCE, Evidence, Failure, Migration, Phase
+from lightgate.image import ImageConfig
+from lightgate.messages import Report, Snapshot
+from lightgate.outcome import Conclusion, Outcome
+from lightgate.spec import AppSpec
+from lightgate.spec_parser import parse_spec
+
+type Json = dict[str, Any]
+
+RELEASE = "20261116t015434z-7f5b2640-0c1d"
+DIGEST = "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f"
+STARTED = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
+
+
+def reasons_of(call: Callable[[], object]) -> Sequence[str]:
+    """Why the call is refused; nothing if it is not. Any other error goes through."""
+    try:
+        call()
+    except RefusedError as error:
+        return error.reasons
+    return ()
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+def wait_for(container: str, condition: str = "SUCCESS") -> Json:
+    return {"containerName": container, "condition": condition}
+
+
+def migrate(**changes: object) -> Json:
+    return {"command": ["python", "manage.py", "migrate", "--noinput"], **changes}
+
+
+def web(**changes: object) -> Json:
+    return {
+        "command": ["gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000"],
+        "ports": {"8000": "HTTP"},
+        "dependsOn": [wait_for("migrate")],
+        **changes,
+    }
+
+
+def spec_document(**changes: object) -> Json:
+    """A small valid spec as people write it; a change to None leaves the key out."""
+    document = {
+        "serviceName": "crops-backend",
+        "repository": "crops-backend",
+        "containers": {"migrate": migrate(), "web": web()},
+        "publicEndpoint": {"containerName": "web", "containerPort": 8000},
+        **changes,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def parse(document: object) -> AppSpec:
+    return parse_spec(json.dumps(document))
+
+
+def app_spec(**changes: object) -> AppSpec:
+    return parse(spec_document(**changes))
+
+
+def source(
+    command: Sequence[str] = ("gunicorn", "crops.wsgi"),
+    entrypoint: Sequence[str] = (),
+    reference: str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend:lightgate-7f5b",
+) -> Source:
+    config = ImageConfig(command=tuple(command), entrypoint=tuple(entrypoint), architecture="amd64")
+    return Source(reference=reference, config=config)
+
+
+def deployment(version: int, state: str = "ACTIVE", release: str | None = None) -> Deployment:
+    return Deployment(version=version, state=state, release=release)
+
+
+def service(
+    *,
+    current: Deployment | None = None,
+    upcoming: Deployment | None = None,
+    deployments: Sequence[Deployment] = (),
+    disabled: bool = False,
+) -> Service:
+    return Service(
+        name="crops-backend",
+        state="RUNNING",
+        disabled=disabled,
+        url="https://crops-backend.example",
+        current=current,
+        next=upcoming,
+        deployments=deployments,
+    )
+
+
+def watch(version: int = 8, limit: int = 3600, ended_at: datetime | None = None) -> Watch:
+    return Watch(version=version, created_at=STARTED, time_limit=seconds(limit), ended_at=ended_at)
+
+
+def failure(**changes: Any) -> Failure:
+    values: Json = {
+        "container": "migrate",
+        "cause": "exit",
+        "error": "django.db.utils.IntegrityError: could not create unique index",
+        "migration": "harvests.0006_one_harvest_a_day",
+        "exit_code": 1,
+        "last_lines": ["  Applying harvests.0006_one_harvest_a_day...", "IntegrityError"],
+    }
+    return Failure(**(values | changes))
+
+
+def evidence(
+    phase: Phase = Phase.SUCCEEDED,
+    migrations: Sequence[Migration] = (),
+    failed: Failure | None = None,
+    began_at: str | None = None,
+) -> Evidence:
+    return Evidence(phase=phase, began_at=began_at, migrations=migrations, failure=failed)
+
+
+def gate_line(event: str, container: str = "migrate", release: str = RELEASE, **more: Any) -> str:
+    """A line as the gate prints it."""
+    at = "2026-11-16T01:56:00.000Z"
+    told = {"lightgate": 1, "release": release, "container": container, "event": event, "at": at}
+    return json.dumps(told | more)
+
+
+def report(**changes: Any) -> Report:
+    values: Json = {
+        "app": "crops-backend",
+        "stage": "production",
+        "release": RELEASE,
+        "repository": "crops-backend",
+        "digest": DIGEST,
+        "reason": "push of crops-backend:latest",
+        "execution": EXECUTION,
+        "started_at": STARTED,
+        "ended_at": STARTED + seconds(187),
+        "snapshot": Snapshot(
+            id=f"lightgate-crops-backend-{RELEASE}", available_at="2026-11-16T01:55:40+00:00"
+        ),
+        "version": 8,
+        "previous_version": 7,
+        "evidence": NO_EVIDENCE,
+        "conclusion": Conclusion(outcome=Outcome.SUCCEEDED, reasons=[], next_steps=[]),
+    }
+    return Report(**(values | changes))
+
+
+def compiled_secrets(spec: AppSpec) -> Mapping[Any, str]:
+    """A value for each reference of the spec."""
+    return {
+        reference: f"value of {reference}"
+        for container in spec.containers.values()
+        for reference in container.secrets.values()
+    }

@@ -1,0 +1,104 @@
+"""Generated specs: valid ones of every shape, and anything that JSON can say."""
+
+import string
+from typing import Any
+
+from hypothesis import strategies as st
+
+from lightgate.compiler import FIRST_GATE_PORT
+from tests.unit.builders import Json
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+VARIABLES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(
+    lambda name: not name.startswith("LIGHTGATE_")
+)
+# What a process can be given as an argument: no NUL, no half of a surrogate pair.
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
+).filter(lambda text: "{{" not in text)
+COMMANDS = st.tuples(TEXTS.filter(bool), st.lists(TEXTS, max_size=3)).map(lambda t: [t[0], *t[1]])
+PORTS = st.integers(1, 65535) | st.integers(FIRST_GATE_PORT - 5, FIRST_GATE_PORT + 15)
+REFERENCES = st.sampled_from(
+    ["ssm:/crops/key", "secretsmanager:crops/db", "secretsmanager:crops/db:url:AWSCURRENT"]
+)
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner),
+    max_leaves=10,
+)
+
+
+@st.composite
+def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
+    """Any acyclic graph of up to ten containers, the last of which may be public.
+
+    Others wait for a container either until it has ended or until it is healthy, and the
+    public one waits for every gate.
+    """
+    names = draw(st.lists(NAMES, min_size=1, max_size=10, unique=True))
+    ports = draw(st.lists(PORTS, min_size=len(names), max_size=len(names), unique=True))
+    is_public = draw(st.booleans()) if is_public is None else is_public
+    ends = {name: draw(st.booleans()) for name in names}
+    proof = {name: "SUCCESS" if ends[name] else "HEALTHY" for name in names}
+    containers: Json = {}
+    gates: list[str] = []
+    for index, name in enumerate(names):
+        earlier = names[:index]
+        awaited = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
+        depends_on = {
+            other: draw(st.sampled_from(["START", "COMPLETE"] if ends[other] else ["START"]))
+            if draw(st.booleans())
+            else proof[other]
+            for other in awaited
+        }
+        if is_public and name == names[-1]:
+            depends_on |= {gate: proof[gate] for gate in gates}
+        gates += [
+            other
+            for other, condition in depends_on.items()
+            if condition == proof[other] and other not in gates
+        ]
+        containers[name] = {
+            "command": draw(COMMANDS),
+            "ports": {str(ports[index]): draw(st.sampled_from(["HTTP", "HTTPS"]))},
+            "environment": draw(st.dictionaries(VARIABLES, TEXTS, max_size=2)),
+            "dependsOn": [
+                {"containerName": other, "condition": condition}
+                for other, condition in depends_on.items()
+            ],
+            "healthCheck": {"command": draw(COMMANDS)},
+        }
+        if draw(st.booleans()):
+            containers[name]["image"] = draw(st.sampled_from(["nginx", ":crops.web.latest"]))
+    order = draw(st.permutations(names))
+    document: Json = {
+        "serviceName": "crops",
+        "repository": "team/crops",
+        "secrets": {"SECRET": draw(REFERENCES)},
+        "containers": {name: containers[name] for name in order},
+    }
+    if is_public:
+        document["publicEndpoint"] = {"containerName": names[-1], "containerPort": ports[-1]}
+    else:
+        document["unprotected"] = True
+    return document
+
+
+@st.composite
+def mutated(draw: st.DrawFn, document: Json) -> Json:
+    """The document with one place of it replaced, removed, or under another name."""
+    owner: Any = document
+    while True:
+        key = draw(st.sampled_from(list(owner) if isinstance(owner, dict) else range(len(owner))))
+        if not isinstance(owner[key], dict | list) or not owner[key] or draw(st.booleans()):
+            break
+        owner = owner[key]
+    kind = draw(st.sampled_from(["replace", "remove", "rename"]))
+    if kind == "replace":
+        owner[key] = draw(JSON_VALUES)
+    elif kind == "remove":
+        del owner[key]
+    elif isinstance(owner, dict):
+        owner[draw(st.text(string.printable, max_size=8))] = owner.pop(key)
+    return document

@@ -1,0 +1,211 @@
+"""What the log lines of the gates say, and that no line can do more than explain."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.gate_log import Evidence, Failure, Migration, Phase, read_evidence
+from tests.unit.builders import RELEASE, gate_line
+from tests.unit.strategies import JSON_VALUES
+
+APPLYING = gate_line("applying", migration="crops.0003", at="2026-11-16T01:56:02.500Z")
+APPLIED = gate_line("applied", migration="crops.0003", seconds=1.5)
+SUCCEEDED = gate_line("succeeded", seconds=3.1)
+FAILED = gate_line("failed", cause="exit", error="boom", exitCode=1, lastLines=["a", "b"])
+
+
+def read(*lines: str, **others: list[str]) -> Evidence:
+    return read_evidence(RELEASE, {"migrate": list(lines), **others})
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], Phase.SILENT),
+        (["Listening at: http://0.0.0.0:8000"], Phase.SILENT),
+        ([gate_line("waiting")], Phase.WAITING),
+        ([gate_line("waiting"), APPLYING], Phase.APPLYING),
+        ([APPLYING, gate_line("waiting")], Phase.APPLYING),
+        ([APPLYING, APPLIED, SUCCEEDED], Phase.SUCCEEDED),
+        ([SUCCEEDED, APPLYING], Phase.SUCCEEDED),
+        ([APPLYING, FAILED], Phase.FAILED),
+        ([FAILED, SUCCEEDED], Phase.FAILED),
+        ([SUCCEEDED, FAILED], Phase.FAILED),
+    ],
+)
+def test_a_gate_is_as_far_as_its_reports_say(lines: list[str], expected: Phase) -> None:
+    assert expected == read(*lines).phase
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("succeeded", Phase.SUCCEEDED),
+        ("applying", Phase.APPLYING),
+        ("waiting", Phase.WAITING),
+        ("failed", Phase.FAILED),
+        (None, Phase.SILENT),
+    ],
+)
+def test_a_release_is_as_far_as_the_last_of_its_gates(second: str | None, expected: Phase) -> None:
+    lines = [gate_line(second, container="fixtures")] if second else []
+
+    assert expected == read(SUCCEEDED, fixtures=lines).phase
+
+
+def test_a_release_without_gates_has_nothing_to_report() -> None:
+    evidence = read_evidence(RELEASE, {})
+
+    assert evidence.phase is Phase.UNGATED
+    assert evidence.phase.is_final
+
+
+def test_migrations_are_listed_once_in_the_order_of_their_end() -> None:
+    second = gate_line("applied", migration="crops.0004")
+
+    evidence = read(APPLYING, APPLIED, APPLIED, second, SUCCEEDED)
+
+    assert list(evidence.migrations) == [
+        Migration(name="crops.0003", seconds=1.5),
+        Migration(name="crops.0004", seconds=None),
+    ]
+    assert evidence.began_at == "2026-11-16T01:56:02.500000+00:00"
+
+
+def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
+    command = gate_line("applying", at="2026-11-16T01:55:00Z")
+
+    assert read(command).began_at == "2026-11-16T01:55:00+00:00"
+    assert read(command, APPLYING).began_at == "2026-11-16T01:56:02.500000+00:00"
+
+
+def test_a_failure_is_told_in_the_gates_own_words() -> None:
+    assert read(APPLYING, FAILED).failure == Failure(
+        container="migrate",
+        cause="exit",
+        error="boom",
+        migration=None,
+        exit_code=1,
+        last_lines=["a", "b"],
+    )
+
+
+def test_the_first_failure_explains_the_later_ones() -> None:
+    again = gate_line("failed", cause="exit", error="the same again")
+
+    failure = read(FAILED, again).failure
+
+    assert failure is not None
+    assert failure.error == "boom"
+
+
+def test_a_gate_that_gave_up_because_of_another_one_explains_nothing() -> None:
+    follower = gate_line("failed", container="a", cause="dependency", error="migrate failed")
+
+    evidence = read_evidence(RELEASE, {"a": [follower], "migrate": [FAILED]})
+
+    assert evidence.failure is not None
+    assert evidence.failure.error == "boom"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        gate_line("succeeded", release="20261116t015434z-7f5b2640-ffff"),
+        gate_line("succeeded", container="web"),
+        gate_line("succeeded").replace('"lightgate": 1', '"lightgate": 2'),
+        gate_line("succeeded")[:-1],
+        "prefix " + gate_line("succeeded"),
+        json.dumps([json.loads(gate_line("succeeded"))]),
+        gate_line(["succeeded"]),  # type: ignore[arg-type]
+        "[" * 100_000,
+    ],
+)
+def test_a_line_of_anything_else_is_not_evidence(line: str) -> None:
+    assert read(line).phase is Phase.SILENT
+
+
+def test_what_a_terminal_would_obey_is_taken_out() -> None:
+    failure = read(gate_line("failed", error="a\x1b[2Jb\nc\u202e", lastLines=["\x07", 5])).failure
+
+    assert failure is not None
+    assert failure.error == "a [2Jb c "
+    assert list(failure.last_lines) == [" ", ""]
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity", "1" + "0" * 400, "true", '"1"'])
+def test_a_number_that_cannot_be_passed_on_is_left_out(number: str) -> None:
+    applied = APPLIED.replace("1.5", number)
+    failed = FAILED.replace('"exitCode": 1', f'"exitCode": {number}')
+
+    evidence = read(applied, failed)
+
+    assert [m.seconds for m in evidence.migrations] == [None]
+    assert evidence.failure is not None
+    assert evidence.failure.exit_code is None
+
+
+def test_the_worst_evidence_fits_through_the_state_machine() -> None:
+    wide = "🌾" * 1000
+    lines = [gate_line("applied", migration=f"{n}{wide}") for n in range(1000)]
+    lines.append(
+        gate_line("failed", cause=wide, error=wide, migration=wide, lastLines=[wide] * 100)
+    )
+
+    evidence = read(*lines)
+
+    assert len(json.dumps(evidence.to_json(), ensure_ascii=False).encode()) < 160 * 1024
+
+
+def events() -> st.SearchStrategy[str]:
+    """Lines that are evidence of this release, with anything for each of their members."""
+    kinds = st.sampled_from(["waiting", "applying", "applied", "succeeded", "failed", "plan"])
+    keys = st.sampled_from(
+        ["at", "migration", "seconds", "cause", "error", "exitCode", "lastLines", "container"]
+    )
+    members = st.dictionaries(keys, JSON_VALUES | st.just("migrate"), max_size=5)
+    return st.builds(lambda kind, more: gate_line(kind, **more), kinds, members)
+
+
+@given(st.lists(st.text() | JSON_VALUES.map(json.dumps) | events(), max_size=6))
+def test_no_lines_whatever_raise_or_become_what_cannot_be_sent(lines: list[str]) -> None:
+    evidence = read(*lines)
+
+    document = json.dumps(evidence.to_json(), ensure_ascii=False, allow_nan=False)
+    assert document.encode()
+    assert Evidence.from_json(json.loads(document)) == evidence
+
+
+def evidences() -> st.SearchStrategy[Evidence]:
+    maybe_text = st.none() | st.text(max_size=10)
+    failures = st.builds(
+        Failure,
+        container=st.text(max_size=5),
+        cause=st.text(max_size=5),
+        error=st.text(max_size=5),
+        migration=maybe_text,
+        exit_code=st.none() | st.integers(),
+        last_lines=st.lists(st.text(max_size=5), max_size=3),
+    )
+    migrations = st.builds(
+        Migration,
+        name=st.text(max_size=5),
+        seconds=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    )
+    return st.builds(
+        Evidence,
+        phase=st.sampled_from(Phase),
+        began_at=maybe_text,
+        migrations=st.lists(migrations, max_size=3),
+        failure=st.none() | failures,
+    )
+
+
+@given(evidences())
+def test_evidence_survives_its_way_through_the_state_machine(evidence: Evidence) -> None:
+    document: Any = json.loads(json.dumps(evidence.to_json()))
+
+    assert evidence == Evidence.from_json(document)

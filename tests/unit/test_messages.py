@@ -1,0 +1,256 @@
+"""The final message: what people read, and what SNS takes."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.deployment import Status
+from lightgate.gate_log import Migration, Phase, read_evidence
+from lightgate.messages import Report, Snapshot, machine, sns_message, subject, text
+from lightgate.outcome import Conclusion, Outcome, broken, concluded, refused
+from tests.unit.builders import (
+    DIGEST,
+    EXECUTION,
+    RELEASE,
+    deployment,
+    evidence,
+    failure,
+    gate_line,
+    report,
+    service,
+)
+
+SNS_BYTES = 256 * 1024
+
+SUCCESS = f"""\
+crops-backend: release 20261116t015434z-7f5b2640-0c1d is live.
+
+Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0
+Started by: push of crops-backend:latest
+Deployment: version 8
+Migrations applied: harvests.0003_season, harvests.0004_fill_season
+Snapshot: lightgate-crops-backend-{RELEASE}, available 2026-11-16T01:55:40+00:00
+Took: 187 seconds
+Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
+"""
+
+ROLLBACK = f"""\
+crops-backend: release 20261116t015434z-7f5b2640-0c1d was rolled back.
+
+Migration harvests.0006_one_harvest_a_day failed: \
+django.db.utils.IntegrityError: could not create unique index
+Version 7 is active and goes on serving.
+
+Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0
+Started by: push of crops-backend:latest
+Deployment: version 8
+Migrations applied: harvests.0005_tidy_crops
+Snapshot: lightgate-crops-backend-{RELEASE}, available 2026-11-16T01:55:40+00:00
+Took: 187 seconds
+Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
+
+Last lines of migrate:
+      Applying harvests.0006_one_harvest_a_day...
+    IntegrityError
+
+What to do:
+  Correct the cause and push again. What a migration had already applied stays applied.
+"""
+
+REFUSAL = """\
+crops-backend: release 20261116t015434z-7f5b2640-0c1d was refused.
+
+serviceName: is missing
+containers.web.dependsOn[0].containerName: there is no container "migrat" (did you mean migrate?)
+
+Took: 187 seconds
+Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
+
+What to do:
+  Nothing was applied and nothing was deployed. Correct it and push again.
+"""
+
+
+def rolled_back() -> Report:
+    found = evidence(
+        Phase.FAILED,
+        migrations=[Migration(name="harvests.0005_tidy_crops", seconds=0.2)],
+        failed=failure(),
+    )
+    conclusion = concluded(
+        status=Status.FAILED,
+        version=8,
+        previous_version=7,
+        service=service(current=deployment(7)),
+        evidence=found,
+    )
+    return report(evidence=found, conclusion=conclusion)
+
+
+def refusal(*reasons: str, **changes: Any) -> Report:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ["repository", "digest", "reason", "snapshot", "version", "previous_version"]
+    )
+    return report(**(nothing | {"conclusion": refused(reasons)} | changes))
+
+
+def test_the_mail_of_a_success() -> None:
+    migrations = [
+        Migration(name="harvests.0003_season", seconds=0.1),
+        Migration(name="harvests.0004_fill_season", seconds=2.5),
+    ]
+
+    assert text(report(evidence=evidence(migrations=migrations))) == SUCCESS
+
+
+def test_the_mail_of_a_rollback() -> None:
+    assert text(rolled_back()) == ROLLBACK
+
+
+def test_the_mail_of_a_refusal() -> None:
+    ended = refusal(
+        "serviceName: is missing",
+        'containers.web.dependsOn[0].containerName: there is no container "migrat" '
+        "(did you mean migrate?)",
+    )
+
+    assert text(ended) == REFUSAL
+
+
+def test_a_snapshot_that_is_not_there_yet_is_called_pending() -> None:
+    pending = report(snapshot=Snapshot(id="lightgate-crops-1", available_at=None))
+
+    assert "Snapshot: lightgate-crops-1, pending\n" in text(pending)
+
+
+def test_of_many_migrations_the_mail_names_twenty() -> None:
+    migrations = [Migration(name=f"crops.{n:04}", seconds=None) for n in range(23)]
+
+    mail = text(report(evidence=evidence(migrations=migrations)))
+
+    assert "crops.0019, and 3 more\n" in mail
+    assert "crops.0020" not in mail
+
+
+def test_what_others_wrote_cannot_pose_as_a_line_of_ours() -> None:
+    forged = report(app="a\nWhat to do:", reason="x\n\nWhat to do:\n  Send your password.")
+
+    assert "\nWhat to do:" not in text(forged)
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (report(), f"[production] crops-backend SUCCEEDED {RELEASE}"),
+        (rolled_back(), f"[production] crops-backend ROLLED_BACK {RELEASE}"),
+        (refusal("x", stage="unknown"), f"[unknown] crops-backend REFUSED {RELEASE}"),
+    ],
+)
+def test_a_subject_tells_stage_app_outcome_and_release(ended: Report, expected: str) -> None:
+    assert expected == subject(ended)
+
+
+@given(st.text(max_size=120), st.text(max_size=120), st.sampled_from(Outcome))
+def test_a_subject_is_one_that_sns_takes(app: str, stage: str, outcome: Outcome) -> None:
+    conclusion = Conclusion(outcome=outcome, reasons=[], next_steps=[])
+
+    line = subject(report(app=app, stage=stage, conclusion=conclusion))
+
+    assert 0 < len(line) <= 100
+    assert line.isascii()
+    assert line.isprintable()
+
+
+def test_a_machine_reads_everything_from_one_object() -> None:
+    assert machine(rolled_back()) == {
+        "messageId": f"lightgate-crops-backend-{RELEASE}",
+        "app": "crops-backend",
+        "stage": "production",
+        "release": RELEASE,
+        "status": "ROLLED_BACK",
+        "reasons": list(rolled_back().conclusion.reasons),
+        "nextSteps": list(rolled_back().conclusion.next_steps),
+        "repository": "crops-backend",
+        "digest": DIGEST,
+        "reason": "push of crops-backend:latest",
+        "version": 8,
+        "previousVersion": 7,
+        "snapshot": {
+            "id": f"lightgate-crops-backend-{RELEASE}",
+            "availableAt": "2026-11-16T01:55:40+00:00",
+        },
+        "gate": rolled_back().evidence.to_json(),
+        "text": ROLLBACK,
+        "startedAt": "2026-11-16T01:54:34+00:00",
+        "endedAt": "2026-11-16T01:57:41+00:00",
+        "execution": EXECUTION,
+    }
+
+
+def test_the_message_id_is_the_same_however_the_outcome_is_found() -> None:
+    assert machine(report())["messageId"] == machine(rolled_back())["messageId"]
+
+
+def test_each_subscriber_gets_its_own_form() -> None:
+    forms = json.loads(sns_message(rolled_back()))
+
+    assert forms["default"] == forms["email"] == ROLLBACK
+    for protocol in ("sqs", "lambda", "http"):
+        assert json.loads(forms[protocol]) == machine(rolled_back())
+    chat = json.loads(forms["https"])
+    assert (chat["version"], chat["source"]) == ("1.0", "custom")
+    assert chat["content"]["title"] == subject(rolled_back())
+    assert "Version 7 is active and goes on serving." in chat["content"]["description"]
+    assert chat["content"]["nextSteps"] == list(rolled_back().conclusion.next_steps)
+
+
+def worst_evidence() -> Any:
+    wide = '🌾"\\' * 400
+    lines = [gate_line("applied", migration=f"{n}{wide}") for n in range(1000)]
+    lines.append(
+        gate_line("failed", cause=wide, error=wide, migration=wide, lastLines=[wide] * 100)
+    )
+    return read_evidence(RELEASE, {"migrate": lines})
+
+
+@pytest.mark.parametrize(
+    "conclusion",
+    [
+        concluded(
+            status=Status.FAILED,
+            version=8,
+            previous_version=7,
+            service=service(current=deployment(7)),
+            evidence=worst_evidence(),
+        ),
+        refused([f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41),
+        broken("States.TaskFailed: " + "🌾" * 500, 8),
+    ],
+    ids=lambda conclusion: conclusion.outcome.value,
+)
+def test_the_worst_message_fits_into_sns_and_into_the_state_machine(
+    conclusion: Conclusion,
+) -> None:
+    worst = report(
+        app="a" * 40, reason="🌾" * 500, evidence=worst_evidence(), conclusion=conclusion
+    )
+
+    message = sns_message(worst)
+
+    assert len(message.encode()) < SNS_BYTES
+    # The state machine holds the message once more escaped, beside what the gates reported.
+    state = json.dumps({"message": message, "gate": worst.evidence.to_json()}, ensure_ascii=False)
+    assert len(state.encode()) < SNS_BYTES
+    assert json.loads(json.loads(message)["sqs"])["status"] == conclusion.outcome.value
+
+
+def test_a_shortened_message_says_how_much_is_left_out() -> None:
+    message = sns_message(refusal(*[f"{n}: {'x' * 600}" for n in range(41)]))
+
+    told = json.loads(json.loads(message)["sqs"])["reasons"]
+    assert len(told) == 6
+    assert told[0] == "0: " + "x" * 196 + "…"
+    assert told[-1] == "There are 36 more reasons."

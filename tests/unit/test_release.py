@@ -1,0 +1,82 @@
+"""Names that follow from a release, and limits of those who take them."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.release import (
+    execution_name,
+    is_digest,
+    is_release_id,
+    pin_tag,
+    release_id,
+    snapshot_id,
+)
+from lightgate.spec_parser import LONGEST_APP_NAME
+from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED
+
+APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(
+    lambda name: name[:LONGEST_APP_NAME].rstrip("-")
+)
+
+
+def test_a_release_id_tells_when_what_and_by_which_execution() -> None:
+    release = release_id(EXECUTION, STARTED, DIGEST)
+
+    assert re.fullmatch(r"20261116t015434z-7f5b2640-[0-9a-f]{4}", release)
+    assert is_release_id(release)
+    assert release == release_id(EXECUTION, STARTED, DIGEST)
+    assert release != release_id(EXECUTION + "2", STARTED, DIGEST)
+
+
+def test_a_release_id_is_in_utc_wherever_the_time_comes_from() -> None:
+    elsewhere = STARTED.astimezone(timezone(timedelta(hours=5, minutes=30)))
+
+    assert release_id(EXECUTION, elsewhere, DIGEST) == release_id(EXECUTION, STARTED, DIGEST)
+
+
+def test_a_release_refused_before_its_image_is_known_has_zeros() -> None:
+    assert release_id(EXECUTION, STARTED, None).startswith("20261116t015434z-00000000-")
+
+
+def test_a_pin_tag_is_the_beginning_of_the_digest() -> None:
+    assert pin_tag(DIGEST) == "lightgate-7f5b2640fe6f"
+
+
+def test_an_event_names_one_execution_per_app_and_event() -> None:
+    name = execution_name("crops", DIGEST, "event-1")
+
+    assert name == execution_name("crops", DIGEST, "event-1")
+    assert name != execution_name("crops", DIGEST, "event-2")
+    assert name != execution_name("other", DIGEST, "event-1")
+    assert name.startswith("crops-7f5b2640fe6f-")
+
+
+@given(APPS, st.text(max_size=50))
+def test_an_execution_name_is_one_that_step_functions_takes(app: str, event: str) -> None:
+    name = execution_name(app, DIGEST, event)
+
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)
+
+
+@given(APPS, st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1)))  # noqa: DTZ001
+def test_a_snapshot_id_is_one_that_rds_takes_and_keeps(app: str, started_at: datetime) -> None:
+    snapshot = snapshot_id(app, release_id(EXECUTION, started_at, DIGEST))
+
+    assert re.fullmatch(r"[a-z](-?[a-z0-9])*", snapshot)
+    assert len(snapshot) <= 255
+
+
+def test_a_digest_is_sha256_and_64_hexadecimal_digits() -> None:
+    assert is_digest(DIGEST)
+    assert not is_digest(DIGEST[:-1])
+    assert not is_digest(DIGEST.upper())
+    assert not is_digest(DIGEST + "\n")
+
+
+def test_a_release_id_is_recognised_exactly() -> None:
+    assert is_release_id(RELEASE)
+    assert not is_release_id(f"{RELEASE}0")
+    assert not is_release_id(RELEASE.upper())

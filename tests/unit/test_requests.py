@@ -1,0 +1,179 @@
+"""What starts a release: a push, or what a person writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from lightgate.errors import RequestError
+from lightgate.requests import Push, ReleaseRequest, parse_push, parse_request, push_request
+from tests.unit.builders import DIGEST, Json
+from tests.unit.strategies import JSON_VALUES
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+def event(name: str) -> Json:
+    document: Json = json.loads((EVENTS / f"{name}.json").read_text())
+    return document
+
+
+def push_event(**detail: Any) -> Json:
+    pushed = event("ecr-push")
+    pushed["detail"] = {
+        key: value for key, value in (pushed["detail"] | detail).items() if value is not ...
+    }
+    return pushed
+
+
+def request(**changes: Any) -> ReleaseRequest:
+    values: Json = {
+        "app": "crops-backend",
+        "tag": None,
+        "digest": None,
+        "skip_snapshot": False,
+        "reason": None,
+    }
+    return ReleaseRequest(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("by-hand", request()),
+        ("by-hand-tag", request(tag="v2", reason="second try after the fix of the fixture")),
+        (
+            "by-hand-digest",
+            request(digest=DIGEST, skip_snapshot=True, reason="documentation only"),
+        ),
+    ],
+)
+def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequest) -> None:
+    assert expected == parse_request(event(name))
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({}, ["app: is missing"]),
+        ({"app": 5}, ["app: must be a string, not 5"]),
+        ({"app": ""}, ["app: must not be empty"]),
+        ({"app": "crops", "tag": None}, ["tag: must be a string, not null"]),
+        ({"app": "crops", "tag": "a b"}, ['tag: "a b" is not valid; allowed is an image tag']),
+        (
+            {"app": "crops", "tga": "v1"},
+            [
+                "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
+                "skipSnapshot or reason"
+            ],
+        ),
+        (
+            {"app": "crops", "tag": "v1", "digest": DIGEST},
+            ["digest: stands beside tag; give one of the two"],
+        ),
+        (
+            {"app": "crops", "digest": "sha256:7f5b"},
+            ['digest: "sha256:7f5b" is not valid; allowed is sha256: and 64 hexadecimal digits'],
+        ),
+        (
+            {"app": "crops", "skipSnapshot": "yes"},
+            ['skipSnapshot: must be true or false, not "yes"'],
+        ),
+        (
+            {"app": "crops", "reason": "x" * 501},
+            ["reason: has 501 characters; at most 500 are allowed"],
+        ),
+        (
+            {"app": "crops", "reason": "\ud83c"},
+            [
+                "reason: contains half of a surrogate pair, which is no character; "
+                "allowed is any text"
+            ],
+        ),
+        (
+            {"tag": 1, "skipSnapshot": 0},
+            [
+                "app: is missing",
+                "tag: must be a string, not 1",
+                "skipSnapshot: must be true or false, not 0",
+            ],
+        ),
+        (
+            ["crops"],
+            ['the input must be an object such as {"app": "crops-backend"}, not a list'],
+        ),
+        (None, ['the input must be an object such as {"app": "crops-backend"}, not null']),
+    ],
+)
+def test_a_wrong_input_is_refused_and_every_field_named(
+    document: object, expected: list[str]
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_request(document)
+
+    assert expected == list(caught.value.reasons)
+
+
+@given(JSON_VALUES)
+def test_an_arbitrary_input_raises_nothing_but_a_request_error(document: object) -> None:
+    with pytest.raises(RequestError):
+        parse_request(document)
+
+
+def test_a_push_becomes_the_input_of_an_execution() -> None:
+    push = parse_push(event("ecr-push"))
+
+    assert push == Push(
+        event_id="13cde686-328b-6117-af20-0e5566167482",
+        repository="crops-backend",
+        tag="latest",
+        digest=DIGEST,
+    )
+    document = push_request("crops", push)
+    assert parse_request(document) == request(
+        app="crops", digest=DIGEST, reason="push of crops-backend:latest"
+    )
+
+
+@pytest.mark.parametrize("name", ["ecr-push-untagged", "ecr-push-pin"])
+def test_a_push_without_a_tag_and_our_own_pin_are_no_release(name: str) -> None:
+    assert parse_push(event(name)) is None
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"action-type": "DELETE"},
+        {"action-type": "UPDATE_STORAGE_CLASS"},
+        {"action-type": ...},
+        {"result": "FAILURE"},
+        {"image-tag": ...},
+        {"image-tag": None},
+    ],
+)
+def test_what_is_no_push_that_succeeded_is_no_release(detail: Json) -> None:
+    assert parse_push(push_event(**detail)) is None
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ({"image-digest": ...}, "detail.image-digest: must be a string, not null"),
+        ({"image-tag": 5}, "detail.image-tag: must be a string, not 5"),
+        ({"image-tag": "a/b"}, 'detail.image-tag: "a/b" is not valid; allowed is an image tag'),
+        ({"repository-name": ""}, "detail.repository-name: must not be empty"),
+    ],
+)
+def test_a_push_of_another_shape_is_refused(detail: Json, expected: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_push(push_event(**detail))
+
+    assert [expected] == list(caught.value.reasons)
+
+
+@pytest.mark.parametrize("detail", [None, [], "PUSH"])
+def test_an_event_without_details_is_refused(detail: object) -> None:
+    with pytest.raises(RequestError, match=r"^detail: must be an object, not "):
+        parse_push({"id": "1", "detail": detail})

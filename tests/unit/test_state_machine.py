@@ -1,0 +1,249 @@
+"""The state machine as a text: everything in it leads somewhere, and nothing is left open."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from lightgate.spec_parser import parse_spec
+from tests.unit.builders import Json, reasons_of, spec_document
+
+ROOT = Path(__file__).parents[2]
+MACHINE: Json = json.loads((ROOT / "statemachine/release.asl.json").read_text())
+STATES: dict[str, Json] = MACHINE["States"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+FUNCTIONS = sorted(ROOT.glob("functions/*/app.py"))
+FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
+# The states whose name is a whole sentence, and the ends.
+SELF_EXPLAINING = {"Choice", "Succeed", "Fail"}
+
+
+@cache
+def template() -> Json:
+    document, problems = decode(str(ROOT / "template.yaml"))
+    assert problems == []
+    resources: Json = document["Resources"]
+    return resources
+
+
+def steps() -> dict[str, Json]:
+    """The tasks that are Lambda functions of ours."""
+    return {name: task for name, task in TASKS.items() if FUNCTION_ARN.search(task["Resource"])}
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def successors(state: Json) -> Iterator[str]:
+    for key in ("Next", "Default"):
+        if key in state:
+            yield state[key]
+    for branch in [*state.get("Choices", ()), *state.get("Catch", ())]:
+        yield branch["Next"]
+
+
+def reachable(start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += successors(STATES[name])
+    return found
+
+
+def strings(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from strings(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner, key)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def test_every_state_that_is_named_exists() -> None:
+    named = {MACHINE["StartAt"], *(n for state in STATES.values() for n in successors(state))}
+
+    assert named - STATES.keys() == set()
+
+
+def test_every_state_can_be_reached() -> None:
+    assert reachable(MACHINE["StartAt"]) == STATES.keys()
+
+
+def test_every_state_leads_to_an_end() -> None:
+    ends = {name for name, state in STATES.items() if state["Type"] in ("Succeed", "Fail")}
+
+    assert [name for name in STATES if not reachable(name) & ends] == []
+    assert [name for name, state in STATES.items() if "End" in state] == []
+
+
+@pytest.mark.parametrize("name", [n for n, s in STATES.items() if s["Type"] == "Choice"])
+def test_a_choice_that_fits_nothing_has_somewhere_to_go(name: str) -> None:
+    assert STATES[name]["Default"] in STATES
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_ends_in_time_is_retried_with_jitter_and_caught(name: str) -> None:
+    task = TASKS[name]
+
+    assert 0 < task["TimeoutSeconds"] <= 900
+    [retry], [catch] = task["Retry"], task["Catch"]
+    assert retry["ErrorEquals"] == catch["ErrorEquals"] == ["States.ALL"]
+    assert retry["JitterStrategy"] == "FULL"
+    assert retry["MaxAttempts"] >= 2
+    assert catch["ResultPath"] == "$.error"
+
+
+@pytest.mark.parametrize("name", steps())
+def test_a_task_outlasts_its_function(name: str) -> None:
+    function = template()[f"{name}Function"]["Properties"]
+    seconds = function.get("Timeout", 60)
+
+    assert seconds < STATES[name]["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("name", [n for n in TASKS if n != "PruneSnapshots"])
+def test_an_error_never_ends_as_a_success_without_settling(name: str) -> None:
+    [catch] = TASKS[name]["Catch"]
+    path = [catch["Next"]]
+    while path[-1] not in ("Settle", "PublishUnsettled") and "Next" in STATES[path[-1]]:
+        path.append(STATES[path[-1]]["Next"])
+
+    assert path[-1] in ("Settle", "PublishUnsettled") or STATES[path[-1]]["Type"] == "Fail"
+
+
+def test_only_a_settled_success_reaches_the_successful_end() -> None:
+    before = {name for name, state in STATES.items() if "Released" in successors(state)}
+    [choice] = STATES["HasSucceeded?"]["Choices"]
+
+    assert before == {"PruneSnapshots"}
+    assert [n for n, s in STATES.items() if "PruneSnapshots" in successors(s)] == ["HasSucceeded?"]
+    assert choice["Variable"] == "$.settlement.status"
+    assert choice["StringEquals"] == "SUCCEEDED"
+    assert STATES[STATES["HasSucceeded?"]["Default"]]["Type"] == "Fail"
+
+
+def test_every_way_from_the_first_step_to_an_end_goes_through_a_publication() -> None:
+    publications = {"PublishOutcome", "PublishUnsettled"}
+    without: set[str] = set()
+    waiting = [MACHINE["StartAt"]]
+    while waiting:
+        name = waiting.pop()
+        if name not in without | publications:
+            without.add(name)
+            waiting += successors(STATES[name])
+
+    assert [name for name in without if STATES[name]["Type"] in ("Succeed", "Fail")] == []
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_says_why_it_is_there(name: str) -> None:
+    state = STATES[name]
+
+    assert state.get("Comment", "").endswith(".") or state["Type"] in SELF_EXPLAINING
+    assert state["Type"] != "Choice" or name.endswith("?")
+
+
+def test_every_step_has_one_name_everywhere() -> None:
+    substitutions = {FUNCTION_ARN.fullmatch(t["Resource"])[1] for t in steps().values()}  # type: ignore[index]
+    functions = {
+        logical_id.removesuffix("Function")
+        for logical_id, resource in template().items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    folders = {path.parent.name for path in FUNCTIONS}
+
+    assert substitutions == set(steps())
+    assert functions == {*steps(), "ReceivePush"}
+    assert folders == {snake(name) for name in functions}
+    for name in functions:
+        assert template()[f"{name}Function"]["Properties"]["CodeUri"] == f"functions/{snake(name)}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("functions/*/app.py")), ids=lambda p: p.parent.name
+)
+def test_every_function_has_the_handler_that_the_template_names(path: Path) -> None:
+    module = ast.parse(path.read_text())
+
+    defined = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    assert {"handler", path.parent.name} <= defined
+
+
+def test_the_template_supplies_exactly_what_the_machine_needs() -> None:
+    text = json.dumps(MACHINE)
+    properties = template()["ReleaseStateMachine"]["Properties"]
+
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(properties["DefinitionSubstitutions"])
+    for name, value in properties["DefinitionSubstitutions"].items():
+        if name.endswith("FunctionArn"):
+            assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
+
+
+def test_the_machine_may_call_every_function_that_it_names() -> None:
+    statements = [
+        statement
+        for policy in template()["ReleaseStateMachine"]["Properties"]["Policies"]
+        for statement in policy["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+    ]
+
+    allowed = [resource["Fn::GetAtt"][0] for s in statements for resource in s["Resource"]]
+    assert sorted(allowed) == sorted(f"{name}Function" for name in steps())
+
+
+def test_only_plain_paths_are_used() -> None:
+    plain = re.compile(r"\$(\.\w+)*|\$\$\.Execution\.(Id|StartTime)")
+    paths = [
+        (key, value)
+        for key, value in strings(STATES)
+        if key.endswith((".$", "Path")) or key == "Variable"
+    ]
+
+    assert len(paths) > 40
+    for key, value in paths:
+        if value.startswith("States.Format("):
+            value = value.rpartition("', ")[2].removesuffix(")")
+        assert all(plain.fullmatch(path) for path in value.split(", ")), (key, value)
+    assert MACHINE["QueryLanguage"] == "JSONPath"
+    assert not any("Assign" in state or "Arguments" in state for state in STATES.values())
+
+
+def test_what_a_person_wrote_is_put_aside_before_anything_reads_it() -> None:
+    first = STATES[MACHINE["StartAt"]]
+
+    assert first["Type"] == "Pass"
+    assert first["Parameters"] == {
+        "request.$": "$",
+        "execution.$": "$$.Execution.Id",
+        "startedAt.$": "$$.Execution.StartTime",
+    }
+
+
+def longest(document: Json, field: str) -> int:
+    """The largest number of seconds that the spec takes for the field."""
+    [reason] = reasons_of(lambda: parse_spec(json.dumps(document)))
+    found = re.fullmatch(rf"{field}: \d+ is out of range; allowed is \d+ to (\d+)", reason)
+    assert found is not None
+    return int(found[1])
+
+
+def test_the_machine_outlasts_every_limit_that_a_spec_may_set() -> None:
+    database = longest(
+        spec_document(database={"instance": "db", "timeoutSeconds": 10**8}),
+        r"database\.timeoutSeconds",
+    )
+    deployment = longest(spec_document(deploymentTimeoutSeconds=10**8), "deploymentTimeoutSeconds")
+
+    # The service may be busy for as long as a deployment takes, before ours begins.
+    assert database + 2 * deployment < MACHINE["TimeoutSeconds"]
