@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -49,16 +49,19 @@ class LocalCloud:
         *,
         wait_scale: float = 1 / 60,
         speed: float = 60,
+        switches: Mapping[str, object] | None = None,
         port: int = 0,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
         `wait_scale` is the factor on the state machine's waits, `speed` how many times faster
-        than Lightsail the emulator goes, `port` the endpoint's port (0: a free one).
+        than Lightsail the emulator goes, `switches` its other switches by name, `port` the
+        endpoint's port (0: a free one).
         """
         self._wait_scale = wait_scale
         self._speed = speed
+        self._switches = switches or {}
         self._port = port
         self._on_progress = on_progress
         self._running = contextlib.ExitStack()
@@ -145,6 +148,7 @@ class LocalCloud:
             base_path=Path(sys.executable).parent,
             outside=self.database.port,
             speed=self._speed,
+            **self._switches,
         )
 
     def _front(self, port: int, engine: str, lightsail: str) -> Program:

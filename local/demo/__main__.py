@@ -32,6 +32,8 @@ REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)
 _RELEASE = timedelta(seconds=90)
 _POLL_SECONDS = 0.2
+# How long Lightsail lets a deployment hang is not known; the bad release need not show that.
+_SWITCHES = {"activation_limit": 600}
 
 
 def main() -> int:
@@ -51,7 +53,7 @@ def main() -> int:
 
 def demonstrate(screen: Screen, *, keep: bool) -> int:
     screen.title("A cloud on this machine")
-    with LocalCloud(on_progress=screen.line) as cloud:
+    with LocalCloud(switches=_SWITCHES, on_progress=screen.line) as cloud:
         stack = cloud.deploy()
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")

@@ -23,9 +23,10 @@ def launch_of(
     """Say how a container starts in its own copy (``root``) of the image's files.
 
     The environment is the image's and the deployment's and nothing else, except that PATH begins
-    with the directories which stand for the image's base layers.
+    with the directories which stand for the image's base layers, and that HOME, which a container
+    runtime sets too, is inside the container: programs keep their sockets there.
     """
-    environment = {**image.environment, **container.environment}
+    environment = {"HOME": home_in(root), **image.environment, **container.environment}
     path = environment.get("PATH", _STANDARD_PATH)
     environment["PATH"] = ":".join((*map(str, base_paths), path))
     return Launch(
@@ -34,6 +35,11 @@ def launch_of(
         directory=str(root) + "/" + image.working_directory.strip("/"),
         root=str(root),
     )
+
+
+def home_in(root: Path) -> str:
+    """The home directory of a container's root user."""
+    return str(root / "root")
 
 
 def _argv(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.lightsail.connector import node_session
-from local.lightsail.container import RUNNABLE_ARCHITECTURE, launch_of
+from local.lightsail.container import RUNNABLE_ARCHITECTURE, home_in, launch_of
 from local.lightsail.health import HealthCounter, watch_health
 from local.lightsail.image import Image, ImageStore
 from local.lightsail.logs import LineCollector
@@ -169,6 +169,7 @@ class NodeRun:
         say = self._surroundings.say
         root = self._directory / f"{name}-{launch}"
         await asyncio.to_thread(shutil.copytree, image.root, root, symlinks=True)
+        Path(home_in(root)).mkdir(exist_ok=True)
         wanted = launch_of(
             container,
             image,

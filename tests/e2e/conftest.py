@@ -1,0 +1,44 @@
+"""A cloud with the deployed stack and an account that is ready for a first release."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local import crops, executions
+from local.cloud import LocalCloud, Stack
+from local.executions import Execution
+from local.inbox import Inbox
+
+WITHIN = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The stack in its cloud, with a subscriber of its topic."""
+
+    cloud: LocalCloud
+    stack: Stack
+    inbox: Inbox
+    url: str
+
+    def release(self, request: Any) -> Execution:
+        """Start an execution by hand and wait for its end."""
+        machine = self.cloud.client("stepfunctions")
+        arn = executions.start(machine, self.stack.state_machine_arn, request)
+        return executions.wait_for_end(machine, arn, within=WITHIN)
+
+    def executions(self) -> list[str]:
+        machine = self.cloud.client("stepfunctions")
+        return executions.all_of(machine, self.stack.state_machine_arn)
+
+
+@pytest.fixture(scope="session")
+def ready() -> Iterator[Ready]:
+    with LocalCloud() as cloud:
+        stack = cloud.deploy()
+        url = crops.furnish(cloud.client, cloud.database)
+        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        yield Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)

@@ -1,0 +1,75 @@
+"""A user's mistakes, against the deployed stack with IAM enforced."""
+
+import json
+import time
+from datetime import timedelta
+
+from local import account, crops, registry
+from tests.e2e.conftest import WITHIN, Ready
+
+
+def test_an_unknown_app_is_refused_with_what_to_do(ready: Ready) -> None:
+    execution = ready.release({"app": "no-such-app"})
+
+    assert execution.status == "FAILED"
+    assert execution.error == "REFUSED"
+    assert "there is no app no-such-app" in execution.cause
+    [message] = ready.inbox.receive(1, WITHIN)
+    assert json.loads(message.text)["status"] == "REFUSED"
+
+
+def test_a_mistake_in_the_spec_is_refused_with_its_path(ready: Ready) -> None:
+    spec = crops.spec()
+    spec["containers"]["web"]["dependsOn"][0]["condition"] = "SUCCES"
+    account.put_app(ready.cloud.client("ssm"), "mistaken", spec)
+
+    execution = ready.release({"app": "mistaken"})
+
+    assert execution.error == "REFUSED"
+    assert "containers.web.dependsOn[0].condition" in execution.cause
+    ready.inbox.receive(1, WITHIN)
+    ready.cloud.client("ssm").delete_parameter(Name="/lightgate/apps/mistaken")
+
+
+def test_an_image_that_is_not_there_is_refused(ready: Ready) -> None:
+    execution = ready.release({"app": crops.APP, "tag": "v99"})
+
+    assert execution.error == "REFUSED"
+    assert "has no image v99" in execution.cause
+    ready.inbox.receive(1, WITHIN)
+
+
+def test_a_push_that_no_app_watches_starts_nothing_and_is_logged_once(ready: Ready) -> None:
+    account.create_repository(ready.cloud.client("ecr"), "somebody-elses")
+    before = ready.executions()
+
+    registry.push(ready.cloud.endpoint, "somebody-elses", "v1", crops.image("v1"))
+
+    assert _logged(ready, "no app watches this push", "somebody-elses") == 1
+    assert ready.executions() == before
+
+
+def test_a_push_under_a_tag_that_is_not_watched_starts_nothing(ready: Ready) -> None:
+    before = ready.executions()
+
+    registry.push(ready.cloud.endpoint, "crops-backend", "nightly", crops.image("v1"))
+
+    assert _logged(ready, "no app watches this push", "nightly") == 1
+    assert ready.executions() == before
+
+
+def _logged(ready: Ready, *texts: str) -> int:
+    """How many lines of the functions' log hold all the texts, once there is one."""
+    logs = ready.cloud.client("logs")
+    deadline = time.monotonic() + timedelta(seconds=30).total_seconds()
+    while time.monotonic() < deadline:
+        found = [
+            event["message"]
+            for group in logs.describe_log_groups()["logGroups"]
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+            if all(text in event["message"] for text in texts)
+        ]
+        if found:
+            return len(found)
+        time.sleep(0.2)
+    return 0
