@@ -9,7 +9,7 @@ from lightgate.errors import RequestError, SpecError
 from lightgate.release import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
-from lightgate.spec_parser import parse_spec
+from lightgate.spec_parser import parse_app_name, parse_spec
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -26,7 +26,7 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
         return {"started": []}
     if push is None:
         return {"started": []}
-    watching = [spec.app for spec in runtime.apps.all() if _watches(spec, push)]
+    watching = [spec.app for spec in runtime.apps.all() if _watches(spec, push, runtime)]
     if not watching:
         runtime.logger.info("no app watches this push", repository=push.repository, tag=push.tag)
     started = []
@@ -38,14 +38,23 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
     return {"started": started}
 
 
-def _watches(text: SpecText, push: Push) -> bool:
+def _watches(text: SpecText, push: Push, runtime: Runtime) -> bool:
     """Whether the push concerns the app.
 
     A broken spec that still names the repository counts: the release then ends as
-    REFUSED and people hear why, instead of a push that silently does nothing.
+    REFUSED and people hear why, instead of a push that silently does nothing. An app
+    that cannot be one at all is logged, and does not keep the others from their push.
     """
     try:
+        parse_app_name(text.app)
+    except SpecError as error:
+        runtime.logger.warning("a parameter is no app", app=text.app, reasons=error.reasons)
+        return False
+    try:
         return parse_spec(text.text).watches(push.repository, push.tag)
-    except SpecError:
+    except SpecError as error:
         document = parse_json(text.text, Problems())
-        return isinstance(document, dict) and document.get("repository") == push.repository
+        concerned = isinstance(document, dict) and document.get("repository") == push.repository
+        if not concerned:
+            runtime.logger.warning("a spec is broken", app=text.app, reasons=error.reasons)
+        return concerned

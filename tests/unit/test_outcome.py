@@ -65,8 +65,8 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
     ("found", "expected"),
     [
         (
-            evidence(Phase.FAILED, failed=failure(migration=None, cause="timeout", error="300 s")),
-            "The container migrate failed (timeout): 300 s",
+            evidence(Phase.FAILED, failed=failure(migration=None, cause="preflight", error="no")),
+            "The container migrate failed (preflight): no",
         ),
         (
             evidence(Phase.SUCCEEDED),
@@ -103,6 +103,14 @@ def test_a_deployment_that_failed_while_migrating_needs_a_person() -> None:
     assert ended.outcome is Outcome.FAILED
     assert "the database may be part-way" in ended.reasons[-1]
     assert "showmigrations" in ended.next_steps[0]
+
+
+@pytest.mark.parametrize("cause", ["timeout", "signal"])
+def test_a_migration_that_was_cut_off_needs_a_person(cause: str) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure(cause=cause)))
+
+    assert ended.outcome is Outcome.FAILED
+    assert "the database may be part-way" in ended.reasons[-1]
 
 
 def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:

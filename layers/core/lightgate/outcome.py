@@ -91,7 +91,7 @@ def concluded(
             "public endpoint that could hold it back.",
             "Find out whether it can work with the database as it is now, then push again.",
         )
-    if evidence.phase is Phase.APPLYING:
+    if evidence.phase is Phase.APPLYING or _was_cut_off(evidence):
         return _failed(
             *reasons,
             "It ended while a migration was being applied: the database may be part-way.",
@@ -116,6 +116,11 @@ def concluded(
             "Correct the cause and push again. What a migration had already applied stays applied."
         ],
     )
+
+
+def _was_cut_off(evidence: Evidence) -> bool:
+    """Whether the command did not end by itself, so that what it has done is not known."""
+    return evidence.failure is not None and evidence.failure.cause in ("timeout", "signal")
 
 
 def _failed(*sentences: str) -> Conclusion:
