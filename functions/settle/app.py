@@ -7,11 +7,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.deployment import Status
+from lightgate.errors import RefusedError, SpecError
 from lightgate.gate_log import NO_EVIDENCE, Evidence
 from lightgate.messages import Report, Snapshot, sns_message, subject
 from lightgate.outcome import Conclusion, broken, concluded, refused
 from lightgate.release import release_id
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser import parse_app_name
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -46,11 +48,16 @@ def _conclude(event: Json, runtime: Runtime) -> Conclusion:
     deployment = event.get("deployment", {})
     if "error" in event:
         return broken(_words(event["error"]), _version(event, runtime))
+    try:
+        service = runtime.lightsail.service(deployment["service"])
+    except RefusedError as error:
+        # Somebody has deleted the service meanwhile.
+        return broken(str(error), deployment["version"])
     return concluded(
         status=Status(deployment["status"]),
         version=deployment["version"],
         previous_version=deployment["previousVersion"],
-        service=runtime.lightsail.service(deployment["service"]),
+        service=service,
         evidence=Evidence.from_json(deployment["gate"]),
     )
 
@@ -61,7 +68,10 @@ def _version(event: Json, runtime: Runtime) -> int | None:
     if release is None:
         return None
     known: int | None = event.get("deployment", {}).get("version")
-    return known or runtime.lightsail.service(release["service"]).version_of(release["id"])
+    try:
+        return known or runtime.lightsail.service(release["service"]).version_of(release["id"])
+    except RefusedError:
+        return None
 
 
 def _words(error: Json) -> str:
@@ -80,7 +90,7 @@ def _report(event: Json, conclusion: Conclusion, now: datetime) -> Report:
     request = event["request"] if isinstance(event["request"], dict) else {}
     started_at = datetime.fromisoformat(event["startedAt"])
     return Report(
-        app=release.get("app") or str(request.get("app") or "unknown")[:40],
+        app=release.get("app") or _requested_app(request.get("app")),
         stage=release.get("stage", "unknown"),
         release=release.get("id") or release_id(event["execution"], started_at, None),
         repository=release.get("repository"),
@@ -97,6 +107,14 @@ def _report(event: Json, conclusion: Conclusion, now: datetime) -> Report:
         evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
         conclusion=conclusion,
     )
+
+
+def _requested_app(name: object) -> str:
+    """What a person asked for, if it could be an app: SNS takes no line break in a subject."""
+    try:
+        return parse_app_name(name) if isinstance(name, str) else "unknown"
+    except SpecError:
+        return "unknown"
 
 
 def _measure(report: Report, runtime: Runtime) -> None:

@@ -120,6 +120,7 @@ def test_environment_is_the_images_and_the_deployments_and_nothing_else(
     environment.pop("LC_CTYPE", None)  # set by Python itself
     path = environment.pop("PATH")
     assert path.endswith(":/image/bin")
+    assert environment.pop("HOME").endswith("/root")
     assert environment == {"FROM_IMAGE": "yes", "TAG": "v1", "COLOUR": "green"}
 
 

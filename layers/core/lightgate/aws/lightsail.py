@@ -18,6 +18,8 @@ _BUSY_TEXTS = (
     "Please wait for it to complete before trying again",
     "Please try again in a few minutes",
 )
+# A shorter value would be found by chance in the middle of Lightsail's own words.
+_SHORTEST_SECRET = 4
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
 
@@ -78,7 +80,7 @@ class Lightsail:
         try:
             answer = self._create_client.create_container_service_deployment(**request)
         except ClientError as error:
-            code, message = error_code(error), error_message(error)
+            code, message = error_code(error), _without_values(error_message(error), request)
             if code == "ThrottlingException" or any(busy in message for busy in _BUSY_TEXTS):
                 return Busy(reason=message)
             if code in ("InvalidInputException", "NotFoundException"):
@@ -113,6 +115,15 @@ class Lightsail:
                 break
             arguments["pageToken"] = token
         return lines
+
+
+def _without_values(message: str, request: Mapping[str, Any]) -> str:
+    """Lightsail's words without what it may have quoted of the environment: secrets are in it."""
+    for container in request["containers"].values():
+        for value in container["environment"].values():
+            if len(value) >= _SHORTEST_SECRET:
+                message = message.replace(value, "(a value)")
+    return message
 
 
 def _deployment(found: Mapping[str, Any] | None) -> Deployment | None:

@@ -29,7 +29,7 @@ class Snapshots:
                 up, or the name belongs to somebody else's snapshot.
         """
         try:
-            self._client.create_db_snapshot(
+            answer = self._client.create_db_snapshot(
                 DBInstanceIdentifier=instance,
                 DBSnapshotIdentifier=snapshot,
                 Tags=[
@@ -39,7 +39,7 @@ class Snapshots:
             )
         except ClientError as error:
             return self._not_created(error, snapshot, instance, release)
-        return self.state(snapshot)
+        return self._state_of(answer["DBSnapshot"])
 
     def state(self, snapshot: str) -> SnapshotState:
         """How far the snapshot is. Only `available` counts as there.

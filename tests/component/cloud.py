@@ -1,0 +1,153 @@
+"""An AWS account in this process: moto, and what moto lacks at the border to our clients."""
+
+import base64
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from botocore.model import OperationModel
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto import mock_aws
+
+from lightgate.aws.clients import make_client
+from tests.component.clock import Clock
+from tests.component.lightsail_service import LightsailService
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+_CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+class Faults:
+    """What goes wrong between a client and AWS, past the client's own retries."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
+        self._lost: dict[str, int] = defaultdict(int)
+
+    def refuse(self, call: str, code: str, message: str = "refused", *, times: int = 1) -> None:
+        """Answer the next calls, named like `rds.CreateDBSnapshot`, with an error."""
+        self._errors[call].extend([(code, message)] * times)
+
+    def lose_answer(self, call: str) -> None:
+        """Let the next call take effect and its answer never arrive."""
+        self._lost[call] += 1
+
+    def before_call(
+        self, model: OperationModel, **_: Any
+    ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        errors = self._errors[_name(model)]
+        return _error(*errors.popleft()) if errors else None
+
+    def after_call(self, model: OperationModel, **_: Any) -> None:
+        if self._lost[_name(model)]:
+            self._lost[_name(model)] -= 1
+            raise ReadTimeoutError(endpoint_url=f"https://{_name(model)}")
+
+
+def _name(model: OperationModel) -> str:
+    return f"{model.service_model.service_name}.{model.name}"
+
+
+def _error(code: str, message: str) -> tuple[SimpleNamespace, dict[str, Any]]:
+    metadata = {"HTTPStatusCode": 400, "RequestId": "of-the-tests"}
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}
+    return SimpleNamespace(status_code=400), answer
+
+
+class Blobs:
+    """The blobs of the registry. A download URL carries its blob: nothing has to listen."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+        self._url: str | None = None
+
+    def add(self, digest: str, blob: bytes) -> None:
+        self._blobs[digest] = blob
+
+    def move_to(self, url: str) -> None:
+        """From now on, send everybody to this address."""
+        self._url = url
+
+    def answer(self, params: dict[str, Any], **_: Any) -> tuple[SimpleNamespace, dict[str, Any]]:
+        """Answer GetDownloadUrlForLayer, which moto does not have."""
+        digest = json.loads(params["body"])["layerDigest"]
+        if digest not in self._blobs:
+            return _error("LayersNotFoundException", f"no layer {digest}")
+        encoded = base64.b64encode(self._blobs[digest]).decode()
+        url = f"data:application/octet-stream;base64,{encoded}"
+        answer = {"downloadUrl": self._url or url, "layerDigest": digest}
+        return SimpleNamespace(status_code=200), answer
+
+
+class Cloud:
+    """The account of one test."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.faults = Faults()
+        self.blobs = Blobs()
+        self.lightsail = LightsailService(clock.now)
+
+    def client(self, service: str) -> Any:
+        return _client(service)
+
+
+class _Border:
+    """Hooks in the session that all tests share, as making a client takes longer than a call."""
+
+    def __init__(self) -> None:
+        self.cloud: Cloud
+        self.session = botocore.session.get_session()
+        self.session.register("before-call", lambda **call: self.cloud.faults.before_call(**call))
+        self.session.register("after-call", lambda **call: self.cloud.faults.after_call(**call))
+        self.session.register(
+            "before-call.ecr.GetDownloadUrlForLayer",
+            lambda **call: self.cloud.blobs.answer(**call),
+        )
+        # The first answer counts, and the more specific hook comes before moto's.
+        self.session.register("before-send.lightsail", self._lightsail)
+
+    def _lightsail(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return self.cloud.lightsail.answer(request)
+
+
+_border = cache(_Border)
+_make_client = cache(make_client)
+
+
+@cache
+def _client(service: str) -> Any:
+    untyped: Any = boto3
+    return untyped.client(service)
+
+
+@cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """One key for all topics: making one takes longer than a release."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@contextmanager
+def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    clock = Clock()
+    clock.replace_sleep(patch, "botocore.endpoint")
+    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: _signing_key())
+    patch.setattr("lightgate.runtime.make_client", _make_client)
+    patch.setenv("AWS_DEFAULT_REGION", REGION)
+    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with mock_aws(config=_CONFIG):
+        border = _border()
+        border.cloud = Cloud(clock)
+        boto3.setup_default_session(botocore_session=border.session)
+        yield border.cloud

@@ -1,0 +1,212 @@
+"""Lightsail in this process: the emulator's rules, state and wire format, without processes.
+
+What becomes of a deployment, and what its gate writes, is not the work of containers here
+but a course that the test gives.
+"""
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from moto.core.botocore_stubber import MockRawResponse
+
+from lightgate.release import RELEASE_VARIABLE
+from local.lightsail.errors import ApiError, invalid_input, service_failure, throttled
+from local.lightsail.logs import LogStore
+from local.lightsail.model import Container, Deployment, PublicEndpoint, Service, ServiceState
+from local.lightsail.operations import Operations
+from local.lightsail.switches import Switches
+from local.lightsail.wire import CONTENT_TYPE, Wire, error_answer
+
+if TYPE_CHECKING:
+    from local.lightsail.region import Region
+
+CREATE = "CreateContainerServiceDeployment"
+GET_SERVICES = "GetContainerServices"
+GET_LOG = "GetContainerLog"
+
+_WIRE = Wire()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How a deployment goes: `ends` after some time, or never if that is None.
+
+    `log` has the events of its gates with the second in which each is written.
+    """
+
+    ends: str | None = "ACTIVE"
+    after: timedelta = timedelta(seconds=150)
+    log: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
+
+
+class _Runner:
+    """Stands where the emulator has the runner of one service and its containers."""
+
+    def __init__(self, region: "LightsailService", service: Service) -> None:
+        self._region = region
+        self._service = service
+        self._changes: list[tuple[datetime, Callable[[Service], Service]]] = []
+        self._before: tuple[Service, datetime] | None = None
+        self.public_url = SimpleNamespace(url=f"https://{service.name}.example.com/")
+
+    @property
+    def service(self) -> Service:
+        due = [change for at, change in self._changes if at <= self._region.clock()]
+        self._changes = [entry for entry in self._changes if entry[1] not in due]
+        for change in due:
+            self._service = change(self._service)
+        return self._service
+
+    @property
+    def shown(self) -> Service:
+        if self._before is not None and self._region.clock() < self._before[1]:
+            return self._before[0]
+        return self.service
+
+    def switches(self) -> Switches:
+        return self._region.switches
+
+    def deploy(
+        self, containers: Mapping[str, Container], endpoint: PublicEndpoint | None
+    ) -> Service:
+        now = self._region.clock()
+        before = self.service
+        self._service = before.deploying(containers, endpoint, now)
+        self._before = (before, now + timedelta(seconds=self._region.switches.read_lag))
+        self.follow(self._region.next_course(), self._service.deployments[-1])
+        return self._service
+
+    def follow(self, course: Course, deployment: Deployment) -> None:
+        for seconds, container, event in course.log:
+            written_at = deployment.created_at + timedelta(seconds=seconds)
+            line = {
+                "lightgate": 1,
+                "release": deployment.containers[container].environment[RELEASE_VARIABLE],
+                "container": container,
+                "at": written_at.isoformat(),
+                **event,
+            }
+            self._region.logs.restore(self._service.name, container, json.dumps(line), written_at)
+        if course.ends == "ACTIVE":
+            self.later(course.after, lambda service: service.activated(deployment.version))
+        elif course.ends == "FAILED":
+            self.later(course.after, lambda service: service.failed(deployment.version))
+
+    def later(self, after: timedelta, change: Callable[[Service], Service]) -> None:
+        self._changes.append((self._region.clock() + after, change))
+
+    def change(self, change: Callable[[Service], Service]) -> None:
+        self._service = change(self.service)
+
+
+class LightsailService:
+    """The API of one Region; the state of its services is the emulator's own model."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.switches = Switches(log_lag=0)
+        self.logs = LogStore(clock)
+        self.services: dict[str, _Runner] = {}
+        self.courses: deque[Course] = deque()
+        self._operations = Operations(cast("Region", self))
+        self._faults: dict[str, deque[str]] = defaultdict(deque)
+
+    def add(self, name: str) -> None:
+        """A service that is ready and runs nothing."""
+        service = Service(
+            name=name,
+            arn=f"arn:aws:lightsail:us-east-1:123456789012:ContainerService/{name}",
+            created_at=self.clock(),
+            power="nano",
+            scale=1,
+            changing=None,
+        )
+        self.services[name] = _Runner(self, service)
+
+    def deploy_by_somebody(self, name: str, course: Course | None = None) -> int:
+        """A deployment that is not ours; without a course it is active at once."""
+        containers = {"web": Container("nginx", ports={"80": "HTTP"})}
+        runner = self.services[name]
+        runner.change(lambda service: service.deploying(containers, None, self.clock()))
+        deployment = runner.service.deployments[-1]
+        runner.follow(course or Course(after=timedelta()), deployment)
+        return deployment.version
+
+    def update(self, name: str, *, takes: timedelta) -> None:
+        """Let the service be UPDATING for some time."""
+        runner = self.services[name]
+        runner.change(lambda service: service.begun(ServiceState.UPDATING))
+        runner.later(takes, lambda service: service.ended())
+
+    def disable(self, name: str) -> None:
+        self.services[name].change(lambda service: replace(service, is_disabled=True))
+
+    def remove(self, name: str) -> None:
+        del self.services[name]
+
+    def deployments(self, name: str) -> dict[int, str]:
+        """The state of each version."""
+        found = self.services[name].service.deployments
+        return {deployment.version: deployment.state.value for deployment in found}
+
+    def deployment(self, name: str, version: int) -> Deployment:
+        found = self.services[name].service.deployments
+        [deployment] = [d for d in found if d.version == version]
+        return deployment
+
+    def serving(self, name: str) -> int | None:
+        current = self.services[name].service.current_deployment
+        return current.version if current else None
+
+    def next_course(self) -> Course:
+        """How the deployment goes that is created now."""
+        return self.courses.popleft() if self.courses else Course()
+
+    def fail(self, operation: str, *faults: str) -> None:
+        """What happens to the next requests, see `answer`; only `lost` has an effect."""
+        self._faults[operation].extend(faults)
+
+    def switches_of(self, _service: str) -> Switches:
+        return self.switches
+
+    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
+        """The HTTP answer to a request of botocore."""
+        target = request.headers["X-Amz-Target"]
+        target = target.decode() if isinstance(target, bytes) else target
+        try:
+            operation, parameters = _WIRE.parse(target, request.body, refuse_unknown=True)
+            fault = self._faults[operation].popleft() if self._faults[operation] else "ok"
+            if fault == "throttled":
+                raise throttled()
+            if fault == "broken":
+                raise service_failure()
+            if fault == "wrong":
+                raise invalid_input("The image is not one that can be deployed.")
+            if fault == "quoted":
+                given = parameters["containers"]["web"]["environment"]
+                raise invalid_input(f"Container web has invalid environment variables: {given}")
+            found = _result(self._operations.perform(operation, parameters))
+            if fault == "lost":
+                raise ReadTimeoutError(endpoint_url=request.url)
+            status, body = HTTPStatus.OK, _WIRE.render(operation, found)
+        except ApiError as error:
+            status, body = error_answer(error)
+        headers = {"Content-Type": CONTENT_TYPE}
+        return AWSResponse(request.url, status.value, headers, MockRawResponse(body))
+
+
+def _result(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Run what never waits for anything."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast("dict[str, Any]", end.value)
+    raise AssertionError("the operation waits for something")

@@ -1,0 +1,263 @@
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from lightgate.aws.clients import make_client
+from lightgate.aws.lightsail import Busy, Lightsail
+from lightgate.deployment import Service
+from lightgate.errors import RefusedError
+from lightgate.release import RELEASE_VARIABLE
+from tests.component.cloud import Cloud
+from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
+
+NAME = "crops-backend"
+SECRET = "hunter2-of-the-tests"
+
+
+@pytest.fixture
+def lightsail(cloud: Cloud) -> Lightsail:
+    cloud.lightsail.add(NAME)
+    return Lightsail(make_client("lightsail"), make_client("lightsail", attempts=1))
+
+
+def request(release: str = "r1", **changes: object) -> dict[str, Any]:
+    web = {
+        "image": "registry/crops:1",
+        "command": ["gunicorn"],
+        "environment": {RELEASE_VARIABLE: release, "SECRET_KEY": SECRET},
+        "ports": {"8000": "HTTP"},
+    }
+    endpoint = {"containerName": "web", "containerPort": 8000}
+    usual = {"serviceName": NAME, "containers": {"web": web}, "publicEndpoint": endpoint}
+    return {**usual, **changes}
+
+
+def logged(lines: Mapping[float, str]) -> Course:
+    return Course(log=[(at, "web", {"event": event}) for at, event in lines.items()])
+
+
+def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> None:
+    service = lightsail.service(NAME)
+
+    assert service == Service(
+        name=NAME,
+        state="READY",
+        disabled=False,
+        url=f"https://{NAME}.example.com/",
+        current=None,
+        next=None,
+        deployments=[],
+    )
+
+
+def test_a_deployment_is_followed_by_its_version(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.deploy_by_somebody(NAME)
+
+    version = lightsail.create_deployment(request())
+    during = lightsail.service(NAME)
+    cloud.clock.sleep(150)
+    after = lightsail.service(NAME)
+
+    assert version == during.version_of("r1") == after.version_of("r1") == 2
+    assert (during.serves(1), during.serves(2)) == (True, False)
+    assert (after.serves(1), after.serves(2)) == (False, True)
+
+
+def test_a_failed_deployment_is_seen_in_the_list_only(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.courses.append(Course(ends="FAILED"))
+    version = lightsail.create_deployment(request())
+    cloud.clock.sleep(150)
+
+    service = lightsail.service(NAME)
+
+    assert isinstance(version, int)
+    assert (service.state, service.current, service.next) == ("READY", None, None)
+    assert service.has_failed(version)
+    assert service.version_of("r1") == version
+
+
+def test_a_release_is_recognised_by_its_marker_alone(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.deploy_by_somebody(NAME)
+    lightsail.create_deployment(request("r1"))
+    cloud.clock.sleep(150)
+    lightsail.create_deployment(request("r2"))
+
+    service = lightsail.service(NAME)
+
+    assert [service.version_of(release) for release in ("r1", "r2", "r3")] == [2, 3, None]
+
+
+def test_a_second_deployment_at_a_time_is_busy_and_takes_no_version(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    lightsail.create_deployment(request("r1"))
+
+    refused = lightsail.create_deployment(request("r2"))
+
+    assert isinstance(refused, Busy)
+    assert "deployment 1 is in progress" in refused.reason
+    assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
+
+
+def test_a_service_that_is_updated_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.update(NAME, takes=timedelta(minutes=1))
+
+    refused = lightsail.create_deployment(request())
+    cloud.clock.sleep(60)
+
+    assert isinstance(refused, Busy)
+    assert "Please try again in a few minutes" in refused.reason
+    assert lightsail.create_deployment(request()) == 1
+
+
+def test_a_throttled_creation_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.fail(CREATE, "throttled")
+
+    assert isinstance(lightsail.create_deployment(request()), Busy)
+    assert cloud.lightsail.deployments(NAME) == {}
+
+
+def test_a_creation_whose_answer_is_lost_is_not_repeated(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.fail(CREATE, "lost")
+
+    with pytest.raises(ReadTimeoutError):
+        lightsail.create_deployment(request())
+
+    assert lightsail.service(NAME).version_of("r1") == 1
+    assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
+
+
+def test_a_creation_that_breaks_the_service_is_not_repeated(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.fail(CREATE, "broken")
+
+    with pytest.raises(ClientError, match="ServiceException"):
+        lightsail.create_deployment(request())
+
+    assert cloud.lightsail.deployments(NAME) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"containers": {}}, "at least one container"),
+        ({"publicEndpoint": {"containerName": "api", "containerPort": 1}}, '"api"'),
+        ({"serviceName": "elsewhere"}, "elsewhere"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_the_words_of_lightsail(
+    lightsail: Lightsail, wrong: dict[str, object], words: str
+) -> None:
+    with pytest.raises(RefusedError, match=f"Lightsail refuses the deployment: .*{words}"):
+        lightsail.create_deployment(request(**wrong))
+
+
+def test_a_disabled_service_takes_no_deployment(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.disable(NAME)
+
+    assert lightsail.service(NAME).disabled
+    with pytest.raises(RefusedError, match="is disabled and cannot be deployed to"):
+        lightsail.create_deployment(request())
+
+
+def test_a_value_that_lightsail_quotes_is_not_repeated(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.fail(CREATE, "quoted")
+
+    with pytest.raises(RefusedError, match="invalid environment variables") as caught:
+        lightsail.create_deployment(request())
+
+    assert SECRET not in str(caught.value)
+
+
+def test_a_missing_service_is_refused_by_its_name(lightsail: Lightsail) -> None:
+    with pytest.raises(RefusedError, match="there is no container service elsewhere"):
+        lightsail.service("elsewhere")
+
+
+@pytest.mark.parametrize("fault", ["throttled", "broken", "lost"])
+def test_reading_survives_a_trouble_of_the_service(
+    cloud: Cloud, lightsail: Lightsail, fault: str
+) -> None:
+    cloud.lightsail.fail(GET_SERVICES, fault, fault)
+
+    assert lightsail.service(NAME).state == "READY"
+
+
+def test_the_lines_of_the_gate_come_in_order_over_all_pages(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
+    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
+    cloud.clock.sleep(10)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+
+
+def test_lines_that_have_not_arrived_yet_come_later(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_lag": 120})
+    since = begin(cloud, lightsail, logged({1: "waiting"}))
+    cloud.clock.sleep(60)
+
+    assert lightsail.gate_lines(NAME, "web", since) == []
+    cloud.clock.sleep(62)
+    assert len(lightsail.gate_lines(NAME, "web", since)) == 1
+
+
+def test_other_lines_of_the_container_are_left_where_they_are(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    since = begin(cloud, lightsail, logged({1: "waiting"}))
+    cloud.lightsail.logs.restore(NAME, "web", "Operations to perform:", cloud.clock.now())
+    cloud.clock.sleep(2)
+
+    [line] = lightsail.gate_lines(NAME, "web", since)
+
+    assert '"waiting"' in line
+
+
+def test_lines_from_before_are_not_read(cloud: Cloud, lightsail: Lightsail) -> None:
+    begin(cloud, lightsail, logged({1: "waiting"}))
+    cloud.clock.sleep(60)
+
+    assert lightsail.gate_lines(NAME, "web", cloud.clock.now()) == []
+
+
+@pytest.mark.parametrize("answer", ["empty", "refuse"])
+def test_a_container_that_never_wrote_is_silent(
+    cloud: Cloud, lightsail: Lightsail, answer: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"unknown_container_log": answer})
+
+    assert lightsail.gate_lines(NAME, "migrate", cloud.clock.now()) == []
+
+
+def test_a_lasting_trouble_of_the_log_passes(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.fail(GET_LOG, *["broken"] * 4)
+
+    with pytest.raises(ClientError, match="ServiceException"):
+        lightsail.gate_lines(NAME, "web", cloud.clock.now())
+
+
+def test_a_log_without_end_is_not_read_to_its_end(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 1})
+    since = begin(cloud, lightsail, logged(dict.fromkeys(range(1, 200), "applying")))
+    cloud.clock.sleep(300)
+
+    assert 0 < len(lightsail.gate_lines(NAME, "web", since)) < 199
+
+
+def begin(cloud: Cloud, lightsail: Lightsail, course: Course) -> datetime:
+    """Create a deployment that writes this log; the moment before it."""
+    since = cloud.clock.now()
+    cloud.lightsail.courses.append(course)
+    assert lightsail.create_deployment(request()) == 1
+    return since

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lightgate.aws.parameters import AppParameters
+from lightgate.errors import RefusedError
+from tests.component.cloud import Cloud
+
+PATH = "/lightgate/apps"
+
+
+@pytest.fixture
+def apps(cloud: Cloud) -> AppParameters:
+    return AppParameters(cloud.client("ssm"), PATH)
+
+
+def put(cloud: Cloud, name: str, value: str = "{}") -> None:
+    cloud.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
+
+def test_every_app_is_found_also_beyond_the_first_page(cloud: Cloud, apps: AppParameters) -> None:
+    for number in range(25):
+        put(cloud, f"{PATH}/app-{number:02}", json.dumps({"number": number}))
+
+    found = {spec.app: json.loads(spec.text)["number"] for spec in apps.all()}
+
+    assert found == {f"app-{number:02}": number for number in range(25)}
+
+
+def test_only_the_parameters_directly_below_the_path_are_apps(
+    cloud: Cloud, apps: AppParameters
+) -> None:
+    for name in (f"{PATH}/crops", f"{PATH}/crops/old", "/lightgate/apps-old/crops2", "/other/x"):
+        put(cloud, name)
+
+    assert [spec.app for spec in apps.all()] == ["crops"]
+
+
+def test_without_an_app_there_is_none(apps: AppParameters) -> None:
+    assert list(apps.all()) == []
+
+
+def test_an_app_that_is_removed_while_all_are_read_is_none(
+    cloud: Cloud, apps: AppParameters
+) -> None:
+    put(cloud, f"{PATH}/crops")
+    put(cloud, f"{PATH}/weather")
+    cloud.faults.refuse("ssm.GetParameter", "ParameterNotFound")
+
+    assert len(list(apps.all())) == 1
+
+
+def test_an_earlier_version_of_a_spec_can_still_be_read(cloud: Cloud, apps: AppParameters) -> None:
+    for text in ("first", "second"):
+        put(cloud, f"{PATH}/crops", text)
+
+    current, first = apps.read("crops"), apps.read("crops", 1)
+
+    assert (current.text, current.version) == ("second", 2)
+    assert (first.text, first.version) == ("first", 1)
+
+
+@pytest.mark.parametrize("version", [None, 9])
+def test_a_missing_app_or_version_is_refused_with_its_name(
+    cloud: Cloud, apps: AppParameters, version: int | None
+) -> None:
+    put(cloud, f"{PATH}/weather")
+
+    with pytest.raises(RefusedError, match=f"app: there is no app crops.*{PATH}/crops"):
+        apps.read("crops", version)
+
+
+def test_any_other_error_passes(cloud: Cloud, apps: AppParameters) -> None:
+    cloud.faults.refuse("ssm.GetParameter", "AccessDeniedException")
+
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        apps.read("crops")

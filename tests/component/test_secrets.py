@@ -1,0 +1,153 @@
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lightgate.aws.secrets import Secrets
+from lightgate.errors import RefusedError
+from lightgate.spec import SecretReference, SecretStore
+from tests.component.cloud import Cloud
+
+VALUE = "hunter2-of-the-tests"
+
+
+@pytest.fixture
+def secrets(cloud: Cloud) -> Secrets:
+    return Secrets(cloud.client("secretsmanager"), cloud.client("ssm"))
+
+
+def managed(name: str, key: str | None = None, stage: str | None = None) -> SecretReference:
+    return SecretReference(
+        store=SecretStore.SECRETS_MANAGER, name=name, json_key=key, version_stage=stage
+    )
+
+
+def parameter(name: str) -> SecretReference:
+    return SecretReference(store=SecretStore.PARAMETER_STORE, name=name)
+
+
+def keep(cloud: Cloud, name: str, value: object) -> None:
+    text = value if isinstance(value, str) else json.dumps(value)
+    cloud.client("secretsmanager").create_secret(Name=name, SecretString=text)
+
+
+def refusal(secrets: Secrets, *references: SecretReference) -> list[str]:
+    """The reasons for which these are refused, with every text that the error carries."""
+    with pytest.raises(RefusedError) as caught:
+        secrets.resolve(references)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert VALUE not in repr(error)
+        assert VALUE not in repr(vars(error))
+        error = error.__cause__ or error.__context__
+    return list(caught.value.reasons)
+
+
+def test_both_stores_are_read(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    keep(cloud, "crops/db", {"url": "postgres://x"})
+    cloud.client("ssm").put_parameter(Name="/crops/key", Value="django", Type="SecureString")
+    wanted = {
+        managed("crops/plain"): VALUE,
+        managed("crops/db", "url"): "postgres://x",
+        parameter("/crops/key"): "django",
+    }
+
+    assert secrets.resolve(wanted) == wanted
+
+
+def test_a_reference_that_stands_twice_is_resolved_once(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    references = [managed("crops/plain"), managed("crops/plain"), managed("crops/none")] * 2
+
+    assert len(refusal(secrets, *references)) == 1
+    assert secrets.resolve(references[:2]) == {managed("crops/plain"): VALUE}
+
+
+@pytest.mark.parametrize(
+    ("member", "text"), [(5432, "5432"), (True, "true"), (None, "null"), ({"a": 1}, '{"a": 1}')]
+)
+def test_a_member_that_is_no_text_is_given_as_json(
+    cloud: Cloud, secrets: Secrets, member: object, text: str
+) -> None:
+    keep(cloud, "crops/db", {"port": member})
+
+    assert secrets.resolve([managed("crops/db", "port")]) == {managed("crops/db", "port"): text}
+
+
+def test_the_named_version_is_read(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", "old")
+    cloud.client("secretsmanager").put_secret_value(SecretId="crops/plain", SecretString="new")
+    current, before = managed("crops/plain"), managed("crops/plain", None, "AWSPREVIOUS")
+
+    assert secrets.resolve([current, before]) == {current: "new", before: "old"}
+
+
+def test_every_secret_that_cannot_be_read_is_named_at_once(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/db", {"url": VALUE})
+
+    reasons = refusal(
+        secrets,
+        managed("crops/none"),
+        managed("crops/db", "password"),
+        managed("crops/db", "url"),
+        parameter("/crops/none"),
+    )
+
+    assert reasons == [
+        "the secret secretsmanager:crops/none cannot be read: ResourceNotFoundException",
+        "the secret secretsmanager:crops/db:password has no member password",
+        "the secret ssm:/crops/none cannot be read: ParameterNotFound",
+    ]
+
+
+@pytest.mark.parametrize("text", [VALUE, f'["{VALUE}"]', f'{{"url": "{VALUE}"'])
+def test_a_secret_without_members_is_refused_without_telling_it(
+    cloud: Cloud, secrets: Secrets, text: str
+) -> None:
+    keep(cloud, "crops/db", text)
+
+    assert refusal(secrets, managed("crops/db", "url")) == [
+        "the secret secretsmanager:crops/db:url has no member url"
+    ]
+
+
+def test_a_binary_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
+    cloud.client("secretsmanager").create_secret(Name="crops/blob", SecretBinary=VALUE.encode())
+
+    [reason] = refusal(secrets, managed("crops/blob"))
+
+    assert "is binary" in reason
+
+
+@pytest.mark.parametrize(
+    ("call", "reference"),
+    [
+        ("secretsmanager.GetSecretValue", managed("crops/db")),
+        ("ssm.GetParameter", parameter("/crops/key")),
+    ],
+)
+def test_a_secret_that_may_not_be_read_is_refused_with_the_code(
+    cloud: Cloud, secrets: Secrets, call: str, reference: SecretReference
+) -> None:
+    cloud.faults.refuse(call, "AccessDeniedException")
+
+    [reason] = refusal(secrets, reference)
+
+    assert reason == f"the secret {reference} cannot be read: AccessDeniedException"
+
+
+def test_a_deleted_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    cloud.client("secretsmanager").delete_secret(SecretId="crops/plain")
+
+    [reason] = refusal(secrets, managed("crops/plain"))
+
+    assert reason.endswith("InvalidRequestException")
+
+
+def test_a_trouble_of_the_store_passes_and_is_tried_again(cloud: Cloud, secrets: Secrets) -> None:
+    cloud.faults.refuse("secretsmanager.GetSecretValue", "InternalServiceError")
+
+    with pytest.raises(ClientError, match="InternalServiceError"):
+        secrets.resolve([managed("crops/db")])

@@ -1,0 +1,91 @@
+"""Our Lambda functions in this process, invoked as Lambda invokes them."""
+
+import contextlib
+import importlib
+import io
+import json
+import traceback
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+
+from lightgate import runtime
+from lightgate.runtime import Runtime
+from tests.component.clock import Clock
+
+type Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What Lambda tells a handler of its invocation."""
+
+    function_name: str
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:of-the-tests"
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+
+
+class Functions:
+    """All functions by the names of their folders.
+
+    `log` is everything they have written. A fault is met by one invocation: it is cut off
+    `before` it does anything, or `after` it has done everything, its result being lost.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, clock: Clock, environment: Json) -> None:
+        self.twice = False
+        self.invoked: Counter[str] = Counter()
+        self._log = io.StringIO()
+        self._faults: dict[str, deque[str]] = defaultdict(deque)
+        self._events: dict[str, Callable[[], object]] = {}
+        for name, value in {**environment, "POWERTOOLS_TRACE_DISABLED": "1"}.items():
+            patch.setenv(name, value)
+        patch.setattr(Runtime, "now", lambda _self: clock.now())
+        runtime._runtime.cache_clear()
+        # Powertools keeps its handler, and the stream in it, for the life of the process.
+        Logger(service="lightgate").registered_handler.setStream(self._log)  # type: ignore[attr-defined]
+
+    @property
+    def log(self) -> str:
+        return self._log.getvalue()
+
+    def fail(self, name: str, *faults: str) -> None:
+        self._faults[name].extend(faults)
+
+    def before(self, name: str, event: Callable[[], object]) -> None:
+        """What happens in the world just before the function is first invoked."""
+        self._events[name] = event
+
+    def call(self, name: str, event: Json) -> Json:
+        """What the handler returns; every exception passes."""
+        handler = importlib.import_module(f"functions.{name}.app").handler
+        with contextlib.redirect_stdout(self._log):
+            answer: Json = json.loads(json.dumps(handler(event, Context(name))))
+        return answer
+
+    def invoke(self, name: str, payload: str) -> tuple[Json, bool]:
+        """The payload of the answer, and whether it is an error."""
+        self.invoked[name] += 1
+        self._events.pop(name, lambda: None)()
+        fault = self._faults[name].popleft() if self._faults[name] else None
+        try:
+            if fault == "before":
+                raise RuntimeError("cut off before")
+            answer = self.call(name, json.loads(payload))
+            if self.twice:
+                answer = self.call(name, json.loads(payload))
+            if fault == "after":
+                raise RuntimeError("cut off after")
+        except Exception as error:  # noqa: BLE001 - as Lambda does
+            return {
+                "errorMessage": str(error),
+                "errorType": type(error).__name__,
+                "requestId": Context(name).aws_request_id,
+                "stackTrace": traceback.format_tb(error.__traceback__),
+            }, True
+        return answer, False

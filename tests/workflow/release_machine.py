@@ -1,0 +1,162 @@
+"""The state machine of a release, the real file, in moto's interpreter."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+
+import pytest
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
+from moto.stepfunctions.parser.asl.eval.evaluation_details import ExecutionDetails
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.backend.execution import Execution
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from tests.component.cloud import ACCOUNT, REGION, Cloud
+from tests.workflow.functions import Functions
+
+DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
+_SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
+_STATE_TASK = "moto.stepfunctions.parser.asl.component.state.exec.state_task"
+_CALLING = (f"{_STATE_TASK}.lambda_eval_utils", f"{_STATE_TASK}.service.state_task_service_sns")
+# A parsed definition keeps nothing of an execution.
+_PARSE = cache(AmazonStateLanguageParser.parse)
+_ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+visited: set[str] = set()
+"""Every state that an execution in this process has entered."""
+
+
+def states() -> set[str]:
+    """The states of the file."""
+    return set(json.loads(DEFINITION.read_text())["States"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An execution that has ended, with the states it went through."""
+
+    arn: str
+    status: str
+    error: str | None
+    cause: str | None
+    states: list[str]
+    history: str
+
+
+class ReleaseMachine:
+    """Executions run in the caller's thread; waiting and retrying cost no time."""
+
+    def __init__(
+        self, cloud: Cloud, functions: Functions, topic: str, patch: pytest.MonkeyPatch
+    ) -> None:
+        self._client = cloud.client("stepfunctions")
+        cloud.clock.replace_sleep(patch, _SLEEPING)
+        patch.setattr(WaitFunction, "_wait_interval", _waiting(cloud.clock.sleep))
+        patch.setattr(AmazonStateLanguageParser, "parse", _PARSE)
+        patch.setattr(ExecutionWorker, "start", SyncExecutionWorker.start)
+        patch.setattr(f"{_STATE_TASK.rpartition('.')[0]}.execute_state.Thread", _SameThread)
+        patch.setattr(Execution, "get_start_execution_details", _start_details)
+        patch.setattr(LambdaSimpleBackend, "invoke", _invoking(functions))
+        # The interpreter makes a new client for each task.
+        for module in _CALLING:
+            patch.setattr(f"{module}.boto_client_for", lambda service, **_: cloud.client(service))
+        self.arn: str = self._client.create_state_machine(
+            name="release",
+            definition=_definition(topic),
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/release",
+        )["stateMachineArn"]
+
+    def run(self, request: object, name: str = "by-hand") -> Ended:
+        arn = self._client.start_execution(
+            stateMachineArn=self.arn, name=name, input=json.dumps(request)
+        )["executionArn"]
+        return self.ended(arn)
+
+    def ended(self, arn: str) -> Ended:
+        # The same that the API would tell, which takes seconds to parse a history.
+        found = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
+        assert found.status in _ENDED
+        events = found.to_history_output()["events"]
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for event in events
+            if "stateEnteredEventDetails" in event
+        ]
+        visited.update(entered)
+        return Ended(
+            arn=arn,
+            status=found.status,
+            error=found.error,
+            cause=found.cause,
+            states=entered,
+            history=json.dumps(events, default=str),
+        )
+
+
+def _definition(topic: str) -> str:
+    """The file with the ARNs that the template would fill in: functions named as their folders."""
+    text = re.sub(
+        r"\$\{(\w+)FunctionArn\}",
+        lambda found: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_folder(found[1])}",
+        DEFINITION.read_text(),
+    ).replace("${TopicArn}", topic)
+    assert "${" not in text
+    return text
+
+
+class _SameThread:
+    """A thread that is over when it has started: nothing here takes long, or waits."""
+
+    def __init__(self, target: Callable[[], None], *, daemon: bool) -> None:  # noqa: ARG002
+        self.start = target
+
+    def join(self) -> None:
+        pass
+
+
+def _start_details(execution: Execution) -> ExecutionDetails:
+    """The context object with the start as text, as Step Functions has it."""
+    moment = execution.start_date.astimezone(UTC)
+    return ExecutionDetails(
+        arn=execution.exec_arn,
+        name=execution.name,
+        role_arn=execution.role_arn,
+        inpt=execution.input_data,
+        start_time=moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
+    )
+
+
+def _folder(step: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", step).lower()
+
+
+def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
+    def wait(_state: WaitFunction, env: object, wait_seconds: int) -> None:  # noqa: ARG001
+        sleep(wait_seconds)
+
+    return wait
+
+
+def _invoking(functions: Functions) -> Callable[..., bytes]:
+    def invoke(
+        _backend: LambdaSimpleBackend,
+        function_name: str,
+        _qualifier: str | None,
+        body: str,
+        _headers: object,
+        response_headers: dict[str, str],
+    ) -> bytes:
+        answer, is_error = functions.invoke(function_name.rpartition(":")[2], body)
+        if is_error:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return json.dumps(answer).encode()
+
+    return invoke

@@ -1,0 +1,177 @@
+"""ReceivePush: which releases an event of ECR starts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.component.lightsail_service import Course
+from tests.workflow.world import APP, World, spec
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+def event(name: str = "ecr-push", **detail: object) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    found["detail"].update(detail)
+    return found
+
+
+def push_of(world: World, **detail: object) -> dict[str, Any]:
+    return event(**{"image-digest": world.digest, **detail})
+
+
+def receive(world: World, pushed: dict[str, Any]) -> list[str]:
+    started: list[str] = world.functions.call("receive_push", pushed)["started"]
+    return started
+
+
+def executions(world: World) -> dict[str, str]:
+    """The status of each execution."""
+    found = world.cloud.client("stepfunctions").list_executions(stateMachineArn=world.machine.arn)[
+        "executions"
+    ]
+    return {execution["name"]: execution["status"] for execution in found}
+
+
+def test_a_push_releases_the_app_that_watches_it(world: World) -> None:
+    [name] = receive(world, push_of(world))
+
+    assert executions(world) == {name: "SUCCEEDED"}
+    content = world.message().content
+    assert content["digest"] == world.digest
+    assert content["reason"] == "push of crops-backend:latest"
+    assert name.startswith(f"{APP}-{world.digest.removeprefix('sha256:')[:12]}-")
+
+
+def test_a_repeated_event_starts_nothing(world: World) -> None:
+    pushed = push_of(world)
+    first = receive(world, pushed)
+
+    again = receive(world, pushed)
+
+    assert (len(first), again) == (1, [])
+    assert len(executions(world)) == len(world.messages()) == 1
+
+
+def test_another_push_of_the_same_image_is_a_release_of_its_own(world: World) -> None:
+    receive(world, push_of(world))
+
+    receive(world, {**push_of(world), "id": "another"})
+
+    assert len(executions(world)) == 2
+
+
+def test_each_app_that_watches_the_repository_is_released(world: World) -> None:
+    world.put_spec(spec(serviceName="crops-staging", tags=["*"]), app="crops-staging")
+    world.put_spec(spec(tags=["v*"]), app="crops-tagged")
+    world.put_spec(spec(repository="elsewhere"), app="elsewhere")
+    world.lightsail.add("crops-staging")
+
+    names = receive(world, push_of(world))
+
+    assert sorted(name.rpartition("-")[0].rpartition("-")[0] for name in names) == [
+        "crops-backend",
+        "crops-staging",
+    ]
+    assert set(executions(world)) == set(names)
+    assert world.lightsail.serving("crops-staging") == 1
+
+
+def test_a_repeat_after_half_of_the_apps_were_started_starts_the_others(world: World) -> None:
+    world.put_spec(spec(serviceName="crops-staging"), app="crops-staging")
+    world.lightsail.add("crops-staging")
+    world.cloud.faults.lose_answer("stepfunctions.StartExecution")
+    with pytest.raises(OSError, match="Read timeout"):
+        receive(world, push_of(world))
+
+    receive(world, push_of(world))
+
+    assert len(executions(world)) == 2
+
+
+def test_a_broken_spec_that_names_the_repository_ends_as_refused(world: World) -> None:
+    world.put_spec(spec(stage="prodution"))
+
+    receive(world, push_of(world))
+
+    content = world.message().content
+    assert content["status"] == "REFUSED"
+    assert "stage:" in " ".join(content["reasons"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"repository": "elsewhere"})])
+def test_a_broken_spec_that_does_not_name_it_stops_no_other_app(world: World, text: str) -> None:
+    world.put_spec(text, app="broken")
+
+    [name] = receive(world, push_of(world))
+
+    assert name.startswith(APP)
+
+
+def test_a_push_that_nobody_watches_starts_nothing_and_is_logged_once(world: World) -> None:
+    started = receive(world, push_of(world, **{"repository-name": "elsewhere"}))
+
+    assert started == []
+    assert executions(world) == {}
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "watches" in line]
+    assert (line["repository"], line["tag"]) == ("elsewhere", "latest")
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [
+        event("ecr-push-pin"),
+        event("ecr-push-untagged"),
+        event(**{"action-type": "DELETE"}),
+        event(**{"action-type": "UPDATE_STORAGE_CLASS"}),
+        event(result="FAILURE"),
+    ],
+    ids=["pin", "untagged", "deleted", "archived", "failed"],
+)
+def test_what_is_no_new_tagged_image_starts_nothing(world: World, ignored: dict[str, Any]) -> None:
+    assert receive(world, ignored) == []
+    assert executions(world) == {}
+    assert "ERROR" not in world.functions.log
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {},
+        {"detail": None},
+        {"detail": "PUSH", "state": "of nothing", "release": 7},
+        event(**{"image-digest": "sha256:short"}),
+        event(**{"image-tag": ["latest"]}),
+        event(**{"repository-name": None}),
+        {key: value for key, value in event().items() if key != "id"},
+    ],
+)
+def test_a_malformed_event_is_logged_and_starts_nothing(
+    world: World, malformed: dict[str, Any]
+) -> None:
+    assert receive(world, malformed) == []
+    assert executions(world) == {}
+    assert world.functions.log.count('"level":"ERROR"') == 1
+
+
+def test_a_release_beside_one_that_never_ends_deploys_nothing(world: World) -> None:
+    world.put_spec(spec(pollSeconds=300))
+    world.lightsail.courses.append(Course(ends=None))
+    receive(world, push_of(world))
+
+    receive(world, {**push_of(world), "id": "another"})
+
+    assert len(executions(world)) == 2
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "ACTIVATING"}
+
+
+@pytest.mark.parametrize("name", ["by-hand", "by-hand-tag", "by-hand-digest"])
+def test_the_samples_for_releases_by_hand_are_valid_inputs(world: World, name: str) -> None:
+    sample = json.loads((EVENTS / f"{name}.json").read_text())
+
+    world.release(sample)
+
+    reasons = world.message().content["reasons"]
+    assert all("has no image" in reason for reason in reasons)

@@ -1,0 +1,195 @@
+"""Releases that end before anything was applied."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.component import images
+from tests.component.lightsail_service import CREATE, Course
+from tests.workflow.release_machine import Ended
+from tests.workflow.world import APP, SPEC, World, spec, succeeded
+
+
+def check_refused(world: World, ended: Ended, *words: str) -> None:
+    """The execution, the record and the one message agree, and nothing was deployed."""
+    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
+    record, message = world.record(), world.message()
+    assert ended.cause == record["cause"]
+    assert record["status"] == message.content["status"] == message.attributes["status"]
+    for word in words:
+        assert word in " ".join(message.content["reasons"])
+    assert message.content["version"] is None
+    assert all(number == 1 for number in world.lightsail.deployments(APP))
+
+
+@pytest.mark.parametrize(
+    ("request_", "word"),
+    [
+        ("crops-backend", "must be an object"),
+        ([1, 2], "must be an object"),
+        ({}, "app: is missing"),
+        ({"app": 7}, "app: must be a string"),
+        ({"app": "crops\nbackend"}, "app:"),
+        ({"app": APP, "force": True}, "force: is not a known key"),
+        ({"app": APP, "tag": "v1", "digest": f"sha256:{'0' * 64}"}, "give one of the two"),
+        ({"app": "crops-frontend"}, "there is no app crops-frontend"),
+        ({"app": APP, "tag": "v9"}, "has no image v9"),
+        ({"app": APP, "digest": f"sha256:{'0' * 64}"}, "has no image sha256:000"),
+        (
+            {"app": APP, "admission": {"status": "PROCEED"}, "settlement": {}},
+            "admission: is not a known key",
+        ),
+    ],
+)
+def test_an_input_that_names_no_release_is_refused(
+    world: World, request_: object, word: str
+) -> None:
+    ended = world.release(request_)
+
+    check_refused(world, ended, word)
+    assert ended.states == [
+        *("Begin", "Admit", "IsAdmitted?", "Settle", "PublishOutcome", "HasSucceeded?"),
+        "NotReleased",
+    ]
+    assert world.instance.snapshots() == {}
+
+
+def test_a_name_that_is_no_app_gets_into_no_subject(world: World) -> None:
+    world.release({"app": "crops\nSubject: forged"})
+
+    message = world.message()
+    assert message.subject.startswith("[unknown] unknown REFUSED ")
+    assert message.attributes["app"] == "unknown"
+
+
+def test_a_broken_spec_is_refused_with_each_problem_and_its_place(world: World) -> None:
+    broken = spec(stage="prodution", serviceName="")
+    world.put_spec(broken)
+
+    check_refused(
+        world, world.release(), "stage:", "did you mean production", "serviceName: must not"
+    )
+
+
+def test_a_spec_with_a_thousand_problems_still_gets_its_message(world: World) -> None:
+    world.put_spec({f"k{number}": 0 for number in range(600)})
+
+    ended = world.release()
+
+    check_refused(world, ended)
+    reasons = world.record()["cause"]
+    assert "more problems" in reasons
+
+
+def test_an_image_for_another_platform_is_refused(world: World) -> None:
+    images.push(world.cloud, APP, "latest", name="arm", architecture="arm64")
+
+    check_refused(world, world.release(), "built for arm64", "--platform linux/amd64")
+
+
+def test_a_missing_repository_is_refused(world: World) -> None:
+    world.put_spec(spec(repository="crops-elsewhere"))
+
+    check_refused(world, world.release(), "no ECR repository crops-elsewhere")
+
+
+def test_an_image_without_a_command_is_refused_before_the_snapshot(world: World) -> None:
+    images.push(world.cloud, APP, "latest", name="bare", command=[])
+
+    check_refused(world, world.release(), "containers.web.command", "no CMD")
+    assert world.instance.snapshots() == {}
+
+
+def test_a_missing_service_is_refused(world: World) -> None:
+    world.put_spec(spec(serviceName="crops-elsewhere"))
+
+    check_refused(world, world.release(), "no container service crops-elsewhere")
+
+
+def test_a_disabled_service_is_refused(world: World) -> None:
+    world.lightsail.disable(APP)
+
+    check_refused(world, world.release(), "is disabled")
+
+
+def test_a_service_that_is_disabled_during_the_snapshot_is_refused(world: World) -> None:
+    world.instance.snapshot_takes = timedelta(minutes=2)
+    runner = world.lightsail.services[APP]
+    runner.later(timedelta(minutes=1), lambda service: replace(service, is_disabled=True))
+
+    check_refused(world, world.release(), "is disabled")
+
+
+def test_secrets_that_cannot_be_read_are_refused_all_at_once(world: World) -> None:
+    secrets = {"A": "secretsmanager:crops/none", "B": "ssm:/crops/none", **SPEC["secrets"]}
+    world.put_spec(spec(secrets=secrets))
+
+    check_refused(world, world.release(), "secretsmanager:crops/none", "ssm:/crops/none")
+
+
+def test_a_missing_instance_is_refused(world: World) -> None:
+    world.put_spec(spec(database={"instance": "nowhere"}))
+
+    check_refused(world, world.release(), "no RDS instance nowhere")
+
+
+def test_a_snapshot_that_fails_ends_the_release(world: World) -> None:
+    world.instance.snapshot_takes = timedelta(minutes=2)
+    world.instance.snapshot_ends = "failed"
+
+    check_refused(world, world.release(), "has ended as failed")
+
+
+def test_a_snapshot_that_is_deleted_meanwhile_ends_the_release(world: World) -> None:
+    world.instance.snapshot_takes = timedelta(minutes=30)
+    world.cloud.faults.refuse("rds.DescribeDBSnapshots", "DBSnapshotNotFound")
+
+    check_refused(world, world.release(), "has been deleted")
+
+
+def test_a_snapshot_that_takes_too_long_ends_the_release(world: World) -> None:
+    world.put_spec(spec(database={"instance": "crops-db", "timeoutSeconds": 600}))
+    world.instance.snapshot_takes = timedelta(hours=9)
+
+    check_refused(world, world.release(), "not available within database.timeoutSeconds (600)")
+    assert timedelta(seconds=600) <= world.waited() < timedelta(seconds=700)
+
+
+def test_an_instance_that_stays_busy_ends_the_release(world: World) -> None:
+    world.put_spec(spec(database={"instance": "crops-db", "timeoutSeconds": 600}))
+    world.instance.busy_until = world.clock.now() + timedelta(hours=9)
+
+    check_refused(world, world.release(), "not currently in the available state")
+    assert world.instance.snapshots() == {}
+
+
+def test_a_service_that_stays_busy_ends_the_release(world: World) -> None:
+    world.put_spec(spec(pollSeconds=300))
+    world.lightsail.deploy_by_somebody(APP, Course(ends=None))
+
+    ended = world.release()
+
+    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
+    assert "busy for too long" in world.record()["cause"]
+    assert "deployment 2 is in progress" in world.record()["cause"]
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "ACTIVATING"}
+
+
+def test_a_deployment_that_lightsail_finds_wrong_is_refused_in_its_words(world: World) -> None:
+    world.lightsail.fail(CREATE, "wrong")
+
+    check_refused(world, world.release(), "The image is not one that can be deployed")
+
+
+def test_a_refused_release_can_be_corrected_and_released(world: World) -> None:
+    world.put_spec("{")
+    world.machine.run({"app": APP}, name="first")
+    world.put_spec(SPEC)
+
+    world.lightsail.courses.append(succeeded())
+    second = world.machine.run({"app": APP}, name="second")
+
+    assert second.status == "SUCCEEDED"
+    statuses = [message.content["status"] for message in world.messages()]
+    assert sorted(statuses) == ["REFUSED", "SUCCEEDED"]

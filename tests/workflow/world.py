@@ -1,0 +1,206 @@
+"""Everything around a release: an app with its database, image, secrets, service and audience."""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.component import images
+from tests.component.cloud import Cloud
+from tests.component.lightsail_service import Course
+from tests.component.rds_instance import Instance
+from tests.workflow.functions import Functions
+from tests.workflow.release_machine import Ended, ReleaseMachine
+
+type Json = dict[str, Any]
+
+APP = "crops-backend"
+PASSWORD = "hunter2-in-the-database-url"
+SECRET_KEY = "of-django-and-of-nobody-else"
+SPEC: Json = {
+    "serviceName": APP,
+    "repository": APP,
+    "tags": ["latest", "v*"],
+    "stage": "production",
+    "pollSeconds": 60,
+    "database": {"instance": "crops-db", "keepSnapshots": 2},
+    "environment": {"DJANGO_SETTINGS_MODULE": "crops.settings"},
+    "secrets": {"DATABASE_URL": "secretsmanager:crops/db:url", "SECRET_KEY": "ssm:/crops/key"},
+    "containers": {
+        "migrate": {
+            "command": ["python", "manage.py", "migrate", "--noinput"],
+            "timeoutSeconds": 300,
+        },
+        "web": {
+            "ports": {"8000": "HTTP"},
+            "dependsOn": [{"containerName": "migrate", "condition": "SUCCESS"}],
+        },
+    },
+    "publicEndpoint": {"containerName": "web", "containerPort": 8000},
+}
+
+
+def spec(**changes: object) -> Json:
+    """The usual spec with other members; None leaves one out."""
+    changed = {**copy.deepcopy(SPEC), **changes}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def unprotected() -> Json:
+    return spec(publicEndpoint=None, unprotected=True)
+
+
+def succeeded(*migrations: str, at: float = 30) -> Course:
+    """The gate opens, and the deployment becomes active."""
+    return Course(ends="ACTIVE", log=[*applied(*migrations, at=at), (at + 9, *SUCCEEDED)])
+
+
+def migration_failed(migration: str, error: str, *before: str) -> Course:
+    """A migration fails after others were applied, and Lightsail gives the deployment up."""
+    failed = {
+        "event": "failed",
+        "cause": "exit",
+        "error": error,
+        "migration": migration,
+        "exitCode": 1,
+        "lastLines": ["Traceback (most recent call last):", error],
+    }
+    log = [*applied(*before), (30, "migrate", {"event": "applying", "migration": migration})]
+    return Course(ends="FAILED", after=timedelta(seconds=400), log=[*log, (31, "migrate", failed)])
+
+
+def applied(*migrations: str, at: float = 30) -> list[tuple[float, str, Json]]:
+    log: list[tuple[float, str, Json]] = [(1, "migrate", {"event": "waiting", "for": []})]
+    for migration in migrations:
+        event = {"migration": migration}
+        log += [
+            (at, "migrate", {"event": "applying", **event}),
+            (at, "migrate", {"event": "applied", "seconds": 0.5, **event}),
+        ]
+    return log
+
+
+SUCCEEDED = ("migrate", {"event": "succeeded", "seconds": 9.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One publication as a queue that subscribed to the topic gets it."""
+
+    subject: str
+    attributes: Mapping[str, str]
+    text: str
+
+    @property
+    def content(self) -> Json:
+        content: Json = json.loads(self.text)
+        return content
+
+
+class World:
+    """The account, with the stack in it and the app `crops-backend`, of which v1 is pushed."""
+
+    def __init__(self, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
+        self.cloud = cloud
+        self.clock = cloud.clock
+        self.lightsail = cloud.lightsail
+        self.started_at: datetime = cloud.clock.now()
+        topic, self._queue = self._topic(), self._subscribed_queue()
+        cloud.client("sns").subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:people"
+        )
+        self._table()
+        environment = {"LIGHTGATE_TABLE": "releases", "LIGHTGATE_APPS_PATH": "/lightgate/apps"}
+        self.functions = Functions(patch, cloud.clock, environment)
+        self.machine = ReleaseMachine(cloud, self.functions, topic, patch)
+        patch.setenv("LIGHTGATE_STATE_MACHINE", self.machine.arn)
+        self._secrets()
+        self.put_spec(SPEC)
+        self.instance = Instance(cloud, "crops-db", patch)
+        cloud.client("ecr").create_repository(repositoryName=APP)
+        self.digest = images.push(cloud, APP, "latest")
+        self.lightsail.add(APP)
+        self.previous = self.lightsail.deploy_by_somebody(APP)
+
+    def release(self, request: object = None, *, course: Course | None = None) -> Ended:
+        """Run one execution to its end."""
+        if course is not None:
+            self.lightsail.courses.append(course)
+        return self.machine.run({"app": APP} if request is None else request)
+
+    def put_spec(self, document: Json | str, app: str = APP) -> None:
+        self.cloud.client("ssm").put_parameter(
+            Name=f"/lightgate/apps/{app}",
+            Value=document if isinstance(document, str) else json.dumps(document),
+            Type="String",
+            Tier="Advanced",
+            Overwrite=True,
+        )
+
+    def records(self) -> dict[str, Json]:
+        """The outcome of each release on record, by app and release."""
+        found = self.cloud.client("dynamodb").scan(TableName="releases")["Items"]
+        return {
+            f"{item['app']['S']} {item['item']['S']}": json.loads(item["outcome"]["S"])
+            for item in found
+        }
+
+    def record(self) -> Json:
+        """The outcome of the only release."""
+        [record] = self.records().values()
+        return record
+
+    def messages(self) -> list[Message]:
+        """What was published since this was last asked."""
+        sqs, found = self.cloud.client("sqs"), []
+        while batch := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for each in batch:
+                sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
+                body = json.loads(each["Body"])
+                attributes = {k: v["Value"] for k, v in body["MessageAttributes"].items()}
+                found.append(Message(body["Subject"], attributes, body["Message"]))
+        return found
+
+    def message(self) -> Message:
+        """The only publication."""
+        [message] = self.messages()
+        return message
+
+    def waited(self) -> timedelta:
+        return self.clock.now() - self.started_at
+
+    def _topic(self) -> str:
+        arn: str = self.cloud.client("sns").create_topic(Name="outcomes")["TopicArn"]
+        return arn
+
+    def _subscribed_queue(self) -> str:
+        url: str = self.cloud.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+        return url
+
+    def _table(self) -> None:
+        self.cloud.client("dynamodb").create_table(
+            TableName="releases",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "app", "AttributeType": "S"},
+                {"AttributeName": "item", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "app", "KeyType": "HASH"},
+                {"AttributeName": "item", "KeyType": "RANGE"},
+            ],
+        )
+
+    def _secrets(self) -> None:
+        self.cloud.client("secretsmanager").create_secret(
+            Name="crops/db", SecretString=json.dumps({"url": f"postgres://crops:{PASSWORD}@db/c"})
+        )
+        self.cloud.client("ssm").put_parameter(
+            Name="/crops/key", Value=SECRET_KEY, Type="SecureString"
+        )
