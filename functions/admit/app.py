@@ -48,6 +48,9 @@ def admit(event: Json, runtime: Runtime) -> Json:
             "specVersion": text.version,
             "reason": request.reason,
             "startedAt": event["startedAt"],
+            "gates": list(spec.gates()),
+            "unprotected": spec.unprotected,
+            "deploymentTimeoutSeconds": spec.deployment_timeout_seconds,
         },
         "database": spec.database
         and {

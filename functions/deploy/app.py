@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.aws.lightsail import Busy
 from lightgate.compiler import Request, Source, compile_deployment
-from lightgate.deployment import Service
+from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
 from lightgate.release import pin_tag
 from lightgate.runtime import Json, Runtime, run
@@ -26,26 +26,26 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     """CREATED with the version, BUSY while the service takes none, or REFUSED.
 
     Safe to repeat: a deployment that carries this release's marker is ours, whether or
-    not the answer to its creation ever arrived.
+    not the answer to its creation ever arrived. It is looked for before anything else,
+    so that nothing that has changed since can disown it.
     """
     release = event["release"]
-    now = runtime.now()
     try:
-        spec = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text)
-        service = runtime.lightsail.service(spec.service)
-        if (version := service.version_of(release["id"])) is not None:
-            return _created(spec, service, version, now)
+        service = runtime.lightsail.service(release["service"])
+        if (ours := service.deployment_of(release["id"])) is not None:
+            return _created(release, service, ours)
         service.refuse_if_disabled()
+        spec = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text)
         created = runtime.lightsail.create_deployment(_request(spec, release, runtime))
         if not isinstance(created, Busy):
-            return _created(spec, service, created, now)
+            return _created(release, service, created)
         # Our own deployment may be what the service is busy with.
-        service = runtime.lightsail.service(spec.service)
-        if (version := service.version_of(release["id"])) is not None:
-            return _created(spec, service, version, now)
+        service = runtime.lightsail.service(release["service"])
+        if (ours := service.deployment_of(release["id"])) is not None:
+            return _created(release, service, ours)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    return _busy(created, spec, datetime.fromisoformat(release["startedAt"]), now)
+    return _busy(created, spec, datetime.fromisoformat(release["startedAt"]), runtime.now())
 
 
 def _request(spec: AppSpec, release: Json, runtime: Runtime) -> Request:
@@ -62,19 +62,20 @@ def _request(spec: AppSpec, release: Json, runtime: Runtime) -> Request:
     return compile_deployment(spec, source, release["id"], secrets)
 
 
-def _created(spec: AppSpec, service: Service, version: int, now: datetime) -> Json:
+def _created(release: Json, service: Service, deployment: Deployment) -> Json:
+    """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
+    if previous is not None and previous.version == deployment.version:
+        previous = None
     return {
         "status": "CREATED",
-        "service": spec.service,
-        "version": version,
-        "previousVersion": previous.version
-        if previous is not None and previous.version != version
-        else None,
-        "gates": list(spec.gates()),
-        "unprotected": spec.unprotected,
-        "createdAt": now.isoformat(),
-        "timeoutSeconds": spec.deployment_timeout_seconds,
+        "service": service.name,
+        "version": deployment.version,
+        "previousVersion": previous.version if previous is not None else None,
+        "gates": release["gates"],
+        "unprotected": release["unprotected"],
+        "createdAt": deployment.created_at.isoformat(),
+        "timeoutSeconds": release["deploymentTimeoutSeconds"],
         "endedAt": None,
     }
 

@@ -68,10 +68,13 @@ def _version(event: Json, runtime: Runtime) -> int | None:
     if release is None:
         return None
     known: int | None = event.get("deployment", {}).get("version")
+    if known is not None:
+        return known
     try:
-        return known or runtime.lightsail.service(release["service"]).version_of(release["id"])
+        found = runtime.lightsail.service(release["service"]).deployment_of(release["id"])
     except RefusedError:
         return None
+    return found.version if found is not None else None
 
 
 def _words(error: Json) -> str:

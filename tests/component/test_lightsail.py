@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
-from lightgate.deployment import Service
+from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
 from lightgate.release import RELEASE_VARIABLE
 from tests.component.cloud import Cloud
@@ -54,30 +54,36 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
     )
 
 
+def version_of(service: Service, release: str) -> int | None:
+    found = service.deployment_of(release)
+    return found.version if found is not None else None
+
+
 def test_a_deployment_is_followed_by_its_version(cloud: Cloud, lightsail: Lightsail) -> None:
     cloud.lightsail.deploy_by_somebody(NAME)
 
-    version = lightsail.create_deployment(request())
+    created = lightsail.create_deployment(request())
     during = lightsail.service(NAME)
     cloud.clock.sleep(150)
     after = lightsail.service(NAME)
 
-    assert version == during.version_of("r1") == after.version_of("r1") == 2
+    assert isinstance(created, Deployment)
+    assert version_of(during, "r1") == version_of(after, "r1") == created.version == 2
     assert (during.serves(1), during.serves(2)) == (True, False)
     assert (after.serves(1), after.serves(2)) == (False, True)
 
 
 def test_a_failed_deployment_is_seen_in_the_list_only(cloud: Cloud, lightsail: Lightsail) -> None:
     cloud.lightsail.courses.append(Course(ends="FAILED"))
-    version = lightsail.create_deployment(request())
+    created = lightsail.create_deployment(request())
     cloud.clock.sleep(150)
 
     service = lightsail.service(NAME)
 
-    assert isinstance(version, int)
+    assert isinstance(created, Deployment)
     assert (service.state, service.current, service.next) == ("READY", None, None)
-    assert service.has_failed(version)
-    assert service.version_of("r1") == version
+    assert service.has_failed(created.version)
+    assert version_of(service, "r1") == created.version
 
 
 def test_a_release_is_recognised_by_its_marker_alone(cloud: Cloud, lightsail: Lightsail) -> None:
@@ -88,7 +94,7 @@ def test_a_release_is_recognised_by_its_marker_alone(cloud: Cloud, lightsail: Li
 
     service = lightsail.service(NAME)
 
-    assert [service.version_of(release) for release in ("r1", "r2", "r3")] == [2, 3, None]
+    assert [version_of(service, release) for release in ("r1", "r2", "r3")] == [2, 3, None]
 
 
 def test_a_second_deployment_at_a_time_is_busy_and_takes_no_version(
@@ -111,7 +117,7 @@ def test_a_service_that_is_updated_is_busy(cloud: Cloud, lightsail: Lightsail) -
 
     assert isinstance(refused, Busy)
     assert "Please try again in a few minutes" in refused.reason
-    assert lightsail.create_deployment(request()) == 1
+    assert isinstance(lightsail.create_deployment(request()), Deployment)
 
 
 def test_a_throttled_creation_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
@@ -129,7 +135,7 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(
     with pytest.raises(ReadTimeoutError):
         lightsail.create_deployment(request())
 
-    assert lightsail.service(NAME).version_of("r1") == 1
+    assert version_of(lightsail.service(NAME), "r1") == 1
     assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
 
 
@@ -259,5 +265,5 @@ def begin(cloud: Cloud, lightsail: Lightsail, course: Course) -> datetime:
     """Create a deployment that writes this log; the moment before it."""
     since = cloud.clock.now()
     cloud.lightsail.courses.append(course)
-    assert lightsail.create_deployment(request()) == 1
+    assert isinstance(lightsail.create_deployment(request()), Deployment)
     return since

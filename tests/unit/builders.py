@@ -83,7 +83,8 @@ def source(
 
 
 def deployment(version: int, state: str = "ACTIVE", release: str | None = None) -> Deployment:
-    return Deployment(version=version, state=state, release=release)
+    created_at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    return Deployment(version=version, state=state, created_at=created_at, release=release)
 
 
 def service(

@@ -18,12 +18,12 @@ from hypothesis import given
 
 from lightgate import compiler, gate
 from lightgate.compiler import (
-    FIRST_GATE_PORT,
     LARGEST_REQUEST_BYTES,
     Source,
     compile_deployment,
 )
 from lightgate.errors import RefusedError
+from lightgate.gate_programs import FIRST_GATE_PORT
 from tests.unit.builders import (
     RELEASE,
     Json,

@@ -114,11 +114,14 @@ def test_a_deployment_that_another_one_has_replaced_is_not_waited_for() -> None:
     ],
 )
 def test_our_deployment_is_found_wherever_the_service_shows_it(shown: Service) -> None:
-    assert shown.version_of("r") == 8
+    found = shown.deployment_of("r")
+
+    assert found is not None
+    assert found.version == 8
 
 
 def test_a_deployment_without_our_marker_is_nobodys() -> None:
-    assert service(current=deployment(8, "ACTIVE", None)).version_of("r") is None
+    assert service(current=deployment(8, "ACTIVE", None)).deployment_of("r") is None
 
 
 def test_a_version_that_is_current_but_not_active_does_not_serve() -> None:

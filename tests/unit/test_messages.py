@@ -159,7 +159,7 @@ def test_a_subject_is_one_that_sns_takes(app: str, stage: str, outcome: Outcome)
 
     line = subject(report(app=app, stage=stage, conclusion=conclusion))
 
-    assert 0 < len(line) <= 100
+    assert 0 < len(line) < 100
     assert line.isascii()
     assert line.isprintable()
 

@@ -11,29 +11,23 @@ The result is a pure function of its arguments, byte for byte.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from lightgate import gate
 from lightgate.errors import RefusedError
+from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
+from lightgate.presets import Commands, preset
 from lightgate.release import RELEASE_VARIABLE
 from lightgate.spec import AppSpec, Container, PublicEndpoint, SecretReference
 
-# Gates answer on loopback from this port on, past those that the app listens on. Above Linux's
-# ephemeral ports (32768 to 60999), so that no outgoing connection can sit on it first.
-FIRST_GATE_PORT = 61100
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
 LARGEST_REQUEST_BYTES = 48 * 1024
 DEFAULT_TIMEOUT_SECONDS = 900
 GRACE_SECONDS = 10
+USUAL_PYTHON = "python3"
 
 type Request = dict[str, Any]
-
-# Reading a program takes longer than all the rest, and it is the same for every container.
-_supervisor_source = cache(gate.supervisor_source)
-_waiter_source = cache(gate.waiter_source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,60 +53,70 @@ def compile_deployment(
         RefusedError: a command is missing in the spec and in the image, or the request
             is larger than Lightsail can be trusted to take.
     """
-    ports = _gate_ports(spec)
+    request = _request(spec, source, release, secrets, Programs.in_every_container(spec))
+    if _size(request) > LARGEST_REQUEST_BYTES:
+        request = _request(spec, source, release, secrets, Programs.carried_by_one(spec))
+    _check_size(request)
+    return request
+
+
+def _request(
+    spec: AppSpec,
+    source: Source,
+    release: str,
+    secrets: Mapping[SecretReference, str],
+    programs: Programs,
+) -> Request:
     request: Request = {
         "serviceName": spec.service,
         "containers": {
-            name: _container(spec, container, source, release, secrets, ports)
+            name: {
+                "image": container.image or source.reference,
+                **_command(spec, container, source, release, programs),
+                "environment": {
+                    **container.environment,
+                    **{name: secrets[secret] for name, secret in container.secrets.items()},
+                    RELEASE_VARIABLE: release,
+                },
+                "ports": {str(port): kind for port, kind in spec.open_ports(name).items()},
+            }
             for name, container in spec.containers.items()
         },
     }
     if spec.public_endpoint is not None:
         request["publicEndpoint"] = _public_endpoint(spec.public_endpoint)
-    _check_size(request)
     return request
 
 
-def _gate_ports(spec: AppSpec) -> dict[str, int]:
-    """A port for each container that others wait for, none of them one of the app's."""
-    taken = {port for container in spec.containers.values() for port in container.ports}
-    free = (port for port in range(FIRST_GATE_PORT, 65536) if port not in taken)
-    return {name: next(free) for name in spec.containers if spec.conditions_on(name)}
-
-
-def _container(
-    spec: AppSpec,
-    container: Container,
-    source: Source,
-    release: str,
-    secrets: Mapping[SecretReference, str],
-    ports: Mapping[str, int],
+def _command(
+    spec: AppSpec, container: Container, source: Source, release: str, programs: Programs
 ) -> Request:
-    compiled: Request = {
-        "image": container.image or source.reference,
-        "environment": {
-            **container.environment,
-            **{name: secrets[reference] for name, reference in container.secrets.items()},
-            RELEASE_VARIABLE: release,
-        },
-        "ports": {str(port): protocol for port, protocol in container.ports.items()},
-    }
-    if container.name in ports:
-        program = _supervisor_source()
-        config = _supervisor_config(spec, container, release, ports)
+    """The member `command`, if the image's own does not do."""
+    if spec.conditions_on(container.name):
+        commands = (
+            preset(spec, container.name)
+            if spec.uses_preset(container.name)
+            else Commands(main=_own_command(container, source))
+        )
+        config = _supervisor_config(spec, container, release, programs.ports, commands)
+        program, own = programs.supervisor(container.name), commands.main
     elif container.depends_on:
-        program = _waiter_source()
-        config = _waiter_config(container, release, ports)
+        config = _waiter_config(container, release, programs.ports)
+        program, own = programs.waiter(), _own_command(container, source)
+    elif container.command is not None:
+        return {"command": list(container.command)}
     else:
-        if container.command is not None:
-            compiled["command"] = list(container.command)
-        return compiled
-    compiled["command"] = [
-        *("python3", "-I", "-S", "-c", program),
-        json.dumps(config, separators=(",", ":")),
-        *_own_command(container, source),
-    ]
-    return compiled
+        return {}
+    python = container.python or USUAL_PYTHON
+    # Without -I and -S a module of the app's own would shadow one of the standard library
+    # (measured-facts.md, "Launching").
+    return {
+        "command": [
+            *(python, "-I", "-S", "-c", *program),
+            json.dumps(config, separators=(",", ":")),
+            *own,
+        ]
+    }
 
 
 def _waiter_config(container: Container, release: str, ports: Mapping[str, int]) -> Request:
@@ -131,9 +135,14 @@ def _waiter_config(container: Container, release: str, ports: Mapping[str, int])
 
 
 def _supervisor_config(
-    spec: AppSpec, container: Container, release: str, ports: Mapping[str, int]
+    spec: AppSpec,
+    container: Container,
+    release: str,
+    ports: Mapping[str, int],
+    commands: Commands,
 ) -> Request:
-    runs_to_an_end = any(c.needs_an_end for c in spec.conditions_on(container.name))
+    runs_to_an_end = spec.runs_to_an_end(container.name)
+    around = {"before": commands.before, "then": commands.then}
     check = container.health_check
     return {
         **_waiter_config(container, release, ports),
@@ -154,6 +163,7 @@ def _supervisor_config(
             "retries": check.retries,
             "startPeriod": check.start_period_seconds,
         },
+        **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
     }
 
 
@@ -161,11 +171,6 @@ def _own_command(container: Container, source: Source) -> tuple[str, ...]:
     """What the container itself runs, which the gate has to know to start it."""
     if container.command is not None:
         return container.command
-    if container.image is not None:
-        raise RefusedError(
-            f"containers.{container.name}.command: is missing; the command of the image "
-            f"{container.image} is not known, so give it in the spec"
-        )
     if not source.config.command:
         raise RefusedError(
             f"containers.{container.name}.command: is missing, and the pushed image has no CMD; "

@@ -21,6 +21,7 @@ class Deployment:
 
     version: int
     state: str
+    created_at: datetime
     release: str | None
 
 
@@ -36,11 +37,11 @@ class Service:
     next: Deployment | None
     deployments: Sequence[Deployment]
 
-    def version_of(self, release: str) -> int | None:
-        """The version that this release has made, wherever the service shows it."""
+    def deployment_of(self, release: str) -> Deployment | None:
+        """The deployment that this release has made, wherever the service shows it."""
         shown = [self.next, self.current, *self.deployments]
-        versions = [d.version for d in shown if d is not None and d.release == release]
-        return max(versions, default=None)
+        ours = [d for d in shown if d is not None and d.release == release]
+        return max(ours, key=lambda deployment: deployment.version, default=None)
 
     def refuse_if_disabled(self) -> None:
         """Raise RefusedError if the service takes no deployment until a person enables it."""

@@ -13,8 +13,8 @@ from typing import Any
 from lightgate.gate_log import Evidence
 from lightgate.outcome import Conclusion, Outcome
 
-# SNS: at most 100 ASCII characters, no line break.
-_LONGEST_SUBJECT = 100
+# SNS: fewer than 100 ASCII characters, no line break.
+_LONGEST_SUBJECT = 99
 # SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
 _LARGEST_MESSAGE_BYTES = 64 * 1024
 _SHORT_LIST = 5

@@ -76,7 +76,9 @@ class Container:
 
     `image` is None for the pushed image, `command` is None for the image's own. The
     environment and secrets of the whole app are merged in already, the container's own
-    value winning, so that a name stands in at most one of the two.
+    value winning, so that a name stands in at most one of the two. `manage` is how
+    manage.py is called where Lightgate itself has to, `python` the interpreter for the
+    gate; each is None for the usual one.
     """
 
     name: str
@@ -88,6 +90,9 @@ class Container:
     depends_on: tuple[Dependency, ...]
     health_check: HealthCheck | None
     timeout_seconds: int | None
+    manage: tuple[str, ...] | None
+    fixtures: tuple[str, ...]
+    python: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,26 @@ class AppSpec:
             for dependency in container.depends_on
             if dependency.container == name
         )
+
+    def open_ports(self, name: str) -> dict[int, str]:
+        """The container's ports, with the one that the public endpoint needs of it."""
+        ports = dict(self.containers[name].ports)
+        if self.public_endpoint is not None and self.public_endpoint.container == name:
+            ports.setdefault(self.public_endpoint.port, "HTTP")
+        return ports
+
+    def runs_to_an_end(self, name: str) -> bool:
+        """Whether another container waits for this one to end; otherwise it serves."""
+        return any(condition.needs_an_end for condition in self.conditions_on(name))
+
+    def uses_preset(self, name: str) -> bool:
+        """Whether the stage decides what the container runs.
+
+        It does for a migration without a command of its own: the image's command would
+        be the app itself, which never ends.
+        """
+        container = self.containers[name]
+        return container.command is None and container.image is None and self.runs_to_an_end(name)
 
     def gates(self) -> tuple[str, ...]:
         """The containers that must do well before another may start, in spec order."""

@@ -1,10 +1,14 @@
 """The rules of an app spec that can only be checked on its containers together."""
 
+import math
 import re
 from collections.abc import Iterator
 
 from lightgate.documents import Node, nearest, one_of, shown
-from lightgate.spec import AppSpec, Condition, Dependency
+from lightgate.spec import AppSpec, Condition, Dependency, Stage
+
+# Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
+MOST_POLLS = 2600
 
 
 def check_rules(spec: AppSpec, root: Node) -> None:
@@ -21,7 +25,9 @@ def check_rules(spec: AppSpec, root: Node) -> None:
                 )
     _check_ports(spec, containers)
     _check_modes(spec, containers)
+    _check_commands(spec, containers)
     _check_endpoint(spec, root)
+    _check_polls(spec, root)
     if all(d.container in spec.containers for c in spec.containers.values() for d in c.depends_on):
         for cycle in _cycles(spec):
             containers.problem(f"wait for each other in a circle: {' → '.join(cycle)}")
@@ -70,8 +76,8 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
 def _check_ports(spec: AppSpec, containers: Node) -> None:
     """The containers of a node share one network (lightsail-facts.md, section 2)."""
     owners: dict[int, str] = {}
-    for name, container in spec.containers.items():
-        for port in container.ports:
+    for name in spec.containers:
+        for port in spec.open_ports(name):
             if port in owners:
                 containers.child(name, None).child("ports", None).child(str(port), None).problem(
                     f"the container {owners[port]} listens on it too, and the containers of a "
@@ -88,6 +94,47 @@ def _check_modes(spec: AppSpec, containers: Node) -> None:
             containers.child(name, None).problem(
                 f"is waited for with HEALTHY and with {ends[0]}: it cannot both run on and end"
             )
+
+
+def _check_commands(spec: AppSpec, containers: Node) -> None:
+    for name, container in spec.containers.items():
+        node = containers.child(name, None)
+        is_wrapped = bool(container.depends_on or spec.conditions_on(name))
+        if is_wrapped and container.image is not None and container.python is None:
+            node.child("python", None).problem(
+                "is missing: whoever waits, or is waited for, runs the gate, and that needs "
+                f"Python 3.8 or later; if the image {container.image} has one, name it, such as "
+                '"python3"; if not, let nobody wait for this container'
+            )
+        if is_wrapped and container.image is not None and container.command is None:
+            node.child("command", None).problem(
+                f"is missing; what the image {container.image} runs by itself is not known here"
+            )
+        if container.python is not None and not is_wrapped:
+            node.child("python", None).problem("has no use: this container runs no gate; remove it")
+        if spec.uses_preset(name):
+            if container.fixtures and spec.stage is not Stage.DEVELOPMENT:
+                node.child("fixtures", None).problem(
+                    f"are loaded in the stage development only, and the stage is {spec.stage}"
+                )
+            continue
+        for key, value in (("manage", container.manage), ("fixtures", container.fixtures)):
+            if value:
+                node.child(key, None).problem(
+                    "has no use: the commands of the stage run only in a container that gives no "
+                    "command and is waited for with SUCCESS or COMPLETE"
+                )
+
+
+def _check_polls(spec: AppSpec, root: Node) -> None:
+    """An execution ends without a message at 25,000 events, and a look costs nine of them."""
+    snapshot = spec.database.timeout_seconds if spec.database else 0
+    longest = snapshot + 2 * spec.deployment_timeout_seconds
+    shortest = math.ceil(longest / MOST_POLLS)
+    if spec.poll_seconds < shortest:
+        root.child("pollSeconds", None).problem(
+            f"{spec.poll_seconds} is too short for the time limits; allowed is at least {shortest}"
+        )
 
 
 def _check_endpoint(spec: AppSpec, root: Node) -> None:
@@ -107,14 +154,14 @@ def _check_endpoint(spec: AppSpec, root: Node) -> None:
     if container is None:
         node.child("containerName", None).problem(_no_container(spec, endpoint.container))
         return
-    protocol = container.ports.get(endpoint.port)
+    # A port that the container does not mention is opened for the endpoint.
+    protocol = container.ports.get(endpoint.port, "HTTP")
     if protocol not in ("HTTP", "HTTPS"):
-        found = f"is open for {protocol}" if protocol else "is not open"
         node.child("containerPort", None).problem(
-            f"{endpoint.port} {found} in containers.{container.name}.ports; "
-            f'add "{endpoint.port}": "HTTP" there'
+            f"{endpoint.port} is open for {protocol} in containers.{container.name}.ports; "
+            "allowed is HTTP or HTTPS"
         )
-    if any(condition.needs_an_end for condition in spec.conditions_on(container.name)):
+    if spec.runs_to_an_end(container.name):
         node.child("containerName", None).problem(
             f"{container.name} is waited for until it ends, so it cannot serve"
         )

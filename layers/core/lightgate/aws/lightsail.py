@@ -63,13 +63,13 @@ class Lightsail:
             state=found["state"],
             disabled=found.get("isDisabled", False),
             url=found.get("url", ""),
-            current=_deployment(found.get("currentDeployment")),
-            next=_deployment(found.get("nextDeployment")),
-            deployments=[d for d in map(_deployment, listed.get("deployments", [])) if d],
+            current=_deployment_or_none(found.get("currentDeployment")),
+            next=_deployment_or_none(found.get("nextDeployment")),
+            deployments=[_deployment(one) for one in listed.get("deployments", [])],
         )
 
-    def create_deployment(self, request: Mapping[str, Any]) -> int | Busy:
-        """The version of the new deployment, or why there can be none just now.
+    def create_deployment(self, request: Mapping[str, Any]) -> Deployment | Busy:
+        """The new deployment, or why there can be none just now.
 
         Attempted once. Whoever calls again must first look for a deployment with its
         own marker, because an answer may have been lost.
@@ -86,7 +86,7 @@ class Lightsail:
             if code in ("InvalidInputException", "NotFoundException"):
                 raise RefusedError(f"Lightsail refuses the deployment: {message}") from error
             raise
-        return int(answer["containerService"]["nextDeployment"]["version"])
+        return _deployment(answer["containerService"]["nextDeployment"])
 
     def gate_lines(self, service: str, container: str, since: datetime) -> list[str]:
         """The lines in the container's log since then that may come from its gate.
@@ -126,9 +126,11 @@ def _without_values(message: str, request: Mapping[str, Any]) -> str:
     return message
 
 
-def _deployment(found: Mapping[str, Any] | None) -> Deployment | None:
-    if not found:
-        return None
+def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
+    return _deployment(found) if found else None
+
+
+def _deployment(found: Mapping[str, Any]) -> Deployment:
     releases = [
         container.get("environment", {}).get(RELEASE_VARIABLE)
         for container in found.get("containers", {}).values()
@@ -136,5 +138,6 @@ def _deployment(found: Mapping[str, Any] | None) -> Deployment | None:
     return Deployment(
         version=found["version"],
         state=found["state"],
+        created_at=found["createdAt"],
         release=next((release for release in releases if release), None),
     )

@@ -18,6 +18,16 @@ def waiter_source() -> str:
     return _for_travel("waiter.py")
 
 
+def carrier_source() -> str:
+    """For the one container that brings the programs for all, where there are many."""
+    return _for_travel("carrier.py")
+
+
+def loader_source() -> str:
+    """For the others then: gets its program from the carrier and becomes it."""
+    return _for_travel("loader.py")
+
+
 def _for_travel(file: str) -> str:
     """The lines of the program without docstrings, comment lines and most of the indentation.
 
