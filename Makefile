@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test test-slow lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ $(READY): requirements/dev.txt
 demo: $(READY) ## Release a Django app three times on this machine, one of them badly
 	@python -m local.demo
 
-test: $(READY) ## Run all tests
-	@python -m pytest
+test: $(READY) ## Run all tests but the slow matrix
+	@python -m pytest --numprocesses 3 --dist loadgroup -m "not slow"
+
+test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
+	@python -m pytest --numprocesses 2 --dist loadgroup -m slow
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .

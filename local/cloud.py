@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -49,19 +50,16 @@ class LocalCloud:
         *,
         wait_scale: float = 1 / 60,
         speed: float = 60,
-        switches: Mapping[str, object] | None = None,
         port: int = 0,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
         `wait_scale` is the factor on the state machine's waits, `speed` how many times faster
-        than Lightsail the emulator goes, `switches` its other switches by name, `port` the
-        endpoint's port (0: a free one).
+        than Lightsail the emulator goes, `port` the endpoint's port (0: a free one).
         """
         self._wait_scale = wait_scale
         self._speed = speed
-        self._switches = switches or {}
         self._port = port
         self._on_progress = on_progress
         self._running = contextlib.ExitStack()
@@ -96,6 +94,17 @@ class LocalCloud:
         """A boto3 client that speaks as root to the cloud's one endpoint."""
         return client_for(service, self.endpoint)
 
+    def set_switches(self, service: str, **switches: object) -> None:
+        """Change how the emulated Lightsail treats one container service from now on."""
+        request = urllib.request.Request(
+            f"{self._lightsail_endpoint}/_control/services/{service}/switches",
+            data=json.dumps(switches).encode(),
+            headers={"Content-Type": "application/json"},
+            method="PUT",
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
     def deploy(self, project: Path = PROJECT) -> Stack:
         """Build and deploy the stack with the real SAM; again is an update."""
         self._on_progress("building the stack")
@@ -127,9 +136,9 @@ class LocalCloud:
             )
         )
         self._on_progress("starting Lightsail")
-        lightsail_url = self._start_service(stack, self._lightsail(lightsail))
+        self._lightsail_endpoint = self._start_service(stack, self._lightsail(lightsail))
         self._on_progress("opening the front")
-        self._start_service(stack, self._front(front, engine_url, lightsail_url))
+        self._start_service(stack, self._front(front, engine_url, self._lightsail_endpoint))
 
     def _start_service(self, stack: contextlib.ExitStack, program: Program) -> str:
         """Start a program of ours, which says where it listens as soon as it does."""
@@ -148,7 +157,9 @@ class LocalCloud:
             base_path=Path(sys.executable).parent,
             outside=self.database.port,
             speed=self._speed,
-            **self._switches,
+            # In Lightsail's seconds: patience enough for a container that starts on a busy
+            # machine, whose time does not run faster.
+            activation_limit=60 * self._speed,
         )
 
     def _front(self, port: int, engine: str, lightsail: str) -> Program:

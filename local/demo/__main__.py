@@ -33,7 +33,7 @@ _START = timedelta(seconds=20)
 _RELEASE = timedelta(seconds=90)
 _POLL_SECONDS = 0.2
 # How long Lightsail lets a deployment hang is not known; the bad release need not show that.
-_SWITCHES = {"activation_limit": 600}
+_PATIENCE = timedelta(minutes=15)
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def main() -> int:
 
 def demonstrate(screen: Screen, *, keep: bool) -> int:
     screen.title("A cloud on this machine")
-    with LocalCloud(switches=_SWITCHES, on_progress=screen.line) as cloud:
+    with LocalCloud(on_progress=screen.line) as cloud:
         stack = cloud.deploy()
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
@@ -63,6 +63,9 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         v1 = demo.release("v1", "the first release")
         with Traffic(url) as traffic:
             v2 = demo.release("v2", "a schema migration and a data migration")
+            cloud.set_switches(
+                crops.spec()["serviceName"], activation_limit=_PATIENCE.total_seconds()
+            )
             v3 = demo.release("v3", "its second migration fails half-way")
             time.sleep(1)
         requests = traffic.so_far()

@@ -1,0 +1,18 @@
+"""Which tests share a worker when they run side by side."""
+
+from pathlib import Path
+
+import pytest
+
+# A folder whose tests share something costly, or are judged together, stays in one process.
+_TOGETHER = {"crops", "local", "workflow"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group by file, and by folder where the folder belongs together."""
+    here = Path(__file__).parent
+    for item in items:
+        file = item.path.relative_to(here)
+        group = file.parts[0] if file.parts[0] in _TOGETHER else str(file)
+        item.add_marker(pytest.mark.xdist_group(group))
