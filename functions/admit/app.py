@@ -4,10 +4,11 @@ from datetime import datetime
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.advice import warnings
 from lightgate.aws.ecr import Registry
 from lightgate.compiler import Source, compile_deployment
 from lightgate.errors import RefusedError
-from lightgate.image import Manifest
+from lightgate.image import ImageConfig, Manifest
 from lightgate.release import pin_tag, release_id, snapshot_id
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.runtime import Json, Runtime, run
@@ -30,7 +31,7 @@ def admit(event: Json, runtime: Runtime) -> Json:
         text = runtime.apps.read(parse_app_name(request.app))
         spec = parse_spec(text.text)
         manifest = _manifest(request, spec, runtime.registry)
-        _refuse_what_cannot_run(spec, manifest, runtime.registry)
+        config = _config_of_what_can_run(spec, manifest, runtime.registry)
         runtime.lightsail.service(spec.service).refuse_if_disabled()
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
@@ -60,6 +61,7 @@ def admit(event: Json, runtime: Runtime) -> Json:
         },
         "takeSnapshot": spec.database is not None and not request.skip_snapshot,
         "pollSeconds": spec.poll_seconds,
+        "warnings": warnings(spec, config),
     }
 
 
@@ -75,7 +77,7 @@ def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Man
     return registry.manifest(spec.repository, {"imageTag": tag})
 
 
-def _refuse_what_cannot_run(spec: AppSpec, manifest: Manifest, registry: Registry) -> None:
+def _config_of_what_can_run(spec: AppSpec, manifest: Manifest, registry: Registry) -> ImageConfig:
     """Find out now, and not after the snapshot, that the deployment cannot be compiled."""
     config = registry.config(spec.repository, registry.runnable(spec.repository, manifest))
     references = [r for c in spec.containers.values() for r in c.secrets.values()]
@@ -85,3 +87,4 @@ def _refuse_what_cannot_run(spec: AppSpec, manifest: Manifest, registry: Registr
         "0" * 30,
         {reference: str(reference) for reference in references},
     )
+    return config

@@ -99,6 +99,7 @@ def _report(event: Json, conclusion: Conclusion, now: datetime) -> Report:
         repository=release.get("repository"),
         digest=release.get("digest"),
         reason=release.get("reason"),
+        warnings=admission.get("warnings", []),
         execution=event["execution"],
         started_at=started_at,
         ended_at=now,

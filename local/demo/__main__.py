@@ -33,7 +33,7 @@ _START = timedelta(seconds=20)
 _RELEASE = timedelta(seconds=90)
 _POLL_SECONDS = 0.2
 # How long Lightsail lets a deployment hang is not known; the bad release need not show that.
-_PATIENCE = timedelta(minutes=15)
+_PATIENCE = timedelta(minutes=10)
 
 
 def main() -> int:

@@ -145,6 +145,7 @@ def report(**changes: Any) -> Report:
         "repository": "crops-backend",
         "digest": DIGEST,
         "reason": "push of crops-backend:latest",
+        "warnings": (),
         "execution": EXECUTION,
         "started_at": STARTED,
         "ended_at": STARTED + seconds(187),

@@ -172,6 +172,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "release": RELEASE,
         "status": "ROLLED_BACK",
         "reasons": list(rolled_back().conclusion.reasons),
+        "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),
         "repository": "crops-backend",
         "digest": DIGEST,
@@ -254,3 +255,19 @@ def test_a_shortened_message_says_how_much_is_left_out() -> None:
     assert len(told) == 6
     assert told[0] == "0: " + "x" * 196 + "…"
     assert told[-1] == "There are 36 more reasons."
+
+
+def test_an_error_text_cannot_mention_anybody_in_a_chat() -> None:
+    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=["<!channel> boom"], next_steps=[])
+
+    chat = json.loads(json.loads(sns_message(report(conclusion=conclusion)))["https"])
+
+    assert "<" not in chat["content"]["description"]
+    assert "channel" in chat["content"]["description"]
+
+
+def test_warnings_reach_people_and_machines() -> None:
+    warned = report(warnings=["database: is missing"])
+
+    assert "Warnings:\n  database: is missing\n" in text(warned)
+    assert machine(warned)["warnings"] == ["database: is missing"]

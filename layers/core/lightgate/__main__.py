@@ -1,11 +1,13 @@
 """Look at an app spec before it is released: `validate` and `plan`.
 
 Nothing here talks to AWS. What is asked for goes to standard output, everything else to
-standard error; the exit code is 1 if the spec has a problem and 2 if the call has one.
+standard error. The exit code is 1 if the spec or the image would be refused, and 2 if the
+call is wrong or a file cannot be read.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,53 +20,100 @@ from lightgate.release import PIN_TAG_PREFIX
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec
 
+_REFUSED = 1
+_WRONG_CALL = 2
 # Stands where a release will have its own id, of the same length.
 _RELEASE = "yyyymmddthhmmssz-xxxxxxxx-xxxx"
 _UNKNOWN_COMMAND = "(the image's CMD)"
 
+_EXAMPLES = """\
+examples:
+  python -m lightgate validate containers-with-migrations.json
+  python -m lightgate plan containers-with-migrations.json
+  docker image inspect crops-backend > image.json
+  python -m lightgate plan containers-with-migrations.json --image-config image.json
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.spec == options.image_config == "-":
+        parser.error("only one of SPEC and --image-config can be standard input")
     try:
-        spec = parse_spec(_read(options.spec))
-        config = _image_config(options.image_config) if options.command == "plan" else None
-        for warning in warnings(spec, config):
-            print(f"warning: {warning}", file=sys.stderr)
-        if options.command == "plan":
-            print(json.dumps(_plan(spec, options.image, config), indent=2, ensure_ascii=False))
-        else:
-            print(f"{options.spec} is valid", file=sys.stderr)
+        return _carry_out(options)
     except RefusedError as error:
         for reason in error.reasons:
-            print(f"error: {reason}", file=sys.stderr)
-        return 1
+            _tell("error", reason)
+        return _REFUSED
+    except BrokenPipeError:
+        # Whoever reads us has seen enough. Python would try once more to write, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        _tell("error", f"{error.filename or 'standard input'}: {error.strerror}")
+        return _WRONG_CALL
+
+
+def _carry_out(options: argparse.Namespace) -> int:
+    spec = parse_spec(_read(options.spec))
+    config = _image_config(options.image_config) if options.image_config else None
+    for warning in warnings(spec, config):
+        _tell("warning", warning)
+    if options.command == "validate":
+        _tell("ok", f"{_name(options.spec)} is valid")
+        return 0
+    plan = json.dumps(_plan(spec, options.image, config), indent=2, ensure_ascii=False)
+    # JSON is UTF-8, whatever the terminal's own encoding is.
+    sys.stdout.buffer.write(plan.encode() + b"\n")
+    sys.stdout.buffer.flush()
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lightgate", description="Look at an app spec before it is released."
+        prog="python -m lightgate",
+        description="Look at an app spec before it is released. Nothing here talks to AWS.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(image_config=None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    validate = commands.add_parser("validate", help="name every problem of a spec at once")
+    validate = commands.add_parser(
+        "validate",
+        help="name every problem of a spec at once",
+        description=(
+            "Name every problem of a spec at once, each with its place, and what works but "
+            "perhaps not as meant. The exit code is 0 for a valid spec, 1 for a wrong one, and 2 "
+            "if it cannot be read."
+        ),
+    )
     plan = commands.add_parser(
         "plan",
         help="print the deployment that would be created",
         description=(
             "Print the exact request to Lightsail as JSON. Secrets stay references, and the "
-            "release id is a placeholder."
+            "release id is a placeholder. Warnings go to standard error."
         ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for command in (validate, plan):
-        command.add_argument("spec", metavar="SPEC", help="the app spec, a JSON file")
-    plan.add_argument("--image", metavar="URI", help="how Lightsail would pull the image")
+        command.add_argument(
+            "spec", metavar="SPEC", help="the app spec, a JSON file; - is standard input"
+        )
+    plan.add_argument(
+        "--image",
+        metavar="URI",
+        help="how Lightsail would pull the image (default: a placeholder)",
+    )
     plan.add_argument(
         "--image-config",
         metavar="FILE",
-        help="the output of `docker image inspect`, or the image's configuration blob",
+        help=(
+            "the image's own CMD and ENTRYPOINT: the output of `docker image inspect IMAGE`, or "
+            "the image's configuration blob; needed where a container gives no command"
+        ),
     )
     return parser
 
@@ -73,15 +122,25 @@ def _read(path: str) -> bytes:
     return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _tell(kind: str, text: str) -> None:
+    print(f"{kind}: {text}", file=sys.stderr)
+
+
 def _plan(spec: AppSpec, image: str | None, config: ImageConfig | None) -> object:
     if config is None:
-        unknown = [name for name, c in spec.containers.items() if c.command is None]
-        if unknown:
-            print(
-                f"warning: {', '.join(unknown)}: the command comes from the image; give its "
-                "configuration to see it",
-                file=sys.stderr,
-            )
+        for name, container in spec.containers.items():
+            # A container outside the gates is given no command, so nothing of it is unknown.
+            is_wrapped = bool(container.depends_on or spec.conditions_on(name))
+            if is_wrapped and spec.uses_image_command(name):
+                _tell(
+                    "warning",
+                    f"containers.{name}.command: is missing, so the image's CMD is run; give "
+                    "--image-config to see it here",
+                )
         config = ImageConfig(command=(_UNKNOWN_COMMAND,), entrypoint=(), architecture="amd64")
     reference = image or (
         f"ACCOUNT.dkr.ecr.REGION.amazonaws.com/{spec.repository}:{PIN_TAG_PREFIX}xxxxxxxxxxxx"
@@ -95,23 +154,22 @@ def _plan(spec: AppSpec, image: str | None, config: ImageConfig | None) -> objec
     )
 
 
-def _image_config(path: str | None) -> ImageConfig | None:
+def _image_config(path: str) -> ImageConfig:
     """The configuration in either of the two forms in which people have it."""
-    if path is None:
-        return None
     text = _read(path)
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, list) and document and isinstance(document[0], dict):
         inspected = document[0]
-        blob = {
-            "architecture": inspected.get("Architecture"),
-            "config": inspected.get("Config"),
-        }
-        return parse_config(json.dumps(blob))
-    return parse_config(text)
+        text = json.dumps(
+            {"architecture": inspected.get("Architecture"), "config": inspected.get("Config")}
+        ).encode()
+    try:
+        return parse_config(text)
+    except RefusedError as error:
+        raise RefusedError(*(f"{_name(path)}: {reason}" for reason in error.reasons)) from None
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lightgate.image import ImageConfig
-from lightgate.spec import AppSpec, Container
+from lightgate.spec import AppSpec, Container, runs_migrate
 
 # How long Lightsail lets a deployment hang before it gives it up is not published
 # (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
@@ -15,7 +15,7 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
     return [
         *_of_the_app(spec),
         *(line for c in spec.containers.values() for line in _of_container(spec, c)),
-        *(_of_the_image(config) if config is not None else ()),
+        *(_of_the_image(spec, config) if config is not None else ()),
     ]
 
 
@@ -47,11 +47,16 @@ def _takes_an_error_for_healthy(codes: str) -> bool:
 def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
     path = f"containers.{container.name}"
     awaited = spec.conditions_on(container.name)
+    if runs_migrate(container.command or ()) and container.name not in spec.gates():
+        yield (
+            f"{path}.command: runs migrate outside a gate: at every start, on every node, and "
+            "nobody waits for its success; give it a container of its own to wait for"
+        )
     if container.health_check is not None and not awaited:
         yield f"{path}.healthCheck: is not carried out, because no container waits for this one"
     if container.timeout_seconds is None:
         return
-    if not any(condition.needs_an_end for condition in awaited):
+    if not spec.runs_to_an_end(container.name):
         yield (
             f"{path}.timeoutSeconds: is not applied, because no container waits for this one to end"
         )
@@ -63,17 +68,28 @@ def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
         )
 
 
-def _of_the_image(config: ImageConfig) -> Iterator[str]:
+def _of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    """A script that the image runs cannot be looked into: only its name is known here."""
+    if runs_migrate(config.command):
+        for name in spec.containers:
+            if spec.uses_image_command(name) and name not in spec.gates():
+                yield (
+                    f"containers.{name}.command: is missing, and the image's CMD "
+                    f"({' '.join(config.command)}) runs migrate, outside a gate; give the command "
+                    "without it"
+                )
     if not config.entrypoint:
         return
     entrypoint = " ".join(config.entrypoint)
-    if "migrate" in entrypoint:
+    if runs_migrate(config.entrypoint):
         yield (
-            f"image: its ENTRYPOINT ({entrypoint}) itself runs migrate, in every container and "
-            "before the gate; take it out of the image"
+            f"image: its ENTRYPOINT ({entrypoint}) runs migrate, in every container and before "
+            "the gate, which then protects nothing; take it out of the image"
         )
     else:
         yield (
-            f"image: its ENTRYPOINT ({entrypoint}) runs before every command, the gate's too; it "
-            'must end in exec "$@"'
+            f"image: its ENTRYPOINT ({entrypoint}) comes before every command, the gate's too. If "
+            'it does not end in exec "$@", the gate never runs; if it is a script that runs '
+            "migrate, that happens before the gate. Neither can be seen from here; an image "
+            "without an ENTRYPOINT is safe"
         )

@@ -198,11 +198,14 @@ def _public_endpoint(endpoint: PublicEndpoint) -> Request:
 def _check_size(request: Request) -> None:
     size = _size(request)
     if size > LARGEST_REQUEST_BYTES:
-        largest = max(request["containers"], key=lambda name: _size(request["containers"][name]))
+        # The gate's programs are not the owner's to shorten.
+        environments = {n: _size(c["environment"]) for n, c in request["containers"].items()}
+        largest = max(environments, key=lambda name: environments[name])
         raise RefusedError(
             f"containers: the deployment has {size} bytes and may have {LARGEST_REQUEST_BYTES}; "
-            f"the largest container is {largest} with {_size(request['containers'][largest])}. "
-            "Shorten its environment or let fewer containers wait for each other."
+            f"{sum(environments.values())} of them are environments with their secrets, the "
+            f"largest that of {largest} with {environments[largest]}. Shorten them, or let fewer "
+            "containers wait for each other."
         )
 
 

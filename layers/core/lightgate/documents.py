@@ -130,14 +130,15 @@ class Node:
     def member[E: enum.StrEnum](self, options: type[E]) -> E:
         return options(self.choice(*options))
 
-    def integer(self, lowest: int, highest: int) -> int:
+    def integer(self, lowest: int, highest: int, *, instead: int | None = None) -> int:
+        """A whole number in the range; a wrong one reads as `instead`, or as the lowest."""
         if isinstance(self.value, bool) or not isinstance(self.value, int):
             self.problem(f"must be a whole number, not {shown(self.value)}")
-            return lowest
-        if not lowest <= self.value <= highest:
+        elif not lowest <= self.value <= highest:
             self.problem(f"{shown(self.value)} is out of range; allowed is {lowest} to {highest}")
-            return lowest
-        return self.value
+        else:
+            return self.value
+        return lowest if instead is None else instead
 
     def boolean(self) -> bool:
         if not isinstance(self.value, bool):

@@ -1,6 +1,9 @@
 """How the gate's programs get into the containers, and on which ports they are reached."""
 
+import base64
 import hashlib
+import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,13 +23,20 @@ _carrier_source = cache(gate.carrier_source)
 _loader_source = cache(gate.loader_source)
 
 
+@cache
+def _packed() -> str:
+    """What the carrier hands out, its own program first."""
+    texts = json.dumps([_supervisor_source(), _waiter_source()])
+    return base64.b64encode(zlib.compress(texts.encode(), 9)).decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
     """The arguments behind `python3 -I -S -c`, before a program's own configuration.
 
-    Usually each container brings its program itself. Where that would make the request too
-    large, one container, the carrier, brings both programs and hands them to the others over
-    loopback; they accept nothing but the very text whose hash they were given.
+    Usually each container brings its program itself, as plain text. Where that would make the
+    request too large, one container, the carrier, brings both programs packed and hands them to
+    the others over loopback; they accept nothing but the very text whose hash they were given.
     """
 
     ports: dict[str, int]
@@ -50,8 +60,7 @@ class Programs:
 
     def supervisor(self, container: str) -> Sequence[str]:
         if container == self.carrier:
-            carried = (_supervisor_source(), _waiter_source())
-            return [_carrier_source(), str(self.carrier_port), *carried]
+            return [_carrier_source(), str(self.carrier_port), _packed()]
         return self._program(_supervisor_source())
 
     def waiter(self) -> Sequence[str]:

@@ -103,7 +103,10 @@ def parse_config(blob: bytes | str) -> ImageConfig:
 def _argv(found: object) -> tuple[str, ...]:
     if not isinstance(found, list | None) or not all(isinstance(word, str) for word in found or ()):
         raise TypeError("not a list of strings")
-    return tuple(found or ())
+    words = tuple(found or ())
+    # Half of a surrogate pair is valid in JSON and can be given to no process.
+    "".join(words).encode()
+    return words
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

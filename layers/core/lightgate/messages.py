@@ -47,6 +47,7 @@ class Report:
     repository: str | None
     digest: str | None
     reason: str | None
+    warnings: Sequence[str]
     execution: str
     started_at: datetime
     ended_at: datetime
@@ -76,6 +77,8 @@ def text(report: Report) -> str:
     if failure is not None and failure.last_lines and conclusion.outcome is not Outcome.SUCCEEDED:
         lines += ["", f"Last lines of {failure.container}:"]
         lines += [f"    {line}" for line in failure.last_lines]
+    if report.warnings:
+        lines += ["", "Warnings:", *(f"  {warning}" for warning in report.warnings)]
     if conclusion.next_steps:
         lines += ["", "What to do:", *(f"  {step}" for step in conclusion.next_steps)]
     return "\n".join(lines) + "\n"
@@ -91,6 +94,7 @@ def machine(report: Report) -> dict[str, Any]:
         "status": report.conclusion.outcome.value,
         "text": text(report),
         "reasons": list(report.conclusion.reasons),
+        "warnings": list(report.warnings),
         "nextSteps": list(report.conclusion.next_steps),
         "repository": report.repository,
         "digest": report.digest,
@@ -126,6 +130,7 @@ def _shortened(report: Report) -> Report:
         reasons.append(f"There are {more} more reasons.")
     return replace(
         report,
+        warnings=[_short(warning) for warning in report.warnings[:_SHORT_LIST]],
         evidence=replace(
             evidence,
             migrations=evidence.migrations[:_SHORT_LIST],
@@ -167,12 +172,23 @@ def _chat(report: Report) -> Mapping[str, Any]:
         "content": {
             "textType": "client-markdown",
             "title": subject(report),
-            "description": "\n".join(
-                [*conclusion.reasons, *(f"*{label}*: {value}" for label, value in _facts(report))]
+            "description": _without_mentions(
+                "\n".join(
+                    [
+                        *conclusion.reasons,
+                        *(f"*{label}*: {value}" for label, value in _facts(report)),
+                        *(f"*Warning*: {warning}" for warning in report.warnings),
+                    ]
+                )
             ),
             "nextSteps": list(conclusion.next_steps),
         },
     }
+
+
+def _without_mentions(markdown: str) -> str:
+    """A database's error text must not be able to call a whole channel, as `<!channel>` does."""
+    return markdown.replace("<", "(").replace(">", ")")
 
 
 def _one_line(text: str) -> str:

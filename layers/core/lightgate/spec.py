@@ -5,7 +5,8 @@ everything else reads it.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -172,8 +173,15 @@ class AppSpec:
         It does for a migration without a command of its own: the image's command would
         be the app itself, which never ends.
         """
+        return self._gives_no_command(name) and self.runs_to_an_end(name)
+
+    def uses_image_command(self, name: str) -> bool:
+        """Whether the container runs the CMD of the pushed image."""
+        return self._gives_no_command(name) and not self.runs_to_an_end(name)
+
+    def _gives_no_command(self, name: str) -> bool:
         container = self.containers[name]
-        return container.command is None and container.image is None and self.runs_to_an_end(name)
+        return container.command is None and container.image is None
 
     def gates(self) -> tuple[str, ...]:
         """The containers that must do well before another may start, in spec order."""
@@ -206,6 +214,14 @@ class AppSpec:
     def default_tag(self) -> str | None:
         """The tag that a release by hand means when it names none: the first without `*`."""
         return next((tag for tag in self.tags if "*" not in tag), None)
+
+
+def runs_migrate(words: Iterable[str]) -> bool:
+    """Whether a command names `migrate`, itself or in a line for a shell.
+
+    What a script does that is called by another name cannot be seen.
+    """
+    return any(re.search(r"\bmigrate\b", word) for word in words)
 
 
 def matches(tag: str, pattern: str) -> bool:

@@ -13,7 +13,7 @@ from lightgate.spec import (
     PublicEndpoint,
     Stage,
 )
-from lightgate.spec_rules import check_rules
+from lightgate.spec_rules import LONGEST_POLL_SECONDS, check_rules
 
 # An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
 LONGEST_SPEC_BYTES = 8192
@@ -30,7 +30,8 @@ _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
 _BESIDE_THE_RULES = re.compile(
     r"(?:serviceName|repository|tags|stage|database|environment|secrets|pollSeconds"
     r"|deploymentTimeoutSeconds|publicEndpoint\.healthCheck"
-    r"|containers\.[a-z0-9-]+\.(?:command|environment|secrets|healthCheck|timeoutSeconds))[.\[:]"
+    r"|containers\.[a-z0-9-]+\."
+    r"(?:command|environment|secrets|healthCheck|timeoutSeconds|manage|fixtures|python))[.\[:]"
 )
 
 
@@ -116,7 +117,12 @@ def _app(node: Node) -> AppSpec:
         containers=fields.read("containers", lambda n: read_containers(n, service, shared), {}),
         public_endpoint=fields.read("publicEndpoint", _public_endpoint, None),
         unprotected=fields.read("unprotected", Node.boolean, False),
-        poll_seconds=fields.read("pollSeconds", lambda n: n.integer(1, 300), 10),
+        # What is wrong stands in as the value with which no time limit is too long.
+        poll_seconds=fields.read(
+            "pollSeconds",
+            lambda n: n.integer(1, LONGEST_POLL_SECONDS, instead=LONGEST_POLL_SECONDS),
+            10,
+        ),
         # lightsail-facts.md, section 3: a limit under 30 minutes would give up on
         # deployments that still end well. Waiting for the snapshot, for the service and for
         # the deployment fit into the state machine's own limit.

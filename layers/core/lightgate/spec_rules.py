@@ -1,14 +1,14 @@
 """The rules of an app spec that can only be checked on its containers together."""
 
 import math
-import re
 from collections.abc import Iterator
 
 from lightgate.documents import Node, nearest, one_of, shown
-from lightgate.spec import AppSpec, Condition, Dependency, Stage
+from lightgate.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
 MOST_POLLS = 2600
+LONGEST_POLL_SECONDS = 300
 
 
 def check_rules(spec: AppSpec, root: Node) -> None:
@@ -23,7 +23,7 @@ def check_rules(spec: AppSpec, root: Node) -> None:
                 target.child("containerName", None).problem(
                     f"waits for {shown(dependency.container)} twice; keep one of the two"
                 )
-    _check_ports(spec, containers)
+    _check_ports(spec, root)
     _check_modes(spec, containers)
     _check_commands(spec, containers)
     _check_endpoint(spec, root)
@@ -73,17 +73,28 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
         yield from walk(name, [])
 
 
-def _check_ports(spec: AppSpec, containers: Node) -> None:
+def _check_ports(spec: AppSpec, root: Node) -> None:
     """The containers of a node share one network (lightsail-facts.md, section 2)."""
     owners: dict[int, str] = {}
-    for name in spec.containers:
-        for port in spec.open_ports(name):
+    containers = root.child("containers", None)
+    for name, container in spec.containers.items():
+        for port in container.ports:
             if port in owners:
                 containers.child(name, None).child("ports", None).child(str(port), None).problem(
                     f"the container {owners[port]} listens on it too, and the containers of a "
                     "deployment share one network; give one of them another port"
                 )
             owners.setdefault(port, name)
+    endpoint = spec.public_endpoint
+    if endpoint is None or endpoint.container not in spec.containers:
+        return
+    owner = owners.get(endpoint.port)
+    if owner is not None and endpoint.port not in spec.containers[endpoint.container].ports:
+        root.child("publicEndpoint", None).child("containerPort", None).problem(
+            f"{endpoint.port} is a port of the container {owner}, and the containers of a "
+            f"deployment share one network; name {owner} in containerName, or give a port of "
+            f"{endpoint.container}"
+        )
 
 
 def _check_modes(spec: AppSpec, containers: Node) -> None:
@@ -104,7 +115,7 @@ def _check_commands(spec: AppSpec, containers: Node) -> None:
             node.child("python", None).problem(
                 "is missing: whoever waits, or is waited for, runs the gate, and that needs "
                 f"Python 3.8 or later; if the image {container.image} has one, name it, such as "
-                '"python3"; if not, let nobody wait for this container'
+                '"python3"; if not, take this container out of every dependsOn, its own too'
             )
         if is_wrapped and container.image is not None and container.command is None:
             node.child("command", None).problem(
@@ -132,8 +143,16 @@ def _check_polls(spec: AppSpec, root: Node) -> None:
     longest = snapshot + 2 * spec.deployment_timeout_seconds
     shortest = math.ceil(longest / MOST_POLLS)
     if spec.poll_seconds < shortest:
+        found = (
+            f"{spec.poll_seconds} is"
+            if "pollSeconds" in root.value
+            else f"is missing, and its default of {spec.poll_seconds} is"
+        )
+        limits = "database.timeoutSeconds and " if spec.database else ""
         root.child("pollSeconds", None).problem(
-            f"{spec.poll_seconds} is too short for the time limits; allowed is at least {shortest}"
+            f"{found} too short: by {limits}deploymentTimeoutSeconds a release may take {longest} "
+            f"seconds, and one execution has room for {MOST_POLLS} looks; allowed is {shortest} "
+            f"to {LONGEST_POLL_SECONDS}"
         )
 
 
@@ -180,8 +199,8 @@ def _check_guards(spec: AppSpec, root: Node) -> None:
                 f"add {gate} to containers.{name}.dependsOn with SUCCESS"
             )
     for other, container in spec.containers.items():
-        runs_migrate = any(re.search(r"\bmigrate\b", word) for word in container.command or ())
-        if runs_migrate and other != name and other not in spec.gates():
+        migrates = spec.uses_preset(other) or runs_migrate(container.command or ())
+        if migrates and other != name and other not in spec.gates():
             root.child("containers", None).child(other, None).problem(
                 f"runs migrate, and no container waits for its success, so {name} would serve even "
                 f"if it failed; add {other} to containers.{name}.dependsOn with SUCCESS"
