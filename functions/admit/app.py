@@ -1,6 +1,6 @@
 """Admit: may this release begin, and with which image?"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -9,7 +9,7 @@ from lightgate.aws.ecr import Registry
 from lightgate.compiler import Source, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig, Manifest
-from lightgate.release import pin_tag, release_id, snapshot_id
+from lightgate.release import Release, pin_tag, release_id, snapshot_id
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
@@ -36,27 +36,27 @@ def admit(event: Json, runtime: Runtime) -> Json:
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    release = release_id(execution, started_at, manifest.digest)
+    release = Release(
+        id=release_id(execution, started_at, manifest.digest),
+        app=request.app,
+        stage=spec.stage.value,
+        service=spec.service,
+        repository=spec.repository,
+        digest=manifest.digest,
+        spec_version=text.version,
+        reason=request.reason,
+        started_at=started_at,
+        gates=spec.gates(),
+        unprotected=spec.unprotected,
+        deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
+    )
     return {
         "status": "PROCEED",
-        "release": {
-            "id": release,
-            "app": request.app,
-            "stage": spec.stage.value,
-            "service": spec.service,
-            "repository": spec.repository,
-            "digest": manifest.digest,
-            "specVersion": text.version,
-            "reason": request.reason,
-            "startedAt": event["startedAt"],
-            "gates": list(spec.gates()),
-            "unprotected": spec.unprotected,
-            "deploymentTimeoutSeconds": spec.deployment_timeout_seconds,
-        },
+        "release": release.to_json(),
         "database": spec.database
         and {
             "instance": spec.database.instance,
-            "snapshot": snapshot_id(request.app, release),
+            "snapshot": snapshot_id(release.app, release.id),
             "timeoutSeconds": spec.database.timeout_seconds,
         },
         "takeSnapshot": spec.database is not None and not request.skip_snapshot,

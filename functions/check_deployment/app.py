@@ -6,6 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.deployment import Watch, judge
 from lightgate.gate_log import read_evidence
+from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 
 # The container's clock and Lightsail's need not agree to the second with ours.
@@ -18,29 +19,28 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 def check_deployment(event: Json, runtime: Runtime) -> Json:
     """The deployment as it came in, with its status and what the gates have reported."""
-    deployment = event["deployment"]
+    release, deployment = Release.from_json(event["release"]), event["deployment"]
     created_at = datetime.fromisoformat(deployment["createdAt"])
     ended_at = deployment["endedAt"]
-    service = runtime.lightsail.service(deployment["service"])
+    service = runtime.lightsail.service(release.service)
+    since = created_at - _CLOCK_MARGIN
     evidence = read_evidence(
-        event["release"]["id"],
+        release.id,
         {
-            gate: runtime.lightsail.gate_lines(
-                deployment["service"], gate, created_at - _CLOCK_MARGIN
-            )
-            for gate in deployment["gates"]
+            gate: runtime.lightsail.gate_lines(release.service, gate, since)
+            for gate in release.gates
         },
     )
     status, ended = judge(
         Watch(
             version=deployment["version"],
             created_at=created_at,
-            time_limit=timedelta(seconds=deployment["timeoutSeconds"]),
+            time_limit=release.deployment_timeout,
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
         ),
         service,
         evidence,
-        unprotected=deployment["unprotected"],
+        unprotected=release.unprotected,
         now=runtime.now(),
     )
     return {

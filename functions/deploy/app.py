@@ -12,7 +12,7 @@ from lightgate.aws.lightsail import Busy
 from lightgate.compiler import Request, Source, compile_deployment
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
-from lightgate.release import pin_tag
+from lightgate.release import Release, pin_tag
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec
@@ -29,27 +29,27 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     not the answer to its creation ever arrived. It is looked for before anything else,
     so that nothing that has changed since can disown it.
     """
-    release = event["release"]
+    release = Release.from_json(event["release"])
     try:
-        service = runtime.lightsail.service(release["service"])
-        if (ours := service.deployment_of(release["id"])) is not None:
-            return _created(release, service, ours)
+        service = runtime.lightsail.service(release.service)
+        if (ours := service.deployment_of(release.id)) is not None:
+            return _created(service, ours)
         service.refuse_if_disabled()
-        spec = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text)
+        spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
         created = runtime.lightsail.create_deployment(_request(spec, release, runtime))
         if not isinstance(created, Busy):
-            return _created(release, service, created)
+            return _created(service, created)
         # Our own deployment may be what the service is busy with.
-        service = runtime.lightsail.service(release["service"])
-        if (ours := service.deployment_of(release["id"])) is not None:
-            return _created(release, service, ours)
+        service = runtime.lightsail.service(release.service)
+        if (ours := service.deployment_of(release.id)) is not None:
+            return _created(service, ours)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    return _busy(created, spec, datetime.fromisoformat(release["startedAt"]), runtime.now())
+    return _busy(created, spec, release.started_at, runtime.now())
 
 
-def _request(spec: AppSpec, release: Json, runtime: Runtime) -> Request:
-    pushed = runtime.registry.manifest(spec.repository, {"imageDigest": release["digest"]})
+def _request(spec: AppSpec, release: Release, runtime: Runtime) -> Request:
+    pushed = runtime.registry.manifest(spec.repository, {"imageDigest": release.digest})
     manifest = runtime.registry.runnable(spec.repository, pushed)
     config = runtime.registry.config(spec.repository, manifest)
     secrets = runtime.secrets.resolve(
@@ -57,25 +57,21 @@ def _request(spec: AppSpec, release: Json, runtime: Runtime) -> Request:
         for container in spec.containers.values()
         for reference in container.secrets.values()
     )
-    reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release["digest"]))
+    reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release.digest))
     source = Source(reference=reference, config=config)
-    return compile_deployment(spec, source, release["id"], secrets)
+    return compile_deployment(spec, source, release.id, secrets)
 
 
-def _created(release: Json, service: Service, deployment: Deployment) -> Json:
+def _created(service: Service, deployment: Deployment) -> Json:
     """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
     if previous is not None and previous.version == deployment.version:
         previous = None
     return {
         "status": "CREATED",
-        "service": service.name,
         "version": deployment.version,
         "previousVersion": previous.version if previous is not None else None,
-        "gates": release["gates"],
-        "unprotected": release["unprotected"],
         "createdAt": deployment.created_at.isoformat(),
-        "timeoutSeconds": release["deploymentTimeoutSeconds"],
         "endedAt": None,
     }
 

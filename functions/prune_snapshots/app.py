@@ -2,6 +2,7 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser import parse_spec
 
@@ -12,10 +13,10 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 def prune_snapshots(event: Json, runtime: Runtime) -> Json:
     """The identifiers of the deleted snapshots; none unless `keepSnapshots` is given."""
-    release = event["release"]
-    database = parse_spec(runtime.apps.read(release["app"], release["specVersion"]).text).database
+    release = Release.from_json(event["release"])
+    database = parse_spec(runtime.apps.read(release.app, release.spec_version).text).database
     if database is None or database.keep_snapshots is None:
         return {"deleted": []}
-    deleted = runtime.snapshots.prune(release["app"], database.instance, database.keep_snapshots)
+    deleted = runtime.snapshots.prune(release.app, database.instance, database.keep_snapshots)
     runtime.logger.info("old snapshots are deleted", snapshots=deleted)
     return {"deleted": deleted}

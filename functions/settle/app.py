@@ -49,7 +49,7 @@ def _conclude(event: Json, runtime: Runtime) -> Conclusion:
     if "error" in event:
         return broken(_words(event["error"]), _version(event, runtime))
     try:
-        service = runtime.lightsail.service(deployment["service"])
+        service = runtime.lightsail.service(event["admission"]["release"]["service"])
     except RefusedError as error:
         # Somebody has deleted the service meanwhile.
         return broken(str(error), deployment["version"])

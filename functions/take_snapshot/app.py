@@ -3,6 +3,7 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.errors import RefusedError
+from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.snapshot import progress
 
@@ -13,14 +14,14 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 def take_snapshot(event: Json, runtime: Runtime) -> Json:
     """How the snapshot stands; running this again goes on with the same snapshot."""
-    release, database = event["release"], event["database"]
+    release, database = Release.from_json(event["release"]), event["database"]
     try:
         state = runtime.snapshots.take(
             database["snapshot"],
             instance=database["instance"],
-            app=release["app"],
-            release=release["id"],
+            app=release.app,
+            release=release.id,
         )
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    return progress(state, database, release["startedAt"], runtime.now())
+    return progress(state, database, release.started_at, runtime.now())

@@ -47,7 +47,6 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
         name=NAME,
         state="READY",
         disabled=False,
-        url=f"https://{NAME}.example.com/",
         current=None,
         next=None,
         deployments=[],

@@ -98,7 +98,6 @@ def service(
         name="crops-backend",
         state="RUNNING",
         disabled=disabled,
-        url="https://crops-backend.example",
         current=current,
         next=upcoming,
         deployments=deployments,

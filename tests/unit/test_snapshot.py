@@ -14,7 +14,7 @@ def after(
     waited: timedelta, status: SnapshotStatus, detail: str = "creating", started: datetime = STARTED
 ) -> Json:
     state = SnapshotState(status=status, detail=detail)
-    return progress(state, DATABASE, started.isoformat(), started + waited)
+    return progress(state, DATABASE, started, started + waited)
 
 
 @pytest.mark.parametrize("waited", [0, 599, 600, 100_000])

@@ -32,7 +32,6 @@ class Service:
     name: str
     state: str
     disabled: bool
-    url: str
     current: Deployment | None
     next: Deployment | None
     deployments: Sequence[Deployment]

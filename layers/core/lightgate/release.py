@@ -7,8 +7,10 @@ making new ones.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 PREFIX = "lightgate"
 PIN_TAG_PREFIX = f"{PREFIX}-"
@@ -16,16 +18,11 @@ PIN_TAG_PREFIX = f"{PREFIX}-"
 RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_RELEASE_ID = re.compile(r"\d{8}t\d{6}z-[0-9a-f]{8}-[0-9a-f]{4}")
 _NO_DIGEST = "0" * 8
 
 
 def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
-
-
-def is_release_id(text: str) -> bool:
-    return _RELEASE_ID.fullmatch(text) is not None
 
 
 def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> str:
@@ -62,7 +59,11 @@ def _hash(text: str, length: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """An admitted release. It travels through the state machine and holds no secret."""
+    """An admitted release as it travels through the state machine. It holds no secret.
+
+    What a later step needs of the spec beyond its version is here, so that a spec which
+    is changed or removed meanwhile cannot disown a deployment that is running.
+    """
 
     id: str
     app: str
@@ -71,4 +72,41 @@ class Release:
     repository: str
     digest: str
     spec_version: int
+    reason: str | None
     started_at: datetime
+    gates: tuple[str, ...]
+    unprotected: bool
+    deployment_timeout: timedelta
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "app": self.app,
+            "stage": self.stage,
+            "service": self.service,
+            "repository": self.repository,
+            "digest": self.digest,
+            "specVersion": self.spec_version,
+            "reason": self.reason,
+            "startedAt": self.started_at.isoformat(),
+            "gates": list(self.gates),
+            "unprotected": self.unprotected,
+            "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(
+            id=document["id"],
+            app=document["app"],
+            stage=document["stage"],
+            service=document["service"],
+            repository=document["repository"],
+            digest=document["digest"],
+            spec_version=document["specVersion"],
+            reason=document["reason"],
+            started_at=datetime.fromisoformat(document["startedAt"]),
+            gates=tuple(document["gates"]),
+            unprotected=document["unprotected"],
+            deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
+        )

@@ -26,7 +26,7 @@ class SnapshotState:
 
 
 def progress(
-    state: SnapshotState, database: Mapping[str, Any], started_at: str, now: datetime
+    state: SnapshotState, database: Mapping[str, Any], started_at: datetime, now: datetime
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
@@ -38,7 +38,7 @@ def progress(
     if state.status is SnapshotStatus.FAILED:
         return _refused(f"The snapshot {name} has ended as {state.detail}.")
     limit = timedelta(seconds=database["timeoutSeconds"])
-    if now - datetime.fromisoformat(started_at) >= limit:
+    if now - started_at >= limit:
         return _refused(
             f"The snapshot {name} was not available within database.timeoutSeconds "
             f"({limit.total_seconds():.0f}): {state.detail}."

@@ -62,7 +62,6 @@ class Lightsail:
             name=name,
             state=found["state"],
             disabled=found.get("isDisabled", False),
-            url=found.get("url", ""),
             current=_deployment_or_none(found.get("currentDeployment")),
             next=_deployment_or_none(found.get("nextDeployment")),
             deployments=[_deployment(one) for one in listed.get("deployments", [])],
