@@ -39,7 +39,7 @@ class LocalCloud:
     """A context manager: inside it the cloud runs, afterwards nothing of it does.
 
     All its files are in one directory of its own, which is removed at the end, unless the block
-    was left by an exception: then the logs stay for reading.
+    was left by an error: then the logs stay for reading.
     """
 
     database: Database
@@ -85,7 +85,7 @@ class LocalCloud:
         traceback: TracebackType | None,
     ) -> None:
         self._running.close()
-        if error is None:
+        if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
             shutil.rmtree(self.directory)
         else:
             error.add_note(f"the logs are in {self.logs}")

@@ -1,8 +1,14 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from local.database import Database
 from tests.gate.programs import INTERPRETERS, House
+from tests.gate.projects import CREATE, Project, Rows, postgres
+from tests.local.fixtures import database, database_server
+
+__all__ = ["database", "database_server"]
 
 
 @pytest.fixture(params=list(INTERPRETERS))
@@ -18,3 +24,18 @@ def house() -> Iterator[House]:
     house = House()
     yield house
     house.close()
+
+
+@pytest.fixture
+def crops(database: Database, tmp_path: Path) -> Project:
+    """A project with one migration, on PostgreSQL."""
+    project = Project(tmp_path / "app", postgres(database))
+    project.migration(CREATE, name="initial")
+    return project
+
+
+@pytest.fixture
+def rows(database: Database) -> Iterator[Rows]:
+    rows = Rows(database)
+    yield rows
+    rows.connection.close()

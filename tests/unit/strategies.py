@@ -18,6 +18,7 @@ TEXTS = st.text(
 ).filter(lambda text: "{{" not in text)
 COMMANDS = st.tuples(TEXTS.filter(bool), st.lists(TEXTS, max_size=3)).map(lambda t: [t[0], *t[1]])
 PORTS = st.integers(1, 65535) | st.integers(FIRST_GATE_PORT - 5, FIRST_GATE_PORT + 15)
+FIXTURES = st.lists(st.sampled_from(["dev_data.json", "fixtures/dev data.json"]), max_size=2)
 REFERENCES = st.sampled_from(
     ["ssm:/crops/key", "secretsmanager:crops/db", "secretsmanager:crops/db:url:AWSCURRENT"]
 )
@@ -34,7 +35,8 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
     """Any acyclic graph of up to ten containers, the last of which may be public.
 
     Others wait for a container either until it has ended or until it is healthy, and the
-    public one waits for every gate.
+    public one waits for every gate. What is not needed is sometimes left out: a command that
+    the stage or the image has, the port of the endpoint, a foreign image's Python.
     """
     names = draw(st.lists(NAMES, min_size=1, max_size=10, unique=True))
     ports = draw(st.lists(PORTS, min_size=len(names), max_size=len(names), unique=True))
@@ -69,12 +71,17 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
             ],
             "healthCheck": {"command": draw(COMMANDS)},
         }
-        if draw(st.booleans()):
-            containers[name]["image"] = draw(st.sampled_from(["nginx", ":crops.web.latest"]))
+    stage = draw(st.sampled_from(["development", "staging", "production"]))
+    for name, container in containers.items():
+        public = is_public and name == names[-1]
+        _vary(draw, container, _conditions_on(containers, name), stage, is_public=is_public)
+        if public and draw(st.booleans()):
+            del container["ports"]
     order = draw(st.permutations(names))
     document: Json = {
         "serviceName": "crops",
         "repository": "team/crops",
+        "stage": stage,
         "secrets": {"SECRET": draw(REFERENCES)},
         "containers": {name: containers[name] for name in order},
     }
@@ -83,6 +90,41 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
     else:
         document["unprotected"] = True
     return document
+
+
+def _conditions_on(containers: Json, name: str) -> set[str]:
+    return {
+        dependency["condition"]
+        for container in containers.values()
+        for dependency in container["dependsOn"]
+        if dependency["containerName"] == name
+    }
+
+
+def _vary(
+    draw: st.DrawFn, container: Json, awaited: set[str], stage: str, *, is_public: bool
+) -> None:
+    """Choose the image of the container, and leave out a command that is known without it."""
+    is_wrapped = bool(container["dependsOn"] or awaited)
+    match draw(st.sampled_from(["foreign", "labelled", "unlabelled"])):
+        case "foreign":
+            container["image"] = "nginx"
+            if is_wrapped:
+                container["python"] = draw(st.sampled_from(["python3", "/opt/bin/python3.12"]))
+                return
+        case "labelled":
+            container["image"] = ":crops.web.latest"
+    if draw(st.booleans()):
+        return
+    if "SUCCESS" in awaited or ("COMPLETE" in awaited and not is_public):
+        if container.get("image") == "nginx":
+            return
+        container["manage"] = draw(COMMANDS)
+        if stage == "development":
+            container["fixtures"] = draw(FIXTURES)
+    elif "COMPLETE" in awaited:
+        return
+    del container["command"]
 
 
 @st.composite

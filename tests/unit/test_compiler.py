@@ -1,10 +1,13 @@
 """From a spec to a request that Lightsail accepts, with the same meaning."""
 
+import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from lightgate.compiler import (
 )
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import FIRST_GATE_PORT
+from lightgate.presets import preset
+from lightgate.spec import AppSpec
 from tests.unit.builders import (
     RELEASE,
     Json,
@@ -31,7 +36,6 @@ from tests.unit.builders import (
     compiled_secrets,
     migrate,
     parse,
-    reasons_of,
     source,
     wait_for,
     web,
@@ -50,9 +54,10 @@ def compiled(document: Json | None = None, image: Source | None = None, **change
 
 
 def gate_config(container: Json) -> Json:
-    """What the gate in front of a container's command is told."""
-    assert container["command"][:4] == ["python3", "-I", "-S", "-c"]
-    config: Json = json.loads(container["command"][5])
+    """What the gate in front of a container's command is told, wherever its program comes from."""
+    command = container["command"]
+    assert command[1:4] == ["-I", "-S", "-c"]
+    config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
     return config
 
 
@@ -122,7 +127,7 @@ def test_a_migration_without_a_limit_gets_one_and_a_service_gets_none() -> None:
         containers={
             "migrate": migrate(),
             "web": web(healthCheck={"command": ["true"]}),
-            "side": {"image": "nginx", "command": ["x"], "dependsOn": [wait_for("web", "HEALTHY")]},
+            "side": {"command": ["x"], "dependsOn": [wait_for("web", "HEALTHY")]},
         }
     )
 
@@ -266,32 +271,154 @@ def test_a_command_that_nobody_knows_is_refused() -> None:
     assert expected == refused(image=source(command=[]), containers=containers)
 
 
-def test_a_wrapped_foreign_image_without_a_command_is_refused() -> None:
-    containers = {
-        "migrate": migrate(),
-        "web": web(),
-        "side": {"image": "nginx:1", "dependsOn": [wait_for("migrate")]},
-    }
+def test_the_port_of_the_endpoint_is_open_without_being_mentioned() -> None:
+    request = compiled(containers={"migrate": migrate(), "web": web(ports={"9000": "TCP"})})
 
-    expected = (
-        "containers.side.command: is missing; the command of the image nginx:1 is not known, "
-        "so give it in the spec"
+    assert request["containers"]["web"]["ports"] == {"9000": "TCP", "8000": "HTTP"}
+    assert request["containers"]["migrate"]["ports"] == {}
+
+
+def test_the_gates_keep_away_from_a_port_that_only_the_endpoint_mentions() -> None:
+    request = compiled(
+        containers={"migrate": migrate(), "web": web(ports={})},
+        publicEndpoint={"containerName": "web", "containerPort": FIRST_GATE_PORT},
     )
-    assert expected == refused(containers=containers)
+
+    assert gate_config(request["containers"]["migrate"])["port"] == FIRST_GATE_PORT + 1
 
 
-def test_a_request_that_is_too_large_is_refused_and_names_the_largest_container() -> None:
-    containers = {
-        "migrate": migrate(),
-        **{f"step-{n}": migrate(dependsOn=[wait_for("migrate")]) for n in range(3)},
-        "web": web(dependsOn=[wait_for("migrate"), *(wait_for(f"step-{n}") for n in range(3))]),
+def test_a_foreign_image_runs_the_gate_with_the_python_that_it_names() -> None:
+    side = {
+        "image": "celery:5",
+        "command": ["celery"],
+        "python": "/usr/local/bin/python3.8",
+        "dependsOn": [wait_for("migrate")],
     }
 
-    reason = refused(containers=containers)
+    request = compiled(containers={"migrate": migrate(python="python3.9"), "web": web(), "b": side})
+
+    programs = {name: c["command"][0] for name, c in request["containers"].items()}
+    assert programs == {"migrate": "python3.9", "web": "python3", "b": "/usr/local/bin/python3.8"}
+    assert request["containers"]["b"]["image"] == "celery:5"
+
+
+MANAGE = ["python", "manage.py"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "main", "then"),
+    [
+        (
+            "development",
+            None,
+            [*MANAGE, "migrate", "--noinput"],
+            [[*MANAGE, "loaddata", "fixtures/dev_data.json", "b"]],
+        ),
+        (
+            "staging",
+            [[*MANAGE, "makemigrations", "--check", "--dry-run"], [*MANAGE, "migrate", "--plan"]],
+            [*MANAGE, "migrate", "--noinput"],
+            None,
+        ),
+        ("production", None, [*MANAGE, "migrate", "--noinput", "--verbosity=2"], None),
+    ],
+)
+def test_a_migration_without_a_command_runs_the_commands_of_its_stage(
+    stage: str, before: object, main: list[str], then: object
+) -> None:
+    fixtures = ["fixtures/dev_data.json", "b"] if stage == "development" else []
+
+    request = compiled(stage=stage, containers={"migrate": {"fixtures": fixtures}, "web": web()})
+
+    migration = request["containers"]["migrate"]
+    config = gate_config(migration)
+    assert (config.get("before"), config.get("then")) == (before, then)
+    assert migration["command"][-len(main) :] == main
+
+
+def test_the_commands_of_the_stage_call_manage_py_as_the_spec_says() -> None:
+    request = compiled(
+        stage="staging", containers={"migrate": {"manage": ["crops-admin"]}, "web": web()}
+    )
+
+    migration = request["containers"]["migrate"]
+    assert migration["command"][-3:] == ["crops-admin", "migrate", "--noinput"]
+    assert gate_config(migration)["before"][1] == ["crops-admin", "migrate", "--plan"]
+
+
+def chain(length: int, **changes: Any) -> Json:
+    """Each container waits for the one before it; the last one is public."""
+    names = [f"step-{number}" for number in range(length - 1)]
+    containers = {
+        name: migrate(dependsOn=[wait_for(before)] if before else [], **changes)
+        for before, name in zip([None, *names], names, strict=False)
+    }
+    return {**containers, "web": web(dependsOn=[wait_for(names[-1])], **changes)}
+
+
+def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them() -> None:
+    request = compiled(containers=chain(10))
+
+    commands = {name: c["command"] for name, c in request["containers"].items()}
+    first, *others = commands.values()
+    port, packed = first[5:7]
+    assert first[4] == gate.carrier_source()
+    supervisor, waiter = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert (supervisor, waiter) == (gate.supervisor_source(), gate.waiter_source())
+    assert {command[4] for command in others} == {gate.loader_source()}
+    assert {command[5] for command in others} == {port}
+    wanted = [hashlib.sha256(p.encode()).hexdigest() for p in (supervisor, waiter)]
+    assert [command[6] for command in others] == [wanted[0]] * 8 + [wanted[1]]
+    assert_the_service_would_accept(request)
+
+
+def test_the_carrier_is_a_container_that_stays_alive_after_its_work() -> None:
+    containers = {
+        "broker": migrate(command=["broker"], healthCheck={"command": ["ping"]}),
+        **chain(9),
+    }
+    containers["web"]["dependsOn"].append(wait_for("broker", "HEALTHY"))
+
+    request = compiled(containers=containers)
+
+    programs = {name: c["command"][4] for name, c in request["containers"].items()}
+    assert [n for n, p in programs.items() if p == gate.carrier_source()] == ["step-0"]
+
+
+def test_the_carrier_and_the_others_run_the_python_of_their_image() -> None:
+    containers = chain(10, python="python3.8")
+    containers["step-4"]["python"] = "python3.11"
+
+    request = compiled(containers=containers)
+
+    programs = [c["command"][0] for c in request["containers"].values()]
+    assert programs == ["python3.8"] * 4 + ["python3.11"] + ["python3.8"] * 5
+
+
+def test_the_carrier_listens_where_nobody_else_does() -> None:
+    containers = chain(10)
+    taken = {str(FIRST_GATE_PORT + number): "TCP" for number in (0, 9, 10)}
+    containers["web"]["ports"] |= taken
+
+    request = compiled(containers=containers)
+
+    ports = {gate_config(c)["port"] for n, c in request["containers"].items() if n != "web"}
+    [carrier_port] = {int(c["command"][5]) for c in request["containers"].values()}
+    assert carrier_port not in ports
+    assert carrier_port >= FIRST_GATE_PORT
+    assert str(carrier_port) not in request["containers"]["web"]["ports"]
+
+
+def test_a_request_that_is_too_large_is_refused_and_names_the_largest_environment() -> None:
+    containers = chain(10)
+    containers["step-3"]["environment"] = {"OWN": "x" * 300}
+
+    reason = refused(containers=containers, environment={"SHARED": "x" * 4000})
 
     assert re.fullmatch(
-        r"containers: the deployment has \d+ bytes and may have 49152; the largest container is "
-        r"step-\d with \d+\. Shorten its environment or let fewer containers wait for each other\.",
+        r"containers: the deployment has [67]\d{4} bytes and may have 49152; 41\d{3} of them "
+        r"are environments with their secrets, the largest that of step-3 with 4\d{3}\. Shorten "
+        r"them, or let fewer containers wait for each other\.",
         reason,
     )
 
@@ -323,10 +450,11 @@ def assert_the_service_would_accept(request: Mapping[str, Any]) -> None:
         assert all(0 < int(port) < 65536 for port in container["ports"])
         words = [*container.get("command", []), *container["environment"].values()]
         assert all("\0" not in word and len(word.encode()) < 131_072 for word in words)
-        if container.get("command", [])[:4] == ["python3", "-I", "-S", "-c"]:
-            listening += [gate_config(container).get("port", 0)] * (
-                "port" in gate_config(container)
-            )
+        if container.get("command", [])[1:4] == ["-I", "-S", "-c"]:
+            config = gate_config(container)
+            listening += [config["port"]] if "port" in config else []
+            if container["command"][4] == gate.carrier_source():
+                listening.append(int(container["command"][5]))
     assert len(listening) == len(set(listening))
     if "publicEndpoint" in request:
         endpoint = request["publicEndpoint"]
@@ -334,10 +462,23 @@ def assert_the_service_would_accept(request: Mapping[str, Any]) -> None:
         assert protocols[str(endpoint["containerPort"])] in ("HTTP", "HTTPS")
 
 
+def own_command(spec: AppSpec, name: str) -> list[str]:
+    """What the container runs in the end, wherever that is said."""
+    if spec.uses_preset(name):
+        return list(preset(spec, name).main)
+    return list(spec.containers[name].command or source().config.command)
+
+
 def assert_the_order_is_kept(document: Json, request: Mapping[str, Any]) -> None:
+    spec = parse(document)
     for name, container in document["containers"].items():
-        command = request["containers"][name]["command"]
-        assert command[-len(container["command"]) :] == container["command"]
+        command = request["containers"][name].get("command")
+        if command is None:
+            assert not container["dependsOn"]
+            assert not spec.conditions_on(name)
+            continue
+        own = own_command(spec, name)
+        assert command[-len(own) :] == own
         for dependency in container["dependsOn"]:
             target = request["containers"][dependency["containerName"]]
             expected = {
@@ -350,29 +491,53 @@ def assert_the_order_is_kept(document: Json, request: Mapping[str, Any]) -> None
 
 @given(valid_specs())
 def test_every_valid_spec_compiles_to_a_request_that_lightsail_accepts(document: Json) -> None:
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END):
-        request = compiled(document)
+    request = compiled(document)
 
     assert_the_service_would_accept(request)
     assert_the_order_is_kept(document, request)
+    assert len(json.dumps(request)) <= LARGEST_REQUEST_BYTES
 
 
 @given(valid_specs())
-def test_a_request_is_small_enough_or_refused(document: Json) -> None:
-    reasons = reasons_of(lambda: compiled(document))
-
+def test_a_request_that_is_small_enough_needs_no_carrier(document: Json) -> None:
     with patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END):
-        size = len(json.dumps(compiled(document)))
-    assert (size > LARGEST_REQUEST_BYTES) == bool(reasons)
-    assert all(f"the deployment has {size} bytes and may have 49152" in r for r in reasons)
+        plain = compiled(document)
+
+    assert_the_service_would_accept(plain)
+    assert_the_order_is_kept(document, plain)
+    assert (len(json.dumps(plain)) <= LARGEST_REQUEST_BYTES) == (compiled(document) == plain)
 
 
 @given(valid_specs())
 def test_the_same_spec_image_and_release_give_the_same_bytes(document: Json) -> None:
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END):
-        first, second = (json.dumps(compiled(document)) for _ in range(2))
+    first, second = (json.dumps(compiled(document)) for _ in range(2))
 
     assert first == second
+
+
+@pytest.mark.parametrize("shape", ["a chain", "a fan", "two layers"])
+def test_ten_containers_of_the_usual_size_are_never_too_large(shape: str) -> None:
+    """With a health check each, a dozen variables and secrets, and up to 18 dependencies."""
+    variables = {f"DJANGO_SETTING_{n}": "a-value-of-thirty-characters--" for n in range(8)}
+    secrets = {f"SECRET_{n}": f"secretsmanager:crops/db:key-{n}" for n in range(4)}
+    check = {"command": ["python", "manage.py", "check", "--database", "default"]}
+    names = [f"container-{n}" for n in range(9)]
+    before: Mapping[str, list[list[str]]] = {
+        "a chain": [names[max(0, n - 1) : n] for n in range(10)],
+        "a fan": [[], *[names[:1]] * 8, names],
+        "two layers": [*[[]] * 3, *[names[:3]] * 6, names[3:]],
+    }
+    containers = {
+        name: (web if name == "web" else migrate)(
+            healthCheck=check, dependsOn=[wait_for(other) for other in others]
+        )
+        for name, others in zip([*names, "web"], before[shape], strict=True)
+    }
+
+    request = compiled(containers=containers, environment=variables, secrets=secrets)
+
+    assert_the_service_would_accept(request)
+    assert len(json.dumps(request)) <= LARGEST_REQUEST_BYTES
 
 
 def test_the_checks_of_this_file_notice_what_lightsail_refuses() -> None:

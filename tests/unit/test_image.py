@@ -121,6 +121,7 @@ def test_an_image_for_another_architecture_is_refused(architecture: str | None, 
         config(config="gunicorn"),
         config(config={"Cmd": "gunicorn"}),
         config(config={"Cmd": [1]}),
+        config(config={"Cmd": ["\ud800"]}),
         config(config={"Entrypoint": {"a": "b"}}),
     ],
 )

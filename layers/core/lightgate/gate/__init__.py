@@ -1,11 +1,22 @@
 """The programs that travel with a deployment and run inside the user's own image.
 
 They are sent as source text (`python3 -I -S -c SOURCE CONFIG COMMAND ...`), so nothing here imports
-them; each file stands alone and runs on any Python from 3.8 on.
+them; each file stands alone and runs on any Python from 3.8 on. The source of the Django helper
+stands between CONFIG and COMMAND when, and only when, CONFIG has the key `django`.
 """
 
 import ast
+import builtins
+import io
+import keyword
+import tokenize
+from collections import Counter
+from collections.abc import Callable, Iterator
 from importlib.resources import files
+from string import ascii_lowercase
+from typing import Any
+
+_BETWEEN_WORDS = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.FSTRING_START)
 
 
 def supervisor_source() -> str:
@@ -16,6 +27,11 @@ def supervisor_source() -> str:
 def waiter_source() -> str:
     """For a container that only waits: becomes its command when the others have got there."""
     return _for_travel("waiter.py")
+
+
+def django_helper_source() -> str:
+    """For the supervisor of a Django app: reads the plan, and keeps the lock."""
+    return _for_travel("django_helper.py")
 
 
 def carrier_source() -> str:
@@ -29,25 +45,163 @@ def loader_source() -> str:
 
 
 def _for_travel(file: str) -> str:
-    """The lines of the program without docstrings, comment lines and most of the indentation.
+    """The program without what only its readers need.
 
-    A deployment request has little room. Lines are left out or moved, never rewritten: what runs
-    is what stands in the file (`ast.unparse` would write f-strings that only Python 3.12 reads).
+    A deployment request has little room. Docstrings, comments, annotations and blanks are left
+    out, and local variables get short names; everything else runs as it stands in the file.
+    (`ast.unparse` would write f-strings that only Python 3.12 reads.)
     """
     text = files(__name__).joinpath(file).read_text(encoding="ascii")
+    for shorten in (_without_docstrings, _without_annotations, _with_short_names, _without_blanks):
+        text = shorten(text)
+    return text
+
+
+def _without_docstrings(text: str) -> str:
     lines = text.split("\n")
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and len(node.body) > 1:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                lines[first.lineno - 1 : first.end_lineno] = [""] * _height(first)
-    code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return "".join(_indentation(line) + line.lstrip() + "\n" for line in code)
+                only = [" " * first.col_offset + "pass"] if len(node.body) == 1 else [""]
+                lines[first.lineno - 1 : first.end_lineno] = [*only, *[""] * _more_lines(first)]
+    return "\n".join(lines)
 
 
-def _height(node: ast.stmt) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
+def _more_lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno
 
 
-def _indentation(line: str) -> str:
-    return " " * ((len(line) - len(line.lstrip())) // 4)
+type _Edit = tuple[int, int, str]
+
+
+def _without_annotations(text: str) -> str:
+    """Cut them out; also the block in which only type checkers import what they need."""
+    place = _places(text)
+    edits: list[_Edit] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.arg) and node.annotation:
+            edits.append((place(node)[0] + len(node.arg), place(node.annotation)[1], ""))
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            begin, end = place(node.returns)
+            edits.append((text.rindex(" ->", 0, begin), end, ""))
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            edits.append((place(node.target)[1], place(node.annotation)[1], ""))
+        elif (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING") or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TYPE_CHECKING") or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            edits.append((*place(node), ""))
+    return _edited(text, edits)
+
+
+def _with_short_names(text: str) -> str:
+    """Rename what is local to one function and cannot be meant by anything outside of it."""
+    tree, place = ast.parse(text), _places(text)
+    named = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    outside = {*dir(builtins), *keyword.kwlist, *named, *_module_names(tree)}
+    edits: list[_Edit] = []
+    for function in _outermost_functions(tree):
+        nodes = list(ast.walk(function))
+        used = [node for node in nodes if isinstance(node, ast.Name)]
+        arguments = [node for node in nodes if isinstance(node, ast.arg)]
+        handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler) and node.name]
+        inner = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        local = {node.id for node in used if not isinstance(node.ctx, ast.Load)}
+        local |= {node.arg for node in arguments} | {node.name or "" for node in handlers}
+        local -= outside | inner
+        free = (n for n in _short_names() if n not in outside | inner | {u.id for u in used})
+        by_use = Counter([*(n.id for n in used), *(a.arg for a in arguments)])
+        short = {name: next(free) for name in sorted(local, key=lambda n: (-by_use[n], n))}
+        for name in used:
+            edits.append((*place(name), short.get(name.id, name.id)))
+        for argument in arguments:
+            edits.append((*place(argument), short.get(argument.arg, argument.arg)))
+        for handler in handlers:
+            if handler.type and handler.name in short:
+                begin = text.index(" as ", place(handler.type)[1]) + len(" as ")
+                edits.append((begin, begin + len(handler.name), short[handler.name]))
+    return _edited(text, edits)
+
+
+def _module_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
+    for statement in tree.body:
+        for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
+            if isinstance(node, ast.Name):
+                yield node.id
+
+
+def _outermost_functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef):
+            yield child
+        elif isinstance(child, ast.ClassDef):
+            yield from _outermost_functions(child)
+
+
+def _short_names() -> Iterator[str]:
+    for first in ["", *ascii_lowercase]:
+        for last in ascii_lowercase:
+            yield first + last
+
+
+def _places(text: str) -> Callable[[ast.AST], tuple[int, int]]:
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+
+    def place(node: Any) -> tuple[int, int]:  # noqa: ANN401 - whatever has a place
+        begin = starts[node.lineno - 1] + node.col_offset
+        return begin, starts[node.end_lineno - 1] + node.end_col_offset
+
+    return place
+
+
+def _edited(text: str, edits: list[_Edit]) -> str:
+    for begin, end, instead in sorted(edits, reverse=True):
+        text = text[:begin] + instead + text[end:]
+    return text
+
+
+def _without_blanks(text: str) -> str:
+    out: list[str] = []
+    depth, last = 0, tokenize.NEWLINE
+    for kind, word in _tokens(text):
+        if kind in (tokenize.INDENT, tokenize.DEDENT):
+            depth += 1 if kind == tokenize.INDENT else -1
+        elif kind == tokenize.NEWLINE:
+            out.append("\n")
+            last = kind
+        elif kind not in (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER):
+            if last == tokenize.NEWLINE:
+                out.append(" " * depth)
+            elif last in _BETWEEN_WORDS and kind in _BETWEEN_WORDS:
+                out.append(" ")
+            out.append(word)
+            last = kind
+    return "".join(out)
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str]]:
+    """The tokens of a program, each f-string as one, and strings in the quotes that JSON spares."""
+    lines = text.split("\n")
+    begin, nested = (0, 0), 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.FSTRING_START:
+            begin, nested = (begin if nested else token.start), nested + 1
+        elif token.type == tokenize.FSTRING_END:
+            nested -= 1
+            if nested == 0:
+                (first, left), (end, right) = begin, token.end
+                whole = [*lines[first - 1 : end - 1], lines[end - 1][:right]]
+                yield tokenize.STRING, "\n".join([whole[0][left:], *whole[1:]])
+        elif nested == 0:
+            yield token.type, _in_single_quotes(token.string)
+
+
+def _in_single_quotes(word: str) -> str:
+    inner = word[1:-1]
+    is_plain = word[:1] == word[-1:] == '"' and not set(inner) & set("\"'\\\n")
+    return f"'{inner}'" if is_plain and len(word) > 1 else word

@@ -1,33 +1,48 @@
 """Hands the gate's programs to the other containers, and is the supervisor of its own.
 
-    python3 -I -S -c SOURCE PORT SUPERVISOR WAITER CONFIG COMMAND [ARGUMENT ...]
+    python3 -I -S -c SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
-Used where each container bringing its own program would make the deployment too large. Whoever
+Used where each container bringing its own program would make the deployment too large. PACKED is
+a JSON list of the programs' texts, the supervisor's first, compressed and in base64. Whoever
 connects to the loopback port says the SHA-256 of the program it wants, and gets its text.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import socket
 import sys
 import threading
+import time
+import zlib
 
 
 def main() -> None:
-    port, supervisor, waiter = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    del sys.argv[1:4]
-    texts = [text.encode() for text in (supervisor, waiter)]
+    port, packed = int(sys.argv[1]), sys.argv[2]
+    del sys.argv[1:3]
+    texts = [text.encode() for text in json.loads(zlib.decompress(base64.b64decode(packed)))]
     programs = {hashlib.sha256(text).hexdigest().encode(): text for text in texts}
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen(64)
     except OSError as error:
-        sys.exit("lightgate: cannot listen on port %d: %s" % (port, error.strerror))
-    listener.listen(64)
+        fail("cannot listen on port %d: %s" % (port, error.strerror))
     threading.Thread(target=serve, args=(listener, programs), daemon=True).start()
-    exec(compile(supervisor, "supervisor", "exec"), {"__name__": "__main__"})  # noqa: S102
+    exec(compile(texts[0], "supervisor", "exec"), {"__name__": "__main__"})  # noqa: S102
+
+
+def fail(why: str) -> None:
+    """End as the supervisor would, whose reports are what people are shown."""
+    config = json.loads(sys.argv[1])
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    who = {"release": config["release"], "container": config["container"]}
+    told = {"lightgate": 1, **who, "event": "failed", "at": at, "cause": "port", "error": why}
+    print(json.dumps(told), flush=True)
+    sys.exit(1)
 
 
 def serve(listener: socket.socket, programs: dict[bytes, bytes]) -> None:

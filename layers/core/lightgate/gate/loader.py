@@ -11,23 +11,33 @@ import socket
 import sys
 import time
 
+LIMIT = 1 << 20  # bytes; who sends more is not the carrier
+
 
 def main() -> None:
     port, wanted = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
-    # As PID 1 a process is deaf to every signal that it has no handler for.
+    # As PID 1 a process is deaf to every signal that it has no handler for. The program replaces
+    # this one by its own, so that no moment is left in which a TERM would be lost.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     text = b""
     while hashlib.sha256(text).hexdigest() != wanted:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1) as carrier:
-                carrier.sendall(wanted.encode())
-                text = b"".join(iter(lambda: carrier.recv(65536), b""))
-        except OSError:
-            pass  # it is not there yet
         time.sleep(0.05)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        text = fetch(port, wanted)
     exec(compile(text, "program", "exec"), {"__name__": "__main__"})  # noqa: S102
+
+
+def fetch(port: int, wanted: str) -> bytes:
+    """What whoever listens on the port answers; nothing if there is nobody yet."""
+    with socket.socket() as carrier:
+        try:
+            carrier.settimeout(1)
+            carrier.connect(("127.0.0.1", port))
+            carrier.sendall(wanted.encode())
+            with carrier.makefile("rb") as answer:
+                return answer.read(LIMIT)
+        except OSError:
+            return b""
 
 
 main()

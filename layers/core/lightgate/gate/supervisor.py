@@ -1,9 +1,10 @@
 """Runs a command after other containers have got somewhere, and tells the rest how it went.
 
-    python3 -I -S -c SOURCE CONFIG COMMAND [ARGUMENT ...]
+    python3 -I -S -c SOURCE CONFIG [HELPER] COMMAND [ARGUMENT ...]
 
-CONFIG is JSON, see read_config. Whoever connects to its loopback port gets a line for each fact
-reached: `lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
+CONFIG is JSON, see read_config. HELPER is the source of the Django helper, if CONFIG has `django`.
+Whoever connects to its loopback port gets a line for each fact reached:
+`lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
 Stdout gets the command's output and our events. Standard library only, Python 3.8 and later.
 """
 
@@ -28,7 +29,11 @@ LINE_LIMIT = 512  # of a peer's line or a reported one
 EVENT_LIMIT = 8000  # bytes
 QUIET = 0.1  # seconds until an unfinished line is passed on as it is
 BACKLOG = 65536  # bytes of output that nobody took, until the command has to wait
+FEW = ("leaves", "schema", "holder")  # that are seldom too long for an event
 CLIENTS = 100  # held at a time
+SILENCE = 15  # seconds without a sign of life from whoever holds the lock
+START_UP = 60  # seconds that an app may take to load
+RETRIES = 3  # after a lock time-out
 
 
 def main() -> int:
@@ -61,7 +66,9 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
         return 128 + signal.SIGTERM
     except Failed as failure:
         gate.report(failure)
-        if gate.stopping or failure.cause == "port" or config["afterFailure"] == "exit":
+        # Whoever relaunches us must find on record what was tried, or it would be tried again.
+        may_exit = config["afterFailure"] == "exit" and failure.more.get("recorded", True)
+        if gate.stopping or failure.cause == "port" or may_exit:
             return failure.code
     while not gate.stopping:
         gate.turn(None)
@@ -79,28 +86,108 @@ def preflight(gate: Gate, check: dict[str, Any] | None) -> None:
 
 
 def perform(gate: Gate, config: dict[str, Any]) -> None:
-    """The command of a task, and the facts about its end."""
+    """What a task has to do, if there is anything, and the facts about its end."""
     began = time.monotonic()
-    child = gate.start(config["command"], is_probe=False)
-    gate.tell("applying")
-    gate.announce("START")
+    helper = Helper(gate, config) if config["django"] else None
     try:
-        in_time = gate.wait(child.has_ended, config["timeoutSeconds"])
+        if is_pending(gate, config, helper):
+            result = apply(gate, config, helper)
+        else:
+            result = helper.result if helper else {}
+            gate.announce("START")
+        gate.announce("COMPLETE")
+        seconds = round(time.monotonic() - began, 3)
+        gate.tell("succeeded", seconds=seconds, migrations=gate.applied, **result)
+        gate.announce("SUCCESS")
+    finally:
+        if helper:
+            helper.leave()
+
+
+def is_pending(gate: Gate, config: dict[str, Any], helper: Helper | None) -> bool:
+    """Whether there is anything to do. Without a way to ask, there always is."""
+    if helper:
+        return helper.prepare()
+    if config["pendingCommand"] is None:
+        return True
+    child = gate.start(config["pendingCommand"], is_probe=True)
+    try:
+        if not gate.wait(child.has_ended, config["timeoutSeconds"]):
+            why = f"pendingCommand: not finished after {config['timeoutSeconds']} s"
+            raise Failed("timeout", why, 124, child)
+    finally:
+        gate.end(child, 0)
+    return child.code != 0
+
+
+def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> dict[str, Any]:
+    """Run the commands one after the other, all within one time limit."""
+    limit = config["timeoutSeconds"]
+    end = time.monotonic() + (10**7 if limit is None else limit)
+    commands = [*config["before"], config["command"], *config["then"]]
+    try:
+        for index, argv in enumerate(commands):
+            is_main, tries = index == len(config["before"]), 1
+            while not run(gate, argv, end, helper, is_main, tries):
+                gate.wait(never, 2 ** (tries - 1))
+                tries += 1
+    except (Failed, Stopped) as problem:
+        failure = problem if isinstance(problem, Failed) else stopped(None)
+        if gate.facts:
+            gate.announce("COMPLETE")
+        if helper:
+            failure.more.update(helper.conclude(failure))
+        raise failure from None
+    return helper.conclude(None) if helper else {}
+
+
+def run(
+    gate: Gate,
+    argv: list[str],
+    end: float,
+    helper: Helper | None,
+    is_main: bool,
+    tries: int,
+) -> bool:
+    """Run one command; False: it may be run again, because only a lock was in its way."""
+    config = gate.config
+    if helper and helper.is_lost():
+        raise helper.loss()
+    child = gate.start(argv, is_probe=False, extra=helper.environment(is_main) if helper else {})
+    if is_main and not gate.facts:
+        gate.tell("applying")
+        gate.announce("START")
+    try:
+        while not gate.wait(
+            lambda: child.has_ended() or (helper is not None and helper.is_lost()),
+            max(0, min(SILENCE, end - time.monotonic())),
+        ):
+            if time.monotonic() >= end:
+                break
     except Stopped:
         gate.end(child, config["graceSeconds"])
-        gate.announce("COMPLETE")
         # Its exit code would not tell whether a command that was told to stop had finished.
-        raise Failed("signal", "stopped by SIGTERM", 128 + signal.SIGTERM, child) from None
-    gate.end(child, 0 if in_time else config["graceSeconds"])
-    gate.announce("COMPLETE")
-    if not in_time:
+        raise stopped(child) from None
+    has_ended = child.has_ended()
+    gate.end(child, 0 if has_ended else config["graceSeconds"])
+    if not has_ended:
+        if helper and helper.is_lost():
+            failure = helper.loss()
+            failure.child = child
+            raise failure
         raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
     if child.code:
+        met_lock = any("LockNotAvailable" in line for line in child.raised)
+        if helper and is_main and met_lock and helper.may_retry and tries <= RETRIES:
+            helper.say(do="again", **{"try": tries})
+            return False
         raise child.failure()
     child.migration_ends(None)
-    seconds = round(time.monotonic() - began, 3)
-    gate.tell("succeeded", seconds=seconds, migrations=child.applied)
-    gate.announce("SUCCESS")
+    return True
+
+
+def stopped(child: Child | None) -> Failed:
+    return Failed("signal", "stopped by SIGTERM", 128 + signal.SIGTERM, child)
 
 
 def serve(gate: Gate, config: dict[str, Any]) -> int:
@@ -155,6 +242,7 @@ class Failed(Exception):  # noqa: N818
 
     def __init__(self, cause: str, error: str, code: int, child: Child | None = None) -> None:
         self.cause, self.error, self.code, self.child = cause, error, code, child
+        self.more: dict[str, Any] = {}
 
 
 class Gate:
@@ -164,7 +252,8 @@ class Gate:
         self.config = config
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
-        self.children: list[Child] = []  # the command, and after it the probe
+        self.applied: list[str] = []
+        self.children: list[Child] = []  # the command, and after it probe or helper
         self.stopping = False
         self.pending = bytearray()  # what stdout has not yet taken
         self.unfinished: Child | None = None  # who wrote a line without its end
@@ -208,6 +297,8 @@ class Gate:
         for child in self.children:
             if child.pipe is not None and len(self.pending) < BACKLOG:
                 readers[child.pipe] = child.read
+            if child.channel is not None:
+                readers[child.channel.fileno()] = child.listen
         if peer:
             readers[peer.fileno()] = never
         poll = select.poll()
@@ -230,7 +321,7 @@ class Gate:
                 self.reap()
             elif number == signal.SIGTERM:
                 self.stopping = True  # whoever waits then ends the command, by `end`
-            elif self.children:
+            elif self.children and not self.children[0].is_probe:
                 self.children[0].kill(number)
             elif number in (signal.SIGINT, signal.SIGQUIT):
                 self.stopping = True
@@ -249,14 +340,9 @@ class Gate:
         except ChildProcessError:
             return
 
-    def start(self, argv: list[str], is_probe: bool) -> Child:
-        try:
-            child = Child(argv, self, is_probe)
-        except OSError as error:
-            number = error.errno or 0
-            why = f"cannot run {argv[0]!r}: {error.strerror} ({errno.errorcode.get(number)})"
-            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
-        self.children.append(child)
+    def start(self, argv: list[str], is_probe: bool, extra: dict[str, str] | None = None) -> Child:
+        child = Child(self, is_probe)
+        child.start(argv, extra or {})
         return child
 
     def end(self, child: Child, grace: float) -> None:
@@ -362,8 +448,9 @@ class Gate:
         if failure.child:
             fields["migration"] = failure.child.migration
             fields["exitCode"] = failure.code if failure.cause in ("exit", "signal") else None
-            fields["migrationsApplied"] = failure.child.applied
+            fields["migrationsApplied"] = self.applied
             fields["lastLines"] = [line for line, _ in failure.child.last_lines]
+        fields.update(failure.more)
         self.tell("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
 
@@ -372,7 +459,7 @@ class Gate:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
         who = {"release": self.config.get("release"), "container": self.config.get("container")}
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
-        for key in ("lastLines", "migrationsApplied", "migrations"):
+        for key in ("lastLines", "migrationsApplied", "operations", "migrations", *FEW):
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
                 told[key] = told[key][1:]
         self.write(json.dumps(told).encode() + b"\n", None)
@@ -402,7 +489,10 @@ class Gate:
 class Child:
     """A process group of its own, and the reader of what it prints."""
 
-    def __init__(self, argv: list[str], gate: Gate, is_probe: bool) -> None:
+    channel: socket.socket | None = None  # where it listens and answers, if it does
+    stdin: int | None = None
+
+    def __init__(self, gate: Gate, is_probe: bool) -> None:
         self.gate = gate
         self.is_probe = is_probe
         self.code: int | None = None  # negative: the signal that ended it
@@ -411,21 +501,24 @@ class Child:
         self.unsent = b""  # the end of it, not yet passed on
         self.heard_at = 0.0
         self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
+        self.raised: deque[str] = deque(maxlen=10)
         self.in_traceback = False
         self.migration: str | None = None  # the one being applied
         self.migration_began = 0.0
-        self.applied: list[str] = []
+        self.pipe: int | None = None
+
+    def start(self, argv: list[str], extra: dict[str, str]) -> None:
         # One pipe for both streams keeps their order, as a terminal would.
         pipe, theirs = os.pipe()
         os.set_blocking(pipe, False)
-        self.pipe: int | None = pipe
+        nothing = os.open(os.devnull, os.O_RDONLY)
         try:
             self.pid = os.posix_spawnp(
                 argv[0],
                 argv,
-                os.environ,
+                {**os.environ, **extra},
                 file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, nothing if self.stdin is None else self.stdin, 0),
                     (os.POSIX_SPAWN_DUP2, theirs, 1),
                     (os.POSIX_SPAWN_DUP2, theirs, 2),
                 ],
@@ -433,11 +526,17 @@ class Child:
                 # Python ignores these two, and programs do not expect to inherit that.
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
-        except OSError:
+        except OSError as error:
             os.close(pipe)
-            raise
+            number = error.errno or 0
+            why = f"cannot run {argv[0]!r}: {error.strerror} ({errno.errorcode.get(number)})"
+            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
         finally:
             os.close(theirs)
+            os.close(nothing)
+        self.pipe = pipe
+        # The command is the first: it is the one that gets the signals.
+        self.gate.children.insert(len(self.gate.children) if self.is_probe else 0, self)
 
     def has_ended(self) -> bool:
         return self.code is not None
@@ -454,6 +553,9 @@ class Child:
         said = [line for line, _ in self.last_lines if line.strip()]
         raised = [line for line, is_exception in self.last_lines if is_exception]
         return Failed("exit", (raised or said or [f"exit code {code}"])[-1], code, self)
+
+    def listen(self) -> None:
+        """Take what came over the channel."""
 
     def kill(self, number: int) -> bool:
         """Signal the whole group, and return whether there is any of it; 0 only asks."""
@@ -506,7 +608,7 @@ class Child:
             if seconds is None:
                 seconds = round(time.monotonic() - self.migration_began, 3)
             self.gate.tell("applied", migration=self.migration, seconds=seconds)
-            self.applied.append(self.migration)
+            self.gate.applied.append(self.migration)
             self.migration = None
 
     def line_ends(self) -> None:
@@ -519,6 +621,8 @@ class Child:
         for secret in self.gate.config["secrets"]:
             text = text.replace(secret, "***")
         self.last_lines.append((text[:500], is_exception))
+        if is_exception:
+            self.raised.append(text[:500])
 
     def flush(self) -> None:
         if self.unsent:
@@ -534,6 +638,156 @@ class Child:
         self.flush()
         if self.line:
             self.line_ends()
+
+
+class Helper(Child):
+    """The Django helper: it reads the plan, and holds the lock beside the command."""
+
+    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+        super().__init__(gate, is_probe=True)
+        self.answers: deque[dict[str, Any]] = deque()
+        self.heard, self.heard_of_it = b"", time.monotonic()
+        self.patience: float = START_UP + config["django"]["databaseTimeoutSeconds"]
+        self.result: dict[str, Any] = {}
+        self.order: dict[str, Any] = {}
+        self.ran = self.may_retry = False
+        manage, command = config["django"]["manage"], config["command"]
+        self.channel, theirs = socket.socketpair()
+        self.channel.setblocking(False)
+        self.stdin = theirs.fileno()
+        with theirs:
+            argv = [*manage, "shell", "-v", "0", *settings_options(command[len(manage) :])]
+            self.start([*argv, "-c", config["helper"]], {})
+        who = {key: config[key] for key in ("release", "container", "command")}
+        self.say(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+
+    def say(self, **message: Any) -> None:  # noqa: ANN401
+        try:
+            if self.channel:
+                self.channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            return  # it has gone, which shows when the answer is missing
+
+    def listen(self) -> None:
+        try:
+            data = self.channel.recv(65536) if self.channel else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data and self.channel:
+            self.channel.close()
+            self.channel = None
+        *lines, self.heard = (self.heard + data).split(b"\n")
+        for line in lines:
+            self.heard_of_it = time.monotonic()
+            for secret in self.gate.config["secrets"]:
+                line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
+            message = json.loads(line)
+            if "event" in message:
+                self.gate.tell(message.pop("event"), **message)
+            elif "do" in message:
+                self.answers.append(message)
+
+    def is_lost(self) -> bool:
+        """Gone, silent, or at its own word no longer fit to go on."""
+        silent = time.monotonic() - self.heard_of_it > self.patience
+        given_up = any(one["do"] == "fail" for one in self.answers)
+        return silent or given_up or self.channel is None or self.has_ended()
+
+    def hear(self) -> dict[str, Any]:
+        while not self.answers:
+            if self.is_lost():
+                self.listen()
+                if not self.answers:
+                    raise self.loss()
+                break
+            self.gate.wait(lambda: bool(self.answers) or self.is_lost(), 1)
+        if self.answers[0]["do"] == "fail":
+            raise self.loss()
+        return self.answers.popleft()
+
+    def loss(self) -> Failed:
+        """Why it is of no more use."""
+        self.listen()
+        for said in self.answers:
+            if said.pop("do") == "fail":
+                self.answers.clear()
+                failure = Failed(said.pop("cause"), said.pop("error"), 1)
+                failure.more = said
+                return failure
+        end = time.monotonic() + 2
+        while self.channel is None and not self.has_ended() and time.monotonic() < end:
+            self.gate.turn(0.1)
+        why = self.failure().error if self.code else "the helper does not answer any more"
+        return Failed("lock" if self.order else "django", why, 1, self)
+
+    def prepare(self) -> bool:
+        """Return whether the command is to be run: it has the lock then, and is on record."""
+        while True:
+            answer = self.hear()
+            if answer["do"] == "permit":
+                self.say(permitted=self.permit(answer["hash"]))
+            elif answer["do"] == "run":
+                self.order, self.patience = answer, SILENCE
+                self.may_retry = answer["retry"]
+                return True
+            else:
+                self.result = {"schema": answer["schema"]}
+                return False
+
+    def permit(self, plan: str) -> str:
+        """The plan that may be applied. Whoever is to be asked for it is asked here."""
+        return plan
+
+    def environment(self, is_main: bool) -> dict[str, str]:
+        self.ran = self.ran or is_main
+        return {**self.order["environment"], **(self.order["options"] if is_main else {})}
+
+    def conclude(self, failure: Failed | None) -> dict[str, Any]:
+        """Put the end on record, and return what it has come to."""
+        unknown = {"database": "not known", "recorded": False}
+        if self.gate.stopping:
+            return unknown  # there is no time; the next one judges the attempt
+        self.patience = START_UP + self.gate.config["django"]["databaseTimeoutSeconds"]
+        error = migration = None
+        if failure:
+            error, child = failure.error, failure.child
+            migration = child.migration if child else None
+        self.say(do="end", ok=not failure, ran=self.ran, error=error, migration=migration)
+        try:
+            answer = self.hear()
+        except (Failed, Stopped) as problem:
+            if failure:
+                return unknown
+            failure = problem if isinstance(problem, Failed) else stopped(None)
+            failure.more.update(unknown)
+            raise failure from None
+        del answer["do"]
+        error = answer.pop("error")
+        if error and not failure:
+            failure = Failed("pending", error, 1)
+            failure.more = answer
+            raise failure
+        if not failure:
+            del answer["database"]
+        return answer
+
+    def leave(self) -> None:
+        if self.channel:
+            self.channel.close()
+            self.channel = None
+        if self in self.gate.children:
+            self.gate.end(self, 0)
+
+
+def settings_options(words: list[str]) -> list[str]:
+    """The options of a manage.py command that say which settings it uses."""
+    found = []
+    for index, word in enumerate(words):
+        if word.startswith(("--settings", "--pythonpath")):
+            found += words[index : index + (1 if "=" in word else 2)]
+    return found
 
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -553,9 +807,22 @@ def read_progress(line: str) -> tuple[str | None, bool, float | None]:
 
 
 def read_config(text: str, command: list[str]) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text)
+    config: dict[str, Any] = {"django": None, "pendingCommand": None, "before": [], "then": []}
+    config.update(json.loads(text))
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
+    django = config["django"]
+    if django is not None:
+        config["helper"], command = command[0], command[1:]
     commands, numbers = [command], [config["graceSeconds"], 0 if limit is None else limit]
+    commands += [*config["before"], *config["then"]]
+    if config["pendingCommand"] is not None:
+        commands.append(config["pendingCommand"])
+    policy = "warn"
+    if django is not None:
+        commands.append(django["manage"])
+        numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
+        policy = django["policy"]
+        django = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
     if check is not None:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
@@ -570,6 +837,8 @@ def read_config(text: str, command: list[str]) -> dict[str, Any]:
         ("condition", all(one["condition"] in conditions for one in after)),
         ("mode", config["mode"] in ("task", "service")),
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
+        ("policy", policy in ("allow", "warn", "block")),
+        ("django", all(type(one) is bool for one in django or [])),
         ("number", all(type(n) in (int, float) and 0 <= n <= 10**7 for n in numbers)),
         ("command", all(is_argv(argv) for argv in commands)),
     ):
