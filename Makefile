@@ -9,10 +9,10 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format lock clean
+.PHONY: help setup demo test test-slow plan validate docs lint format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv (the other targets do it when needed)
 
@@ -32,6 +32,15 @@ test: $(READY) ## Run all tests but the slow matrix
 
 test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
 	@python -m pytest --numprocesses 2 --dist loadgroup -m slow
+
+plan: $(READY) ## Print the deployment that a spec becomes: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
+	@python -m lightgate plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
+
+validate: $(READY) ## Name every problem of a spec: SPEC=file
+	@python -m lightgate validate $(SPEC)
+
+docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
+	@python -m local.spec_reference
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .

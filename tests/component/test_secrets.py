@@ -101,7 +101,11 @@ def test_every_secret_that_cannot_be_read_is_named_at_once(cloud: Cloud, secrets
     ]
 
 
-@pytest.mark.parametrize("text", [VALUE, f'["{VALUE}"]', f'{{"url": "{VALUE}"'])
+@pytest.mark.parametrize(
+    "text",
+    [VALUE, f'["{VALUE}"]', f'{{"url": "{VALUE}"', "[" * 50_000],
+    ids=["text", "list", "cut off", "nested too deeply"],
+)
 def test_a_secret_without_members_is_refused_without_telling_it(
     cloud: Cloud, secrets: Secrets, text: str
 ) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ REPORT = PROJECT / "build" / "demo" / "report.json"
 
 
 @pytest.fixture(scope="module")
-def demonstration() -> Iterator[subprocess.CompletedProcess[str]]:
+def demonstration() -> subprocess.CompletedProcess[str]:
     REPORT.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "KEEP"}
-    yield subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "local.demo"],
         cwd=PROJECT,
         env=environment | {"PYTHONPATH": f"{PROJECT / 'layers/core'}:{PROJECT}"},

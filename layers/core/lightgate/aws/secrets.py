@@ -70,7 +70,7 @@ class Secrets:
 def _member(text: str, reference: SecretReference) -> str:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or reference.json_key not in document:
         raise RefusedError(f"the secret {reference} has no member {reference.json_key}")

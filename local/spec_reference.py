@@ -1,0 +1,283 @@
+"""The reference page of the app spec, `docs/spec.md`: ``python -m local.spec_reference``.
+
+It is made from the JSON Schema, the presets and the compiler, so that it cannot say anything
+else than they do. With ``--check`` nothing is written, and the exit code is 1 if the page is old.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightgate import gate
+from lightgate.advice import PLATFORM_PATIENCE_SECONDS
+from lightgate.compiler import (
+    DEFAULT_TIMEOUT_SECONDS,
+    LARGEST_REQUEST_BYTES,
+    Source,
+    compile_deployment,
+)
+from lightgate.image import ImageConfig
+from lightgate.presets import preset
+from lightgate.spec import Stage
+from lightgate.spec_parser import LONGEST_SPEC_BYTES, parse_spec
+
+_ROOT = Path(__file__).resolve().parent.parent
+PAGE = _ROOT / "docs" / "spec.md"
+SCHEMA = _ROOT / "layers" / "core" / "lightgate" / "spec.schema.json"
+
+_LINE = 88
+_OPENING = """\
+# The app spec
+
+The spec of an app is one JSON document in the parameter `/lightgate/apps/<app>`: adding an app is
+adding a parameter. It is the `containers-with-migrations.json` that describes containers and what
+they wait for, with a little more around it. Look at it before it is released:
+
+```
+python -m lightgate validate containers-with-migrations.json
+python -m lightgate plan containers-with-migrations.json --image-config image.json
+```
+
+`validate` names every problem at once; `plan` prints the exact deployment that would be created.
+`image.json` is the output of `docker image inspect IMAGE`. For an editor that knows JSON Schema
+there is [spec.schema.json](../layers/core/lightgate/spec.schema.json), from which this page is
+made (`make docs`).
+
+Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
+"""
+
+_CONDITIONS = """\
+## What a container can wait for
+
+| condition | holds as soon as the other container |
+| --- | --- |
+| `START` | has been started |
+| `COMPLETE` | has ended, well or badly |
+| `SUCCESS` | has ended with exit code 0 |
+| `HEALTHY` | has passed its `healthCheck` once; it must have one |
+
+A container that another one waits for with `SUCCESS` or `HEALTHY` is a *gate*. The container of the
+public endpoint must wait for every gate, directly or through others: otherwise it would serve even
+if the gate failed, and such a spec is refused. Nobody waits in a circle, and no container is waited
+for both until it ends and until it is healthy.
+
+Whoever waits, or is waited for, runs the gate, for which the image needs Python 3.8 or later. A
+foreign image names it in `python`; one that has none can run beside the others, but neither wait
+nor be waited for. A command that must end has {timeout} seconds unless `timeoutSeconds` says
+otherwise. How long Lightsail waits is not published: beyond {patience} seconds there is a warning.
+"""
+
+_SECRETS = """\
+## Secrets
+
+A secret is a reference. Its value is read while the deployment is created, and goes nowhere else;
+one that cannot be read refuses the release, whose message names the reference.
+
+| reference | value |
+| --- | --- |
+| `secretsmanager:NAME` | the whole secret |
+| `secretsmanager:NAME:json-key` | one member of a secret that is a JSON object |
+| `secretsmanager:NAME:json-key:version-stage` | the same in a version such as `AWSPREVIOUS` |
+| `ssm:/NAME` | a parameter, plain or SecureString |
+
+The container's own variable wins over the app's, whether it is a value or a secret. A name stands
+in `environment` or in `secrets`, never in both, and does not begin with `LIGHTGATE_`.
+"""
+
+_LIMITS = """\
+## Limits
+
+| what | at most |
+| --- | --- |
+| the spec | {spec} bytes |
+| containers | {containers} |
+| the deployment, with all environments and the gate's programs | {request} bytes |
+| one argument, one value of a variable | {text} characters |
+
+With several containers that wait for each other the gate's programs would make the deployment too
+large. Then one container carries them for all; nothing else changes.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.spec_reference", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether the page is old")
+    page = reference()
+    if not parser.parse_args(arguments).check:
+        PAGE.write_text(page, "utf-8")
+    elif PAGE.read_text("utf-8") != page:
+        print(f"{PAGE.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+def reference() -> str:
+    """The whole page."""
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    guide, full, staging = schema["examples"]
+    sections = [
+        _OPENING,
+        _example(
+            "## The smallest\n\nThe containers as the guide has them, and three keys around them.",
+            guide,
+        ),
+        _becomes(guide),
+        *_objects(schema),
+        _CONDITIONS.format(timeout=DEFAULT_TIMEOUT_SECONDS, patience=PLATFORM_PATIENCE_SECONDS),
+        _stages(),
+        _SECRETS,
+        _LIMITS.format(
+            spec=LONGEST_SPEC_BYTES,
+            containers=schema["properties"]["containers"]["maxProperties"],
+            request=LARGEST_REQUEST_BYTES,
+            text=schema["$defs"]["text"]["maxLength"],
+        ),
+        _example("## Full examples\n\nA production app with a database and secrets:", full),
+        _example(
+            "Staging, where the stage decides what `migrate` runs, with a worker that must be "
+            "healthy and a foreign image that nobody waits for:",
+            staging,
+        ),
+    ]
+    return "\n".join(sections)
+
+
+def _example(words: str, document: object) -> str:
+    return f"{words}\n\n```json\n{_written(document)}\n```\n"
+
+
+def _written(value: object, indent: str = "") -> str:
+    """JSON as people write it: what fits on a line stands on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _LINE:
+        return line
+    deeper = indent + "  "
+    if isinstance(value, list):
+        items = [_written(item, deeper) for item in value]
+        return "[\n" + ",\n".join(deeper + item for item in items) + f"\n{indent}]"
+    members = [f"{json.dumps(k)}: {_written(v, deeper)}" for k, v in value.items()]
+    return "{\n" + ",\n".join(deeper + member for member in members) + f"\n{indent}}}"
+
+
+def _objects(schema: dict[str, Any]) -> Iterator[str]:
+    """A table for the spec itself, and one for each kind of object in it."""
+    yield _table("The spec", schema["description"], schema, schema["$defs"])
+    for definition in schema["$defs"].values():
+        if "properties" in definition:
+            yield _table(
+                definition["title"], definition["description"], definition, schema["$defs"]
+            )
+
+
+def _table(title: str, words: str, schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    rows = [
+        _row(name, key, name in schema.get("required", ()), definitions)
+        for name, key in schema["properties"].items()
+    ]
+    head = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    return "\n".join([f"## {title}", "", words, "", *head, *rows, ""])
+
+
+def _row(name: str, key: dict[str, Any], is_required: bool, definitions: dict[str, Any]) -> str:
+    definition = definitions[key["$ref"].split("/")[-1]] if "$ref" in key else {}
+    whole = {**definition, **key}
+    default = "**required**" if is_required else ""
+    if "default" in whole:
+        default = f"`{json.dumps(whole['default'])}`"
+    meaning = whole["description"]
+    if "examples" in key:
+        meaning += f" Such as `{json.dumps(key['examples'][-1], ensure_ascii=False)}`."
+    return f"| `{name}` | {_type(whole, definitions)} | {default} | {meaning} |"
+
+
+def _type(whole: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "enum" in whole:
+        return ", ".join(f"`{option}`" for option in whole["enum"])
+    if whole["type"] == "integer":
+        return f"{whole['minimum']} to {whole['maximum']}"
+    if "properties" in whole:
+        return f"[object](#{_anchor(whole['title'])})"
+    if whole["type"] == "object":
+        return "object of " + _values(whole["additionalProperties"], definitions)
+    if whole["type"] == "array":
+        return "list of " + _values(whole["items"], definitions)
+    return str(whole["type"])
+
+
+def _values(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    title = definitions[schema["$ref"].split("/")[-1]].get("title") if "$ref" in schema else None
+    return f"[{title.lower()}](#{_anchor(title)})" if title else "strings"
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _stages() -> str:
+    """What a migration without a command runs, as the preset says it."""
+    lines = [
+        "## The commands of a stage",
+        "",
+        "A container of the pushed image that gives no `command`, and that others wait for with",
+        "`SUCCESS` or `COMPLETE`, runs the commands of the stage, each only if the one before it",
+        "succeeded. `manage` replaces `python manage.py`.",
+        "",
+        "| stage | commands |",
+        "| --- | --- |",
+    ]
+    for stage in Stage:
+        fixtures = ["fixtures/dev_data.json"] if stage is Stage.DEVELOPMENT else []
+        spec = parse_spec(json.dumps(_with_stage(stage, fixtures)))
+        commands = preset(spec, "migrate")
+        argvs = [*commands.before, commands.main, *commands.then]
+        shown = "<br>".join(f"`{shlex.join(argv)}`" for argv in argvs)
+        lines.append(f"| `{stage}` | {shown} |")
+    lines += [
+        "",
+        "`loaddata` runs only where `fixtures` names some, here `fixtures/dev_data.json`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _with_stage(stage: Stage, fixtures: list[str]) -> dict[str, Any]:
+    waits = [{"containerName": "migrate", "condition": "SUCCESS"}]
+    return {
+        "serviceName": "crops",
+        "repository": "crops",
+        "stage": stage,
+        "containers": {"migrate": {"fixtures": fixtures}, "web": {"dependsOn": waits}},
+        "publicEndpoint": {"containerName": "web", "containerPort": 8000},
+    }
+
+
+def _becomes(document: dict[str, Any]) -> str:
+    """The deployment that the example is compiled to, with names for the gate's programs."""
+    image = ImageConfig(
+        command=("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000"),
+        entrypoint=(),
+        architecture="amd64",
+    )
+    source = Source(
+        reference="ACCOUNT.dkr.ecr.REGION.amazonaws.com/crops-backend:lightgate-DIGEST",
+        config=image,
+    )
+    release = "20260102t030405z-0a1b2c3d-9f8e"
+    request = compile_deployment(parse_spec(json.dumps(document)), source, release, {})
+    programs = {gate.supervisor_source(): "SUPERVISOR", gate.waiter_source(): "WAITER"}
+    for container in request["containers"].values():
+        container["command"] = [programs.get(word, word) for word in container["command"]]
+    return _example(
+        "Lightsail starts all containers at once and knows no `dependsOn`, so it becomes this.\n"
+        "SUPERVISOR and WAITER stand for the gate's programs, which travel as source text; the\n"
+        "command of `web` comes from the image.",
+        request,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gate.programs import INTERPRETERS
+from tests.lightsail.emulator import Emulator
+from tests.lightsail.images import push_images
+from tests.lightsail.registry import Registry
+from tests.spec.carriers import Containers
+
+
+@pytest.fixture(params=list(INTERPRETERS))
+def any_python(request: pytest.FixtureRequest) -> str:
+    executable = INTERPRETERS[request.param]
+    if executable is None:
+        pytest.skip(f"Python {request.param} is not installed here")
+    return executable
+
+
+@pytest.fixture
+def containers() -> Iterator[Containers]:
+    containers = Containers()
+    yield containers
+    containers.close()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Registry]:
+    with Registry() as running:
+        push_images(running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_emulator(registry: Registry) -> Iterator[Emulator]:
+    # As long as a deployment takes on a busy machine, none is given up.
+    with Emulator("--registry", registry.url, switches={"activation_limit": "18000"}) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
+    """The shared emulator; the services of the test are deleted, so that none costs the next."""
+    yield shared_emulator
+    shared_emulator.delete_services()

@@ -1,0 +1,60 @@
+"""The reference page says what the schema, the presets and the compiler say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local import spec_reference
+from tests.spec.examples import FULL, GUIDE
+from tests.unit.builders import parse
+
+PAGE = spec_reference.PAGE.read_text("utf-8")
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert spec_reference.reference() == PAGE, "run make docs"
+    assert spec_reference.main(["--check"]) == 0
+
+
+def test_an_old_page_is_noticed_and_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    old = tmp_path / "docs/spec.md"
+    old.write_text("old")
+    monkeypatch.setattr(spec_reference, "PAGE", old)
+    monkeypatch.setattr(spec_reference, "_ROOT", tmp_path)
+
+    assert spec_reference.main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/spec.md is old: run make docs\n"
+    assert spec_reference.main([]) == 0
+    assert old.read_text("utf-8") == PAGE
+
+
+def test_every_spec_on_the_page_is_valid() -> None:
+    blocks = [json.loads(found) for found in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+    specs = [block for block in blocks if "repository" in block]
+
+    assert specs[:2] == [GUIDE, FULL]
+    assert len(specs) == 3
+    for spec in specs:
+        parse(spec)
+
+
+def test_every_link_within_the_page_leads_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+
+    links = re.findall(r"\]\(#([^)]*)\)", PAGE)
+
+    assert links
+    assert set(links) <= headings
+
+
+def test_every_row_of_a_table_has_its_columns() -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE):
+        assert len({re.sub(r"`[^`]*`", "", row).count("|") for row in table.splitlines()}) == 1
