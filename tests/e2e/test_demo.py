@@ -77,9 +77,11 @@ def test_the_snapshot_is_there_before_the_first_migration_begins(report: Any) ->
 def test_the_stages_come_in_the_order_of_the_state_machine(report: Any) -> None:
     way = ["Admit", "TakeSnapshot", "Deploy", "CheckDeployment", "Settle", "PublishOutcome"]
 
-    assert [
-        [stage["name"] for stage in release["stages"]] for release in report["releases"]
-    ] == [[*way, "PruneSnapshots"], [*way, "PruneSnapshots"], way]
+    assert [[stage["name"] for stage in release["stages"]] for release in report["releases"]] == [
+        [*way, "PruneSnapshots"],
+        [*way, "PruneSnapshots"],
+        way,
+    ]
 
 
 def test_what_is_not_a_terminal_gets_plain_lines(
