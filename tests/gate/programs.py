@@ -18,7 +18,7 @@ from typing import Any
 from lightgate import gate
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
-DEADLINE = 15.0
+DEADLINE = 40.0
 
 
 def _other_interpreters() -> Iterator[tuple[str, str | None]]:

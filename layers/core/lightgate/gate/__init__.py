@@ -9,6 +9,7 @@ import ast
 import builtins
 import io
 import keyword
+import re
 import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from importlib.resources import files
 from string import ascii_lowercase
 from typing import Any
 
+_FOR_CHECKERS = ("if TYPE_CHECKING:", "TYPE_CHECKING = ", "from __future__ ")
+_COMPOUND = ("if", "elif", "else", "while", "for", "try", "except", "finally", "with", "def",
+             "class", "@")  # fmt: skip
 _BETWEEN_WORDS = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.FSTRING_START)
 
 
@@ -77,9 +81,9 @@ type _Edit = tuple[int, int, str]
 
 def _without_annotations(text: str) -> str:
     """Cut them out; also the block in which only type checkers import what they need."""
-    place = _places(text)
+    tree, place = ast.parse(text), _places(text)
     edits: list[_Edit] = []
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.arg) and node.annotation:
             edits.append((place(node)[0] + len(node.arg), place(node.annotation)[1], ""))
         elif isinstance(node, ast.FunctionDef) and node.returns:
@@ -87,8 +91,9 @@ def _without_annotations(text: str) -> str:
             edits.append((text.rindex(" ->", 0, begin), end, ""))
         elif isinstance(node, ast.AnnAssign) and node.value:
             edits.append((place(node.target)[1], place(node.annotation)[1], ""))
-        elif (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING") or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TYPE_CHECKING") or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
-            edits.append((*place(node), ""))
+    for statement in tree.body:
+        if text.startswith(_FOR_CHECKERS, place(statement)[0]):
+            edits.append((*place(statement), ""))
     return _edited(text, edits)
 
 
@@ -96,7 +101,7 @@ def _with_short_names(text: str) -> str:
     """Rename what is local to one function and cannot be meant by anything outside of it."""
     tree, place = ast.parse(text), _places(text)
     named = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
-    outside = {*dir(builtins), *keyword.kwlist, *named, *_module_names(tree)}
+    outside = {*dir(builtins), *keyword.kwlist, *_module_names(tree)}
     edits: list[_Edit] = []
     for function in _outermost_functions(tree):
         nodes = list(ast.walk(function))
@@ -105,8 +110,8 @@ def _with_short_names(text: str) -> str:
         handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler) and node.name]
         inner = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
         local = {node.id for node in used if not isinstance(node.ctx, ast.Load)}
-        local |= {node.arg for node in arguments} | {node.name or "" for node in handlers}
-        local -= outside | inner
+        local |= {node.name or "" for node in handlers} | {node.arg for node in arguments}
+        local -= outside | inner | (named & {node.arg for node in arguments})
         free = (n for n in _short_names() if n not in outside | inner | {u.id for u in used})
         by_use = Counter([*(n.id for n in used), *(a.arg for a in arguments)])
         short = {name: next(free) for name in sorted(local, key=lambda n: (-by_use[n], n))}
@@ -122,15 +127,13 @@ def _with_short_names(text: str) -> str:
 
 
 def _module_names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            yield node.name
-        elif isinstance(node, ast.alias):
-            yield node.asname or node.name
     for statement in tree.body:
-        for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
-            if isinstance(node, ast.Name):
-                yield node.id
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            yield statement.name
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in statement.names)
+        else:
+            yield from (node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
 
 
 def _outermost_functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
@@ -166,22 +169,36 @@ def _edited(text: str, edits: list[_Edit]) -> str:
 
 
 def _without_blanks(text: str) -> str:
-    out: list[str] = []
+    """One blank a level, none within a line, and a line for what may share it."""
+    lines: list[tuple[int, str]] = [(0, "")]
     depth, last = 0, tokenize.NEWLINE
     for kind, word in _tokens(text):
         if kind in (tokenize.INDENT, tokenize.DEDENT):
             depth += 1 if kind == tokenize.INDENT else -1
         elif kind == tokenize.NEWLINE:
-            out.append("\n")
             last = kind
         elif kind not in (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER):
+            above, line = lines[-1]
             if last == tokenize.NEWLINE:
-                out.append(" " * depth)
-            elif last in _BETWEEN_WORDS and kind in _BETWEEN_WORDS:
-                out.append(" ")
-            out.append(word)
+                follows = above == depth and not {word, _first_word(line)}.intersection(_COMPOUND)
+                if follows and line:
+                    lines[-1] = (depth, f"{line};{word}")
+                else:
+                    lines.append((depth, word))
+            else:
+                gap = " " if last in _BETWEEN_WORDS and kind in _BETWEEN_WORDS else ""
+                lines[-1] = (above, line + gap + word)
             last = kind
-    return "".join(out)
+    for index in range(len(lines) - 2, 0, -1):
+        (above, head), (depth, body) = lines[index], lines[index + 1]
+        below = lines[index + 2][0] if index + 2 < len(lines) else 0
+        if head[-1:] == ":" and depth > above >= below and _first_word(body) not in _COMPOUND:
+            lines[index : index + 2] = [(above, head + body)]
+    return "".join(" " * depth + line + "\n" for depth, line in lines if line)
+
+
+def _first_word(line: str) -> str:
+    return "@" if line[:1] == "@" else re.split(r"\W", line, maxsplit=1)[0]
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str]]:

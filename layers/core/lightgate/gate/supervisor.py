@@ -656,7 +656,7 @@ class Helper(Child):
         self.channel.setblocking(False)
         self.stdin = theirs.fileno()
         with theirs:
-            argv = [*manage, "shell", "-v", "0", *settings_options(command[len(manage) :])]
+            argv = [*manage, "shell", "-v", "0", *settings_options(command)]
             self.start([*argv, "-c", config["helper"]], {})
         who = {key: config[key] for key in ("release", "container", "command")}
         self.say(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
@@ -683,7 +683,10 @@ class Helper(Child):
             self.heard_of_it = time.monotonic()
             for secret in self.gate.config["secrets"]:
                 line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
-            message = json.loads(line)
+            try:
+                message = dict(json.loads(line))
+            except (TypeError, ValueError):
+                continue  # the app itself has written there
             if "event" in message:
                 self.gate.tell(message.pop("event"), **message)
             elif "do" in message:

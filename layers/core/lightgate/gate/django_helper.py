@@ -1,0 +1,724 @@
+"""Reads an app's pending migrations inside its own settings, and holds the lock while they run.
+
+    <the app's manage.py> shell -v 0 -c SOURCE
+
+Standard input is a socket to the supervisor: JSON objects, one a line, both ways. Ours are an
+`event` to tell, a `beat`, or what the supervisor is to `do`. Standard output is the app's, whose
+settings may print. Standard library and the app's Django only: Python 3.8, Django 4.2 and later.
+"""
+
+# ruff: noqa: ANN401, S608, SIM905 - Django has no types; the names in our SQL are our own
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import time
+
+from django.core.management import get_commands, load_command_class  # type: ignore[import-untyped]
+from django.db import Error, connections, transaction  # type: ignore[import-untyped]
+from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
+from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
+
+TYPE_CHECKING = False  # type checkers take it for True
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+BEAT = 0.5  # seconds between two signs of life
+SETTLE = 10  # seconds for a database to end what a stopped command had begun
+EVENT_LIMIT = 6500  # characters of the migrations in an event
+TABLE = "lightgate_attempt"
+NAMESPACE = 1279743045  # of our advisory locks: "LGTE"
+
+
+def main() -> None:
+    supervisor = Supervisor()
+    try:
+        Helper(supervisor).work()
+    except Shut as shut:
+        supervisor.say(do="fail", cause=shut.cause, error=shut.error, **shut.more)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and says why
+        cause = "database" if isinstance(error, Error) else "django"
+        supervisor.say(do="fail", cause=cause, error=words(error))
+
+
+class Shut(Exception):  # noqa: N818
+    """Why the gate stays shut. Until the command was run, the database is as it was."""
+
+    def __init__(self, cause: str, error: str, database: str = "unchanged", **more: Any) -> None:
+        self.cause, self.error, self.more = cause, error, {"database": database, **more}
+
+
+class Supervisor:
+    """The other end of standard input."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+
+    def say(self, **message: Any) -> None:
+        data = json.dumps(message, default=str).encode() + b"\n"
+        try:
+            while data:
+                data = data[os.write(0, data) :]
+        except OSError:
+            os._exit(1)  # nobody is left to work for
+
+    def hear(self, seconds: float | None) -> dict[str, Any] | None:
+        """What it says within that time, or a sign of life of ours."""
+        while b"\n" not in self.heard:
+            if not select.select([0], [], [], seconds)[0]:
+                self.say(beat=1)
+                return None
+            data = os.read(0, 65536)
+            if not data:
+                os._exit(1)
+            self.heard += data
+        line, _, self.heard = self.heard.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+
+class Helper:
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.config: dict[str, Any] = supervisor.hear(None) or {}
+        self.who = (self.config["release"], self.config["container"])
+        self.permitted: str | None = None
+        self.is_named = False
+        try:
+            self.arguments = read_arguments(self.config["command"], self.config["manage"])
+            self.alias = getattr(self.arguments, "database", None) or self.config["database"]
+            self.work_connection = connections[self.alias]
+            self.prepare_connection()
+            self.lock_connection = self.work_connection.copy()
+            self.engine: dict[str, str] = ENGINES.get(self.work_connection.vendor, {})
+        except Exception as error:
+            raise Shut("settings", words(error)) from error
+
+    def prepare_connection(self) -> None:
+        """Without a pool, whose connections outlive what is set for them, and without patience."""
+        options = self.work_connection.settings_dict["OPTIONS"]
+        options.pop("pool", None)
+        if self.work_connection.vendor in ("postgresql", "mysql"):
+            options.setdefault("connect_timeout", 5)
+
+    def work(self) -> None:
+        self.reach()
+        plan = self.read_plan()
+        self.tell("plan", **plan.told(), **self.policy())
+        found = self.find_attempt()
+        if plan.is_done(found):
+            return self.open(plan)
+        self.judge(plan, found, is_locked=False)
+        self.ask(plan)
+        notes = self.take_lock()
+        # Another node may have done it meanwhile, or a part of it.
+        plan = self.read_plan()
+        found = self.find_attempt()
+        if plan.is_done(found):
+            return self.open(plan)
+        self.judge(plan, found, is_locked=True)
+        self.ask(plan)
+        environment, notes["lockTimeout"] = self.choose_environment(plan)
+        notes["recorded"] = self.record_start(plan, found)
+        self.tell("locked", **notes)
+        self.supervisor.say(do="run", **environment)
+        return self.stand_by(plan)
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self.supervisor.say(event=event, **fields)
+
+    def open(self, plan: Plan) -> None:
+        self.release()
+        self.supervisor.say(do="open", schema=plan.schema)
+
+    # The database
+
+    def reach(self) -> None:
+        """Wait until the database answers."""
+        began, told = time.monotonic(), ""
+        while True:
+            try:
+                self.work_connection.ensure_connection()
+                self.work_connection.set_autocommit(True)
+                break
+            except Exception as error:
+                reason, why = read_refusal(error)
+                self.work_connection.close()
+                if type(error).__name__ == "ImproperlyConfigured":
+                    raise Shut("settings", why) from error
+            if reason != told:
+                told = reason
+                self.tell("database", state="down", reason=reason, error=why)
+            # Nobody mends a password or a name by waiting; but one who sets the database up may.
+            patience = self.config["databaseTimeoutSeconds"]
+            if time.monotonic() - began > (patience if reason == "unreachable" else patience / 6):
+                raise Shut("database", f"{reason}: {why}")
+            self.supervisor.hear(BEAT)
+        if told:
+            self.tell("database", state="up", seconds=since(began))
+
+    def rows(self, sql: str, values: Any = None, connection: Any = None) -> list[Any]:
+        with (connection or self.work_connection).cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def sessions(self, which: str) -> list[dict[str, Any]]:
+        """Who is in the way; of other roles' sessions PostgreSQL does not tell the age."""
+        sql = self.engine.get(which)
+        found = self.rows(sql) if sql else []
+        return [{"pid": pid, "application": who, "seconds": s} for pid, who, s in found[:10]]
+
+    def busy(self) -> list[dict[str, Any]]:
+        """The sessions of a command of ours: a free lock does not mean that nothing migrates.
+
+        A pooler keeps connections when their client has gone, with the name of the last one.
+        """
+        is_pooled = False
+        if self.work_connection.vendor == "postgresql":
+            pid = self.rows("SELECT pg_backend_pid()")[0][0]
+            is_pooled = pid != self.work_connection.connection.info.backend_pid
+        return self.sessions("busy in a pool" if is_pooled else "busy")
+
+    # The plan
+
+    def read_plan(self) -> Plan:
+        if get_commands()["migrate"] != "django.core":
+            return Plan()
+        try:
+            return Plan.read(self.work_connection, self.arguments)
+        except Error:
+            raise
+        except Exception as error:
+            raise Shut("plan", words(error)) from error
+
+    def policy(self) -> dict[str, Any]:
+        return {key: self.config[key] for key in ("policy", "allowDestructive")}
+
+    def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
+        """Whether this plan may be applied, as far as policy and earlier attempts are concerned."""
+        state = found and found["state"]
+        if found and state == "failed":
+            why = f"this release has failed already and is not run again: {found['error']}"
+            raise Shut("attempt", why, found["database"], migration=found.get("migration"))
+        # Under the lock nobody can be at it any more. A migration that was committed but not
+        # recorded would be run twice; it shows as a schema that changed without a record.
+        if found and state == "started" and is_locked and plan.migrations != []:
+            changed = plan.applied != found["applied"], found["schema"] != self.fingerprint()
+            if changed == (False, True) or not found["again"]:
+                why = f"an attempt of this release began at {found['at']} and never ended"
+                raise Shut("attempt", why, "part-way" if any(changed) else "not known")
+        blocked = plan.named("contract", "unknown")
+        if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
+            self.tell("refused", hash=plan.hash, operations=blocked[:50])
+            raise Shut("refused", "policy: " + "; ".join(blocked)[:400])
+
+    def ask(self, plan: Plan) -> None:
+        """Nothing is applied unless the supervisor has permitted this very plan."""
+        if plan.migrations != [] and self.permitted != plan.hash:
+            self.supervisor.say(do="permit", hash=plan.hash)
+            while self.permitted != plan.hash:
+                self.permitted = (self.supervisor.hear(BEAT) or {}).get("permitted")
+
+    # The lock
+
+    def take_lock(self) -> dict[str, Any]:
+        """Wait until the lock is ours, and nobody who should have held it is left."""
+        vendor = self.work_connection.vendor
+        if not self.engine:
+            return {"lock": None, "why": self.do_without("lock", f"none is known for {vendor}")}
+        began, limit = time.monotonic(), self.config["waitSeconds"]
+        is_ours, why = False, ""
+        told: list[Any] = []
+        while True:
+            holder: list[dict[str, Any]] = []
+            try:
+                if is_ours:
+                    self.keep_lock()
+                is_ours = is_ours or self.try_lock()
+                holder = self.busy() if is_ours else self.sessions("holder")
+                if is_ours and not holder:
+                    return {"lock": vendor if self.engine["take"] != "SELECT 1" else None,
+                            "seconds": since(began)}  # fmt: skip
+            except Error as error:  # the database restarts, or a limit of the role has struck
+                is_ours, why = False, words(error)
+                self.lock_connection.close()
+                self.work_connection.close()
+                self.reach()
+            else:
+                why = "a session of an earlier attempt" if is_ours else "held by another gate"
+            if limit is not None and since(began) > limit:
+                raise Shut("lock", f"not free after {limit} s: {why} {json.dumps(holder)}"[:500])
+            if [why, *(one["pid"] for one in holder)] != told:
+                told = [why, *(one["pid"] for one in holder)]
+                self.tell("waiting", **{"for": ["lock"], "why": why, "holder": holder})
+            self.supervisor.hear(BEAT)
+
+    def try_lock(self) -> bool:
+        """Without leaving a transaction open: those who wait must not use up a pool."""
+        lock, is_postgres = self.lock_connection, self.lock_connection.vendor == "postgresql"
+        lock.ensure_connection()
+        lock.set_autocommit(not is_postgres)
+        if is_postgres:
+            # Any stricter level keeps a snapshot, for which CREATE INDEX CONCURRENTLY would wait.
+            self.rows("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", None, lock)
+            mine = dict(NO_LIMIT, **GONE_SOON, application_name="lightgate gate %s %s" % self.who)
+            sql = "SELECT set_config(name, %s, true) FROM pg_settings WHERE name = %s"
+            for name, value in mine.items():
+                self.rows(sql, [str(value)[:63], name], lock)
+        if self.rows(self.engine["take"], None, lock)[0][0]:
+            return True
+        if is_postgres:
+            lock.rollback()
+        return False
+
+    def keep_lock(self) -> None:
+        rows = self.rows(self.engine["keep"], None, self.lock_connection) if self.engine else [[1]]
+        if not rows[0][0]:
+            raise Error("the lock was lost")
+
+    def release(self) -> None:
+        if self.lock_connection.connection and self.lock_connection.is_usable():
+            self.lock_connection.rollback()  # a pooler would close what is left in the middle
+        self.lock_connection.close()
+
+    def do_without(self, cause: str, why: str) -> str:
+        if self.config["requireLock"]:
+            raise Shut(cause, f"{why}; requireLock forbids to go on")
+        return why
+
+    def choose_environment(self, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+        """For the command: a name for its sessions; limits for it, where they do what they should.
+
+        A limit for locks also meets row locks and leaves an invalid index behind one that is made
+        concurrently, so it is only for plans that are undone as a whole and change no data. A
+        pooler refuses it, and the settings' own options replace it silently: it is tried first.
+        """
+        if self.work_connection.vendor != "postgresql":
+            return {"environment": {}, "options": {}, "retry": False}, {"seconds": None}
+        limits = dict(GONE_SOON, client_connection_check_interval=500)
+        proof = "client_connection_check_interval"
+        why: str | None = "not all atomic, or not only schema"
+        if plan.migrations and plan.is_atomic and not plan.named("data", "unknown"):
+            proof, why = "lock_timeout", None
+            limits[proof] = round(self.config["lockTimeoutSeconds"] * 1000)
+        known = {row[0] for row in self.rows("SELECT name FROM pg_settings")}
+        mine = ["-c %s=%s" % item for item in limits.items() if item[0] in known]
+        # What the user has set comes later, and so prevails.
+        options = {"PGOPTIONS": " ".join([*mine, os.environ.get("PGOPTIONS", "")]).strip()}
+        name = {"PGAPPNAME": ("lightgate:%s:%s" % self.who)[:63]}
+        shown = self.probe(dict(name, **options), proof)
+        works = shown[1:] == [str(limits[proof])]
+        if not works:
+            why = why or "a pooler, the environment or the settings set options of their own"
+            shown = self.probe(name, proof)
+        self.is_named = shown[:1] == [name["PGAPPNAME"]]
+        seconds = limits[proof] / 1000 if works and not why else None
+        run = {"environment": name, "options": options if works else {}, "retry": bool(seconds)}
+        return run, {"seconds": seconds, "why": why, "named": self.is_named}
+
+    def probe(self, environment: dict[str, str], setting: str) -> list[str]:
+        """What a command with this environment would find set."""
+        before = {key: os.environ.get(key) for key in environment}
+        os.environ.update(environment)
+        connection = self.work_connection.copy()
+        try:
+            sql = "SELECT current_setting('application_name'), setting FROM pg_settings"
+            sql += " WHERE name = %s"
+            return list(self.rows(sql, [setting], connection)[0])
+        except Exception:  # noqa: BLE001 - what does not work is not used
+            return []
+        finally:
+            connection.close()
+            for key, value in before.items():
+                os.environ.pop(key)
+                if value is not None:
+                    os.environ[key] = value
+
+    # The attempt
+
+    def find_attempt(self) -> dict[str, Any] | None:
+        try:
+            if not self.has_table():
+                return None
+            sql = f"SELECT state, detail FROM {TABLE} WHERE release_id = %s AND container = %s"
+            for state, detail in self.rows(sql, self.who):
+                return {**json.loads(detail), "state": state}
+        except Error:
+            if not self.work_connection.is_usable():
+                raise
+        return None
+
+    def has_table(self) -> bool:
+        with self.work_connection.cursor() as cursor:
+            return TABLE in self.work_connection.introspection.table_names(cursor)
+
+    def record_start(self, plan: Plan, found: dict[str, Any] | None) -> bool:
+        self.attempt = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "tries": (found["tries"] if found else 0) + 1,
+            "plan": plan.hash,
+            # Whether it may be done again should it not come to an end.
+            "again": plan.is_atomic and self.is_named,
+            "applied": plan.applied,
+            "schema": self.fingerprint(),
+        }
+        if found and found["state"] == "started":
+            self.attempt.update({key: found[key] for key in ("applied", "schema")})
+        try:
+            if not self.has_table():
+                self.rows(CREATE_TABLE)
+            self.record("started")
+        except Error as error:
+            self.do_without("record", f"the attempt cannot be recorded: {words(error)}")
+            return False
+        return True
+
+    def record(self, state: str) -> None:
+        with transaction.atomic(using=self.alias):
+            self.rows(f"DELETE FROM {TABLE} WHERE release_id = %s AND container = %s", self.who)
+            values = [*self.who, state, json.dumps(self.attempt)]
+            self.rows(f"INSERT INTO {TABLE} VALUES (%s, %s, %s, %s)", values)
+
+    def stand_by(self, plan: Plan) -> None:
+        """Beside the command: keep the lock, and see who keeps the command waiting."""
+        seen: list[dict[str, Any]] = []
+        while True:
+            message = self.supervisor.hear(BEAT)
+            if message and message["do"] == "end":
+                return self.record_end(plan, message)
+            if message:
+                told = {"for": ["database lock"], "holder": seen, "try": message["try"]}
+                self.tell("waiting", **told)
+                continue
+            try:
+                self.keep_lock()
+            except Exception as error:
+                raise Shut("lock", f"lost: {words(error)}", "not known") from error
+            try:
+                now = self.sessions("blockers")
+            except Error:
+                self.work_connection.close()  # a limit of the role; the next look connects again
+                continue
+            if now and [one["pid"] for one in now] != [one["pid"] for one in seen]:
+                self.tell("waiting", **{"for": ["database lock"], "holder": now})
+            seen = now or seen
+
+    def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
+        self.reach()
+        until = time.monotonic() + SETTLE
+        while not end["ok"] and self.busy() and time.monotonic() < until:
+            self.supervisor.hear(BEAT)
+        after = self.read_plan()
+        pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
+        if pending:
+            end["error"] = "still to be applied: " + ", ".join(pending)[:400]
+        is_good = end["ok"] and not pending
+        database = self.compare(plan, after) if end["ran"] else "unchanged"
+        self.attempt.update(end, database=database)
+        try:
+            self.record("succeeded" if is_good else "failed")
+            recorded = True
+        except Error:
+            recorded = False
+        result = {"schema": after.schema, "database": database, "recorded": recorded}
+        self.release()
+        self.supervisor.say(do="ended", error=None if is_good else end["error"], **result)
+
+    def compare(self, before: Plan, after: Plan) -> str:
+        """What a failure has left. `unchanged` needs proof; MySQL's DDL commits by itself."""
+        schema = self.fingerprint()
+        if before.migrations is None or after.migrations is None:
+            return "not known"
+        if after.applied != self.attempt["applied"] or schema != self.attempt["schema"]:
+            return "part-way"
+        can = self.work_connection.features.can_rollback_ddl
+        return "unchanged" if before.is_atomic and can and not self.busy() else "not known"
+
+    def fingerprint(self) -> str | None:
+        """The schema, as PostgreSQL has it: a migration may be committed and not yet recorded."""
+        return str(self.rows(FINGERPRINT)[0][0]) if "blockers" in self.engine else None
+
+
+class Plan:
+    """The pending migrations, without anything being executed."""
+
+    migrations: list[dict[str, Any]] | None = None  # None: not known
+    hash = "unknown"
+    applied = ""
+    is_atomic = False
+    leaves: Sequence[str] = ()
+    schema: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, connection: Any, arguments: Any) -> Plan:
+        plan = cls()
+        executor = MigrationExecutor(connection)
+        graph, applied = executor.loader.graph, executor.loader.applied_migrations
+        ends = [
+            key
+            for key in graph.nodes
+            if key in applied
+            and not any(
+                n.key[0] == key[0] and n.key in applied for n in graph.node_map[key].children
+            )
+        ]
+        steps = executor.migration_plan(find_targets(executor.loader, arguments))
+        state = executor.loader.project_state(ends) if steps else None
+        created: set[tuple[str, str]] = set()
+        plan.migrations = [describe(step, state, created) for step in steps]
+        plan.is_atomic = all(one["atomic"] for one in plan.migrations)
+        plan.hash = digest([connection.alias, plan.migrations])
+        plan.applied = digest(sorted(map(list, applied)))
+        plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
+        plan.schema = sorted(map(".".join, ends))
+        return plan
+
+    def is_done(self, found: dict[str, Any] | None) -> bool:
+        """Whether there is nothing to do. Without a plan only a success on record shows it."""
+        state = found and found["state"]
+        if self.migrations is None:
+            return state == "succeeded"
+        return not self.migrations and state in (None, "succeeded")
+
+    def named(self, *classes: str) -> list[str]:
+        """The operations of these classes."""
+        if self.migrations is None:
+            return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
+        return [
+            f"{migration['name']}: {what} ({label})"
+            for migration in self.migrations
+            for label, what in migration["operations"]
+            if label in classes
+        ]
+
+    def told(self) -> dict[str, Any]:
+        """For an event, which has little room: what is additive is left out first."""
+        shown = list(self.migrations or [])
+        if len(json.dumps(shown)) > EVENT_LIMIT:
+            shown = [
+                dict(one, operations=[o for o in one["operations"] if o[0] != "additive"])
+                for one in shown
+            ]
+        label = "unknown" if self.migrations is None else worst(one["class"] for one in shown)
+        count = None if self.migrations is None else len(self.migrations)
+        return {"hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
+                "leaves": self.leaves, "migrations": shown}  # fmt: skip
+
+
+def read_arguments(command: list[str], manage: list[str]) -> Any:
+    """The arguments of `migrate`, read as it reads them itself."""
+    call = [*manage, "migrate"]
+    for start in range(len(command)):
+        end = start + len(call)
+        if command[start:end] == call:
+            migrate = load_command_class("django.core", "migrate")
+            return migrate.create_parser("manage.py", "migrate").parse_known_args(command[end:])[0]
+    return None
+
+
+def find_targets(loader: Any, arguments: Any) -> list[Any]:
+    """What the command is to reach, as it works that out itself."""
+    app, name = getattr(arguments, "app_label", None), getattr(arguments, "migration_name", None)
+    leaves = loader.graph.leaf_nodes()
+    if not app:
+        return list(leaves)
+    if not name:
+        return [key for key in leaves if key[0] == app]
+    if name == "zero":
+        return [(app, None)]
+    key = (app, loader.get_migration_by_prefix(app, name).name)
+    if key not in loader.graph.nodes and key in loader.replacements:
+        key = loader.replacements[key].replaces[-1]
+    return [key]
+
+
+# What an operation means for the release that is still serving. `additive`: it can go on reading
+# and writing. `contract`: it may break. `data`: rows change. `unknown` is never taken for safe.
+# Only Django's own classes are known; a subclass may do anything.
+ORDER = ["additive", "data", "contract", "unknown"]
+DJANGOS = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
+ADDITIVE = (
+    "CreateModel AddIndex AddIndexConcurrently RenameIndex AlterModelOptions AlterModelManagers "
+    "AlterModelTableComment AlterConstraint ValidateConstraint CreateCollation CreateExtension "
+    "BloomExtension BtreeGinExtension BtreeGistExtension CITextExtension CryptoExtension "
+    "HStoreExtension TrigramExtension UnaccentExtension"
+).split()
+# Without an index or with a new constraint, old queries may time out and old writes be refused.
+CONTRACT = (
+    "RemoveField DeleteModel RenameField RenameModel AlterModelTable RemoveIndex AddConstraint "
+    "RemoveIndexConcurrently AddConstraintNotValid RemoveConstraint RemoveCollation "
+    "AlterUniqueTogether AlterIndexTogether AlterOrderWithRespectTo"
+).split()
+# Arguments of a field that the database does not see.
+UNSEEN = (
+    "blank choices help_text verbose_name default validators error_messages editable related_name "
+    "related_query_name on_delete limit_choices_to db_comment auto_now auto_now_add upload_to "
+    "storage max_length"
+).split()
+WIDER = [
+    ("CharField", "TextField"),
+    ("SmallIntegerField", "IntegerField"),
+    ("IntegerField", "BigIntegerField"),
+    ("AutoField", "BigAutoField"),
+]
+
+
+def describe(step: tuple[Any, bool], state: Any, created: set[Any]) -> dict[str, Any]:
+    migration, is_backwards = step
+    app, operations = migration.app_label, []
+    for operation in migration.operations:
+        what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
+        try:
+            label = "contract" if is_backwards else classify(operation, app, state, created)
+            operation.state_forwards(app, state)
+        except Exception:  # noqa: BLE001 - the app's own operations
+            label = "unknown"
+        name = ".".join(one for one in what if isinstance(one, str))
+        operations.append([label, f"{type(operation).__name__} {name}".strip()])
+    return {
+        "name": f"{app}.{migration.name}",
+        "class": worst(label for label, _ in operations),
+        "atomic": migration.atomic is True,
+        "operations": operations,
+    }
+
+
+def classify(operation: Any, app: str, state: Any, created: set[Any]) -> str:
+    kind = type(operation)
+    name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
+    subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
+    model = (app, str(next((s for s in subjects if s), "")).lower())
+    if name == "SeparateDatabaseAndState":
+        state, labels = state.clone(), []
+        for inner in operation.database_operations:
+            labels.append(classify(inner, app, state, created))
+            inner.state_forwards(app, state)
+        return worst(labels)
+    if name == "RunPython":
+        return "data"
+    if name == "CreateModel":
+        created.add(model)
+    if name == "RenameModel" and model in created:
+        created.add((app, operation.new_name.lower()))
+    if name in ADDITIVE:
+        return "additive"
+    if name in CONTRACT or name in ("AddField", "AlterField"):
+        # The serving release does not know a table that comes with this very plan.
+        is_safe = model in created
+        if name == "AddField":
+            is_safe = is_safe or adds_safely(operation.field)
+        if name == "AlterField":
+            fields = state.models[model].fields
+            is_safe = is_safe or widens(fields[operation.name], operation.field)
+        return "additive" if is_safe else "contract"
+    return "unknown"
+
+
+def adds_safely(field: Any) -> bool:
+    """Whether old code can insert rows: Django drops a mere `default` from the new column."""
+    if field.many_to_many:
+        return True
+    has_default = getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+    return (field.null or has_default) and not field.unique
+
+
+def widens(old: Any, new: Any) -> bool:
+    """Whether the column takes all that it took."""
+    kinds = (type(old), type(new))
+    if not all(kind.__module__.startswith("django.db.models.") for kind in kinds):
+        return False
+    if kinds[0] is not kinds[1] and tuple(kind.__name__ for kind in kinds) not in WIDER:
+        return False
+    was, now = old.deconstruct()[3], new.deconstruct()[3]
+    for key in {*was, *now} - set(UNSEEN):
+        is_relaxed = key in ("null", "db_index", "db_default") and now.get(key) not in (None, False)
+        if was.get(key) != now.get(key) and not is_relaxed:
+            return False
+    return new.max_length is None or (old.max_length or new.max_length + 1) <= new.max_length
+
+
+def worst(labels: Any) -> str:
+    return max(labels, key=ORDER.index, default=ORDER[0])
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
+
+
+def since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def words(error: BaseException) -> str:
+    kind = type(error)
+    text = " ".join(str(error).split())
+    return f"{kind.__module__}.{kind.__name__}: {text}"[:500].replace("builtins.", "", 1)
+
+
+def read_refusal(error: BaseException) -> tuple[str, str]:
+    """Why the database does not let us in, from the driver's words: a code it seldom gives."""
+    why = words(error)
+    number = error.args[0] if error.args else None
+    if number in (1044, 1045, 1698) or "authentication failed" in why or "pg_hba.conf" in why:
+        return "not allowed", why
+    if number == 1049 or (why.endswith("does not exist") and "FATAL" in why):
+        return "no such database", why
+    return "unreachable", why
+
+
+CREATE_TABLE = f"""CREATE TABLE {TABLE} (release_id varchar(128) NOT NULL,
+container varchar(128) NOT NULL, state varchar(16) NOT NULL, detail text NOT NULL,
+PRIMARY KEY (release_id, container))"""
+# A node that was cut off must not keep the lock, nor a limit of the role end it.
+GONE_SOON = {
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 2,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 13000,
+}
+NO_LIMIT = {
+    "idle_in_transaction_session_timeout": 0,
+    "statement_timeout": 0,
+    "transaction_timeout": 0,
+}
+PG_SESSION = """SELECT a.pid, a.application_name,
+extract(epoch FROM clock_timestamp() - a.xact_start)::int FROM pg_stat_activity a """
+PG_BUSY = f"""{PG_SESSION} WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+AND a.application_name LIKE 'lightgate:%'"""
+MY_SESSION = "SELECT id, user, time FROM information_schema.processlist WHERE "
+MY_LOCK = "left(concat('lightgate:', database()), 64)"
+ENGINES = {
+    "postgresql": {
+        "take": f"SELECT pg_try_advisory_xact_lock({NAMESPACE}, 1)",
+        "keep": "SELECT 1",
+        "holder": f"""{PG_SESSION} JOIN pg_locks l USING (pid) WHERE l.locktype = 'advisory'
+AND l.classid = {NAMESPACE} AND l.objid = 1 AND l.granted AND a.datname = current_database()
+AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        "busy": PG_BUSY,
+        "busy in a pool": f"{PG_BUSY} AND a.state <> 'idle'",
+        "blockers": f"""{PG_SESSION} WHERE a.pid IN (SELECT unnest(pg_blocking_pids(w.pid))
+FROM pg_stat_activity w WHERE w.datname = current_database()
+AND w.application_name LIKE 'lightgate:%')""",
+    },
+    "mysql": {
+        "take": f"SELECT get_lock({MY_LOCK}, 0)",
+        "keep": f"SELECT is_used_lock({MY_LOCK}) = connection_id()",
+        "holder": f"{MY_SESSION} id = is_used_lock({MY_LOCK})",
+        "busy": f"""{MY_SESSION} db = database() AND id <> connection_id()
+AND info REGEXP '^ *(ALTER|CREATE|DROP|RENAME) '""",
+    },
+    "sqlite": {"take": "SELECT 1", "keep": "SELECT 1"},
+}
+FINGERPRINT = """SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (SELECT concat_ws(':', attrelid,
+relname, relkind, attname, atttypid, atttypmod, attnotnull, atthasdef) x FROM pg_attribute
+JOIN ours ON oid = attrelid UNION ALL SELECT concat(k.oid, pg_get_constraintdef(k.oid))
+FROM pg_constraint k JOIN ours ON ours.oid = conrelid) t"""
+FINGERPRINT = f"""WITH ours AS (SELECT oid, relname, relkind FROM pg_class WHERE relnamespace NOT IN
+(SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_|information_schema$)')
+AND relname !~ '^({TABLE}|django_migrations)') {FINGERPRINT}"""
+
+if __name__ != "lightgate.gate.django_helper":  # as it is when this is imported
+    main()

@@ -1,0 +1,46 @@
+"""Interpreters with an older Django or another driver, made once and kept.
+
+They stand in the directory that LIGHTGATE_VENVS names, by default build/venvs. Only the slow
+matrix makes them; the others take what is there.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gate.programs import INTERPRETERS
+
+DIRECTORY = Path(os.environ.get("LIGHTGATE_VENVS", "build/venvs")).resolve()
+PYMYSQL = "PyMySQL"
+
+
+def interpreter(version: str, django: str, *drivers: str) -> str:
+    """One of this Python and this Django, made when it is missing."""
+    base = INTERPRETERS[version]
+    if base is None:
+        pytest.skip(f"Python {version} is not installed here")
+    home = DIRECTORY / f"py{version}-django{django}-{'-'.join(drivers)}"
+    python = home / "bin/python"
+    if not (home / "ready").exists():
+        subprocess.run([base, "-m", "venv", "--clear", str(home)], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        ran = subprocess.run(
+            [*install, f"django=={django}.*", *drivers], capture_output=True, text=True, check=False
+        )
+        if ran.returncode:
+            pytest.skip(f"Django {django} cannot be installed here: {ran.stderr[-300:]}")
+        (home / "ready").touch()
+    return str(python)
+
+
+def mysql_interpreter() -> str:
+    """One that reaches MySQL: ours, or one that was made before."""
+    if importlib.util.find_spec("pymysql"):
+        return sys.executable
+    for ready in sorted(DIRECTORY.glob(f"*{PYMYSQL}/ready")):
+        return str(ready.parent / "bin/python")
+    pytest.skip("no driver for MySQL is installed (PyMySQL)")

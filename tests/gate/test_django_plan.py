@@ -1,0 +1,64 @@
+"""The gate of a Django app: it reads the plan first, and does only what is to be done."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.gate.programs import House, eventually, resident_kilobytes
+from tests.gate.projects import ADD_COLOUR, REMOVE_NAME, Project, Rows
+
+
+def test_what_is_pending_is_applied_once_and_on_record(
+    house: House, crops: Project, rows: Rows
+) -> None:
+    crops.migration(ADD_COLOUR)
+    migrate = crops.gate(house)
+    done = migrate.event("succeeded")
+    assert done["migrations"] == ["crops.0001_initial", "crops.0002_change"]
+    assert done["schema"] == ["crops.0002_change"]
+    assert rows.columns() == {"id", "name", "colour"}
+    assert [(release, state) for release, state, _ in rows.attempts()] == [
+        (done["release"], "succeeded")
+    ]
+    assert rows.locks() == 0
+
+
+def test_an_empty_plan_runs_nothing_and_touches_nothing(
+    house: House, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    again = crops.gate(house, command=["false"])
+    assert again.event("succeeded")["migrations"] == []
+    assert again.named("applying") == []
+    assert rows.tables() == {"crops_crop", "django_migrations"}
+
+
+def test_a_blocked_plan_applies_nothing(house: House, crops: Project, rows: Rows) -> None:
+    rows.begin()
+    name = crops.migration(REMOVE_NAME)
+    migrate = crops.gate(house, django={"policy": "block"}, release="r2")
+    assert migrate.event("refused")["operations"] == [f"{name}: RemoveField crop.name (contract)"]
+    assert migrate.event("failed")["cause"] == "refused"
+    assert rows.columns() == {"id", "name"}
+    allowed = crops.gate(house, django={"policy": "block", "allowDestructive": True}, release="r2")
+    assert allowed.event("succeeded")["migrations"] == [name]
+    assert allowed.event("plan")["allowDestructive"] is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_with_nothing_to_do_it_opens_soon_and_leaves_no_helper(
+    house: House, crops: Project, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows.begin()
+    began = time.monotonic()
+    gate = crops.gate(house)
+    gate.event("succeeded")
+    took = time.monotonic() - began
+    children = f"/proc/{gate.process.pid}/task/{gate.process.pid}/children"
+    eventually(lambda: Path(children).read_text() == "", "the helper stays")
+    size = resident_kilobytes(gate.process.pid)
+    with capsys.disabled():
+        print(f"\nnothing to migrate: open after {took:.2f} s; then {size} kB resident")
+    assert size <= 15 * 1024

@@ -1,0 +1,43 @@
+"""The helper in older Pythons and Djangos, and with the older driver."""
+
+from pathlib import Path
+
+import pytest
+
+from local.database import Database
+from tests.gate.environments import interpreter
+from tests.gate.programs import House
+from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, Project, Rows, postgres
+
+pytestmark = pytest.mark.slow
+MATRIX = [
+    ("3.8", "4.2", "psycopg2-binary"),
+    ("3.9", "4.2", "psycopg[binary]"),
+    ("3.10", "5.1", "psycopg2-binary"),
+    ("3.11", "5.2", "psycopg[binary]"),
+    ("3.12", "5.2", "psycopg2-binary"),
+    ("3.12", "6.0", "psycopg[binary]"),
+    ("3.13", "6.1", "psycopg2-binary"),
+]
+
+
+@pytest.mark.parametrize("versions", MATRIX, ids=lambda versions: "-".join(versions))
+def test_the_whole_way_with_other_versions(
+    house: House, database: Database, rows: Rows, tmp_path: Path, versions: tuple[str, ...]
+) -> None:
+    project = Project(tmp_path / "app", postgres(database), interpreter(*versions))
+    project.migration(CREATE, name="initial")
+    project.migration(ADD_COLOUR)
+    first = project.gate(house)
+    assert first.event("succeeded")["schema"] == ["crops.0002_change"]
+    assert first.event("locked")["lockTimeout"]["seconds"] == 2
+    assert project.gate(house, command=["false"]).event("succeeded")["migrations"] == []
+    project.migration(REMOVE_NAME)
+    blocked = project.gate(house, release="r2", django={"policy": "block"})
+    assert blocked.event("failed")["cause"] == "refused"
+    project.migration(HALF, atomic=False)
+    failed = project.gate(house, release="r3").event("failed")
+    assert failed["error"] == "django.db.utils.DataError: division by zero"
+    assert failed["database"] == "part-way"
+    assert project.gate(house, release="r3").event("failed")["cause"] == "attempt"
+    assert [state for _, state, _ in rows.attempts()] == ["succeeded", "failed"]
