@@ -12,9 +12,10 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -26,6 +27,10 @@ from local.lightsail.server import Server
 from local.lightsail.service_runner import Host
 from local.lightsail.store import StateError, Store
 from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
+from local.lightsail.usage import Meter
+
+if TYPE_CHECKING:
+    from local.lightsail.permissions import Permissions
 
 _LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
@@ -87,17 +92,34 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
     region = Region(options.region, options.account, host, switches)
     try:
         await store.attach(region, logs)
-        runner = web.AppRunner(Server(region).application(), access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        address, port = listener.getsockname()
-        print(json.dumps({"endpoint": f"http://{address}:{port}"}), flush=True)
-        await stopped.wait()
-        await runner.cleanup()
+        async with _permissions(options) as permissions:
+            application = Server(region, permissions).application()
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+            measuring = asyncio.create_task(Meter(region).run())
+            address, port = listener.getsockname()
+            print(json.dumps({"endpoint": f"http://{address}:{port}"}), flush=True)
+            await stopped.wait()
+            measuring.cancel()
+            await runner.cleanup()
     finally:
         store.close()
         await region.close()
         await images.close()
+
+
+@contextlib.asynccontextmanager
+async def _permissions(options: argparse.Namespace) -> AsyncIterator["Permissions | None"]:
+    """Who may do what, where an IAM was given."""
+    if options.iam is None:
+        yield None
+        return
+    from local.lightsail.permissions import Permissions  # boto3: half a second, only if needed
+
+    permissions = Permissions(options.iam, options.account)
+    async with permissions.open():
+        yield permissions
 
 
 def _now() -> datetime:
@@ -169,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
         "--registry",
         metavar="URL",
         help="the registry that plays ECR, e.g. http://127.0.0.1:4566",
+    )
+    add(
+        "--iam",
+        metavar="URL",
+        help="the IAM (MiniStack with AUTH=true) that is asked who calls and whether they may; "
+        "without it every signed request is allowed",
     )
     add(
         "--outside",

@@ -1,4 +1,4 @@
-"""CloudWatch Logs filter patterns for unstructured lines.
+"""CloudWatch Logs filter patterns: for unstructured lines here, for JSON in ``json_pattern``.
 
 All words must occur (``ERROR timeout``), quotes make a phrase, ``-word`` must not occur, of
 ``?word`` at least one must, and ``%expression%`` is a regular expression. Case matters.
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.lightsail.errors import invalid_input
+from local.lightsail.json_pattern import compile_json_pattern
 
 type Pattern = Callable[[str], bool]
 
@@ -28,8 +29,13 @@ def compile_pattern(text: str) -> Pattern:
     """Return a test for messages, or refuse the pattern."""
     if len(text) > _MAX_PATTERN:
         raise invalid_input(f"The filter pattern is longer than {_MAX_PATTERN} characters.")
-    if text.lstrip().startswith(("{", "[")):
-        raise invalid_input("Invalid filter pattern: only patterns of terms are supported.")
+    if text.lstrip().startswith("{"):
+        return compile_json_pattern(text)
+    if text.lstrip().startswith("["):
+        raise invalid_input(
+            "Invalid filter pattern: patterns of columns, in square brackets, are not supported "
+            "by this emulator."
+        )
     terms = _terms(text)
     needed = [term for term in terms if term.sign == ""]
     unwanted = [term for term in terms if term.sign == "-"]

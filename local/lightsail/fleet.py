@@ -71,6 +71,11 @@ class Fleet:
         runs = [each.run for each in self._places if each.run and each.run.session]
         return [run for run in runs if run.healthy] or runs
 
+    def processes(self) -> list[int]:
+        """Return the outermost process of each node that runs."""
+        runs = [each.run for each in self._places if each.run is not None]
+        return [run.process for run in runs if run.process is not None]
+
     async def steady(self) -> None:
         """Wait until every node is steady; raises RolloutFailedError when the fleet gives up."""
         while not self._is_steady():

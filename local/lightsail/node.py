@@ -111,6 +111,11 @@ class Node:
             raise
         return node
 
+    @property
+    def process(self) -> int:
+        """The node's outermost process; the containers are its grandchildren."""
+        return self._process.pid
+
     async def start(self, wanted: Launch, on_output: Callable[[bytes], None]) -> RunningContainer:
         """Start a container; each piece of its output goes to ``on_output``, ``b""`` at its end."""
         reads, writes = os.pipe()
@@ -186,7 +191,7 @@ class Node:
         if self._lost.done():
             raise NodeError("the node is gone")
         number = next(self._numbers)
-        self._answers[number] = self._loop.create_future()
+        answered = self._answers[number] = self._loop.create_future()
         message = json.dumps({"id": number, **request}).encode()
         try:
             while True:
@@ -195,9 +200,15 @@ class Node:
                     break
                 except BlockingIOError:
                     await asyncio.sleep(0.005)  # its queue is full of requests it is working on
-            answer, received = await self._answers[number]
+            answer, received = await answered
         except OSError as problem:
             raise NodeError(f"the node is gone: {problem}") from problem
+        except asyncio.CancelledError:
+            # The answer may have come in the same moment; its sockets are nobody's then.
+            if answered.done() and not answered.cancelled() and answered.exception() is None:
+                for descriptor in answered.result()[1]:
+                    os.close(descriptor)
+            raise
         finally:
             self._answers.pop(number, None)
         if "error" in answer:

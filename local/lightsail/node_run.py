@@ -74,6 +74,8 @@ class NodeRun:
         self._idle = asyncio.Event()
         self._idle.set()
         self.session: aiohttp.ClientSession | None = None
+        self.process: int | None = None
+        """The node's outermost process while the node runs: its containers descend from it."""
         self.healthy = False
         self.grace: float | None = None
         self.under_way = 0
@@ -109,9 +111,11 @@ class NodeRun:
         try:
             images = await self._pull()
             node = await Node.launch(self._surroundings.outside)
+            self.process = node.process
             try:
                 await self._run_on(node, images)
             finally:
+                self.process = None
                 self._set_healthy(False)
                 await self._end(node)
         except ExceptionGroup as group:
@@ -137,9 +141,11 @@ class NodeRun:
         switches = self._surroundings.switches()
         grace = switches.seconds(switches.stop_grace) if self.grace is None else self.grace
         # Shielded: a second cancellation, at the end of the server, must not leave a node behind.
-        await asyncio.shield(node.stop(grace))
-        if self.session is not None:
-            await self.session.close()
+        try:
+            await asyncio.shield(node.stop(grace))
+        finally:
+            if self.session is not None:
+                await self.session.close()
 
     async def _keep_container(self, node: Node, name: str, images: Mapping[str, Image]) -> None:
         launches = 0

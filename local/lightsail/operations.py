@@ -10,7 +10,7 @@ from local.lightsail.filter_pattern import compile_pattern
 from local.lightsail.logs import LogQuery
 from local.lightsail.model import BusyError, DisabledError, Service, Update
 from local.lightsail.region import Region
-from local.lightsail.rules import check_service_name, read_deployment
+from local.lightsail.rules import check_service_name, read_deployment, read_metric_query
 from local.lightsail.service_runner import ServiceRunner
 
 type Parameters = Mapping[str, Any]
@@ -31,6 +31,7 @@ class Operations:
             "CreateContainerServiceDeployment": self._create_deployment,
             "GetContainerServiceDeployments": self._get_deployments,
             "GetContainerLog": self._get_log,
+            "GetContainerServiceMetricData": self._get_metric_data,
             "GetContainerImages": self._get_images,
             "GetContainerServicePowers": lambda _: {"powers": powers_answer()},
             "GetContainerAPIMetadata": lambda _: {
@@ -139,6 +140,16 @@ class Operations:
         events, token = stream.read(query, runner.switches(), self._region.clock())
         found = [{"createdAt": event.created_at, "message": event.message} for event in events]
         return {"logEvents": found, "nextPageToken": token}
+
+    def _get_metric_data(self, parameters: Parameters) -> Answer:
+        runner = self._runner(parameters)
+        switches = runner.switches()
+        points = runner.metrics.read(
+            read_metric_query(parameters),
+            switches.seconds(switches.metric_interval),
+            self._region.clock(),
+        )
+        return {"metricName": parameters["metricName"], "metricData": points}
 
     def _get_images(self, parameters: Parameters) -> Answer:
         self._runner(parameters)

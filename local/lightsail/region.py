@@ -48,6 +48,14 @@ class Region:
         self._host.saved()
         return after
 
+    def service_arn(self, parameters: Mapping[str, object]) -> str:
+        """Return the ARN of the service that a request names, or of any where it does not exist."""
+        name = parameters.get("serviceName", parameters.get("resourceName"))
+        runner = self.services.get(name) if isinstance(name, str) else None
+        if runner is not None:
+            return runner.service.arn
+        return f"arn:aws:lightsail:{self.name}:{self.account}:ContainerService/*"
+
     async def add(self, service: Service, port: int = 0) -> ServiceRunner:
         """Add a service and open its public URL."""
         name = service.name

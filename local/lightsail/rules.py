@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.lightsail.errors import invalid_input
+from local.lightsail.metrics import MetricQuery
 from local.lightsail.model import Container, HealthCheck, PublicEndpoint
 
 MAX_CONTAINERS = 10
 MAX_CONTAINER_NAME = 53
 MAX_SERVICE_NAME = 63
+MIN_PERIOD, MAX_PERIOD = 60, 86_400
 _NAME_PATTERN = r"^(?:[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9])$"
 _OWN_STORE_IMAGE = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(?:\d+|latest)")
 _PUBLIC_IMAGE = re.compile(
@@ -29,6 +31,22 @@ def check_service_name(name: str) -> str:
     if not re.fullmatch(_NAME_PATTERN, name) or len(name) > MAX_SERVICE_NAME:
         raise invalid_input(f'Service name "{name}" does not match pattern: {_NAME_PATTERN}')
     return name
+
+
+def read_metric_query(given: Mapping[str, Any]) -> MetricQuery:
+    """Turn the members of a request for metric data into a query, or refuse them (section 10)."""
+    period = given["period"]
+    if not MIN_PERIOD <= period <= MAX_PERIOD or period % MIN_PERIOD:
+        raise invalid_input(
+            f"The period must be a multiple of {MIN_PERIOD} between {MIN_PERIOD} and {MAX_PERIOD}, "
+            f"not {period}."
+        )
+    start, end = given["startTime"], given["endTime"]
+    if start >= end:
+        raise invalid_input("The startTime must be before the endTime.")
+    if not given["statistics"]:
+        raise invalid_input("At least one of the statistics must be named.")
+    return MetricQuery(given["metricName"], start, end, period, tuple(given["statistics"]))
 
 
 def read_deployment(

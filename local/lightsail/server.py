@@ -4,7 +4,7 @@ import json
 import logging
 import uuid
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -14,6 +14,9 @@ from local.lightsail.region import Region
 from local.lightsail.switches import Switches, UnknownSwitchError, as_dict
 from local.lightsail.wire import CONTENT_TYPE, Wire, check_signature_header, error_answer
 
+if TYPE_CHECKING:
+    from local.lightsail.permissions import Permissions
+
 _LOG = logging.getLogger(__name__)
 _MAX_BODY = 4 * 1024 * 1024
 
@@ -21,8 +24,10 @@ _MAX_BODY = 4 * 1024 * 1024
 class Server:
     """Answers clients; whatever they send, they get an answer that they can read."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, permissions: "Permissions | None" = None) -> None:
+        """Serve a Region; without ``permissions`` everyone may do everything."""
         self._region = region
+        self._permissions = permissions
         self._operations = Operations(region)
         self._wire = Wire()
         self._throttle_debt = 0.0
@@ -70,6 +75,9 @@ class Server:
             body,
             refuse_unknown=self._region.switches.unknown_members == "refuse",
         )
+        if self._permissions is not None:
+            arn = self._region.service_arn(parameters)
+            await self._permissions.check(request, body, operation, arn)
         answer = await self._operations.perform(operation, parameters)
         return self._wire.render(operation, answer)
 

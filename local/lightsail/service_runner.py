@@ -11,6 +11,7 @@ from pathlib import Path
 from local.lightsail.fleet import Fleet, RolloutFailedError
 from local.lightsail.image import ImageStore
 from local.lightsail.logs import LogStore
+from local.lightsail.metrics import Metrics
 from local.lightsail.model import (
     Container,
     Deployment,
@@ -54,6 +55,7 @@ class ServiceRunner:
         self.service = service
         self.switches = switches
         self.public_url = PublicUrl()
+        self.metrics = Metrics()
         self._host = host
         self._closed = closed
         self._fleet: Fleet | None = None
@@ -130,6 +132,10 @@ class ServiceRunner:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
         self._set(replace(self.service, tags=dict(tags)))
+
+    def processes(self) -> list[int]:
+        """Return the outermost process of each node of the active deployment."""
+        return self._fleet.processes() if self._fleet is not None else []
 
     def replace_node(self, index: int, *, abrupt: bool) -> bool:
         """Replace a node of the active deployment; tells whether there is one."""
@@ -274,6 +280,7 @@ class ServiceRunner:
         fleet.activated()
         old, self._fleet = self._fleet, fleet
         self.public_url.serve(fleet)
+        self.metrics.forget()
         self._retire(old)
 
     def _retire(self, fleet: Fleet | None) -> None:

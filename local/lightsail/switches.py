@@ -78,6 +78,9 @@ class Switches:
     log_default_window: float = _switch(
         3600.0, "how far back GetContainerLog looks without a start time (not scaled by speed)"
     )
+    metric_interval: float = _switch(
+        300.0, "the time that one point of GetContainerServiceMetricData stands for"
+    )
     read_lag: float = _switch(0.0, "how long reads show what was before a deployment was created")
     next_failed_visible: bool = _switch(
         False, "a failed deployment stays visible as nextDeployment instead of vanishing"
@@ -98,7 +101,7 @@ class Switches:
             raise UnknownSwitchError("speed: must be greater than 0")
         if not 0 <= self.throttle_rate <= 1:
             raise UnknownSwitchError("throttle_rate: must be from 0 to 1")
-        for name in ("relaunch_limit", "log_page_size"):
+        for name in ("relaunch_limit", "log_page_size", "metric_interval"):
             if getattr(self, name) < 1:
                 raise UnknownSwitchError(f"{name}: must be at least 1")
         for switch in dataclasses.fields(self):

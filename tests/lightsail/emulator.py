@@ -9,14 +9,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import boto3
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 BASE_PATH = Path(sys.executable).parent
-DEADLINE = 20.0
+DEADLINE = 60.0
+"""Only a failure waits so long; other suites may keep the machine busy."""
 
 QUICK = {
     "speed": "100",
@@ -31,7 +32,9 @@ QUICK = {
 """Lightsail in a hurry: a health check every 50 ms, and no pause that only costs time."""
 
 
-def wait_for[T](look: Callable[[], T], what: str, limit: float = DEADLINE) -> T:
+def wait_for[T](
+    look: Callable[[], T], what: str, limit: float = DEADLINE, pause: float = 0.02
+) -> T:
     """Look again and again until there is something to see."""
     end = time.monotonic() + limit
     while True:
@@ -40,11 +43,25 @@ def wait_for[T](look: Callable[[], T], what: str, limit: float = DEADLINE) -> T:
             return seen
         if time.monotonic() > end:
             raise AssertionError(f"not within {limit} s: {what}; last seen {seen!r}")
-        time.sleep(0.02)
+        time.sleep(pause)
+
+
+class Lightsail(Protocol):
+    """Where services are: an emulator, or AWS."""
+
+    @property
+    def api(self) -> Any: ...
+
+    patience: float
+    pause: float
 
 
 class Emulator:
     """A running ``python -m local.lightsail``."""
+
+    api: Any
+    patience = DEADLINE
+    pause = 0.02
 
     def __init__(self, *flags: str, switches: dict[str, str] | None = None) -> None:
         chosen = {**QUICK, **(switches or {})}
@@ -111,10 +128,19 @@ class Emulator:
 class Service:
     """One container service, as a client sees it."""
 
-    def __init__(self, emulator: Emulator, name: str) -> None:
-        self.emulator = emulator
-        self.api = emulator.api
+    def __init__(self, lightsail: Lightsail, name: str) -> None:
+        self.lightsail = lightsail
+        self.api = lightsail.api
         self.name = name
+
+    def wait_for[T](self, look: Callable[[], T], what: str) -> T:
+        """Look again and again, as patiently as the place deserves."""
+        return wait_for(look, what, self.lightsail.patience, self.lightsail.pause)
+
+    def waits_for(self, *states: str) -> str:
+        """Wait until the service is in one of some states; returns it."""
+        what = f"{self.name} is {' or '.join(states)}"
+        return self.wait_for(lambda: state if (state := self.state) in states else "", what)
 
     def read(self) -> dict[str, Any]:
         found = self.api.get_container_services(serviceName=self.name)["containerServices"]
@@ -144,18 +170,22 @@ class Service:
 
     def deployment_state(self, version: int) -> str:
         listed = self.api.get_container_service_deployments(serviceName=self.name)["deployments"]
-        return next(str(each["state"]) for each in listed if each["version"] == version)
+        # A read that lags does not show it yet.
+        return next((str(each["state"]) for each in listed if each["version"] == version), "")
 
     def ended(self, version: int) -> str:
         """Wait until a deployment is no longer ACTIVATING; returns its state."""
-        wait_for(
-            lambda: (
-                self.deployment_state(version) != "ACTIVATING"
-                and "nextDeployment" not in self.read()
-            ),
-            f"{self.name} version {version} ends; log: {self.log('web')[-8:]}",
-        )
-        return self.deployment_state(version)
+
+        def state() -> str:
+            found = self.deployment_state(version)
+            upcoming = self.read().get("nextDeployment", {}).get("state")
+            return found if found not in ("", "ACTIVATING") and upcoming != "ACTIVATING" else ""
+
+        try:
+            return self.wait_for(state, f"{self.name} version {version} ends")
+        except AssertionError as problem:
+            problem.add_note(f"the log of web ends with {self.log('web')[-8:]}")
+            raise
 
     def log(self, container: str, **query: Any) -> list[str]:
         """Read the whole log of a container, page by page."""

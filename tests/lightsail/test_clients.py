@@ -3,15 +3,20 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.lightsail.emulator import BASE_PATH, Emulator, Service, wait_for
 from tests.lightsail.images import web
 from tests.lightsail.registry import Registry
 
 
-def test_the_aws_command_line_creates_deploys_and_reads(emulator: Emulator) -> None:
+def command_line(emulator: Emulator) -> Callable[..., Any]:
+    """The real ``aws lightsail``; returns what it prints."""
+
     def aws(*arguments: str) -> Any:
         ended = subprocess.run(
             [
@@ -25,10 +30,49 @@ def test_the_aws_command_line_creates_deploys_and_reads(emulator: Emulator) -> N
             },
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
-        return json.loads(ended.stdout)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout or "null")
 
+    return aws
+
+
+@pytest.mark.slow  # a second and more for each call
+def test_the_aws_command_line_speaks_every_operation(emulator: Emulator) -> None:
+    aws = command_line(emulator)
+    name = ("--service-name", "spoken")
+    aws("create-container-service", *name, "--power", "nano", "--scale", "1")
+    service = Service(emulator, "spoken")
+    service.waits_for("READY")
+    containers = json.dumps({"web": web("cli")})
+    aws("create-container-service-deployment", *name, "--containers", containers)
+    assert service.ended(1) == "ACTIVE"
+    service.waits_for("RUNNING")
+    listed = aws("get-container-service-deployments", *name)["deployments"]
+    assert [(each["version"], each["state"]) for each in listed] == [(1, "ACTIVE")]
+    assert aws("get-container-services", *name)["containerServices"][0]["state"] == "RUNNING"
+    assert aws("get-container-log", *name, "--container-name", "web")["logEvents"]
+    assert len(aws("get-container-service-powers")["powers"]) == 6
+    assert aws("get-container-images", *name) == {"containerImages": []}
+    assert aws("get-container-api-metadata")["metadata"]
+    metric = aws(
+        *("get-container-service-metric-data", *name, "--metric-name", "MemoryUtilization"),
+        *("--start-time", "2026-01-01T00:00:00Z", "--end-time", "2036-01-01T00:00:00Z"),
+        *("--period", "300", "--statistics", "Average"),
+    )
+    assert metric["metricName"] == "MemoryUtilization"
+    resource = ("--resource-name", "spoken")
+    assert aws("tag-resource", *resource, "--tags", "key=team,value=crops") == {"operations": []}
+    assert aws("untag-resource", *resource, "--tag-keys", "team") == {"operations": []}
+    updated = aws("update-container-service", *name, "--is-disabled")
+    assert updated["containerService"]["isDisabled"] is True
+    service.waits_for("DISABLED")
+    aws("delete-container-service", *name)
+
+
+def test_the_aws_command_line_creates_deploys_and_reads(emulator: Emulator) -> None:
+    aws = command_line(emulator)
     name = ("--service-name", "by-hand")
     created = aws("create-container-service", *name, "--power", "nano", "--scale", "1")
     assert created["containerService"]["privateDomainName"] == "by-hand.service.local"

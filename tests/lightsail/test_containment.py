@@ -6,13 +6,15 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 from tests.lightsail.emulator import ROOT, Emulator, wait_for
 from tests.lightsail.images import script, web
 from tests.lightsail.registry import Registry
 
-MARK = "LIGHTSAIL_TEST_MARK"
+MARK = f"LIGHTSAIL_TEST_MARK_{uuid.uuid4().hex}"
+"""Of this run alone: other runs of the same tests may be on this machine."""
 GRANDCHILD = """
 import subprocess, sys, time, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -23,11 +25,13 @@ time.sleep(600)
 
 
 def marked(mark: str) -> list[int]:
-    """The processes of this machine that carry a mark in their environment."""
+    """The processes of this machine whose environment has the mark as a variable."""
     found = []
+    wanted = f"{MARK}={mark}".encode()
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+            variables = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
+            if wanted in variables.split(b"\0"):
                 found.append(int(entry.name))
         except OSError:
             continue

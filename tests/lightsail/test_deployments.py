@@ -74,24 +74,6 @@ def test_a_failed_first_deployment_leaves_the_service_ready(emulator: Emulator) 
     ]
 
 
-def test_a_second_deployment_is_refused_in_lightsails_words_and_takes_no_version(
-    emulator: Emulator,
-) -> None:
-    service = emulator.service("busy", activation_limit=80)
-    version = service.deploy({"web": web("v1", SICK="1")}, "web")
-    with pytest.raises(ClientError) as refused:
-        service.deploy({"web": web("v2")}, "web")
-    assert refused.value.response["Error"] == {
-        "Code": "InvalidInputException",
-        "Message": 'Sorry, deployment 1 is in progress for service "busy". '
-        "Please wait for it to complete before trying again.",
-    }
-    assert service.ended(version) == "FAILED"
-    emulator.control("PUT", "services/busy/switches", {"activation_limit": 900})
-    assert service.deploy({"web": web("v2")}, "web") == 2
-    assert service.ended(2) == "ACTIVE"
-
-
 def test_an_image_that_cannot_be_pulled_is_tried_three_times(emulator: Emulator) -> None:
     service = emulator.service("missing")
     image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"
@@ -101,14 +83,6 @@ def test_an_image_that_cannot_be_pulled_is_tried_three_times(emulator: Emulator)
         *["[deployment:1] Started 1 new node"] * 3,
         "[deployment:1] Canceled",
     ]
-
-
-def test_without_a_public_endpoint_nothing_is_probed(emulator: Emulator) -> None:
-    service = emulator.service("worker")
-    assert service.ended(service.deploy({"work": script(SERVE)})) == "ACTIVE"
-    assert service.state == "RUNNING"
-    assert service.get()[0] == 404
-    assert "up" in service.log("work")
 
 
 def test_environment_is_the_images_and_the_deployments_and_nothing_else(
@@ -159,19 +133,6 @@ time.sleep(600)
     assert "[deployment:1] Started 2 new nodes" in lines
 
 
-def test_a_service_can_be_disabled_and_enabled(emulator: Emulator) -> None:
-    service = emulator.service("pausing")
-    service.ended(service.deploy({"web": web("again")}, "web"))
-    emulator.api.update_container_service(serviceName="pausing", isDisabled=True)
-    wait_for(lambda: service.state == "DISABLED", "it is disabled")
-    assert service.get()[0] == 503
-    with pytest.raises(ClientError, match="disabled and cannot be deployed to"):
-        service.deploy({"web": web()}, "web")
-    emulator.api.update_container_service(serviceName="pausing", isDisabled=False)
-    wait_for(lambda: service.state == "RUNNING", "it is enabled")
-    assert service.get() == (200, "again")
-
-
 def test_a_change_of_scale_launches_the_current_deployment_again(emulator: Emulator) -> None:
     service = emulator.service("growing")
     service.ended(service.deploy({"web": web("big")}, "web"))
@@ -182,20 +143,6 @@ def test_a_change_of_scale_launches_the_current_deployment_again(emulator: Emula
     wait_for(lambda: service.state == "RUNNING", "it runs at the new size")
     assert service.read()["currentDeployment"]["version"] == 1
     assert service.log("web").count("listening on 8000") == 3
-
-
-def test_a_deleted_service_is_gone(emulator: Emulator) -> None:
-    service = emulator.service("leaving")
-    service.ended(service.deploy({"web": web()}, "web"))
-    emulator.api.delete_container_service(serviceName="leaving")
-
-    def gone() -> bool:
-        try:
-            return service.state == ""
-        except emulator.api.exceptions.NotFoundException:
-            return True
-
-    wait_for(gone, "the service is gone")
 
 
 def test_a_private_image_may_be_named_by_digest(emulator: Emulator, registry: Registry) -> None:

@@ -102,7 +102,51 @@ def test_filter_patterns_are_those_of_cloudwatch(
     assert not any(map(matches, no))
 
 
-@pytest.mark.parametrize("pattern", ['"open', "%(%", "x" * 2000])
+LINE = '{"lightgate": 1, "event": "applied", "ok": true, "why": null, "steps": [{"n": 2.5}]}'
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{ $.lightgate = 1 }",
+        '{ $.event = "applied" }',
+        "{ $.event = appl* }",
+        '{ $.event != "failed" && $.lightgate >= 1 }',
+        "{ ($.lightgate = 2) || ($.steps[0].n < 3 && $.ok IS TRUE) }",
+        "{ $.why IS NULL }",
+        "{ $.absent NOT EXISTS }",
+    ],
+)
+def test_a_json_pattern_selects_by_members(pattern: str) -> None:
+    matches = compile_pattern(pattern)
+    assert matches(LINE)
+    assert not matches("[deployment:1] Creating your deployment")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{ $.lightgate = 2 }",
+        '{ $.lightgate = "1" }',
+        "{ $.ok = 1 }",
+        '{ $.event != "applied" }',
+        '{ $.absent != "x" }',
+        "{ $.steps[7].n = 2.5 }",
+        "{ $.lightgate = 1 && $.ok IS FALSE }",
+    ],
+)
+def test_a_json_pattern_leaves_out_what_does_not_fit(pattern: str) -> None:
+    assert not compile_pattern(pattern)(LINE)
+
+
+BROKEN = [
+    *('"open', "%(%", "x" * 2000, "[a, b]", "{", "{ }", "{ $.a }", "{ $.a = }", "{ $.a = 1"),
+    *("{ ($.a = 1 }", "{ $.a = 1 $.b = 2 }", "{ $.a < x }", "{ $.a IS MISSING }", "{ a = 1 }"),
+    "{ " + "(" * 500 + "$.a = 1" + ")" * 500 + " }",
+]
+
+
+@pytest.mark.parametrize("pattern", BROKEN)
 def test_a_broken_filter_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ApiError):
         compile_pattern(pattern)

@@ -46,27 +46,6 @@ class Visitor(threading.Thread):
         self.join()
 
 
-def test_no_request_fails_while_ten_deployments_follow_each_other(emulator: Emulator) -> None:
-    service = emulator.service("steady")
-    assert service.ended(service.deploy({"web": web("v1")}, "web")) == "ACTIVE"
-    visitors = [Visitor(service, method) for method in ("GET", "GET", "POST")]
-    for visitor in visitors:
-        visitor.start()
-    try:
-        for version in range(2, 12):
-            assert service.deploy({"web": web(f"v{version}")}, "web") == version
-            assert service.ended(version) == "ACTIVE"
-    finally:
-        for visitor in visitors:
-            visitor.stop()
-    for visitor in visitors:
-        assert visitor.failures == []
-        assert visitor.sent > 50
-    assert visitors[0].seen[:2] == ["v1", "v2"]
-    assert "v10" in visitors[0].seen
-    assert visitors[2].seen == ["2000 bytes"]
-
-
 def test_a_request_under_way_is_finished_by_the_old_deployment(emulator: Emulator) -> None:
     service = emulator.service("draining")
     service.ended(service.deploy({"web": web("v1")}, "web"))

@@ -1,0 +1,88 @@
+"""The measuring script finds out, at the emulator, how the emulator was set."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.lightsail.emulator import ROOT
+
+QUICK = ("digest",)
+CASES = [
+    ("exit-zero", "--exit-zero=tolerate", "--exit-zero tolerate"),
+    ("exit-zero", "--exit-zero=fail", "--exit-zero fail"),
+    ("exit-zero", "--exit-scope=container", "--exit-scope container"),
+    ("exit-zero", "--exit-scope=node", "--exit-scope node"),
+    ("exit-nonzero", "--exit-nonzero=fail", "--exit-nonzero fail"),
+    ("exit-nonzero", "--exit-nonzero=restart", "--exit-nonzero restart"),
+    ("exit-after-active", "--relaunch-limit=2", "it was started 2 times"),
+    ("time-to-fail", "--relaunch-limit=2", "--relaunch-limit 2"),
+    ("time-to-fail", "--unhealthy-node=relaunch", "--unhealthy-node relaunch"),
+    ("digest", "--digest-images=refuse", "--digest-images refuse"),
+    ("digest", "--digest-images=accept", "--digest-images accept"),
+    ("entrypoint", "--command-mode=entrypoint", "--command-mode entrypoint"),
+    ("entrypoint", "--command-mode=cmd", "--command-mode cmd"),
+    ("refusals", "--time-to-update=120", "DISABLED, deploy: InvalidInputException"),
+    ("log", "--log-page-size=7", "--log-page-size 7"),
+    ("log", "--unknown-container-log=refuse", "--unknown-container-log refuse"),
+    ("log", "--system-lines=first", "--system-lines first"),
+    ("state-detail", "--next-failed-visible=true", "--next-failed-visible true"),
+    ("state-detail", "--state-detail-at-create=true", "--state-detail-at-create true"),
+    ("scale", "--capacity-takes-version=true", "--capacity-takes-version true"),
+    ("scale", "--capacity-takes-version=false", "--capacity-takes-version false"),
+    ("environment-size", "--exit-zero=restart", "bytes"),
+]
+
+
+def measure(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "local.lightsail.measure", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "setting", "answer"),
+    [pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow) for case in CASES],
+)
+def test_a_measurement_finds_the_setting(question: str, setting: str, answer: str) -> None:
+    ended = measure(question, setting)
+    assert ended.returncode == 0, ended.stderr
+    assert answer in ended.stdout
+
+
+def test_the_list_names_every_question() -> None:
+    listed = measure("LIST").stdout
+    assert {case[0] for case in CASES} | {"database"} == {
+        line.split()[0] for line in listed.splitlines()
+    }
+
+
+def test_a_measurement_without_what_it_needs_says_so() -> None:
+    ended = measure("database")
+    assert ended.returncode == 1
+    assert "no answer: needs --database" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["--aws", "yes"], {}), (["--aws", "maybe"], {"LIGHTGATE_AWS": "1"})],
+)
+def test_aws_is_touched_only_after_two_clear_yeses(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
+    ended = measure("digest", *arguments, **{"LIGHTGATE_AWS": "", **environment})
+    assert ended.returncode == 2
+    assert "COST MONEY" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_an_unknown_question_is_one_clear_line() -> None:
+    ended = measure("nonsense")
+    assert ended.returncode == 2
+    assert ended.stderr == "measure: there is no nonsense; LIST shows what there is\n"
