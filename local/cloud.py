@@ -136,7 +136,9 @@ class LocalCloud:
             )
         )
         self._on_progress("starting Lightsail")
-        self._lightsail_endpoint = self._start_service(stack, self._lightsail(lightsail))
+        self._lightsail_endpoint = self._start_service(
+            stack, self._lightsail(lightsail, engine_url)
+        )
         self._on_progress("opening the front")
         self._start_service(stack, self._front(front, engine_url, self._lightsail_endpoint))
 
@@ -146,7 +148,7 @@ class LocalCloud:
         endpoint: str = json.loads(process.first_line(_START))["endpoint"]
         return endpoint
 
-    def _lightsail(self, port: int) -> Program:
+    def _lightsail(self, port: int, engine: str) -> Program:
         state = self.directory / "lightsail"
         state.mkdir()
         return self._service(
@@ -156,6 +158,7 @@ class LocalCloud:
             registry=self.endpoint,
             base_path=Path(sys.executable).parent,
             outside=self.database.port,
+            iam=engine,
             speed=self._speed,
             # In Lightsail's seconds: patience enough for a container that starts on a busy
             # machine, whose time does not run faster.
