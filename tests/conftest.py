@@ -8,11 +8,8 @@ import pytest
 _TOGETHER = {"crops", "local", "workflow"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Group by file, and by folder where the folder belongs together."""
-    here = Path(__file__).parent
-    for item in items:
-        file = item.path.relative_to(here)
-        group = file.parts[0] if file.parts[0] in _TOGETHER else str(file)
-        item.add_marker(pytest.mark.xdist_group(group))
+    file = item.path.relative_to(Path(__file__).parent)
+    group = file.parts[0] if file.parts[0] in _TOGETHER else str(file)
+    item.add_marker(pytest.mark.xdist_group(group))

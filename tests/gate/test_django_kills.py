@@ -12,6 +12,8 @@ from tests.gate.programs import House, Program
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 from tests.gate.test_django_lock import FINAL, final, processes_of, rounds
 
+pytestmark = pytest.mark.slow
+
 VICTIMS = ["supervisor", "helper", "command", "session", "everything"]
 TRACE = "insert into trace default values"
 

@@ -37,7 +37,7 @@ def rounds(normal: int, slow: int) -> list[object]:
     return [*range(normal), *(pytest.param(n, marks=pytest.mark.slow) for n in range(normal, slow))]
 
 
-@pytest.mark.parametrize("round_", rounds(2, 20))
+@pytest.mark.parametrize("round_", rounds(1, 20))
 def test_of_eight_gates_at_once_one_migrates_and_all_open(
     house: House, crops: Project, rows: Rows, round_: int
 ) -> None:
@@ -91,6 +91,7 @@ def test_a_failed_migration_is_not_run_again_by_its_release_but_by_the_next(
     ]
 
 
+@pytest.mark.slow
 def test_a_failure_after_the_last_migration_keeps_the_gate_shut_after_a_relaunch(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_failure_after_the_last_migration_keeps_the_gate_shut_after_a_relaunch
     assert crops.gate(house, then=seed).event("failed")["cause"] == "attempt"
 
 
+@pytest.mark.slow
 def test_commands_before_and_after_run_in_order(
     house: House, crops: Project, tmp_path: Path
 ) -> None:
@@ -117,6 +119,7 @@ def test_commands_before_and_after_run_in_order(
     assert b"Planned operations" in done.command_output
 
 
+@pytest.mark.slow
 def test_a_command_that_leaves_something_pending_does_not_open_the_gate(
     house: House, crops: Project
 ) -> None:
@@ -168,6 +171,7 @@ def test_without_its_helper_a_command_is_stopped(
     assert rows.applied() == ["0001_initial"]
 
 
+@pytest.mark.slow
 def test_when_the_lock_is_lost_the_command_is_stopped(
     house: House, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
@@ -183,6 +187,7 @@ def test_when_the_lock_is_lost_the_command_is_stopped(
     assert rows.attempts()[0][2]["tries"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("atomic", [True, False])
 def test_an_attempt_that_never_ended_is_judged(
     house: House, crops: Project, rows: Rows, tmp_path: Path, atomic: bool
@@ -203,6 +208,7 @@ def test_an_attempt_that_never_ended_is_judged(
         assert again.named("applying") == []
 
 
+@pytest.mark.slow
 def test_a_migration_that_was_committed_and_not_recorded_is_not_run_again(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -218,6 +224,7 @@ def test_a_migration_that_was_committed_and_not_recorded_is_not_run_again(
     assert again.event("failed")["database"] == "part-way"
 
 
+@pytest.mark.slow
 def test_a_session_that_outlives_its_gate_is_waited_for(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -232,6 +239,7 @@ def test_a_session_that_outlives_its_gate_is_waited_for(
     gate.event("succeeded")
 
 
+@pytest.mark.slow
 def test_waiting_for_the_lock_has_an_end(house: House, crops: Project, rows: Rows) -> None:
     rows("select pg_advisory_lock(1279743045, 1)")
     failed = crops.gate(house, timeoutSeconds=1).event("failed")
@@ -240,6 +248,7 @@ def test_waiting_for_the_lock_has_an_end(house: House, crops: Project, rows: Row
     assert failed["database"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_term_leaves_the_attempt_open_to_judgement(
     house: House, crops: Project, tmp_path: Path
 ) -> None:
@@ -253,6 +262,7 @@ def test_term_leaves_the_attempt_open_to_judgement(
     crops.gate(house).event("succeeded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["READ_COMMITTED", "REPEATABLE_READ"])
 def test_an_index_can_be_made_concurrently_beside_the_lock(
     house: House, crops: Project, rows: Rows, level: str
@@ -274,6 +284,7 @@ def test_an_index_can_be_made_concurrently_beside_the_lock(
     assert rows(valid) == [(True,)]
 
 
+@pytest.mark.slow
 def test_sessions_that_cannot_be_named_leave_nothing_to_run_again(
     house: House, crops: Project, tmp_path: Path
 ) -> None:

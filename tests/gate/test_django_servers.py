@@ -15,6 +15,8 @@ from tests.gate.projects import ADD_COLOUR, CREATE, HALF, SETTINGS, Project, Row
 from tests.gate.servers import mariadb, running_mariadb, running_pooler
 from tests.gate.test_django_lock import final, processes_of, rounds
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("round_", rounds(1, 10))
 def test_behind_a_pooler_too_one_of_four_migrates(

@@ -12,6 +12,8 @@ from local.database import Database
 from tests.gate.programs import House, Program, eventually
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 
+pytestmark = pytest.mark.slow
+
 
 def fails(gate: Program) -> dict[str, Any]:
     """The one failure of a gate that stays shut."""

@@ -49,11 +49,11 @@ def test_every_service_answers_inside_the_block_and_nothing_is_left_after_it() -
     assert said[0] == "starting the database"
 
 
-def test_the_logs_stay_when_the_block_was_left_by_an_exception() -> None:
+def test_the_logs_stay_when_the_block_was_left_by_an_error() -> None:
     cloud = LocalCloud()
 
-    with pytest.raises(KeyboardInterrupt), cloud:
-        raise KeyboardInterrupt
+    with pytest.raises(RuntimeError), cloud:
+        raise RuntimeError
 
     assert not accepts_connections(cloud.database.port)
     assert (cloud.logs / "engine.log").exists()
