@@ -268,13 +268,17 @@ def _becomes(document: dict[str, Any]) -> str:
     )
     release = "20260102t030405z-0a1b2c3d-9f8e"
     request = compile_deployment(parse_spec(json.dumps(document)), source, release, {})
-    programs = {gate.supervisor_source(): "SUPERVISOR", gate.waiter_source(): "WAITER"}
+    programs = {
+        gate.supervisor_source(): "SUPERVISOR",
+        gate.waiter_source(): "WAITER",
+        gate.django_helper_source(): "DJANGO_HELPER",
+    }
     for container in request["containers"].values():
         container["command"] = [programs.get(word, word) for word in container["command"]]
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`, so it becomes this.\n"
-        "SUPERVISOR and WAITER stand for the gate's programs, which travel as source text; the\n"
-        "command of `web` comes from the image.",
+        "SUPERVISOR, DJANGO_HELPER and WAITER stand for the gate's programs, which travel as source\n"
+        "text; the command of `web` comes from the image.",
         request,
     )
 

@@ -48,6 +48,7 @@ def admit(event: Json, runtime: Runtime) -> Json:
         started_at=started_at,
         gates=spec.gates(),
         unprotected=spec.unprotected,
+        allow_destructive=request.allow_destructive,
         deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
     )
     return {

@@ -59,7 +59,9 @@ def _request(spec: AppSpec, release: Release, runtime: Runtime) -> Request:
     )
     reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release.digest))
     source = Source(reference=reference, config=config)
-    return compile_deployment(spec, source, release.id, secrets)
+    return compile_deployment(
+        spec, source, release.id, secrets, allow_destructive=release.allow_destructive
+    )
 
 
 def _created(service: Service, deployment: Deployment) -> Json:

@@ -193,7 +193,7 @@ def test_every_problem_is_told_at_once_with_its_path(
         "mean production?)",
         "error: containers.web.dependson: is not a known key (did you mean dependsOn?); allowed is "
         "image, command, environment, secrets, ports, dependsOn, healthCheck, timeoutSeconds, "
-        "manage, fixtures or python",
+        "pendingCommand, afterFailure, manage, fixtures or python",
         "error: pollSeconds: 0 is out of range; allowed is 1 to 300",
     ]
 

@@ -28,6 +28,7 @@ CORPUS = sorted((ROOT / "tests/unit/wrong_specs").glob("*.json"))
 ACROSS = "it is about two places of the spec at once"
 ANOTHER_VALUE = "which value is right depends on another one"
 BEYOND_A_SCHEMA = {
+    "after-failure-where-nobody-waits": ACROSS,
     "command-lone-surrogate": "no pattern can name half of a character",
     "cycle-of-three": ACROSS,
     "cycle-of-two": ACROSS,
@@ -52,9 +53,10 @@ BEYOND_A_SCHEMA = {
     "fixtures-of-a-foreign-image": ACROSS,
     "image-of-another-service": ANOTHER_VALUE,
     "image-of-another-service-number": ANOTHER_VALUE,
-    "manage-beside-a-command": ACROSS,
+    "manage-of-a-foreign-image": ACROSS,
     "manage-where-nobody-waits": ACROSS,
     "migrate-of-the-stage-waited-for-with-complete": ACROSS,
+    "pending-command-of-django": ACROSS,
     "poll-seconds-default-too-short": ANOTHER_VALUE,
     "poll-seconds-too-short": ANOTHER_VALUE,
     "ports-shared-by-two": ACROSS,
@@ -135,7 +137,7 @@ def test_what_stands_in_for_a_missing_key_is_said_where_it_is_no_json_default() 
     described = {key: schema_at(f"containers.web.{key}")["description"] for key in keys}
 
     assert f"it is {DEFAULT_TIMEOUT_SECONDS}." in described["timeoutSeconds"]
-    assert f"it is `{' '.join(USUAL_MANAGE)}`." in described["manage"]
+    assert f"the stage it is `{' '.join(USUAL_MANAGE)}`." in described["manage"]
     assert f"it is `{USUAL_PYTHON}`." in described["python"]
     assert f"at most {LONGEST_SPEC_BYTES} bytes" in SCHEMA["description"]
 
@@ -164,11 +166,16 @@ def everything() -> Json:
     document = deepcopy(FULL)
     document |= {"unprotected": False, "pollSeconds": 10, "deploymentTimeoutSeconds": 3600}
     document["database"]["timeoutSeconds"] = 3600
+    document["migrations"] = {
+        "policy": "block", "lockTimeoutSeconds": 0, "requireLock": False,
+        "databaseTimeoutSeconds": 5,
+    }  # fmt: skip
     document["publicEndpoint"]["healthCheck"] |= {
         "intervalSeconds": 5, "timeoutSeconds": 2, "healthyThreshold": 2, "unhealthyThreshold": 2,
     }  # fmt: skip
     web = document["containers"]["web"]
     web |= {"image": "nginx", "environment": {}, "secrets": {}, "manage": ["x"], "fixtures": ["x"]}
+    web |= {"pendingCommand": ["x"], "afterFailure": "hold"}
     web |= {"python": "python3", "healthCheck": {"command": ["x"], "startPeriod": 1}}
     return document
 
@@ -219,9 +226,9 @@ def visits() -> Visits:
 
 
 def test_the_schema_has_the_keys_of_the_parser_at_every_level(visits: Visits) -> None:
-    # The defaults of an endpoint without a check are read from an object that has no place.
-    places = {path: keys for path, keys in visits.keys.items() if not path.endswith('.""')}
-    assert len({frozenset(allowed) for _, allowed in places.values()}) == 7
+    # The defaults of an object that is left out are read from one that has no place.
+    places = {path: keys for path, keys in visits.keys.items() if not path.endswith('""')}
+    assert len({frozenset(allowed) for _, allowed in places.values()}) == 8
     for path, (required, allowed) in places.items():
         schema = schema_at(path)
         assert set(schema["properties"]) == allowed, path
@@ -280,7 +287,7 @@ def defaults(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[
 def test_a_default_in_the_schema_is_what_the_parser_takes(
     path: tuple[str, ...], default: object
 ) -> None:
-    without = spec_document(database={"instance": "crops-db"})
+    without = spec_document(database={"instance": "crops-db"}, migrations={})
     without["containers"]["web"] |= {"dependsOn": [], "ports": {}}
     without["containers"]["web"].pop(path[-1], None)
     without["containers"] = {"web": without["containers"]["web"]}

@@ -125,8 +125,12 @@ def evidence(
     migrations: Sequence[Migration] = (),
     failed: Failure | None = None,
     began_at: str | None = None,
+    *,
+    atomic: bool = False,
 ) -> Evidence:
-    return Evidence(phase=phase, began_at=began_at, migrations=migrations, failure=failed)
+    return Evidence(
+        phase=phase, began_at=began_at, migrations=migrations, failure=failed, atomic=atomic
+    )
 
 
 def gate_line(event: str, container: str = "migrate", release: str = RELEASE, **more: Any) -> str:

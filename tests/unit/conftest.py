@@ -4,17 +4,6 @@ import socket
 from typing import NoReturn
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile(
-    "unit",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)

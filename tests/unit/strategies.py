@@ -22,6 +22,15 @@ FIXTURES = st.lists(st.sampled_from(["dev_data.json", "fixtures/dev data.json"])
 REFERENCES = st.sampled_from(
     ["ssm:/crops/key", "secretsmanager:crops/db", "secretsmanager:crops/db:url:AWSCURRENT"]
 )
+MIGRATIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "policy": st.sampled_from(["allow", "warn", "block"]),
+        "lockTimeoutSeconds": st.integers(0, 300),
+        "requireLock": st.booleans(),
+        "databaseTimeoutSeconds": st.integers(1, 3600),
+    },
+)
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -85,6 +94,8 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
         "secrets": {"SECRET": draw(REFERENCES)},
         "containers": {name: containers[name] for name in order},
     }
+    if draw(st.booleans()):
+        document["migrations"] = draw(MIGRATIONS)
     if is_public:
         document["publicEndpoint"] = {"containerName": names[-1], "containerPort": ports[-1]}
     else:
@@ -114,7 +125,10 @@ def _vary(
                 return
         case "labelled":
             container["image"] = ":crops.web.latest"
+    if awaited & {"SUCCESS", "COMPLETE"}:
+        container["afterFailure"] = draw(st.sampled_from(["exit", "hold"]))
     if draw(st.booleans()):
+        _add_what_tells_pending(draw, container, awaited)
         return
     if "SUCCESS" in awaited or ("COMPLETE" in awaited and not is_public):
         if container.get("image") == "nginx":
@@ -125,6 +139,19 @@ def _vary(
     elif "COMPLETE" in awaited:
         return
     del container["command"]
+
+
+def _add_what_tells_pending(draw: st.DrawFn, container: Json, awaited: set[str]) -> None:
+    """A Django command has its plan; any other may have a command of its own for it."""
+    is_foreign = container.get("image") == "nginx"
+    if not awaited & {"SUCCESS", "COMPLETE"}:
+        return
+    if draw(st.booleans()) and not is_foreign and "SUCCESS" in awaited:
+        container["command"] = ["python", "manage.py", "migrate", *container["command"]]
+    elif draw(st.booleans()) and not is_foreign:
+        container["manage"] = draw(COMMANDS)
+    elif draw(st.booleans()):
+        container["pendingCommand"] = draw(COMMANDS)
 
 
 @st.composite

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -61,6 +61,12 @@ def gate_config(container: Json) -> Json:
     return config
 
 
+def assert_same_texts(found: Iterable[str], *expected: str) -> None:
+    """By their hashes: the difference of two long lines takes pytest minutes to draw."""
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in expected]
+    assert [hashlib.sha256(text.encode()).hexdigest() for text in found] == hashes
+
+
 def test_the_migration_runs_under_the_supervisor() -> None:
     request = compiled(
         containers={
@@ -72,8 +78,8 @@ def test_the_migration_runs_under_the_supervisor() -> None:
     )
 
     command = request["containers"]["migrate"]["command"]
-    assert command[4] == gate.supervisor_source()
-    assert command[6:] == ["python", "manage.py", "migrate", "--noinput"]
+    assert_same_texts([command[4], command[6]], gate.supervisor_source(), gate.django_helper_source())
+    assert command[7:] == ["python", "manage.py", "migrate", "--noinput"]
     assert gate_config(request["containers"]["migrate"]) == {
         "release": RELEASE,
         "container": "migrate",
@@ -82,7 +88,7 @@ def test_the_migration_runs_under_the_supervisor() -> None:
         "mode": "task",
         "timeoutSeconds": 300,
         "graceSeconds": 10,
-        "afterFailure": "hold",
+        "afterFailure": "exit",
         "secretNames": [],
         "healthCheck": {
             "command": ["check"],
@@ -91,14 +97,90 @@ def test_the_migration_runs_under_the_supervisor() -> None:
             "retries": 2,
             "startPeriod": 0,
         },
+        "django": {
+            "manage": ["python", "manage.py"],
+            "database": "default",
+            "policy": "warn",
+            "allowDestructive": False,
+            "lockTimeoutSeconds": 2,
+            "requireLock": True,
+            "databaseTimeoutSeconds": 60,
+        },
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "manage", "database"),
+    [
+        ("timeout 300 ./manage.py migrate --database=crops", ["./manage.py"], "crops"),
+        ("python -m django migrate", ["python", "-m", "django"], "default"),
+    ],
+)
+def test_the_helper_reaches_the_settings_as_the_users_command_does(
+    command: str, manage: list[str], database: str
+) -> None:
+    request = compiled(containers={"migrate": migrate(command=command.split()), "web": web()})
+
+    django = gate_config(request["containers"]["migrate"])["django"]
+    assert (django["manage"], django["database"]) == (manage, database)
+
+
+def test_the_spec_can_say_how_manage_py_is_called_where_a_shell_hides_it() -> None:
+    command = ["sh", "-c", "python manage.py migrate && python manage.py loaddata x"]
+    changes = {"command": command, "manage": ["python", "manage.py"]}
+
+    request = compiled(containers={"migrate": migrate(**changes), "web": web()})
+
+    assert gate_config(request["containers"]["migrate"])["django"]["manage"] == changes["manage"]
+
+
+def test_how_migrations_are_applied_reaches_the_gate() -> None:
+    spec = app_spec(
+        migrations={
+            "policy": "block",
+            "lockTimeoutSeconds": 7,
+            "requireLock": False,
+            "databaseTimeoutSeconds": 90,
+        }
+    )
+    request = compile_deployment(spec, source(), RELEASE, {}, allow_destructive=True)
+
+    django = gate_config(request["containers"]["migrate"])["django"]
+    assert django == {
+        "manage": ["python", "manage.py"],
+        "database": "default",
+        "policy": "block",
+        "allowDestructive": True,
+        "lockTimeoutSeconds": 7,
+        "requireLock": False,
+        "databaseTimeoutSeconds": 90,
+    }
+
+
+def test_a_command_that_is_not_django_gets_no_helper_and_its_gate_holds_after_a_failure() -> None:
+    task = {"command": ["flyway", "migrate"], "pendingCommand": ["flyway", "pending"]}
+
+    request = compiled(containers={"migrate": task, "web": web()})
+
+    migration = request["containers"]["migrate"]
+    config = gate_config(migration)
+    assert "django" not in config
+    assert (config["afterFailure"], config["pendingCommand"]) == ("hold", ["flyway", "pending"])
+    assert migration["command"][6:] == ["flyway", "migrate"]
+
+
+@pytest.mark.parametrize("choice", ["exit", "hold"])
+def test_the_spec_decides_what_follows_a_failure(choice: str) -> None:
+    request = compiled(containers={"migrate": migrate(afterFailure=choice), "web": web()})
+
+    assert gate_config(request["containers"]["migrate"])["afterFailure"] == choice
 
 
 def test_what_only_waits_becomes_its_own_command() -> None:
     request = compiled()
 
     command = request["containers"]["web"]["command"]
-    assert command[4] == gate.waiter_source()
+    assert_same_texts([command[4]], gate.waiter_source())
     assert command[6:] == ["gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000"]
     assert gate_config(request["containers"]["web"]) == {
         "release": RELEASE,
@@ -363,12 +445,18 @@ def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them
     first, *others = commands.values()
     port, packed = first[5:7]
     assert first[4] == gate.carrier_source()
-    supervisor, waiter = json.loads(zlib.decompress(base64.b64decode(packed)))
-    assert (supervisor, waiter) == (gate.supervisor_source(), gate.waiter_source())
+    supervisor, waiter, helper = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert_same_texts(
+        [supervisor, waiter, helper],
+        gate.supervisor_source(),
+        gate.waiter_source(),
+        gate.django_helper_source(),
+    )
     assert {command[4] for command in others} == {gate.loader_source()}
     assert {command[5] for command in others} == {port}
-    wanted = [hashlib.sha256(p.encode()).hexdigest() for p in (supervisor, waiter)]
-    assert [command[6] for command in others] == [wanted[0]] * 8 + [wanted[1]]
+    hashes = [hashlib.sha256(p.encode()).hexdigest() for p in (supervisor, helper, waiter)]
+    migrations = ",".join(hashes[:2])
+    assert [command[6] for command in others] == [migrations] * 8 + [hashes[2]]
     assert_the_service_would_accept(request)
 
 

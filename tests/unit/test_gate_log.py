@@ -28,6 +28,9 @@ def read(*lines: str, **others: list[str]) -> Evidence:
         (["Listening at: http://0.0.0.0:8000"], Phase.SILENT),
         ([gate_line("waiting")], Phase.WAITING),
         ([gate_line("waiting"), APPLYING], Phase.APPLYING),
+        ([gate_line("database")], Phase.WAITING),
+        ([gate_line("plan"), gate_line("locked")], Phase.WAITING),
+        ([APPLYING, gate_line("plan")], Phase.APPLYING),
         ([APPLYING, gate_line("waiting")], Phase.APPLYING),
         ([APPLYING, APPLIED, SUCCEEDED], Phase.SUCCEEDED),
         ([SUCCEEDED, APPLYING], Phase.SUCCEEDED),
@@ -91,6 +94,32 @@ def test_a_failure_is_told_in_the_gates_own_words() -> None:
         exit_code=1,
         last_lines=["a", "b"],
     )
+
+
+def test_what_the_gate_found_in_the_database_is_kept() -> None:
+    failed = gate_line("failed", cause="exit", error="boom", database="part-way")
+
+    failure = read(failed).failure
+
+    assert failure is not None
+    assert failure.database == "part-way"
+
+
+@pytest.mark.parametrize(
+    ("plans", "expected"),
+    [
+        ([], False),
+        ([True], True),
+        ([False], False),
+        ([True, False], False),
+        (["true"], False),
+        ([True, True], True),
+    ],
+)
+def test_the_migrations_are_atomic_only_if_every_plan_says_so(
+    plans: list[object], expected: bool
+) -> None:
+    assert read(*(gate_line("plan", atomic=atomic) for atomic in plans)).atomic is expected
 
 
 def test_the_first_failure_explains_the_later_ones() -> None:
@@ -188,6 +217,7 @@ def evidences() -> st.SearchStrategy[Evidence]:
         error=st.text(max_size=5),
         migration=maybe_text,
         exit_code=st.none() | st.integers(),
+        database=maybe_text,
         last_lines=st.lists(st.text(max_size=5), max_size=3),
     )
     migrations = st.builds(
@@ -201,6 +231,7 @@ def evidences() -> st.SearchStrategy[Evidence]:
         began_at=maybe_text,
         migrations=st.lists(migrations, max_size=3),
         failure=st.none() | failures,
+        atomic=st.booleans(),
     )
 
 

@@ -113,6 +113,56 @@ def test_a_migration_that_was_cut_off_needs_a_person(cause: str) -> None:
     assert "the database may be part-way" in ended.reasons[-1]
 
 
+@pytest.mark.parametrize(
+    ("database", "atomic", "expected"),
+    [
+        ("unchanged", False, Outcome.ROLLED_BACK),
+        ("unchanged", True, Outcome.ROLLED_BACK),
+        ("part-way", True, Outcome.ROLLED_BACK),
+        ("part-way", False, Outcome.FAILED),
+        ("not known", True, Outcome.FAILED),
+        ("not known", False, Outcome.FAILED),
+        ("as good as new", True, Outcome.FAILED),
+    ],
+)
+@pytest.mark.parametrize("cause", ["exit", "timeout"])
+def test_what_the_gate_found_in_the_database_decides_whether_it_is_a_rollback(
+    cause: str, database: str, atomic: bool, expected: Outcome
+) -> None:
+    failed = failure(cause=cause, database=database)
+
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failed, atomic=atomic))
+
+    assert ended.outcome is expected
+    assert ("the database may be part-way" in ended.reasons[-1]) == (expected is Outcome.FAILED)
+
+
+def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() -> None:
+    blocked = failure(
+        cause="refused", migration=None, database="unchanged", error="harvests.0007 drops a column"
+    )
+
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=blocked))
+
+    assert ended.outcome is Outcome.REFUSED
+    assert list(ended.reasons) == [
+        "The container migrate failed (refused): harvests.0007 drops a column",
+        "Version 7 is active and goes on serving.",
+    ]
+    assert '"allowDestructive": true' in ended.next_steps[0]
+
+
+@pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
+def test_a_blocked_plan_is_no_refusal_if_the_previous_version_does_not_serve(
+    shown: Service,
+) -> None:
+    blocked = failure(cause="refused", database="unchanged")
+
+    ended = conclusion(Status.FAILED, shown, evidence(Phase.FAILED, failed=blocked))
+
+    assert ended.outcome is Outcome.FAILED
+
+
 def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:
     ended = conclusion(Status.FAILED, NOTHING, previous_version=None)
 

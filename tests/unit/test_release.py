@@ -90,6 +90,7 @@ def test_a_release_survives_the_state_machine() -> None:
         started_at=STARTED,
         gates=("migrate", "check"),
         unprotected=False,
+        allow_destructive=True,
         deployment_timeout=timedelta(hours=1),
     )
 

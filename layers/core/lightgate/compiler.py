@@ -10,15 +10,16 @@ The result is a pure function of its arguments, byte for byte.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lightgate.django_command import database_alias, manage_call
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
 from lightgate.presets import Commands, preset
 from lightgate.release import RELEASE_VARIABLE
-from lightgate.spec import AppSpec, Container, PublicEndpoint, SecretReference
+from lightgate.spec import AfterFailure, AppSpec, Container, PublicEndpoint, SecretReference
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
@@ -43,16 +44,21 @@ def compile_deployment(
     source: Source,
     release: str,
     secrets: Mapping[SecretReference, str],
+    *,
+    allow_destructive: bool = False,
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
 
     `secrets` has a value for each reference in the spec. What is returned holds those
-    values: it is neither logged nor returned from a step.
+    values: it is neither logged nor returned from a step. `allow_destructive` overrides
+    the spec's policy for this release.
 
     Raises:
         RefusedError: a command is missing in the spec and in the image, or the request
             is larger than Lightsail can be trusted to take.
     """
+    migrations = replace(spec.migrations, allow_destructive=allow_destructive)
+    spec = replace(spec, migrations=migrations)
     request = _request(spec, source, release, secrets, Programs.in_every_container(spec))
     if _size(request) > LARGEST_REQUEST_BYTES:
         request = _request(spec, source, release, secrets, Programs.carried_by_one(spec))
@@ -92,17 +98,19 @@ def _command(
     spec: AppSpec, container: Container, source: Source, release: str, programs: Programs
 ) -> Request:
     """The member `command`, if the image's own does not do."""
+    ports = programs.ports
     if spec.conditions_on(container.name):
         commands = (
             preset(spec, container.name)
             if spec.uses_preset(container.name)
             else Commands(main=_own_command(container, source))
         )
-        config = _supervisor_config(spec, container, release, programs.ports, commands)
-        program, own = programs.supervisor(container.name), commands.main
+        config = _supervisor_config(spec, container, release, ports, commands)
+        gate = programs.supervisor(container.name, _line(config), for_django="django" in config)
+        own = commands.main
     elif container.depends_on:
-        config = _waiter_config(container, release, programs.ports)
-        program, own = programs.waiter(), _own_command(container, source)
+        gate = programs.waiter(_line(_waiter_config(container, release, ports)))
+        own = _own_command(container, source)
     elif container.command is not None:
         return {"command": list(container.command)}
     else:
@@ -110,13 +118,11 @@ def _command(
     python = container.python or USUAL_PYTHON
     # Without -I and -S a module of the app's own would shadow one of the standard library
     # (measured-facts.md, "Launching").
-    return {
-        "command": [
-            *(python, "-I", "-S", "-c", *program),
-            json.dumps(config, separators=(",", ":")),
-            *own,
-        ]
-    }
+    return {"command": [python, "-I", "-S", "-c", *gate, *own]}
+
+
+def _line(config: Request) -> str:
+    return json.dumps(config, separators=(",", ":"))
 
 
 def _waiter_config(container: Container, release: str, ports: Mapping[str, int]) -> Request:
@@ -143,6 +149,7 @@ def _supervisor_config(
 ) -> Request:
     runs_to_an_end = spec.runs_to_an_end(container.name)
     around = {"before": commands.before, "then": commands.then}
+    django = _django(spec, container, commands.main) if runs_to_an_end else None
     check = container.health_check
     return {
         **_waiter_config(container, release, ports),
@@ -151,9 +158,7 @@ def _supervisor_config(
         "timeoutSeconds": container.timeout_seconds
         or (DEFAULT_TIMEOUT_SECONDS if runs_to_an_end else None),
         "graceSeconds": GRACE_SECONDS,
-        # A relaunched container would run a failed command again. Until the attempt is on
-        # record, the gate stays shut and alive, and the platform's own limit ends it.
-        "afterFailure": "hold",
+        "afterFailure": (container.after_failure or _usual_after_failure(django)).value,
         "secretNames": sorted(container.secrets),
         "healthCheck": check
         and {
@@ -164,7 +169,31 @@ def _supervisor_config(
             "startPeriod": check.start_period_seconds,
         },
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
+        **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
+        **({"django": django} if django else {}),
     }
+
+
+def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request | None:
+    """What the gate needs to look into a Django app; None for any other command."""
+    manage = container.manage or manage_call(command)
+    if manage is None or container.image is not None:
+        return None
+    migrations = spec.migrations
+    return {
+        "manage": list(manage),
+        "database": database_alias(command),
+        "policy": migrations.policy.value,
+        "allowDestructive": migrations.allow_destructive,
+        "lockTimeoutSeconds": migrations.lock_timeout_seconds,
+        "requireLock": migrations.require_lock,
+        "databaseTimeoutSeconds": migrations.database_timeout_seconds,
+    }
+
+
+def _usual_after_failure(django: Request | None) -> AfterFailure:
+    """End only where the attempt is on record: a relaunched container would run it again."""
+    return AfterFailure.EXIT if django else AfterFailure.HOLD
 
 
 def _own_command(container: Container, source: Source) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lightgate.documents import Fields, Node, shown
 from lightgate.spec import (
+    AfterFailure,
     Condition,
     Container,
     Dependency,
@@ -123,6 +124,8 @@ def _container(name: str, node: Node, service: str, shared: Variables) -> Contai
             "dependsOn",
             "healthCheck",
             "timeoutSeconds",
+            "pendingCommand",
+            "afterFailure",
             "manage",
             "fixtures",
             "python",
@@ -139,6 +142,8 @@ def _container(name: str, node: Node, service: str, shared: Variables) -> Contai
         depends_on=fields.read("dependsOn", _dependencies, ()),
         health_check=fields.read("healthCheck", _health_check, None),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(1, 43200), None),
+        pending_command=fields.read("pendingCommand", Node.argv, None),
+        after_failure=fields.read("afterFailure", lambda n: n.member(AfterFailure), None),
         manage=fields.read("manage", Node.argv, None),
         fixtures=fields.read("fixtures", _fixtures, ()),
         python=fields.read("python", _program, None),

@@ -39,7 +39,11 @@ class Phase(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a gate stays shut, in its own words."""
+    """Why a gate stays shut, in its own words.
+
+    `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
+    None where it cannot look into the database.
+    """
 
     container: str
     cause: str
@@ -47,6 +51,7 @@ class Failure:
     migration: str | None
     exit_code: int | None
     last_lines: Sequence[str]
+    database: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +65,22 @@ class Evidence:
     """All that the gates of one release have reported.
 
     `began_at` is when the first migration began, as far as the command shows its
-    migrations, and otherwise when the command was started.
+    migrations, and otherwise when the command was started. `atomic` says that a plan was
+    read and that each of its migrations is applied as a whole or not at all.
     """
 
     phase: Phase
     began_at: str | None
     migrations: Sequence[Migration]
     failure: Failure | None
+    atomic: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
             "phase": self.phase.value,
             "beganAt": self.began_at,
             "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
+            "atomic": self.atomic,
             "failure": self.failure
             and {
                 "container": self.failure.container,
@@ -80,6 +88,7 @@ class Evidence:
                 "error": self.failure.error,
                 "migration": self.failure.migration,
                 "exitCode": self.failure.exit_code,
+                "database": self.failure.database,
                 "lastLines": list(self.failure.last_lines),
             },
         }
@@ -93,6 +102,7 @@ class Evidence:
             migrations=[
                 Migration(name=m["name"], seconds=m["seconds"]) for m in document["migrations"]
             ],
+            atomic=document["atomic"],
             failure=failure
             and Failure(
                 container=failure["container"],
@@ -100,6 +110,7 @@ class Evidence:
                 error=failure["error"],
                 migration=failure["migration"],
                 exit_code=failure["exitCode"],
+                database=failure["database"],
                 last_lines=failure["lastLines"],
             ),
         )
@@ -116,6 +127,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     failure is kept, because it is the one that explains the others.
     """
     phases: list[Phase] = []
+    plans: list[bool] = []
     migrations: dict[str, Migration] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[Failure] = []
@@ -123,7 +135,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         phase = Phase.SILENT
         for event in _events(release, container, lines):
             kind = event["event"]
-            if kind == "waiting" and phase is Phase.SILENT:
+            if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
                 phase = Phase.WAITING
             elif kind in ("applying", "applied") and not phase.is_final:
                 phase = Phase.APPLYING
@@ -134,6 +146,8 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 failures.append(_failure(container, event))
             if kind == "applying" and (at := _moment(event.get("at"))):
                 began["migration" in event].append(at)
+            if kind == "plan":
+                plans.append(event.get("atomic") is True)
             if kind == "applied" and (name := _text(event.get("migration"), _LONGEST_NAME)):
                 migrations.setdefault(
                     name, Migration(name=name, seconds=_number(event.get("seconds")))
@@ -143,6 +157,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
         migrations=list(migrations.values())[:_MOST_MIGRATIONS],
+        atomic=bool(plans) and all(plans),
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
     )
@@ -180,6 +195,7 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         error=_text(event.get("error")) or "no reason was reported",
         migration=_text(event.get("migration"), _LONGEST_NAME),
         exit_code=None if code is None else int(code),
+        database=_text(event.get("database"), _LONGEST_NAME),
         last_lines=[_text(line) or "" for line in lines[-_MOST_LINES:]]
         if isinstance(lines, list)
         else [],

@@ -19,6 +19,7 @@ FIRST_GATE_PORT = 61100
 # Reading a program takes longer than all the rest of compiling, and it never changes.
 _supervisor_source = cache(gate.supervisor_source)
 _waiter_source = cache(gate.waiter_source)
+_django_helper_source = cache(gate.django_helper_source)
 _carrier_source = cache(gate.carrier_source)
 _loader_source = cache(gate.loader_source)
 
@@ -26,17 +27,17 @@ _loader_source = cache(gate.loader_source)
 @cache
 def _packed() -> str:
     """What the carrier hands out, its own program first."""
-    texts = json.dumps([_supervisor_source(), _waiter_source()])
+    texts = json.dumps([_supervisor_source(), _waiter_source(), _django_helper_source()])
     return base64.b64encode(zlib.compress(texts.encode(), 9)).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """The arguments behind `python3 -I -S -c`, before a program's own configuration.
+    """The arguments behind `python3 -I -S -c` that come before a container's own command.
 
-    Usually each container brings its program itself, as plain text. Where that would make the
-    request too large, one container, the carrier, brings both programs packed and hands them to
-    the others over loopback; they accept nothing but the very text whose hash they were given.
+    Usually each container brings its programs itself, as plain text. Where that would make the
+    request too large, one container, the carrier, brings them all packed and hands them to the
+    others over loopback; they accept nothing but the very texts whose hashes they were given.
     """
 
     ports: dict[str, int]
@@ -58,19 +59,20 @@ class Programs:
             carrier_port=_free_port(spec, set(ports.values())),
         )
 
-    def supervisor(self, container: str) -> Sequence[str]:
+    def supervisor(self, container: str, config: str, *, for_django: bool) -> Sequence[str]:
         if container == self.carrier:
-            return [_carrier_source(), str(self.carrier_port), _packed()]
-        return self._program(_supervisor_source())
+            return [_carrier_source(), str(self.carrier_port), _packed(), config]
+        helpers = [_django_helper_source()] if for_django else []
+        return self._programs(_supervisor_source(), config, helpers)
 
-    def waiter(self) -> Sequence[str]:
-        return self._program(_waiter_source())
+    def waiter(self, config: str) -> Sequence[str]:
+        return self._programs(_waiter_source(), config, [])
 
-    def _program(self, source: str) -> Sequence[str]:
+    def _programs(self, source: str, config: str, helpers: Sequence[str]) -> Sequence[str]:
         if self.carrier is None:
-            return [source]
-        digest = hashlib.sha256(source.encode()).hexdigest()
-        return [_loader_source(), str(self.carrier_port), digest]
+            return [source, config, *helpers]
+        hashes = (hashlib.sha256(text.encode()).hexdigest() for text in (source, *helpers))
+        return [_loader_source(), str(self.carrier_port), ",".join(hashes), config]
 
 
 def _gate_ports(spec: AppSpec) -> dict[str, int]:

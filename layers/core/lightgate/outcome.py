@@ -91,7 +91,7 @@ def concluded(
             "public endpoint that could hold it back.",
             "Find out whether it can work with the database as it is now, then push again.",
         )
-    if evidence.phase is Phase.APPLYING or _was_cut_off(evidence):
+    if _may_be_half_migrated(evidence):
         return _failed(
             *reasons,
             "It ended while a migration was being applied: the database may be part-way.",
@@ -109,18 +109,38 @@ def concluded(
             f"Version {previous_version}, which served before, is not active.",
             "Look at the container service in the Lightsail console at once.",
         )
+    serving = f"Version {previous_version} is active and goes on serving."
+    if evidence.failure is not None and evidence.failure.cause == "refused":
+        return Conclusion(
+            outcome=Outcome.REFUSED,
+            reasons=[*reasons, serving],
+            next_steps=[
+                "Nothing was applied. Make the migration compatible with the version that serves, "
+                'or release this image by hand with "allowDestructive": true.'
+            ],
+        )
     return Conclusion(
         outcome=Outcome.ROLLED_BACK,
-        reasons=[*reasons, f"Version {previous_version} is active and goes on serving."],
+        reasons=[*reasons, serving],
         next_steps=[
             "Correct the cause and push again. What a migration had already applied stays applied."
         ],
     )
 
 
-def _was_cut_off(evidence: Evidence) -> bool:
-    """Whether the command did not end by itself, so that what it has done is not known."""
-    return evidence.failure is not None and evidence.failure.cause in ("timeout", "signal")
+def _may_be_half_migrated(evidence: Evidence) -> bool:
+    """Whether the database may be in the middle of a migration, for all that is known.
+
+    The gate's own look at it counts, where it could look. Between two migrations, each of
+    which is applied as a whole, is not in the middle of one.
+    """
+    failure = evidence.failure
+    if failure is None or failure.database is None:
+        was_cut_off = failure is not None and failure.cause in ("timeout", "signal")
+        return evidence.phase is Phase.APPLYING or was_cut_off
+    if failure.database == "part-way":
+        return not evidence.atomic
+    return failure.database != "unchanged"
 
 
 def _failed(*sentences: str) -> Conclusion:

@@ -76,6 +76,7 @@ class Release:
     started_at: datetime
     gates: tuple[str, ...]
     unprotected: bool
+    allow_destructive: bool
     deployment_timeout: timedelta
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +92,7 @@ class Release:
             "startedAt": self.started_at.isoformat(),
             "gates": list(self.gates),
             "unprotected": self.unprotected,
+            "allowDestructive": self.allow_destructive,
             "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
         }
 
@@ -108,5 +110,6 @@ class Release:
             started_at=datetime.fromisoformat(document["startedAt"]),
             gates=tuple(document["gates"]),
             unprotected=document["unprotected"],
+            allow_destructive=document["allowDestructive"],
             deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
         )

@@ -20,6 +20,7 @@ class ReleaseRequest:
     tag: str | None
     digest: str | None
     skip_snapshot: bool
+    allow_destructive: bool
     reason: str | None
 
 
@@ -45,12 +46,15 @@ def parse_request(document: object) -> ReleaseRequest:
         raise RequestError(
             f'the input must be an object such as {{"app": "crops-backend"}}, not {shown(document)}'
         )
-    fields = node.fields(required=("app",), optional=("tag", "digest", "skipSnapshot", "reason"))
+    fields = node.fields(
+        required=("app",), optional=("tag", "digest", "skipSnapshot", "allowDestructive", "reason")
+    )
     request = ReleaseRequest(
         app=fields.read("app", Node.string, ""),
         tag=fields.read("tag", lambda n: n.string(_TAG, "an image tag"), None),
         digest=fields.read("digest", _digest, None),
         skip_snapshot=fields.read("skipSnapshot", Node.boolean, False),
+        allow_destructive=fields.read("allowDestructive", Node.boolean, False),
         reason=fields.read("reason", lambda n: n.text(LONGEST_REASON), None),
     )
     if request.tag is not None and request.digest is not None:

@@ -16,6 +16,21 @@ class Stage(enum.StrEnum):
     PRODUCTION = "production"
 
 
+class Policy(enum.StrEnum):
+    """What happens to a release whose migrations may break the old version of the app."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+class AfterFailure(enum.StrEnum):
+    """What a container whose command failed does: end, or stay with its gate shut."""
+
+    EXIT = "exit"
+    HOLD = "hold"
+
+
 class Condition(enum.StrEnum):
     """What a container waits for in another one; the names and meanings are those of ECS."""
 
@@ -79,7 +94,8 @@ class Container:
     environment and secrets of the whole app are merged in already, the container's own
     value winning, so that a name stands in at most one of the two. `manage` is how
     manage.py is called where Lightgate itself has to, `python` the interpreter for the
-    gate; each is None for the usual one.
+    gate, `after_failure` what a failed command leads to; each is None for the usual one.
+    `pending_command` says, by ending with 0, that there is nothing to do.
     """
 
     name: str
@@ -91,6 +107,8 @@ class Container:
     depends_on: tuple[Dependency, ...]
     health_check: HealthCheck | None
     timeout_seconds: int | None
+    pending_command: tuple[str, ...] | None
+    after_failure: AfterFailure | None
     manage: tuple[str, ...] | None
     fixtures: tuple[str, ...]
     python: str | None
@@ -129,6 +147,23 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """How Django's migrations are applied.
+
+    `lock_timeout_seconds` bounds how long a schema change may wait for a table, 0 for no
+    bound; `require_lock` refuses to migrate where nothing keeps two of them apart;
+    `database_timeout_seconds` is how long a database may be out of reach.
+    `allow_destructive` overrides the policy; a person says so for one release, a spec never.
+    """
+
+    policy: Policy
+    allow_destructive: bool
+    lock_timeout_seconds: int
+    require_lock: bool
+    database_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """One app: what is deployed, where, and from which pushes.
 
@@ -141,6 +176,7 @@ class AppSpec:
     tags: tuple[str, ...]
     stage: Stage
     database: Database | None
+    migrations: Migrations
     containers: Mapping[str, Container]
     public_endpoint: PublicEndpoint | None
     unprotected: bool

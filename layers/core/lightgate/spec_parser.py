@@ -10,6 +10,8 @@ from lightgate.spec import (
     AppSpec,
     Database,
     EndpointHealthCheck,
+    Migrations,
+    Policy,
     PublicEndpoint,
     Stage,
 )
@@ -94,6 +96,7 @@ def _app(node: Node) -> AppSpec:
             "tags",
             "stage",
             "database",
+            "migrations",
             "environment",
             "secrets",
             "publicEndpoint",
@@ -114,6 +117,7 @@ def _app(node: Node) -> AppSpec:
         tags=fields.read("tags", _tags, ("latest",)),
         stage=fields.read("stage", lambda n: n.member(Stage), Stage.PRODUCTION),
         database=fields.read("database", _database, None),
+        migrations=fields.read("migrations", _migrations, _migrations(node.child("", {}))),
         containers=fields.read("containers", lambda n: read_containers(n, service, shared), {}),
         public_endpoint=fields.read("publicEndpoint", _public_endpoint, None),
         unprotected=fields.read("unprotected", Node.boolean, False),
@@ -157,6 +161,21 @@ def _database(node: Node) -> Database:
         ),
         keep_snapshots=fields.read("keepSnapshots", lambda n: n.integer(1, 100), None),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(60, 86400), 3600),
+    )
+
+
+def _migrations(node: Node) -> Migrations:
+    fields = node.fields(
+        optional=("policy", "lockTimeoutSeconds", "requireLock", "databaseTimeoutSeconds")
+    )
+    return Migrations(
+        policy=fields.read("policy", lambda n: n.member(Policy), Policy.WARN),
+        allow_destructive=False,
+        lock_timeout_seconds=fields.read("lockTimeoutSeconds", lambda n: n.integer(0, 300), 2),
+        require_lock=fields.read("requireLock", Node.boolean, True),
+        database_timeout_seconds=fields.read(
+            "databaseTimeoutSeconds", lambda n: n.integer(1, 3600), 60
+        ),
     )
 
 

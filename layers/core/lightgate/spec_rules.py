@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from lightgate.django_command import manage_call
 from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
 
@@ -123,18 +124,29 @@ def _check_commands(spec: AppSpec, containers: Node) -> None:
             )
         if container.python is not None and not is_wrapped:
             node.child("python", None).problem("has no use: this container runs no gate; remove it")
-        if spec.uses_preset(name):
-            if container.fixtures and spec.stage is not Stage.DEVELOPMENT:
-                node.child("fixtures", None).problem(
-                    f"are loaded in the stage development only, and the stage is {spec.stage}"
-                )
-            continue
-        for key, value in (("manage", container.manage), ("fixtures", container.fixtures)):
-            if value:
-                node.child(key, None).problem(
-                    "has no use: the commands of the stage run only in a container that gives no "
-                    "command and is waited for with SUCCESS or COMPLETE"
-                )
+        if container.fixtures and spec.uses_preset(name) and spec.stage is not Stage.DEVELOPMENT:
+            node.child("fixtures", None).problem(
+                f"are loaded in the stage development only, and the stage is {spec.stage}"
+            )
+        for key, place in _useless_keys(spec, name):
+            node.child(key, None).problem(f"has no use: it belongs to {place}; remove it")
+
+
+def _useless_keys(spec: AppSpec, name: str) -> Iterator[tuple[str, str]]:
+    """The keys of the container that would be ignored, and where they belong."""
+    container = spec.containers[name]
+    task = "a container that is waited for with SUCCESS or COMPLETE"
+    ends, is_ours = spec.runs_to_an_end(name), container.image is None
+    if container.fixtures and not spec.uses_preset(name):
+        yield "fixtures", f"{task} and gives no command, so that the stage decides what it runs"
+    if container.manage and not (ends and is_ours):
+        yield "manage", f"{task} and runs the pushed image"
+    if container.after_failure and not ends:
+        yield "afterFailure", task
+    if container.pending_command:
+        is_django = container.manage or manage_call(container.command or ())
+        if not ends or spec.uses_preset(name) or is_django:
+            yield "pendingCommand", f"{task} and is not Django, whose plan is read instead"
 
 
 def _check_polls(spec: AppSpec, root: Node) -> None:

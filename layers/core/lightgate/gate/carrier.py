@@ -3,8 +3,8 @@
     python3 -I -S -c SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
 Used where each container bringing its own program would make the deployment too large. PACKED is
-a JSON list of the programs' texts, the supervisor's first, compressed and in base64. Whoever
-connects to the loopback port says the SHA-256 of the program it wants, and gets its text.
+a JSON list of the programs' texts (supervisor, waiter, Django helper), compressed and in base64.
+Whoever connects to the loopback port says the SHA-256 of the program it wants, and gets its text.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def main() -> None:
     port, packed = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
     texts = [text.encode() for text in json.loads(zlib.decompress(base64.b64decode(packed)))]
+    if "django" in json.loads(sys.argv[1]):
+        sys.argv.insert(2, texts[2].decode())
     programs = {hashlib.sha256(text).hexdigest().encode(): text for text in texts}
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
