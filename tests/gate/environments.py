@@ -4,10 +4,8 @@ They stand in the directory that LIGHTGATE_VENVS names, by default build/venvs. 
 matrix makes them; the others take what is there.
 """
 
-import importlib.util
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ import pytest
 from tests.gate.programs import INTERPRETERS
 
 DIRECTORY = Path(os.environ.get("LIGHTGATE_VENVS", "build/venvs")).resolve()
-PYMYSQL = "PyMySQL"
 
 
 def interpreter(version: str, django: str, *drivers: str) -> str:
@@ -35,12 +32,3 @@ def interpreter(version: str, django: str, *drivers: str) -> str:
             pytest.skip(f"Django {django} cannot be installed here: {ran.stderr[-300:]}")
         (home / "ready").touch()
     return str(python)
-
-
-def mysql_interpreter() -> str:
-    """One that reaches MySQL: ours, or one that was made before."""
-    if importlib.util.find_spec("pymysql"):
-        return sys.executable
-    for ready in sorted(DIRECTORY.glob(f"*{PYMYSQL}/ready")):
-        return str(ready.parent / "bin/python")
-    pytest.skip("no driver for MySQL is installed (PyMySQL)")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,13 +10,10 @@ from uuid import uuid4
 import pytest
 
 from local.database import Database
-from tests.gate.environments import mysql_interpreter
 from tests.gate.programs import House, eventually
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, SETTINGS, Project, Rows, sql
 from tests.gate.servers import mariadb, running_mariadb, running_pooler
 from tests.gate.test_django_lock import final, processes_of, rounds
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("round_", rounds(1, 10))
@@ -39,6 +37,7 @@ def test_behind_a_pooler_too_one_of_four_migrates(
         next_.event("succeeded")
 
 
+@pytest.mark.slow
 def test_what_a_pooled_backend_still_does_for_a_dead_command_is_waited_for(
     house: House, crops: Project, rows: Rows, database: Database, tmp_path: Path
 ) -> None:
@@ -65,7 +64,6 @@ def test_what_a_pooled_backend_still_does_for_a_dead_command_is_waited_for(
 
 @pytest.fixture(scope="module")
 def mariadb_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    mysql_interpreter()
     with running_mariadb(tmp_path_factory.mktemp("mariadb") / "server") as socket:
         yield socket
 
@@ -80,7 +78,7 @@ def on_mariadb(mariadb_socket: Path, tmp_path: Path) -> Project:
         "USER": "root",
         "OPTIONS": {"unix_socket": str(mariadb_socket)},
     }
-    project = Project(tmp_path / "app", database, mysql_interpreter())
+    project = Project(tmp_path / "app", database, sys.executable)
     project.write(
         "settings.py",
         "import pymysql\npymysql.version_info = (2, 2, 8, 'final', 0)\n"
@@ -102,6 +100,7 @@ def test_on_mariadb_one_of_four_migrates(
     assert sum(len(gate.named("locked")) for gate in gates) == 1
 
 
+@pytest.mark.slow
 def test_on_mariadb_a_failure_is_never_called_unchanged(
     house: House, on_mariadb: Project, mariadb_socket: Path
 ) -> None:
@@ -114,6 +113,7 @@ def test_on_mariadb_a_failure_is_never_called_unchanged(
     assert on_mariadb.gate(house, release="r2").event("failed")["cause"] == "attempt"
 
 
+@pytest.mark.slow
 def test_on_mariadb_the_lock_is_one_a_database_and_its_loss_stops_the_command(
     house: House, on_mariadb: Project, mariadb_socket: Path, tmp_path: Path
 ) -> None:
