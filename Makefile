@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow plan validate docs lint format lock clean
+.PHONY: help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(READY) ## Run all tests but the slow matrix
 test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
 	@python -m pytest --numprocesses 2 --dist loadgroup -m slow
 
+benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a migrate of nothing
+	@python -m benchmarks.gate
+
 plan: $(READY) ## Print the deployment that a spec becomes: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
 	@python -m lightgate plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
@@ -45,7 +48,7 @@ docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
-	mypy layers/core/lightgate functions local
+	mypy layers/core/lightgate functions local benchmarks
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports

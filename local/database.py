@@ -3,7 +3,7 @@
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -39,22 +39,32 @@ class Database:
 
 
 @contextlib.contextmanager
-def running_database(directory: Path, logs: Path) -> Iterator[Database]:
+def running_database(
+    directory: Path, logs: Path, *, addresses: Sequence[str] = ()
+) -> Iterator[Database]:
     """A fresh cluster in `directory`, which must not exist, with the role and database `crops`.
 
-    Every server process is gone when the block is left. The data stays, and is worth nothing:
-    it was written without fsync.
+    It listens on loopback, and on the `addresses` beside it. Every server process is gone when
+    the block is left. The data stays, and is worth nothing: it was written without fsync.
     """
-    binaries = _binaries()
-    _initialise(binaries, directory, logs)
-    database = Database(free_port())
+    _initialise(_binaries(), directory, logs)
+    with running_server(Database(free_port()), directory, logs, addresses=addresses) as database:
+        _create_database(database)
+        yield database
+
+
+@contextlib.contextmanager
+def running_server(
+    database: Database, directory: Path, logs: Path, *, addresses: Sequence[str] = ()
+) -> Iterator[Database]:
+    """The server of a cluster that is in `directory` already, on the port of `database`."""
     server = Program(
         name="postgres",
         argv=[
-            str(binaries / "postgres"),
+            str(_binaries() / "postgres"),
             *("-D", str(directory), "-p", str(database.port)),
             *_settings(
-                listen_addresses=LOOPBACK,
+                listen_addresses=",".join([LOOPBACK, *addresses]),
                 unix_socket_directories="",
                 # The files of "posix" shared memory would stay in /dev/shm after a kill -9.
                 dynamic_shared_memory_type="sysv",
@@ -71,7 +81,6 @@ def running_database(directory: Path, logs: Path) -> Iterator[Database]:
     )
     with Process(server, logs) as process:
         process.wait_until(lambda: _answers(database.superuser_url), _START)
-        _create_database(database)
         yield database
 
 
