@@ -1,6 +1,6 @@
 """The one endpoint of the local cloud: Lightsail, everything else, and what AWS is stricter about.
 
-    python -m local.front --port PORT --engine URL --lightsail URL
+    python -m local.front --port PORT --engine URL --lightsail URL [--snapshot-seconds SECONDS]
 
 Prints one JSON line with its endpoint when it listens. Every client comes here: the functions,
 the AWS CLI, `sam deploy`, the demo.
@@ -12,6 +12,7 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from local.clients import client_for
 from local.processes import LOOPBACK
 from local.proxy import Answer, client_session, forward
 from local.push_events import Deliverer, Push
+from local.snapshots import SnapshotTimes
 
 _LIGHTSAIL = "Lightsail_20161128."
 _ECR = "AmazonEC2ContainerRegistry_V20150921."
@@ -34,11 +36,12 @@ logger = logging.getLogger(__name__)
 class Front:
     """The request handler and what it needs for its life."""
 
-    def __init__(self, engine: str, lightsail: str) -> None:
+    def __init__(self, engine: str, lightsail: str, snapshot_takes: timedelta) -> None:
         self._engine = engine
         self._lightsail = lightsail
         self._deliverer = Deliverer(lambda service: client_for(service, engine))
         self._ecr = client_for("ecr", engine)
+        self._snapshots = SnapshotTimes(snapshot_takes)
         # The event loop keeps only weak references to tasks.
         self._deliveries: set[asyncio.Task[int]] = set()
 
@@ -51,7 +54,7 @@ class Front:
         operation = request.headers.get("X-Amz-Target", "")
         refusal = strict.unsigned(request.method, request.path, request.headers, request.query)
         if refusal is None:
-            refusal = await self._refusal(operation, body)
+            refusal = await self._refusal(request.path, operation, body)
         if refusal is not None:
             return _refused(refusal)
         upstream = self._lightsail if operation.startswith(_LIGHTSAIL) else self._engine
@@ -60,19 +63,24 @@ class Front:
         except aiohttp.ClientError as error:
             logger.warning("%s %s: %s", request.method, request.path, error)
             return _refused(strict.Refusal(503, "ServiceUnavailable", str(error)))
+        refusal = strict.missing_object(request.method, request.query, answer.status, answer.body)
+        if refusal is not None:
+            return _refused(refusal)
         if operation == f"{_ECR}GetDownloadUrlForLayer" and answer.status == 200:
             return _reachable_layer(answer, body, request.host)
+        if not operation and request.path == "/" and answer.status == 200:
+            answer = answer.saying(self._snapshots.answer(body, answer.body))
         if push := pushed_image(request.method, request.path, operation, body, answer):
             self._announce(push)
         return answer.response()
 
-    async def _refusal(self, operation: str, body: bytes) -> strict.Refusal | None:
+    async def _refusal(self, path: str, operation: str, body: bytes) -> strict.Refusal | None:
         if operation == "AmazonSSM.PutParameter":
             return strict.parameter(_json_object(body))
         if operation == f"{_ECR}PutImage":
             wanted = _json_object(body)
             return strict.image(wanted, await asyncio.to_thread(self._digest_of_tag, wanted))
-        return None
+        return self._snapshots.refusal(body) if path == "/" and not operation else None
 
     def _digest_of_tag(self, wanted: dict[str, Any]) -> str | None:
         if not wanted.get("imageTag"):
@@ -147,21 +155,20 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _refused(refusal: strict.Refusal) -> web.Response:
-    content_type = "application/json" if refusal.registry else "application/x-amz-json-1.1"
     return web.Response(
         status=refusal.status,
         body=refusal.body(),
-        content_type=content_type,
+        content_type=refusal.format.value,
         headers={"x-amzn-ErrorType": refusal.code},
     )
 
 
-async def serve(port: int, engine: str, lightsail: str) -> None:
+async def serve(port: int, engine: str, lightsail: str, snapshot_takes: timedelta) -> None:
     """Serve until TERM."""
     ended = asyncio.Event()
     # The first process of a PID namespace is not ended by a signal that it does not handle.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    front = Front(engine, lightsail)
+    front = Front(engine, lightsail, snapshot_takes)
     application = web.Application(client_max_size=_LARGEST_BODY)
     application.cleanup_ctx.append(front.session)
     application.router.add_route("*", "/{path:.*}", front.handle)
@@ -183,9 +190,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--engine", required=True)
     parser.add_argument("--lightsail", required=True)
+    parser.add_argument("--snapshot-seconds", type=float, default=0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    asyncio.run(serve(options.port, options.engine, options.lightsail))
+    takes = timedelta(seconds=options.snapshot_seconds)
+    asyncio.run(serve(options.port, options.engine, options.lightsail, takes))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ class Answer:
     headers: CIMultiDict[str]
     body: bytes
 
+    def saying(self, body: bytes) -> "Answer":
+        """The same with another body."""
+        headers = CIMultiDict(self.headers)
+        headers.popall("Content-Length", None)
+        return Answer(self.status, headers, body) if body != self.body else self
+
     def response(self) -> web.Response:
         return web.Response(status=self.status, headers=self.headers, body=self.body)
 

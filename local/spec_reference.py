@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from lightgate import gate
-from lightgate.advice import PLATFORM_PATIENCE_SECONDS
 from lightgate.compiler import (
-    DEFAULT_TIMEOUT_SECONDS,
     LARGEST_REQUEST_BYTES,
     Source,
     compile_deployment,
 )
 from lightgate.image import ImageConfig
 from lightgate.presets import preset
-from lightgate.spec import Stage
-from lightgate.spec_parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.spec import DEFAULT_TIMEOUT_SECONDS, Stage
+from lightgate.spec_parser import (
+    LONGEST_SPEC_BYTES,
+    PLATFORM_PATIENCE_SECONDS,
+    parse_spec,
+)
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "spec.md"
@@ -68,7 +70,8 @@ for both until it ends and until it is healthy.
 Whoever waits, or is waited for, runs the gate, for which the image needs Python 3.8 or later. A
 foreign image names it in `python`; one that has none can run beside the others, but neither wait
 nor be waited for. A command that must end has {timeout} seconds unless `timeoutSeconds` says
-otherwise. How long Lightsail waits is not published: beyond {patience} seconds there is a warning.
+otherwise. How long Lightsail waits is not published: `platformPatienceSeconds` says how long it is
+trusted to, {patience} unless the spec says otherwise.
 """
 
 _SECRETS = """\
@@ -277,8 +280,8 @@ def _becomes(document: dict[str, Any]) -> str:
         container["command"] = [programs.get(word, word) for word in container["command"]]
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`, so it becomes this.\n"
-        "SUPERVISOR, DJANGO_HELPER and WAITER stand for the gate's programs, which travel as source\n"
-        "text; the command of `web` comes from the image.",
+        "SUPERVISOR, DJANGO_HELPER and WAITER stand for the gate's programs, which travel as\n"
+        "source text; the command of `web` comes from the image.",
         request,
     )
 

@@ -2,17 +2,28 @@
 
 import base64
 import binascii
+import enum
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 _STANDARD_LIMIT = 4096
 _ADVANCED_LIMIT = 8192
 _NESTED_PARAMETER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
+
+
+class Format(enum.Enum):
+    """How a service writes an error."""
+
+    JSON = "application/x-amz-json-1.1"
+    REGISTRY = "application/json"
+    XML = "application/xml"
+    QUERY = "text/xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +33,18 @@ class Refusal:
     status: int
     code: str
     message: str
-    registry: bool = False
+    format: Format = Format.JSON
 
     def body(self) -> bytes:
-        if self.registry:
-            error = {"code": self.code, "message": self.message}
-            return json.dumps({"errors": [error]}).encode()
+        if self.format in (Format.XML, Format.QUERY):
+            words = f"<Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
+            text = f"<Error>{words}</Error>"
+            if self.format is Format.QUERY:
+                text = f"<ErrorResponse>{text}</ErrorResponse>"
+            return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+        if self.format is Format.REGISTRY:
+            error_of_registry = {"code": self.code, "message": self.message}
+            return json.dumps({"errors": [error_of_registry]}).encode()
         return json.dumps({"__type": self.code, "message": self.message}).encode()
 
 
@@ -53,7 +70,7 @@ def _registry_without_login(method: str, headers: Mapping[str, str]) -> Refusal 
         user = b""
     if scheme == "Basic" and user == b"AWS":
         return None
-    return Refusal(401, "UNAUTHORIZED", "Not Authorized", registry=True)
+    return Refusal(401, "UNAUTHORIZED", "Not Authorized", Format.REGISTRY)
 
 
 def parameter(request: Mapping[str, Any]) -> Refusal | None:
@@ -80,6 +97,21 @@ def parameter(request: Mapping[str, Any]) -> Refusal | None:
         f"{kind} tier parameters support a maximum parameter value of {limit} characters."
         + (advice if kind == "Standard" else ""),
     )
+
+
+def missing_object(
+    method: str, query: Mapping[str, str], status: int, body: bytes
+) -> Refusal | None:
+    """Refuse to say that a key is missing to a session that may not list the bucket.
+
+    Every URL that Lightgate signs is a session's, and none of these may list anything.
+    """
+    is_presigned = "X-Amz-Signature" in query and "X-Amz-Security-Token" in query
+    if not is_presigned or method not in {"GET", "HEAD"} or status != 404:
+        return None
+    if method == "GET" and b"<Code>NoSuchKey</Code>" not in body:
+        return None
+    return Refusal(403, "AccessDenied", "Access Denied", Format.XML)
 
 
 def image(request: Mapping[str, Any], digest_of_tag: str | None) -> Refusal | None:

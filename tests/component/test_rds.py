@@ -28,7 +28,7 @@ def snapshots(cloud: Cloud, instance: Instance) -> Snapshots:
 
 
 def take(snapshots: Snapshots, name: str = NAME, **changes: str) -> SnapshotState:
-    usual = {"instance": "crops-db", "app": "crops", "release": "r1"}
+    usual = {"database": "crops-db", "app": "crops", "release": "r1"}
     return snapshots.take(name, **{**usual, **changes})
 
 
@@ -57,7 +57,7 @@ def test_taking_it_again_goes_on_with_the_same_snapshot(
     assert list(instance.snapshots()) == [NAME]
 
 
-@pytest.mark.parametrize("theirs", [{"release": "r2"}, {"instance": "other-db"}])
+@pytest.mark.parametrize("theirs", [{"release": "r2"}, {"database": "other-db"}])
 def test_a_name_that_somebody_else_took_is_refused(
     cloud: Cloud,
     snapshots: Snapshots,
@@ -122,7 +122,7 @@ def test_the_account_running_out_of_snapshots_is_refused(
 
 def test_a_missing_instance_is_refused(snapshots: Snapshots) -> None:
     with pytest.raises(RefusedError, match=r"database\.instance: there is no RDS instance nowhere"):
-        take(snapshots, instance="nowhere")
+        take(snapshots, database="nowhere")
 
 
 def test_a_deleted_snapshot_is_refused(cloud: Cloud, snapshots: Snapshots) -> None:
@@ -180,7 +180,7 @@ def test_pruning_never_touches_what_is_not_the_apps_own(
     rds, ours = cloud.client("rds"), take_each(snapshots, names(2))
     other = Instance(cloud, "other-db", monkeypatch)
     take_each(snapshots, names(1, app="weather"), app="weather")
-    take_each(snapshots, names(1, app="crops-other"), instance="other-db")
+    take_each(snapshots, names(1, app="crops-other"), database="other-db")
     for name, tags in {
         "lightgate-crops-by-hand": [],
         "before-the-move": [{"Key": "lightgate:app", "Value": "crops"}],
@@ -237,3 +237,37 @@ def in_pages_of(size: int, patch: pytest.MonkeyPatch) -> None:
         return answer
 
     patch.setattr(RDSResponse, "describe_db_snapshots", page)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, SnapshotStatus.AVAILABLE),
+        ({"BackupRetentionPeriod": 0}, SnapshotStatus.FAILED),
+        ({"LatestRestorableTime": None}, SnapshotStatus.FAILED),
+    ],
+)
+def test_the_continuous_backup_says_how_far_it_reaches(
+    cloud: Cloud, snapshots: Snapshots, changes: dict[str, Any], status: SnapshotStatus
+) -> None:
+    reaches = cloud.clock.now().replace(microsecond=0)
+    rds = cloud.client("rds")
+    usual = {"BackupRetentionPeriod": 7, "LatestRestorableTime": reaches}
+
+    def answer(parsed: dict[str, Any], **_: Any) -> None:
+        for key, value in {**usual, **changes}.items():
+            parsed["DBInstances"][0].pop(key, None)
+            if value is not None:
+                parsed["DBInstances"][0][key] = value
+
+    rds.meta.events.register("after-call.rds.DescribeDBInstances", answer)
+    found = snapshots.latest_restorable("crops-db")
+    rds.meta.events.unregister("after-call.rds.DescribeDBInstances", answer)
+
+    assert found.status is status
+    assert found.at == (reaches if status is SnapshotStatus.AVAILABLE else None)
+
+
+def test_a_missing_instance_has_no_continuous_backup(snapshots: Snapshots) -> None:
+    with pytest.raises(RefusedError, match="there is no RDS instance nowhere"):
+        snapshots.latest_restorable("nowhere")

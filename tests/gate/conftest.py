@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from local.database import Database
+from tests.gate.mailbox_server import Mailbox, running_mailbox
 from tests.gate.programs import INTERPRETERS, House
 from tests.gate.projects import CREATE, Project, Rows, postgres
 from tests.local.fixtures import database, database_server
@@ -24,6 +25,12 @@ def house() -> Iterator[House]:
     house = House()
     yield house
     house.close()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with running_mailbox() as mailbox:
+        yield mailbox
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import psycopg
 
 from lightgate import gate
 from local.database import Database
+from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, House, Program, free_port
 
 HEAD = "from django.db import migrations, models\n"
@@ -103,9 +104,10 @@ class Project:
         django: Any = None,
         command: list[str] | None = None,
         options: Any = None,
+        mailbox: Mailbox | None = None,
         **config: Any,
     ) -> Program:
-        """A gate of a node with this project."""
+        """A gate of a node with this project, and with a mailbox where one is given."""
         whole = {
             "release": RELEASE,
             "container": "migrate",
@@ -126,16 +128,18 @@ class Project:
                 "databaseTimeoutSeconds": 10,
                 **(django or {}),
             },
+            **({"mailbox": mailbox.limits} if mailbox else {}),
             **config,
         }
         environment = {
-            **os.environ,
+            **(mailbox.options()["env"] if mailbox else os.environ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "DATABASES": json.dumps({"default": self.database}),
             **self.environment,
         }
         started = [
             gate.django_helper_source(),
+            *([gate.courier_source()] if mailbox else []),
             *(command or [*self.manage, "migrate", "--noinput", *more]),
         ]
         return house.program(

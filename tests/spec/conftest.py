@@ -4,9 +4,11 @@ import pytest
 
 from tests.gate.programs import INTERPRETERS
 from tests.lightsail.emulator import Emulator
-from tests.lightsail.images import push_images
+from tests.lightsail.fixtures import emulator, registry
 from tests.lightsail.registry import Registry
 from tests.spec.carriers import Containers
+
+__all__ = ["emulator", "registry"]
 
 
 @pytest.fixture(params=list(INTERPRETERS))
@@ -25,21 +27,7 @@ def containers() -> Iterator[Containers]:
 
 
 @pytest.fixture(scope="session")
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        push_images(running)
-        yield running
-
-
-@pytest.fixture(scope="session")
 def shared_emulator(registry: Registry) -> Iterator[Emulator]:
     # As long as a deployment takes on a busy machine, none is given up.
     with Emulator("--registry", registry.url, switches={"activation_limit": "18000"}) as running:
         yield running
-
-
-@pytest.fixture
-def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
-    """The shared emulator; the services of the test are deleted, so that none costs the next."""
-    yield shared_emulator
-    shared_emulator.delete_services()

@@ -135,7 +135,16 @@ def moments(service: Service, name: str) -> dict[str, float]:
     return {what: float(at) for what, at in said}
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("every condition", "ten in a chain"),
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("a diamond", "held through others")
+        ),
+    ],
+)
 def test_containers_start_in_the_declared_order(emulator: Emulator, name: str) -> None:
     containers = GRAPHS[name]
     service = emulator.service(name.replace(" ", "-"))
@@ -157,11 +166,18 @@ def test_containers_start_in_the_declared_order(emulator: Emulator, name: str) -
 @pytest.mark.parametrize(
     "containers",
     [
-        {"migrate": task(code=1), "web": public("migrate")},
-        {"migrate": task(code=1), "middle": task("migrate"), "web": public("middle")},
-        {**chain(10), "step-4": task("step-3", code=1)},
+        pytest.param(
+            {"migrate": task(code=1), "web": public("migrate")},
+            id="directly",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"migrate": task(code=1), "middle": task("migrate"), "web": public("middle")},
+            id="through another",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({**chain(10), "step-4": task("step-3", code=1)}, id="in a chain of ten"),
     ],
-    ids=["directly", "through another", "in a chain of ten"],
 )
 def test_a_failed_gate_keeps_the_public_container_from_ever_starting(
     emulator: Emulator, containers: Json, request: pytest.FixtureRequest

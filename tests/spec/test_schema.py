@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from lightgate.compiler import DEFAULT_TIMEOUT_SECONDS, USUAL_PYTHON
+from lightgate.compiler import USUAL_PYTHON
 from lightgate.documents import Fields, Node
 from lightgate.errors import SpecError
 from lightgate.presets import USUAL_MANAGE
+from lightgate.spec import DEFAULT_TIMEOUT_SECONDS
 from lightgate.spec_parser import LONGEST_SPEC_BYTES, parse_spec
 from tests.spec.examples import EXAMPLES, FULL, ROOT, Json
 from tests.unit.builders import parse, spec_document
@@ -64,6 +65,7 @@ BEYOND_A_SCHEMA = {
     "python-missing-where-a-foreign-image-waits": ACROSS,
     "python-without-a-gate": ACROSS,
     "several-rules": ACROSS,
+    "timeout-beyond-the-patience": ACROSS,
     "timeout-exponent": "a schema takes 3e2 for a whole number",
 }
 
@@ -165,7 +167,9 @@ def everything() -> Json:
     """A document with each key of a spec, so that the parser visits all of its rules."""
     document = deepcopy(FULL)
     document |= {"unprotected": False, "pollSeconds": 10, "deploymentTimeoutSeconds": 3600}
-    document["database"]["timeoutSeconds"] = 3600
+    document["platformPatienceSeconds"] = 900
+    document["database"] |= {"timeoutSeconds": 3600, "backup": "always"}
+    document["database"] |= {"cluster": "crops-cluster", "lightsail": "crops-database"}
     document["migrations"] = {
         "policy": "block", "lockTimeoutSeconds": 0, "requireLock": False,
         "databaseTimeoutSeconds": 5,

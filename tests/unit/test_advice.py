@@ -69,7 +69,9 @@ def test_success_codes_that_take_an_error_for_healthy_are_mentioned(
 def test_a_limit_beyond_the_patience_of_the_platform_is_mentioned(
     seconds: int, is_mentioned: bool
 ) -> None:
-    told = advice(containers={"migrate": migrate(timeoutSeconds=seconds), "web": web()})
+    told = advice(
+        containers={"migrate": migrate(command=["flyway"], timeoutSeconds=seconds), "web": web()}
+    )
 
     assert bool(told) == is_mentioned
     assert all(line.startswith("containers.migrate.timeoutSeconds: 901 is longer") for line in told)

@@ -78,7 +78,9 @@ def test_the_migration_runs_under_the_supervisor() -> None:
     )
 
     command = request["containers"]["migrate"]["command"]
-    assert_same_texts([command[4], command[6]], gate.supervisor_source(), gate.django_helper_source())
+    assert_same_texts(
+        [command[4], command[6]], gate.supervisor_source(), gate.django_helper_source()
+    )
     assert command[7:] == ["python", "manage.py", "migrate", "--noinput"]
     assert gate_config(request["containers"]["migrate"]) == {
         "release": RELEASE,
@@ -157,6 +159,41 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
     }
 
 
+MAILBOX = json.dumps({"url": "https://bucket.example/*.json?" + "x" * 1500, "signatures": {}})
+
+
+def test_a_gate_with_a_mailbox_asks_for_its_permit_and_nobody_else_knows_the_way_to_it() -> None:
+    spec = app_spec(
+        containers={"migrate": migrate(timeoutSeconds=300), "web": web()},
+        platformPatienceSeconds=1000,
+    )
+
+    request = compile_deployment(spec, source(), RELEASE, {}, mailboxes={"migrate": MAILBOX})
+
+    migration, app = request["containers"]["migrate"], request["containers"]["web"]
+    assert gate_config(migration)["mailbox"] == {
+        "pollSeconds": 2,
+        "patienceSeconds": 690,
+        "reachSeconds": 120,
+    }
+    assert_same_texts(migration["command"][6:8], gate.django_helper_source(), gate.courier_source())
+    assert migration["command"][8:] == ["python", "manage.py", "migrate", "--noinput"]
+    assert migration["environment"]["LIGHTGATE_MAILBOX"] == MAILBOX
+    assert "LIGHTGATE_MAILBOX" not in app["environment"]
+    assert MAILBOX not in json.dumps([c["command"] for c in request["containers"].values()])
+
+
+def test_a_gate_in_a_large_deployment_is_given_its_helpers_by_the_carrier() -> None:
+    spec = app_spec(containers=chain(10))
+    mailboxes = dict.fromkeys(spec.asking_gates(), "m" * 100)
+
+    request = compile_deployment(spec, source(), RELEASE, {}, mailboxes=mailboxes)
+
+    wanted = (gate.supervisor_source(), gate.django_helper_source(), gate.courier_source())
+    hashes = ",".join(hashlib.sha256(text.encode()).hexdigest() for text in wanted)
+    assert request["containers"]["step-3"]["command"][6] == hashes
+
+
 def test_a_command_that_is_not_django_gets_no_helper_and_its_gate_holds_after_a_failure() -> None:
     task = {"command": ["flyway", "migrate"], "pendingCommand": ["flyway", "pending"]}
 
@@ -214,7 +251,7 @@ def test_a_migration_without_a_limit_gets_one_and_a_service_gets_none() -> None:
     )
 
     task, service = (gate_config(request["containers"][name]) for name in ("migrate", "web"))
-    assert (task["mode"], task["timeoutSeconds"]) == ("task", 900)
+    assert (task["mode"], task["timeoutSeconds"]) == ("task", 600)
     assert (service["mode"], service["timeoutSeconds"]) == ("service", None)
     assert service["after"] == [
         {"container": "migrate", "port": FIRST_GATE_PORT, "condition": "SUCCESS"}
@@ -445,12 +482,13 @@ def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them
     first, *others = commands.values()
     port, packed = first[5:7]
     assert first[4] == gate.carrier_source()
-    supervisor, waiter, helper = json.loads(zlib.decompress(base64.b64decode(packed)))
+    supervisor, waiter, helper, courier = json.loads(zlib.decompress(base64.b64decode(packed)))
     assert_same_texts(
-        [supervisor, waiter, helper],
+        [supervisor, waiter, helper, courier],
         gate.supervisor_source(),
         gate.waiter_source(),
         gate.django_helper_source(),
+        gate.courier_source(),
     )
     assert {command[4] for command in others} == {gate.loader_source()}
     assert {command[5] for command in others} == {port}

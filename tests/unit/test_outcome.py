@@ -131,7 +131,9 @@ def test_what_the_gate_found_in_the_database_decides_whether_it_is_a_rollback(
 ) -> None:
     failed = failure(cause=cause, database=database)
 
-    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failed, atomic=atomic))
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failed, atomic=atomic)
+    )
 
     assert ended.outcome is expected
     assert ("the database may be part-way" in ended.reasons[-1]) == (expected is Outcome.FAILED)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.errors import SpecError
 from lightgate.spec import (
     Condition,
@@ -95,8 +96,58 @@ def test_a_health_check_has_the_defaults_of_ecs() -> None:
 def test_a_database_is_waited_for_an_hour_and_keeps_all_snapshots() -> None:
     spec = app_spec(database={"instance": "crops-db"})
 
-    expected = Database(instance="crops-db", keep_snapshots=None, timeout_seconds=3600)
-    assert expected == spec.database
+    assert spec.database == Database(
+        kind=DatabaseKind.INSTANCE,
+        name="crops-db",
+        backup=BackupMode.ALWAYS,
+        keep_snapshots=None,
+        timeout_seconds=3600,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (DatabaseKind.INSTANCE, BackupMode.ALWAYS),
+        (DatabaseKind.CLUSTER, BackupMode.ALWAYS),
+        (DatabaseKind.LIGHTSAIL, BackupMode.WHEN_PENDING),
+    ],
+)
+def test_the_kind_of_a_database_decides_when_it_is_backed_up_unless_the_spec_does(
+    kind: DatabaseKind, expected: BackupMode
+) -> None:
+    usual, chosen = (
+        app_spec(database={kind: "db"}),
+        app_spec(database={kind: "db", "backup": "none"}),
+    )
+
+    assert usual.database is not None
+    assert chosen.database is not None
+    assert (usual.database.kind, usual.database.backup) == (kind, expected)
+    assert chosen.database.backup is BackupMode.NONE
+
+
+FLYWAY: Json = {"command": ["flyway", "migrate"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("migrate",)),
+        ({"containers": {"migrate": {}, "web": web()}}, ("migrate",)),
+        ({"containers": {"migrate": FLYWAY, "web": web()}}, ()),
+        (
+            {"containers": {"migrate": FLYWAY | {"pendingCommand": ["x"]}, "web": web()}},
+            ("migrate",),
+        ),
+        ({"publicEndpoint": None, "unprotected": True}, ()),
+    ],
+    ids=["django", "stage", "unknown", "pending-command", "unprotected"],
+)
+def test_a_gate_asks_for_a_permit_if_it_can_tell_when_there_is_nothing_to_do(
+    changes: Json, expected: tuple[str, ...]
+) -> None:
+    assert app_spec(**changes).asking_gates() == expected
 
 
 def test_a_containers_own_variable_wins_whether_it_is_a_value_or_a_secret() -> None:

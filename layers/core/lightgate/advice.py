@@ -5,10 +5,6 @@ from collections.abc import Iterator
 from lightgate.image import ImageConfig
 from lightgate.spec import AppSpec, Container, runs_migrate
 
-# How long Lightsail lets a deployment hang before it gives it up is not published
-# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
-PLATFORM_PATIENCE_SECONDS = 900
-
 
 def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
     """One sentence for each, with its path. `config` is None while no image is known."""
@@ -60,11 +56,11 @@ def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
         yield (
             f"{path}.timeoutSeconds: is not applied, because no container waits for this one to end"
         )
-    elif container.timeout_seconds > PLATFORM_PATIENCE_SECONDS:
+    elif container.timeout_seconds > spec.platform_patience_seconds:
         yield (
             f"{path}.timeoutSeconds: {container.timeout_seconds} is longer than Lightsail may wait "
-            f"(about {PLATFORM_PATIENCE_SECONDS}, not documented): the deployment may be given up "
-            "while the command still runs"
+            f"(platformPatienceSeconds, {spec.platform_patience_seconds}): the deployment may be "
+            "given up while the command still runs"
         )
 
 

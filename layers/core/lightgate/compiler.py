@@ -11,22 +11,36 @@ The result is a pure function of its arguments, byte for byte.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from lightgate.django_command import database_alias, manage_call
+from lightgate.django_command import database_alias
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
-from lightgate.presets import Commands, preset
-from lightgate.release import RELEASE_VARIABLE
-from lightgate.spec import AfterFailure, AppSpec, Container, PublicEndpoint, SecretReference
+from lightgate.presets import USUAL_MANAGE, Commands, preset
+from lightgate.release import MAILBOX_VARIABLE, RELEASE_VARIABLE
+from lightgate.spec import (
+    AfterFailure,
+    AppSpec,
+    Container,
+    PublicEndpoint,
+    SecretReference,
+    manage_of,
+)
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
 LARGEST_REQUEST_BYTES = 48 * 1024
-DEFAULT_TIMEOUT_SECONDS = 900
 GRACE_SECONDS = 10
 USUAL_PYTHON = "python3"
+
+# A look costs a request to S3; the permit is what a ready node waits for.
+MAILBOX_POLL_SECONDS = 2
+# For so long a mailbox may give no answer at all.
+MAILBOX_REACH_SECONDS = 120
+
+_NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
 
 type Request = dict[str, Any]
 
@@ -39,19 +53,31 @@ class Source:
     config: ImageConfig
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What is this release's own."""
+
+    source: Source
+    release: str
+    secrets: Mapping[SecretReference, str]
+    mailboxes: Mapping[str, str]
+
+
 def compile_deployment(
     spec: AppSpec,
     source: Source,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
+    mailboxes: Mapping[str, str] = _NO_MAILBOXES,
     allow_destructive: bool = False,
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
 
-    `secrets` has a value for each reference in the spec. What is returned holds those
-    values: it is neither logged nor returned from a step. `allow_destructive` overrides
-    the spec's policy for this release.
+    `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
+    asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
+    What is returned holds those values: it is neither logged nor returned from a step.
+    `allow_destructive` overrides the spec's policy for this release.
 
     Raises:
         RefusedError: a command is missing in the spec and in the image, or the request
@@ -59,31 +85,22 @@ def compile_deployment(
     """
     migrations = replace(spec.migrations, allow_destructive=allow_destructive)
     spec = replace(spec, migrations=migrations)
-    request = _request(spec, source, release, secrets, Programs.in_every_container(spec))
+    inputs = _Inputs(source=source, release=release, secrets=secrets, mailboxes=mailboxes)
+    request = _request(spec, inputs, Programs.in_every_container(spec))
     if _size(request) > LARGEST_REQUEST_BYTES:
-        request = _request(spec, source, release, secrets, Programs.carried_by_one(spec))
+        request = _request(spec, inputs, Programs.carried_by_one(spec))
     _check_size(request)
     return request
 
 
-def _request(
-    spec: AppSpec,
-    source: Source,
-    release: str,
-    secrets: Mapping[SecretReference, str],
-    programs: Programs,
-) -> Request:
+def _request(spec: AppSpec, inputs: _Inputs, programs: Programs) -> Request:
     request: Request = {
         "serviceName": spec.service,
         "containers": {
             name: {
-                "image": container.image or source.reference,
-                **_command(spec, container, source, release, programs),
-                "environment": {
-                    **container.environment,
-                    **{name: secrets[secret] for name, secret in container.secrets.items()},
-                    RELEASE_VARIABLE: release,
-                },
+                "image": container.image or inputs.source.reference,
+                **_command(spec, container, inputs, programs),
+                "environment": _environment(container, inputs),
                 "ports": {str(port): kind for port, kind in spec.open_ports(name).items()},
             }
             for name, container in spec.containers.items()
@@ -94,23 +111,31 @@ def _request(
     return request
 
 
-def _command(
-    spec: AppSpec, container: Container, source: Source, release: str, programs: Programs
-) -> Request:
+def _environment(container: Container, inputs: _Inputs) -> dict[str, str]:
+    mailbox = inputs.mailboxes.get(container.name)
+    return {
+        **container.environment,
+        **{name: inputs.secrets[secret] for name, secret in container.secrets.items()},
+        RELEASE_VARIABLE: inputs.release,
+        **({MAILBOX_VARIABLE: mailbox} if mailbox else {}),
+    }
+
+
+def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Programs) -> Request:
     """The member `command`, if the image's own does not do."""
     ports = programs.ports
     if spec.conditions_on(container.name):
         commands = (
             preset(spec, container.name)
             if spec.uses_preset(container.name)
-            else Commands(main=_own_command(container, source))
+            else Commands(main=_own_command(container, inputs.source))
         )
-        config = _supervisor_config(spec, container, release, ports, commands)
-        gate = programs.supervisor(container.name, _line(config), for_django="django" in config)
+        config = _supervisor_config(spec, container, inputs, ports, commands)
+        gate = programs.supervisor(container.name, config)
         own = commands.main
     elif container.depends_on:
-        gate = programs.waiter(_line(_waiter_config(container, release, ports)))
-        own = _own_command(container, source)
+        gate = programs.waiter(_waiter_config(container, inputs.release, ports))
+        own = _own_command(container, inputs.source)
     elif container.command is not None:
         return {"command": list(container.command)}
     else:
@@ -119,10 +144,6 @@ def _command(
     # Without -I and -S a module of the app's own would shadow one of the standard library
     # (measured-facts.md, "Launching").
     return {"command": [python, "-I", "-S", "-c", *gate, *own]}
-
-
-def _line(config: Request) -> str:
-    return json.dumps(config, separators=(",", ":"))
 
 
 def _waiter_config(container: Container, release: str, ports: Mapping[str, int]) -> Request:
@@ -143,20 +164,19 @@ def _waiter_config(container: Container, release: str, ports: Mapping[str, int])
 def _supervisor_config(
     spec: AppSpec,
     container: Container,
-    release: str,
+    inputs: _Inputs,
     ports: Mapping[str, int],
     commands: Commands,
 ) -> Request:
     runs_to_an_end = spec.runs_to_an_end(container.name)
     around = {"before": commands.before, "then": commands.then}
-    django = _django(spec, container, commands.main) if runs_to_an_end else None
+    django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
     check = container.health_check
     return {
-        **_waiter_config(container, release, ports),
+        **_waiter_config(container, inputs.release, ports),
         "port": ports[container.name],
         "mode": "task" if runs_to_an_end else "service",
-        "timeoutSeconds": container.timeout_seconds
-        or (DEFAULT_TIMEOUT_SECONDS if runs_to_an_end else None),
+        "timeoutSeconds": spec.time_limit(container.name),
         "graceSeconds": GRACE_SECONDS,
         "afterFailure": (container.after_failure or _usual_after_failure(django)).value,
         "secretNames": sorted(container.secrets),
@@ -171,17 +191,26 @@ def _supervisor_config(
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
         **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
         **({"django": django} if django else {}),
+        **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
     }
 
 
-def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request | None:
-    """What the gate needs to look into a Django app; None for any other command."""
-    manage = container.manage or manage_call(command)
-    if manage is None or container.image is not None:
-        return None
+def _mailbox(spec: AppSpec, container: Container) -> Request:
+    """How the gate asks. A permit that comes later than its patience would not be used."""
+    limit = spec.time_limit(container.name) or 0
+    hold = spec.platform_patience_seconds - limit - GRACE_SECONDS
+    return {
+        "pollSeconds": MAILBOX_POLL_SECONDS,
+        "patienceSeconds": hold,
+        "reachSeconds": min(MAILBOX_REACH_SECONDS, hold),
+    }
+
+
+def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
+    """What the gate needs to look into a Django app."""
     migrations = spec.migrations
     return {
-        "manage": list(manage),
+        "manage": list(manage_of(container) or USUAL_MANAGE),
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,

@@ -133,7 +133,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     failures: list[Failure] = []
     for container, lines in logs.items():
         phase = Phase.SILENT
-        for event in _events(release, container, lines):
+        for event in events(release, container, lines):
             kind = event["event"]
             if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
                 phase = Phase.WAITING
@@ -148,7 +148,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 began["migration" in event].append(at)
             if kind == "plan":
                 plans.append(event.get("atomic") is True)
-            if kind == "applied" and (name := _text(event.get("migration"), _LONGEST_NAME)):
+            if kind == "applied" and (name := plain_text(event.get("migration"), _LONGEST_NAME)):
                 migrations.setdefault(
                     name, Migration(name=name, seconds=_number(event.get("seconds")))
                 )
@@ -170,7 +170,8 @@ def _together(phases: Sequence[Phase]) -> Phase:
     return Phase.SUCCEEDED if phases else Phase.UNGATED
 
 
-def _events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    """What one gate has said, be it in its log or in its mailbox; all other lines are left out."""
     for line in lines:
         try:
             event = json.loads(line)
@@ -191,18 +192,18 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
     code = _number(event.get("exitCode"))
     return Failure(
         container=container,
-        cause=_text(event.get("cause"), _LONGEST_NAME) or "unknown",
-        error=_text(event.get("error")) or "no reason was reported",
-        migration=_text(event.get("migration"), _LONGEST_NAME),
+        cause=plain_text(event.get("cause"), _LONGEST_NAME) or "unknown",
+        error=plain_text(event.get("error")) or "no reason was reported",
+        migration=plain_text(event.get("migration"), _LONGEST_NAME),
         exit_code=None if code is None else int(code),
-        database=_text(event.get("database"), _LONGEST_NAME),
-        last_lines=[_text(line) or "" for line in lines[-_MOST_LINES:]]
+        database=plain_text(event.get("database"), _LONGEST_NAME),
+        last_lines=[plain_text(line) or "" for line in lines[-_MOST_LINES:]]
         if isinstance(lines, list)
         else [],
     )
 
 
-def _text(value: object, longest: int = _LONGEST_LINE) -> str | None:
+def plain_text(value: object, longest: int = _LONGEST_LINE) -> str | None:
     """A line of text without control characters, which a terminal would obey."""
     if not isinstance(value, str) or not value:
         return None

@@ -4,10 +4,10 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from lightgate import gate
 from lightgate.spec import AppSpec
@@ -20,14 +20,20 @@ FIRST_GATE_PORT = 61100
 _supervisor_source = cache(gate.supervisor_source)
 _waiter_source = cache(gate.waiter_source)
 _django_helper_source = cache(gate.django_helper_source)
+_courier_source = cache(gate.courier_source)
 _carrier_source = cache(gate.carrier_source)
 _loader_source = cache(gate.loader_source)
+
+
+# What a supervisor whose configuration has this key is given with it, in this order.
+_HELPERS = {"django": _django_helper_source, "mailbox": _courier_source}
 
 
 @cache
 def _packed() -> str:
     """What the carrier hands out, its own program first."""
-    texts = json.dumps([_supervisor_source(), _waiter_source(), _django_helper_source()])
+    helpers = (read() for read in _HELPERS.values())
+    texts = json.dumps([_supervisor_source(), _waiter_source(), *helpers])
     return base64.b64encode(zlib.compress(texts.encode(), 9)).decode()
 
 
@@ -59,20 +65,26 @@ class Programs:
             carrier_port=_free_port(spec, set(ports.values())),
         )
 
-    def supervisor(self, container: str, config: str, *, for_django: bool) -> Sequence[str]:
+    def supervisor(self, container: str, config: Mapping[str, Any]) -> Sequence[str]:
         if container == self.carrier:
-            return [_carrier_source(), str(self.carrier_port), _packed(), config]
-        helpers = [_django_helper_source()] if for_django else []
+            return [_carrier_source(), str(self.carrier_port), _packed(), _line(config)]
+        helpers = [read() for key, read in _HELPERS.items() if key in config]
         return self._programs(_supervisor_source(), config, helpers)
 
-    def waiter(self, config: str) -> Sequence[str]:
+    def waiter(self, config: Mapping[str, Any]) -> Sequence[str]:
         return self._programs(_waiter_source(), config, [])
 
-    def _programs(self, source: str, config: str, helpers: Sequence[str]) -> Sequence[str]:
+    def _programs(
+        self, source: str, config: Mapping[str, Any], helpers: Sequence[str]
+    ) -> Sequence[str]:
         if self.carrier is None:
-            return [source, config, *helpers]
+            return [source, _line(config), *helpers]
         hashes = (hashlib.sha256(text.encode()).hexdigest() for text in (source, *helpers))
-        return [_loader_source(), str(self.carrier_port), ",".join(hashes), config]
+        return [_loader_source(), str(self.carrier_port), ",".join(hashes), _line(config)]
+
+
+def _line(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, separators=(",", ":"))
 
 
 def _gate_ports(spec: AppSpec) -> dict[str, int]:

@@ -21,8 +21,16 @@ class SnapshotStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotState:
+    """How a restore point stands; `detail` is the service's own word.
+
+    `at` is the moment to which an available one restores, `percent` how much of the data a
+    creating one has, where the service says so.
+    """
+
     status: SnapshotStatus
     detail: str
+    at: datetime | None = None
+    percent: int | None = None
 
 
 def progress(

@@ -9,6 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lightgate.backup import BackupMode, DatabaseKind
+from lightgate.django_command import manage_call
+
+# Of a command that must end. Shorter than what Lightsail is trusted to wait, so that there
+# is time left in which its gate may wait for a restore point.
+DEFAULT_TIMEOUT_SECONDS = 600
+
 
 class Stage(enum.StrEnum):
     DEVELOPMENT = "development"
@@ -135,13 +142,15 @@ class PublicEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The RDS instance of which a snapshot is taken before each release.
+    """The database of which a restore point is taken for each release.
 
     `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
     `timeout_seconds` is how long one may take until the release is given up.
     """
 
-    instance: str
+    kind: DatabaseKind
+    name: str
+    backup: BackupMode
     keep_snapshots: int | None
     timeout_seconds: int
 
@@ -168,7 +177,8 @@ class AppSpec:
     """One app: what is deployed, where, and from which pushes.
 
     The dependencies form no cycle, name existing containers only, and every gate guards
-    the public endpoint unless `unprotected` says that there is none.
+    the public endpoint unless `unprotected` says that there is none. After
+    `platform_patience_seconds` Lightsail may give up a deployment that is not active yet.
     """
 
     service: str
@@ -182,6 +192,7 @@ class AppSpec:
     unprotected: bool
     poll_seconds: int
     deployment_timeout_seconds: int
+    platform_patience_seconds: int
 
     def conditions_on(self, name: str) -> frozenset[Condition]:
         """What the other containers wait for in this one; empty if nobody waits."""
@@ -219,6 +230,34 @@ class AppSpec:
         container = self.containers[name]
         return container.command is None and container.image is None
 
+    def time_limit(self, name: str) -> int | None:
+        """The seconds that the container's command may take; None for one that runs on."""
+        if not self.runs_to_an_end(name):
+            return self.containers[name].timeout_seconds
+        return self.containers[name].timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+
+    def reads_plan(self, name: str) -> bool:
+        """Whether the gate of this container can read the plan of what it runs: Django's."""
+        container = self.containers[name]
+        if container.image is not None or not self.runs_to_an_end(name):
+            return False
+        return self.uses_preset(name) or manage_of(container) is not None
+
+    def asking_gates(self) -> tuple[str, ...]:
+        """The gates that apply nothing without a permit; none if the release is sequential.
+
+        A command that cannot tell whether there is anything to do would need one at every
+        start, also long after its release.
+        And without a public endpoint nothing would hold the old version meanwhile.
+        """
+        tasks = [name for name in self.containers if self.runs_to_an_end(name)]
+        if self.unprotected or not all(self._can_tell_pending(name) for name in tasks):
+            return ()
+        return tuple(tasks)
+
+    def _can_tell_pending(self, name: str) -> bool:
+        return self.reads_plan(name) or self.containers[name].pending_command is not None
+
     def gates(self) -> tuple[str, ...]:
         """The containers that must do well before another may start, in spec order."""
         return tuple(
@@ -250,6 +289,11 @@ class AppSpec:
     def default_tag(self) -> str | None:
         """The tag that a release by hand means when it names none: the first without `*`."""
         return next((tag for tag in self.tags if "*" not in tag), None)
+
+
+def manage_of(container: Container) -> tuple[str, ...] | None:
+    """How the container's own command calls manage.py; None if it is not Django's."""
+    return container.manage or manage_call(container.command or ())
 
 
 def runs_migrate(words: Iterable[str]) -> bool:

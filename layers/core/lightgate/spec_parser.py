@@ -2,8 +2,9 @@
 
 import re
 
+from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.container_parser import Variables, lightsail_name, read_containers
-from lightgate.documents import Node, Problems, every_node, parse_json, shown
+from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
 from lightgate.spec import (
@@ -20,20 +21,30 @@ from lightgate.spec_rules import LONGEST_POLL_SECONDS, check_rules
 # An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
 LONGEST_SPEC_BYTES = 8192
 
+# How long Lightsail lets a deployment hang before it gives it up is not published
+# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
+PLATFORM_PATIENCE_SECONDS = 900
+
 # The app's name becomes part of a snapshot identifier, which has no double hyphen
 # (lightsail-facts.md, section 14), and of an execution name of at most 80 characters.
 _APP = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 LONGEST_APP_NAME = 40
 _REPOSITORY = r"(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
-_RDS_INSTANCE = r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*"
+_RDS_NAME = r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*"
+_DATABASE_NAMES = {
+    DatabaseKind.INSTANCE: (_RDS_NAME, "the identifier of an RDS instance", 63),
+    DatabaseKind.CLUSTER: (_RDS_NAME, "the identifier of an Aurora cluster", 63),
+    DatabaseKind.LIGHTSAIL: (r"\w[\w\-]*\w", "the name of a Lightsail database", 255),
+}
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
 # Problems that leave whole what the rules look at, so that both are reported at once.
 _BESIDE_THE_RULES = re.compile(
-    r"(?:serviceName|repository|tags|stage|database|environment|secrets|pollSeconds"
-    r"|deploymentTimeoutSeconds|publicEndpoint\.healthCheck"
+    r"(?:serviceName|repository|tags|stage|database|migrations|environment|secrets|pollSeconds"
+    r"|deploymentTimeoutSeconds|platformPatienceSeconds|publicEndpoint\.healthCheck"
     r"|containers\.[a-z0-9-]+\."
-    r"(?:command|environment|secrets|healthCheck|timeoutSeconds|manage|fixtures|python))[.\[:]"
+    r"(?:command|environment|secrets|healthCheck|timeoutSeconds|pendingCommand|afterFailure"
+    r"|manage|fixtures|python))[.\[:]"
 )
 
 
@@ -103,6 +114,7 @@ def _app(node: Node) -> AppSpec:
             "unprotected",
             "pollSeconds",
             "deploymentTimeoutSeconds",
+            "platformPatienceSeconds",
         ),
     )
     service = fields.read("serviceName", lambda n: lightsail_name(n, 63), "")
@@ -133,6 +145,11 @@ def _app(node: Node) -> AppSpec:
         deployment_timeout_seconds=fields.read(
             "deploymentTimeoutSeconds", lambda n: n.integer(1800, 43200), 3600
         ),
+        platform_patience_seconds=fields.read(
+            "platformPatienceSeconds",
+            lambda n: n.integer(120, 43200, instead=43200),
+            PLATFORM_PATIENCE_SECONDS,
+        ),
     )
 
 
@@ -152,16 +169,24 @@ def _tags(node: Node) -> tuple[str, ...]:
 
 
 def _database(node: Node) -> Database:
-    fields = node.fields(required=("instance",), optional=("keepSnapshots", "timeoutSeconds"))
+    kinds = [kind.value for kind in DatabaseKind]
+    fields = node.fields(optional=(*kinds, "backup", "keepSnapshots", "timeoutSeconds"))
+    given = [kind for kind in DatabaseKind if isinstance(node.value, dict) and kind in node.value]
+    if isinstance(node.value, dict) and len(given) != 1:
+        node.problem(f"must have one of {', '.join(kinds)}, and has {len(given)}")
+    kind = given[0] if given else DatabaseKind.INSTANCE
+    names = [_database_name(fields, each) for each in given]
     return Database(
-        instance=fields.read(
-            "instance",
-            lambda n: n.string(_RDS_INSTANCE, "the identifier of an RDS instance", 63),
-            "",
-        ),
+        kind=kind,
+        name=names[0] if names else "",
+        backup=fields.read("backup", lambda n: n.member(BackupMode), kind.usual_mode),
         keep_snapshots=fields.read("keepSnapshots", lambda n: n.integer(1, 100), None),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(60, 86400), 3600),
     )
+
+
+def _database_name(fields: Fields, kind: DatabaseKind) -> str:
+    return fields.read(kind.value, lambda n: n.string(*_DATABASE_NAMES[kind]), "")
 
 
 def _migrations(node: Node) -> Migrations:

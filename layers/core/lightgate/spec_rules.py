@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from lightgate.decision import SHORTEST_HOLD_SECONDS
 from lightgate.django_command import manage_call
 from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
@@ -29,6 +30,7 @@ def check_rules(spec: AppSpec, root: Node) -> None:
     _check_commands(spec, containers)
     _check_endpoint(spec, root)
     _check_polls(spec, root)
+    _check_patience(spec, root)
     if all(d.container in spec.containers for c in spec.containers.values() for d in c.depends_on):
         for cycle in _cycles(spec):
             containers.problem(f"wait for each other in a circle: {' → '.join(cycle)}")
@@ -166,6 +168,21 @@ def _check_polls(spec: AppSpec, root: Node) -> None:
             f"seconds, and one execution has room for {MOST_POLLS} looks; allowed is {shortest} "
             f"to {LONGEST_POLL_SECONDS}"
         )
+
+
+def _check_patience(spec: AppSpec, root: Node) -> None:
+    """A gate is not permitted to begin what the platform may cut off in the middle."""
+    for name in spec.asking_gates():
+        limit = spec.time_limit(name) or 0
+        if limit + SHORTEST_HOLD_SECONDS > spec.platform_patience_seconds:
+            given = spec.containers[name].timeout_seconds is not None
+            root.child("containers", None).child(name, None).child("timeoutSeconds", None).problem(
+                f"{limit} is {'' if given else 'its default, and '}too long: Lightsail is trusted "
+                f"to wait {spec.platform_patience_seconds} seconds for a deployment "
+                "(platformPatienceSeconds, not published), and the node has to start in them too; "
+                f"allowed is 1 to {spec.platform_patience_seconds - SHORTEST_HOLD_SECONDS}, or a "
+                "longer platformPatienceSeconds at your own risk"
+            )
 
 
 def _check_endpoint(spec: AppSpec, root: Node) -> None:

@@ -2,7 +2,8 @@
 
 They are sent as source text (`python3 -I -S -c SOURCE CONFIG COMMAND ...`), so nothing here imports
 them; each file stands alone and runs on any Python from 3.8 on. The source of the Django helper
-stands between CONFIG and COMMAND when, and only when, CONFIG has the key `django`.
+stands between CONFIG and COMMAND when, and only when, CONFIG has the key `django`; after it comes
+that of the courier, when CONFIG has `mailbox`.
 """
 
 import ast
@@ -20,6 +21,8 @@ from typing import Any
 _FOR_CHECKERS = ("if TYPE_CHECKING:", "TYPE_CHECKING = ", "from __future__ ")
 _COMPOUND = ("if", "elif", "else", "while", "for", "try", "except", "finally", "with", "def",
              "class", "@")  # fmt: skip
+# Variables, and members of them, that hold objects of the programs' own classes and no others.
+_OURS = ("self", "gate", "child", "helper", "courier", "failure", "plan", "supervisor", "shut")
 _BETWEEN_WORDS = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.FSTRING_START)
 
 
@@ -38,6 +41,11 @@ def django_helper_source() -> str:
     return _for_travel("django_helper.py")
 
 
+def courier_source() -> str:
+    """For the supervisor of a release with a mailbox: brings letters, asks for the permit."""
+    return _for_travel("courier.py")
+
+
 def carrier_source() -> str:
     """For the one container that brings the programs for all, where there are many."""
     return _for_travel("carrier.py")
@@ -52,11 +60,15 @@ def _for_travel(file: str) -> str:
     """The program without what only its readers need.
 
     A deployment request has little room. Docstrings, comments, annotations and blanks are left
-    out, and local variables get short names; everything else runs as it stands in the file.
+    out, and the program's own names are short; everything else runs as it stands in the file.
     (`ast.unparse` would write f-strings that only Python 3.12 reads.)
     """
     text = files(__name__).joinpath(file).read_text(encoding="ascii")
-    for shorten in (_without_docstrings, _without_annotations, _with_short_names, _without_blanks):
+    for shorten in (
+        *(_without_docstrings, _without_annotations),
+        *(_with_short_globals, _with_short_members, _with_short_names),
+        _without_blanks,
+    ):
         text = shorten(text)
     return text
 
@@ -95,6 +107,76 @@ def _without_annotations(text: str) -> str:
         if text.startswith(_FOR_CHECKERS, place(statement)[0]):
             edits.append((*place(statement), ""))
     return _edited(text, edits)
+
+
+def _with_short_globals(text: str) -> str:
+    """Rename what the program defines outside of classes and functions."""
+    tree, place = ast.parse(text), _places(text)
+    nodes = list(ast.walk(tree))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    elsewhere = {node.arg for node in nodes if isinstance(node, ast.keyword | ast.arg)}
+    elsewhere |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
+    elsewhere |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)} - {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
+    of_classes = {name for node in _classes(tree) for name in _assigned(node.body)}
+    defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    ours = (defined | _assigned(tree.body)) - elsewhere - of_classes - set(dir(builtins))
+    short = _shortest(ours, Counter(n.id for n in names), str.upper, {n.id for n in names})
+    renamed = [(*place(name), short[name.id]) for name in names if name.id in short]
+    return _edited(text, [*renamed, *_definitions(text, tree.body, short)])
+
+
+def _with_short_members(text: str) -> str:
+    """Rename what the program's classes define, if no other object could be meant by it."""
+    tree, place = ast.parse(text), _places(text)
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    bodies = [statement for node in _classes(tree) for statement in node.body]
+    ours = {node.name for node in bodies if isinstance(node, ast.FunctionDef)}
+    ours |= {node.attr for node in used if isinstance(node.ctx, ast.Store)}
+    ours -= {node.attr for node in used if not _is_ours(node.value)} | _assigned(bodies)
+    ours = {name for name in ours if not name.startswith("__")}
+    short = _shortest(ours, Counter(node.attr for node in used), str, {n.attr for n in used})
+    edits = _definitions(text, bodies, short)
+    for node in used:
+        if node.attr in short:
+            end = place(node)[1]
+            edits.append((end - len(node.attr), end, short[node.attr]))
+    return _edited(text, edits)
+
+
+def _classes(tree: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def _assigned(body: list[ast.stmt]) -> set[str]:
+    targets = [target for s in body if isinstance(s, ast.Assign) for target in s.targets]
+    targets += [s.target for s in body if isinstance(s, ast.AnnAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _is_ours(owner: ast.expr) -> bool:
+    name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+    return name in _OURS
+
+
+def _shortest(
+    names: set[str], uses: Counter[str], style: Callable[[str], str], taken: set[str]
+) -> dict[str, str]:
+    """The shortest free names, to those that are used most."""
+    free = (n for n in map(style, _short_names()) if n not in {*taken, *keyword.kwlist})
+    return {name: next(free) for name in sorted(names, key=lambda n: (-uses[n], n))}
+
+
+def _definitions(text: str, body: list[ast.stmt], short: dict[str, str]) -> list[_Edit]:
+    """The edits that rename functions and classes where they are defined."""
+    place = _places(text)
+    edits: list[_Edit] = []
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in short:
+            begin = text.index(node.name, place(node)[0])
+            edits.append((begin, begin + len(node.name), short[node.name]))
+    return edits
 
 
 def _with_short_names(text: str) -> str:

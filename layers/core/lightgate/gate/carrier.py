@@ -3,7 +3,8 @@
     python3 -I -S -c SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
 Used where each container bringing its own program would make the deployment too large. PACKED is
-a JSON list of the programs' texts (supervisor, waiter, Django helper), compressed and in base64.
+a JSON list of the programs' texts (supervisor, waiter, Django helper, courier), compressed and in
+base64.
 Whoever connects to the loopback port says the SHA-256 of the program it wants, and gets its text.
 """
 
@@ -23,8 +24,9 @@ def main() -> None:
     port, packed = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
     texts = [text.encode() for text in json.loads(zlib.decompress(base64.b64decode(packed)))]
-    if "django" in json.loads(sys.argv[1]):
-        sys.argv.insert(2, texts[2].decode())
+    config = json.loads(sys.argv[1])
+    own = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
+    sys.argv[2:2] = [text.decode() for text in own]
     programs = {hashlib.sha256(text).hexdigest().encode(): text for text in texts}
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -86,6 +86,8 @@ class Helper:
         self.config: dict[str, Any] = supervisor.hear(None) or {}
         self.who = (self.config["release"], self.config["container"])
         self.permitted: str | None = None
+        self.told = ""  # the hash of the plan that was told last
+        self.until = time.monotonic() + 10**7
         self.is_named = False
         try:
             self.arguments = read_arguments(self.config["command"], self.config["manage"])
@@ -107,12 +109,12 @@ class Helper:
     def work(self) -> None:
         self.reach()
         plan = self.read_plan()
-        self.tell("plan", **plan.told(), **self.policy())
+        self.tell_plan(plan)
         found = self.find_attempt()
         if plan.is_done(found):
             return self.open(plan)
         self.judge(plan, found, is_locked=False)
-        self.ask(plan)
+        self.ask(plan, is_locked=False)
         notes = self.take_lock()
         # Another node may have done it meanwhile, or a part of it.
         plan = self.read_plan()
@@ -120,7 +122,7 @@ class Helper:
         if plan.is_done(found):
             return self.open(plan)
         self.judge(plan, found, is_locked=True)
-        self.ask(plan)
+        self.ask(plan, is_locked=True)
         environment, notes["lockTimeout"] = self.choose_environment(plan)
         notes["recorded"] = self.record_start(plan, found)
         self.tell("locked", **notes)
@@ -194,8 +196,10 @@ class Helper:
         except Exception as error:
             raise Shut("plan", words(error)) from error
 
-    def policy(self) -> dict[str, Any]:
-        return {key: self.config[key] for key in ("policy", "allowDestructive")}
+    def tell_plan(self, plan: Plan) -> None:
+        self.told = plan.hash
+        policy = {key: self.config[key] for key in ("policy", "allowDestructive")}
+        self.tell("plan", **plan.told(), **policy)
 
     def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
         """Whether this plan may be applied, as far as policy and earlier attempts are concerned."""
@@ -215,12 +219,20 @@ class Helper:
             self.tell("refused", hash=plan.hash, operations=blocked[:50])
             raise Shut("refused", "policy: " + "; ".join(blocked)[:400])
 
-    def ask(self, plan: Plan) -> None:
+    def ask(self, plan: Plan, is_locked: bool) -> None:
         """Nothing is applied unless the supervisor has permitted this very plan."""
-        if plan.migrations != [] and self.permitted != plan.hash:
-            self.supervisor.say(do="permit", hash=plan.hash)
-            while self.permitted != plan.hash:
-                self.permitted = (self.supervisor.hear(BEAT) or {}).get("permitted")
+        if plan.migrations == [] or self.permitted == plan.hash:
+            return
+        if self.told != plan.hash:
+            self.tell_plan(plan)
+        self.supervisor.say(do="permit", hash=plan.hash)
+        while self.permitted != plan.hash:
+            if is_locked:
+                self.hold("unchanged")
+            message = self.supervisor.hear(BEAT) or {}
+            self.permitted = message.get("permitted")
+            if message.get("seconds"):
+                self.until = time.monotonic() + message["seconds"]
 
     # The lock
 
@@ -249,8 +261,10 @@ class Helper:
                 self.reach()
             else:
                 why = "a session of an earlier attempt" if is_ours else "held by another gate"
-            if limit is not None and since(began) > limit:
-                raise Shut("lock", f"not free after {limit} s: {why} {json.dumps(holder)}"[:500])
+            is_late = time.monotonic() > self.until  # whoever permitted it counts on its begin
+            if is_late or (limit is not None and since(began) > limit):
+                after = f"not free after {round(since(began))} s"
+                raise Shut("lock", f"{after}: {why} {json.dumps(holder)}"[:500])
             if [why, *(one["pid"] for one in holder)] != told:
                 told = [why, *(one["pid"] for one in holder)]
                 self.tell("waiting", **{"for": ["lock"], "why": why, "holder": holder})
@@ -278,6 +292,12 @@ class Helper:
         rows = self.rows(self.engine["keep"], None, self.lock_connection) if self.engine else [[1]]
         if not rows[0][0]:
             raise Error("the lock was lost")
+
+    def hold(self, database: str) -> None:
+        try:
+            self.keep_lock()
+        except Exception as error:
+            raise Shut("lock", f"lost: {words(error)}", database) from error
 
     def release(self) -> None:
         if self.lock_connection.connection and self.lock_connection.is_usable():
@@ -393,10 +413,7 @@ class Helper:
                 told = {"for": ["database lock"], "holder": seen, "try": message["try"]}
                 self.tell("waiting", **told)
                 continue
-            try:
-                self.keep_lock()
-            except Exception as error:
-                raise Shut("lock", f"lost: {words(error)}", "not known") from error
+            self.hold("not known")
             try:
                 now = self.sessions("blockers")
             except Error:

@@ -1,8 +1,9 @@
 """Runs a command after other containers have got somewhere, and tells the rest how it went.
 
-    python3 -I -S -c SOURCE CONFIG [HELPER] COMMAND [ARGUMENT ...]
+    python3 -I -S -c SOURCE CONFIG [HELPER] [COURIER] COMMAND [ARGUMENT ...]
 
-CONFIG is JSON, see read_config. HELPER is the source of the Django helper, if CONFIG has `django`.
+CONFIG is JSON, see read_config. HELPER is the source of the Django helper, if CONFIG has `django`,
+COURIER that of the courier, if it has `mailbox`: then nothing pending is applied without a permit.
 Whoever connects to its loopback port gets a line for each fact reached:
 `lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
 Stdout gets the command's output and our events. Standard library only, Python 3.8 and later.
@@ -34,6 +35,9 @@ CLIENTS = 100  # held at a time
 SILENCE = 15  # seconds without a sign of life from whoever holds the lock
 START_UP = 60  # seconds that an app may take to load
 RETRIES = 3  # after a lock time-out
+DELIVERY = 5  # seconds at the end for letters that are still to be brought
+MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
+LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 
 
 def main() -> int:
@@ -42,7 +46,8 @@ def main() -> int:
         pass
     forget_coerced_locale()
     try:
-        gate = Gate(read_config(sys.argv[1], sys.argv[2:]))
+        urls = os.environ.pop(MAILBOX, "{}")  # nobody whom we start is to inherit it
+        gate = Gate(read_config(sys.argv[1], sys.argv[2:], urls))
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         gate = Gate({})
         why = f"configuration: {type(error).__name__}: {error}"
@@ -50,6 +55,7 @@ def main() -> int:
         gate.drain()
         return 2
     code = supervise(gate, gate.config)
+    gate.deliver()
     gate.drain()
     return code
 
@@ -105,19 +111,104 @@ def perform(gate: Gate, config: dict[str, Any]) -> None:
 
 
 def is_pending(gate: Gate, config: dict[str, Any], helper: Helper | None) -> bool:
-    """Whether there is anything to do. Without a way to ask, there always is."""
+    """Whether there is anything to do; if so, it is permitted. Without a way to ask, there is."""
     if helper:
         return helper.prepare()
-    if config["pendingCommand"] is None:
-        return True
-    child = gate.start(config["pendingCommand"], is_probe=True)
+    if config["pendingCommand"]:
+        child = gate.start(config["pendingCommand"], is_probe=True)
+        try:
+            if not gate.wait(child.has_ended, config["timeoutSeconds"]):
+                why = f"pendingCommand: not finished after {config['timeoutSeconds']} s"
+                raise Failed("timeout", why, 124, child)
+        finally:
+            gate.end(child, 0)
+        if child.code == 0:
+            return False
+    if config["mailbox"]:
+        gate.tell("plan", **UNKNOWN_PLAN)
+        permitted(gate, "unknown")
+    return True
+
+
+def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | None:
+    """Wait for the permit of this very plan, and return the seconds within which to begin.
+
+    Only the mailbox can give it. Until it does or says no, or our patience is at its end,
+    whatever it says is nothing yet.
+    """
+    box = gate.config["mailbox"]
+    if box is None:
+        return None
+    told = {"for": ["permit"], "hash": plan}
+    gate.tell("waiting", **told)
+    began = reached = time.monotonic()
+    cause, why = "mailbox", "no answer"
+    gate.is_asking, gate.next_errand = True, 0.0
     try:
-        if not gate.wait(child.has_ended, config["timeoutSeconds"]):
-            why = f"pendingCommand: not finished after {config['timeoutSeconds']} s"
-            raise Failed("timeout", why, 124, child)
+        while True:
+            gate.wait(lambda: bool(gate.looks), 0.5)
+            if helper and helper.is_lost():
+                raise helper.loss()
+            now = time.monotonic()
+            if gate.looks:
+                look = gate.looks.popleft()
+                reached = now if "status" in look else reached
+                before = why
+                seconds, cause, why, is_final = read_permit(look, gate.config["release"], plan)
+                if seconds:
+                    gate.tell("permitted", hash=plan, seconds=round(now - began, 3))
+                    return seconds
+                if is_final:
+                    raise refusal(cause, why)
+                if why != before:
+                    gate.tell("waiting", why=why, **told)
+            if now - reached > box["reachSeconds"]:
+                raise refusal("mailbox", f"out of reach for {box['reachSeconds']} s: {why}")
+            if now - began > box["patienceSeconds"]:
+                raise refusal(cause, f"no permit within {box['patienceSeconds']} s: {why}")
     finally:
-        gate.end(child, 0)
-    return child.code != 0
+        gate.is_asking = False
+        gate.dismiss()
+
+
+def refusal(cause: str, why: str) -> Failed:
+    failure = Failed(cause, why, 1)
+    failure.more = {"database": "unchanged"}
+    return failure
+
+
+def read_permit(
+    look: dict[str, Any], release: str, plan: str
+) -> tuple[float | None, str, str, bool]:
+    """The seconds within which the plan may begin, by the mailbox's own clock.
+
+    Or none, with the cause, why, and whether that is final. Without the right to list, a missing
+    object is a 403; a request that has expired is one too, and will not be any other any more.
+    """
+    if "status" not in look:
+        return None, "mailbox", look["error"], "final" in look
+    if look["status"] != 200:
+        said = re.findall("<(?:Code|Message)>([^<]{1,200})", look["body"])
+        why = " ".join([str(look["status"]), *said])[:LINE_LIMIT]
+        is_missing = look["status"] in (403, 404) and "expired" not in why
+        return None, "permit" if is_missing else "mailbox", why, "expired" in why
+    try:
+        permit = json.loads(look["body"])
+        state, reason = permit["state"], str(permit.get("reason"))[:LINE_LIMIT]
+        is_ours, is_it = permit["release"] == release, permit["plan"] == plan
+        seconds = permit["until"] - look["now"] if state == "granted" else 0
+    except (LookupError, TypeError, ValueError, RecursionError, AttributeError):
+        return None, "permit", "what the mailbox holds is no permit", False
+    if not is_ours:
+        return None, "permit", "the permit is for another release", True
+    if state == "void":
+        return None, "permit", f"the permit is void: {reason}", True
+    if state != "granted" or not is_it:
+        which = "not granted" if state != "granted" else "for another plan"
+        return None, "permit", f"the permit is {which}", False
+    if not seconds > 0:
+        return None, "permit", "the permit has expired", True
+    return seconds, "", "", True
 
 
 def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> dict[str, Any]:
@@ -253,6 +344,10 @@ class Gate:
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
         self.applied: list[str] = []
+        self.letters: dict[str, str] = {}  # for the mailbox
+        self.looks: deque[dict[str, Any]] = deque()  # what it said when asked for the permit
+        self.courier: Courier | None = None
+        self.is_asking, self.next_errand, self.losses = False, 0.0, 0
         self.children: list[Child] = []  # the command, and after it probe or helper
         self.stopping = False
         self.pending = bytearray()  # what stdout has not yet taken
@@ -288,6 +383,7 @@ class Gate:
 
     def turn(self, seconds: float | None, peer: socket.socket | None = None) -> None:
         """Sleep until something happens, and deal with it."""
+        self.post()
         readers: dict[int, Callable[[], object]] = {
             self.signals: self.take_signals,
             self.listener.fileno(): self.accept,
@@ -438,6 +534,38 @@ class Gate:
                 pass  # not there yet, or gone: the caller tries again
         return False
 
+    # The mailbox
+
+    def post(self) -> None:
+        """Send a courier if there is anything to bring or to ask, and none is on its way."""
+        if self.courier and self.courier.has_ended():
+            left = self.courier.return_letters()
+            self.courier = None
+            self.losses = self.losses + 1 if left else 0
+            if self.losses < RETRIES:
+                self.letters = {**left, **self.letters}
+        is_urgent = self.letters.keys() - {"status"}
+        is_time = (self.letters or self.is_asking) and time.monotonic() >= self.next_errand
+        if not self.courier and (is_urgent or is_time):
+            letters, self.letters = self.letters, {}
+            self.next_errand = time.monotonic() + self.config["mailbox"]["pollSeconds"]
+            try:
+                self.courier = Courier(self, letters)
+            except Failed as failure:
+                self.looks.append({"error": failure.error})
+
+    def dismiss(self) -> None:
+        """Let go of a courier that waits; what it has not brought is brought by the next."""
+        self.looks.clear()
+        if self.courier:
+            self.courier.kill(signal.SIGKILL)
+
+    def deliver(self) -> None:
+        end, self.next_errand = time.monotonic() + DELIVERY, 0.0
+        while (self.letters or self.courier) and time.monotonic() < end:
+            self.turn(0.1)
+        self.dismiss()
+
     # What we print
 
     def report(self, failure: Failed) -> None:
@@ -462,7 +590,10 @@ class Gate:
         for key in ("lastLines", "migrationsApplied", "operations", "migrations", *FEW):
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
                 told[key] = told[key][1:]
-        self.write(json.dumps(told).encode() + b"\n", None)
+        line = json.dumps(told)
+        self.write(line.encode() + b"\n", None)
+        if self.config.get("mailbox"):
+            self.letters[LETTERS.get(event, "status")] = line
 
     def write(self, data: bytes, writer: Child | None) -> None:
         if self.unfinished and self.unfinished is not writer:
@@ -640,26 +771,17 @@ class Child:
             self.line_ends()
 
 
-class Helper(Child):
-    """The Django helper: it reads the plan, and holds the lock beside the command."""
+class Partner(Child):
+    """A child with a socket as its standard input: JSON lines, both ways."""
 
-    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+    def __init__(self, gate: Gate, argv: list[str]) -> None:
         super().__init__(gate, is_probe=True)
-        self.answers: deque[dict[str, Any]] = deque()
-        self.heard, self.heard_of_it = b"", time.monotonic()
-        self.patience: float = START_UP + config["django"]["databaseTimeoutSeconds"]
-        self.result: dict[str, Any] = {}
-        self.order: dict[str, Any] = {}
-        self.ran = self.may_retry = False
-        manage, command = config["django"]["manage"], config["command"]
+        self.heard = b""
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
         self.stdin = theirs.fileno()
         with theirs:
-            argv = [*manage, "shell", "-v", "0", *settings_options(command)]
-            self.start([*argv, "-c", config["helper"]], {})
-        who = {key: config[key] for key in ("release", "container", "command")}
-        self.say(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+            self.start(argv, {})
 
     def say(self, **message: Any) -> None:  # noqa: ANN401
         try:
@@ -675,22 +797,80 @@ class Helper(Child):
             return
         except OSError:
             data = b""
-        if not data and self.channel:
-            self.channel.close()
-            self.channel = None
+        if not data:
+            self.hang_up()
         *lines, self.heard = (self.heard + data).split(b"\n")
         for line in lines:
-            self.heard_of_it = time.monotonic()
-            for secret in self.gate.config["secrets"]:
-                line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
             try:
-                message = dict(json.loads(line))
-            except (TypeError, ValueError):
+                self.hear_of(dict(json.loads(self.masked(line))))
+            except (TypeError, ValueError, RecursionError):
                 continue  # the app itself has written there
-            if "event" in message:
-                self.gate.tell(message.pop("event"), **message)
-            elif "do" in message:
-                self.answers.append(message)
+
+    def masked(self, line: bytes) -> bytes:
+        for secret in self.gate.config["secrets"]:
+            line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
+        return line
+
+    def hear_of(self, message: dict[str, Any]) -> None:
+        """Take what it says."""
+
+    def hang_up(self) -> None:
+        if self.channel:
+            self.channel.close()
+            self.channel = None
+
+
+class Courier(Partner):
+    """Brings letters to the mailbox, and looks for the permit while that is asked for."""
+
+    def __init__(self, gate: Gate, letters: dict[str, str]) -> None:
+        self.letters, self.is_asking = letters, gate.is_asking
+        box = gate.config["mailbox"]
+        # `python3` as it was found: a path of the user's may lead to another one.
+        super().__init__(gate, [sys.executable, "-I", "-S", "-c", gate.config["courier"]])
+        self.say(letters=letters, ask=self.is_asking, **box)
+
+    def hear_of(self, message: dict[str, Any]) -> None:
+        if "sent" not in message:
+            self.gate.looks.append(message)
+        elif message.get("final") or 200 <= message.get("status", 0) < 500:
+            self.letters.pop(message["sent"], None)
+
+    def take(self, piece: bytes) -> None:
+        """Drop it: a traceback may show a URL, and URLs are secrets."""
+
+    def return_letters(self) -> dict[str, str]:
+        """Leave, and say what was not delivered."""
+        for _ in range(9):
+            self.listen()
+        self.hang_up()
+        self.close()
+        self.gate.children.remove(self)
+        return self.letters
+
+
+class Helper(Partner):
+    """The Django helper: it reads the plan, and holds the lock beside the command."""
+
+    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+        self.answers: deque[dict[str, Any]] = deque()
+        self.heard_of_it = time.monotonic()
+        self.patience: float = START_UP + config["django"]["databaseTimeoutSeconds"]
+        self.result: dict[str, Any] = {}
+        self.order: dict[str, Any] = {}
+        self.ran = self.may_retry = False
+        manage, command = config["django"]["manage"], config["command"]
+        argv = [*manage, "shell", "-v", "0", *settings_options(command)]
+        super().__init__(gate, [*argv, "-c", config["helper"]])
+        who = {key: config[key] for key in ("release", "container", "command")}
+        self.say(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+
+    def hear_of(self, message: dict[str, Any]) -> None:
+        self.heard_of_it = time.monotonic()
+        if "event" in message:
+            self.gate.tell(message.pop("event"), **message)
+        elif "do" in message:
+            self.answers.append(message)
 
     def is_lost(self) -> bool:
         """Gone, silent, or at its own word no longer fit to go on."""
@@ -730,7 +910,8 @@ class Helper(Child):
         while True:
             answer = self.hear()
             if answer["do"] == "permit":
-                self.say(permitted=self.permit(answer["hash"]))
+                plan = answer["hash"]
+                self.say(permitted=plan, seconds=permitted(self.gate, plan, self))
             elif answer["do"] == "run":
                 self.order, self.patience = answer, SILENCE
                 self.may_retry = answer["retry"]
@@ -738,10 +919,6 @@ class Helper(Child):
             else:
                 self.result = {"schema": answer["schema"]}
                 return False
-
-    def permit(self, plan: str) -> str:
-        """The plan that may be applied. Whoever is to be asked for it is asked here."""
-        return plan
 
     def environment(self, is_main: bool) -> dict[str, str]:
         self.ran = self.ran or is_main
@@ -777,9 +954,7 @@ class Helper(Child):
         return answer
 
     def leave(self) -> None:
-        if self.channel:
-            self.channel.close()
-            self.channel = None
+        self.hang_up()
         if self in self.gate.children:
             self.gate.end(self, 0)
 
@@ -793,6 +968,9 @@ def settings_options(words: list[str]) -> list[str]:
     return found
 
 
+UNKNOWN_PLAN: dict[str, Any] = {
+    "hash": "unknown", "count": None, "class": "unknown", "atomic": False, "migrations": []
+}  # fmt: skip
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 APPLYING = re.compile(r"  Applying (\S+?)\.\.\.")
 APPLIED = re.compile(r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?")
@@ -809,17 +987,24 @@ def read_progress(line: str) -> tuple[str | None, bool, float | None]:
     return (begun.group(1)[:200] if begun else None), ended is not None, seconds
 
 
-def read_config(text: str, command: list[str]) -> dict[str, Any]:
-    config: dict[str, Any] = {"django": None, "pendingCommand": None, "before": [], "then": []}
-    config.update(json.loads(text))
+def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
+    config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand"))
+    config.update({"before": [], "then": []}, **json.loads(text))
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
     django = config["django"]
     if django is not None:
         config["helper"], command = command[0], command[1:]
+    box = config["mailbox"]
+    if box is not None:
+        config["courier"], command = command[0], command[1:]
+        box.update(json.loads(urls))
     commands, numbers = [command], [config["graceSeconds"], 0 if limit is None else limit]
     commands += [*config["before"], *config["then"]]
     if config["pendingCommand"] is not None:
         commands.append(config["pendingCommand"])
+    if box is not None:
+        numbers += [box[key] for key in ("pollSeconds", "patienceSeconds", "reachSeconds")]
+        signatures = [box["signatures"][name] for name in ("permit", "status", "plan", "result")]
     policy = "warn"
     if django is not None:
         commands.append(django["manage"])
@@ -842,6 +1027,7 @@ def read_config(text: str, command: list[str]) -> dict[str, Any]:
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
         ("policy", policy in ("allow", "warn", "block")),
         ("django", all(type(one) is bool for one in django or [])),
+        ("mailbox", box is None or all(type(one) is str for one in [box["url"], *signatures])),
         ("number", all(type(n) in (int, float) and 0 <= n <= 10**7 for n in numbers)),
         ("command", all(is_argv(argv) for argv in commands)),
     ):

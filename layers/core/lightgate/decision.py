@@ -1,0 +1,266 @@
+"""Whether a plan may be applied, and when a deployment may be created: the one place that decides.
+
+Pure functions of what was observed. Whoever acts upon a decision voids the permit first when the
+decision is REFUSE or GIVE_UP, and writes it by conditional write when it is PERMIT; deciding
+again on what is observed afterwards leads to no second effect.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightgate.backup import Backup, BackupMode, History
+from lightgate.deployment import Status
+from lightgate.gate_log import Phase
+from lightgate.permit import Permit, PermitState
+from lightgate.plan import Plan
+from lightgate.snapshot import SnapshotStatus
+from lightgate.spec import Policy
+
+# A gate looks every few seconds, and has to take the lock before it begins.
+_NOTICE = timedelta(seconds=15)
+# Under this much time between a deployment's creation and the last moment at which its migration
+# may begin, no node would be ready in time.
+SHORTEST_HOLD_SECONDS = 120
+# RDS lets restore to a moment some five minutes ago; what is much older does not go on.
+_OLDEST_POINT = timedelta(minutes=30)
+
+
+class Action(enum.StrEnum):
+    """What to do about a gate now.
+
+    WAIT and look again. BACK_UP: begin the restore point, then look again. PERMIT the plan
+    until a moment. REFUSE: nothing was applied, and this release must not apply anything; a
+    person changes something first. GIVE_UP: nothing is permitted any more, for a reason that
+    lies with the platform or the time. NOTHING: no permit is needed.
+    """
+
+    WAIT = "WAIT"
+    BACK_UP = "BACK_UP"
+    PERMIT = "PERMIT"
+    REFUSE = "REFUSE"
+    GIVE_UP = "GIVE_UP"
+    NOTHING = "NOTHING"
+
+    @property
+    def voids(self) -> bool:
+        return self in (Action.REFUSE, Action.GIVE_UP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`reason` is a sentence for people; `plan` and `until` are those of a PERMIT."""
+
+    action: Action
+    reason: str
+    plan: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """All that a decision about one gate rests on.
+
+    `objection` says why the release must not act any more, if it must not: its turn is over.
+    `migration_limit` is how long the gate lets its command run, `platform_patience` how long
+    after its creation Lightsail can be trusted to let a deployment hang.
+    """
+
+    now: datetime
+    objection: str | None
+    created_at: datetime
+    status: Status
+    phase: Phase
+    plan: Plan | None
+    permit: Permit
+    policy: Policy
+    allow_destructive: bool
+    backup: Backup
+    history: History
+    migration_limit: timedelta
+    platform_patience: timedelta
+
+    @property
+    def begin_by(self) -> datetime:
+        """Begun later, a migration could be cut off in the middle."""
+        return self.created_at + self.platform_patience - self.migration_limit
+
+
+def decide(seen: Observation) -> Decision:
+    """What to do about the gate's plan."""
+    for rule in _RULES:
+        decision = rule(seen)
+        if decision is not None:
+            return decision
+    if seen.plan is None:
+        return _do(Action.WAIT, "The gate has not told its plan yet.")
+    return Decision(
+        action=Action.PERMIT,
+        reason=f"The plan {seen.plan.hash} may be applied.",
+        plan=seen.plan.hash,
+        until=seen.begin_by,
+    )
+
+
+def _do(action: Action, reason: str) -> Decision:
+    return Decision(action=action, reason=reason)
+
+
+def _is_over(seen: Observation) -> Decision | None:
+    """Nobody is to be permitted anything any more."""
+    if seen.objection is not None:
+        return _do(Action.GIVE_UP, f"This release must not go on: {seen.objection}.")
+    if seen.phase is Phase.SUCCEEDED:
+        return _do(Action.NOTHING, "The gate has opened.")
+    if seen.status is Status.ACTIVE:
+        return _do(Action.NOTHING, "The deployment is active.")
+    if seen.status is not Status.ACTIVATING:
+        return _do(Action.GIVE_UP, f"The deployment has ended as {seen.status.value}.")
+    if seen.phase is Phase.FAILED:
+        return _do(Action.GIVE_UP, "The gate has failed.")
+    if seen.permit.state is PermitState.VOID:
+        return _do(Action.GIVE_UP, f"The permit is void: {seen.permit.reason}.")
+    return None
+
+
+def _needs_nothing(seen: Observation) -> Decision | None:
+    if seen.plan is not None and seen.plan.is_empty:
+        return _do(Action.NOTHING, "Nothing is pending.")
+    return None
+
+
+def _is_under_way(seen: Observation) -> Decision | None:
+    """What was permitted once is not permitted again: `until` must not move."""
+    if seen.plan is None or seen.permit.state is not PermitState.GRANTED:
+        return None
+    if seen.permit.plan == seen.plan.hash:
+        return _do(Action.WAIT, "The plan is permitted.")
+    if seen.phase is Phase.APPLYING:
+        return _do(Action.WAIT, "A plan is being applied.")
+    return None
+
+
+def _breaks_policy(seen: Observation) -> Decision | None:
+    plan = seen.plan
+    if plan is None or seen.policy is not Policy.BLOCK or seen.allow_destructive:
+        return None
+    if not plan.effect.may_break_what_serves:
+        return None
+    what = "; ".join(plan.breaking) or f"the plan is of the kind {plan.effect.value}"
+    return _do(
+        Action.REFUSE,
+        f'The policy "block" forbids what may break the version that serves: {what}.',
+    )
+
+
+def _comes_too_late(seen: Observation) -> Decision | None:
+    if seen.now + _NOTICE < seen.begin_by:
+        return None
+    patience = seen.platform_patience.total_seconds()
+    limit = seen.migration_limit.total_seconds()
+    return _do(
+        Action.GIVE_UP,
+        f"A migration may take {limit:.0f} s, and what is left of platformPatienceSeconds "
+        f"({patience:.0f}) since the deployment was created is less: begun now, it could be cut "
+        "off in the middle.",
+    )
+
+
+def _has_no_restore_point(seen: Observation) -> Decision | None:
+    """None if there is one, or if none is asked for."""
+    backup, plan = seen.backup, seen.plan
+    if backup.mode is BackupMode.NONE or plan is None:
+        return None
+    if backup.mode is BackupMode.POINT_IN_TIME:
+        return _has_no_point_in_time(seen)
+    if backup.is_there:
+        return None
+    if backup.state is None:
+        return _begin(seen)
+    if backup.state.status is SnapshotStatus.FAILED:
+        return _do(Action.REFUSE, f"The snapshot has ended as {backup.state.detail}.")
+    if backup.begun_at is not None and seen.now - backup.begun_at >= backup.time_limit:
+        limit = backup.time_limit.total_seconds()
+        return _do(
+            Action.REFUSE,
+            f"The snapshot was not available within database.timeoutSeconds ({limit:.0f}): "
+            f"{backup.state.detail}.",
+        )
+    return _do(Action.WAIT, f"The snapshot is not there yet: {backup.state.detail}.")
+
+
+def _begin(seen: Observation) -> Decision:
+    expected = seen.history.snapshot
+    if expected is not None and seen.now + expected >= seen.begin_by:
+        return _do(
+            Action.GIVE_UP,
+            f"A snapshot has to be begun, takes some {expected.total_seconds():.0f} s, and would "
+            "not be there before the deployment may be cut off.",
+        )
+    return _do(Action.BACK_UP, "Something is pending, and there is no restore point yet.")
+
+
+def _has_no_point_in_time(seen: Observation) -> Decision | None:
+    state = seen.backup.state
+    if state is None:
+        return _do(Action.BACK_UP, "The latest restorable time is not known yet.")
+    if state.status is not SnapshotStatus.AVAILABLE or state.at is None:
+        return _do(Action.REFUSE, f"The database has no point-in-time restore: {state.detail}.")
+    if seen.now - state.at > _OLDEST_POINT:
+        return _do(
+            Action.REFUSE,
+            f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
+            "continuous backup does not go on.",
+        )
+    return None
+
+
+_RULES: tuple[Callable[[Observation], Decision | None], ...] = (
+    _is_over,
+    _needs_nothing,
+    _is_under_way,
+    _breaks_policy,
+    _comes_too_late,
+    _has_no_restore_point,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Whether the deployment may be created now, and why."""
+
+    now: bool
+    reason: str
+
+
+def when_to_deploy(backup: Backup, history: History, now: datetime) -> Start:
+    """Create the deployment as late as it can be without its node being waited for.
+
+    A wrong forecast costs time, and never safety: the gate applies nothing without its permit.
+    Without a history, and once a snapshot takes longer than any before, it is waited for:
+    nobody knows then how long a gate would have to hold.
+    """
+    state = backup.state
+    if not backup.mode.takes_a_snapshot or backup.is_there:
+        return Start(now=True, reason="Nothing has to be waited for.")
+    if state is None:
+        if backup.mode is BackupMode.WHEN_PENDING:
+            return Start(now=True, reason="A restore point is begun when something is pending.")
+        return Start(now=False, reason="The snapshot has not been begun.")
+    if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
+        return Start(now=False, reason=f"The snapshot is not being made: {state.detail}.")
+    expected, node_start = history.snapshot, history.node_start
+    if expected is None or node_start is None:
+        return Start(now=False, reason="No release before shows how long a snapshot takes.")
+    elapsed = now - backup.begun_at
+    remaining = expected - elapsed
+    if remaining < timedelta():
+        return Start(now=False, reason="The snapshot takes longer than those before.")
+    if state.percent:
+        # A percentage is of data, not of time: it is believed only if it says "later".
+        remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
+    left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
+    if remaining <= node_start:
+        return Start(now=True, reason=f"{left}, and a node no less to start.")
+    return Start(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

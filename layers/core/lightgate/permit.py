@@ -1,0 +1,95 @@
+"""The permit of a release's plan: what it says, and how it may change.
+
+It is all in a mailbox that the gate believes. The controller writes it, and the gate reads the
+form that `to_text` gives, with a program of its own (`gate/supervisor.py`, read_permit).
+"""
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+_LONGEST_REASON = 400
+# What the gate takes of the mailbox's answer (gate/courier.py, LARGEST).
+LARGEST_BYTES = 8192
+
+
+class PermitState(enum.StrEnum):
+    PENDING = "pending"
+    GRANTED = "granted"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """What one gate of a release may do.
+
+    Granted, it holds for the plan with this hash, and only if it is begun before `until`. Void,
+    it stays so: nothing makes another permit of it.
+    """
+
+    release: str
+    state: PermitState
+    plan: str | None = None
+    until: datetime | None = None
+    reason: str | None = None
+
+    def granted(self, plan: str, until: datetime) -> Self:
+        """This permit for that plan; itself if it is void."""
+        if self.state is PermitState.VOID:
+            return self
+        return replace(self, state=PermitState.GRANTED, plan=plan, until=_whole_second(until))
+
+    def voided(self, reason: str) -> Self:
+        """This permit withdrawn; the first reason stays."""
+        if self.state is PermitState.VOID:
+            return self
+        return replace(
+            self,
+            state=PermitState.VOID,
+            plan=None,
+            until=None,
+            reason=reason[:_LONGEST_REASON],
+        )
+
+    def to_text(self) -> str:
+        return json.dumps(
+            {
+                "lightgate": 1,
+                "release": self.release,
+                "state": self.state.value,
+                "plan": self.plan,
+                "until": None if self.until is None else int(self.until.timestamp()),
+                "reason": self.reason,
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> Self | None:
+        """The permit; None if the text is not one that `to_text` has made."""
+        try:
+            document: Any = json.loads(text)
+            if not isinstance(document, Mapping) or document["lightgate"] != 1:
+                return None
+            until = document["until"]
+            permit = cls(
+                release=str(document["release"]),
+                state=PermitState(document["state"]),
+                plan=document["plan"],
+                until=None if until is None else datetime.fromtimestamp(until, UTC),
+                reason=document["reason"],
+            )
+        except (LookupError, TypeError, ValueError, OverflowError, OSError, RecursionError):
+            return None
+        return permit if permit.to_text() == text else None
+
+
+def pending(release: str) -> Permit:
+    return Permit(release=release, state=PermitState.PENDING)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """What the permit's text can say: never later than what was meant."""
+    return datetime.fromtimestamp(int(moment.timestamp()), UTC)

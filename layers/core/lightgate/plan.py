@@ -1,0 +1,117 @@
+"""What a gate says that it would apply.
+
+The gate has read it, and the gate applies nothing but the plan with the permitted hash. So a plan
+that somebody else has written into log or mailbox can keep a release from its permit, and cannot
+get one for anything that it does not name.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightgate.gate_log import events, plain_text
+
+_LONGEST_NAME = 200
+_MOST_OPERATIONS = 50
+_MOST_MIGRATIONS = 10_000
+
+
+class Effect(enum.StrEnum):
+    """What a plan means for the release that is serving, the worst of its operations.
+
+    ADDITIVE leaves it able to read and to write, DATA changes rows, CONTRACT may break it, and
+    UNKNOWN may do anything.
+    """
+
+    ADDITIVE = "additive"
+    DATA = "data"
+    CONTRACT = "contract"
+    UNKNOWN = "unknown"
+
+    @property
+    def may_break_what_serves(self) -> bool:
+        return self in (Effect.CONTRACT, Effect.UNKNOWN)
+
+
+_EFFECTS = {effect.value: effect for effect in Effect}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One step of a pending migration, such as `AddField harvest.season`."""
+
+    migration: str
+    what: str
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A gate's plan. `count` is None where the gate could not find out what is pending.
+
+    `breaking` names the operations that may break what serves, as far as they were told;
+    `operations` are all that were told and are more than additive.
+    """
+
+    hash: str
+    count: int | None
+    effect: Effect
+    breaking: Sequence[str]
+    operations: Sequence[Operation] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.count == 0
+
+
+def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None:
+    """The last plan that the gate told; None if it has told none that makes sense."""
+    told = read_plans(release, container, lines)
+    return told[-1] if told else None
+
+
+def read_plans(release: str, container: str, lines: Iterable[str]) -> list[Plan]:
+    """Every plan that the gate told. Once one is applied, the next node's is empty."""
+    told = (_plan(e) for e in events(release, container, lines) if e["event"] == "plan")
+    return [plan for plan in told if plan is not None]
+
+
+def _plan(event: Mapping[str, Any]) -> Plan | None:
+    name, count = plain_text(event.get("hash"), _LONGEST_NAME), event.get("count")
+    is_count = type(count) is int and 0 <= count < _MOST_MIGRATIONS
+    if name is None or not (is_count or count is None):
+        return None
+    operations = _operations(event)
+    breaking = [
+        f"{one.migration}: {one.what} ({one.effect.value})"
+        for one in operations
+        if one.effect.may_break_what_serves
+    ]
+    effect = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN)
+    if count is None or (breaking and not effect.may_break_what_serves):
+        effect = Effect.UNKNOWN
+    return Plan(hash=name, count=count, effect=effect, breaking=breaking, operations=operations)
+
+
+def _operations(event: Mapping[str, Any]) -> list[Operation]:
+    found = []
+    for migration in _list(event.get("migrations")):
+        if not isinstance(migration, dict):
+            continue
+        name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
+        for operation in _list(migration.get("operations")):
+            match operation:
+                case [str(effect), str(what)] if effect != Effect.ADDITIVE:
+                    found.append(
+                        Operation(
+                            migration=name,
+                            what=plain_text(what, _LONGEST_NAME) or "an operation",
+                            effect=_EFFECTS.get(effect, Effect.UNKNOWN),
+                        )
+                    )
+    return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

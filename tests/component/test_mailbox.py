@@ -1,0 +1,329 @@
+"""The mailbox on moto, which enforces conditional writes but neither IAM nor presigned URLs."""
+
+import json
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from lightgate.aws.mailbox import Address, ContendedError, Mailboxes
+from lightgate.permit import Permit, PermitState, pending
+from tests.component.cloud import ACCOUNT, Cloud
+
+BUCKET = "mailbox"
+RELEASE = "20261122t154106z-87ae2d53-5d93"
+GATE = Address(app="crops", release=RELEASE, container="migrate")
+PERMIT = f"crops/{RELEASE}/migrate/permit.json"
+
+
+@pytest.fixture
+def mailboxes(cloud: Cloud) -> Mailboxes:
+    cloud.client("s3").create_bucket(Bucket=BUCKET)
+    role = f"arn:aws:iam::{ACCOUNT}:role/mailbox"
+    return Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, role)
+
+
+@pytest.fixture
+def put(cloud: Cloud) -> Callable[[str, bytes], None]:
+    """Somebody writes into the folder."""
+
+    def put(name: str, body: bytes) -> None:
+        key = f"crops/{RELEASE}/migrate/{name}.json"
+        cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    return put
+
+
+def stored(cloud: Cloud) -> Permit | None:
+    body = cloud.client("s3").get_object(Bucket=BUCKET, Key=PERMIT)["Body"].read()
+    return Permit.from_text(body.decode())
+
+
+def grant(mailboxes: Mailboxes, cloud: Cloud, plan: str = "p") -> Permit:
+    return mailboxes.grant(GATE, plan, cloud.clock.now() + timedelta(minutes=5))
+
+
+# The permit
+
+
+def test_a_mailbox_opens_with_a_pending_permit(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    assert mailboxes.open(GATE) == stored(cloud) == pending(RELEASE)
+
+
+def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+    granted = grant(mailboxes, cloud)
+
+    assert mailboxes.open(GATE) == granted == stored(cloud)
+
+
+def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+
+    granted = grant(mailboxes, cloud)
+
+    assert stored(cloud) == granted
+    assert (granted.release, granted.plan, granted.state) == (RELEASE, "p", PermitState.GRANTED)
+
+
+def test_a_plan_that_has_changed_can_be_granted_instead(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+    grant(mailboxes, cloud, "p")
+
+    assert grant(mailboxes, cloud, "q").plan == "q"
+
+
+def test_void_is_for_good(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+    void = mailboxes.void(GATE, "another release took over")
+
+    assert grant(mailboxes, cloud) == void
+    assert mailboxes.void(GATE, "again") == void
+    assert mailboxes.open(GATE) == void
+    assert stored(cloud) == void
+
+
+def test_a_mailbox_voided_before_it_opened_never_opens(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    void = mailboxes.void(GATE, "stopped by hand")
+
+    assert mailboxes.open(GATE) == grant(mailboxes, cloud) == stored(cloud) == void
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        b"",
+        b"\xff",
+        b"{}",
+        b"[" * 9000,
+        b"x" * 100_000,
+        pending("another-release").to_text().encode(),
+    ],
+    ids=lambda held: str(held)[:20],
+)
+def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
+    cloud: Cloud, mailboxes: Mailboxes, put: Callable[[str, bytes], None], held: bytes | None
+) -> None:
+    if held is not None:
+        put("permit", held)
+
+    assert grant(mailboxes, cloud).state is PermitState.VOID
+    objects = cloud.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    assert len(objects) == (held is not None)
+    assert mailboxes.void(GATE, "why") == stored(cloud)
+
+
+def test_whoever_writes_second_sees_what_the_first_has_done(
+    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.open(GATE)
+    between(mailboxes, monkeypatch, lambda: other.void(GATE, "first"))
+    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+
+    granted = grant(mailboxes, cloud)
+
+    assert granted.state is PermitState.VOID
+    assert stored(cloud) == granted
+
+
+def test_a_void_comes_after_a_grant_that_was_quicker(
+    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.open(GATE)
+    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+    between(mailboxes, monkeypatch, lambda: grant(other, cloud))
+
+    assert mailboxes.void(GATE, "second").state is PermitState.VOID
+    assert stored(cloud) == mailboxes.void(GATE, "")
+
+
+def between(
+    mailboxes: Mailboxes, patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1
+) -> None:
+    """Let something happen between the reading of a permit and its writing."""
+    read, left = mailboxes._read, [act] * times
+
+    def read_and_act(address: Address) -> Any:
+        found = read(address)
+        if left:
+            left.pop()()
+        return found
+
+    patch.setattr(mailboxes, "_read", read_and_act)
+
+
+def test_a_permit_that_changes_all_the_time_is_left_alone(
+    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.open(GATE)
+    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+    plans = iter("abcdefghij")
+    between(mailboxes, monkeypatch, lambda: grant(other, cloud, next(plans)), times=5)
+
+    with pytest.raises(ContendedError):
+        grant(mailboxes, cloud)
+    assert stored(cloud) == other.open(GATE)
+
+
+@pytest.mark.parametrize("act", ["open", "grant", "void"])
+def test_a_write_whose_answer_is_lost_has_taken_effect_once(
+    cloud: Cloud, mailboxes: Mailboxes, act: str
+) -> None:
+    if act != "open":
+        mailboxes.open(GATE)
+    cloud.faults.lose_answer("s3.PutObject")
+
+    with pytest.raises(Exception, match=r"s3\.PutObject"):
+        run(mailboxes, cloud, act)
+
+    seen = stored(cloud)
+    assert run(mailboxes, cloud, act) == seen
+
+
+def run(mailboxes: Mailboxes, cloud: Cloud, act: str) -> Permit:
+    if act == "grant":
+        permit = pending(RELEASE).granted("p", cloud.clock.now().replace(hour=0))
+        assert permit.until
+        return mailboxes.grant(GATE, "p", permit.until)
+    return mailboxes.open(GATE) if act == "open" else mailboxes.void(GATE, "why")
+
+
+def test_of_many_writers_at_once_none_undoes_a_void(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+
+    def act(number: int) -> Permit | None:
+        try:
+            return (
+                mailboxes.void(GATE, "v") if number == 7 else grant(mailboxes, cloud, str(number))
+            )
+        except ContendedError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(act, random.sample(range(16), 16)))
+
+    assert mailboxes.void(GATE, "later") == stored(cloud)
+    assert grant(mailboxes, cloud).state is PermitState.VOID
+
+
+def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: Mailboxes) -> None:
+    cloud.faults.refuse("s3.GetObject", "AccessDenied")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        grant(mailboxes, cloud)
+
+
+# The letters
+
+
+def test_letters_come_in_the_order_in_which_things_happened(
+    mailboxes: Mailboxes, put: Callable[[str, bytes], None]
+) -> None:
+    for name in ("result", "status", "plan"):
+        put(name, json.dumps({"event": name}).encode())
+
+    events = [json.loads(line)["event"] for line in mailboxes.letters(GATE)]
+
+    assert events == ["plan", "status", "result"]
+
+
+def test_an_empty_mailbox_says_nothing(mailboxes: Mailboxes) -> None:
+    assert mailboxes.letters(GATE) == []
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x" * 20_000])
+def test_a_letter_that_is_too_long_or_no_text_says_nothing(
+    mailboxes: Mailboxes, put: Callable[[str, bytes], None], junk: bytes
+) -> None:
+    put("plan", junk)
+    put("result", b"{}")
+
+    assert mailboxes.letters(GATE) == ["{}"]
+
+
+# The URLs
+
+
+def test_each_gate_gets_one_url_and_a_signature_for_each_name(mailboxes: Mailboxes) -> None:
+    urls = mailboxes.urls("crops", RELEASE, ["migrate", "seed"])
+
+    assert urls.keys() == {"migrate", "seed"}
+    for gate, text in urls.items():
+        box = json.loads(text)
+        url = urlsplit(box["url"])
+        assert url.scheme == "https"
+        assert url.netloc == "mailbox.s3.us-east-1.amazonaws.com"
+        assert url.path == f"/crops/{RELEASE}/{gate}/*.json"
+        assert parse_qs(url.query)["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+        assert parse_qs(url.query)["X-Amz-Expires"] == ["3600"]
+        assert "X-Amz-Security-Token" in url.query
+        assert box["url"].endswith("&X-Amz-Signature=")
+        assert box["signatures"].keys() == {"permit", "plan", "status", "result"}
+        assert len(set(box["signatures"].values())) == 4
+        assert len(text) < 3000
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-5"])
+def test_the_urls_are_for_the_regions_own_host(
+    cloud: Cloud, mailboxes: Mailboxes, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", boto3.Session(region_name=region))
+    assert cloud.client("s3")
+
+    [text] = mailboxes.urls("crops", RELEASE, ["migrate"]).values()
+
+    assert urlsplit(json.loads(text)["url"]).netloc == f"mailbox.s3.{region}.amazonaws.com"
+    assert f"%2F{region}%2Fs3%2Faws4_request" in text
+
+
+def test_urls_signed_across_two_seconds_are_signed_again(
+    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign, times = mailboxes._url, iter("112222222")
+
+    def sign_later(presigner: Any, address: Address, name: str) -> str:
+        return sign(presigner, address, name).replace("X-Amz-Date=", f"X-Amz-Date={next(times)}")
+
+    monkeypatch.setattr(mailboxes, "_url", sign_later)
+
+    [text] = mailboxes.urls("crops", RELEASE, ["migrate"]).values()
+
+    assert "X-Amz-Date=22" in text
+
+
+def test_the_session_is_confined_to_what_the_urls_do(
+    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    sts = cloud.client("sts")
+    monkeypatch.setattr(
+        mailboxes,
+        "_sts",
+        type("Sts", (), {"assume_role": lambda _, **k: recorded(sts, k, asked)})(),
+    )
+
+    mailboxes.urls("crops", RELEASE, ["migrate"])
+
+    folder = f"arn:aws:s3:::mailbox/crops/{RELEASE}/*"
+    assert json.loads(asked["Policy"])["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": [f"{folder}/{name}.json" for name in ("plan", "status", "result")],
+        },
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{folder}/permit.json"},
+    ]
+    assert len(asked["Policy"]) <= 2048
+    assert asked["DurationSeconds"] == 3600
+
+
+def recorded(sts: Any, asked: dict[str, Any], record: dict[str, Any]) -> Any:
+    record.update(asked)
+    return sts.assume_role(**asked)

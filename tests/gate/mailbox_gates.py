@@ -1,0 +1,41 @@
+"""Gates that have a mailbox and a command that is not Django's: their plan is never known."""
+
+import sys
+from typing import Any
+
+from lightgate import gate
+from tests.gate.mailbox_server import Mailbox
+from tests.gate.programs import House, Program, shell
+
+
+def start(
+    house: House,
+    mailbox: Mailbox,
+    script: str = "echo ran",
+    *,
+    python: str = sys.executable,
+    patience: float = 30,
+    reach: float = 30,
+    courier: str | None = None,
+    environment: Any = None,
+    **config: Any,
+) -> Program:
+    mailbox.limits.update(patienceSeconds=patience, reachSeconds=reach)
+    return house.supervisor(
+        [courier or gate.courier_source(), *shell(script)],
+        python=python,
+        mailbox=mailbox.limits,
+        options=mailbox.options(**(environment or {})),
+        **config,
+    )
+
+
+def stays_shut(migrate: Program) -> dict[str, Any]:
+    """The one failure of a gate that has run nothing."""
+    failed = migrate.event("failed")
+    assert migrate.named("applying") == []
+    assert migrate.named("permitted") == []
+    assert len(migrate.named("failed")) == 1
+    assert failed["database"] == "unchanged"
+    assert b"ran" not in migrate.command_output
+    return failed

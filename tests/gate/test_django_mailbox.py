@@ -1,0 +1,246 @@
+"""A Django app's gate and the controller: the plan goes out, the permit comes back."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.gate.mailbox_server import Mailbox
+from tests.gate.programs import RELEASE, House, Program, eventually
+from tests.gate.projects import ADD_COLOUR, Project, Rows
+
+TAKE_LOCK = "select pg_advisory_lock(1279743045, 1)"
+FREE_LOCK = "select pg_advisory_unlock(1279743045, 1)"
+
+
+@pytest.fixture
+def pending(crops: Project, rows: Rows) -> Project:
+    """One migration is applied, one is pending."""
+    rows.begin()
+    crops.migration(ADD_COLOUR)
+    return crops
+
+
+def told_plan(mailbox: Mailbox, other_than: str = "") -> str:
+    """The hash in the letter that tells the plan."""
+    eventually(
+        lambda: mailbox.letter("plan").get("hash", other_than) != other_than, "no plan is told"
+    )
+    return str(mailbox.letter("plan")["hash"])
+
+
+def is_untouched(rows: Rows) -> bool:
+    return rows.columns() == {"id", "name"} and rows.attempts() == [] and rows.locks() == 0
+
+
+def stays_shut(migrate: Program) -> dict[str, Any]:
+    failed = migrate.event("failed")
+    assert migrate.named("succeeded") == []
+    assert migrate.named("applying") == []
+    return failed
+
+
+def test_a_plan_is_applied_when_it_is_permitted_and_not_before(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    migrate = pending.gate(house, mailbox=mailbox)
+    plan = told_plan(mailbox)
+    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+    assert is_untouched(rows)
+
+    mailbox.put_permit(plan=plan)
+
+    done = migrate.event("succeeded")
+    assert done["migrations"] == ["crops.0002_change"]
+    assert migrate.event("permitted")["hash"] == plan
+    eventually(lambda: mailbox.letter("result") == done, "no result")
+    assert "colour" in rows.columns()
+
+
+def test_an_empty_plan_needs_nobody_also_when_everything_is_gone(
+    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    rows.begin()
+    mailbox.refusal = (404, "NoSuchBucket", "The specified bucket does not exist")
+    migrate = crops.gate(house, mailbox=mailbox)
+    assert migrate.event("succeeded")["migrations"] == []
+    assert mailbox.looks == 0
+
+
+def test_an_empty_plan_is_told(house: House, crops: Project, mailbox: Mailbox, rows: Rows) -> None:
+    rows.begin()
+    crops.gate(house, mailbox=mailbox)
+    eventually(lambda: bool(mailbox.letter("result")), "no result")
+    assert mailbox.letter("plan")["count"] == 0
+    assert mailbox.letter("result")["event"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"plan": "0" * 32},
+        {"plan": "unknown"},
+        {"release": "another-release"},
+        {"state": "void"},
+        {"state": "pending"},
+        {"until": 1},
+    ],
+    ids=str,
+)
+def test_no_other_permit_applies_anything(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows, held: dict[str, Any]
+) -> None:
+    mailbox.limits["patienceSeconds"] = 5
+    migrate = pending.gate(house, mailbox=mailbox)
+    plan = told_plan(mailbox)
+
+    mailbox.put_permit(**{"plan": plan, **held})
+
+    failed = stays_shut(migrate)
+    assert failed["cause"] == "permit"
+    assert failed["database"] == "unchanged"
+    assert is_untouched(rows)
+
+
+def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    pending.migration(ADD_COLOUR.replace("colour", "size"))
+    rows(TAKE_LOCK)
+    migrate = pending.gate(house, mailbox=mailbox)
+    first = told_plan(mailbox)
+    mailbox.put_permit(plan=first)
+    eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)
+    rows("alter table crops_crop add column colour text")
+    rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
+    rows(FREE_LOCK)
+
+    second = told_plan(mailbox, other_than=first)
+    looks = mailbox.looks
+    eventually(lambda: mailbox.looks > looks + 2, "nobody looks for the permit")
+    assert "size" not in rows.columns()
+    mailbox.put_permit(plan=second)
+
+    assert migrate.event("succeeded")["migrations"] == ["crops.0003_change"]
+    assert [one["hash"] for one in migrate.named("permitted")] == [first, second]
+
+
+def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    pending.migration(ADD_COLOUR.replace("colour", "size"))
+    rows(TAKE_LOCK)
+    migrate = pending.gate(house, mailbox=mailbox)
+    first = told_plan(mailbox)
+    mailbox.put_permit(plan=first)
+    eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)
+    rows("alter table crops_crop add column colour text")
+    rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
+    rows(FREE_LOCK)
+    told_plan(mailbox, other_than=first)
+
+    rows(
+        "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+        " and classid = 1279743045"
+    )
+
+    failed = stays_shut(migrate)
+    assert failed["cause"] == "lock"
+    assert failed["database"] == "unchanged"
+    assert "size" not in rows.columns()
+
+
+def test_a_permit_does_not_outlast_the_wait_for_the_lock(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    rows(TAKE_LOCK)
+    migrate = pending.gate(house, mailbox=mailbox)
+    mailbox.put_permit(plan=told_plan(mailbox), until=time.time() + 6)
+
+    failed = stays_shut(migrate)
+    rows(FREE_LOCK)
+
+    assert failed["cause"] == "lock"
+    assert is_untouched(rows)
+
+
+EXPIRED = (403, "AccessDenied", "Request has expired")
+
+
+def test_a_node_relaunched_long_afterwards_opens(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    first = pending.gate(house, mailbox=mailbox)
+    mailbox.put_permit(plan=told_plan(mailbox))
+    first.event("succeeded")
+    mailbox.refusal = EXPIRED
+
+    again = pending.gate(house, mailbox=mailbox)
+
+    assert again.event("succeeded")["migrations"] == []
+    assert len(rows.attempts()) == 1
+
+
+def test_a_node_relaunched_on_a_restored_database_does_not_migrate_it(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    first = pending.gate(house, mailbox=mailbox)
+    mailbox.put_permit(plan=told_plan(mailbox))
+    first.event("succeeded")
+    rows("alter table crops_crop drop column colour; drop table lightgate_attempt")
+    rows("delete from django_migrations where name = '0002_change'")
+    mailbox.refusal = EXPIRED
+
+    failed = stays_shut(pending.gate(house, mailbox=mailbox))
+
+    assert failed["cause"] == "mailbox"
+    assert "Request has expired" in failed["error"]
+    assert is_untouched(rows)
+
+
+def test_of_several_gates_with_one_permit_one_migrates_and_all_open(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    gates = [pending.gate(house, mailbox=mailbox) for _ in range(3)]
+    mailbox.put_permit(plan=told_plan(mailbox))
+
+    done = [gate.event("succeeded")["migrations"] for gate in gates]
+
+    assert sorted(done) == [[], [], ["crops.0002_change"]]
+    assert [(release, state) for release, state, _ in rows.attempts()] == [(RELEASE, "succeeded")]
+
+
+def test_a_failed_migration_is_not_permitted_into_a_second_attempt(
+    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    rows.begin()
+    crops.migration(ADD_COLOUR + ', migrations.RunSQL("select 1 / 0")')
+    first = crops.gate(house, mailbox=mailbox, afterFailure="exit")
+    mailbox.put_permit(plan=told_plan(mailbox))
+    assert first.ends() == 1
+    assert mailbox.letter("result") == first.event("failed")
+
+    again = crops.gate(house, mailbox=mailbox)
+
+    assert again.event("failed")["cause"] == "attempt"
+    assert again.named("permitted") == []
+
+
+def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
+    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    rows.begin()
+    crops.migration(ADD_COLOUR)
+    command = "from django.core.management.commands.migrate import Command"
+    crops.write("crops/management/__init__.py", "")
+    crops.write("crops/management/commands/__init__.py", "")
+    crops.write("crops/management/commands/migrate.py", f"{command}  # noqa: F401\n")
+    migrate = crops.gate(house, mailbox=mailbox)
+    assert told_plan(mailbox) == "unknown"
+    eventually(lambda: mailbox.looks > 1, "nobody looks for the permit")
+    assert "colour" not in rows.columns()
+
+    mailbox.put_permit()
+
+    migrate.event("succeeded")
+    assert "colour" in rows.columns()

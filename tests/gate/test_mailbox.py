@@ -1,0 +1,299 @@
+"""What is pending waits for its permit, whatever the mailbox does."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightgate import gate
+from lightgate.gate import supervisor
+from tests.gate.mailbox_gates import start, stays_shut
+from tests.gate.mailbox_server import PATIENT, Mailbox
+from tests.gate.programs import (
+    RELEASE,
+    House,
+    eventually,
+    free_port,
+    resident_kilobytes,
+)
+
+# The permit
+
+
+def test_the_command_runs_when_it_is_permitted_and_not_before(
+    house: House, mailbox: Mailbox, any_python: str
+) -> None:
+    migrate = start(house, mailbox, python=any_python)
+    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit", migrate.output)
+    assert migrate.command_output == b""
+
+    mailbox.put_permit()
+
+    migrate.event("succeeded")
+    assert migrate.event("permitted")["hash"] == "unknown"
+    assert b"ran" in migrate.command_output
+    assert migrate.errors == b""
+
+
+def test_the_letters_are_the_events(house: House, mailbox: Mailbox) -> None:
+    mailbox.put_permit()
+    migrate = start(house, mailbox)
+    eventually(lambda: bool(mailbox.letter("result")), "no result")
+
+    assert mailbox.letter("plan") == migrate.event("plan")
+    assert mailbox.letter("result") == migrate.event("succeeded")
+    assert mailbox.letter("status")["event"] in ("waiting", "permitted", "applying")
+
+
+@pytest.mark.parametrize("after_failure", ["exit", "hold"])
+def test_a_failure_reaches_the_mailbox(house: House, mailbox: Mailbox, after_failure: str) -> None:
+    mailbox.put_permit()
+    migrate = start(house, mailbox, "echo no; exit 3", afterFailure=after_failure)
+    if after_failure == "exit":
+        assert migrate.ends() == 3
+    eventually(lambda: bool(mailbox.letter("result")), "no result")
+    assert mailbox.letter("result") == migrate.event("failed")
+
+
+NOT_YET: dict[str, Any] = {
+    "missing": None,
+    "pending": {"state": "pending", "plan": None, "until": None},
+    "for another plan": {"plan": "ab12"},
+    "of an unknown state": {"state": "GRANTED"},
+    "without an end": {"until": None},
+    "with an end in words": {"until": "tomorrow"},
+    "without a plan": {"plan": None},
+    "junk": b"\xff<html>",
+    "empty": b"",
+    "a list": b"[]",
+    "too deep": b"[" * 50_000,
+    "too long": b'{"a": "' + b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("held", NOT_YET.values(), ids=NOT_YET)
+def test_what_is_no_permit_of_this_plan_is_waited_out(
+    house: House, mailbox: Mailbox, held: Any
+) -> None:
+    if isinstance(held, dict):
+        mailbox.put_permit(**held)
+    elif held is not None:
+        mailbox.objects["permit"] = held
+
+    migrate = start(house, mailbox)
+    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+
+    assert "why" in migrate.named("waiting")[-1]
+    assert migrate.named("permitted") == migrate.named("applying") == []
+    mailbox.put_permit()
+    migrate.event("succeeded")
+
+
+def test_patience_has_an_end(house: House, mailbox: Mailbox) -> None:
+    mailbox.put_permit(state="pending")
+
+    failed = stays_shut(start(house, mailbox, patience=3))
+
+    assert failed["cause"] == "permit"
+    assert failed["error"] == "no permit within 3 s: the permit is not granted"
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ({"state": "void", "reason": "another release took over"}, "another release took over"),
+        ({"state": "void", "plan": None}, "the permit is void"),
+        ({"release": "20260102t030405z-0a1b2c3d-ffff"}, "for another release"),
+        ({"release": None}, "for another release"),
+        ({"until": 1}, "has expired"),
+        ({"until": float("nan")}, "has expired"),
+    ],
+    ids=str,
+)
+def test_what_can_never_become_a_permit_ends_the_wait(
+    house: House, mailbox: Mailbox, held: dict[str, Any], why: str
+) -> None:
+    mailbox.put_permit(**held)
+
+    failed = stays_shut(start(house, mailbox))
+
+    assert failed["cause"] == "permit"
+    assert why in failed["error"]
+    eventually(lambda: mailbox.letter("result") == failed, "the mailbox has no result")
+
+
+def test_a_permit_withdrawn_while_it_is_waited_for_ends_the_wait(
+    house: House, mailbox: Mailbox
+) -> None:
+    mailbox.put_permit(plan="ab12")
+    migrate = start(house, mailbox)
+    eventually(lambda: mailbox.looks > 1, "nobody looks for the permit")
+
+    mailbox.put_permit(plan="ab12", state="void", reason="refused: by policy")
+
+    assert "refused: by policy" in stays_shut(migrate)["error"]
+
+
+def test_nothing_pending_needs_nobody(house: House, mailbox: Mailbox) -> None:
+    mailbox.refusal = (404, "NoSuchBucket", "The specified bucket does not exist")
+    migrate = start(house, mailbox, pendingCommand=["true"])
+    migrate.event("succeeded")
+    assert migrate.named("applying") == []
+    assert migrate.named("waiting") == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "cause", "why"),
+    [
+        ((403, "AccessDenied", "Request has expired"), "mailbox", "Request has expired"),
+        ((400, "ExpiredToken", "The provided token has expired."), "mailbox", "ExpiredToken"),
+    ],
+)
+def test_urls_that_have_expired_end_the_wait(
+    house: House, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str, why: str
+) -> None:
+    mailbox.put_permit()
+    mailbox.refusal = refusal
+    failed = stays_shut(start(house, mailbox))
+    assert failed["cause"] == cause
+    assert why in failed["error"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "cause"),
+    [
+        ((404, "NoSuchBucket", "The specified bucket does not exist"), "permit"),
+        ((403, "InvalidAccessKeyId", "The AWS Access Key Id does not exist"), "permit"),
+        ((503, "SlowDown", "Please reduce your request rate."), "mailbox"),
+        ((301, "PermanentRedirect", "Use another endpoint."), "mailbox"),
+    ],
+)
+def test_a_mailbox_that_is_lost_in_the_middle_is_waited_out(
+    house: House, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str
+) -> None:
+    migrate = start(house, mailbox, patience=3)
+    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    mailbox.put_permit()
+    mailbox.refusal = refusal
+
+    failed = stays_shut(migrate)
+
+    assert failed["cause"] == cause
+    assert f"{refusal[0]} {refusal[1]}" in failed["error"]
+
+
+def test_a_mailbox_that_comes_back_in_time_is_used(house: House, mailbox: Mailbox) -> None:
+    mailbox.refusal = (503, "SlowDown", "Please reduce your request rate.")
+    migrate = start(house, mailbox)
+    eventually(lambda: "503" in str(migrate.events), "nobody looks for the permit")
+    mailbox.put_permit()
+    mailbox.refusal = None
+
+    migrate.event("succeeded")
+    assert mailbox.letter("plan") == migrate.event("plan")
+
+
+# What it costs, and what it keeps to itself
+
+
+def test_the_urls_are_told_to_nobody(house: House, mailbox: Mailbox) -> None:
+    look = "env; tr '\\0' ' ' < /proc/$PPID/cmdline; for p in /proc/[0-9]*; do cat $p/cmdline; done"
+    migrate = start(house, mailbox, f"{look} 2> /dev/null; exit 1")
+    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children").read_text()
+    shown = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()]
+    mailbox.put_permit()
+    migrate.event("failed")
+
+    for text in (*shown, migrate.output, migrate.errors, *mailbox.objects.values()):
+        assert b"secret-of" not in text
+        assert b"LIGHTGATE_MAILBOX" not in text.replace(gate.supervisor_source().encode(), b"")
+
+
+def test_waiting_for_a_permit_takes_little_memory(house: House, mailbox: Mailbox) -> None:
+    migrate = start(house, mailbox)
+    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+    assert resident_kilobytes(migrate.process.pid) <= 15 * 1024
+
+
+def test_a_gate_that_waits_for_a_permit_ends_when_told_to(house: House, mailbox: Mailbox) -> None:
+    migrate = start(house, mailbox)
+    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    migrate.told(signal.SIGTERM)
+    assert migrate.ends() == 143
+    assert migrate.named("failed") == []
+
+
+def test_a_courier_does_not_outlive_its_gate(house: House, mailbox: Mailbox) -> None:
+    migrate = start(house, mailbox)
+    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children").read_text()
+    migrate.told(signal.SIGKILL)
+    migrate.ends()
+    couriers = [Path(f"/proc/{pid}") for pid in children.split()]
+    assert couriers
+    eventually(lambda: not any(courier.exists() for courier in couriers), "a courier is left")
+
+
+def test_nobody_is_left_beside_a_gate_that_is_open(house: House, mailbox: Mailbox) -> None:
+    mailbox.put_permit()
+    migrate = start(house, mailbox)
+    eventually(lambda: bool(mailbox.letter("result")), "no result")
+    children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")
+    eventually(lambda: children.read_text() == "", "somebody is left")
+
+
+def test_a_dead_mailbox_is_not_asked_for_ever(house: House, mailbox: Mailbox) -> None:
+    mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], f"127.0.0.1:{free_port()}")
+    migrate = start(house, mailbox, pendingCommand=["true"])
+    migrate.event("succeeded")
+    children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")
+    time.sleep(2)
+    eventually(lambda: children.read_text() == "", "somebody is left")
+    time.sleep(0.3)
+    assert children.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "urls", ["", "[]", "{}", '{"url": 1}', '{"url": "http://x", "signatures": {"permit": "a"}}']
+)
+def test_wrong_urls_are_refused(house: House, mailbox: Mailbox, urls: str) -> None:
+    migrate = start(house, mailbox, environment={"LIGHTGATE_MAILBOX": urls})
+    assert migrate.ends() == 2
+    assert migrate.event("failed")["cause"] == "config"
+
+
+@pytest.mark.parametrize("key", PATIENT)
+@pytest.mark.parametrize("value", [None, "1", -1])
+def test_a_wrong_limit_is_refused(house: House, mailbox: Mailbox, key: str, value: Any) -> None:
+    migrate = house.supervisor(
+        [gate.courier_source(), "true"],
+        mailbox={**PATIENT, key: value},
+        options=mailbox.options(),
+    )
+    assert migrate.ends() == 2
+    assert migrate.event("failed")["cause"] == "config"
+
+
+def test_only_a_grant_for_this_release_and_plan_that_has_time_left_is_a_permit() -> None:
+    permit = {"release": RELEASE, "plan": "p", "state": "granted", "until": 100}
+    look = {"status": 200, "now": 40}
+
+    def permits(change: dict[str, Any], **seen: Any) -> float | None:
+        body = json.dumps({**permit, **change})
+        return supervisor.read_permit({**look, "body": body, **seen}, RELEASE, "p")[0]
+
+    assert permits({}) == 60
+    wrongs: list[dict[str, Any]] = [
+        *({key: value} for key in permit for value in (None, "", 0, "x", [], {}, True)),
+        {"state": "pending"},
+        {"state": "void"},
+        {"until": 40},
+    ]
+    assert [wrong for wrong in wrongs if permits(wrong)] == []
+    assert not permits({}, now=None)
+    assert not permits({}, now=100)
+    assert not any(permits({}, status=status) for status in (201, 204, 206, 304, 403, 404, 500))

@@ -1,0 +1,164 @@
+"""The mailbox on the engine, which enforces the session's policy on every presigned URL."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from lightgate import gate
+from lightgate.aws.clients import make_presigner
+from lightgate.aws.mailbox import Address, Mailboxes
+from lightgate.permit import PermitState
+from tests.gate.mailbox_server import PATIENT
+from tests.gate.programs import RELEASE, House, eventually, shell
+from tests.local.conftest import Account
+
+type Connect = Callable[[str], Any]
+GATE = Address(app="crops", release=RELEASE, container="migrate")
+
+
+@pytest.fixture
+def bucket(client: Connect) -> str:
+    name = f"mailbox-{uuid4().hex}"
+    client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def mailboxes(
+    account: Account, client: Connect, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Mailboxes:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    iam = client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=bucket,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    may = {
+        "Effect": "Allow",
+        "Action": ["s3:PutObject", "s3:GetObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    iam.put_role_policy(
+        RoleName=bucket,
+        PolicyName="mailbox",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}),
+    )
+    return Mailboxes(client("s3"), client("sts"), bucket, role)
+
+
+def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, body, method="GET" if body is None else "PUT")
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def urls(mailboxes: Mailboxes) -> dict[str, str]:
+    box = json.loads(mailboxes.urls("crops", RELEASE, ["migrate"])["migrate"])
+    return {
+        name: box["url"].replace("*", name, 1) + signature
+        for name, signature in box["signatures"].items()
+    }
+
+
+def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: Mailboxes) -> None:
+    permit = mailboxes.open(GATE)
+    url = urls(mailboxes)
+
+    answers = [ask(url[name], name.encode()) for name in ("plan", "status", "result")]
+
+    assert [status for status, _ in answers] == [200] * 3
+    assert mailboxes.letters(GATE) == ["plan", "status", "result"]
+    assert ask(url["permit"]) == (200, permit.to_text().encode())
+
+
+def test_a_missing_permit_is_forbidden_as_on_aws(mailboxes: Mailboxes) -> None:
+    status, body = ask(urls(mailboxes)["permit"])
+
+    assert status == 403
+    assert b"<Code>AccessDenied</Code>" in body
+
+
+def test_the_urls_open_nothing_else(mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+    url = urls(mailboxes)
+
+    assert ask(url["permit"], b"{}")[0] == 403
+    assert ask(url["plan"])[0] == 403
+    assert ask(url["plan"].replace("/plan.json", "/permit.json"), b"{}")[0] == 403
+    assert ask(url["plan"].replace("/crops/", "/other/"), b"{}")[0] == 403
+    assert mailboxes.open(GATE).state is PermitState.PENDING
+
+
+def test_the_session_that_signs_can_do_no_more_than_the_urls(
+    mailboxes: Mailboxes, client: Connect, bucket: str
+) -> None:
+    mailboxes.open(GATE)
+    answer = client("sts").assume_role(
+        RoleArn=mailboxes._role,
+        RoleSessionName="test",
+        Policy=json.dumps(mailboxes._session_policy("crops", RELEASE)),
+    )
+    presigner = make_presigner(answer["Credentials"])
+
+    def url(operation: str, key: str) -> str:
+        signed: str = presigner.generate_presigned_url(
+            operation, Params={"Bucket": bucket, "Key": key}
+        )
+        return signed
+
+    assert ask(url("put_object", GATE.key("permit")), b"{}")[0] == 403
+    assert ask(url("get_object", GATE.key("plan")))[0] == 403
+    other = Address(app="crops", release="another", container="migrate")
+    assert ask(url("put_object", other.key("plan")), b"{}")[0] == 403
+    assert ask(url("put_object", GATE.key("plan")), b"{}")[0] == 200
+
+
+def test_a_url_that_has_expired_says_so(
+    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightgate.aws.mailbox._SIGNED_FOR", timedelta(seconds=1))
+    mailboxes.open(GATE)
+    permit = urls(mailboxes)["permit"]
+
+    eventually(lambda: ask(permit)[0] == 403, "the URL does not expire")
+
+    assert b"Request has expired" in ask(permit)[1]
+
+
+def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
+    mailboxes.open(GATE)
+    house = House()
+    try:
+        migrate = house.supervisor(
+            [gate.courier_source(), *shell("echo ran")],
+            mailbox=PATIENT,
+            options={"env": {"PATH": "/usr/bin:/bin", "LIGHTGATE_MAILBOX": env(mailboxes)}},
+        )
+        eventually(lambda: len(mailboxes.letters(GATE)) > 1, "no plan", migrate.output)
+        assert migrate.named("permitted") == []
+
+        mailboxes.grant(GATE, "unknown", datetime.now(UTC) + timedelta(minutes=1))
+
+        done = migrate.event("succeeded")
+        eventually(lambda: len(mailboxes.letters(GATE)) == 3, "no result")
+        assert json.loads(mailboxes.letters(GATE)[-1]) == done
+    finally:
+        house.close()
+
+
+def env(mailboxes: Mailboxes) -> str:
+    return mailboxes.urls("crops", RELEASE, ["migrate"])["migrate"]

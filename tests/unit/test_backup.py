@@ -1,0 +1,112 @@
+"""How long restore points take, when they begin, and what their overlap has saved."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.backup import (
+    BackupMode,
+    History,
+    begins_before_the_deployment,
+    seconds_saved,
+)
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECONDS = st.integers(min_value=0, max_value=3600)
+
+
+def seconds(*numbers: float) -> list[timedelta]:
+    return [timedelta(seconds=number) for number in numbers]
+
+
+def test_a_forecast_is_careful() -> None:
+    history = History(snapshots=seconds(100, 180, 150), node_starts=seconds(90, 70, 95))
+
+    assert history.snapshot == timedelta(seconds=180)
+    assert history.node_start == timedelta(seconds=70)
+
+
+def test_only_recent_releases_count() -> None:
+    history = History(
+        snapshots=seconds(900, 10, 10, 10, 10, 10), node_starts=seconds(1, 60, 60, 60, 60, 60)
+    )
+
+    assert (history.snapshot, history.node_start) == (*seconds(10), *seconds(60))
+
+
+def test_without_releases_before_there_is_no_forecast() -> None:
+    assert (History().snapshot, History().node_start) == (None, None)
+
+
+def test_a_history_comes_back_as_it_was() -> None:
+    history = History(snapshots=seconds(1, 2.5), node_starts=seconds(3))
+
+    assert History.from_json(history.to_json()) == history
+
+
+@pytest.mark.parametrize(
+    ("mode", "took", "first"),
+    [
+        (BackupMode.ALWAYS, (), True),
+        (BackupMode.POINT_IN_TIME, (), True),
+        (BackupMode.NONE, (10,), False),
+        (BackupMode.WHEN_PENDING, (), False),
+        (BackupMode.WHEN_PENDING, (300,), False),
+        (BackupMode.WHEN_PENDING, (301,), True),
+    ],
+)
+def test_when_pending_begins_first_only_if_no_gate_could_wait_for_it(
+    mode: BackupMode, took: tuple[int, ...], first: bool
+) -> None:
+    history = History(snapshots=seconds(*took))
+
+    assert begins_before_the_deployment(mode, history, timedelta(seconds=300)) is first
+
+
+@given(created=SECONDS, node=SECONDS, available=SECONDS)
+def test_what_was_saved_is_what_the_sequence_would_have_taken_more(
+    created: int, node: int, available: int
+) -> None:
+    ready = created + node
+    in_sequence = max(created, available) + node
+    saved = seconds_saved(
+        created_at=T0 + timedelta(seconds=created),
+        ready_at=T0 + timedelta(seconds=ready),
+        available_at=T0 + timedelta(seconds=available),
+        was_pending=True,
+        now=T0 + timedelta(hours=3),
+    )
+
+    assert saved == in_sequence - max(ready, available if available > created else ready)
+
+
+@pytest.mark.parametrize(
+    ("available", "pending", "saved"),
+    [(180, True, 80), (180, False, 170), (None, False, 0), (5, True, 0), (5, False, 0)],
+)
+def test_with_nothing_pending_no_restore_point_is_waited_for(
+    available: int | None, pending: bool, saved: float
+) -> None:
+    at = None if available is None else T0 + timedelta(seconds=available)
+
+    assert saved == seconds_saved(
+        created_at=T0 + timedelta(seconds=10),
+        ready_at=T0 + timedelta(seconds=90),
+        available_at=at,
+        was_pending=pending,
+        now=T0 + timedelta(hours=1),
+    )
+
+
+def test_no_more_is_claimed_than_the_time_that_has_passed() -> None:
+    saved = seconds_saved(
+        created_at=T0,
+        ready_at=T0 + timedelta(seconds=90),
+        available_at=T0 + timedelta(seconds=500),
+        was_pending=False,
+        now=T0 + timedelta(seconds=120),
+    )
+
+    assert saved == 120

@@ -1,0 +1,320 @@
+"""The decision over the whole space of observations."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightgate.backup import Backup, BackupMode, History
+from lightgate.decision import Action, Decision, Observation, decide, when_to_deploy
+from lightgate.deployment import Status
+from lightgate.gate_log import Phase
+from lightgate.permit import PermitState, pending
+from lightgate.plan import Effect, Plan
+from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.spec import Policy
+
+CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LIMIT, PATIENCE = timedelta(seconds=300), timedelta(seconds=900)
+BEGIN_BY = CREATED + PATIENCE - LIMIT
+
+
+def plan(effect: Effect, count: int | None = 1) -> Plan:
+    return Plan(hash="p", count=count, effect=effect, breaking=["crops.0002: RemoveField crop.a"])
+
+
+def state(status: SnapshotStatus, **more: Any) -> SnapshotState:
+    return SnapshotState(status=status, detail=status.value.lower(), **more)
+
+
+def backup(mode: BackupMode, found: SnapshotState | None = None, **more: Any) -> Backup:
+    usual: dict[str, Any] = {"begun_at": CREATED - timedelta(seconds=60)}
+    limit = timedelta(seconds=600)
+    return Backup(mode=mode, state=found, time_limit=limit, **{**usual, **more})
+
+
+AVAILABLE = state(SnapshotStatus.AVAILABLE, at=CREATED)
+GOOD = Observation(
+    now=CREATED + timedelta(seconds=90),
+    objection=None,
+    created_at=CREATED,
+    status=Status.ACTIVATING,
+    phase=Phase.WAITING,
+    plan=plan(Effect.ADDITIVE),
+    permit=pending("r1"),
+    policy=Policy.WARN,
+    allow_destructive=False,
+    backup=backup(BackupMode.ALWAYS, AVAILABLE),
+    history=History(),
+    migration_limit=LIMIT,
+    platform_patience=PATIENCE,
+)
+PLANS = [
+    None,
+    plan(Effect.ADDITIVE, 0),
+    plan(Effect.ADDITIVE),
+    plan(Effect.DATA),
+    plan(Effect.CONTRACT),
+    plan(Effect.UNKNOWN, None),
+]
+PERMITS = [
+    pending("r1"),
+    pending("r1").granted("p", BEGIN_BY),
+    pending("r1").granted("q", BEGIN_BY),
+    pending("r1").voided("because"),
+]
+STATES = [None, *map(state, SnapshotStatus), AVAILABLE]
+BACKUPS = [backup(mode, found) for mode in BackupMode for found in STATES]
+POLICIES = [(Policy.WARN, False), (Policy.BLOCK, False), (Policy.BLOCK, True)]
+TIMES = [CREATED, BEGIN_BY - timedelta(seconds=20), BEGIN_BY, BEGIN_BY + timedelta(days=9)]
+
+
+def everything() -> Iterator[Observation]:
+    for objection, status, phase, told, permit, (policy, allow), restore, now in itertools.product(
+        [None, "its turn is over"], Status, Phase, PLANS, PERMITS, POLICIES, BACKUPS, TIMES
+    ):
+        yield Observation(
+            now=now,
+            objection=objection,
+            created_at=CREATED,
+            status=status,
+            phase=phase,
+            plan=told,
+            permit=permit,
+            policy=policy,
+            allow_destructive=allow,
+            backup=restore,
+            history=GOOD.history,
+            migration_limit=LIMIT,
+            platform_patience=PATIENCE,
+        )
+
+
+def has_restore_point(seen: Observation) -> bool:
+    mode, found = seen.backup.mode, seen.backup.state
+    if mode is BackupMode.NONE:
+        return True
+    is_there = found is not None and found.status is SnapshotStatus.AVAILABLE
+    if mode is BackupMode.POINT_IN_TIME:
+        return is_there and found is not None and found.at is not None
+    return is_there
+
+
+def may_permit(seen: Observation) -> bool:
+    """What must hold for a permit, said once more and in another way."""
+    told = seen.plan
+    return (
+        seen.objection is None
+        and seen.status is Status.ACTIVATING
+        and seen.phase not in (Phase.FAILED, Phase.SUCCEEDED)
+        and told is not None
+        and told.count != 0
+        and seen.permit.state is not PermitState.VOID
+        and seen.permit.plan != told.hash
+        and (seen.policy is not Policy.BLOCK or seen.allow_destructive or not breaks(told))
+        and seen.now + LIMIT < CREATED + PATIENCE
+        and has_restore_point(seen)
+    )
+
+
+def breaks(told: Plan) -> bool:
+    return told.effect in (Effect.CONTRACT, Effect.UNKNOWN)
+
+
+def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
+    permitted = 0
+    for seen in everything():
+        decision = decide(seen)
+        assert decision.reason.endswith("."), decision
+        if decision.action is Action.PERMIT:
+            permitted += 1
+            assert may_permit(seen), seen
+            assert seen.plan is not None
+            assert (decision.plan, decision.until) == (seen.plan.hash, BEGIN_BY)
+        else:
+            assert decision.plan is None
+            assert decision.until is None
+    assert permitted > 100
+
+
+def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied() -> None:
+    for seen in everything():
+        if may_permit(seen) and seen.phase is not Phase.APPLYING:
+            assert decide(seen).action is Action.PERMIT, seen
+
+
+def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
+    for seen in everything():
+        is_over = seen.objection or seen.phase is Phase.FAILED or seen.permit.reason
+        if seen.plan and seen.plan.is_empty and not is_over and seen.status is Status.ACTIVATING:
+            assert decide(seen).action is Action.NOTHING, seen
+
+
+def test_what_is_over_is_never_waited_for() -> None:
+    for seen in everything():
+        is_over = seen.objection or seen.status is not Status.ACTIVATING
+        if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
+            assert decide(seen).action in (Action.NOTHING, Action.GIVE_UP), seen
+
+
+def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> None:
+    for seen in everything():
+        if decide(seen).action is Action.BACK_UP:
+            assert may_permit(replace(seen, backup=backup(BackupMode.NONE))), seen
+            assert seen.backup.state is None
+
+
+def test_whatever_is_refused_stays_so_whatever_else_happens_to_the_restore_point() -> None:
+    for seen in everything():
+        if seen.policy is Policy.BLOCK and decide(seen).action is Action.REFUSE:
+            other = replace(seen, backup=backup(BackupMode.NONE))
+            refused_for_policy = seen.plan is not None and breaks(seen.plan)
+            if refused_for_policy and not seen.allow_destructive:
+                assert decide(other).action is Action.REFUSE
+
+
+def decided(**changes: Any) -> Decision:
+    return decide(replace(GOOD, **changes))
+
+
+def test_the_usual_case_is_permitted() -> None:
+    assert decided() == Decision(
+        action=Action.PERMIT, reason="The plan p may be applied.", plan="p", until=BEGIN_BY
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "action", "words"),
+    [
+        ({"plan": None}, Action.WAIT, "has not told its plan"),
+        ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, Action.NOTHING, "pending"),
+        ({"objection": "r2 has its turn"}, Action.GIVE_UP, "r2 has its turn"),
+        ({"status": Status.FAILED}, Action.GIVE_UP, "ended as FAILED"),
+        ({"status": Status.ACTIVE}, Action.NOTHING, "active"),
+        ({"phase": Phase.SUCCEEDED}, Action.NOTHING, "opened"),
+        ({"permit": PERMITS[3]}, Action.GIVE_UP, "because"),
+        ({"permit": PERMITS[1]}, Action.WAIT, "permitted"),
+        ({"permit": PERMITS[2]}, Action.PERMIT, "may be applied"),
+        ({"permit": PERMITS[2], "phase": Phase.APPLYING}, Action.WAIT, "being applied"),
+        (
+            {"plan": plan(Effect.CONTRACT), "policy": Policy.BLOCK},
+            Action.REFUSE,
+            "crops.0002: RemoveField crop.a",
+        ),
+        (
+            {"plan": replace(plan(Effect.UNKNOWN), breaking=()), "policy": Policy.BLOCK},
+            Action.REFUSE,
+            "unknown",
+        ),
+        ({"plan": plan(Effect.CONTRACT)}, Action.PERMIT, "may be applied"),
+        ({"now": BEGIN_BY - timedelta(seconds=10)}, Action.GIVE_UP, "platformPatienceSeconds"),
+        ({"backup": backup(BackupMode.ALWAYS)}, Action.BACK_UP, "no restore point"),
+        ({"backup": backup(BackupMode.WHEN_PENDING)}, Action.BACK_UP, "no restore point"),
+        (
+            {
+                "backup": backup(BackupMode.WHEN_PENDING),
+                "history": History(snapshots=[timedelta(seconds=511)]),
+            },
+            Action.GIVE_UP,
+            "takes some 511 s",
+        ),
+        (
+            {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.FAILED))},
+            Action.REFUSE,
+            "ended as failed",
+        ),
+        (
+            {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.CREATING))},
+            Action.WAIT,
+            "creating",
+        ),
+        (
+            {
+                "backup": backup(
+                    BackupMode.ALWAYS,
+                    state(SnapshotStatus.BUSY),
+                    begun_at=CREATED - timedelta(seconds=600),
+                )
+            },
+            Action.REFUSE,
+            r"database.timeoutSeconds \(600\)",
+        ),
+        ({"backup": backup(BackupMode.POINT_IN_TIME)}, Action.BACK_UP, "not known yet"),
+        (
+            {"backup": backup(BackupMode.POINT_IN_TIME, state(SnapshotStatus.FAILED))},
+            Action.REFUSE,
+            "no point-in-time restore",
+        ),
+        (
+            {
+                "backup": backup(
+                    BackupMode.POINT_IN_TIME,
+                    state(SnapshotStatus.AVAILABLE, at=CREATED - timedelta(minutes=40)),
+                )
+            },
+            Action.REFUSE,
+            "11:20 UTC",
+        ),
+    ],
+)
+def test_each_case_says_what_and_why(changes: dict[str, Any], action: Action, words: str) -> None:
+    decision = decided(**changes)
+
+    assert decision.action is action
+    assert words.replace("\\", "") in decision.reason
+
+
+# When the deployment may be created
+
+CREATING = state(SnapshotStatus.CREATING)
+KNOWN = History(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(seconds=90)])
+
+
+def starts(mode: BackupMode, found: SnapshotState | None, history: History, after: float) -> bool:
+    begun = CREATED
+    return when_to_deploy(
+        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after)
+    ).now
+
+
+def test_the_first_release_is_sequential() -> None:
+    for history in (
+        History(),
+        History(snapshots=KNOWN.snapshots),
+        History(node_starts=KNOWN.node_starts),
+    ):
+        assert not any(starts(BackupMode.ALWAYS, CREATING, history, s) for s in (0, 90, 900))
+        assert starts(BackupMode.ALWAYS, AVAILABLE, history, 0)
+
+
+def test_the_node_starts_as_late_as_it_can_without_being_waited_for() -> None:
+    assert not starts(BackupMode.ALWAYS, CREATING, KNOWN, 89)
+    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 90)
+    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 180)
+
+
+def test_a_snapshot_that_takes_longer_than_any_before_is_waited_for() -> None:
+    assert not starts(BackupMode.ALWAYS, CREATING, KNOWN, 181)
+
+
+@pytest.mark.parametrize(("percent", "now"), [(0, True), (1, False), (50, True), (99, True)])
+def test_a_percentage_only_delays(percent: int, now: bool) -> None:
+    assert starts(BackupMode.ALWAYS, replace(CREATING, percent=percent), KNOWN, 90) is now
+    assert not starts(BackupMode.ALWAYS, replace(CREATING, percent=percent), KNOWN, 1)
+
+
+def test_what_waits_for_nothing_starts_at_once() -> None:
+    for mode in (BackupMode.NONE, BackupMode.POINT_IN_TIME, BackupMode.WHEN_PENDING):
+        assert starts(mode, None, History(), 0)
+
+
+def test_nothing_starts_on_a_snapshot_that_is_not_being_made() -> None:
+    for found in (None, state(SnapshotStatus.BUSY), state(SnapshotStatus.FAILED)):
+        assert not starts(BackupMode.ALWAYS, found, KNOWN, 90)
+
+
+def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
+    assert not starts(BackupMode.WHEN_PENDING, CREATING, KNOWN, 10)

@@ -1,0 +1,132 @@
+"""Reading a plan that anybody may have written."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.plan import Effect, Operation, Plan, read_plan, read_plans
+
+TOLD: dict[str, Any] = {
+    "lightgate": 1,
+    "release": "r1",
+    "container": "migrate",
+    "event": "plan",
+    "hash": "ab12",
+    "count": 2,
+    "class": "contract",
+    "migrations": [
+        {"name": "crops.0002", "operations": [["additive", "AddField crop.a"]]},
+        {
+            "name": "crops.0003",
+            "operations": [["contract", "RemoveField crop.b"], ["unknown", "Odd c"]],
+        },
+    ],
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+
+
+def read(*events: dict[str, Any]) -> Plan | None:
+    return read_plan("r1", "migrate", [json.dumps(event) for event in events])
+
+
+def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
+    assert read(TOLD) == Plan(
+        hash="ab12",
+        count=2,
+        effect=Effect.CONTRACT,
+        breaking=[
+            "crops.0003: RemoveField crop.b (contract)",
+            "crops.0003: Odd c (unknown)",
+        ],
+        operations=[
+            Operation(migration="crops.0003", what="RemoveField crop.b", effect=Effect.CONTRACT),
+            Operation(migration="crops.0003", what="Odd c", effect=Effect.UNKNOWN),
+        ],
+    )
+
+
+def test_an_operation_of_a_kind_that_nobody_knows_is_unknown() -> None:
+    odd = [{"name": "crops.0002", "operations": [["harmless", "Odd c"], ["data", "RunPython"]]}]
+    plan = read({**TOLD, "migrations": odd})
+
+    assert plan is not None
+    assert plan.operations == [
+        Operation(migration="crops.0002", what="Odd c", effect=Effect.UNKNOWN),
+        Operation(migration="crops.0002", what="RunPython", effect=Effect.DATA),
+    ]
+
+
+def test_a_plan_that_was_applied_meanwhile_is_still_among_those_told() -> None:
+    done = {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []}
+    told = read_plans("r1", "migrate", [json.dumps(TOLD), "{", json.dumps(done)])
+
+    assert [plan.hash for plan in told] == ["ab12", "cd34"]
+
+
+def test_the_last_plan_counts() -> None:
+    last = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []})
+
+    assert last is not None
+    assert (last.hash, last.is_empty) == ("cd34", True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"release": "r2"},
+        {"container": "web"},
+        {"event": "locked"},
+        {"hash": None},
+        {"hash": ""},
+        {"count": -1},
+        {"count": True},
+        {"count": "2"},
+        {"count": 1.0},
+        {"count": 10**9},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_no_plan(change: dict[str, Any]) -> None:
+    assert read({**TOLD, **change}) is None
+    assert read(TOLD, {**TOLD, **change}) == read(TOLD)
+
+
+@pytest.mark.parametrize(
+    "change", [{"class": "safe"}, {"class": None}, {"class": []}, {"count": None}], ids=str
+)
+def test_what_is_not_known_is_never_taken_for_safe(change: dict[str, Any]) -> None:
+    plan = read({**TOLD, "migrations": [], **change})
+
+    assert plan is not None
+    assert plan.effect is Effect.UNKNOWN
+    assert not plan.is_empty
+
+
+def test_a_class_that_its_own_operations_belie_is_unknown() -> None:
+    plan = read({**TOLD, "class": "additive"})
+
+    assert plan is not None
+    assert plan.effect is Effect.UNKNOWN
+
+
+@given(st.dictionaries(st.sampled_from([*TOLD, "more"]), JSON))
+def test_no_junk_breaks_the_reader(change: dict[str, Any]) -> None:
+    plan = read({**TOLD, **change})
+
+    assert plan is None or plan.hash
+
+
+def test_a_plan_with_thousands_of_operations_stays_small() -> None:
+    many = [{"name": "x" * 999, "operations": [["unknown", "y" * 999]] * 50}] * 100
+    plan = read({**TOLD, "migrations": many})
+
+    assert plan is not None
+    assert len(json.dumps(plan.breaking)) < 25_000
+    assert len(plan.operations) == 50
