@@ -12,6 +12,19 @@ from local.registry import Image, ImageConfig
 
 APP = "crops-backend"
 RELEASES = ("v1", "v2", "v3")
+# Releases that go wrong, each on top of v2: the overlays that make it up.
+FAILURES = {
+    "crash-on-start": ("crash-on-start",),
+    "missing-variable": ("missing-variable",),
+    "wrong-port": ("wrong-port",),
+    "unhealthy": ("unhealthy",),
+    "fails-later": ("fails-later",),
+    "default-only": ("default-only",),
+    "slow-migration": ("slow-migration",),
+    "one-way": ("one-way",),
+    "one-way-crash": ("one-way", "crash-on-start"),
+    "one-way-fails-later": ("one-way", "fails-later"),
+}
 _EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "crops"
 
 
@@ -22,15 +35,23 @@ def spec() -> dict[str, Any]:
 
 
 def folders(release: str) -> list[Path]:
-    """The folders that make up a release: the app, then every release up to this one."""
-    releases = RELEASES[: RELEASES.index(release) + 1]
-    return [_EXAMPLE / "app", *(_EXAMPLE / "releases" / name for name in releases)]
+    """The folders that make up a release: the app, then every overlay up to this release."""
+    if release in FAILURES:
+        overlays = ("v1", "v2", *FAILURES[release])
+    else:
+        overlays = RELEASES[: RELEASES.index(release) + 1]
+    return [_EXAMPLE / "app", *(_EXAMPLE / "releases" / name for name in overlays)]
 
 
-def image(release: str) -> Image:
+def image(release: str, *, architecture: str = "amd64") -> Image:
     """The release as an image, with the CMD of the example's Dockerfile."""
     command = ("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000")
-    return registry.build(folders(release), ImageConfig(cmd=command))
+    return registry.build(folders(release), ImageConfig(cmd=command, architecture=architecture))
+
+
+def unpullable_image(release: str) -> Image:
+    """The release as an image that is in the registry and that no node can start."""
+    return registry.damaged(image(release))
 
 
 def furnish(client: Callable[[str], Any], database: Database) -> str:

@@ -53,7 +53,17 @@ def build(folders: Sequence[Path], config: ImageConfig) -> Image:
     """
     tar = _tar(_merged(folders))
     layer = gzip.compress(tar, mtime=0)
-    configuration = _encoded(_configuration(config, layer_id=_digest(tar)))
+    return _image(layer, _encoded(_configuration(config, layer_id=_digest(tar))))
+
+
+def damaged(image: Image) -> Image:
+    """The image with a layer of which nothing can be unpacked: it can be pushed, and not pulled."""
+    manifest = json.loads(image.manifest)
+    [layer] = (image.blobs[one["digest"]] for one in manifest["layers"])
+    return _image(layer[: len(layer) // 2], image.blobs[manifest["config"]["digest"]])
+
+
+def _image(layer: bytes, configuration: bytes) -> Image:
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,

@@ -17,6 +17,8 @@ from typing import Any
 from local import crops
 from local.processes import Process, Program, free_port
 
+_GUNICORN = (sys.executable, "-m", "gunicorn", "crops.wsgi")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -44,7 +46,9 @@ class Site:
         except urllib.error.HTTPError as error:
             response = error
         with response:
-            content = json.loads(response.read())
+            body = response.read()
+            is_json = response.headers["Content-Type"] == "application/json"
+            content = json.loads(body) if is_json else body.decode()
             return Answer(response.status, response.headers["X-Release"], content)
 
 
@@ -58,7 +62,10 @@ class Release:
         for folder in crops.folders(name):
             shutil.copytree(folder, self._directory, dirs_exist_ok=True)
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def manage(
+        self, *arguments: str, seconds: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run manage.py; TimeoutExpired if it has not ended after `seconds`, and is killed."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=self._directory,
@@ -66,6 +73,7 @@ class Release:
             capture_output=True,
             text=True,
             check=False,
+            timeout=seconds,
         )
 
     def migrate(self) -> None:
@@ -74,17 +82,20 @@ class Release:
 
     @contextmanager
     def serving(self) -> Iterator[Site]:
-        port = free_port()
+        site = Site(f"http://127.0.0.1:{free_port()}")
+        with self.started(site) as process:
+            process.wait_until(lambda: _answers(site), timedelta(seconds=20))
+            yield site
+
+    def started(self, site: Site) -> Process:
+        """The app's server as its container would run it, whether or not it comes up there."""
         server = Program(
             name=f"gunicorn-{self.name}",
-            argv=[sys.executable, "-m", "gunicorn", "crops.wsgi", "--bind", f"127.0.0.1:{port}"],
+            argv=[*_GUNICORN, "--bind", site.url.removeprefix("http://")],
             environment=self._environment,
             directory=self._directory,
         )
-        site = Site(f"http://127.0.0.1:{port}")
-        with Process(server, self._directory) as process:
-            process.wait_until(lambda: _answers(site), timedelta(seconds=20))
-            yield site
+        return Process(server, self._directory)
 
 
 def _answers(site: Site) -> bool:

@@ -1,0 +1,237 @@
+"""Why an app did not come up behind its gate, from what it and Lightsail have written."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from lightgate.app_log import AppLog
+from lightgate.gate_failure import without_variable
+from lightgate.gate_log import Phase
+from lightgate.log_patterns import exceptions, health_checks, listening, missing_variable
+from lightgate.puller import statement
+from lightgate.success_codes import accepts
+from lightgate.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+
+_WRONG_ARCHITECTURE = "exec format error"
+# What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
+_CRASHED = re.compile(
+    r"Worker failed to boot|App failed to load|Error loading ASGI app|Application startup failed"
+    r"|Can't connect to \('|exec: .*not found|gunicorn: error:|\[emerg\]"
+)
+_STARTED = re.compile(r"Started (\d+) new nodes?")
+_TOO_LONG = "Took too long"
+_CANCELED = "Canceled"
+_BAD_HOST = "Invalid HTTP_HOST header"
+_PULL = "aws lightsail get-container-services --service-name"
+
+
+def diagnose_app(seen: Symptoms) -> Diagnosis | None:
+    """None if neither the app nor Lightsail has written anything that explains it."""
+    for rule in _RULES:
+        if (diagnosis := rule(seen)) is not None:
+            return diagnosis
+    return None
+
+
+def _read(seen: Symptoms) -> Iterator[tuple[str, AppLog]]:
+    for container, log in seen.logs.items():
+        if log is not None:
+            yield container, log
+
+
+def _architecture(seen: Symptoms) -> Diagnosis | None:
+    for container, log in _read(seen):
+        for line in [*log.lines, log.exec_error or ""]:
+            if _WRONG_ARCHITECTURE in line.lower():
+                return wrong_architecture(
+                    f"A program in the image of {container} is not one for amd64.", line
+                )
+    return None
+
+
+def wrong_architecture(what: str, line: str) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.ARCHITECTURE,
+        what=what,
+        evidence=line,
+        next_action="Build the image with docker build --platform linux/amd64 and push again.",
+    )
+
+
+def _image(seen: Symptoms) -> Diagnosis | None:
+    """Nothing of any container has ever run, and Lightsail has tried more than once."""
+    if None in seen.logs.values() or not seen.logs:
+        return None
+    has_run = any(log.lines or log.starts or log.exec_error for _, log in _read(seen))
+    if has_run or seen.evidence.phase not in (Phase.SILENT, Phase.UNGATED):
+        return None
+    launches = _launches(seen)
+    if _CANCELED not in seen.system_lines or launches <= seen.nodes:
+        return None
+    nothing = "No container has written a line, and Lightsail has given up launching nodes"
+    what, action = _about_pulling(seen)
+    return Diagnosis(
+        kind=FailureKind.IMAGE_PULL,
+        what=f"{nothing}: {what}",
+        evidence=f"{_last_launch(seen)} (in all {launches}), {_CANCELED}",
+        next_action=action,
+    )
+
+
+def _last_launch(seen: Symptoms) -> str:
+    return next(line for line in reversed(seen.system_lines) if _STARTED.fullmatch(line))
+
+
+def _about_pulling(seen: Symptoms) -> tuple[str, str]:
+    puller, repository = seen.puller, seen.repository
+    if puller is not None and puller.role is None:
+        return (
+            "the service has no role to pull images from a private repository with.",
+            f"aws lightsail update-container-service --service-name {seen.service} "
+            "--private-registry-access ecrImagePullerRole={isActive=true}, then add the role that "
+            f"it gets to the policy of the repository {repository}.",
+        )
+    if puller is not None and puller.role is not None and puller.is_allowed is False:
+        return (
+            f"the policy of the repository {repository} does not let the service's role pull.",
+            f"Add this statement to the policy of {repository}, beside what is in it: "
+            f"{statement(puller.role)}",
+        )
+    if puller is not None and puller.is_allowed:
+        return (
+            "the repository lets the service's role pull, so the image may be gone or damaged, or "
+            "what it runs ends without a word.",
+            f"Run the image of {repository} by hand with docker run --platform linux/amd64.",
+        )
+    role = "ROLE" if puller is None or puller.role is None else puller.role
+    where = f", with ecrImagePullerRole.principalArn of {_PULL} {seen.service} as ROLE"
+    return (
+        "most likely it may not pull the image; a program that cannot be run, or ends without a "
+        "word, looks the same.",
+        f"See that the policy of {repository} has this statement"
+        f"{where if role == 'ROLE' else ''}: {statement(role)}",
+    )
+
+
+def _variable(seen: Symptoms) -> Diagnosis | None:
+    for container, log in _read(seen):
+        if found := missing_variable(log.lines):
+            return without_variable(container, *found)
+    return None
+
+
+def _crash(seen: Symptoms) -> Diagnosis | None:
+    launches = _launches(seen)
+    for container, log in _read(seen):
+        line, raised = _crash_line(log), exceptions(log.lines)
+        is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
+        if line is None and not is_again:
+            continue
+        times = max(log.starts, launches)
+        again = f" {times} times on {seen.nodes} node(s)" if is_again else ""
+        return Diagnosis(
+            kind=FailureKind.APP_CRASH,
+            what=f"The app in {container} was started{again} and did not stay up.",
+            evidence=raised[-1] if raised else line or next(reversed(log.lines), None),
+            next_action=(
+                f"Run the command of {container} with this image and the app's variables by hand, "
+                "mend it and push again."
+            ),
+        )
+    return None
+
+
+def _launches(seen: Symptoms) -> int:
+    """How many nodes Lightsail says that it has launched."""
+    found = (_STARTED.fullmatch(line) for line in seen.system_lines)
+    return sum(int(one[1]) for one in found if one)
+
+
+def _crash_line(log: AppLog) -> str | None:
+    return log.exec_error or next((x for x in reversed(log.lines) if _CRASHED.search(x)), None)
+
+
+def _health(seen: Symptoms) -> Diagnosis | None:
+    endpoint = seen.endpoint
+    log = seen.logs.get(endpoint.container) if endpoint else None
+    if endpoint is None or log is None:
+        return None
+    return (
+        _port(endpoint, log)
+        or _host(endpoint, log)
+        or _answer(endpoint, log)
+        or _not_in_time(seen, endpoint, log)
+    )
+
+
+def _unhealthy(what: str, evidence: str | None, action: str) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.HEALTH_CHECK, what=what, evidence=evidence, next_action=action
+    )
+
+
+def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+    found = list(listening(log.lines))
+    right = [one for one in found if one.port == endpoint.port]
+    if not found or any(not one.is_loopback for one in right):
+        return None
+    last = (right or found)[-1]
+    bind = f"Let the app listen on 0.0.0.0:{endpoint.port}"
+    if right:
+        what = f"The app listens on port {endpoint.port} of loopback only, where nobody reaches it."
+        return _unhealthy(what, last.line, f"{bind} and push again.")
+    return _unhealthy(
+        f"The app listens on port {last.port}, and the public endpoint is port {endpoint.port}.",
+        last.line,
+        f"{bind}, or set publicEndpoint.containerPort to {last.port}, and push again.",
+    )
+
+
+def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+    line = next((line for line in reversed(log.lines) if _BAD_HOST in line), None)
+    if line is None or accepts(endpoint.success_codes, 400):
+        return None
+    return _unhealthy(
+        "Django answers 400 to a host that is not among ALLOWED_HOSTS. The health check calls the "
+        "node by its address.",
+        line,
+        "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django looks "
+        "at the host; then push again.",
+    )
+
+
+def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+    found = list(health_checks(log.lines, endpoint.path))
+    if not found or accepts(endpoint.success_codes, found[-1].status):
+        return None
+    last = found[-1]
+    what = (
+        f"The health check {last.path} was answered with {last.status}, and only "
+        f"{endpoint.success_codes} counts as healthy."
+    )
+    if last.status == 404:
+        action = "Correct publicEndpoint.healthCheck.path, or add the path to the app."
+    else:
+        action = f"Find out why the app answers {last.status} at {last.path}, and push again."
+    return _unhealthy(what, last.line, action)
+
+
+def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+    is_up = bool(log.lines or log.starts)
+    if _TOO_LONG not in seen.system_lines or not is_up:
+        return None
+    return _unhealthy(
+        f"The app was started, and {endpoint.path} on port {endpoint.port} was not healthy before "
+        "Lightsail's patience was at its end. The log does not say why.",
+        _TOO_LONG,
+        f"Run the image by hand and call {endpoint.path} on port {endpoint.port}: it must answer "
+        f"{endpoint.success_codes} soon after the start.",
+    )
+
+
+_RULES: tuple[Callable[[Symptoms], Diagnosis | None], ...] = (
+    _architecture,
+    _image,
+    _variable,
+    _crash,
+    _health,
+)

@@ -1,0 +1,87 @@
+"""What a container has written during one deployment, read with suspicion.
+
+Anybody who can write to the app's output writes these lines, Lightsail keeps the lines of all
+nodes and deployments of a container name in one stream (lightsail-facts.md, section 5), and the
+version that still serves writes there too. They explain a failure, and decide nothing.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lightgate.gate_log import events, plain_text
+
+_MOST_LINES = 200
+_MOST_SYSTEM_LINES = 50
+# A shorter value is no secret, and masking it would garble what people have to read.
+_SHORTEST_SECRET = 6
+_SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
+_BEGIN = "Creating your deployment"
+_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
+_ASSIGNED = re.compile(
+    r"((?:password|passwd|secret|token|api_?key|credentials?)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+",
+    re.IGNORECASE,
+)
+_MASK = "***"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLog:
+    """One container's lines since its deployment was created, the newest last.
+
+    `lines` are the app's own, `system` what Lightsail says of the deployment. `starts` is how
+    often the gate has let the command start, over all nodes; `exec_error` why that failed.
+    """
+
+    lines: Sequence[str] = ()
+    system: Sequence[str] = ()
+    starts: int = 0
+    exec_error: str | None = None
+
+
+def read_app_log(
+    container: str,
+    lines: Iterable[str],
+    *,
+    version: int,
+    release: str,
+    secrets: Iterable[str] = (),
+) -> AppLog:
+    """The lines that a deployment has written. `secrets` are values that must not be repeated.
+
+    Values that look like a password are masked as well. What the gate reports is not among
+    the lines.
+    """
+    since = _since_creation(list(lines), version)
+    told = list(events(release, container, since))
+    failed = [
+        event for event in told if event["event"] == "failed" and event.get("cause") == "exec"
+    ]
+    own, system = [], []
+    for line in since:
+        if found := _SYSTEM_LINE.fullmatch(line.rstrip()):
+            if int(found[1]) == version:
+                system.append(found[2])
+        elif '"lightgate": 1' not in line:
+            own.append(line)
+    hidden = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    return AppLog(
+        lines=tuple(_shown(line, hidden) for line in own[-_MOST_LINES:] if line.strip()),
+        system=tuple(_shown(line, ()) for line in system[-_MOST_SYSTEM_LINES:]),
+        starts=sum(event["event"] == "open" for event in told),
+        exec_error=plain_text(failed[-1].get("error")) if failed else None,
+    )
+
+
+def _since_creation(lines: list[str], version: int) -> list[str]:
+    """From Lightsail's own line on; all of them where that line has not arrived."""
+    begin = f"[deployment:{version}] {_BEGIN}"
+    first = next((i for i, line in enumerate(lines) if line.rstrip() == begin), 0)
+    return lines[first:]
+
+
+def _shown(line: str, hidden: Sequence[str]) -> str:
+    for secret in hidden:
+        line = line.replace(secret, _MASK)
+    line = _IN_URL.sub(rf"\1:{_MASK}@", line)
+    return plain_text(_ASSIGNED.sub(rf"\1{_MASK}", line).rstrip()) or ""

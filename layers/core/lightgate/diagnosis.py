@@ -1,0 +1,77 @@
+"""The diagnosis of a release that failed: its class, the line that shows it, and what to do.
+
+A pure function of what was observed. What explains most is asked first: what stopped the release,
+then its gate, which knows why it stayed shut, then the app behind it.
+"""
+
+import re
+
+from lightgate.app_failure import diagnose_app, wrong_architecture
+from lightgate.gate_failure import diagnose_gate
+from lightgate.gate_log import plain_text
+from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
+
+_BUSY = re.compile(
+    r"Throttling|Rate exceeded|TooManyRequests|was busy for too long|ServiceUnavailable"
+    r"|Please wait for it to complete|Please try again in a few minutes"
+)
+_ARCHITECTURE = re.compile(r"Lightsail runs amd64|which is all that Lightsail runs")
+
+
+def diagnose(seen: Symptoms) -> Diagnosis:
+    """Why the release failed, or that nobody can tell from what was observed."""
+    return (
+        _diagnose_error(seen)
+        or diagnose_gate(seen)
+        or (_diagnose_watch(seen) if seen.watch is not None else diagnose_app(seen))
+        or _unknown(seen)
+    )
+
+
+def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
+    """What Lightgate itself ran into."""
+    error = plain_text(seen.error)
+    if error is None:
+        return None
+    if _BUSY.search(error):
+        return Diagnosis(
+            kind=FailureKind.PLATFORM_BUSY,
+            what="AWS was busy, or let no more calls through.",
+            evidence=error,
+            next_action=f"When it is free again, release the same image: {seen.again}.",
+        )
+    if _ARCHITECTURE.search(error):
+        return wrong_architecture(
+            "The image is for another architecture. Nothing was deployed.", error
+        )
+    return None
+
+
+def _diagnose_watch(seen: Symptoms) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.WATCH_FAILED,
+        what="The app became active, and did not do well in the watch period.",
+        evidence=plain_text(seen.watch),
+        next_action=f"Look at the app's log: {_log_command(seen)}",
+    )
+
+
+def _unknown(seen: Symptoms) -> Diagnosis:
+    unread = [container for container, log in seen.logs.items() if log is None]
+    what = "What was observed does not say why it failed."
+    if unread:
+        what += f" The log of {', '.join(unread)} was not read."
+    return Diagnosis(
+        kind=FailureKind.UNKNOWN,
+        what=what,
+        evidence=plain_text(seen.error) or next(reversed(seen.system_lines), None),
+        next_action=f"Read the app's log: {_log_command(seen)}",
+    )
+
+
+def _log_command(seen: Symptoms) -> str:
+    container = seen.endpoint.container if seen.endpoint else next(iter(seen.logs), "CONTAINER")
+    return (
+        f"aws lightsail get-container-log --service-name {seen.service} "
+        f"--container-name {container}"
+    )

@@ -1,0 +1,322 @@
+"""Why a gate stayed shut, from the cause that it reported and from what it was waiting for."""
+
+import re
+from collections.abc import Callable
+
+from lightgate import gate_waits
+from lightgate.gate_log import Failure, Phase
+from lightgate.log_patterns import missing_variable
+from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
+
+_LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
+_LOST = (
+    "server closed the connection unexpectedly",
+    "connection to server at",
+    "the connection is closed",
+    "terminating connection due to administrator command",
+    "the database system is shutting down",
+    "Lost connection to",
+    "Can't connect to",
+)
+_NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
+_REPEATED = "this release has failed already and is not run again: "
+_NEVER_ENDED = "never ended"
+_POLICY_WORDS = 'The policy "block"'
+
+
+def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
+    """None if the gates tell of nothing that went wrong with them."""
+    failure, phase = seen.evidence.failure, seen.evidence.phase
+    if failure is not None:
+        rule = _RULES.get(failure.cause, _gate_error)
+        return _missing_variable(failure) or rule(seen, failure)
+    if phase is Phase.APPLYING:
+        return _cut_off(seen, None)
+    if phase is Phase.WAITING and seen.wait is not None:
+        return _given_up_while_waiting(seen)
+    return None
+
+
+def _missing_variable(failure: Failure) -> Diagnosis | None:
+    found = missing_variable([*failure.last_lines, failure.error])
+    return found and without_variable(failure.container, *found)
+
+
+def without_variable(container: str, name: str, line: str) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.MISSING_VARIABLE,
+        what=f"The container {container} has no variable {name}, which the app asks for.",
+        evidence=line,
+        next_action=f"Add {name} to environment, or to secrets, in the app's spec and push again.",
+    )
+
+
+def _exit(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if any(text in failure.error for text in _LOCKED_OUT):
+        return _database_lock(seen, failure)
+    if (reason := _database_reason(failure.error)) is not None:
+        what = f"{_subject(failure)} lost the database, or could not use it.{_left(failure)}"
+        return _unreachable(seen, what, failure.error, reason)
+    if failure.migration is None:
+        return _gate_error(seen, failure)
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_ERROR,
+        what=f"Migration {failure.migration} failed.{_left(failure)}",
+        evidence=failure.error,
+        next_action=f"Correct {failure.migration} and push again. This image will not migrate.",
+    )
+
+
+def _preflight(seen: Symptoms, failure: Failure) -> Diagnosis:
+    reason = _database_reason(failure.error)
+    if reason is None:
+        return _gate_error(seen, failure)
+    what = f"The health check of {failure.container} could not use the database."
+    return _unreachable(seen, what, failure.error, reason)
+
+
+def _database_reason(error: str) -> str | None:
+    """Why the database could not be used, by the driver's words; None if they say no such thing."""
+    if "authentication failed" in error or "no pg_hba.conf entry" in error:
+        return "not allowed"
+    if _NO_DATABASE.search(error):
+        return "no such database"
+    return "unreachable" if any(text in error for text in _LOST) else None
+
+
+def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_ERROR,
+        what=f"The command of {failure.container} ended well and left migrations unapplied.",
+        evidence=failure.error,
+        next_action="Correct the container's command so that it applies all migrations.",
+    )
+
+
+def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_REFUSED,
+        what="The policy forbids the plan, and nothing of it was applied.",
+        evidence=failure.error,
+        next_action=(
+            "Make the migration compatible with the version that serves. To release it all the "
+            f"same, start an execution with {seen.again[:-1]}, "
+            '"allowDestructive": true}.'
+        ),
+    )
+
+
+def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if failure.error.startswith("not free after"):
+        who = _holders_of(failure.error) or _holders(seen)
+        what = f"The lock of the database was not free in time; nothing was applied. {who}"
+        return _lock_wait(seen, what, failure.error)
+    if failure.error.startswith("lost:"):
+        what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
+        return _unreachable(seen, what, failure.error, "unreachable")
+    return _gate_error(seen, failure)
+
+
+def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
+    what = f"{_subject(failure)} had to wait too long for a table.{_left(failure)} {_holders(seen)}"
+    return _lock_wait(seen, what, failure.error)
+
+
+def _lock_wait(seen: Symptoms, what: str, evidence: str | None) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.LOCK_WAIT,
+        what=what,
+        evidence=evidence,
+        next_action=(
+            "Let that session finish, or end it with SELECT pg_terminate_backend(pid). Then "
+            f"release the same image again: {seen.again}."
+        ),
+    )
+
+
+def _holders(seen: Symptoms) -> str:
+    wait = seen.wait
+    if wait is None or not wait.holders:
+        return "Who held it was not reported."
+    return f"It was held by {', '.join(str(holder) for holder in wait.holders)}."
+
+
+def _holders_of(error: str) -> str | None:
+    """The sessions that the gate has put into its own words."""
+    found = re.findall(r'"pid": (\d+), "application": "([^"]*)"', error)
+    who = ", ".join(f'session {pid} ("{name}")' for pid, name in found)
+    return f"It was held by {who}." if who else None
+
+
+def _database(seen: Symptoms, failure: Failure) -> Diagnosis:
+    reason = failure.error.partition(":")[0]
+    return _unreachable(seen, "The gate could not use the database.", failure.error, reason)
+
+
+def _unreachable(seen: Symptoms, what: str, evidence: str | None, reason: str) -> Diagnosis:
+    actions = {
+        "not allowed": "Correct user and password in the secret that DATABASE_URL comes from.",
+        "no such database": "Create the database, or correct its name in the connection's URL.",
+        "unreachable": (
+            "Look whether the database is available, and whether its security group lets in "
+            f"172.26.0.0/16, where containers are. Then release again: {seen.again}."
+        ),
+    }
+    return Diagnosis(
+        kind=FailureKind.DATABASE_UNREACHABLE,
+        what=what,
+        evidence=evidence,
+        next_action=actions.get(reason, f"Mend the database and release again: {seen.again}."),
+    )
+
+
+def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.TIME_LIMIT,
+        what=f"{_subject(failure)} was stopped at its time limit.{_left(failure)}",
+        evidence=failure.error,
+        next_action=(
+            f"Raise containers.{failure.container}.timeoutSeconds, and platformPatienceSeconds "
+            "with it, or split the migration; then push again."
+        ),
+    )
+
+
+def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if "SIGTERM" in failure.error:
+        return _cut_off(seen, failure)
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
+        what=f"{_subject(failure)} was killed.{_left(failure)}",
+        evidence=failure.error,
+        next_action=(
+            "Look at the service's memory metric: signal 9 is often, though not always, a node "
+            "without memory. A larger power has more."
+        ),
+    )
+
+
+def _cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
+    began = f" It began at {seen.evidence.began_at}." if seen.evidence.began_at else ""
+    return Diagnosis(
+        kind=FailureKind.CUT_OFF,
+        what=(
+            "Lightsail ended the deployment, or its node, while a migration was being applied."
+            f"{began}{_left(failure) if failure else ''}"
+        ),
+        evidence=failure.error if failure else None,
+        next_action=(
+            "Compare python manage.py showmigrations with the database before anything else is "
+            "released."
+        ),
+    )
+
+
+def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if failure.error.startswith(_REPEATED):
+        error = failure.error.removeprefix(_REPEATED)
+        return Diagnosis(
+            kind=FailureKind.MIGRATION_ERROR,
+            what=(
+                f"{_subject(failure)} failed on another node, or before this one was replaced."
+                f"{_left(failure)}"
+            ),
+            evidence=error,
+            next_action="Correct the migration and push again. This image will not migrate.",
+        )
+    if _NEVER_ENDED in failure.error:
+        return _cut_off(seen, failure)
+    return _gate_error(seen, failure)
+
+
+def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if _POLICY_WORDS in failure.error:
+        return _refused(seen, failure)
+    is_mailbox = failure.cause == "mailbox"
+    return Diagnosis(
+        kind=FailureKind.NO_PERMIT,
+        what="The gate got no permit for its plan, and applied nothing.",
+        evidence=failure.error,
+        next_action=(
+            "Give the image CA certificates and the container a way out to S3; then push again."
+            if is_mailbox
+            else f"Release the same image again: {seen.again}."
+        ),
+    )
+
+
+def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.GATE_ERROR,
+        what=(
+            f"The gate of {failure.container} failed before or beside its migrations "
+            f"({failure.cause}).{_left(failure)}"
+        ),
+        evidence=failure.error,
+        next_action=_GATE_ACTIONS.get(
+            failure.cause, f"Run the command of {failure.container} with this image by hand."
+        ),
+    )
+
+
+def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
+    wait = seen.wait
+    if wait is None:
+        raise ValueError("there is nothing that the gate waits for")
+    over = "Lightsail ended the deployment while the gate was waiting"
+    match wait.what:
+        case gate_waits.DATABASE:
+            what = f"{over} for the database; nothing was applied."
+            return _unreachable(seen, what, wait.why, "unreachable")
+        case gate_waits.PERMIT:
+            return Diagnosis(
+                kind=FailureKind.NO_PERMIT,
+                what=f"{over} for the permit of its plan; nothing was applied.",
+                evidence=wait.why,
+                next_action=f"Release the same image again: {seen.again}.",
+            )
+        case _:
+            what = f"{over} for the lock of the database; nothing was applied. {_holders(seen)}"
+            return _lock_wait(seen, what, wait.why)
+
+
+def _subject(failure: Failure) -> str:
+    if failure.migration:
+        return f"Migration {failure.migration}"
+    return f"The command of {failure.container}"
+
+
+def _left(failure: Failure) -> str:
+    """What the gate found in the database afterwards."""
+    return {
+        "unchanged": " The database is unchanged.",
+        "part-way": " A part of the plan is applied.",
+        "not known": " What it has left in the database is not known.",
+    }.get(failure.database or "", "")
+
+
+_RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
+    "exit": _exit,
+    "preflight": _preflight,
+    "pending": _pending,
+    "refused": _refused,
+    "lock": _lock,
+    "database": _database,
+    "timeout": _timeout,
+    "signal": _signal,
+    "attempt": _attempt,
+    "permit": _permit,
+    "mailbox": _permit,
+}
+_GATE_ACTIONS = {
+    "exec": "Correct the container's command in the spec, or install what it calls in the image.",
+    "preflight": "Run the container's health check with this image by hand, and mend what it says.",
+    "healthCheck": "Run the container's health check by hand, and mend what it says.",
+    "settings": "Run python manage.py check with this image and the app's variables.",
+    "django": "Run python manage.py check with this image and the app's variables.",
+    "plan": "Run python manage.py migrate --plan with this image and the app's variables.",
+    "record": "Give the database role the right to create and write the table lightgate_attempt.",
+    "port": "Let no container of the app listen on the gate's port.",
+    "config": "Push again. If it stays, the deployment's commands were changed by hand.",
+    "dependency": "Look at the log of the container that failed first.",
+}

@@ -1,0 +1,89 @@
+"""What a gate was waiting for when it was last heard of, and who stood in its way."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightgate.gate_log import events, plain_text
+
+LOCK = "lock"
+DATABASE_LOCK = "database lock"
+DATABASE = "database"
+PERMIT = "permit"
+
+_MOST_HOLDERS = 5
+_LONGEST_NAME = 100
+# What each event shows to be over.
+_ENDS = {
+    "locked": {LOCK, DATABASE},
+    "permitted": {PERMIT, DATABASE},
+    "applying": {LOCK, DATABASE, PERMIT},
+    "applied": {DATABASE_LOCK},
+    "succeeded": {LOCK, DATABASE, PERMIT, DATABASE_LOCK},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A session of the database. Of other roles' sessions the age is not told."""
+
+    pid: int
+    application: str
+    seconds: int | None
+
+    def __str__(self) -> str:
+        age = "" if self.seconds is None else f", for {self.seconds} s"
+        return f'session {self.pid} ("{self.application}"{age})'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """`what` is LOCK, DATABASE_LOCK, DATABASE or PERMIT; `why` is the gate's own word."""
+
+    container: str
+    what: str
+    why: str | None
+    holders: Sequence[Holder] = ()
+
+
+def read_wait(release: str, container: str, lines: Iterable[str]) -> Wait | None:
+    """What the gate waits for, by its last reports; None if it is not known to wait."""
+    wait: Wait | None = None
+    for event in events(release, container, lines):
+        kind = event["event"]
+        if kind == "waiting":
+            wait = _wait(container, event) or wait
+        elif kind == DATABASE:
+            is_down = event.get("state") == "down"
+            why = plain_text(event.get("error"))
+            wait = Wait(container=container, what=DATABASE, why=why) if is_down else None
+        elif wait is not None and wait.what in _ENDS.get(kind, ()):
+            wait = None
+    return wait
+
+
+def _wait(container: str, event: Mapping[str, Any]) -> Wait | None:
+    awaited = event.get("for")
+    if not isinstance(awaited, list) or not awaited:
+        return None
+    if awaited[0] not in (LOCK, DATABASE_LOCK, PERMIT):
+        return None  # other containers, which report for themselves
+    found = event.get("holder")
+    holders = [_holder(one) for one in found[:_MOST_HOLDERS]] if isinstance(found, list) else []
+    return Wait(
+        container=container,
+        what=str(awaited[0]),
+        why=plain_text(event.get("why")),
+        holders=tuple(one for one in holders if one is not None),
+    )
+
+
+def _holder(found: object) -> Holder | None:
+    if not isinstance(found, dict) or type(found.get("pid")) is not int:
+        return None
+    seconds = found.get("seconds")
+    return Holder(
+        pid=found["pid"],
+        application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
+        seconds=seconds if type(seconds) is int else None,
+    )

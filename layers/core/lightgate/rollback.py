@@ -1,0 +1,279 @@
+"""What to do when a version that became active does not do well: go back, or keep it and ask.
+
+Going back is a new deployment of an old version's containers. It takes back no migration. So it
+is done unasked only where the old version can work on the schema as it is now, by the verdicts of
+all releases since, and where its image is still the one that it was.
+"""
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lightgate.release import PIN_TAG_PREFIX
+from lightgate.verdict import Judgement, Verdict, together
+
+_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
+_PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
+_STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
+_PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
+_NUMBERED = re.compile(r"(\w+)\.(\d{4})_\w*")
+
+
+class Action(enum.StrEnum):
+    """REDEPLOY a version; KEEP what serves and let people choose; IMPOSSIBLE to go back at all."""
+
+    REDEPLOY = "REDEPLOY"
+    KEEP = "KEEP"
+    IMPOSSIBLE = "IMPOSSIBLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A version as the service lists it, without its environment, which holds secrets.
+
+    `images` are those of its containers by name, `release` is our marker, if it has one.
+    """
+
+    version: int
+    state: str
+    images: Mapping[str, str]
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A version on record: whether it was verified as good, and what its migrations mean."""
+
+    version: int
+    release: str
+    digest: str
+    spec_version: int
+    is_good: bool
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """An app after its version `failed` did not do well.
+
+    `previous` is the version that served before it; None if none did. `past` has the versions on
+    record by number, `migrations` are those that `failed` applied, with `digest` its image.
+    """
+
+    app: str
+    failed: int
+    previous: int | None
+    digest: str
+    judgement: Judgement
+    migrations: Sequence[str]
+    shown: Sequence[Shown]
+    past: Mapping[int, Past]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What to do, why, and what is left to people. `version` is the one to go back to, if any."""
+
+    action: Action
+    version: int | None
+    reasons: Sequence[str]
+    next_steps: Sequence[str]
+
+
+def remedy(seen: Situation) -> Remedy:
+    """What to do about a version that failed its watch period.
+
+    Deciding again on the same situation decides the same. Whoever acts looks first whether the
+    failed version is still the one that serves.
+    """
+    target = last_good(seen.shown, seen.past, seen.previous)
+    if target is None:
+        return Remedy(
+            action=Action.IMPOSSIBLE,
+            version=None,
+            reasons=["There is no earlier version to go back to that is known to be good."],
+            next_steps=[_mend(seen.failed)],
+        )
+    if (why := why_not_pinned(target)) is not None:
+        return Remedy(
+            action=Action.IMPOSSIBLE,
+            version=target.version,
+            reasons=[f"Version {target.version} cannot be deployed again unasked: {why}."],
+            next_steps=[_mend(seen.failed), _go_back(seen, target, overrides=True)],
+        )
+    judgement = since(target.version, seen)
+    if judgement.verdict.lets_go_back:
+        return Remedy(
+            action=Action.REDEPLOY,
+            version=target.version,
+            reasons=[f"Version {target.version} can work with the database as it is now."],
+            next_steps=[],
+        )
+    may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
+    return Remedy(
+        action=Action.KEEP,
+        version=target.version,
+        reasons=[
+            f"Version {target.version} {may} work with the database as it is now, so version "
+            f"{seen.failed} was kept.",
+            *judgement.reasons,
+        ],
+        next_steps=[_mend(seen.failed), _take_back(seen, target)],
+    )
+
+
+def last_good(
+    shown: Sequence[Shown], past: Mapping[int, Past], previous: int | None
+) -> Shown | None:
+    """The newest version, from `previous` on backwards, that has served and is not known as bad.
+
+    A version that was deployed without Lightgate counts only as the one that served last: of
+    others nobody knows whether they did well.
+    """
+    if previous is None:
+        return None
+    candidates = [
+        one
+        for one in shown
+        if one.version <= previous
+        and one.state in ("ACTIVE", "INACTIVE")
+        and (past[one.version].is_good if one.version in past else one.version == previous)
+    ]
+    return max(candidates, key=lambda one: one.version, default=None)
+
+
+def since(target: int, seen: Situation) -> Judgement:
+    """What stands against the target on the schema as it is now: all that came after it.
+
+    A failed version counts as well, for it may have migrated. One that is not on record was
+    deployed without Lightgate, and nobody knows what it did.
+    """
+    judgements = [seen.judgement]
+    for one in seen.shown:
+        if not target < one.version < seen.failed:
+            continue
+        if one.version in seen.past:
+            judgements.append(seen.past[one.version].judgement)
+        else:
+            reason = f"Version {one.version} was deployed without Lightgate."
+            judgements.append(Judgement(verdict=Verdict.UNKNOWN, reasons=(reason,)))
+    return together(judgements)
+
+
+def refusal_of(target: int, seen: Situation) -> Sequence[str]:
+    """Why a person's wish to go back to a version is refused; nothing if it is not.
+
+    `seen.failed` is the version that serves. What the verdicts say a person may override; what
+    is not there, or was never good, nobody can deploy.
+    """
+    found = next((one for one in seen.shown if one.version == target), None)
+    if found is None:
+        return [f"rollbackTo: the service does not list version {target}; it keeps the last 50"]
+    if found.state not in ("ACTIVE", "INACTIVE"):
+        return [f"rollbackTo: version {target} is {found.state}, and has never served"]
+    if target == seen.failed:
+        return [f"rollbackTo: version {target} is serving already"]
+    judgement = since(target, seen)
+    if judgement.verdict.lets_go_back:
+        return []
+    newest = _newest_that_can_run(seen)
+    other = (
+        f"the newest that can is version {newest}"
+        if newest is not None
+        else "none before the one that serves is known to"
+    )
+    return [
+        f"rollbackTo: version {target} may not be able to work with the database as it is now; "
+        f'{other}. "allowDestructive": true overrides this',
+        *judgement.reasons,
+    ]
+
+
+def _newest_that_can_run(seen: Situation) -> int | None:
+    able = [
+        one.version
+        for one in seen.shown
+        if one.version < seen.failed
+        and one.version in seen.past
+        and seen.past[one.version].is_good
+        and since(one.version, seen).verdict.lets_go_back
+    ]
+    return max(able, default=None)
+
+
+def why_not_pinned(shown: Shown) -> str | None:
+    """Why deploying this version again might bring another image; None if it cannot.
+
+    An image of somebody else's, from a public registry, is beyond anybody's pinning: it does not
+    count, unless there is no other.
+    """
+    ours = {name: image for name, image in shown.images.items() if _is_private(image)}
+    loose = [f"{image} of {name}" for name, image in ours.items() if not is_pinned(image)]
+    if loose:
+        return f"the tag of its image {', '.join(loose)} can have moved"
+    if not any(is_pinned(image) for image in shown.images.values()):
+        return "none of its images is known by its digest"
+    return None
+
+
+def is_pinned(image: str) -> bool:
+    """Whether the reference brings the same image for ever."""
+    stored = _STORED.fullmatch(image)
+    if stored:
+        return stored[1].isdecimal()
+    return bool(_DIGEST.fullmatch(image) or _PINNED_TAG.fullmatch(image))
+
+
+def _is_private(image: str) -> bool:
+    return bool(_STORED.fullmatch(image) or _PRIVATE.fullmatch(image))
+
+
+def notice(serving: Shown | None) -> str | None:
+    """What people are told at the start, if going back will not be possible unasked."""
+    if serving is None:
+        return "Nothing is serving yet, so there is no version to go back to."
+    if (why := why_not_pinned(serving)) is not None:
+        return f"Automatic rollback to version {serving.version} is not available: {why}."
+    return None
+
+
+def rollback_marker(release: str) -> str:
+    """The marker of the deployment with which a release goes back; its own one is taken."""
+    return f"{release}-back"
+
+
+def reversals(migrations: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """For each Django app the migration to go back to, so that all of these are taken back.
+
+    A migration without a number has no predecessor that its name would tell, and is left out.
+    """
+    found: dict[str, int] = {}
+    for name in migrations:
+        if numbered := _NUMBERED.fullmatch(name):
+            label, number = numbered[1], int(numbered[2])
+            found[label] = min(number, found.get(label, number))
+    return [(label, f"{n - 1:04}" if n > 1 else "zero") for label, n in found.items()]
+
+
+def _mend(failed: int) -> str:
+    return f"Either keep version {failed}: push an image in which the cause is mended."
+
+
+def _go_back(seen: Situation, target: Shown, *, overrides: bool) -> str:
+    override = ', "allowDestructive": true' if overrides else ""
+    execution = f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
+    return f"Or go back: start an execution with {execution}."
+
+
+def _take_back(seen: Situation, target: Shown) -> str:
+    back = _go_back(seen, target, overrides=True)
+    commands = [
+        f'{{"app": "{seen.app}", "digest": "{seen.digest}", "command": '
+        f'["python", "manage.py", "migrate", "{label}", "{name}"]}}'
+        for label, name in reversals(seen.migrations)
+    ]
+    if not commands:
+        return f"{back} Take the migrations back before that, as far as they can be."
+    first = " and ".join(commands)
+    return f"{back} Before that, take the migrations back, where they can be, with {first}."

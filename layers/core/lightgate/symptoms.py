@@ -1,0 +1,109 @@
+"""What is known of a release that failed, and what follows: its diagnosis."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lightgate.app_log import AppLog
+from lightgate.gate_log import Evidence
+from lightgate.gate_waits import Wait
+from lightgate.puller import Puller
+
+
+class FailureKind(enum.StrEnum):
+    """The class of a failure. Each has its section in docs/runbook.md, under this name."""
+
+    MIGRATION_ERROR = "migration-error"
+    MIGRATION_REFUSED = "migration-refused"
+    LOCK_WAIT = "lock-wait"
+    DATABASE_UNREACHABLE = "database-unreachable"
+    TIME_LIMIT = "time-limit"
+    CUT_OFF = "cut-off"
+    NO_PERMIT = "no-permit"
+    GATE_ERROR = "gate-error"
+    APP_CRASH = "app-crash"
+    HEALTH_CHECK = "health-check"
+    WATCH_FAILED = "watch-failed"
+    IMAGE_PULL = "image-pull"
+    ARCHITECTURE = "architecture"
+    MISSING_VARIABLE = "missing-variable"
+    PLATFORM_BUSY = "platform-busy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The public endpoint as the deployment has it."""
+
+    container: str
+    port: int
+    path: str
+    success_codes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptoms:
+    """All that a diagnosis rests on.
+
+    `logs` has each container of the deployment, None where its log was not read. `endpoint` is
+    None for a service without one, `puller` where nobody has looked. `error` is what stopped a
+    release that has no deployment, or kept a step from going on; `watch` is what failed last in
+    the watch period.
+    """
+
+    app: str
+    service: str
+    repository: str
+    digest: str | None
+    evidence: Evidence
+    wait: Wait | None = None
+    logs: Mapping[str, AppLog | None]
+    nodes: int = 1
+    endpoint: Endpoint | None = None
+    puller: Puller | None = None
+    error: str | None = None
+    watch: str | None = None
+
+    @property
+    def system_lines(self) -> Sequence[str]:
+        """What Lightsail says, which may stand in the log of any container, or of each."""
+        said = [log.system for log in self.logs.values() if log is not None]
+        return max(said, key=len, default=())
+
+    @property
+    def again(self) -> str:
+        """The execution input that releases the same image once more."""
+        image = f', "digest": "{self.digest}"' if self.digest else ""
+        return f'{{"app": "{self.app}"{image}}}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Why a release failed: `what` is only what is known, and says so where it is a guess.
+
+    `evidence` is the line that shows it, in the words of whoever wrote it; None without one.
+    `next_action` is the one thing to do first.
+    """
+
+    kind: FailureKind
+    what: str
+    evidence: str | None
+    next_action: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.value,
+            "what": self.what,
+            "evidence": self.evidence,
+            "nextAction": self.next_action,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(
+            kind=FailureKind(document["kind"]),
+            what=document["what"],
+            evidence=document["evidence"],
+            next_action=document["nextAction"],
+        )

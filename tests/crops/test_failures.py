@@ -1,0 +1,236 @@
+"""The releases that go wrong, on a real PostgreSQL: each fails in its own way and in no other."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import lightgate
+from lightgate.app_log import read_app_log
+from lightgate.diagnosis import diagnose
+from lightgate.gate_log import NO_EVIDENCE
+from lightgate.plan import read_plans
+from lightgate.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+from lightgate.verdict import Verdict, judge_plans
+from local.crops import FAILURES
+from local.database import Database
+from local.processes import accepts_connections, free_port
+from tests.crops.releases import Release, Site
+from tests.crops.test_releases import applied, columns
+
+WITHIN = timedelta(seconds=20)
+# These two cannot even look at their migrations.
+LOADABLE = sorted(FAILURES.keys() - {"missing-variable"})
+
+
+@pytest.fixture
+def v2(database: Database, tmp_path: Path) -> Release:
+    """The release before, with its schema in the database."""
+    release = Release("v2", tmp_path, database.url)
+    release.migrate()
+    return release
+
+
+def nowhere() -> Site:
+    return Site(f"http://127.0.0.1:{free_port()}")
+
+
+def diagnosed(log: str, port: int = 8000) -> Diagnosis:
+    """What follows from the lines that a container of the app has really written."""
+    return diagnose(
+        Symptoms(
+            app="crops-backend",
+            service="crops-backend",
+            repository="crops-backend",
+            digest=None,
+            evidence=NO_EVIDENCE,
+            logs={"web": read_app_log("web", log.splitlines(), version=8, release="r1")},
+            endpoint=Endpoint(container="web", port=port, path="/healthz", success_codes="200"),
+        )
+    )
+
+
+# What the gate's own helper reads in the app, as an event would tell it.
+TELL_PLAN = f"""
+import json, sys
+sys.path.append({str(Path(lightgate.__file__).parents[1])!r})
+from django.db import connection
+from lightgate.gate.django_helper import Plan
+told = Plan.read(connection, None).told()
+who = {{"lightgate": 1, "release": "r1", "container": "migrate", "event": "plan"}}
+print(json.dumps({{**who, **told}}))
+"""
+
+
+@pytest.mark.usefixtures("v2")
+@pytest.mark.parametrize(
+    ("name", "verdict", "reason"),
+    [
+        ("v2", Verdict.NONE, None),
+        ("crash-on-start", Verdict.NONE, None),
+        ("default-only", Verdict.ONE_WAY, "harvests.0005_quality: AddField harvest.quality: "),
+        ("one-way", Verdict.ONE_WAY, "harvests.0005_no_season: RemoveField harvest.season: "),
+        ("slow-migration", Verdict.UNKNOWN, "harvests.0005_reckon_yields: RunPython: "),
+        ("v3", Verdict.ONE_WAY, "harvests.0006_one_harvest_a_day: AddConstraint "),
+    ],
+)
+def test_the_verdict_says_before_it_starts_what_its_failure_would_mean(
+    name: str, verdict: Verdict, reason: str | None, database: Database, tmp_path: Path
+) -> None:
+    told = Release(name, tmp_path / "planned", database.url).manage("shell", "-v0", "-c", TELL_PLAN)
+
+    plans = read_plans("r1", "migrate", told.stdout.splitlines())
+    judged = judge_plans({"migrate": plans}, has_database=True)
+
+    assert judged.verdict is verdict, told.stderr
+    assert any(one.startswith(reason) for one in judged.reasons) if reason else not judged.reasons
+
+
+@pytest.mark.parametrize("name", LOADABLE)
+def test_its_migrations_make_its_models(name: str, database: Database, tmp_path: Path) -> None:
+    completed = Release(name, tmp_path, database.url).manage(
+        "makemigrations", "--check", "--dry-run"
+    )
+
+    assert completed.returncode == 0, completed.stdout
+
+
+@pytest.mark.parametrize("name", ["crash-on-start", "one-way-crash"])
+@pytest.mark.usefixtures("v2")
+def test_a_crash_on_start_comes_after_a_good_migration(
+    name: str, database: Database, tmp_path: Path
+) -> None:
+    release = Release(name, tmp_path, database.url)
+    release.migrate()
+
+    with release.started(nowhere()) as process:
+        code = process.wait(WITHIN)
+        log = process.log.read_text()
+
+    found = diagnosed(log)
+    assert code == 3
+    assert "Worker failed to boot" in log
+    assert found.kind is FailureKind.APP_CRASH
+    assert found.evidence == "ModuleNotFoundError: No module named 'weather'"
+
+
+@pytest.mark.usefixtures("v2")
+def test_a_missing_variable_ends_the_migration_before_it_begins(
+    database: Database, tmp_path: Path
+) -> None:
+    before = applied(database)
+
+    completed = Release("missing-variable", tmp_path, database.url).manage("migrate", "--noinput")
+
+    assert completed.returncode == 1
+    assert applied(database) == before
+    found = diagnosed(completed.stderr)
+    assert found.kind is FailureKind.MISSING_VARIABLE
+    assert found.evidence == "KeyError: 'WEATHER_API_KEY'"
+
+
+@pytest.mark.usefixtures("v2")
+def test_the_wrong_port_is_open_and_the_right_one_is_not(
+    database: Database, tmp_path: Path
+) -> None:
+    site = nowhere()
+
+    with Release("wrong-port", tmp_path, database.url).started(site) as process:
+        process.wait_until(lambda: "Listening at:" in process.log.read_text(), WITHIN)
+        log = process.log.read_text()
+        is_open = accepts_connections(int(site.url.rpartition(":")[2]))
+
+    assert not is_open
+    found = diagnosed(log)
+    assert found.kind is FailureKind.HEALTH_CHECK
+    assert "listens on port 9000, and the public endpoint is port 8000" in found.what
+
+
+@pytest.mark.usefixtures("v2")
+def test_an_unhealthy_app_serves_everything_but_its_health(
+    database: Database, tmp_path: Path
+) -> None:
+    with Release("unhealthy", tmp_path, database.url).serving() as site:
+        health, page = site.get("/healthz"), site.get()
+
+    assert (health.status, page.status) == (500, 200)
+
+
+@pytest.mark.parametrize("name", ["fails-later", "one-way-fails-later"])
+@pytest.mark.usefixtures("v2")
+def test_what_fails_later_is_healthy_and_answers_for_a_while(
+    name: str, database: Database, tmp_path: Path
+) -> None:
+    release = Release(name, tmp_path, database.url)
+    release.migrate()
+
+    with release.serving() as site:
+        statuses = [site.get().status for _ in range(6)]
+        health = site.get("/healthz").status
+
+    assert statuses == [200, 200, 200, 200, 500, 500]
+    assert health == 200
+
+
+def test_after_the_one_way_migration_the_release_before_neither_reads_nor_writes(
+    v2: Release, database: Database, tmp_path: Path
+) -> None:
+    one_way = Release("one-way", tmp_path, database.url)
+    one_way.migrate()
+
+    with one_way.serving() as site:
+        now = [site.get().status, site.post().status]
+    with v2.serving() as site:
+        before = [site.get().status, site.post().status, site.get("/healthz").status]
+
+    assert now == [200, 201]
+    assert before == [500, 500, 200]
+
+
+def test_a_column_with_only_a_django_default_lets_the_release_before_read_and_not_write(
+    v2: Release, database: Database, tmp_path: Path
+) -> None:
+    default_only = Release("default-only", tmp_path, database.url)
+    default_only.migrate()
+
+    with default_only.serving() as site:
+        assert site.post().content["added"]["quality"] == 1
+    with v2.serving() as site:
+        before = [site.get().status, site.post().status]
+
+    assert before == [200, 500]
+    with (
+        psycopg.connect(database.url) as connection,
+        pytest.raises(psycopg.errors.NotNullViolation),
+    ):
+        connection.execute(
+            "INSERT INTO harvests_harvest (crop, kilograms, harvested_on)"
+            " VALUES ('wheat', 1, '2026-08-01')"
+        )
+
+
+def test_a_one_way_migration_can_be_taken_back_with_its_own_image(
+    v2: Release, database: Database, tmp_path: Path
+) -> None:
+    default_only = Release("default-only", tmp_path, database.url)
+    default_only.migrate()
+
+    completed = default_only.manage("migrate", "harvests", "0004", "--noinput")
+
+    assert completed.returncode == 0, completed.stderr
+    with v2.serving() as site:
+        assert site.post().status == 201
+
+
+@pytest.mark.usefixtures("v2")
+def test_a_slow_migration_goes_past_any_limit_and_leaves_nothing_behind(
+    database: Database, tmp_path: Path
+) -> None:
+    schema, before = columns(database), applied(database)
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        Release("slow-migration", tmp_path, database.url).manage("migrate", seconds=3)
+
+    assert (columns(database), applied(database)) == (schema, before)

@@ -1,0 +1,175 @@
+"""Why an app did not come up behind its gate."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lightgate.app_log import AppLog
+from lightgate.diagnosis import diagnose
+from lightgate.gate_log import NO_EVIDENCE, Phase
+from lightgate.puller import Puller, statement
+from lightgate.symptoms import FailureKind
+from tests.unit.builders import evidence
+from tests.unit.failed_release import (
+    BAD_HOST,
+    BOOT_FAILED,
+    CHECKED,
+    CHECKER,
+    IN_USE,
+    NO_KEY_IN_A_DICT,
+    NO_MODULE,
+    NO_VARIABLE,
+    STARTED,
+    app,
+    symptoms,
+)
+
+Kind = FailureKind
+ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "line"),
+    [
+        (NO_MODULE, Kind.APP_CRASH, "ModuleNotFoundError: No module named 'weather'"),
+        ([*NO_VARIABLE, *BOOT_FAILED], Kind.MISSING_VARIABLE, "KeyError: 'SECRET_KEY'"),
+        ([*NO_KEY_IN_A_DICT, *BOOT_FAILED], Kind.APP_CRASH, "KeyError: 'WHEAT'"),
+        (IN_USE, Kind.APP_CRASH, IN_USE[-1]),
+        (
+            ["gunicorn: error: unrecognized arguments: --bnd 0.0.0.0:8000"],
+            Kind.APP_CRASH,
+            "gunicorn: error: unrecognized arguments: --bnd 0.0.0.0:8000",
+        ),
+        (
+            ["exec /usr/local/bin/gunicorn: exec format error"],
+            Kind.ARCHITECTURE,
+            "exec /usr/local/bin/gunicorn: exec format error",
+        ),
+        (
+            ["django.core.exceptions.ImproperlyConfigured: Set the API_URL environment variable"],
+            Kind.MISSING_VARIABLE,
+            "django.core.exceptions.ImproperlyConfigured: Set the API_URL environment variable",
+        ),
+        (
+            ["decouple.UndefinedValueError: API_URL not found. Declare it as envvar or define …"],
+            Kind.MISSING_VARIABLE,
+            "decouple.UndefinedValueError: API_URL not found. Declare it as envvar or define …",
+        ),
+        (
+            ['environs.exceptions.EnvError: Environment variable "API_URL" not set'],
+            Kind.MISSING_VARIABLE,
+            'environs.exceptions.EnvError: Environment variable "API_URL" not set',
+        ),
+        (
+            [*STARTED[:1], "[INFO] Listening at: http://0.0.0.0:9000 (1)"],
+            Kind.HEALTH_CHECK,
+            "[INFO] Listening at: http://0.0.0.0:9000 (1)",
+        ),
+        (
+            ["INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)"],
+            Kind.HEALTH_CHECK,
+            "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
+        ),
+        (
+            [*STARTED, CHECKED.format("/healthz", 503, CHECKER)],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/healthz", 503, CHECKER),
+        ),
+        (
+            [*STARTED, CHECKED.format("/nope", 404, CHECKER)],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/nope", 404, CHECKER),
+        ),
+        ([*STARTED, BAD_HOST], Kind.HEALTH_CHECK, BAD_HOST),
+        (STARTED, Kind.HEALTH_CHECK, "Took too long"),
+    ],
+)
+def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
+    lines: list[str], kind: FailureKind, line: str
+) -> None:
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node", "Took too long"))))
+
+    assert (found.kind, found.evidence) == (kind, line)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*STARTED, CHECKED.format("/healthz", 200, CHECKER)],
+        [*STARTED, CHECKED.format("/", 500, "Mozilla/5.0")],
+        [*STARTED, *NO_KEY_IN_A_DICT],
+        [*STARTED, "Invalid HTTP_HOST"],
+    ],
+)
+def test_what_does_not_prove_anything_is_not_said_to(lines: list[str]) -> None:
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node",))))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+def test_an_app_that_is_started_again_and_again_has_crashed_whatever_it_said() -> None:
+    found = diagnose(symptoms(logs=app("bye", starts=4), nodes=2))
+
+    assert (found.kind, found.evidence) == (Kind.APP_CRASH, "bye")
+    assert "4 times on 2 node(s)" in found.what
+
+
+def test_an_exception_of_an_app_whose_node_was_launched_again_is_why() -> None:
+    launched = ("Started 1 new node", "Started 1 new node", "Took too long")
+    once = diagnose(symptoms(logs=app(*NO_KEY_IN_A_DICT, system=launched[1:]), endpoint=None))
+    again = diagnose(symptoms(logs=app(*NO_KEY_IN_A_DICT, system=launched), endpoint=None))
+
+    assert once.kind is Kind.UNKNOWN
+    assert (again.kind, again.evidence) == (Kind.APP_CRASH, NO_KEY_IN_A_DICT[-1])
+
+
+def test_each_node_may_start_the_app_once() -> None:
+    found = diagnose(symptoms(logs=app("hello", starts=2), nodes=2))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+NOTHING_RAN = app(system=("Creating your deployment", *["Started 1 new node"] * 3, "Canceled"))
+
+
+@pytest.mark.parametrize(
+    ("puller", "what", "action"),
+    [
+        (None, "most likely", '"Principal": {"AWS": "ROLE"}'),
+        (Puller(role=None, policy=None), "has no role", "ecrImagePullerRole={isActive=true}"),
+        (Puller(role=ROLE, policy=None), "does not let the service's role pull", statement(ROLE)),
+        (
+            Puller(role=ROLE, policy=json.dumps({"Statement": json.loads(statement(ROLE))})),
+            "may be gone or damaged",
+            "docker run",
+        ),
+        (Puller(role=ROLE, policy="?"), "most likely", statement(ROLE)),
+    ],
+)
+def test_where_nothing_ever_ran_the_pull_is_looked_at(
+    puller: Puller | None, what: str, action: str
+) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=NOTHING_RAN, puller=puller))
+
+    assert found.kind is Kind.IMAGE_PULL
+    assert found.evidence == "Started 1 new node (in all 3), Canceled"
+    assert what in found.what
+    assert action in found.next_action
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logs": {**NOTHING_RAN, "migrate": None}},
+        {"logs": {**NOTHING_RAN, "migrate": AppLog(lines=("hello",))}},
+        {"evidence": evidence(Phase.WAITING)},
+        {"logs": app(system=("Started 1 new node", "Canceled"))},
+        {"logs": app(system=("Started 1 new node", "Started 1 new node", "Took too long"))},
+        {"logs": {}},
+    ],
+)
+def test_a_pull_is_blamed_only_if_nothing_has_run_for_sure(changes: dict[str, Any]) -> None:
+    found = diagnose(symptoms(**{"evidence": NO_EVIDENCE, "logs": NOTHING_RAN} | changes))
+
+    assert found.kind is Kind.UNKNOWN

@@ -1,0 +1,88 @@
+"""What stopped a release, and what is said where nothing explains it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.diagnosis import diagnose
+from lightgate.gate_log import NO_EVIDENCE, Phase
+from lightgate.image import parse_config
+from lightgate.symptoms import Diagnosis, FailureKind
+from tests.unit.builders import evidence, failure, reasons_of
+from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
+
+Kind = FailureKind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ThrottlingException: Rate exceeded",
+        "The container service was busy for too long: Sorry, deployment 8 is in progress for "
+        'service "warren-app". Please wait for it to complete before trying again.',
+    ],
+)
+def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, error=error))
+
+    assert (found.kind, found.evidence) == (Kind.PLATFORM_BUSY, error)
+
+
+def test_the_words_with_which_an_image_is_refused_are_recognised() -> None:
+    [reason] = reasons_of(lambda: parse_config(json.dumps({"architecture": "arm64"})))
+
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, error=reason))
+
+    assert (found.kind, found.evidence) == (Kind.ARCHITECTURE, reason)
+
+
+def test_what_failed_in_the_watch_period_is_not_taken_for_a_crash_on_start() -> None:
+    found = diagnose(symptoms(logs=app(*NO_MODULE), watch="GET / answered 500, not 200"))
+
+    assert (found.kind, found.evidence) == (Kind.WATCH_FAILED, "GET / answered 500, not 200")
+
+
+def test_without_anything_to_go_by_nothing_is_claimed() -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE))
+
+    assert found.kind is Kind.UNKNOWN
+    assert found.evidence is None
+    assert "The log of migrate, web was not read." in found.what
+    assert "aws lightsail get-container-log" in found.next_action
+
+
+TEXT = st.text(max_size=30) | st.sampled_from([*NO_MODULE, *NO_VARIABLE, BAD_HOST])
+
+
+@given(
+    phase=st.sampled_from(Phase),
+    cause=st.none() | st.sampled_from(["exit", "lock", "attempt", "signal", "preflight"]) | TEXT,
+    error=TEXT,
+    lines=st.lists(TEXT, max_size=6),
+    system=st.lists(st.sampled_from(["Canceled", "Started 1 new node", "?"]), max_size=4),
+    starts=st.integers(0, 3),
+    stop=st.none() | TEXT,
+)
+def test_whatever_was_observed_there_is_one_diagnosis_with_an_action(
+    phase: Phase,
+    cause: str | None,
+    error: str,
+    lines: list[str],
+    system: list[str],
+    starts: int,
+    stop: str | None,
+) -> None:
+    failed = failure(cause=cause, error=error, last_lines=lines) if cause is not None else None
+    found = diagnose(
+        symptoms(
+            evidence=evidence(phase, failed=failed),
+            logs=app(*lines, system=tuple(system), starts=starts),
+            error=stop,
+        )
+    )
+
+    assert found.what
+    assert found.next_action
+    assert Diagnosis.from_json(json.loads(json.dumps(found.to_json()))) == found

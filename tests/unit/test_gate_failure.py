@@ -1,0 +1,150 @@
+"""Why a gate stayed shut."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lightgate.diagnosis import diagnose
+from lightgate.gate_log import Phase
+from lightgate.gate_waits import Holder, Wait
+from lightgate.symptoms import Diagnosis, FailureKind
+from tests.unit.builders import DIGEST, evidence, failure
+from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
+
+Kind = FailureKind
+PSQL = Holder(pid=4711, application="psql", seconds=35)
+
+
+def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
+    failed = evidence(Phase.FAILED, failed=failure(**changes))
+    return diagnose(symptoms(evidence=failed, wait=wait))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, Kind.MIGRATION_ERROR),
+        ({"cause": "pending", "error": "still to be applied: crops.0002"}, Kind.MIGRATION_ERROR),
+        (
+            {
+                "cause": "attempt",
+                "error": "this release has failed already and is not run again: KeyError: 'x'",
+            },
+            Kind.MIGRATION_ERROR,
+        ),
+        (
+            {"cause": "signal", "error": "ended by signal 9 (Killed)"},
+            Kind.MIGRATION_ERROR,
+        ),
+        (
+            {"cause": "refused", "error": "policy: crops.0002: RemoveField crop.a (contract)"},
+            Kind.MIGRATION_REFUSED,
+        ),
+        (
+            {
+                "cause": "permit",
+                "error": 'the permit is void: The policy "block" forbids what may break …',
+            },
+            Kind.MIGRATION_REFUSED,
+        ),
+        (
+            {"cause": "lock", "error": "not free after 900 s: held by another gate []"},
+            Kind.LOCK_WAIT,
+        ),
+        (
+            {"error": "django.db.utils.OperationalError: canceling statement due to lock timeout"},
+            Kind.LOCK_WAIT,
+        ),
+        ({"error": "psycopg.errors.LockNotAvailable: canceling statement"}, Kind.LOCK_WAIT),
+        ({"cause": "database", "error": f"unreachable: {UNREACHABLE}"}, Kind.DATABASE_UNREACHABLE),
+        ({"cause": "database", "error": "not allowed: …"}, Kind.DATABASE_UNREACHABLE),
+        (
+            {"cause": "preflight", "migration": None, "error": f"health check: {UNREACHABLE}"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"error": "psycopg.OperationalError: server closed the connection unexpectedly"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        ({"cause": "lock", "error": "lost: the connection is closed"}, Kind.DATABASE_UNREACHABLE),
+        ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
+        ({"cause": "signal", "error": "stopped by SIGTERM"}, Kind.CUT_OFF),
+        (
+            {
+                "cause": "attempt",
+                "error": "an attempt of this release began at 2026-11-22T19:03:20Z and never ended",
+            },
+            Kind.CUT_OFF,
+        ),
+        ({"cause": "permit", "error": "the permit has expired"}, Kind.NO_PERMIT),
+        (
+            {"cause": "mailbox", "error": "TLS: unable to get local issuer certificate"},
+            Kind.NO_PERMIT,
+        ),
+        ({"cause": "exec", "migration": None, "error": "cannot run 'pyton'"}, Kind.GATE_ERROR),
+        ({"cause": "exit", "migration": None, "error": "exit code 2"}, Kind.GATE_ERROR),
+        ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),
+        ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
+        ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
+        ({"cause": "brand new", "error": "what is this"}, Kind.GATE_ERROR),
+        (
+            {"cause": "django", "error": NO_VARIABLE[-2], "last_lines": NO_VARIABLE},
+            Kind.MISSING_VARIABLE,
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Kind) else None,
+)
+def test_what_a_gate_reports_has_its_class_and_its_line(
+    changes: dict[str, Any], kind: FailureKind
+) -> None:
+    found = of_gate(**changes)
+
+    assert found.kind is kind
+    assert found.evidence
+    assert failure(**changes).error.endswith(found.evidence)
+    assert found.next_action
+
+
+def test_who_holds_the_table_is_named() -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
+
+    found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
+
+    assert 'It was held by session 4711 ("psql", for 35 s).' in found.what
+    assert DIGEST in found.next_action
+
+
+def test_who_holds_the_lock_is_taken_from_the_gates_own_words() -> None:
+    holder = json.dumps([{"pid": 12, "application": "lightgate gate r1 migrate", "seconds": 9}])
+
+    found = of_gate(cause="lock", error=f"not free after 9 s: held by another gate {holder}")
+
+    assert 'It was held by session 12 ("lightgate gate r1 migrate").' in found.what
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("lock", Kind.LOCK_WAIT),
+        ("database", Kind.DATABASE_UNREACHABLE),
+        ("permit", Kind.NO_PERMIT),
+    ],
+)
+def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: FailureKind) -> None:
+    wait = Wait(container="migrate", what=what, why="not yet")
+
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
+
+    assert (found.kind, found.evidence) == (kind, "not yet")
+    assert "nothing was applied" in found.what
+
+
+def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
+    began = evidence(Phase.APPLYING, began_at="2026-11-22T19:03:20+00:00")
+
+    found = diagnose(symptoms(evidence=began, logs=app(*NO_MODULE)))
+
+    assert found.kind is Kind.CUT_OFF
+    assert "It began at 2026-11-22T19:03:20+00:00." in found.what
+    assert "showmigrations" in found.next_action

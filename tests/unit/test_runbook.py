@@ -1,0 +1,49 @@
+"""The runbook has a place for every failure, and says nothing that a machine would refuse."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lightgate.puller import statement
+from lightgate.symptoms import FailureKind
+
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+# The contract of an execution's input.
+INPUT = {"app", "tag", "digest", "rollbackTo", "command", "allowDestructive", "reason"}
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_class_of_failure_has_its_section(kind: FailureKind) -> None:
+    slugs = {title.lower().replace(" ", "-"): text for title, text in SECTIONS.items()}
+
+    for part in ("**You see**", "**It means**", "**Do**"):
+        assert part in slugs[kind.value]
+
+
+def test_every_execution_is_an_input_by_its_contract() -> None:
+    executions = [json.loads(found) for found in re.findall(r"\{\"app\".*?\}", RUNBOOK)]
+
+    assert len(executions) > 5
+    for execution in executions:
+        assert execution.keys() <= INPUT
+
+
+def test_the_statement_for_the_repository_is_the_one_that_a_diagnosis_shows() -> None:
+    [shown] = re.findall(r"```json\n(\{\n.*?\n\})\n```", RUNBOOK, re.DOTALL)
+
+    assert json.loads(shown) == json.loads(statement("the principalArn"))
+
+
+def test_every_link_leads_somewhere() -> None:
+    titles = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
+    slugs = {title.lower().replace(" ", "-") for title in titles}
+
+    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOK)) <= slugs
+
+
+def test_a_restore_names_a_new_database() -> None:
+    restore = RUNBOOK.partition("## Bring the database back")[2]
+    assert "--db-instance-identifier crops-backend-db-restored-" in restore

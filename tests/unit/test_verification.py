@@ -1,0 +1,251 @@
+"""When a version that became active has passed its watch period, and when it has failed."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.verification import (
+    Answer,
+    Probe,
+    Rules,
+    Watched,
+    WatchStatus,
+    judge_watch,
+    probes_of,
+    problem_of,
+    summary,
+    watch_round,
+)
+from tests.unit.builders import DIGEST, RELEASE, STARTED, deployment, seconds, service
+
+READ = Probe(
+    method="GET",
+    path="/healthz",
+    success_codes="200",
+    latency=seconds(5),
+    headers={},
+    body=None,
+    expected_header=None,
+    expected_text=None,
+)
+WRITE = replace(READ, method="POST", path="/", success_codes="201", body="{}")
+RULES = Rules(period=seconds(120), read=READ, write=None, answers_needed=3, failures_in_a_row=3)
+LIVE = service(current=deployment(8), deployments=[deployment(8), deployment(7, "INACTIVE")])
+OTHER = service(current=deployment(9), deployments=[deployment(9), deployment(8, "INACTIVE")])
+LAGGING = service(current=deployment(7), deployments=[deployment(7)])
+POLL = 10
+
+
+def good(**changes: Any) -> Answer:
+    values = {"status": 200, "headers": {"x-release": "v2"}, "body": b"ok", "took": seconds(0.1)}
+    return Answer(**(values | changes))
+
+
+def watched(rounds: Iterable[bool], rules: Rules = RULES) -> list[WatchStatus]:
+    """How the watch stands after each of the rounds, one every ten seconds."""
+    seen, found = Watched(began_at=STARTED), []
+    for index, is_good in enumerate(rounds, start=1):
+        problems = {"read": None if is_good else "GET / answered 500"}
+        seen = watch_round(seen, rules, LIVE, version=8, problems=problems)
+        found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
+    return found
+
+
+def ending(pattern: str, rules: Rules = RULES) -> tuple[WatchStatus, int]:
+    """How a watch ends whose rounds are good `+` and bad `-`, and after how many of them."""
+    found = watched([mark == "+" for mark in pattern], rules)
+    index = next((i for i, s in enumerate(found) if s is not WatchStatus.WATCHING), len(found) - 1)
+    return found[index], index + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "status", "rounds"),
+    [
+        ("+" * 20, WatchStatus.GOOD, 12),
+        ("---", WatchStatus.FAILED, 3),
+        ("+++++---+++", WatchStatus.FAILED, 8),
+        ("--++++++++++++", WatchStatus.GOOD, 12),
+        ("+++++-++++++", WatchStatus.GOOD, 12),
+        ("++++++++++--+++", WatchStatus.GOOD, 15),
+        ("++++++++++-+-+-+-+-+-+", WatchStatus.FAILED, 18),
+        ("+-" * 12, WatchStatus.FAILED, 18),
+        ("+++--" * 4, WatchStatus.FAILED, 18),
+        ("+" * 11, WatchStatus.WATCHING, 11),
+    ],
+)
+def test_the_order_of_good_and_bad_rounds_decides(
+    pattern: str, status: WatchStatus, rounds: int
+) -> None:
+    assert ending(pattern) == (status, rounds)
+
+
+def test_rounds_that_are_far_apart_are_waited_for() -> None:
+    seen = Watched(began_at=STARTED)
+    for index in range(1, 4):
+        now = STARTED + seconds(300 * index)
+        assert judge_watch(seen, RULES, now) is WatchStatus.WATCHING
+        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": None})
+
+    assert judge_watch(seen, RULES, now) is WatchStatus.GOOD
+
+
+def test_one_slow_answer_fails_nothing_and_slowness_does() -> None:
+    slow = problem_of(READ, good(took=seconds(6)))
+
+    assert slow == "GET /healthz took 6.0 s, and may take 5 s"
+    assert ending("++++-+++++++")[0] is WatchStatus.GOOD
+    assert ending("++++---+++++")[0] is WatchStatus.FAILED
+
+
+def test_a_version_that_served_before_needs_only_its_answers_in_a_row() -> None:
+    assert ending("+++", RULES.at_once()) == (WatchStatus.GOOD, 3)
+    assert ending("-+++++", RULES.at_once()) == (WatchStatus.GOOD, 5)
+    assert ending("---", RULES.at_once()) == (WatchStatus.FAILED, 3)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30))
+def test_good_is_said_only_after_the_period_and_enough_good_rounds_in_a_row(
+    rounds: list[bool],
+) -> None:
+    for index, status in enumerate(watched(rounds), start=1):
+        if status is WatchStatus.GOOD:
+            assert index * POLL >= 120
+            assert all(rounds[index - 3 : index])
+            assert rounds[:index].count(False) <= index * 0.2
+        if status is WatchStatus.WATCHING:
+            assert index * POLL < 180
+
+
+@pytest.mark.parametrize(
+    ("probe", "answer", "problem"),
+    [
+        ({}, good(), None),
+        ({}, good(status=500), "GET /healthz answered 500, and not 200"),
+        ({}, good(status=301), "GET /healthz answered 301, and not 200"),
+        ({}, good(status=None, error="no answer in time"), "GET /healthz: no answer in time"),
+        ({"success_codes": "200-204,301"}, good(status=301), None),
+        ({"expected_header": ("X-Release", "v2")}, good(), None),
+        (
+            {"expected_header": ("X-Release", "v3")},
+            good(),
+            "GET /healthz answered with X-Release: v2, and not v3",
+        ),
+        (
+            {"expected_header": ("X-Other", "v3")},
+            good(),
+            "GET /healthz answered with X-Other: (nothing), and not v3",
+        ),
+        ({"expected_text": "ok"}, good(), None),
+        ({"expected_text": "fine"}, good(), "GET /healthz answered without the text 'fine'"),
+        ({"expected_text": "ok"}, good(body=b"\xff\x00ok"), None),
+    ],
+)
+def test_an_answer_is_good_only_if_all_that_is_expected_is_there(
+    probe: dict[str, Any], answer: Answer, problem: str | None
+) -> None:
+    assert problem_of(replace(READ, **probe), answer) == problem
+
+
+def test_what_proves_the_release_is_filled_in_and_dropped_where_it_is_not_known() -> None:
+    probe = replace(READ, expected_header=("X-Release", "{release}"), expected_text="is {digest}")
+
+    ours, older = probe.for_release(RELEASE, DIGEST), probe.for_release(None, DIGEST)
+
+    assert ours.expected_header == ("X-Release", RELEASE)
+    assert ours.expected_text == f"is {DIGEST}"
+    assert older.expected_header is None
+    assert older.expected_text == f"is {DIGEST}"
+
+
+def test_a_write_is_asked_for_until_it_was_good_once() -> None:
+    rules = replace(RULES.at_once(), write=WRITE)
+    seen = Watched(began_at=STARTED)
+
+    refused = watch_round(
+        seen, rules, LIVE, version=8, problems={"read": None, "write": "POST / answered 500"}
+    )
+    written = watch_round(refused, rules, LIVE, version=8, problems={"read": None, "write": None})
+
+    assert list(probes_of(refused, rules)) == ["read", "write"]
+    assert list(probes_of(written, rules)) == ["read"]
+    assert (refused.bad_in_a_row, written.bad_in_a_row) == (1, 0)
+
+
+def test_without_a_good_write_nothing_is_good() -> None:
+    rules = replace(RULES, write=WRITE)
+
+    assert ending("+" * 20, rules) == (WatchStatus.FAILED, 18)
+
+
+@pytest.mark.parametrize("shown", [OTHER, service(current=deployment(9))])
+def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: Any) -> None:
+    seen = watch_round(
+        Watched(began_at=STARTED), RULES, shown, version=8, problems={"read": "no answer"}
+    )
+
+    assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
+
+
+def test_a_read_that_lags_behind_replaces_nothing() -> None:
+    seen = watch_round(
+        Watched(began_at=STARTED), RULES, LAGGING, version=8, problems={"read": None}
+    )
+
+    assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
+    assert seen.good_in_a_row == 1
+
+
+PRIVATE = replace(RULES, read=None)
+
+
+def test_without_a_public_url_being_current_and_active_is_good() -> None:
+    begun = Watched(began_at=STARTED)
+    live = watch_round(begun, PRIVATE, LIVE, version=8, problems={})
+    gone = watch_round(begun, PRIVATE, service(), version=8, problems={})
+
+    assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
+    assert gone.problem == "Version 8 is not shown as current and active"
+
+
+@pytest.mark.parametrize(
+    ("restarts", "status"),
+    [
+        ([0, 1, 1, 2, 2], WatchStatus.WATCHING),
+        ([3, 3, 3, 3], WatchStatus.WATCHING),
+        ([1, 3, 4, 5], WatchStatus.FAILED),
+        ([4, None, 5, 6, 7], WatchStatus.FAILED),
+    ],
+)
+def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_not(
+    restarts: list[int | None], status: WatchStatus
+) -> None:
+    seen = Watched(began_at=STARTED)
+    for count in restarts:
+        seen = watch_round(seen, PRIVATE, LIVE, version=8, problems={}, restarts=count)
+
+    assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
+
+
+def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
+    seen = Watched(began_at=STARTED)
+    for _ in range(500):
+        seen = watch_round(
+            seen,
+            RULES,
+            LIVE,
+            version=8,
+            problems={"read": "x\x1b" * 900},
+            slowest=timedelta(seconds=1.5),
+            restarts=9,
+        )
+    document = json.dumps(seen.to_json())
+
+    assert Watched.from_json(json.loads(document)) == seen
+    assert len(document) < 700
+    assert "\x1b" not in summary(seen)
