@@ -28,10 +28,10 @@ demo: $(READY) ## Release a Django app three times on this machine, one of them 
 	@python -m local.demo
 
 test: $(READY) ## Run all tests but the slow matrix
-	@python -m pytest --numprocesses 3 --dist loadgroup -m "not slow"
+	@python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile -m "not slow"
 
 test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
-	@python -m pytest --numprocesses 2 --dist loadgroup -m slow
+	@python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow
 
 benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a migrate of nothing
 	@python -m benchmarks.gate

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from local.lightsail.image import ImageStore
 from local.lightsail.logs import LogStore
-from local.lightsail.node import Node, NodeError
+from local.lightsail.network import Network, NoNetworkError, find_network
 from local.lightsail.region import Region
 from local.lightsail.server import Server
 from local.lightsail.service_runner import Host
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 2
+_ONE_NODE = """{why}.
+  So nodes are on this machine's own network and among its processes:
+  - A scale above 1 is refused.
+  - A deployment ends the one before it first, and if it fails, that one is launched again. Until
+    one of them is healthy, the public URL answers 503.
+  - A port is for one service only, and not for one if another program of this machine has it.
+  - Containers reach all ports and see all processes of this machine.
+  To have namespaces: run the emulator as root, or allow users to make them (with sysctl:
+  user.max_net_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu,
+  kernel.unprivileged_userns_clone=1 on Debian), or give its Docker container --privileged."""
 
 
 class CannotStartError(Exception):
@@ -64,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 tempfile.TemporaryDirectory(prefix="lightsail-", ignore_cleanup_errors=True)
             )
             asyncio.run(_serve(options, switches, Path(state).absolute()))
-    except (CannotStartError, UnknownSwitchError, StateError) as problem:
+    except (CannotStartError, NoNetworkError, UnknownSwitchError, StateError) as problem:
         print(f"lightsail: {problem}", file=sys.stderr)
         return _CANNOT_START
     return 0
@@ -75,8 +85,8 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     listener = _listen(options.host, options.port)
-    await _check_namespaces()
     store = Store(state)
+    network = await _network(options)
     clock = _now
     logs = LogStore(clock)
     images = ImageStore(options.registry, state / "images")
@@ -84,7 +94,7 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
         clock=clock,
         images=images,
         logs=logs,
-        outside=dict(options.outside),
+        network=network,
         base_paths=tuple(path.absolute() for path in options.base_path),
         workspace=state / "work",
         saved=store.save_soon,
@@ -94,7 +104,9 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
         await store.attach(region, logs)
         async with _permissions(options) as permissions:
             application = Server(region, permissions).application()
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+            runner = web.AppRunner(
+                application, access_log=None, shutdown_timeout=1, auto_decompress=False
+            )
             await runner.setup()
             await web.SockSite(runner, listener).start()
             measuring = asyncio.create_task(Meter(region).run())
@@ -106,6 +118,7 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
     finally:
         store.close()
         await region.close()
+        network.close()
         await images.close()
 
 
@@ -140,18 +153,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _check_namespaces() -> None:
-    """Find out at the start, with one node, whether nodes can be had on this machine."""
-    if not hasattr(os, "unshare"):
-        raise CannotStartError("nodes need Linux namespaces, which this system does not have")
-    try:
-        node = await Node.launch({})
-    except (NodeError, TimeoutError) as problem:
-        raise CannotStartError(
-            "nodes need a network and a process namespace of their own, which this system does "
-            f"not allow here: {problem}"
-        ) from None
-    await node.stop(grace=0)
+async def _network(options: argparse.Namespace) -> Network:
+    """Find a network for nodes, and say what is different where there is only the machine's."""
+    network = await find_network(dict(options.outside), namespaces=not options.no_namespaces)
+    if network.why_one_node is not None:
+        print(f"lightsail: {_ONE_NODE.format(why=network.why_one_node)}", file=sys.stderr)
+    return network
 
 
 def _exit_with_parent() -> None:
@@ -213,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="a directory of programs that stands for an image's base layers: PATH begins with it",
+    )
+    add(
+        "--no-namespaces",
+        action="store_true",
+        help="run nodes on this machine's own network, as where it allows no namespaces: one node "
+        "a service, and no two deployments side by side",
     )
     add("--state", metavar="DIR", help="keep state here, and resume from it (default: forget)")
     add("--exit-with-parent", action="store_true", help="stop when the parent process ends")

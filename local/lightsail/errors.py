@@ -6,7 +6,8 @@ from http import HTTPStatus
 _DOCS = "https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/CommonErrors.html"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: Python itself sets the traceback of an exception, in a context manager for one.
+@dataclass(slots=True, eq=False)
 class ApiError(Exception):
     """One refusal. Throttling is HTTP 400, as on AWS (lightsail-facts.md, section 4)."""
 

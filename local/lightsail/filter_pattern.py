@@ -1,9 +1,11 @@
 """CloudWatch Logs filter patterns: for unstructured lines here, for JSON in ``json_pattern``.
 
 All words must occur (``ERROR timeout``), quotes make a phrase, ``-word`` must not occur, of
-``?word`` at least one must, and ``%expression%`` is a regular expression. Case matters.
+``?word`` at least one must, and ``%expression%`` is a regular expression. Case matters. As there,
+an expression has no groups, and a pattern has two of them at most.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +18,16 @@ type Pattern = Callable[[str], bool]
 _TERM = re.compile(
     r'\s*(?P<sign>[-?]?)(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|%(?P<regex>[^%]+)%|(?P<word>[^\s"]+))'
 )
+_EXPRESSION = re.compile(r"[A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+.]+")
 _MAX_PATTERN = 1024
+_MAX_EXPRESSIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Term:
     sign: str
     occurs_in: Callable[[str], bool]
+    is_expression: bool
 
 
 def compile_pattern(text: str) -> Pattern:
@@ -59,18 +64,27 @@ def _terms(text: str) -> list[_Term]:
         found = _TERM.match(text, position)
         if found is None:
             raise invalid_input(f"Invalid filter pattern: {text}")
-        terms.append(_Term(found["sign"], _test(found)))
+        is_expression = found["regex"] is not None
+        terms.append(_Term(found["sign"], _test(found), is_expression=is_expression))
         position = found.end()
+    if sum(term.is_expression for term in terms) > _MAX_EXPRESSIONS:
+        raise invalid_input(
+            f"Invalid filter pattern: more than {_MAX_EXPRESSIONS} regular expressions"
+        )
     return terms
 
 
 def _test(found: re.Match[str]) -> Callable[[str], bool]:
     if found["regex"] is not None:
-        try:
-            expression = re.compile(found["regex"])
-        except re.error:
-            raise invalid_input(f"Invalid regular expression: {found['regex']}") from None
+        expression = _expression(found["regex"])
         return lambda message: expression.search(message) is not None
     phrase = found["phrase"]
     term = re.sub(r"\\(.)", r"\1", phrase) if phrase is not None else found["word"]
     return lambda message: term in message
+
+
+def _expression(text: str) -> re.Pattern[str]:
+    if _EXPRESSION.fullmatch(text):
+        with contextlib.suppress(re.error, OverflowError):
+            return re.compile(text)
+    raise invalid_input(f"Invalid regular expression: {text}")

@@ -92,14 +92,20 @@ class Fleet:
                     await self._changed.wait()
 
     def replace(self, index: int, *, abrupt: bool) -> None:
-        """Replace a node as AWS may at any time: beside the old one, or after it just died."""
+        """Replace a node as AWS may at any time: beside the old one, or after it just died.
+
+        Where nodes cannot run side by side, the old one ends first, but as gently.
+        """
         if not self._places:
             return
         place = self._places[index % len(self._places)]
         if abrupt:
-            self._run_later(self._restart(place))
-        else:
+            self._run_later(self._restart(place, drain_limit=0, grace=0))
+        elif self._surroundings.network.why_one_node is None:
             self._run_later(self._replace_beside(place))
+        else:
+            switches = self._surroundings.switches()
+            self._run_later(self._restart(place, switches.seconds(switches.drain_limit), None))
 
     async def stop(self, *, drain_limit: float, grace: float | None = None) -> None:
         """Let requests under way finish, then end every node."""
@@ -177,10 +183,10 @@ class Fleet:
         self._replacements.add(task)
         task.add_done_callback(self._replacements.discard)
 
-    async def _restart(self, place: _Place) -> None:
+    async def _restart(self, place: _Place, drain_limit: float, grace: float | None) -> None:
         if place in self._places:
             self._places.remove(place)
-            await self._retire(place, drain_limit=0, grace=0)
+            await self._retire(place, drain_limit, grace)
             self._announce(_started(1))
             self._add_place()
 

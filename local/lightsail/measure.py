@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.clients import client_for
 from local.lightsail.lab import Images, Lab, MeasurementError, small_registry
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name}: {(QUESTIONS[name].__doc__ or '').strip()}", flush=True)
             try:
                 _show(QUESTIONS[name](lab))
-            except MeasurementError as problem:
+            except (MeasurementError, ClientError) as problem:
                 failed = 1
                 print(f"  no answer: {problem}", flush=True)
     return failed

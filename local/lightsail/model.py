@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 KEPT_VERSIONS = 50
 """How many deployment versions a service remembers (section 9)."""
+_ADVICE = {
+    "minutes": "Please try again in a few minutes.",
+    "wait": "Please wait for it to complete before trying again.",
+}
 
 
 class DeploymentState(StrEnum):
@@ -164,18 +168,21 @@ class Service:
     def _in_state(self, state: DeploymentState) -> Deployment | None:
         return next((d for d in reversed(self.deployments) if d.state is state), None)
 
-    def refuse_if_busy(self) -> None:
-        """Raise BusyError, in Lightsail's words, while a change is under way (section 4)."""
+    def refuse_if_busy(self, advice: Literal["minutes", "wait"] = "minutes") -> None:
+        """Raise BusyError, in Lightsail's words, while a change is under way (section 4).
+
+        What it advises where it is no deployment that is under way, is not known.
+        """
         upcoming = self.next_deployment
         if self.changing is None and upcoming is not None:
             raise BusyError(
                 f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
-                "Please wait for it to complete before trying again."
+                f"{_ADVICE['wait']}"
             )
         if self.changing is not None:
             raise BusyError(
                 f'The container service "{self.name}" is in the {self.changing} state. '
-                "Please try again in a few minutes."
+                f"{_ADVICE[advice]}"
             )
 
     def deploying(

@@ -1,4 +1,4 @@
-"""The server's side of a node: a network and process namespace that runs containers.
+"""The server's side of a node: what runs containers, in namespaces of its own where it can.
 
 A node is a helper process (`node_init.py`) with a control socket. Through it the server launches
 containers and gets sockets that live inside the node's network, so that it can probe a port there,
@@ -68,8 +68,11 @@ class RunningContainer:
 class Node:
     """One running node. ``launch`` makes it; ``stop`` leaves nothing of it behind."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, control: socket.socket, *, isolated: bool
+    ) -> None:
         self._process = process
+        self._isolated = isolated
         self._control = control
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
@@ -81,8 +84,11 @@ class Node:
         self._ready: asyncio.Future[None] = self._loop.create_future()
 
     @classmethod
-    async def launch(cls, outside: Mapping[int, int]) -> Self:
-        """Start a node; ``outside`` maps ports of its loopback to ports of the host's."""
+    async def launch(cls, outside: Mapping[int, int], *, isolated: bool = True) -> Self:
+        """Start a node; ``outside`` maps ports of its loopback to ports of the host's.
+
+        One that is not isolated is on the host's own network and among its processes.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
@@ -90,7 +96,7 @@ class Node:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-I", "-S", str(_PROGRAM), str(theirs.fileno())),
-                    str(os.getpid()),
+                    *(str(os.getpid()), "isolated" if isolated else "shared"),
                     pass_fds=[theirs.fileno()],
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
@@ -100,7 +106,7 @@ class Node:
             except BaseException:
                 ours.close()
                 raise
-        node = cls(process, ours)
+        node = cls(process, ours, isolated=isolated)
         node._loop.add_reader(ours.fileno(), node._receive)
         try:
             await asyncio.wait_for(node._ready, 30)
@@ -115,6 +121,11 @@ class Node:
     def process(self) -> int:
         """The node's outermost process; the containers are its grandchildren."""
         return self._process.pid
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the node has ended, or is ending."""
+        return self._lost.done()
 
     async def start(self, wanted: Launch, on_output: Callable[[bytes], None]) -> RunningContainer:
         """Start a container; each piece of its output goes to ``on_output``, ``b""`` at its end."""
@@ -172,7 +183,9 @@ class Node:
             server.close()
         self._relays.clear()
         self._lose("the node was stopped")
-        if self._process.returncode is None:
+        # In namespaces the kernel ends the rest with the first; else the node has to do it, now
+        # that it is cut off, and must live until it has.
+        if self._isolated and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 

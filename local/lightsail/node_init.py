@@ -5,9 +5,13 @@ the node's loopback, launches and reaps containers, and hands the server sockets
 inside the node. Its whole life hangs on the server: when the control socket closes, or a process
 between it and the server dies in whatever way, the kernel kills everything in the node.
 
+Where no namespaces can be made, `SharedNode` does by hand what the kernel does for a namespace: it
+adopts what a container leaves behind, and kills it.
+
 Messages are JSON objects, one a packet, over a SOCK_SEQPACKET pair; descriptors travel beside them.
 """
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -19,19 +23,29 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 MAX_MESSAGE = 1 << 16
 EXEC_FAILED = 127
 NOT_EXECUTABLE = 126
 
 
-def main(control_fd: int, server_pid: int) -> None:
-    """Make the namespaces, become their first process and serve the control socket."""
+def main(control_fd: int, server_pid: int, kind: str) -> None:
+    """Serve the control socket as a node in namespaces of its own, or as a shared one."""
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
+    if kind == "isolated":
+        serve_isolated(control, server_pid)
+    else:
+        adopt_orphans()
+        SharedNode(control).serve()
+
+
+def serve_isolated(control: socket.socket, server_pid: int) -> None:
+    """Make the namespaces and become their first process."""
     try:
         enter_namespaces()
     except OSError as problem:
@@ -48,7 +62,7 @@ def main(control_fd: int, server_pid: int) -> None:
         return
     die_with_parent()
     raise_loopback()
-    Node(control).serve()
+    IsolatedNode(control).serve()
 
 
 def enter_namespaces() -> None:
@@ -71,6 +85,13 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
 def raise_loopback() -> None:
     """Bring up ``lo``, which a new network namespace has switched off."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -90,7 +111,6 @@ class Node:
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
-        self.own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.children: set[int] = set()
 
     def serve(self) -> None:
@@ -111,7 +131,7 @@ class Node:
             if self.control in ready:
                 data, descriptors, _, _ = socket.recv_fds(self.control, MAX_MESSAGE, 4)
                 if not data:
-                    os._exit(0)  # the end of the first process is the end of the node
+                    self.end()
                 self.answer(json.loads(data), descriptors)
 
     def answer(self, request: dict, descriptors: list[int]) -> None:  # type: ignore[type-arg]
@@ -141,21 +161,24 @@ class Node:
         try:
             socket.send_fds(self.control, [json.dumps(message).encode()], descriptors or [])
         except OSError:
-            os._exit(0)
+            self.end()
+
+    def end(self) -> None:
+        """End the node and everything in it."""
+        raise NotImplementedError
 
     def launch(self, description: int, output: int) -> int:
-        """Start a container as the first process of a process namespace of its own."""
+        """Start a container; returns the number of the process that stands for it."""
         with open(os.dup(description), "rb") as source:  # noqa: PTH123 - a descriptor, not a path
             source.seek(0)
             wanted = json.load(source)
-        os.unshare(os.CLONE_NEWPID)
-        pid = os.fork()
-        if pid == 0:
-            become(wanted, output)
-        # Later children belong to this node again; a second unshare would be refused otherwise.
-        os.setns(self.own_processes, os.CLONE_NEWPID)
+        pid = self.fork(wanted, output)
         self.children.add(pid)
         return pid
+
+    def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
+        """Fork a process that becomes the container, or stands for it."""
+        raise NotImplementedError
 
     def signal(self, pid: int, number: int) -> None:
         """Signal a container, unless it was reaped already."""
@@ -164,15 +187,134 @@ class Node:
 
     def reap(self) -> None:
         """Report every container that ended: its exit code, or minus the signal's number."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        for pid, code in ended_children():
             self.children.discard(pid)
-            self.tell({"event": "exit", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
+            self.tell({"event": "exit", "pid": pid, "code": code})
+
+
+class IsolatedNode(Node):
+    """A node in namespaces of its own: the kernel ends what a container leaves behind."""
+
+    def __init__(self, control: socket.socket) -> None:
+        super().__init__(control)
+        self.own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
+        """Fork the container as the first process of a process namespace of its own."""
+        os.unshare(os.CLONE_NEWPID)
+        pid = os.fork()
+        if pid == 0:
+            become(wanted, output)
+        # Later children belong to this node again; a second unshare would be refused otherwise.
+        os.setns(self.own_processes, os.CLONE_NEWPID)
+        return pid
+
+    def end(self) -> None:
+        """End the node: the end of its first process is the end of all others."""
+        os._exit(0)
+
+
+class SharedNode(Node):
+    """A node among the processes of the machine.
+
+    A keeper stands for each container and adopts what the container's processes leave behind. When
+    the keeper ends, that comes down to the node, which kills it.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        super().__init__(control)
+        self.unreported: dict[int, int] = {}
+
+    def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
+        """Fork the container's keeper."""
+        pid = os.fork()
+        if pid == 0:
+            keep(wanted, output)
+        return pid
+
+    def reap(self) -> None:
+        """Report the containers that ended, once nothing of them runs any more."""
+        for pid, code in ended_children():
+            if pid in self.children:
+                self.children.discard(pid)
+                self.unreported[pid] = code
+        orphans = own_children() - self.children
+        kill(orphans)  # the end of each brings us here again, with its own children
+        if not orphans:
+            for pid, code in self.unreported.items():
+                self.tell({"event": "exit", "pid": pid, "code": code})
+            self.unreported.clear()
+
+    def end(self) -> None:
+        """Kill everything that descends from the node, generation by generation."""
+        while True:
+            kill(own_children())
+            try:
+                os.wait()
+            except ChildProcessError:
+                os._exit(0)
+
+
+def ended_children() -> Iterator[tuple[int, int]]:
+    """Reap every child that ended: its number, and its exit code or minus the signal's number."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+
+
+def own_children() -> set[int]:
+    """The children of this process, those that ended and were not reaped included."""
+    found = set()
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit():
+                # The name stands in brackets and may hold anything, also a bracket.
+                fields = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2]
+                if int(fields.split()[1]) == os.getpid():
+                    found.add(int(entry.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+def kill(children: set[int]) -> None:
+    """Kill children; one that took another user's rights has to end by itself."""
+    for pid in children:
+        with contextlib.suppress(PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def keep(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
+    """Stand for a container: run it, pass TERM on to it, and end as it ends; never returns."""
+    try:
+        die_with_parent()
+        adopt_orphans()
+        signal.set_wakeup_fd(-1)
+        # TERM waits until there is something to pass it on to.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        keeper = os.getpid()
+        container = os.fork()
+        if container == 0:
+            die_with_parent()
+            if os.getppid() == keeper:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+                become(wanted, output)
+            os._exit(EXEC_FAILED)
+        os.closerange(0, 4096)
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(container, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        while True:
+            pid, status = os.wait()
+            if pid == container:
+                code = os.waitstatus_to_exitcode(status)
+                os._exit(code if code >= 0 else 128 - code)
+    finally:
+        os._exit(EXEC_FAILED)
 
 
 def listening_socket(port: int) -> socket.socket:
@@ -239,4 +381,4 @@ def fail(text: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -18,7 +18,8 @@ from local.lightsail.container import RUNNABLE_ARCHITECTURE, home_in, launch_of
 from local.lightsail.health import HealthCounter, watch_health
 from local.lightsail.image import Image, ImageStore
 from local.lightsail.logs import LineCollector
-from local.lightsail.model import Deployment
+from local.lightsail.model import Container, Deployment
+from local.lightsail.network import Network
 from local.lightsail.node import Node, NodeError
 from local.lightsail.switches import Switches
 
@@ -33,7 +34,7 @@ class Surroundings:
     """What every node of a service needs from outside."""
 
     images: ImageStore
-    outside: Mapping[int, int]
+    network: Network
     base_paths: Sequence[Path]
     workspace: Path
     say: Callable[[str, str], None]
@@ -110,7 +111,7 @@ class NodeRun:
         """Run the node until it has to be replaced; then raises why. Stops it in every case."""
         try:
             images = await self._pull()
-            node = await Node.launch(self._surroundings.outside)
+            node = await self._surroundings.network.launch_node()
             self.process = node.process
             try:
                 await self._run_on(node, images)
@@ -186,6 +187,9 @@ class NodeRun:
         if image.architecture != RUNNABLE_ARCHITECTURE:
             say(name, f"exec {wanted.argv[0]}: exec format error")
             return 1
+        if (port := self._surroundings.network.claim(node, _tcp_ports(container))) is not None:
+            say(name, f"bind 0.0.0.0:{port}: address already in use, by another on this machine")
+            return 1
         lines = LineCollector(lambda line: say(name, line), time.monotonic)
         running = await node.start(wanted, lines.feed)
         self._down.discard(name)
@@ -221,6 +225,10 @@ class NodeRun:
         if healthy != self.healthy:
             self.healthy = healthy
             self._on_change()
+
+
+def _tcp_ports(container: Container) -> list[int]:
+    return [int(port) for port, protocol in container.ports.items() if protocol != "UDP"]
 
 
 def _reason(group: ExceptionGroup[Exception]) -> Exception:

@@ -12,11 +12,14 @@ from local.lightsail.model import BusyError, DisabledError, Service, Update
 from local.lightsail.region import Region
 from local.lightsail.rules import check_service_name, read_deployment, read_metric_query
 from local.lightsail.service_runner import ServiceRunner
+from local.lightsail.time_limit import TookTooLongError, time_limit
 
 type Parameters = Mapping[str, Any]
 type Answer = dict[str, Any]
 
 _MAX_SERVICES = 100
+_SEARCH_SECONDS = 1.0
+"""How long one read of a log may hold everybody else up."""
 
 
 class Operations:
@@ -61,6 +64,13 @@ class Operations:
             raise not_found(f'The container service "{name}" does not exist.')
         return runner
 
+    def _scale(self, scale: int) -> int:
+        if not 1 <= scale <= 20:
+            raise invalid_input(f"The scale must be between 1 and 20, not {scale}.")
+        if scale > 1 and (why := self._region.network.why_one_node) is not None:
+            raise invalid_input(f"The scale must be 1, not {scale}: {why}.")
+        return scale
+
     def _answer(self, runner: ServiceRunner, service: Service) -> Answer:
         return service_answer(service, runner.public_url.url, runner.switches())
 
@@ -77,7 +87,7 @@ class Operations:
             arn=f"arn:aws:lightsail:{region.name}:{region.account}:ContainerService/{uuid.uuid4()}",
             created_at=now,
             power=parameters["power"],
-            scale=_scale(parameters["scale"]),
+            scale=self._scale(parameters["scale"]),
             tags=_tags(parameters.get("tags", ())),
             public_domain_names=_domain_names(parameters) or {},
             puller_role=_puller_role(parameters) or False,
@@ -95,7 +105,7 @@ class Operations:
         scale = parameters.get("scale")
         update = Update(
             power=parameters.get("power"),
-            scale=None if scale is None else _scale(scale),
+            scale=None if scale is None else self._scale(scale),
             is_disabled=parameters.get("isDisabled"),
             public_domain_names=_domain_names(parameters),
             puller_role=_puller_role(parameters),
@@ -137,7 +147,11 @@ class Operations:
             if runner.switches().unknown_container_log == "refuse":
                 raise not_found(f'There is no log for container "{container}".')
             return {"logEvents": []}
-        events, token = stream.read(query, runner.switches(), self._region.clock())
+        try:
+            with time_limit(_SEARCH_SECONDS):
+                events, token = stream.read(query, runner.switches(), self._region.clock())
+        except TookTooLongError:
+            raise invalid_input("The filter pattern takes too long on these lines.") from None
         found = [{"createdAt": event.created_at, "message": event.message} for event in events]
         return {"logEvents": found, "nextPageToken": token}
 
@@ -165,12 +179,6 @@ class Operations:
         gone = set(parameters["tagKeys"])
         runner.set_tags({k: v for k, v in runner.service.tags.items() if k not in gone})
         return {"operations": []}
-
-
-def _scale(scale: int) -> int:
-    if not 1 <= scale <= 20:
-        raise invalid_input(f"The scale must be between 1 and 20, not {scale}.")
-    return scale
 
 
 def _tags(given: Any) -> dict[str, str]:  # noqa: ANN401 - checked by the service model

@@ -50,7 +50,7 @@ class PublicUrl:
         """Listen, on the wished port if it is free."""
         listener = _listen(port)
         self.port = listener.getsockname()[1]
-        server = web.Server(self._handle, access_log=None)
+        server = web.Server(self._handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=1)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=1024).start()

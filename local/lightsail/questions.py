@@ -169,7 +169,7 @@ def refusals(lab: Lab) -> Answer:
 
     with lab.service(ready=False) as name:
         containers = {"web": lab.python(_STAY)}
-        note("PENDING", "deploy", lambda: lab.deploy(name, containers))
+        busy = note("PENDING", "deploy", lambda: lab.deploy(name, containers))
         lab.wait_for(lambda: lab.read(name)["state"] in ("READY", "RUNNING"), "the service")
         version = _version(lab.deploy(name, containers))
         note("DEPLOYING", "deploy", lambda: lab.deploy(name, containers))
@@ -181,12 +181,13 @@ def refusals(lab: Lab) -> Answer:
             lab.ended(name, version)
             lab.wait_for(lambda: lab.read(name)["state"] == "RUNNING", "the service")
             lab.api.update_container_service(**change)
-            note("UPDATING", "deploy", lambda: lab.deploy(name, containers))
+            busy = note("UPDATING", "deploy", lambda: lab.deploy(name, containers))
             lab.wait_for(lambda: lab.read(name)["state"] == "DISABLED", "the service")
             note("DISABLED", "deploy", lambda: lab.deploy(name, containers))
             lab.api.delete_container_service(**delete)
         note("DELETING", "deploy", lambda: lab.deploy(name, containers))
-    return Answer([*seen, "no switch: the texts stand in local/lightsail/model.py"])
+    advice = {"busy_error_text": "wait" if "wait for it to complete" in busy else "minutes"}
+    return Answer([*seen, "the other texts stand in local/lightsail/model.py"], advice)
 
 
 def log(lab: Lab) -> Answer:

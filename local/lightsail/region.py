@@ -6,6 +6,7 @@ from datetime import datetime
 
 from local.lightsail.logs import LogStore
 from local.lightsail.model import Service
+from local.lightsail.network import Network
 from local.lightsail.service_runner import Host, ServiceRunner
 from local.lightsail.switches import Switches
 
@@ -30,6 +31,11 @@ class Region:
     def logs(self) -> LogStore:
         """The container logs."""
         return self._host.logs
+
+    @property
+    def network(self) -> Network:
+        """What this machine has for nodes."""
+        return self._host.network
 
     def switches_of(self, service: str) -> Switches:
         """Return the switches as they hold for one service now."""

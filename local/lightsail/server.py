@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from local.lightsail.errors import ApiError, invalid_input, service_failure, throttled
+from local.lightsail.errors import ApiError, service_failure, throttled
 from local.lightsail.operations import Operations
 from local.lightsail.region import Region
 from local.lightsail.switches import Switches, UnknownSwitchError, as_dict
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_BODY = 4 * 1024 * 1024
+
+
+class _BadControlError(Exception):
+    """A request to the emulator's own controls that means nothing."""
 
 
 class Server:
@@ -98,7 +102,7 @@ class Server:
             after = self._region.change_switches(
                 await _json_object(request), request.match_info.get("service")
             )
-        except (UnknownSwitchError, ApiError) as problem:
+        except (UnknownSwitchError, _BadControlError) as problem:
             return web.json_response({"message": str(problem)}, status=400)
         return web.json_response(as_dict(after))
 
@@ -106,8 +110,10 @@ class Server:
         runner = self._region.services.get(request.match_info["service"])
         try:
             wanted = await _json_object(request)
-            index, abrupt = int(wanted.get("node", 0)), bool(wanted.get("abrupt", False))
-        except (ValueError, TypeError, ApiError) as problem:
+            index, abrupt = wanted.get("node", 0), bool(wanted.get("abrupt", False))
+            if not isinstance(index, int):
+                raise _BadControlError("node: must be a number")
+        except _BadControlError as problem:
             return web.json_response({"message": str(problem)}, status=400)
         if runner is None or not runner.replace_node(index, abrupt=abrupt):
             return web.json_response({"message": "no such service, or it runs nothing"}, status=404)
@@ -115,11 +121,11 @@ class Server:
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
-    text = await request.text()
+    body = await request.read()
     try:
-        given = json.loads(text) if text.strip() else {}
-    except ValueError:
+        given = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
-        raise invalid_input("the body must be a JSON object")
+        raise _BadControlError("the body must be a JSON object")
     return given

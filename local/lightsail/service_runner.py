@@ -21,6 +21,7 @@ from local.lightsail.model import (
     StateDetail,
     Update,
 )
+from local.lightsail.network import Network
 from local.lightsail.node_run import Surroundings
 from local.lightsail.public_url import PublicUrl
 from local.lightsail.switches import Switches
@@ -35,7 +36,7 @@ class Host:
     clock: Callable[[], datetime]
     images: ImageStore
     logs: LogStore
-    outside: Mapping[int, int]
+    network: Network
     base_paths: tuple[Path, ...]
     workspace: Path
     saved: Callable[[], None]
@@ -102,6 +103,7 @@ class ServiceRunner:
     ) -> Service:
         """Accept a deployment and begin with it; returns the service as the answer shows it."""
         now = self._host.clock()
+        self._refuse_if_busy()
         before = self.service
         after = before.deploying(containers, endpoint, now)
         switches = self.switches()
@@ -115,7 +117,7 @@ class ServiceRunner:
 
     def update(self, wanted: Update) -> Service:
         """Accept a change of the service itself."""
-        self.service.refuse_if_busy()
+        self._refuse_if_busy()
         before = self.service
         self._set(
             before.updated(wanted).begun(ServiceState.UPDATING, StateDetail.PROVISIONING_SERVICE)
@@ -125,9 +127,12 @@ class ServiceRunner:
 
     def delete(self) -> None:
         """Accept the deletion."""
-        self.service.refuse_if_busy()
+        self._refuse_if_busy()
         self._set(self.service.begun(ServiceState.DELETING))
         self._work(self._delete())
+
+    def _refuse_if_busy(self) -> None:
+        self.service.refuse_if_busy(self.switches().busy_error_text)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
@@ -168,6 +173,7 @@ class ServiceRunner:
         announce("Creating your deployment")
         self._show(StateDetail.CREATING_DEPLOYMENT)
         fleet = self._new_fleet(deployment, activating=True)
+        await self._make_room()
         problem = await self._bring_up(fleet, announce)
         if problem is None:
             announce("Finalizing your deployment")
@@ -176,8 +182,22 @@ class ServiceRunner:
             return
         announce(problem)
         await self._pause(self.switches().time_to_fail)
+        await self._bring_back(fleet)
         self._set(self.service.failed(version))
         await fleet.stop(drain_limit=0)
+
+    async def _make_room(self) -> None:
+        """End the nodes that serve, where those to come cannot run beside them."""
+        if self._fleet is not None and self._host.network.why_one_node is not None:
+            switches = self.switches()
+            await self._fleet.stop(drain_limit=switches.seconds(switches.drain_limit))
+
+    async def _bring_back(self, failed: Fleet) -> None:
+        """Launch again what had to make room for a fleet that failed."""
+        current = self.service.current_deployment
+        if current is not None and self._host.network.why_one_node is not None:
+            await failed.stop(drain_limit=0)
+            await self._serve_again(current)
 
     async def _bring_up(self, fleet: Fleet, announce: Callable[[str], None]) -> str | None:
         """Start a fleet and wait until it may serve; returns the line that says why it may not."""
@@ -206,6 +226,7 @@ class ServiceRunner:
         current = after.current_deployment
         if after.is_disabled:
             self.public_url.disable()
+            await self._make_room()  # for what may be enabled next
             self._retire(self._fleet)
             self._fleet = None
         elif current is not None and before.is_disabled:
@@ -240,11 +261,13 @@ class ServiceRunner:
             await self._roll_out(again.deployments[-1])
             return
         fleet = self._new_fleet(current, activating=True)
+        await self._make_room()
         problem = await self._bring_up(fleet, self._announcer(current))
         if problem is None:
             self._switch_to(fleet)
         else:
             _LOG.warning("%s: the change failed: %s", self.service.name, problem)
+            await self._bring_back(fleet)
             await fleet.stop(drain_limit=0)
 
     async def _delete(self) -> None:
@@ -261,7 +284,7 @@ class ServiceRunner:
         name = self.service.name
         surroundings = Surroundings(
             images=self._host.images,
-            outside=self._host.outside,
+            network=self._host.network,
             base_paths=self._host.base_paths,
             workspace=self._workspace,
             say=lambda container, line: self._host.logs.append(name, container, line),

@@ -48,12 +48,20 @@ class Store:
     async def attach(self, region: Region, logs: LogStore) -> None:
         """Restore what was kept and keep what comes from now on."""
         kept = self._read()
+        services = [
+            (read_service(entry["service"]), int(entry["port"]))
+            for entry in kept.get("services", [])
+        ]
+        for service, _ in services:
+            if service.scale > 1 and (why := region.network.why_one_node) is not None:
+                raise StateError(
+                    f'service "{service.name}" of {self._file} has scale {service.scale}: {why}'
+                )
         region.own_switches = kept.get("switches", {})
         self._restore_logs(logs, region.clock())
         logs.on_event = self._append
         logs.on_forget = self._forget
-        for entry in kept.get("services", []):
-            service, port = read_service(entry["service"]), int(entry["port"])
+        for service, port in services:
             runner = await region.add(service, port)
             runner.resume()
         self._region = region

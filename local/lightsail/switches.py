@@ -64,6 +64,11 @@ class Switches:
     digest_images: Literal["accept", "refuse"] = _switch(
         "accept", "a private image named by its digest (repository@sha256:...)"
     )
+    busy_error_text: Literal["minutes", "wait"] = _switch(
+        "minutes",
+        "what a refusal advises while a service is PENDING, UPDATING or DELETING: to try again in "
+        "a few minutes, or to wait for it to complete",
+    )
     unknown_members: Literal["ignore", "refuse"] = _switch(
         "ignore", "members of a request that the API does not have"
     )
@@ -176,5 +181,5 @@ def _converted(name: str, value: object, kind: type | types.GenericAlias) -> obj
         raise UnknownSwitchError(f"{name}: must be a number, not {value!r}")
     try:
         return int(value) if kind is int else float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UnknownSwitchError(f"{name}: must be a number, not {value!r}") from None

@@ -60,7 +60,9 @@ class Meter:
         for process in table:
             children[process.parent].append(process)
         for name, roots in nodes.items():
-            if name in self._region.services:
+            runner = self._region.services.get(name)
+            # While the table was read, a new deployment may have begun: this is not its share.
+            if runner is not None and runner.processes() == roots:
                 inside = [containers_of(root, children) for root in roots]
                 self._record(name, inside, elapsed, clock)
         self._cpu_before = {each.identity: each.cpu_seconds for each in table}

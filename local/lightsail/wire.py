@@ -136,7 +136,7 @@ def _converted_scalar(value: Any, shape: Shape, path: str) -> Any:  # noqa: ANN4
         _expect(value, bool, path, "a boolean")
         return value
     if isinstance(value, bool):
-        raise serialization(f"{path}: expected a {kind}.")
+        raise serialization(f"{path}: expected a number.")
     if kind in ("integer", "long"):
         _expect(value, int, path, "an integer")
         return value

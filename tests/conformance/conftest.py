@@ -8,23 +8,26 @@ import pytest
 from tests.conformance.settings import settings
 from tests.conformance.targets import Target, aws, emulated
 from tests.lightsail.emulator import Emulator, Service
-from tests.lightsail.images import push_images
+from tests.lightsail.fixtures import registry
 from tests.lightsail.registry import Registry
+
+__all__ = ["registry"]
 
 ON_AWS = os.environ.get("LIGHTGATE_AWS") == "1"
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    with Registry() as registry:
-        push_images(registry)
-        with Emulator("--registry", registry.url) as running:
-            yield running
+def emulator(registry: Registry) -> Iterator[Emulator]:
+    with Emulator("--registry", registry.url) as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=[pytest.param({}, id="aws")] if ON_AWS else settings())
 def lightsail(request: pytest.FixtureRequest) -> Iterator[Target]:
     if ON_AWS:
+        said = request.config.pluginmanager.get_plugin("terminalreporter")
+        if said is not None:
+            said.write_line("This run creates container services on AWS: it COSTS MONEY.")
         target = aws()
         try:
             yield target

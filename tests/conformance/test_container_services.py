@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conformance.targets import Target
-from tests.lightsail.emulator import Service
+from tests.lightsail.emulator import DEFAULT_CHECK, Service
 
 CRASH = "raise SystemExit(1)"
 STAY = "import time; time.sleep(9999)"
@@ -73,14 +73,7 @@ def test_a_create_answers_with_the_version_and_echoes_the_defaults(
     assert upcoming["containers"]["web"] == container
     assert upcoming["containers"]["side"]["environment"] == {}
     assert upcoming["containers"]["side"]["ports"] == {}
-    assert upcoming["publicEndpoint"]["healthCheck"] == {
-        "healthyThreshold": 2,
-        "unhealthyThreshold": 2,
-        "timeoutSeconds": 2,
-        "intervalSeconds": 5,
-        "path": "/",
-        "successCodes": "200-499",
-    }
+    assert upcoming["publicEndpoint"]["healthCheck"] == DEFAULT_CHECK
     service.ended(before + 1)
 
 

@@ -1,29 +1,17 @@
-"""One registry with the images of the tests, and one emulator that most tests share."""
+"""One emulator that most tests share."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.lightsail.emulator import Emulator
-from tests.lightsail.images import push_images
+from tests.lightsail.fixtures import emulator, registry
 from tests.lightsail.registry import Registry
 
-
-@pytest.fixture(scope="session")
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        push_images(running)
-        yield running
+__all__ = ["emulator", "registry"]
 
 
 @pytest.fixture(scope="session")
 def shared_emulator(registry: Registry) -> Iterator[Emulator]:
     with Emulator("--registry", registry.url) as running:
         yield running
-
-
-@pytest.fixture
-def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
-    """The shared emulator; the services of the test are deleted, so that none costs the next."""
-    yield shared_emulator
-    shared_emulator.delete_services()

@@ -28,8 +28,20 @@ QUICK = {
     "drain_limit": "1000",
     "stop_grace": "20",
     "settle_time": "30",
+    "activation_limit": "6000",
 }
-"""Lightsail in a hurry: a health check every 50 ms, and no pause that only costs time."""
+"""Lightsail in a hurry: a health check every 50 ms, and no pause that only costs time. But a
+deployment may take its time, as on a busy machine it does."""
+
+DEFAULT_CHECK = {
+    "healthyThreshold": 2,
+    "unhealthyThreshold": 2,
+    "timeoutSeconds": 2,
+    "intervalSeconds": 5,
+    "path": "/",
+    "successCodes": "200-499",
+}
+"""The health check of a public endpoint that names none, as Lightsail fills it in."""
 
 
 def wait_for[T](

@@ -14,7 +14,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self, text, status=200):
-        body = text.encode()
+        body = text if isinstance(text, bytes) else text.encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -41,8 +41,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(os.environ.get("TAG", "?"))
 
     def do_POST(self):
-        size = int(self.headers["Content-Length"])
-        self.answer(f"{len(self.rfile.read(size))} bytes")
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(body if self.path == "/echo" else f"{len(body)} bytes")
 
     def log_message(self, *args):
         pass

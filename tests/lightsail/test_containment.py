@@ -147,26 +147,6 @@ def test_a_port_in_use_is_one_clear_line(emulator: Emulator) -> None:
     assert ended.stderr == f"lightsail: cannot listen on 127.0.0.1:{port}: it is in use\n"
 
 
-def test_a_system_without_namespaces_is_one_clear_line() -> None:
-    # In a user namespace of its own, the limit of network namespaces is the test's to set.
-    hardened = """
-import os, runpy, sys
-from pathlib import Path
-user = os.geteuid()
-os.unshare(os.CLONE_NEWUSER)
-Path("/proc/self/setgroups").write_text("deny")
-Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-Path("/proc/sys/user/max_net_namespaces").write_text("0")
-sys.argv = ["lightsail"]
-runpy.run_module("local.lightsail", run_name="__main__")
-"""
-    command = [sys.executable, "-c", hardened]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("lightsail: nodes need a network and a process namespace")
-    assert len(ended.stderr.splitlines()) == 1
-
-
 def test_the_server_ends_with_its_parent() -> None:
     command = """
 import subprocess, sys, os

@@ -6,7 +6,7 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lightsail.emulator import Emulator, wait_for
+from tests.lightsail.emulator import DEFAULT_CHECK, Emulator, wait_for
 from tests.lightsail.images import script, web
 from tests.lightsail.registry import Registry
 
@@ -26,14 +26,7 @@ def test_a_good_deployment_becomes_active_and_serves(emulator: Emulator) -> None
     assert seen["state"] == "RUNNING"
     assert "nextDeployment" not in seen
     assert "stateDetail" not in seen
-    assert seen["currentDeployment"]["publicEndpoint"]["healthCheck"] == {
-        "healthyThreshold": 2,
-        "unhealthyThreshold": 2,
-        "timeoutSeconds": 2,
-        "intervalSeconds": 5,
-        "path": "/",
-        "successCodes": "200-499",
-    }
+    assert seen["currentDeployment"]["publicEndpoint"]["healthCheck"] == DEFAULT_CHECK
     assert service.get() == (200, "first")
     assert service.log("web") == [
         "[deployment:1] Creating your deployment",

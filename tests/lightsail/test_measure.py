@@ -1,14 +1,14 @@
 """The measuring script finds out, at the emulator, how the emulator was set."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
+from local.lightsail.measure import main
 from tests.lightsail.emulator import ROOT
 
-QUICK = ("digest",)
+QUICK = ("digest", "--digest-images=refuse", "--digest-images refuse")
 CASES = [
     ("exit-zero", "--exit-zero=tolerate", "--exit-zero tolerate"),
     ("exit-zero", "--exit-zero=fail", "--exit-zero fail"),
@@ -19,11 +19,12 @@ CASES = [
     ("exit-after-active", "--relaunch-limit=2", "it was started 2 times"),
     ("time-to-fail", "--relaunch-limit=2", "--relaunch-limit 2"),
     ("time-to-fail", "--unhealthy-node=relaunch", "--unhealthy-node relaunch"),
-    ("digest", "--digest-images=refuse", "--digest-images refuse"),
+    QUICK,
     ("digest", "--digest-images=accept", "--digest-images accept"),
     ("entrypoint", "--command-mode=entrypoint", "--command-mode entrypoint"),
     ("entrypoint", "--command-mode=cmd", "--command-mode cmd"),
     ("refusals", "--time-to-update=120", "DISABLED, deploy: InvalidInputException"),
+    ("refusals", "--busy-error-text=wait", "--busy-error-text wait"),
     ("log", "--log-page-size=7", "--log-page-size 7"),
     ("log", "--unknown-container-log=refuse", "--unknown-container-log refuse"),
     ("log", "--system-lines=first", "--system-lines first"),
@@ -35,11 +36,10 @@ CASES = [
 ]
 
 
-def measure(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def measure(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "local.lightsail.measure", *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -48,7 +48,7 @@ def measure(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
 
 @pytest.mark.parametrize(
     ("question", "setting", "answer"),
-    [pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow) for case in CASES],
+    [pytest.param(*case, marks=() if case == QUICK else pytest.mark.slow) for case in CASES],
 )
 def test_a_measurement_finds_the_setting(question: str, setting: str, answer: str) -> None:
     ended = measure(question, setting)
@@ -56,8 +56,9 @@ def test_a_measurement_finds_the_setting(question: str, setting: str, answer: st
     assert answer in ended.stdout
 
 
-def test_the_list_names_every_question() -> None:
-    listed = measure("LIST").stdout
+def test_the_list_names_every_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["LIST"]) == 0
+    listed = capsys.readouterr().out
     assert {case[0] for case in CASES} | {"database"} == {
         line.split()[0] for line in listed.splitlines()
     }
@@ -69,20 +70,31 @@ def test_a_measurement_without_what_it_needs_says_so() -> None:
     assert "no answer: needs --database" in ended.stdout
 
 
+@pytest.mark.slow
+def test_a_refusal_is_no_answer_and_no_traceback() -> None:
+    ended = measure("scale", "--no-namespaces")
+    assert ended.returncode == 1
+    assert "no answer: An error occurred (InvalidInputException)" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment"),
-    [(["--aws", "yes"], {}), (["--aws", "maybe"], {"LIGHTGATE_AWS": "1"})],
+    [(["--aws", "yes"], ""), (["--aws", "maybe"], "1")],
 )
 def test_aws_is_touched_only_after_two_clear_yeses(
-    arguments: list[str], environment: dict[str, str]
+    arguments: list[str],
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ended = measure("digest", *arguments, **{"LIGHTGATE_AWS": "", **environment})
-    assert ended.returncode == 2
-    assert "COST MONEY" in ended.stderr
-    assert ended.stdout == ""
+    monkeypatch.setenv("LIGHTGATE_AWS", environment)
+    assert main(["digest", *arguments]) == 2
+    said = capsys.readouterr()
+    assert "COST MONEY" in said.err
+    assert said.out == ""
 
 
-def test_an_unknown_question_is_one_clear_line() -> None:
-    ended = measure("nonsense")
-    assert ended.returncode == 2
-    assert ended.stderr == "measure: there is no nonsense; LIST shows what there is\n"
+def test_an_unknown_question_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nonsense"]) == 2
+    assert capsys.readouterr().err == "measure: there is no nonsense; LIST shows what there is\n"

@@ -138,22 +138,31 @@ def test_a_deployment_may_be_allowed_on_one_services_arn(
     assert call_as("deployer", allow(create, found["arn"]), operation, **request) is None
 
 
-def test_an_explicit_deny_is_named(call_as: Callable[..., dict[str, str] | None]) -> None:
+def user(engine: str, guarded: Emulator, name: str) -> Any:
+    """A client of Lightsail for a new user."""
+    iam = client("iam", engine)
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return client("lightsail", guarded.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def test_an_explicit_deny_is_named(engine: str, guarded: Emulator) -> None:
+    denied = user(engine, guarded, "denied")
     statement = {**allow("lightsail:*", "*"), "Effect": "Deny"}
-    refused = call_as("denied", statement, "get_container_service_powers")
-    assert refused is not None
-    assert refused["Message"].endswith("with an explicit deny in an identity-based policy")
+    document = policy(allow("lightsail:*", "*"), statement)
+    client("iam", engine).put_user_policy(
+        UserName="denied", PolicyName="p", PolicyDocument=document
+    )
+    with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
+        denied.get_container_service_powers()
 
 
 def test_a_user_has_what_its_policies_say(engine: str, guarded: Emulator) -> None:
-    iam = client("iam", engine)
-    iam.create_user(UserName="anna")
-    key = iam.create_access_key(UserName="anna")["AccessKey"]
-    anna = client("lightsail", guarded.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
+    anna = user(engine, guarded, "anna")
     with pytest.raises(ClientError, match=r"user/anna is not authorized to perform"):
         anna.get_container_services()
     document = policy(allow("lightsail:Get*", "*"))
-    iam.put_user_policy(UserName="anna", PolicyName="p", PolicyDocument=document)
+    client("iam", engine).put_user_policy(UserName="anna", PolicyName="p", PolicyDocument=document)
     assert anna.get_container_services()["containerServices"]
     with pytest.raises(ClientError, match="DeleteContainerService"):
         anna.delete_container_service(serviceName="guarded")

@@ -20,7 +20,7 @@ HELD_MB = 24
 
 
 @pytest.mark.parametrize(
-    ("rounds", "scale"), [(10, 1), (6, 2), pytest.param(200, 1, marks=pytest.mark.slow)]
+    ("rounds", "scale"), [(6, 2), pytest.param(200, 1, marks=pytest.mark.slow)]
 )
 def test_nothing_fails_and_nothing_is_left_over_many_deployments(
     registry: Registry, rounds: int, scale: int

@@ -5,6 +5,7 @@ import urllib.error
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
 from tests.lightsail.emulator import Emulator, wait_for
@@ -19,13 +20,18 @@ CRASH = "print('ran'); raise SystemExit(4)"
     ("switches", "source", "end", "runs"),
     [
         ({"exit_zero": "tolerate"}, ONCE, "ACTIVE", 1),
-        ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
         ({"exit_zero": "restart", "exit_scope": "container"}, ONCE, "FAILED", 3),
-        ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
         ({"exit_nonzero": "restart", "exit_scope": "node"}, CRASH, "FAILED", 3),
-        ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
         ({"exit_nonzero": "fail", "exit_zero": "tolerate"}, CRASH, "FAILED", 1),
         ({"exit_zero": "restart", "relaunch_limit": 1}, ONCE, "FAILED", 1),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
+                ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
+                ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
+            )
+        ),
     ],
 )
 def test_the_exit_of_a_container_does_what_the_switches_say(
@@ -66,6 +72,17 @@ def test_reads_may_lag_behind_a_create(emulator: Emulator) -> None:
     listed = emulator.api.get_container_service_deployments(serviceName="lagging")
     assert listed["deployments"] == []
     wait_for(lambda: service.state == "RUNNING", "reads catch up")
+
+
+def test_a_busy_service_advises_what_the_switch_says(emulator: Emulator) -> None:
+    service = emulator.service("advising", time_to_update=600)
+    emulator.api.update_container_service(serviceName="advising", power="micro")
+    for text, advice in (("minutes", "in a few minutes"), ("wait", "wait for it to complete")):
+        emulator.control("PUT", "services/advising/switches", {"busy_error_text": text})
+        with pytest.raises(ClientError, match=advice):
+            service.deploy({"web": web()})
+        with pytest.raises(ClientError, match=advice):
+            emulator.api.delete_container_service(serviceName="advising")
 
 
 def test_what_is_shown_around_a_deployment_is_a_switch(emulator: Emulator) -> None:

@@ -2,14 +2,16 @@
 
 import http.client
 import json
+import urllib.error
+import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lightsail.emulator import Emulator
-from tests.lightsail.images import web
+from tests.lightsail.emulator import Emulator, wait_for
+from tests.lightsail.images import script, web
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/lightsail/aws4_request, "
@@ -22,9 +24,10 @@ def call(
     body: bytes | str,
     operation: str = "GetContainerServices",
     authorization: str | None = SIGNED,
+    **more: str,
 ) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(urlsplit(emulator.endpoint).netloc, timeout=10)
-    headers = {"X-Amz-Target": f"Lightsail_20161128.{operation}"}
+    headers = {"X-Amz-Target": f"Lightsail_20161128.{operation}", **more}
     if authorization is not None:
         headers["Authorization"] = authorization
     connection.request("POST", "/", body, headers)
@@ -72,6 +75,59 @@ def test_a_bad_service_is_refused(emulator: Emulator, body: dict[str, Any]) -> N
     status, answer = call(emulator, json.dumps(body), "CreateContainerService")
     assert status == 400
     assert answer["__type"] in ("InvalidInputException", "SerializationException")
+
+
+def test_a_packed_body_is_not_what_clients_send(emulator: Emulator) -> None:
+    status, answer = call(emulator, "{}", **{"Content-Encoding": "gzip"})
+    assert (status, answer["containerServices"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["%a*a*a*a*a*a*a*a*b%", '{ $.text = "' + "*a" * 12 + '*b" }'], ids=["words", "json"]
+)
+def test_a_filter_pattern_that_takes_for_ever_is_refused_and_keeps_nobody_waiting(
+    emulator: Emulator, pattern: str
+) -> None:
+    service = emulator.service(f"patient-{len(pattern)}")
+    line = json.dumps({"text": "a" * 4000})
+    service.deploy({"work": script(f"print({line!r}, flush=True); import time; time.sleep(600)")})
+    wait_for(lambda: line in service.log("work"), "the line is there")
+    with pytest.raises(ClientError, match="takes too long"):
+        service.log("work", filterPattern=pattern)
+    assert line in service.log("work", filterPattern="aaa")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b"\xff", b"[]", b'{"speed": 0}', b'{"speed": "nan"}', b'{"nothing": 1}'),
+        *(b'{"relaunch_limit": 1e400}', b'{"speed": null}', b"[" * 100_000),
+    ],
+)
+def test_a_bad_body_of_the_control_endpoint_is_refused_in_one_line(
+    emulator: Emulator, body: bytes
+) -> None:
+    before = emulator.control("GET", "switches")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        put(emulator, "switches", body)
+    with refused.value as answer:
+        assert answer.code == 400
+        assert len(json.load(answer)["message"].splitlines()) == 1
+    assert emulator.control("GET", "switches") == before
+
+
+@pytest.mark.parametrize("node", ["x", None, [], 1e400])
+def test_a_bad_node_number_is_refused(emulator: Emulator, node: object) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        emulator.control("POST", "services/noded/replace-node", {"node": node})
+    with refused.value as answer:
+        assert answer.code == 400
+        assert json.load(answer)["message"] == "node: must be a number"
+
+
+def put(emulator: Emulator, path: str, body: bytes) -> None:
+    address = f"{emulator.endpoint}/_control/{path}"
+    urllib.request.urlopen(urllib.request.Request(address, body, method="PUT")).close()
 
 
 def test_a_huge_body_is_refused(emulator: Emulator) -> None:

@@ -79,6 +79,7 @@ def account(lightsail_stub: str, tmp_path_factory: pytest.TempPathFactory) -> It
             argv=[
                 *(sys.executable, "-m", "local.front", "--port", str(port)),
                 *("--engine", engine, "--lightsail", lightsail_stub),
+                *("--snapshot-seconds", "3600"),
             ],
             environment={"PATH": os.environ["PATH"]},
             directory=REPOSITORY_ROOT,

@@ -49,6 +49,7 @@ def test_every_service_answers_inside_the_block_and_nothing_is_left_after_it() -
     assert said[0] == "starting the database"
 
 
+@pytest.mark.slow
 def test_the_logs_stay_when_the_block_was_left_by_an_error() -> None:
     cloud = LocalCloud()
 

@@ -135,6 +135,7 @@ def test_a_stack_that_cannot_be_deployed_says_which_resource_failed_and_why(
         sam.deploy(tmp_path, template, "broken", account.url, account.logs)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("outputs")
 def test_a_build_is_used_again_until_a_source_changes(account: Account, project: Path) -> None:
     template = sam.build(project, account.logs)

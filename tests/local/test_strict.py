@@ -70,3 +70,31 @@ def test_a_parameter_that_aws_refuses_is_refused(value: str, tier: str, says: st
     assert refusal is not None
     assert refusal.code == "ValidationException"
     assert says in refusal.message
+
+
+SESSION = {"X-Amz-Signature": "ab", "X-Amz-Security-Token": "cd"}
+NO_KEY = b"<Error><Code>NoSuchKey</Code></Error>"
+
+
+def test_a_session_that_may_not_list_is_not_told_that_a_key_is_missing() -> None:
+    for method, body in (("GET", NO_KEY), ("HEAD", b"")):
+        refusal = strict.missing_object(method, SESSION, 404, body)
+        assert refusal is not None
+        assert refusal.status == 403
+        assert b"<Code>AccessDenied</Code>" in refusal.body()
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "status", "body"),
+    [
+        ("GET", {"X-Amz-Signature": "ab"}, 404, NO_KEY),
+        ("GET", {}, 404, NO_KEY),
+        ("GET", SESSION, 404, b"<Error><Code>NoSuchBucket</Code></Error>"),
+        ("GET", SESSION, 200, NO_KEY),
+        ("PUT", SESSION, 404, NO_KEY),
+    ],
+)
+def test_other_answers_of_the_engine_stand(
+    method: str, query: dict[str, str], status: int, body: bytes
+) -> None:
+    assert strict.missing_object(method, query, status, body) is None

@@ -1,0 +1,42 @@
+"""Which tests share a worker when they run side by side.
+
+The scheduler is our own: ``--dist loadgroup`` of pytest-xdist 3.8 passes groups on in the names of
+tests, which pytest 9.2 does not let it change, so every test was a group of its own and every
+worker started everything.
+"""
+
+from pathlib import PurePosixPath
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+_TOGETHER = ("e2e", "crops", "workflow", "local")
+"""Folders whose tests share something costly, or are judged together. They take the longest, so
+they are handed out first: nothing long begins when the other workers are about to end."""
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Hands out file by file, and folder by folder where the folder belongs together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.partition("::")[0])
+        folder = _folder(nodeid)
+        return folder if folder in _TOGETHER else str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Schedule by our groups whatever ``--dist`` says, in the order of the collection."""
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first; what is in one folder keeps its order."""
+    rank = {folder: number for number, folder in enumerate(_TOGETHER)}
+    items.sort(key=lambda item: rank.get(_folder(item.nodeid), len(rank)))
+
+
+def _folder(nodeid: str) -> str:
+    """Return the folder below ``tests`` of a test's id."""
+    return PurePosixPath(nodeid).parts[1]
