@@ -50,16 +50,19 @@ class LocalCloud:
         *,
         wait_scale: float = 1 / 60,
         speed: float = 60,
+        snapshot_seconds: float = 60,
         port: int = 0,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
         `wait_scale` is the factor on the state machine's waits, `speed` how many times faster
-        than Lightsail the emulator goes, `port` the endpoint's port (0: a free one).
+        than AWS the emulator goes, `snapshot_seconds` what a snapshot of RDS takes in AWS's
+        seconds, `port` the endpoint's port (0: a free one).
         """
         self._wait_scale = wait_scale
         self._speed = speed
+        self._snapshot_seconds = snapshot_seconds
         self._port = port
         self._on_progress = on_progress
         self._running = contextlib.ExitStack()
@@ -137,7 +140,7 @@ class LocalCloud:
         )
         self._on_progress("starting Lightsail")
         self._lightsail_endpoint = self._start_service(
-            stack, self._lightsail(lightsail, engine_url)
+            stack, self._lightsail(lightsail, engine_url, reaches=[self.database.port, front])
         )
         self._on_progress("opening the front")
         self._start_service(stack, self._front(front, engine_url, self._lightsail_endpoint))
@@ -148,7 +151,7 @@ class LocalCloud:
         endpoint: str = json.loads(process.first_line(_START))["endpoint"]
         return endpoint
 
-    def _lightsail(self, port: int, engine: str) -> Program:
+    def _lightsail(self, port: int, engine: str, reaches: list[int]) -> Program:
         state = self.directory / "lightsail"
         state.mkdir()
         return self._service(
@@ -157,7 +160,7 @@ class LocalCloud:
             state=state,
             registry=self.endpoint,
             base_path=Path(sys.executable).parent,
-            outside=self.database.port,
+            outside=reaches,
             iam=engine,
             speed=self._speed,
             # In Lightsail's seconds: patience enough for a container that starts on a busy
@@ -166,12 +169,19 @@ class LocalCloud:
         )
 
     def _front(self, port: int, engine: str, lightsail: str) -> Program:
-        return self._service("front", port=port, engine=engine, lightsail=lightsail)
+        return self._service(
+            "front",
+            port=port,
+            engine=engine,
+            lightsail=lightsail,
+            snapshot_seconds=self._snapshot_seconds / self._speed,
+        )
 
     def _service(self, module: str, **options: object) -> Program:
         words = [
             word
-            for name, value in options.items()
+            for name, values in options.items()
+            for value in (values if isinstance(values, list) else [values])
             for word in (f"--{name.replace('_', '-')}", str(value))
         ]
         return Program(

@@ -79,16 +79,20 @@ class Deliverer:
         A target that cannot be reached gets its event in its dead-letter queue if it names one.
         No failure is raised: whoever pushed knows nothing of rules.
         """
-        event = push.event(identity=uuid.uuid4(), at=datetime.now(UTC))
+        delivered = self.send(push.event(identity=uuid.uuid4(), at=datetime.now(UTC)))
+        logger.info(
+            "push %s:%s %s delivered to %d", push.repository, push.tag, push.digest, delivered
+        )
+        return delivered
+
+    def send(self, event: Event) -> int:
+        """The same for an event as it is: one of another time, or one that was sent before."""
         delivered = 0
         try:
             for target in self._matching_targets(event):
                 delivered += self._deliver_to(target, event)
         except (BotoCoreError, ClientError):
-            logger.exception("push to %s: the rules could not be read", push.repository)
-        logger.info(
-            "push %s:%s %s delivered to %d", push.repository, push.tag, push.digest, delivered
-        )
+            logger.exception("the rules could not be read")
         return delivered
 
     def _matching_targets(self, event: Event) -> Iterator[dict[str, Any]]:

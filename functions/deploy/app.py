@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate import permits
 from lightgate.aws.lightsail import Busy
 from lightgate.compiler import Request, Source, compile_deployment
 from lightgate.deployment import Deployment, Service
@@ -16,6 +17,7 @@ from lightgate.release import Release, pin_tag
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec
+from lightgate.turn import Holding, begin_creating, end_creating
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -23,28 +25,39 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 
 def deploy(event: Json, runtime: Runtime) -> Json:
-    """CREATED with the version, BUSY while the service takes none, or REFUSED.
+    """CREATED with the version, BUSY while the service takes none, or why there is none.
 
     Safe to repeat: a deployment that carries this release's marker is ours, whether or
     not the answer to its creation ever arrived. It is looked for before anything else,
-    so that nothing that has changed since can disown it.
+    so that nothing that has changed since can disown it. Before anything is touched, the
+    release must hold its turn; at the moment of creation, it stops giving way.
     """
     release = Release.from_json(event["release"])
+    holding = Holding(**event["turn"])
     try:
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours)
+            return _created(service, ours, event)
+        if (ending := runtime.objection(release.app, event["turn"])) is not None:
+            return ending
         service.refuse_if_disabled()
         spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
-        created = runtime.lightsail.create_deployment(_request(spec, release, runtime))
+        request = _request(spec, release, runtime)
+        start = runtime.turns.change(release.app, lambda turn: begin_creating(turn, holding))
+        if start.objection is not None:
+            return start.objection.to_json()
+        created = runtime.lightsail.create_deployment(request)
         if not isinstance(created, Busy):
-            return _created(service, created)
+            return _created(service, created, event)
         # Our own deployment may be what the service is busy with.
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours)
+            return _created(service, ours, event)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
+    # An earlier call whose answer was lost may have created what reads do not show yet.
+    if not start.again:
+        runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))
     return _busy(created, spec, release.started_at, runtime.now())
 
 
@@ -60,11 +73,16 @@ def _request(spec: AppSpec, release: Release, runtime: Runtime) -> Request:
     reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release.digest))
     source = Source(reference=reference, config=config)
     return compile_deployment(
-        spec, source, release.id, secrets, allow_destructive=release.allow_destructive
+        spec,
+        source,
+        release.id,
+        secrets,
+        mailboxes=permits.open_mailboxes(release, runtime),
+        allow_destructive=release.allow_destructive,
     )
 
 
-def _created(service: Service, deployment: Deployment) -> Json:
+def _created(service: Service, deployment: Deployment, event: Json) -> Json:
     """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
     if previous is not None and previous.version == deployment.version:
@@ -75,6 +93,8 @@ def _created(service: Service, deployment: Deployment) -> Json:
         "previousVersion": previous.version if previous is not None else None,
         "createdAt": deployment.created_at.isoformat(),
         "endedAt": None,
+        "pollSeconds": event["pollSeconds"],
+        **permits.NOTHING_ASKED,
     }
 
 

@@ -17,6 +17,8 @@ def prune_snapshots(event: Json, runtime: Runtime) -> Json:
     database = parse_spec(runtime.apps.read(release.app, release.spec_version).text).database
     if database is None or database.keep_snapshots is None:
         return {"deleted": []}
-    deleted = runtime.snapshots.prune(release.app, database.instance, database.keep_snapshots)
+    deleted = runtime.restore_points(database.kind).prune(
+        release.app, database.name, database.keep_snapshots
+    )
     runtime.logger.info("old snapshots are deleted", snapshots=deleted)
     return {"deleted": deleted}

@@ -2,10 +2,12 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.backup import Backup, BackupMode, BackupOrder, History
+from lightgate.decision import when_to_deploy
 from lightgate.errors import RefusedError
 from lightgate.release import Release
+from lightgate.restore_point import progress
 from lightgate.runtime import Json, Runtime, run
-from lightgate.snapshot import progress
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -13,15 +15,25 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 
 def take_snapshot(event: Json, runtime: Runtime) -> Json:
-    """How the snapshot stands; running this again goes on with the same snapshot."""
-    release, database = Release.from_json(event["release"]), event["database"]
+    """How the restore point stands, or why the release must not go on.
+
+    Running this again goes on with the same snapshot.
+    """
+    release, order = Release.from_json(event["release"]), BackupOrder.from_json(event["database"])
+    if (ending := runtime.objection(release.app, event["turn"])) is not None:
+        return ending
+    points = runtime.restore_points(order.kind)
     try:
-        state = runtime.snapshots.take(
-            database["snapshot"],
-            instance=database["instance"],
-            app=release.app,
-            release=release.id,
-        )
+        if order.mode is BackupMode.POINT_IN_TIME:
+            state = points.latest_restorable(order.database)
+        else:
+            state = points.take(
+                order.snapshot, database=order.database, app=release.app, release=release.id
+            )
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    return progress(state, database, release.started_at, runtime.now())
+    now = runtime.now()
+    backup = Backup(mode=order.mode, state=state, begun_at=now, time_limit=order.time_limit)
+    history = History.from_json(event["history"]) if release.asking_gates else History()
+    start = when_to_deploy(backup, history, now)
+    return progress(state, order, start, started_at=release.started_at, begun_at=now, now=now)

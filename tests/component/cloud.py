@@ -4,7 +4,7 @@ import base64
 import json
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -117,6 +117,8 @@ class _Border:
         )
         # The first answer counts, and the more specific hook comes before moto's.
         self.session.register("before-send.lightsail", self._lightsail)
+        # One for all tests: each one more would add boto3's own hooks again.
+        self.default = boto3.Session(botocore_session=self.session)
 
     def _lightsail(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         return self.cloud.lightsail.answer(request)
@@ -144,10 +146,12 @@ def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     clock.replace_sleep(patch, "botocore.endpoint")
     patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: _signing_key())
     patch.setattr("lightgate.runtime.make_client", _make_client)
+    # It works by a signal, and these requests come from any thread.
+    patch.setattr("local.lightsail.operations.time_limit", lambda _: nullcontext())
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws(config=_CONFIG):
         border = _border()
         border.cloud = Cloud(clock)
-        boto3.setup_default_session(botocore_session=border.session)
+        patch.setattr("boto3.DEFAULT_SESSION", border.default)
         yield border.cloud

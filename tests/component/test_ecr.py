@@ -176,3 +176,27 @@ def test_an_expired_download_address_passes_and_is_tried_again(
     with pytest.raises(urllib.error.HTTPError, match="403") as caught:
         registry.config(REPOSITORY, manifest)
     caught.value.close()
+
+
+def test_a_tag_leads_to_the_image_it_points_to_now(cloud: Cloud, registry: Registry) -> None:
+    images.push(cloud, REPOSITORY, "latest", name="v1")
+    newer = images.push(cloud, REPOSITORY, "latest", name="v2")
+
+    assert registry.digest_of_tag(REPOSITORY, "latest") == newer
+    assert registry.digest_of_tag(REPOSITORY, "gone") is None
+
+
+def test_every_tagged_image_is_listed_with_its_tags(cloud: Cloud, registry: Registry) -> None:
+    first = images.push(cloud, REPOSITORY, "v1", name="v1")
+    images.push(cloud, REPOSITORY, "latest", name="v1")
+    second = images.push(cloud, REPOSITORY, "v2", name="v2")
+    images.push(cloud, REPOSITORY, None, name="untagged")
+
+    listed = {image.digest: image.tags for image in registry.tagged_images(REPOSITORY)}
+
+    assert listed == {first: ("v1", "latest"), second: ("v2",)}
+
+
+def test_the_images_of_an_unknown_repository_are_refused(registry: Registry) -> None:
+    with pytest.raises(RefusedError, match="there is no ECR repository elsewhere"):
+        list(registry.tagged_images("elsewhere"))

@@ -1,11 +1,14 @@
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from lightgate.aws.executions import Executions
-from tests.component.cloud import ACCOUNT, Cloud
+from tests.component.cloud import ACCOUNT, REGION, Cloud
 
 REQUEST = {"app": "crops", "digest": "sha256:0"}
 PASSING: dict[str, Any] = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
@@ -56,3 +59,58 @@ def test_any_other_error_passes(cloud: Cloud, executions: Executions) -> None:
 
     with pytest.raises(ClientError, match="ExecutionLimitExceeded"):
         executions.start("crops-1", REQUEST)
+
+
+def stopped(machine: str, name: str) -> str:
+    """The ARN of an execution that has ended."""
+    arn = machine.replace(":stateMachine:", ":execution:") + f":{name}"
+    execution = next(
+        each
+        for each in stepfunctions_parser_backends[ACCOUNT][REGION]
+        .describe_state_machine(machine)
+        .executions
+        if each.execution_arn == arn
+    )
+    execution.exec_status = ExecutionStatus.ABORTED
+    return arn
+
+
+def test_an_execution_that_has_ended_says_how_and_what_it_was_for(
+    machine: str, executions: Executions
+) -> None:
+    executions.start("crops-1", REQUEST)
+
+    ended = executions.ended(stopped(machine, "crops-1"))
+
+    assert ended is not None
+    assert (ended.status, ended.arn) == ("ABORTED", executions.arn("crops-1"))
+    assert ended.started_at is not None
+    assert json.loads(ended.input or "") == REQUEST
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_an_execution_that_may_still_act_has_not_ended(
+    machine: str, executions: Executions, status: str
+) -> None:
+    executions.start("crops-1", REQUEST)
+    arn = stopped(machine, "crops-1")
+    [execution] = (
+        stepfunctions_parser_backends[ACCOUNT][REGION].describe_state_machine(machine).executions
+    )
+    execution.exec_status = SimpleNamespace(value=status)
+
+    assert executions.ended(arn) is None
+
+
+def test_an_execution_that_nobody_knows_any_more_is_gone(executions: Executions) -> None:
+    ended = executions.ended(executions.arn("of-last-year"))
+
+    assert ended is not None
+    assert (ended.status, ended.started_at, ended.input) == ("GONE", None, None)
+
+
+def test_that_it_cannot_be_found_out_is_no_end(cloud: Cloud, executions: Executions) -> None:
+    cloud.faults.refuse("stepfunctions.DescribeExecution", "ThrottlingException")
+
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        executions.ended(executions.arn("crops-1"))

@@ -1,70 +1,110 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.aws.table import ReleaseRecords
+from lightgate.aws.records import Records
+from tests.component import table
 from tests.component.cloud import Cloud
 
 FIRST, SECOND = {"status": "SUCCEEDED"}, {"status": "FAILED"}
+WRITE = "dynamodb.TransactWriteItems"
+ARN = "arn:aws:states:us-east-1:123456789012:execution:release:one"
+STARTED = datetime(2026, 11, 16, 1, 54, 34, 999000, tzinfo=UTC)
+ID = "20261116t015434z-7f5b2640-a1b2"
 
 
 @pytest.fixture
-def records(cloud: Cloud) -> ReleaseRecords:
-    cloud.client("dynamodb").create_table(
-        TableName="releases",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "app", "AttributeType": "S"},
-            {"AttributeName": "item", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "app", "KeyType": "HASH"},
-            {"AttributeName": "item", "KeyType": "RANGE"},
-        ],
-    )
-    return ReleaseRecords(cloud.client("dynamodb"), "releases")
+def records(cloud: Cloud) -> Records:
+    return Records(table.create(cloud))
+
+
+def settle(
+    records: Records,
+    release: str,
+    outcome: dict[str, object],
+    *,
+    app: str = "crops",
+    execution: str = ARN,
+    digest: str | None = None,
+) -> dict[str, object] | None:
+    """What is on record after settling."""
+    return records.settle(app, release, outcome, execution=execution, digest=digest).outcome
 
 
 def count(cloud: Cloud) -> int:
-    items: int = cloud.client("dynamodb").scan(TableName="releases")["Count"]
+    items: int = cloud.client("dynamodb").scan(TableName=table.NAME)["Count"]
     return items
 
 
-def test_the_first_outcome_stands(cloud: Cloud, records: ReleaseRecords) -> None:
-    assert records.settle("crops", "r1", FIRST) == FIRST
+def test_the_first_outcome_stands(cloud: Cloud, records: Records) -> None:
+    assert settle(records, "r1", FIRST) == FIRST
 
-    assert records.settle("crops", "r1", SECOND) == FIRST
+    assert settle(records, "r1", SECOND) == FIRST
     assert count(cloud) == 1
 
 
-def test_each_release_of_each_app_has_an_outcome_of_its_own(
-    cloud: Cloud, records: ReleaseRecords
-) -> None:
-    records.settle("crops", "r1", FIRST)
+def test_each_release_of_each_app_has_an_outcome_of_its_own(cloud: Cloud, records: Records) -> None:
+    settle(records, "r1", FIRST)
 
-    assert records.settle("crops", "r2", SECOND) == SECOND
-    assert records.settle("weather", "r1", SECOND) == SECOND
+    assert settle(records, "r2", SECOND) == SECOND
+    assert settle(records, "r1", SECOND, app="weather") == SECOND
     assert count(cloud) == 3
 
 
-def test_an_outcome_whose_writing_was_never_answered_stands(
-    cloud: Cloud, records: ReleaseRecords
-) -> None:
-    cloud.faults.lose_answer("dynamodb.PutItem")
+def test_an_outcome_whose_writing_was_never_answered_stands(cloud: Cloud, records: Records) -> None:
+    cloud.faults.lose_answer(WRITE)
     with pytest.raises(ReadTimeoutError):
-        records.settle("crops", "r1", FIRST)
+        settle(records, "r1", FIRST)
 
-    assert records.settle("crops", "r1", SECOND) == FIRST
-
-
-def test_what_goes_in_comes_out_unchanged(records: ReleaseRecords) -> None:
-    outcome = {"message": 'größer\n"quoted" \\ \u0000', "subject": "", "number": 1.5}
-    records.settle("crops", "r1", outcome)
-
-    assert records.settle("crops", "r1", {}) == outcome
+    assert settle(records, "r1", SECOND) == FIRST
 
 
-def test_any_other_error_passes(cloud: Cloud, records: ReleaseRecords) -> None:
-    cloud.faults.refuse("dynamodb.PutItem", "ThrottlingException")
+def test_what_goes_in_comes_out_unchanged(records: Records) -> None:
+    outcome = {"status": "S", "message": 'größer\n"quoted" \\ \u0000', "subject": "", "number": 1.5}
+    settle(records, "r1", outcome)
+
+    assert settle(records, "r1", {"status": ""}) == outcome
+
+
+def test_any_other_error_passes(cloud: Cloud, records: Records) -> None:
+    cloud.faults.refuse(WRITE, "ThrottlingException")
 
     with pytest.raises(ClientError, match="ThrottlingException"):
-        records.settle("crops", "r1", FIRST)
+        settle(records, "r1", FIRST)
+
+
+def test_a_settled_release_makes_its_image_known_and_no_other(records: Records) -> None:
+    settle(records, "r1", FIRST, digest="sha256:1")
+
+    assert records.knows_image("crops", "sha256:1")
+    assert not records.knows_image("crops", "sha256:2")
+    assert not records.knows_image("weather", "sha256:1")
+
+
+def test_a_message_is_marked_as_published_and_stays_so(records: Records) -> None:
+    settle(records, "r1", FIRST)
+    before = records.find("crops", "r1")
+
+    records.mark_published("crops", "r1", STARTED)
+    records.mark_published("crops", "r1", STARTED)
+    settle(records, "r1", SECOND)
+
+    after = records.find("crops", "r1")
+    assert before is not None
+    assert after is not None
+    assert (before.published, after.published) == (False, True)
+    assert (after.status, after.outcome) == ("SUCCEEDED", FIRST)
+
+
+def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Records) -> None:
+    settle(records, ID, FIRST)
+    settle(records, "20261116t015434z-7f5b2640-c3d4", SECOND, execution=f"{ARN}-beside-it")
+
+    found = records.of_execution("crops", ARN, STARTED)
+
+    assert found is not None
+    assert (found.release, found.outcome) == (ID, FIRST)
+    assert records.of_execution("crops", f"{ARN}-of-nobody", STARTED) is None
+    assert records.of_execution("crops", ARN, STARTED + timedelta(seconds=1)) is None
+    assert records.of_execution("weather", ARN, STARTED) is None

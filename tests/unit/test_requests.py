@@ -1,6 +1,8 @@
 """What starts a release: a push, or what a person writes."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,19 @@ import pytest
 from hypothesis import given
 
 from lightgate.errors import RequestError
-from lightgate.requests import Push, ReleaseRequest, parse_push, parse_request, push_request
+from lightgate.image import PushedImage
+from lightgate.requests import (
+    Push,
+    ReleaseRequest,
+    missed_request,
+    parse_push,
+    parse_request,
+    push_request,
+)
 from tests.unit.builders import DIGEST, Json
 from tests.unit.strategies import JSON_VALUES
 
+PUSHED_AT = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
 EVENTS = Path(__file__).parents[2] / "events"
 
 
@@ -34,7 +45,10 @@ def request(**changes: Any) -> ReleaseRequest:
         "tag": None,
         "digest": None,
         "skip_snapshot": False,
+        "allow_destructive": False,
         "reason": None,
+        "pushed_tag": None,
+        "requested_at": None,
     }
     return ReleaseRequest(**(values | changes))
 
@@ -47,6 +61,10 @@ def request(**changes: Any) -> ReleaseRequest:
         (
             "by-hand-digest",
             request(digest=DIGEST, skip_snapshot=True, reason="documentation only"),
+        ),
+        (
+            "by-hand-destructive",
+            request(allow_destructive=True, reason="the column has been unused since v2"),
         ),
     ],
 )
@@ -66,7 +84,7 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             {"app": "crops", "tga": "v1"},
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
-                "skipSnapshot or reason"
+                "skipSnapshot, allowDestructive, reason, pushedTag or requestedAt"
             ],
         ),
         (
@@ -127,14 +145,47 @@ def test_a_push_becomes_the_input_of_an_execution() -> None:
 
     assert push == Push(
         event_id="13cde686-328b-6117-af20-0e5566167482",
+        at=PUSHED_AT,
         repository="crops-backend",
         tag="latest",
         digest=DIGEST,
     )
     document = push_request("crops", push)
     assert parse_request(document) == request(
-        app="crops", digest=DIGEST, reason="push of crops-backend:latest"
+        app="crops",
+        digest=DIGEST,
+        reason="push of crops-backend:latest",
+        pushed_tag="latest",
+        requested_at=PUSHED_AT,
     )
+
+
+@pytest.mark.parametrize("time", [None, ..., "", "yesterday", "2026-11-16T01:54:34", 1731722074])
+def test_a_push_that_does_not_say_when_it_was_is_none(time: Any) -> None:
+    pushed = event("ecr-push") | {"time": time}
+
+    with pytest.raises(RequestError, match=r"^time: "):
+        parse_push({key: value for key, value in pushed.items() if value is not ...})
+
+
+def test_a_request_that_is_carried_out_later_keeps_its_image_and_its_place() -> None:
+    asked = request(tag="v2", skip_snapshot=True, allow_destructive=True, reason="why")
+
+    again = parse_request(asked.again(DIGEST, PUSHED_AT))
+
+    assert again == replace(asked, tag=None, digest=DIGEST, requested_at=PUSHED_AT)
+    assert parse_request(again.again(DIGEST, PUSHED_AT)) == again
+
+
+def test_a_push_that_was_missed_becomes_the_input_that_its_event_would_have_been() -> None:
+    image = PushedImage(digest=DIGEST, tag="latest", pushed_at=PUSHED_AT)
+
+    missed = parse_request(missed_request("crops-backend", "crops-backend", image))
+
+    push = parse_push(event("ecr-push"))
+    assert push is not None
+    heard = parse_request(push_request("crops-backend", push))
+    assert missed == replace(heard, reason="push of crops-backend:latest, whose event never came")
 
 
 @pytest.mark.parametrize("name", ["ecr-push-untagged", "ecr-push-pin"])

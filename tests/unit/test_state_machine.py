@@ -11,6 +11,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate.spec_parser import parse_spec
+from lightgate.turn import LONGEST_STEP
 from tests.unit.builders import Json, reasons_of, spec_document
 
 ROOT = Path(__file__).parents[2]
@@ -124,26 +125,42 @@ def test_an_error_never_ends_as_a_success_without_settling(name: str) -> None:
 
 def test_only_a_settled_success_reaches_the_successful_end() -> None:
     before = {name for name, state in STATES.items() if "Released" in successors(state)}
-    [choice] = STATES["HasSucceeded?"]["Choices"]
+    succeeded, nothing_to_do = STATES["HasSucceeded?"]["Choices"]
 
     assert before == {"PruneSnapshots"}
     assert [n for n, s in STATES.items() if "PruneSnapshots" in successors(s)] == ["HasSucceeded?"]
-    assert choice["Variable"] == "$.settlement.status"
-    assert choice["StringEquals"] == "SUCCEEDED"
+    assert succeeded["Variable"] == "$.end.status"
+    assert succeeded["StringEquals"] == "SUCCEEDED"
+    quiet = [branch["StringEquals"] for branch in nothing_to_do["Or"]]
+    assert quiet == ["QUEUED", "DUPLICATE", "SUPERSEDED"]
     assert STATES[STATES["HasSucceeded?"]["Default"]]["Type"] == "Fail"
 
 
-def test_every_way_from_the_first_step_to_an_end_goes_through_a_publication() -> None:
-    publications = {"PublishOutcome", "PublishUnsettled"}
+def ends_without(*passed: str) -> list[str]:
+    """The ends that can be reached without going through any of these states."""
     without: set[str] = set()
     waiting = [MACHINE["StartAt"]]
     while waiting:
         name = waiting.pop()
-        if name not in without | publications:
+        if name not in without | set(passed):
             without.add(name)
             waiting += successors(STATES[name])
+    return sorted(name for name in without if STATES[name]["Type"] in ("Succeed", "Fail"))
 
-    assert [name for name in without if STATES[name]["Type"] in ("Succeed", "Fail")] == []
+
+def test_no_way_out_leaves_the_turn_but_through_a_failure_that_is_cleaned_up() -> None:
+    assert ends_without("HandOver") == ["Unpublished", "Unsettled"]
+
+
+def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> None:
+    before = {name for name, state in STATES.items() if "HandOver" in successors(state)}
+
+    assert before == {"IsAdmitted?", "IsToBePublished?", "PublishOutcome"}
+    [quiet] = [c["Or"] for c in STATES["IsAdmitted?"]["Choices"] if c["Next"] == "HandOver"]
+    assert [branch["StringEquals"] for branch in quiet] == ["QUEUED", "DUPLICATE", "SUPERSEDED"]
+    assert STATES["IsToBePublished?"]["Choices"] == [
+        {"Variable": "$.settlement.publish", "BooleanEquals": True, "Next": "PublishOutcome"}
+    ]
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -164,7 +181,7 @@ def test_every_step_has_one_name_everywhere() -> None:
     folders = {path.parent.name for path in FUNCTIONS}
 
     assert substitutions == set(steps())
-    assert functions == {*steps(), "ReceivePush"}
+    assert functions == {*steps(), "ReceivePush", "CleanUp", "Reconcile"}
     assert folders == {snake(name) for name in functions}
     for name in functions:
         assert template()[f"{name}Function"]["Properties"]["CodeUri"] == f"functions/{snake(name)}"
@@ -227,6 +244,7 @@ def test_what_a_person_wrote_is_put_aside_before_anything_reads_it() -> None:
         "request.$": "$",
         "execution.$": "$$.Execution.Id",
         "startedAt.$": "$$.Execution.StartTime",
+        "waited": False,
     }
 
 
@@ -247,3 +265,16 @@ def test_the_machine_outlasts_every_limit_that_a_spec_may_set() -> None:
 
     # The service may be busy for as long as a deployment takes, before ours begins.
     assert database + 2 * deployment < MACHINE["TimeoutSeconds"]
+
+
+def test_a_takeover_waits_until_no_function_of_the_execution_before_can_run() -> None:
+    timeouts = [template()[f"{name}Function"]["Properties"].get("Timeout", 60) for name in steps()]
+
+    assert max(timeouts) <= LONGEST_STEP.total_seconds()
+
+
+def test_the_machine_is_called_as_those_who_start_it_say() -> None:
+    machine = template()["ReleaseStateMachine"]["Properties"]["Name"]["Fn::Sub"]
+    named = template()["HandOverFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert named["LIGHTGATE_STATE_MACHINE"]["Fn::Sub"].endswith(f":stateMachine:{machine}")

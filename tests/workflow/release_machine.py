@@ -70,7 +70,7 @@ class ReleaseMachine:
             patch.setattr(f"{module}.boto_client_for", lambda service, **_: cloud.client(service))
         self.arn: str = self._client.create_state_machine(
             name="release",
-            definition=_definition(topic),
+            definition=definition(topic),
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/release",
         )["stateMachineArn"]
 
@@ -101,7 +101,7 @@ class ReleaseMachine:
         )
 
 
-def _definition(topic: str) -> str:
+def definition(topic: str) -> str:
     """The file with the ARNs that the template would fill in: functions named as their folders."""
     text = re.sub(
         r"\$\{(\w+)FunctionArn\}",

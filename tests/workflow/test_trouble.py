@@ -17,8 +17,9 @@ from tests.workflow.world import (
 )
 
 BEFORE_SETTLE = ["admit", "take_snapshot", "check_snapshot", "deploy", "check_deployment"]
-STEPS = [*BEFORE_SETTLE, "settle", "prune_snapshots"]
+STEPS = [*BEFORE_SETTLE, "settle", "hand_over", "prune_snapshots"]
 ATTEMPTS = 5
+WRITE = "dynamodb.TransactWriteItems"
 
 
 @pytest.fixture
@@ -155,7 +156,10 @@ def test_people_hear_it_if_the_outcome_cannot_be_settled(world: World) -> None:
 
 
 def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World) -> None:
-    world.cloud.faults.refuse("dynamodb.PutItem", "InternalServerError", times=ATTEMPTS)
+    faults = world.cloud.faults
+    world.functions.before(
+        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=ATTEMPTS)
+    )
 
     ended = world.release(course=succeeded())
 
@@ -164,7 +168,7 @@ def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World
 
 
 def test_a_record_whose_writing_was_never_answered_stands(world: World) -> None:
-    world.cloud.faults.lose_answer("dynamodb.PutItem")
+    world.functions.before("settle", lambda: world.cloud.faults.lose_answer(WRITE))
 
     ended = world.release(course=succeeded())
 

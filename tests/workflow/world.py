@@ -8,9 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.ecr.models import ecr_backends
 
-from tests.component import images
-from tests.component.cloud import Cloud
+from lightgate.aws.ecr import Registry
+from lightgate.aws.turns import Turns
+from lightgate.image import TaggedImage
+from lightgate.turn import Turn
+from tests.component import images, table
+from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.component.lightsail_service import Course
 from tests.component.rds_instance import Instance
 from tests.workflow.functions import Functions
@@ -19,6 +24,7 @@ from tests.workflow.release_machine import Ended, ReleaseMachine
 type Json = dict[str, Any]
 
 APP = "crops-backend"
+MAILBOXES = "mailboxes"
 PASSWORD = "hunter2-in-the-database-url"
 SECRET_KEY = "of-django-and-of-nobody-else"
 SPEC: Json = {
@@ -109,14 +115,23 @@ class World:
         self.clock = cloud.clock
         self.lightsail = cloud.lightsail
         self.started_at: datetime = cloud.clock.now()
-        topic, self._queue = self._topic(), self._subscribed_queue()
+        self.topic, self._queue = self._topic(), self._subscribed_queue()
         cloud.client("sns").subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:people"
+            TopicArn=self.topic,
+            Protocol="sqs",
+            Endpoint="arn:aws:sqs:us-east-1:123456789012:people",
         )
-        self._table()
-        environment = {"LIGHTGATE_TABLE": "releases", "LIGHTGATE_APPS_PATH": "/lightgate/apps"}
+        self.table = table.create(cloud)
+        environment = {
+            "LIGHTGATE_TABLE": table.NAME,
+            "LIGHTGATE_TOPIC": self.topic,
+            "LIGHTGATE_APPS_PATH": "/lightgate/apps",
+            "LIGHTGATE_MAILBOX_BUCKET": MAILBOXES,
+            "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailbox",
+        }
+        cloud.client("s3").create_bucket(Bucket=MAILBOXES)
         self.functions = Functions(patch, cloud.clock, environment)
-        self.machine = ReleaseMachine(cloud, self.functions, topic, patch)
+        self.machine = ReleaseMachine(cloud, self.functions, self.topic, patch)
         patch.setenv("LIGHTGATE_STATE_MACHINE", self.machine.arn)
         self._secrets()
         self.put_spec(SPEC)
@@ -142,12 +157,43 @@ class World:
         )
 
     def records(self) -> dict[str, Json]:
-        """The outcome of each release on record, by app and release."""
-        found = self.cloud.client("dynamodb").scan(TableName="releases")["Items"]
+        """The outcome of each release that was settled, by app and release."""
         return {
             f"{item['app']['S']} {item['item']['S']}": json.loads(item["outcome"]["S"])
-            for item in found
+            for item in self.items()
+            if "outcome" in item
         }
+
+    def items(self) -> list[Json]:
+        """Everything in the table, as DynamoDB has it."""
+        found: list[Json] = self.cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+        return found
+
+    def images(self) -> list[TaggedImage]:
+        """What is in the registry."""
+        return list(Registry(self.cloud.client("ecr")).tagged_images(APP))
+
+    def pushed_at(self, digest: str, at: datetime) -> None:
+        """Let the image have been pushed then, to the second."""
+        repository = ecr_backends[ACCOUNT][REGION].repositories[APP]
+        [image] = [each for each in repository.images if each.get_image_digest() == digest]
+        image.image_pushed_at = int(at.timestamp())
+
+    @property
+    def turn(self) -> Turn:
+        return self.turn_of(APP)
+
+    def turn_of(self, app: str) -> Turn:
+        return Turns(self.table).read(app)
+
+    def empty_table(self) -> None:
+        table.empty(self.cloud)
+
+    def statuses(self) -> list[str]:
+        """How each release on record stands, by the time of its start."""
+        of_releases = [item for item in self.items() if item["item"]["S"].startswith("release#")]
+        ordered = sorted(of_releases, key=lambda item: item["item"]["S"])
+        return [item["status"]["S"] for item in ordered]
 
     def record(self) -> Json:
         """The outcome of the only release."""
@@ -182,20 +228,6 @@ class World:
     def _subscribed_queue(self) -> str:
         url: str = self.cloud.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         return url
-
-    def _table(self) -> None:
-        self.cloud.client("dynamodb").create_table(
-            TableName="releases",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "app", "AttributeType": "S"},
-                {"AttributeName": "item", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "app", "KeyType": "HASH"},
-                {"AttributeName": "item", "KeyType": "RANGE"},
-            ],
-        )
 
     def _secrets(self) -> None:
         self.cloud.client("secretsmanager").create_secret(

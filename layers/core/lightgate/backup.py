@@ -64,6 +64,39 @@ class RestorePoints(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOrder:
+    """The restore point that a release asks for, as it travels through the state machine.
+
+    `snapshot` is the name that it has if it is a snapshot.
+    """
+
+    kind: DatabaseKind
+    database: str
+    mode: BackupMode
+    snapshot: str
+    time_limit: timedelta
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.value,
+            "database": self.database,
+            "mode": self.mode.value,
+            "snapshot": self.snapshot,
+            "timeoutSeconds": self.time_limit.total_seconds(),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(
+            kind=DatabaseKind(document["kind"]),
+            database=document["database"],
+            mode=BackupMode(document["mode"]),
+            snapshot=document["snapshot"],
+            time_limit=timedelta(seconds=document["timeoutSeconds"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
     """The restore point of a release: what is asked for, and how it stands.
 

@@ -66,7 +66,8 @@ class Evidence:
 
     `began_at` is when the first migration began, as far as the command shows its
     migrations, and otherwise when the command was started. `atomic` says that a plan was
-    read and that each of its migrations is applied as a whole or not at all.
+    read and that each of its migrations is applied as a whole or not at all. `spoke_at` is the
+    time of the first report: by then the node was there.
     """
 
     phase: Phase
@@ -74,6 +75,7 @@ class Evidence:
     migrations: Sequence[Migration]
     failure: Failure | None
     atomic: bool = False
+    spoke_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -81,6 +83,7 @@ class Evidence:
             "beganAt": self.began_at,
             "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
             "atomic": self.atomic,
+            "spokeAt": self.spoke_at,
             "failure": self.failure
             and {
                 "container": self.failure.container,
@@ -103,6 +106,7 @@ class Evidence:
                 Migration(name=m["name"], seconds=m["seconds"]) for m in document["migrations"]
             ],
             atomic=document["atomic"],
+            spoke_at=document["spokeAt"],
             failure=failure
             and Failure(
                 container=failure["container"],
@@ -131,10 +135,13 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     migrations: dict[str, Migration] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[Failure] = []
+    spoken: list[str] = []
     for container, lines in logs.items():
         phase = Phase.SILENT
         for event in events(release, container, lines):
             kind = event["event"]
+            if at := _moment(event.get("at")):
+                spoken.append(at)
             if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
                 phase = Phase.WAITING
             elif kind in ("applying", "applied") and not phase.is_final:
@@ -158,6 +165,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         began_at=min(began[True] or began[False], default=None),
         migrations=list(migrations.values())[:_MOST_MIGRATIONS],
         atomic=bool(plans) and all(plans),
+        spoke_at=min(spoken, default=None),
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
     )

@@ -1,11 +1,14 @@
 """What the registry says of an image, as far as a release depends on it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lightgate.errors import RefusedError
+from lightgate.release import PIN_TAG_PREFIX
+from lightgate.spec import matches
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"
@@ -37,6 +40,43 @@ class ImageConfig:
     command: tuple[str, ...]
     entrypoint: tuple[str, ...]
     architecture: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedImage:
+    """An image as the registry lists it, under all its tags."""
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedImage:
+    """An image under the tag by which an app watches it."""
+
+    digest: str
+    tag: str
+    pushed_at: datetime
+
+
+def newest_watched(images: Iterable[TaggedImage], patterns: Sequence[str]) -> Sequence[PushedImage]:
+    """What was pushed last under a tag which one of the patterns allows.
+
+    More than one if they came in the same second, which is all that ECR says of it. A tag
+    of Lightgate's own is nobody's push.
+    """
+    watched = [
+        PushedImage(digest=image.digest, tag=tag, pushed_at=image.pushed_at)
+        for image in images
+        for tag in image.tags
+        if not tag.startswith(PIN_TAG_PREFIX) and any(matches(tag, p) for p in patterns)
+    ]
+    last = max((image.pushed_at for image in watched), default=None)
+    return sorted(
+        (image for image in watched if image.pushed_at == last),
+        key=lambda image: (image.digest, image.tag),
+    )
 
 
 def platform_digest(manifest: Manifest) -> str | None:

@@ -26,15 +26,25 @@ _HEADLINES = {
     Outcome.ROLLED_BACK: "was rolled back",
     Outcome.FAILED: "has failed and needs a person",
     Outcome.REFUSED: "was refused",
+    Outcome.SUPERSEDED: "gave way to a newer one",
 }
+
+# After these somebody may want the database as it was before.
+_DAMAGED = (Outcome.FAILED, Outcome.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The restore point of a release. `available_at` is None until RDS has said so."""
+    """The restore point of a release: a snapshot, or a moment of a continuous backup.
 
-    id: str
+    `id` is None for the latter. `available_at` is None until the database's service has said
+    so. `restore` are the commands that bring that database back, beside the one that is there.
+    """
+
+    id: str | None
     available_at: str | None
+    restores_to: str | None = None
+    restore: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,7 @@ class Report:
     previous_version: int | None
     evidence: Evidence
     conclusion: Conclusion
+    saved_seconds: float = 0
 
 
 def subject(report: Report) -> str:
@@ -81,6 +92,9 @@ def text(report: Report) -> str:
         lines += ["", "Warnings:", *(f"  {warning}" for warning in report.warnings)]
     if conclusion.next_steps:
         lines += ["", "What to do:", *(f"  {step}" for step in conclusion.next_steps)]
+    if report.snapshot and report.snapshot.restore and conclusion.outcome in _DAMAGED:
+        lines += ["", "To get the database of before as a new one, should you need it:"]
+        lines += [f"    {command}" for command in report.snapshot.restore]
     return "\n".join(lines) + "\n"
 
 
@@ -102,7 +116,13 @@ def machine(report: Report) -> dict[str, Any]:
         "version": report.version,
         "previousVersion": report.previous_version,
         "snapshot": report.snapshot
-        and {"id": report.snapshot.id, "availableAt": report.snapshot.available_at},
+        and {
+            "id": report.snapshot.id,
+            "availableAt": report.snapshot.available_at,
+            "restoresTo": report.snapshot.restores_to,
+            "restore": list(report.snapshot.restore),
+        },
+        "savedSeconds": report.saved_seconds,
         "gate": report.evidence.to_json(),
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),
@@ -213,11 +233,17 @@ def _facts(report: Report) -> Sequence[tuple[str, str]]:
     if names := [migration.name for migration in report.evidence.migrations]:
         facts.append(("Migrations applied", _listed(names)))
     if report.snapshot is not None:
-        since = report.snapshot.available_at
-        facts.append(
-            ("Snapshot", f"{report.snapshot.id}, " + (f"available {since}" if since else "pending"))
-        )
-    took = (report.ended_at - report.started_at).total_seconds()
-    facts.append(("Took", f"{took:.0f} seconds"))
+        facts.append(_restore_point(report.snapshot))
+    took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
+    saved = report.saved_seconds
+    facts.append(("Took", took + (f", {saved:.0f} less than in sequence" if saved >= 1 else "")))
     facts.append(("Execution", report.execution))
     return facts
+
+
+def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
+    since = snapshot.available_at
+    if snapshot.id is not None:
+        return "Snapshot", f"{snapshot.id}, " + (f"available {since}" if since else "pending")
+    reaches = f"reaches up to {snapshot.restores_to}" if since else "is not there"
+    return "Restore point", f"the continuous backup, which {reaches}"

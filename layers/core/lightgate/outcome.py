@@ -8,7 +8,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightgate.deployment import Service, Status
+from lightgate.deployment import Deployment, Service, Status
 from lightgate.gate_log import Evidence, Phase
 
 
@@ -17,6 +17,12 @@ class Outcome(enum.StrEnum):
     ROLLED_BACK = "ROLLED_BACK"
     FAILED = "FAILED"
     REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether people are left alone with it: a newer release brings its own message."""
+        return self is Outcome.SUPERSEDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,40 @@ def refused(reasons: Sequence[str]) -> Conclusion:
         reasons=reasons,
         next_steps=["Nothing was applied and nothing was deployed. Correct it and push again."],
     )
+
+
+def superseded(reasons: Sequence[str]) -> Conclusion:
+    """A newer push came before anything was deployed."""
+    return Conclusion(outcome=Outcome.SUPERSEDED, reasons=reasons, next_steps=[])
+
+
+def stopped(how: str, *, admitted: bool, deployment: Deployment | None) -> Conclusion:
+    """The execution of the release ended before the release was settled.
+
+    `deployment` is as the service shows it now: nobody follows it any more.
+    """
+    reason = f"The execution of the release ended as {how} before the release was settled."
+    if not admitted:
+        return Conclusion(
+            outcome=Outcome.REFUSED,
+            reasons=[reason],
+            next_steps=["Nothing was applied and nothing was deployed. Release it anew by hand."],
+        )
+    if deployment is None:
+        next_step = "No deployment of this release was found. Release it anew by hand."
+    elif deployment.state == "ACTIVATING":
+        reason += f" Its deployment {deployment.version} was still activating."
+        next_step = (
+            f"Look at how deployment {deployment.version} ends, and whether it has applied its "
+            "migrations; Lightsail has no call to cancel it."
+        )
+    else:
+        reason += f" Its deployment {deployment.version} was {deployment.state}."
+        next_step = (
+            f"Look at deployment {deployment.version} and at the migrations it has applied: "
+            "nobody has verified them."
+        )
+    return Conclusion(outcome=Outcome.FAILED, reasons=[reason], next_steps=[next_step])
 
 
 def broken(error: str, version: int | None) -> Conclusion:
@@ -57,10 +97,12 @@ def concluded(
     previous_version: int | None,
     service: Service,
     evidence: Evidence,
+    refusal: str | None = None,
 ) -> Conclusion:
     """How a release ended whose deployment was created.
 
-    `service` is read after the deployment's end. A deployment that ended while a
+    `service` is read after the deployment's end; `refusal` says why its gates were never
+    permitted to begin, if they were not. A deployment that ended while a
     migration was being applied is never called rolled back: its database may be
     part-way between two schemas.
     """
@@ -118,6 +160,12 @@ def concluded(
                 "Nothing was applied. Make the migration compatible with the version that serves, "
                 'or release this image by hand with "allowDestructive": true.'
             ],
+        )
+    if refusal is not None:
+        return Conclusion(
+            outcome=Outcome.REFUSED,
+            reasons=[refusal, serving],
+            next_steps=["Nothing was applied. Correct it and push again."],
         )
     return Conclusion(
         outcome=Outcome.ROLLED_BACK,

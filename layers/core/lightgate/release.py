@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from lightgate.spec import Policy
+
 PREFIX = "lightgate"
 PIN_TAG_PREFIX = f"{PREFIX}-"
 # The marker by which a deployment of ours is recognised after a lost answer.
 RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
+# How a gate reaches its mailbox. Whoever has it can write there what a gate writes.
+MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_DIGEST = "0" * 8
@@ -62,7 +66,8 @@ class Release:
     """An admitted release as it travels through the state machine. It holds no secret.
 
     What a later step needs of the spec beyond its version is here, so that a spec which
-    is changed or removed meanwhile cannot disown a deployment that is running.
+    is changed or removed meanwhile cannot disown a deployment that is running. `asking_gates`
+    are those that need a permit, each with the longest that its migration may take.
     """
 
     id: str
@@ -77,6 +82,9 @@ class Release:
     gates: tuple[str, ...]
     unprotected: bool
     allow_destructive: bool
+    asking_gates: Mapping[str, timedelta]
+    policy: Policy
+    platform_patience: timedelta
     deployment_timeout: timedelta
 
     def to_json(self) -> dict[str, Any]:
@@ -93,6 +101,11 @@ class Release:
             "gates": list(self.gates),
             "unprotected": self.unprotected,
             "allowDestructive": self.allow_destructive,
+            "askingGates": {
+                gate: limit.total_seconds() for gate, limit in self.asking_gates.items()
+            },
+            "policy": self.policy.value,
+            "platformPatienceSeconds": self.platform_patience.total_seconds(),
             "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
         }
 
@@ -111,5 +124,10 @@ class Release:
             gates=tuple(document["gates"]),
             unprotected=document["unprotected"],
             allow_destructive=document["allowDestructive"],
+            asking_gates={
+                gate: timedelta(seconds=limit) for gate, limit in document["askingGates"].items()
+            },
+            policy=Policy(document["policy"]),
+            platform_patience=timedelta(seconds=document["platformPatienceSeconds"]),
             deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
         )

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lightgate.documents import Node, Problems, shown
 from lightgate.errors import RequestError
+from lightgate.image import PushedImage
 from lightgate.release import PIN_TAG_PREFIX, is_digest
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -14,7 +16,12 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
-    """The input of an execution. At most one of `tag` and `digest` is given."""
+    """The input of an execution. At most one of `tag` and `digest` is given.
+
+    `pushed_tag` is the tag under which the image was pushed, and None if a person has asked
+    for the release. `requested_at` is when it was asked for, if that was before the
+    execution's start.
+    """
 
     app: str
     tag: str | None
@@ -22,6 +29,26 @@ class ReleaseRequest:
     skip_snapshot: bool
     allow_destructive: bool
     reason: str | None
+    pushed_tag: str | None
+    requested_at: datetime | None
+
+    def again(self, digest: str, at: datetime) -> dict[str, Any]:
+        """The execution input by which this request is carried out later, and not changed.
+
+        The image is fixed by now, and so is the request's place among others.
+        """
+        given = {
+            "skipSnapshot": self.skip_snapshot or None,
+            "allowDestructive": self.allow_destructive or None,
+            "reason": self.reason,
+            "pushedTag": self.pushed_tag,
+        }
+        return {
+            "app": self.app,
+            "digest": digest,
+            "requestedAt": at.isoformat(),
+            **{name: value for name, value in given.items() if value is not None},
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +56,7 @@ class Push:
     """A tagged image that arrived in a repository."""
 
     event_id: str
+    at: datetime
     repository: str
     tag: str
     digest: str
@@ -47,7 +75,11 @@ def parse_request(document: object) -> ReleaseRequest:
             f'the input must be an object such as {{"app": "crops-backend"}}, not {shown(document)}'
         )
     fields = node.fields(
-        required=("app",), optional=("tag", "digest", "skipSnapshot", "allowDestructive", "reason")
+        required=("app",),
+        optional=(
+            *("tag", "digest", "skipSnapshot", "allowDestructive", "reason"),
+            *("pushedTag", "requestedAt"),
+        ),
     )
     request = ReleaseRequest(
         app=fields.read("app", Node.string, ""),
@@ -56,6 +88,8 @@ def parse_request(document: object) -> ReleaseRequest:
         skip_snapshot=fields.read("skipSnapshot", Node.boolean, False),
         allow_destructive=fields.read("allowDestructive", Node.boolean, False),
         reason=fields.read("reason", lambda n: n.text(LONGEST_REASON), None),
+        pushed_tag=fields.read("pushedTag", lambda n: n.string(_TAG, "an image tag"), None),
+        requested_at=fields.read("requestedAt", _moment, None),
     )
     if request.tag is not None and request.digest is not None:
         problems.add("digest", "stands beside tag; give one of the two")
@@ -69,7 +103,20 @@ def push_request(app: str, push: Push) -> dict[str, str]:
     return {
         "app": app,
         "digest": push.digest,
+        "pushedTag": push.tag,
+        "requestedAt": push.at.isoformat(),
         "reason": f"push of {push.repository}:{push.tag}",
+    }
+
+
+def missed_request(app: str, repository: str, image: PushedImage) -> dict[str, str]:
+    """The execution input for a push of which no event has come."""
+    return {
+        "app": app,
+        "digest": image.digest,
+        "pushedTag": image.tag,
+        "requestedAt": image.pushed_at.astimezone(UTC).isoformat(),
+        "reason": f"push of {repository}:{image.tag}, whose event never came",
     }
 
 
@@ -95,6 +142,7 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
     inside = node.child("detail", detail)
     push = Push(
         event_id=node.child("id", event.get("id")).string(),
+        at=_moment(node.child("time", event.get("time"))),
         repository=inside.child("repository-name", detail.get("repository-name")).string(),
         tag=inside.child("image-tag", tag).string(_TAG, "an image tag"),
         digest=_digest(inside.child("image-digest", detail.get("image-digest"))),
@@ -109,3 +157,17 @@ def _digest(node: Node) -> str:
     if text and not is_digest(text):
         node.problem(f"{shown(text)} is not valid; allowed is sha256: and 64 hexadecimal digits")
     return text
+
+
+def _moment(node: Node) -> datetime:
+    """A point in time, in UTC; the beginning of all time for one that is none."""
+    text = node.string()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is not None and moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    if text:
+        node.problem(f"{shown(text)} is not valid; allowed is a time such as 2026-11-16T01:54:34Z")
+    return datetime.min.replace(tzinfo=UTC)

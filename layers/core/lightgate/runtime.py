@@ -18,11 +18,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.aws.clients import make_client
 from lightgate.aws.ecr import Registry
 from lightgate.aws.executions import Executions
+from lightgate.aws.histories import Histories
 from lightgate.aws.lightsail import Lightsail
+from lightgate.aws.lightsail_databases import LightsailSnapshots
+from lightgate.aws.mailbox import Mailboxes
 from lightgate.aws.parameters import AppParameters
-from lightgate.aws.rds import Snapshots
+from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
+from lightgate.aws.records import Records
 from lightgate.aws.secrets import Secrets
-from lightgate.aws.table import ReleaseRecords
+from lightgate.aws.table import Table
+from lightgate.aws.topic import Topic
+from lightgate.aws.turns import Turns
+from lightgate.backup import DatabaseKind, RestorePoints
+from lightgate.turn import Holding, objection
 
 type Json = dict[str, Any]
 
@@ -35,13 +43,19 @@ class Settings:
 
     table: str
     state_machine: str
+    topic: str
     apps_path: str
+    mailbox_bucket: str
+    mailbox_role: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
+            topic=environment.get("LIGHTGATE_TOPIC", ""),
+            mailbox_bucket=environment.get("LIGHTGATE_MAILBOX_BUCKET", ""),
+            mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", "/lightgate/apps"),
         )
 
@@ -58,6 +72,11 @@ class Runtime:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def objection(self, app: str, holding: Json) -> Json | None:
+        """Why a step must not act for the release that holds its turn by this; None if it may."""
+        why_not = objection(self.turns.read(app), Holding(**holding))
+        return why_not.to_json() if why_not is not None else None
+
     @cached_property
     def apps(self) -> AppParameters:
         return AppParameters(make_client("ssm"), self.settings.apps_path)
@@ -71,8 +90,28 @@ class Runtime:
         return Lightsail(make_client("lightsail"), make_client("lightsail", attempts=1))
 
     @cached_property
-    def records(self) -> ReleaseRecords:
-        return ReleaseRecords(make_client("dynamodb"), self.settings.table)
+    def histories(self) -> Histories:
+        return Histories(self._table)
+
+    @cached_property
+    def mailboxes(self) -> Mailboxes:
+        settings = self.settings
+        return Mailboxes(
+            make_client("s3"), make_client("sts"), settings.mailbox_bucket, settings.mailbox_role
+        )
+
+    def restore_points(self, kind: DatabaseKind) -> RestorePoints:
+        match kind:
+            case DatabaseKind.INSTANCE:
+                return Snapshots(make_client("rds"), INSTANCES)
+            case DatabaseKind.CLUSTER:
+                return Snapshots(make_client("rds"), CLUSTERS)
+            case DatabaseKind.LIGHTSAIL:
+                return LightsailSnapshots(make_client("lightsail"))
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(self._table)
 
     @cached_property
     def registry(self) -> Registry:
@@ -83,8 +122,16 @@ class Runtime:
         return Secrets(make_client("secretsmanager"), make_client("ssm"))
 
     @cached_property
-    def snapshots(self) -> Snapshots:
-        return Snapshots(make_client("rds"))
+    def topic(self) -> Topic:
+        return Topic(make_client("sns"), self.settings.topic)
+
+    @cached_property
+    def turns(self) -> Turns:
+        return Turns(self._table)
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(make_client("dynamodb"), self.settings.table)
 
 
 @cache

@@ -1,10 +1,8 @@
-"""How far the restore point of a release is, and when waiting for it has no more sense."""
+"""How far a restore point is, in one vocabulary for all kinds of databases."""
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 
 class SnapshotStatus(enum.StrEnum):
@@ -31,28 +29,3 @@ class SnapshotState:
     detail: str
     at: datetime | None = None
     percent: int | None = None
-
-
-def progress(
-    state: SnapshotState, database: Mapping[str, Any], started_at: datetime, now: datetime
-) -> dict[str, Any]:
-    """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
-
-    Nothing has been applied then, so a release without its restore point is refused.
-    """
-    name = database["snapshot"]
-    if state.status is SnapshotStatus.AVAILABLE:
-        return {"status": "AVAILABLE", "id": name, "availableAt": now.isoformat()}
-    if state.status is SnapshotStatus.FAILED:
-        return _refused(f"The snapshot {name} has ended as {state.detail}.")
-    limit = timedelta(seconds=database["timeoutSeconds"])
-    if now - started_at >= limit:
-        return _refused(
-            f"The snapshot {name} was not available within database.timeoutSeconds "
-            f"({limit.total_seconds():.0f}): {state.detail}."
-        )
-    return {"status": state.status.value, "id": name, "detail": state.detail}
-
-
-def _refused(reason: str) -> dict[str, Any]:
-    return {"status": "REFUSED", "reasons": [reason]}

@@ -1,7 +1,7 @@
 """Amazon ECR: the pushed image, and the tag under which it is deployed."""
 
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from lightgate.image import (
     MANIFEST_TYPES,
     ImageConfig,
     Manifest,
+    TaggedImage,
     config_digest,
     parse_config,
     platform_digest,
@@ -35,6 +36,35 @@ class Registry:
             RefusedError: there is no such repository or image.
         """
         return self._found(repository, image)[0]
+
+    def digest_of_tag(self, repository: str, tag: str) -> str | None:
+        """The image to which the tag points now; None if there is no such tag any more."""
+        try:
+            return self.manifest(repository, {"imageTag": tag}).digest
+        except RefusedError:
+            return None
+
+    def tagged_images(self, repository: str) -> Iterator[TaggedImage]:
+        """Every image of the repository that has a tag, in no particular order.
+
+        Raises:
+            RefusedError: there is no such repository.
+        """
+        pages = self._client.get_paginator("describe_images").paginate(
+            repositoryName=repository, filter={"tagStatus": "TAGGED"}
+        )
+        try:
+            for page in pages:
+                for found in page["imageDetails"]:
+                    if tags := found.get("imageTags"):
+                        yield TaggedImage(
+                            digest=found["imageDigest"],
+                            tags=tuple(tags),
+                            pushed_at=found["imagePushedAt"],
+                        )
+        except ClientError as error:
+            _refuse_if_missing(error, repository)
+            raise
 
     def runnable(self, repository: str, manifest: Manifest) -> Manifest:
         """The manifest of the one image in it that Lightsail can run."""
@@ -88,10 +118,7 @@ class Registry:
                 acceptedMediaTypes=[*MANIFEST_TYPES, *INDEX_TYPES],
             )
         except ClientError as error:
-            if error_code(error) == "RepositoryNotFoundException":
-                raise RefusedError(
-                    f"repository: there is no ECR repository {repository} in this region"
-                ) from error
+            _refuse_if_missing(error, repository)
             raise
         if not answer.get("images"):
             [name] = image.values()
@@ -103,3 +130,10 @@ class Registry:
             media_type=found.get("imageManifestMediaType") or MANIFEST_TYPES[0],
         )
         return manifest, found["registryId"]
+
+
+def _refuse_if_missing(error: ClientError, repository: str) -> None:
+    if error_code(error) == "RepositoryNotFoundException":
+        raise RefusedError(
+            f"repository: there is no ECR repository {repository} in this region"
+        ) from error

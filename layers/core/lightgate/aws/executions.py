@@ -1,12 +1,28 @@
-"""AWS Step Functions: starting the state machine `release`."""
+"""AWS Step Functions: executions of the state machine `release`."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
+
+# An execution that is about to be redriven is not over either.
+_GOING_ON = {"RUNNING", "PENDING_REDRIVE"}
+GONE = "GONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedExecution:
+    """An execution that is over. One that AWS has forgotten is GONE, without start and input."""
+
+    arn: str
+    status: str
+    started_at: datetime | None
+    input: str | None
 
 
 class Executions:
@@ -14,7 +30,7 @@ class Executions:
         self._client = client
         self._state_machine = state_machine
 
-    def start(self, name: str, request: Mapping[str, str]) -> bool:
+    def start(self, name: str, request: Mapping[str, Any]) -> bool:
         """Start an execution of this name unless there has been one; whether it was new.
 
         While the first is running, starting it again with the same input succeeds
@@ -29,3 +45,23 @@ class Executions:
                 raise
             return False
         return True
+
+    def arn(self, name: str) -> str:
+        return self._state_machine.replace(":stateMachine:", ":execution:") + f":{name}"
+
+    def ended(self, arn: str) -> EndedExecution | None:
+        """The execution, if it is known to be over; None while it may still act."""
+        try:
+            found = self._client.describe_execution(executionArn=arn)
+        except ClientError as error:
+            if error_code(error) != "ExecutionDoesNotExist":
+                raise
+            return EndedExecution(arn=arn, status=GONE, started_at=None, input=None)
+        if found["status"] in _GOING_ON:
+            return None
+        return EndedExecution(
+            arn=arn,
+            status=found["status"],
+            started_at=found["startDate"],
+            input=found.get("input"),
+        )

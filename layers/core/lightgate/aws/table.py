@@ -1,37 +1,23 @@
-"""The DynamoDB table: what must outlive an execution."""
+"""One item of the DynamoDB table: what all adapters of it have in common."""
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code
+class Table:
+    """The table that outlives the executions. Its items are told apart by app and name."""
 
+    def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - boto3 is untyped
+        self.client = client
+        self.name = name
 
-class ReleaseRecords:
-    """The final outcome of each release, written once."""
+    def key(self, app: str, item: str) -> dict[str, Any]:
+        return {"app": {"S": app}, "item": {"S": item}}
 
-    def __init__(self, client: Any, table: str) -> None:  # noqa: ANN401 - boto3 is untyped
-        self._client = client
-        self._table = table
-
-    def settle(self, app: str, release: str, outcome: dict[str, Any]) -> dict[str, Any]:
-        """Record the outcome, and return what is on record.
-
-        The first outcome stands: a step that runs again after a lost answer, and comes
-        to another conclusion because time has passed, gets the one that was recorded.
-        """
-        key = {"app": {"S": app}, "item": {"S": f"release#{release}"}}
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={**key, "outcome": {"S": json.dumps(outcome)}},
-                ConditionExpression="attribute_not_exists(app)",
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-            recorded: dict[str, Any] = json.loads(found["Item"]["outcome"]["S"])
-            return recorded
-        return outcome
+    def read(self, app: str, item: str) -> Mapping[str, Any] | None:
+        """The item as it stands after every write that was answered; None if there is none."""
+        found = self.client.get_item(
+            TableName=self.name, Key=self.key(app, item), ConsistentRead=True
+        )
+        item_found: Mapping[str, Any] | None = found.get("Item")
+        return item_found

@@ -1,0 +1,38 @@
+"""CleanUp: an execution has ended other than well; leave nothing of its release open."""
+
+import json
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lightgate.cleaning import clean_up as clean_up_after
+from lightgate.runtime import Json, Runtime, run
+from lightgate.settlement import requested_app
+
+
+def handler(event: Json, context: LambdaContext) -> Json:
+    return run(clean_up, event, context)
+
+
+def clean_up(event: Json, runtime: Runtime) -> Json:
+    """The app that was cleaned up after; None for what is no execution that has ended.
+
+    What the event says of the execution is not relied on: it may have been redriven since.
+    """
+    detail = event.get("detail")
+    arn = detail.get("executionArn") if isinstance(detail, dict) else None
+    if not isinstance(arn, str):
+        runtime.logger.error("this is no event of an execution")
+        return {"app": None}
+    ended = runtime.executions.ended(arn)
+    if ended is None or ended.started_at is None:
+        return {"app": None}
+    app = _app(ended.input)
+    clean_up_after(app, ended, runtime)
+    return {"app": app}
+
+
+def _app(text: str | None) -> str:
+    try:
+        return requested_app(json.loads(text or ""))
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,107 @@
+"""The turn of each app in the table: one item, written only if nobody else has meanwhile."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lightgate.aws.clients import error_code
+from lightgate.aws.table import Table
+from lightgate.turn import Holder, Mark, Turn, Waiting
+
+_ITEM = "turn"
+# Everybody who takes part in a race writes once, so there are fewer losses than that.
+_ATTEMPTS = 20
+# Of a transaction that met another one; whether a condition would hold is not known.
+_PASSING = {"ConditionalCheckFailed", "TransactionConflict"}
+
+
+class Turns:
+    """The item `turn` of each app. It is never deleted: its fencing number only grows."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, app: str) -> Turn:
+        return self._read(app)[0]
+
+    def change[T](
+        self,
+        app: str,
+        rule: Callable[[Turn], tuple[Turn, T]],
+        records: Callable[[T], Iterable[dict[str, Any]]] = lambda _: (),
+    ) -> T:
+        """Apply the rule to the turn as it stands, and return the rule's answer.
+
+        The turn and the records that follow from the answer are written at once or not at
+        all. The rule is asked again with each turn that somebody else has written in
+        between; after a lost answer, whoever repeats the call asks it with his own turn.
+        """
+        for _ in range(_ATTEMPTS):
+            turn, version = self._read(app)
+            changed, answer = rule(turn)
+            writes = list(records(answer))
+            if changed == turn and not writes:
+                return answer
+            try:
+                self._table.client.transact_write_items(
+                    TransactItems=[self._put(app, changed, version), *writes]
+                )
+            except ClientError as error:
+                if not _has_lost_a_race(error):
+                    raise
+            else:
+                return answer
+        raise RuntimeError(f"the turn of {app} has changed {_ATTEMPTS} times meanwhile")
+
+    def _read(self, app: str) -> tuple[Turn, int]:
+        found = self._table.read(app, _ITEM)
+        if found is None:
+            return Turn(), 0
+        turn = _turn(json.loads(found["turn"]["S"]))
+        return turn, int(found["version"]["N"])
+
+    def _put(self, app: str, turn: Turn, version: int) -> dict[str, Any]:
+        condition = "version = :version" if version else "attribute_not_exists(version)"
+        values = {"ExpressionAttributeValues": {":version": {"N": str(version)}}}
+        return {
+            "Put": {
+                "TableName": self._table.name,
+                "Item": {
+                    **self._table.key(app, _ITEM),
+                    "version": {"N": str(version + 1)},
+                    "turn": {"S": json.dumps(asdict(turn), default=_text)},
+                },
+                "ConditionExpression": condition,
+                **(values if version else {}),
+            }
+        }
+
+
+def _has_lost_a_race(error: ClientError) -> bool:
+    codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+    return error_code(error) == "TransactionCanceledException" and codes <= {"None", *_PASSING}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} has no place in a turn")
+    return value.isoformat()
+
+
+def _turn(document: Mapping[str, Any]) -> Turn:
+    holder, waiting, newest = document["holder"], document["waiting"], document["newest"]
+    return Turn(
+        fence=document["fence"],
+        holder=Holder(**_timed(holder)) if holder else None,
+        waiting=Waiting(**_timed(waiting)) if waiting else None,
+        newest=Mark(**_timed(newest)) if newest else None,
+        abandoned=document["abandoned"],
+    )
+
+
+def _timed(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document, "at": datetime.fromisoformat(document["at"])}

@@ -1,0 +1,203 @@
+"""The permits of a release: how its gates are answered while its deployment is followed.
+
+The decision itself is `lightgate.decision`; here it is asked with what is observed, and what it
+says is carried out. Every part can be repeated: a permit changes by conditional write only, a
+snapshot is known by its name, and a void permit stays void.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from lightgate.aws.mailbox import Address
+from lightgate.backup import (
+    Backup,
+    BackupMode,
+    BackupOrder,
+    History,
+    begins_before_the_deployment,
+)
+from lightgate.compiler import GRACE_SECONDS
+from lightgate.decision import Action, Decision, Observation, decide
+from lightgate.deployment import Status
+from lightgate.errors import RefusedError
+from lightgate.gate_log import read_evidence
+from lightgate.permit import PermitState
+from lightgate.plan import Plan, read_plan
+from lightgate.release import Release
+from lightgate.restore_point import from_json, to_json
+from lightgate.runtime import Json, Runtime
+from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.spec import AppSpec
+
+# The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
+LONGEST_MAILBOX = 3000
+# A ready node holds until its permit is there, so it is looked after more often; never so often
+# that the looks of a long patience would not fit into one execution.
+_HOLDING_POLL = timedelta(seconds=3)
+_MOST_HOLDING_POLLS = 300
+# What Deploy hands on, before any gate has asked.
+NOTHING_ASKED: Mapping[str, object] = MappingProxyType({"pending": False, "refusal": None})
+
+
+def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
+    """The gates that need a permit, each with the longest that its migration may take."""
+    return {
+        gate: timedelta(seconds=(spec.time_limit(gate) or 0) + GRACE_SECONDS)
+        for gate in spec.asking_gates()
+    }
+
+
+def backs_up_first(order: BackupOrder, release: Release, history: History) -> bool:
+    """Whether the restore point is begun before the deployment is created."""
+    limit = max(release.asking_gates.values(), default=timedelta())
+    return begins_before_the_deployment(order.mode, history, release.platform_patience - limit)
+
+
+def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
+    """What each gate needs to reach its mailbox: a secret, made anew for each attempt.
+
+    Raises:
+        RefusedError: a permit is void already, so nothing could be permitted any more.
+    """
+    if not release.asking_gates:
+        return {}
+    for gate in release.asking_gates:
+        permit = runtime.mailboxes.open(_address(release, gate))
+        if permit.state is PermitState.VOID:
+            raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
+    return runtime.mailboxes.urls(release.app, release.id, release.asking_gates)
+
+
+def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
+    """What the gate has sent to its mailbox; nothing if it has none."""
+    if gate not in release.asking_gates:
+        return []
+    return runtime.mailboxes.letters(_address(release, gate))
+
+
+def void(release: Release, reason: str, runtime: Runtime) -> None:
+    """Nothing of the release may begin any more."""
+    for gate in release.asking_gates:
+        runtime.mailboxes.void(_address(release, gate), reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What is known of a deployment when its gates are to be answered."""
+
+    release: Release
+    created_at: datetime
+    status: Status
+    lines: Mapping[str, Sequence[str]]
+    order: BackupOrder | None
+    history: History
+    objection: str | None
+
+
+def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime) -> Json:
+    """Decide about each gate that asks, carry it out, and say what CheckDeployment hands on.
+
+    `snapshot` is the restore point as it was handed on so far, `before` what this has answered
+    at the last look. In what comes back `pending` says that something is or was to be applied,
+    `refusal` why the release has to end as refused, and `holding` that a gate waits for us.
+    """
+    pending, refusal, holding = before["pending"], before["refusal"], False
+    snapshot = _look(course, snapshot, runtime)
+    for gate in course.release.asking_gates:
+        plan = read_plan(course.release.id, gate, course.lines[gate])
+        pending = pending or (plan is not None and not plan.is_empty)
+        decision = decide(_observe(course, gate, plan, snapshot, runtime))
+        runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
+                            why=decision.reason)  # fmt: skip
+        snapshot = _carry_out(course, gate, decision, snapshot, runtime)
+        if decision.action is Action.REFUSE:
+            refusal = decision.reason
+        holding = holding or (plan is not None and decision.action in _GOES_ON)
+    return {"pending": pending, "refusal": refusal, "snapshot": snapshot, "holding": holding}
+
+
+_GOES_ON = (Action.WAIT, Action.BACK_UP)
+
+
+def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
+    """How long to wait until the next look."""
+    if not holding:
+        return usual
+    spread = release.platform_patience / _MOST_HOLDING_POLLS
+    return min(usual, int(max(_HOLDING_POLL, spread).total_seconds()))
+
+
+def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | None:
+    """The restore point as it stands now. What is there stays, and is not asked for again."""
+    order = course.order
+    if order is None or snapshot is None or not order.mode.takes_a_snapshot:
+        return snapshot
+    if snapshot["status"] == SnapshotStatus.AVAILABLE:
+        return snapshot
+    if snapshot["status"] == SnapshotStatus.BUSY:
+        return _back_up(course.release, order, runtime)
+    try:
+        state = runtime.restore_points(order.kind).state(order.snapshot)
+    except RefusedError as error:
+        state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
+    return to_json(state, order, datetime.fromisoformat(snapshot["begunAt"]), runtime.now())
+
+
+def _observe(
+    course: Course, gate: str, plan: Plan | None, snapshot: Json | None, runtime: Runtime
+) -> Observation:
+    release, order = course.release, course.order
+    return Observation(
+        now=runtime.now(),
+        objection=course.objection,
+        created_at=course.created_at,
+        status=course.status,
+        phase=read_evidence(release.id, {gate: course.lines[gate]}).phase,
+        plan=plan,
+        permit=runtime.mailboxes.open(_address(release, gate)),
+        policy=release.policy,
+        allow_destructive=release.allow_destructive,
+        backup=Backup(
+            mode=order.mode if order else BackupMode.NONE,
+            state=from_json(snapshot) if snapshot else None,
+            begun_at=datetime.fromisoformat(snapshot["begunAt"]) if snapshot else None,
+            time_limit=order.time_limit if order else timedelta(),
+        ),
+        history=course.history,
+        migration_limit=release.asking_gates[gate],
+        platform_patience=release.platform_patience,
+    )
+
+
+def _carry_out(
+    course: Course, gate: str, decision: Decision, snapshot: Json | None, runtime: Runtime
+) -> Json | None:
+    """The restore point, as it is after the decision was carried out."""
+    address = _address(course.release, gate)
+    if decision.action.voids:
+        runtime.mailboxes.void(address, decision.reason)
+    elif decision.action is Action.PERMIT and decision.plan and decision.until:
+        runtime.mailboxes.grant(address, decision.plan, decision.until)
+    elif decision.action is Action.BACK_UP and course.order is not None:
+        return _back_up(course.release, course.order, runtime)
+    return snapshot
+
+
+def _back_up(release: Release, order: BackupOrder, runtime: Runtime) -> Json:
+    points, now = runtime.restore_points(order.kind), runtime.now()
+    try:
+        if order.mode is BackupMode.POINT_IN_TIME:
+            state = points.latest_restorable(order.database)
+        else:
+            state = points.take(
+                order.snapshot, database=order.database, app=release.app, release=release.id
+            )
+    except RefusedError as error:
+        state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
+    return to_json(state, order, now, now)
+
+
+def _address(release: Release, gate: str) -> Address:
+    return Address(app=release.app, release=release.id, container=gate)

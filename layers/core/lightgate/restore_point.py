@@ -1,0 +1,69 @@
+"""The restore point of one release, as the steps hand it on to each other."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lightgate.backup import BackupOrder
+from lightgate.decision import Start
+from lightgate.snapshot import SnapshotState, SnapshotStatus
+
+
+def progress(
+    state: SnapshotState,
+    order: BackupOrder,
+    start: Start,
+    *,
+    started_at: datetime,
+    begun_at: datetime,
+    now: datetime,
+) -> dict[str, Any]:
+    """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
+
+    Nothing has been applied then, so a release without its restore point is refused. The time
+    limit counts from the start of the release, as a busy database also keeps it waiting.
+    `mayDeploy` says that the deployment may be created, although the snapshot may not be there.
+    """
+    if state.status is SnapshotStatus.FAILED:
+        return _refused(f"{_named(order)} has ended as {state.detail}.")
+    limit = order.time_limit
+    if state.status is not SnapshotStatus.AVAILABLE and now - started_at >= limit:
+        return _refused(
+            f"{_named(order)} was not available within database.timeoutSeconds "
+            f"({limit.total_seconds():.0f}): {state.detail}."
+        )
+    return {**to_json(state, order, begun_at, now), "mayDeploy": start.now, "why": start.reason}
+
+
+def to_json(
+    state: SnapshotState, order: BackupOrder, begun_at: datetime, now: datetime
+) -> dict[str, Any]:
+    """The restore point as it travels through the state machine; `now` is when it was seen."""
+    is_there = state.status is SnapshotStatus.AVAILABLE
+    return {
+        "status": state.status.value,
+        "id": order.snapshot if order.mode.takes_a_snapshot else None,
+        "detail": state.detail,
+        "begunAt": begun_at.isoformat(),
+        "availableAt": now.isoformat() if is_there else None,
+        "restoresTo": state.at.isoformat() if state.at else None,
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> SnapshotState:
+    """The state in what `to_json` has made."""
+    at = document["restoresTo"]
+    return SnapshotState(
+        status=SnapshotStatus(document["status"]),
+        detail=document["detail"],
+        at=datetime.fromisoformat(at) if at else None,
+    )
+
+
+def _named(order: BackupOrder) -> str:
+    what = f"The snapshot {order.snapshot}" if order.mode.takes_a_snapshot else "The backup"
+    return f"{what} of {order.database}"
+
+
+def _refused(reason: str) -> dict[str, Any]:
+    return {"status": "REFUSED", "reasons": [reason]}

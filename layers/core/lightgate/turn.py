@@ -1,0 +1,328 @@
+"""Whose turn it is: one release of an app at a time, and the newest push next.
+
+All that decides it is one value for each app, a `Turn`. Every rule here takes the value
+as it stands and returns the next one, so that whoever writes it on the condition that it
+has not changed meanwhile gets one winner out of every race. The rules hold for any number
+of repetitions: whoever asks again, because an answer was lost, gets the same answer.
+
+Time is the time of the push, in whole seconds, which is all that ECR says of it. Of two
+pushes in one second the one that comes later counts as the newer.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+# A function that runs when its execution is stopped goes on until its time limit. This is
+# the longest of those that have an effect outside (template.yaml).
+LONGEST_STEP = timedelta(seconds=90)
+
+
+class TurnStatus(enum.StrEnum):
+    """What becomes of a release that asks for its turn, or that has one."""
+
+    PROCEED = "PROCEED"
+    TAKEN_OVER = "TAKEN_OVER"
+    QUEUED = "QUEUED"
+    DUPLICATE = "DUPLICATE"
+    SUPERSEDED = "SUPERSEDED"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The newest wish for the app so far: which image, and when it was wished for."""
+
+    at: datetime
+    digest: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The release that may act, and nobody else.
+
+    `after` is the release before it, if that did not hand over: a function of it may still
+    be running. `creating` is set before the deployment is created, and from then on the
+    release gives way to nobody.
+    """
+
+    execution: str
+    release: str
+    digest: str
+    at: datetime
+    fence: int
+    after: str | None
+    creating: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The one release that comes next. `name` is that of the execution that will do it."""
+
+    name: str
+    release: str
+    digest: str
+    at: datetime
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One app's turn. `fence` is the number of times that it was given, and only grows.
+
+    `abandoned` is the last release whose execution ended without handing over.
+    """
+
+    fence: int = 0
+    holder: Holder | None = None
+    waiting: Waiting | None = None
+    newest: Mark | None = None
+    abandoned: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A release that asks for its turn.
+
+    `pushed` says that it comes from a push and not from a person; `moved_to` is the image
+    to which the pushed tag has moved on, `serving` the image of the release that serves,
+    if that is known to be well.
+    """
+
+    execution: str
+    next_name: str
+    release: str
+    digest: str
+    at: datetime
+    request: Mapping[str, Any]
+    pushed: bool
+    moved_to: str | None
+    serving: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What becomes of a claim.
+
+    `holder` is there if it has its turn, and only then; else `reason` says why. `displaced`
+    was waiting and is superseded by the claim; `begun` was waiting and goes on as the claim.
+    """
+
+    status: TurnStatus
+    reason: str = ""
+    holder: Holder | None = None
+    displaced: Waiting | None = None
+    begun: Waiting | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of a step that this keeps from acting."""
+        return {"status": self.status.value, "reasons": [self.reason]}
+
+
+def execution_name_of(execution: str) -> str:
+    return execution.rpartition(":")[2]
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """The moment as pushes are told apart."""
+    return moment.replace(microsecond=0)
+
+
+def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
+    """The turn after the claim, and what becomes of the claim.
+
+    Whoever holds the turn now is taken for alive: that its execution has not ended is
+    for the caller to find out, and to clean up after it first.
+    """
+    if turn.holder is not None and turn.holder.execution == claim.execution:
+        return turn, _proceed(turn.holder)
+    waiting = turn.waiting
+    if waiting is not None and waiting.release == claim.release:
+        return turn, _queued(turn.holder)
+    begun = waiting if waiting is not None and waiting.name == _name(claim) else None
+    if begun is not None:
+        turn = replace(turn, waiting=None)
+    turn, answer = _decide(turn, claim)
+    return turn, replace(answer, begun=begun)
+
+
+def _name(claim: Claim) -> str:
+    return execution_name_of(claim.execution)
+
+
+def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
+    newest = turn.newest
+    if newest is not None and claim.at < newest.at and claim.digest != newest.digest:
+        return turn, _superseded(f"Release {newest.release} is of a newer push.")
+    if claim.moved_to is not None:
+        return turn, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
+    wished = _wished(turn, claim)
+    reason = _why_duplicate(turn, claim)
+    if reason is not None:
+        return _without_older(wished, claim, Answer(status=TurnStatus.DUPLICATE, reason=reason))
+    if turn.holder is not None:
+        queued, answer = _without_older(wished, claim, _queued(turn.holder))
+        return replace(queued, waiting=_waiting(claim)), answer
+    holder = Holder(
+        execution=claim.execution,
+        release=claim.release,
+        digest=claim.digest,
+        at=claim.at,
+        fence=turn.fence + 1,
+        after=turn.abandoned,
+        creating=False,
+    )
+    given = replace(wished, holder=holder, fence=holder.fence)
+    return _without_older(given, claim, _proceed(holder))
+
+
+def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
+    """Why the claim asks for what will be, or is, so anyway; a person's claim never does."""
+    if not claim.pushed:
+        return None
+    # Whatever waits is what the app ends on, whatever is released or serves now.
+    if turn.waiting is not None and turn.holder is not None:
+        if turn.waiting.digest == claim.digest:
+            return f"Release {turn.waiting.release} of this image is waiting already."
+        return None
+    if turn.holder is not None:
+        if turn.holder.digest == claim.digest:
+            return f"Release {turn.holder.release} of this image is under way."
+        return None
+    return "This image is serving already." if claim.serving == claim.digest else None
+
+
+def _wished(turn: Turn, claim: Claim) -> Turn:
+    if turn.newest is not None and claim.at < turn.newest.at:
+        return turn
+    newest = Mark(at=claim.at, digest=claim.digest, release=claim.release)
+    return replace(turn, newest=newest)
+
+
+def _without_older(turn: Turn, claim: Claim, answer: Answer) -> tuple[Turn, Answer]:
+    """The claim stands in the place of what waits, unless it waits for the same image.
+
+    With nobody holding the turn a duplicate cannot rely on what waits either: whether
+    somebody still starts that is not known.
+    """
+    waiting = turn.waiting
+    if waiting is None:
+        return turn, answer
+    if answer.status is TurnStatus.DUPLICATE and waiting.digest == claim.digest:
+        later = max(waiting.at, claim.at)
+        return replace(turn, waiting=replace(waiting, at=later)), answer
+    return replace(turn, waiting=None), replace(answer, displaced=waiting)
+
+
+def _waiting(claim: Claim) -> Waiting:
+    return Waiting(
+        name=claim.next_name,
+        release=claim.release,
+        digest=claim.digest,
+        at=claim.at,
+        request=claim.request,
+    )
+
+
+def _proceed(holder: Holder) -> Answer:
+    status = TurnStatus.PROCEED if holder.after is None else TurnStatus.TAKEN_OVER
+    return Answer(status=status, holder=holder)
+
+
+def _queued(holder: Holder | None) -> Answer:
+    under_way = f"Release {holder.release} is under way" if holder else "Another one was under way"
+    return Answer(status=TurnStatus.QUEUED, reason=f"{under_way}; this one begins after it.")
+
+
+def _superseded(reason: str) -> Answer:
+    return Answer(status=TurnStatus.SUPERSEDED, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """By what a step proves that its release holds the turn."""
+
+    execution: str
+    fence: int
+
+    def is_of(self, holder: Holder | None) -> bool:
+        return (
+            holder is not None and holder.execution == self.execution and holder.fence == self.fence
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {"execution": self.execution, "fence": self.fence}
+
+
+def objection(turn: Turn, holding: Holding) -> Answer | None:
+    """Why the release must not act any further; None while it may.
+
+    It may not once it has lost its turn, nor if a newer push waits and the deployment is
+    not being created yet. After that it finishes first: Lightsail has no cancel.
+    """
+    holder = turn.holder
+    if holder is None or not holding.is_of(holder):
+        return Answer(status=TurnStatus.LOST, reason="The release does not hold the turn any more.")
+    if turn.waiting is not None and not holder.creating:
+        return _superseded(f"Release {turn.waiting.release} is of a newer push.")
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Whether the create call may be made; `again` says that it may have been made before."""
+
+    objection: Answer | None
+    again: bool = False
+
+
+def begin_creating(turn: Turn, holding: Holding) -> tuple[Turn, Start]:
+    """Set before the create call: from here on the release gives way to nobody."""
+    why_not = objection(turn, holding)
+    if why_not is not None or turn.holder is None:
+        return turn, Start(objection=why_not)
+    creating = replace(turn, holder=replace(turn.holder, creating=True))
+    return creating, Start(objection=None, again=turn.holder.creating)
+
+
+def end_creating(turn: Turn, holding: Holding) -> Turn:
+    """Lightsail has taken no deployment, for certain: the release may give way again."""
+    if turn.holder is None or not holding.is_of(turn.holder):
+        return turn
+    return replace(turn, holder=replace(turn.holder, creating=False))
+
+
+def hand_over(turn: Turn, execution: str) -> Turn:
+    """The execution is done with the app. Changes nothing for one that had no part in it."""
+    turn = _not_waiting_for(turn, execution)
+    holder = turn.holder
+    if holder is None or holder.execution != execution:
+        return turn
+    # One that has not come to its own deployment has not outwaited what was before it either.
+    return replace(turn, holder=None, abandoned=None if holder.creating else holder.after)
+
+
+def abandon(turn: Turn, execution: str) -> Turn:
+    """The execution has ended without handing over; what it started may still be going on."""
+    turn = _not_waiting_for(turn, execution)
+    holder = turn.holder
+    if holder is None or holder.execution != execution:
+        return turn
+    before = None if holder.creating else holder.after
+    return replace(turn, holder=None, abandoned=before or holder.release)
+
+
+def _not_waiting_for(turn: Turn, execution: str) -> Turn:
+    """An execution that ends before its turn must not be waited for: it never starts again."""
+    waiting = turn.waiting
+    if waiting is None or waiting.name != execution_name_of(execution):
+        return turn
+    return replace(turn, waiting=None)
+
+
+def next_to_start(turn: Turn) -> Waiting | None:
+    """What is to be started now: what waits while nobody holds the turn."""
+    return turn.waiting if turn.holder is None else None

@@ -1,0 +1,31 @@
+"""Releases that ask for their turn."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lightgate.turn import Claim
+
+APP = "crops"
+START = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
+_ARN = "arn:aws:states:us-east-1:123456789012:execution:release"
+
+
+def arn(name: str) -> str:
+    return f"{_ARN}:{name}"
+
+
+def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
+    """The claim of the execution `name`, `at` seconds after the beginning."""
+    usual = Claim(
+        execution=arn(name),
+        next_name=f"next-of-{name}",
+        release=f"release-of-{name}",
+        digest=digest,
+        at=START + timedelta(seconds=at),
+        request={"app": APP, "digest": digest},
+        pushed=True,
+        moved_to=None,
+        serving=None,
+    )
+    return replace(usual, **changes)

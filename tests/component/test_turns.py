@@ -1,0 +1,167 @@
+"""The turn in the table: races, lost answers, and what is on record with it."""
+
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from lightgate.aws.records import Records
+from lightgate.aws.turns import Turns
+from lightgate.turn import Answer, Claim, Turn, TurnStatus, abandon, hand_over, take
+from tests.component import table
+from tests.component.claims import APP, arn, claim
+from tests.component.cloud import Cloud
+
+WRITE = "dynamodb.TransactWriteItems"
+
+
+class App:
+    """One app's turn and its records."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        made = table.create(cloud)
+        self.turns, self.records = Turns(made), Records(made)
+
+    def ask(self, asked: Claim, *, meanwhile: Callable[[], object] = lambda: None) -> Answer:
+        """What becomes of the claim if that happens after the turn was read."""
+        events = [meanwhile]
+
+        def rule(turn: Turn) -> tuple[Turn, Answer]:
+            if events:
+                events.pop()()
+            return take(turn, asked)
+
+        return self.turns.change(
+            APP, rule, lambda answer: self.records.following(APP, asked, answer, {"of": "Admit"})
+        )
+
+    def change(self, rule: Callable[[Turn], Turn]) -> None:
+        self.turns.change(APP, lambda turn: (rule(turn), None))
+
+    @property
+    def turn(self) -> Turn:
+        return self.turns.read(APP)
+
+    def status(self, name: str) -> str | None:
+        found = self.records.find(APP, f"release-of-{name}")
+        return found.status if found else None
+
+
+@pytest.fixture
+def app(cloud: Cloud) -> App:
+    return App(cloud)
+
+
+def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
+    assert app.turn == Turn()
+
+    assert app.ask(claim("one")).status is TurnStatus.PROCEED
+
+
+def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
+    app.ask(claim("one"))
+    app.change(lambda turn: abandon(turn, arn("one")))
+    app.ask(claim("two", "B", 1))
+    app.ask(claim("three", "C", 2))
+
+    turn = app.turn
+
+    asked = [claim("one"), claim("two", "B", 1), claim("three", "C", 2)]
+    expected, _ = take(Turn(), asked[0])
+    expected = abandon(expected, arn("one"))
+    for one in asked[1:]:
+        expected, _ = take(expected, one)
+    assert turn == expected
+
+
+def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
+    answers = [TurnStatus.LOST]
+
+    late = app.ask(
+        claim("one", "A", 0),
+        meanwhile=lambda: answers.append(app.ask(claim("two", "B", 1)).status),
+    )
+
+    assert answers[1:] == [TurnStatus.PROCEED]
+    assert late.status is TurnStatus.SUPERSEDED
+    assert app.turn.holder is not None
+    assert app.turn.holder.execution == arn("two")
+    assert (app.status("one"), app.status("two")) == ("SUPERSEDED", "RELEASING")
+
+
+def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
+    app.ask(claim("one"))
+
+    answer = app.ask(
+        claim("two", "B", 1),
+        meanwhile=lambda: app.change(lambda turn: hand_over(turn, arn("one"))),
+    )
+
+    assert answer.status is TurnStatus.PROCEED
+    assert app.turn.waiting is None
+
+
+def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, app: App) -> None:
+    for asked in (claim("one"), claim("two", "B", 1), claim("three", "B", 2), claim("four", "A")):
+        cloud.faults.lose_answer(WRITE)
+        with pytest.raises(ReadTimeoutError):
+            app.ask(asked)
+        written, status = app.turn, app.status(asked.execution.rpartition(":")[2])
+
+        again = app.ask(asked)
+
+        assert app.turn == written
+        assert (again.status if again.holder is None else "RELEASING") == status
+    assert [app.status(name) for name in ("one", "two", "three", "four")] == [
+        *("RELEASING", "QUEUED", "DUPLICATE", "SUPERSEDED")
+    ]
+
+
+def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
+    cloud: Cloud, app: App
+) -> None:
+    app.ask(claim("one"))
+    app.ask(claim("two", "B", 1))
+
+    app.ask(claim("three", "C", 2))
+
+    assert (app.status("two"), app.status("three")) == ("SUPERSEDED", "QUEUED")
+    items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+    [by] = [item["supersededBy"]["S"] for item in items if "supersededBy" in item]
+    assert by == "release-of-three"
+
+
+def test_every_image_that_was_ever_asked_for_is_known(app: App) -> None:
+    app.ask(claim("one"))
+    app.ask(claim("two", "B", 1))
+    app.ask(claim("three", "C", -1))
+
+    assert [app.records.knows_image(APP, digest) for digest in "ABCD"] == [True, True, True, False]
+
+
+def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -> None:
+    cloud.faults.refuse(WRITE, "InternalServerError")
+
+    with pytest.raises(ClientError, match="InternalServerError"):
+        app.ask(claim("one"))
+
+    assert app.turn == Turn()
+    assert app.status("one") is None
+
+
+def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
+    def restless(turn: Turn) -> tuple[Turn, None]:
+        app.change(lambda seen: Turn(fence=seen.fence + 1))
+        return Turn(fence=turn.fence + 1), None
+
+    with pytest.raises(RuntimeError, match="has changed 20 times"):
+        app.turns.change(APP, restless)
+
+
+def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
+    app.ask(claim("one"))
+    cloud.faults.refuse(WRITE, "InternalServerError")
+
+    app.change(lambda turn: hand_over(turn, arn("somebody-else")))
+
+    assert app.turn.holder is not None

@@ -1,0 +1,233 @@
+"""Whose turn it is: the rules, one after the other."""
+
+from dataclasses import replace
+
+import pytest
+
+from lightgate.turn import (
+    Answer,
+    Claim,
+    Holding,
+    Turn,
+    TurnStatus,
+    abandon,
+    begin_creating,
+    end_creating,
+    hand_over,
+    next_to_start,
+    objection,
+    take,
+    whole_seconds,
+)
+from tests.component.claims import START, arn, claim
+
+PROCEED, QUEUED = TurnStatus.PROCEED, TurnStatus.QUEUED
+DUPLICATE, SUPERSEDED = TurnStatus.DUPLICATE, TurnStatus.SUPERSEDED
+
+
+def after(*claims: Claim) -> tuple[Turn, list[Answer]]:
+    """The turn after all of them have asked, and what they were told."""
+    turn, answers = Turn(), []
+    for each in claims:
+        turn, answer = take(turn, each)
+        answers.append(answer)
+    return turn, answers
+
+
+def statuses(*claims: Claim) -> list[TurnStatus]:
+    return [answer.status for answer in after(*claims)[1]]
+
+
+def holding(turn: Turn) -> Holding:
+    assert turn.holder is not None
+    return Holding(execution=turn.holder.execution, fence=turn.holder.fence)
+
+
+def following(turn: Turn, **changes: object) -> Claim:
+    """The claim of the execution that is started for what waits."""
+    waiting = next_to_start(turn)
+    assert waiting is not None
+    return replace(claim(waiting.name, waiting.digest), at=waiting.at, **changes)
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ([claim("1", "A"), claim("2", "B", 1)], [PROCEED, QUEUED]),
+        ([claim("1", "A"), claim("2", "B", -1)], [PROCEED, SUPERSEDED]),
+        ([claim("1", "A"), claim("2", "B", 0)], [PROCEED, QUEUED]),
+        ([claim("1", "A"), claim("2", "A", 1)], [PROCEED, DUPLICATE]),
+        ([claim("1", "A"), claim("2", "A", -1)], [PROCEED, DUPLICATE]),
+        ([claim("1", "A"), claim("2", "A", 1, pushed=False)], [PROCEED, QUEUED]),
+        ([claim("1", "A", serving="A")], [DUPLICATE]),
+        ([claim("1", "A", serving="B")], [PROCEED]),
+        ([claim("1", "A", serving="A", pushed=False)], [PROCEED]),
+        ([claim("1", "A", moved_to="B")], [SUPERSEDED]),
+        ([claim("1", "A"), claim("2", "B", 1), claim("3", "B", 2)], [PROCEED, QUEUED, DUPLICATE]),
+        ([claim("1", "A"), claim("2", "B", 1), claim("3", "A", 2)], [PROCEED, QUEUED, QUEUED]),
+        ([claim("1", "A"), claim("2", "B", 9), claim("3", "C", 5)], [PROCEED, QUEUED, SUPERSEDED]),
+        ([claim("1", "A"), claim("2", "B", 1, serving="B")], [PROCEED, QUEUED]),
+        (
+            [claim("1", "A"), claim("2", "A", 9), claim("3", "B", 5)],
+            [PROCEED, DUPLICATE, SUPERSEDED],
+        ),
+        (
+            [claim("1", "A"), claim("2", "B", 1), claim("3", "B", 9), claim("4", "C", 5)],
+            [PROCEED, QUEUED, DUPLICATE, SUPERSEDED],
+        ),
+    ],
+)
+def test_what_becomes_of_pushes_that_come_while_one_is_released(
+    claims: list[Claim], expected: list[TurnStatus]
+) -> None:
+    assert statuses(*claims) == expected
+
+
+def test_the_newest_push_displaces_what_waits() -> None:
+    turn, answers = after(claim("1", "A"), claim("2", "B", 1), claim("3", "C", 2))
+
+    assert answers[2].displaced is not None
+    assert answers[2].displaced.release == "release-of-2"
+    assert turn.waiting is not None
+    assert turn.waiting.release == "release-of-3"
+
+
+def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
+    turn, _ = after(claim("1", "A"), claim("2", "B", 1))
+    assert next_to_start(turn) is None
+    turn = hand_over(turn, arn("1"))
+
+    turn, answer = take(turn, following(turn))
+
+    assert (answer.status, turn.waiting) == (PROCEED, None)
+    assert answer.begun is not None
+    assert answer.begun.release == "release-of-2"
+    assert turn.fence == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "status"), [(2, SUPERSEDED), (1, SUPERSEDED)], ids=["a newer one", "one as new"]
+)
+def test_what_was_started_finds_one_that_came_before_it(at: int, status: TurnStatus) -> None:
+    turn, _ = after(claim("1", "A"), claim("2", "B", 1))
+    turn = hand_over(turn, arn("1"))
+    started = following(turn)
+    turn, newer = take(turn, claim("3", "C", at))
+
+    turn, answer = take(turn, started)
+
+    assert newer.displaced is not None
+    expected = status if at > 1 else QUEUED
+    assert answer.status is expected
+
+
+def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
+    turn, _ = after(claim("1", "A"), claim("2", "B", 1))
+    turn = hand_over(turn, arn("1"))
+
+    turn, answer = take(turn, following(turn, moved_to="C"))
+
+    assert (answer.status, turn.waiting, turn.holder) == (SUPERSEDED, None, None)
+
+
+def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
+    turn, _ = after(claim("1", "A"), claim("2", "B", 1))
+    turn = hand_over(turn, arn("1"))
+
+    turn, answer = take(turn, claim("3", "A", 2, serving="A"))
+
+    assert (answer.status, turn.waiting) == (DUPLICATE, None)
+    assert answer.displaced is not None
+
+
+@pytest.mark.parametrize("asked", [claim("1"), claim("2", "B", 1), claim("4", "C", -5)])
+def test_who_asks_again_is_told_the_same(asked: Claim) -> None:
+    turn, _ = after(claim("1", "A"), claim("2", "B", 1), claim("4", "C", -5))
+    once = take(turn, asked)
+
+    again = take(once[0], asked)
+
+    assert again == once
+
+
+def test_a_release_gives_way_until_its_deployment_is_created() -> None:
+    turn, _ = after(claim("1", "A"))
+    assert objection(turn, holding(turn)) is None
+    waited_for, _ = take(turn, claim("2", "B", 1))
+
+    why_not = objection(waited_for, holding(turn))
+    assert why_not is not None
+    assert why_not.status is SUPERSEDED
+    assert "release-of-2" in why_not.reason
+    created, start = begin_creating(turn, holding(turn))
+    created, _ = take(created, claim("2", "B", 1))
+    assert start.objection is None
+    assert objection(created, holding(turn)) is None
+
+
+def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
+    turn, _ = after(claim("1", "A"))
+    waited_for, _ = take(turn, claim("2", "B", 1))
+
+    unchanged, start = begin_creating(waited_for, holding(turn))
+
+    assert start.objection is not None
+    assert unchanged == waited_for
+
+
+def test_a_creation_that_was_refused_for_certain_lets_the_release_give_way_again() -> None:
+    turn, _ = after(claim("1", "A"))
+    creating, first = begin_creating(turn, holding(turn))
+    _, second = begin_creating(creating, holding(turn))
+
+    assert (first.again, second.again) == (False, True)
+    assert end_creating(creating, holding(turn)) == turn
+
+
+def test_an_older_fence_is_no_proof() -> None:
+    turn, _ = after(claim("1", "A"))
+    older = replace(holding(turn), fence=0)
+
+    why_not = objection(turn, older)
+
+    assert why_not is not None
+    assert why_not.status is TurnStatus.LOST
+    assert begin_creating(turn, older)[0] == turn
+    assert end_creating(turn, older) == turn
+
+
+def test_after_an_abandoned_release_the_next_one_takes_over_and_the_one_after_does_not() -> None:
+    turn = abandon(after(claim("1", "A"))[0], arn("1"))
+    turn, answer = take(turn, claim("2", "B", 1))
+    assert answer.status is TurnStatus.TAKEN_OVER
+    assert answer.holder is not None
+    assert answer.holder.after == "release-of-1"
+    turn, _ = begin_creating(turn, holding(turn))
+
+    turn, answer = take(hand_over(turn, arn("2")), claim("3", "C", 2))
+
+    assert answer.status is PROCEED
+
+
+@pytest.mark.parametrize("leave", [hand_over, abandon])
+def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: object) -> None:
+    turn = abandon(after(claim("1", "A"))[0], arn("1"))
+    turn, _ = take(turn, claim("2", "B", 1))
+
+    left = leave(turn, arn("2"))  # type: ignore[operator]
+
+    assert left.abandoned == "release-of-1"
+
+
+@pytest.mark.parametrize("leave", [hand_over, abandon])
+def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: object) -> None:
+    turn = hand_over(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1"))
+    started = following(turn)
+
+    left = leave(turn, started.execution)  # type: ignore[operator]
+
+    assert next_to_start(left) is None
+
+
+def test_pushes_are_told_apart_by_whole_seconds() -> None:
+    assert whole_seconds(START.replace(microsecond=999_999)) == START

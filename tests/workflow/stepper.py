@@ -1,0 +1,245 @@
+"""Executions that are walked through the real definition one task at a time.
+
+The interpreter of `release_machine` runs an execution to its end in one go. Here the test
+decides whose turn it is after every task, when an execution is stopped, and whether it is
+redriven. It understands what the definition uses, and nothing else.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from tests.component.cloud import ACCOUNT, REGION
+from tests.workflow.release_machine import definition, visited
+from tests.workflow.world import World
+
+type Json = dict[str, Any]
+
+_FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
+
+
+class Walk:
+    """One execution on its way. `state` is what it enters next, None when it has ended."""
+
+    def __init__(self, stepper: "Stepper", arn: str, request: object, started: datetime) -> None:
+        self._stepper = stepper
+        self.arn = arn
+        self.name = arn.rpartition(":")[2]
+        self.data: Any = request
+        self.state: str | None = stepper.machine["StartAt"]
+        self.passed: list[str] = []
+        self.stopped_at = ""
+        self.error: str | None = None
+        self.cause: str | None = None
+        self._context = {"Execution": {"Id": arn, "StartTime": _iso(started)}}
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that were carried out."""
+        return [name for name in self.passed if self._definition(name)["Type"] == "Task"]
+
+    def step(self) -> None:
+        """Go on until a task has been carried out, or to the end."""
+        while self.state is not None:
+            name = self.state
+            is_task = self._definition(name)["Type"] == "Task"
+            self._enter(name)
+            if is_task:
+                break
+        # Where the task leads may not need any work.
+        while self.state is not None and self._definition(self.state)["Type"] in _EFFORTLESS:
+            self._enter(self.state)
+
+    def run(self) -> "Walk":
+        while self.state is not None:
+            self.step()
+        return self
+
+    def run_to(self, state: str) -> "Walk":
+        """Go on until the state is what comes next; it must come."""
+        while self.state != state:
+            assert self.state is not None, (state, self.passed)
+            self._enter(self.state)
+        return self
+
+    def stop(self) -> None:
+        """As StopExecution: it goes nowhere from here."""
+        assert self.state is not None
+        self.stopped_at = self.state
+        self._end(ExecutionStatus.ABORTED)
+
+    def redrive(self) -> "Walk":
+        """Go on where it was stopped: a second `Walk` for the same execution."""
+        again = Walk(self._stepper, self.arn, self.data, datetime.now(UTC))
+        again._context, again.state = self._context, self.stopped_at
+        self._stepper.execution(self.arn).exec_status = ExecutionStatus.RUNNING
+        return again
+
+    def _enter(self, name: str) -> None:
+        visited.add(name)
+        self.passed.append(name)
+        state = self._definition(name)
+        match state["Type"]:
+            case "Pass":
+                result = state.get("Result", self._filled(state.get("Parameters")))
+                self._put(state.get("ResultPath", "$"), result)
+                self.state = state["Next"]
+            case "Wait":
+                self._stepper.world.clock.sleep(self._value(state["SecondsPath"]))
+                self.state = state["Next"]
+            case "Choice":
+                chosen = (c["Next"] for c in state["Choices"] if self._holds(c))
+                self.state = next(chosen, state["Default"])
+            case "Task":
+                self._carry_out(state)
+            case "Succeed":
+                self._end(ExecutionStatus.SUCCEEDED)
+            case "Fail":
+                self.error = state.get("Error") or self._value(state["ErrorPath"])
+                self.cause = state.get("Cause") or self._value(state["CausePath"])
+                self._end(ExecutionStatus.FAILED)
+
+    def _carry_out(self, state: Json) -> None:
+        parameters = self._filled(state["Parameters"])
+        function = _FUNCTION.fullmatch(state["Resource"])
+        if function is None:
+            self._stepper.world.cloud.client("sns").publish(**parameters)
+            self.state = state["Next"]
+            return
+        answer, is_error = self._stepper.world.functions.invoke(function[1], json.dumps(parameters))
+        if is_error:
+            [catch] = state["Catch"]
+            error = {"Error": answer["errorType"], "Cause": json.dumps(answer)}
+            self._put(catch["ResultPath"], error)
+            self.state = catch["Next"]
+        else:
+            self._put(state["ResultPath"], answer)
+            self.state = state["Next"]
+
+    def _definition(self, name: str) -> Json:
+        found: Json = self._stepper.machine["States"][name]
+        return found
+
+    def _end(self, status: ExecutionStatus) -> None:
+        self.state = None
+        execution = self._stepper.execution(self.arn)
+        execution.exec_status, execution.stop_date = status, datetime.now(UTC)
+
+    def _value(self, path: str) -> Any:
+        if path.startswith("States.Format("):
+            template, *values = path.removeprefix("States.Format('").rstrip(")").split("', ")
+            return template.format(*(self._value(each) for each in values[0].split(", ")))
+        value = self._context if path.startswith("$$") else self.data
+        for key in path.lstrip("$").split(".")[1:]:
+            value = value[key]
+        return value
+
+    def _filled(self, template: Any) -> Any:
+        if not isinstance(template, dict):
+            return template
+        return {
+            key.removesuffix(".$"): self._value(value)
+            if key.endswith(".$")
+            else self._filled(value)
+            for key, value in template.items()
+        }
+
+    def _put(self, path: str, value: Any) -> None:
+        key = path.lstrip("$").lstrip(".")
+        self.data = {**self.data, key: value} if key else value
+
+    def _holds(self, rule: Json) -> bool:
+        if "And" in rule:
+            return all(self._holds(each) for each in rule["And"])
+        if "Or" in rule:
+            return any(self._holds(each) for each in rule["Or"])
+        if "IsPresent" in rule:
+            with contextlib.suppress(KeyError, TypeError):
+                self._value(rule["Variable"])
+                return bool(rule["IsPresent"])
+            return not rule["IsPresent"]
+        [expected] = [value for key, value in rule.items() if key.endswith("Equals")]
+        return bool(self._value(rule["Variable"]) == expected)
+
+
+_EFFORTLESS = ("Pass", "Choice", "Succeed", "Fail")
+
+
+class Stepper:
+    """All executions of the machine in a world where none goes on by itself."""
+
+    def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        self.machine: Json = json.loads(definition(world.topic))
+        self.walks: list[Walk] = []
+        self._forgotten: set[str] = set()
+        patch.setattr(ExecutionWorker, "start", _nothing)
+
+    def start(self, request: object, name: str) -> Walk:
+        """As StartExecution; the walk is at its beginning."""
+        self.world.cloud.client("stepfunctions").start_execution(
+            stateMachineArn=self.world.machine.arn, name=name, input=json.dumps(request)
+        )
+        return self.walk(name)
+
+    def walk(self, name: str) -> Walk:
+        """The execution of this name, whoever has started it."""
+        self.discover()
+        [found] = [walk for walk in self.walks if walk.name == name]
+        return found
+
+    def discover(self) -> list[Walk]:
+        """Take up what somebody else has started; all that have not ended."""
+        known = {*self._forgotten, *(walk.arn for walk in self.walks)}
+        for execution in self._executions():
+            if execution.execution_arn not in known:
+                data = execution.execution_input
+                request = json.loads(data) if isinstance(data, str) else data
+                walk = Walk(self, execution.execution_arn, request, execution.start_date)
+                self.walks.append(walk)
+        return [walk for walk in self.walks if walk.state is not None]
+
+    def run_all(self) -> None:
+        """Every execution to its end, and those that they start."""
+        while going := self.discover():
+            going[0].run()
+
+    def forget(self) -> None:
+        """Take nothing up any more of what there is by now."""
+        self._forgotten = {each.execution_arn for each in self._executions()}
+
+    def clean_up(self, walk: Walk) -> None:
+        """What EventBridge does when an execution has ended other than well."""
+        event = {"detail": {"executionArn": walk.arn, "status": "as it was sent"}}
+        self.world.functions.call("clean_up", event)
+
+    def erase(self, walk: Walk) -> None:
+        """What AWS does to an execution that ended 90 days ago."""
+        backend = stepfunctions_parser_backends[ACCOUNT][REGION]
+        executions = backend.describe_state_machine(self.world.machine.arn).executions
+        executions.remove(self.execution(walk.arn))
+
+    def execution(self, arn: str) -> Any:
+        [found] = [each for each in self._executions() if each.execution_arn == arn]
+        return found
+
+    def _executions(self) -> Iterator[Any]:
+        backend = stepfunctions_parser_backends[ACCOUNT][REGION]
+        yield from backend.describe_state_machine(self.world.machine.arn).executions
+
+
+def _nothing(_: object) -> None:
+    """An execution that has been started and does nothing yet."""
+
+
+def _iso(moment: datetime) -> str:
+    in_utc = moment.astimezone(UTC)
+    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{in_utc.microsecond // 1000:03}Z"

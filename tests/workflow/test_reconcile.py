@@ -1,0 +1,174 @@
+"""Reconcile: pushes that nobody has told of, and releases whose end nobody has noticed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.component import images
+from tests.component.lightsail_service import Course
+from tests.workflow.pushes import push
+from tests.workflow.stepper import Stepper
+from tests.workflow.world import APP, World, spec
+
+LONG_AGO = timedelta(minutes=6)
+
+
+def look(world: World) -> dict[str, Any]:
+    answer: dict[str, Any] = world.functions.call("reconcile", {})
+    return answer
+
+
+def push_later(world: World, tag: str, *, architecture: str = "amd64") -> str:
+    """Push another image, of which no event comes, and let time go by."""
+    digest = images.push(world.cloud, APP, tag, name=tag, architecture=architecture)
+    world.pushed_at(digest, world.clock.now())
+    world.clock.sleep(LONG_AGO.total_seconds())
+    return digest
+
+
+@pytest.fixture
+def later(world: World) -> World:
+    """The first image was pushed a while ago, and no event of it came."""
+    world.clock.sleep(LONG_AGO.total_seconds())
+    return world
+
+
+def test_a_push_that_was_missed_is_released(later: World) -> None:
+    [name] = look(later)["started"]
+
+    assert name.startswith(APP)
+    content = later.message().content
+    assert (content["status"], content["digest"]) == ("SUCCEEDED", later.digest)
+    assert content["reason"] == "push of crops-backend:latest, whose event never came"
+
+
+def test_looking_again_starts_nothing(later: World) -> None:
+    look(later)
+
+    assert look(later) == {"started": [], "troubled": []}
+    assert len(later.messages()) == 1
+
+
+def test_a_push_whose_event_may_still_come_is_left_to_it(world: World) -> None:
+    assert look(world)["started"] == []
+
+
+def test_what_has_failed_is_not_tried_again(later: World) -> None:
+    look(later)
+    later.messages()
+    push_later(later, "v2", architecture="arm64")
+
+    assert len(look(later)["started"]) == 1
+    assert later.message().content["status"] == "REFUSED"
+    assert look(later)["started"] == []
+
+
+def test_an_image_that_was_released_by_hand_is_known(later: World) -> None:
+    later.release()
+
+    assert look(later)["started"] == []
+
+
+def test_a_rollback_by_hand_to_an_older_image_is_not_undone(later: World) -> None:
+    newest = push_later(later, "v2")
+    later.machine.run({"app": APP, "digest": newest}, "forwards")
+    later.machine.run({"app": APP, "digest": later.digest}, "back")
+    assert [message.content["status"] for message in later.messages()] == ["SUCCEEDED"] * 2
+
+    assert look(later)["started"] == []
+
+
+def test_only_the_newest_image_counts(later: World) -> None:
+    later.release({"app": APP, "digest": push_later(later, "v2")})
+
+    assert look(later)["started"] == []
+
+
+def test_of_two_images_of_one_second_neither_is_missed_if_one_is_known(later: World) -> None:
+    second = images.push(later.cloud, APP, "v2", name="v2")
+    later.pushed_at(second, later.started_at)
+    later.pushed_at(later.digest, later.started_at)
+    later.release({"app": APP, "digest": second})
+
+    assert look(later)["started"] == []
+
+
+@pytest.mark.parametrize("tag", ["nightly", "lightgate-0123456789ab", None])
+def test_an_image_that_nobody_watches_is_left_alone(later: World, tag: str | None) -> None:
+    look(later)
+    images.push(later.cloud, APP, tag, name="other")
+    later.clock.sleep(LONG_AGO.total_seconds())
+
+    assert look(later)["started"] == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"repository": "elsewhere"}'])
+def test_a_broken_spec_does_not_stop_the_others(later: World, text: str) -> None:
+    later.put_spec(text, app="a-broken-one")
+    later.put_spec(text, app="z-broken-one")
+
+    assert len(look(later)["started"]) == 1
+
+
+def test_a_repository_that_is_missing_does_not_stop_the_others(later: World) -> None:
+    later.put_spec(spec(repository="elsewhere"), app="a-lost-one")
+
+    assert len(look(later)["started"]) == 1
+
+
+def test_trouble_with_one_app_does_not_stop_the_others(later: World) -> None:
+    later.put_spec(spec(serviceName="other"), app="another")
+    later.cloud.faults.refuse("ecr.DescribeImages", "ServerException")
+
+    answer = look(later)
+
+    assert len(answer["started"]) == len(answer["troubled"]) == 1
+
+
+def test_an_app_that_ended_unnoticed_is_cleaned_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    one.stop()
+
+    look(world)
+
+    assert world.message().content["status"] == "FAILED"
+    stepper.run_all()
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+def test_what_waits_without_anybody_starting_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    world.cloud.faults.refuse("stepfunctions.StartExecution", "ExecutionLimitExceeded")
+    one.run()
+    assert one.error == "NotHandedOver"
+
+    look(world)
+
+    stepper.run_all()
+    assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED"] * 2
+
+
+def test_what_was_stopped_before_its_turn_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta()))
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    one.run()
+    [three] = [walk for walk in stepper.discover() if walk not in (one,)]
+    three.stop()
+
+    look(world)
+
+    assert world.turn.waiting is None
+    assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED", "REFUSED"]

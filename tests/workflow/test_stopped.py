@@ -1,0 +1,291 @@
+"""Executions that are stopped, forgotten or redriven, in every state."""
+
+from datetime import timedelta
+
+import pytest
+
+from lightgate.turn import LONGEST_STEP
+from tests.component.lightsail_service import Course
+from tests.workflow.pushes import push
+from tests.workflow.stepper import Stepper, Walk
+from tests.workflow.world import APP, World, spec, succeeded
+
+WAY = [
+    *("Begin", "Admit", "TakeSnapshot", "WaitForSnapshot", "CheckSnapshot", "Deploy"),
+    *("WaitForDeployment", "CheckDeployment", "Settle", "PublishOutcome", "HandOver"),
+    "PruneSnapshots",
+]
+BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
+BEFORE_SETTLED = WAY[: WAY.index("PublishOutcome")]
+
+
+@pytest.fixture
+def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
+    """A world in which a release comes through every step."""
+    world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
+    world.instance.snapshot_takes = timedelta(seconds=90)
+    world.lightsail.courses.extend([succeeded(), succeeded(), succeeded()])
+    return Stepper(world, monkeypatch)
+
+
+def stopped_at(world: World, stepper: Stepper, state: str) -> Walk:
+    """The first push's execution, stopped when the state was about to be entered."""
+    walk = stepper.start(push(world, "v1.1", after=0), "one").run_to(state)
+    walk.stop()
+    return walk
+
+
+def check_free(world: World) -> None:
+    turn = world.turn
+    assert (turn.holder, turn.waiting) == (None, None)
+    assert world.functions.log.count('"level":"ERROR"') == 0
+
+
+def serving(world: World) -> str:
+    version = world.lightsail.serving(APP)
+    assert version is not None
+    return world.lightsail.deployment(APP, version).containers["web"].image.rpartition("-")[2]
+
+
+def pin(request: dict[str, str]) -> str:
+    return request["digest"].removeprefix("sha256:")[:12]
+
+
+def check_one_message_each(world: World) -> None:
+    # Between a publication and its mark nobody knows of it: the same message goes out again.
+    ids = {message.content["messageId"] for message in world.messages()}
+    settled = [
+        r for r in world.records().values() if "message" in r and r["status"] != "SUPERSEDED"
+    ]
+    assert len(ids) == len(settled)
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stopped_at(world, stepper, state)
+
+    stepper.clean_up(one)
+    stepper.clean_up(one)
+    two = push(world, "v1.2", after=5)
+    ended = stepper.start(two, "two").run()
+
+    assert ended.passed[-1] == "Released"
+    assert serving(world) == pin(two)
+    assert "WaitForService" not in ended.passed
+    check_free(world)
+    check_one_message_each(world)
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_so_it_does_if_nobody_tells_that_it_was_stopped(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    stopped_at(world, stepper, state)
+
+    two = push(world, "v1.2", after=5)
+    ended = stepper.start(two, "two").run()
+
+    assert ended.passed[-1] == "Released"
+    assert serving(world) == pin(two)
+    check_free(world)
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_what_waits_begins_when_the_one_before_is_stopped(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to(state)
+    two = push(world, "v1.2", after=5)
+    stepper.start(two, "two").run()
+    one.stop()
+
+    stepper.clean_up(one)
+    stepper.run_all()
+
+    assert serving(world) == pin(two)
+    check_free(world)
+
+
+@pytest.mark.parametrize("state", BEFORE_SETTLED)
+def test_people_hear_that_a_release_was_stopped_and_in_what_state(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stopped_at(world, stepper, state)
+
+    stepper.clean_up(one)
+
+    content = world.message().content
+    assert "ended as ABORTED before the release was settled" in content["reasons"][0]
+    if state in ("Begin", "Admit"):
+        assert content["status"] == "REFUSED"
+        assert "nothing was deployed" in content["nextSteps"][0]
+    else:
+        assert content["status"] == "FAILED"
+        assert content["release"] == world.records().popitem()[0].partition("#")[2]
+        deployed = state not in BEFORE_DEPLOY
+        assert ("deployment 2 was" in content["reasons"][0]) is deployed
+
+
+def test_the_state_of_a_deployment_that_nobody_follows_any_more_is_told(
+    world: World, stepper: Stepper
+) -> None:
+    one = stopped_at(world, stepper, "WaitForDeployment")
+
+    stepper.clean_up(one)
+
+    assert "deployment 2 was still activating" in world.message().content["reasons"][0]
+
+
+def test_a_successor_waits_for_functions_that_may_still_run_and_for_their_deployment(
+    world: World, stepper: Stepper
+) -> None:
+    world.lightsail.courses.clear()
+    world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta(seconds=400)))
+    one = stopped_at(world, stepper, "WaitForDeployment")
+    stepper.clean_up(one)
+    began = world.clock.now()
+
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("TakeSnapshot")
+
+    assert world.clock.now() - began >= max(LONGEST_STEP, timedelta(seconds=390))
+    assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
+    assert two.passed.count("WaitForPredecessor") > 2
+
+
+def test_a_takeover_that_is_repeated_before_its_wait_does_not_act(
+    world: World, stepper: Stepper
+) -> None:
+    stepper.clean_up(stopped_at(world, stepper, "Deploy"))
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
+    world.functions.twice = True
+
+    two.step()
+
+    assert two.data["admission"]["status"] == "TAKEN_OVER"
+    assert two.state == "WaitForPredecessor"
+
+
+def test_a_release_that_waits_for_its_predecessor_can_be_stopped_too(
+    world: World, stepper: Stepper
+) -> None:
+    stepper.clean_up(stopped_at(world, stepper, "WaitForDeployment"))
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("WaitForPredecessor")
+    two.stop()
+    stepper.clean_up(two)
+
+    three = push(world, "v1.3", after=9)
+    ended = stepper.start(three, "three").run()
+
+    assert "WaitForPredecessor" in ended.passed
+    assert "WaitForService" not in ended.passed
+    assert serving(world) == pin(three)
+
+
+def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
+    world: World, stepper: Stepper
+) -> None:
+    one = stopped_at(world, stepper, "WaitForDeployment")
+    stepper.erase(one)
+
+    two = push(world, "v1.2", after=5)
+    ended = stepper.start(two, "two").run()
+
+    assert ended.passed[-1] == "Released"
+    statuses = [message.content["status"] for message in world.messages()]
+    assert statuses == ["FAILED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_message(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stopped_at(world, stepper, state)
+    stepper.clean_up(one)
+    told = {message.text for message in world.messages()}
+    deployed = world.lightsail.deployments(APP)
+    snapshots = world.instance.snapshots()
+
+    again = one.redrive().run()
+
+    assert {message.text for message in world.messages()} <= told
+    assert len(told) == 1
+    assert world.lightsail.deployments(APP).keys() == deployed.keys()
+    assert world.instance.snapshots() == snapshots
+    assert again.state is None
+    if state in BEFORE_SETTLED:
+        assert again.passed[-1] == "NotReleased"
+        assert "before the release was settled" in (again.cause or "")
+    check_free(world)
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_an_unsettled_release_that_is_redriven_goes_on(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stopped_at(world, stepper, state)
+
+    again = one.redrive().run()
+    stepper.clean_up(one)
+
+    assert again.passed[-1] == "Released"
+    assert len(world.messages()) == 1
+    assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
+    check_free(world)
+
+
+@pytest.mark.parametrize("state", WAY)
+def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
+    world: World, stepper: Stepper, state: str
+) -> None:
+    one = stopped_at(world, stepper, state)
+    stepper.clean_up(one)
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("TakeSnapshot")
+    turn, snapshots = world.turn, world.instance.snapshots()
+    deployed = world.lightsail.deployments(APP)
+
+    one.redrive().run()
+
+    assert world.turn == turn
+    assert world.instance.snapshots() == snapshots
+    assert world.lightsail.deployments(APP).keys() == deployed.keys()
+    assert two.run().passed[-1] == "Released"
+
+
+def test_a_hand_over_that_keeps_failing_is_done_by_the_cleaning_step(
+    world: World, stepper: Stepper
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    world.functions.fail("hand_over", "before")
+    one.run()
+    assert one.error == "NotHandedOver"
+
+    stepper.clean_up(one)
+
+    assert world.turn.holder is None
+    first, second = world.messages()
+    assert first == second
+    assert first.content["status"] == "SUCCEEDED"
+
+
+def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
+    world: World, stepper: Stepper
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Settle")
+    world.functions.fail("settle", "before")
+    one.run()
+    assert one.error == "Unsettled"
+    world.messages()
+
+    stepper.clean_up(one)
+
+    assert world.message().content["status"] == "FAILED"
+    assert world.turn.holder is None
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"detail": None}, {"detail": {}}, {"detail": {"executionArn": 7}}]
+)
+def test_an_event_of_no_execution_cleans_nothing_up(world: World, event: dict[str, object]) -> None:
+    assert world.functions.call("clean_up", event) == {"app": None}
