@@ -182,7 +182,10 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "snapshot": {
             "id": f"lightgate-crops-backend-{RELEASE}",
             "availableAt": "2026-11-16T01:55:40+00:00",
+            "restoresTo": None,
+            "restore": [],
         },
+        "savedSeconds": 0,
         "gate": rolled_back().evidence.to_json(),
         "text": ROLLBACK,
         "startedAt": "2026-11-16T01:54:34+00:00",
@@ -271,3 +274,52 @@ def test_warnings_reach_people_and_machines() -> None:
 
     assert "Warnings:\n  database: is missing\n" in text(warned)
     assert machine(warned)["warnings"] == ["database: is missing"]
+
+
+RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (Outcome.SUCCEEDED, False),
+        (Outcome.REFUSED, False),
+        (Outcome.ROLLED_BACK, True),
+        (Outcome.FAILED, True),
+    ],
+)
+def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
+    outcome: Outcome, expected: bool
+) -> None:
+    conclusion = Conclusion(outcome=outcome, reasons=["x"], next_steps=[])
+    snapshot = Snapshot(id="s", available_at="2026-11-16T01:55:40+00:00", restore=[RESTORE])
+
+    told = report(conclusion=conclusion, snapshot=snapshot)
+
+    assert (f"    {RESTORE}\n" in text(told)) is expected
+    assert machine(told)["snapshot"]["restore"] == [RESTORE]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "expected"),
+    [
+        (Snapshot(id="s", available_at=None), "Snapshot: s, pending"),
+        (
+            Snapshot(id=None, available_at="x", restores_to="2026-11-16T01:50:00+00:00"),
+            "Restore point: the continuous backup, which reaches up to 2026-11-16T01:50:00+00:00",
+        ),
+        (
+            Snapshot(id=None, available_at=None),
+            "Restore point: the continuous backup, which is not there",
+        ),
+    ],
+)
+def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: str) -> None:
+    assert f"\n{expected}\n" in text(report(snapshot=snapshot))
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected"), [(0, ""), (0.4, ""), (95.2, ", 95 less than in sequence")]
+)
+def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
+    assert f"\nTook: 187 seconds{expected}\n" in text(report(saved_seconds=saved))

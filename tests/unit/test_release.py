@@ -15,6 +15,7 @@ from lightgate.release import (
     release_id,
     snapshot_id,
 )
+from lightgate.spec import Policy
 from lightgate.spec_parser import LONGEST_APP_NAME
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED
 
@@ -91,6 +92,9 @@ def test_a_release_survives_the_state_machine() -> None:
         gates=("migrate", "check"),
         unprotected=False,
         allow_destructive=True,
+        asking_gates={"migrate": timedelta(seconds=310)},
+        policy=Policy.BLOCK,
+        platform_patience=timedelta(seconds=900),
         deployment_timeout=timedelta(hours=1),
     )
 

@@ -1,0 +1,118 @@
+"""How long a release waits for its restore point, and what the steps hand on of it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
+from lightgate.decision import Start
+from lightgate.restore_point import from_json, progress, to_json
+from lightgate.snapshot import SnapshotState, SnapshotStatus
+from tests.unit.builders import STARTED, Json, seconds
+
+BEGUN = STARTED + seconds(5)
+NOT_YET = Start(now=False, reason="No release before shows how long a snapshot takes.")
+
+
+def order(mode: BackupMode = BackupMode.ALWAYS) -> BackupOrder:
+    return BackupOrder(
+        kind=DatabaseKind.INSTANCE,
+        database="crops-db",
+        mode=mode,
+        snapshot="lightgate-crops-1",
+        time_limit=timedelta(seconds=600),
+    )
+
+
+def after(
+    waited: timedelta,
+    status: SnapshotStatus,
+    detail: str = "creating",
+    mode: BackupMode = BackupMode.ALWAYS,
+    start: Start = NOT_YET,
+) -> Json:
+    return progress(
+        SnapshotState(status=status, detail=detail, at=STARTED),
+        order(mode),
+        start,
+        started_at=STARTED,
+        begun_at=BEGUN,
+        now=STARTED + waited,
+    )
+
+
+@pytest.mark.parametrize("waited", [0, 599, 600, 100_000])
+def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None:
+    start = Start(now=True, reason="Nothing has to be waited for.")
+
+    answer = after(seconds(waited), SnapshotStatus.AVAILABLE, "available", start=start)
+
+    assert answer == {
+        "status": "AVAILABLE",
+        "id": "lightgate-crops-1",
+        "detail": "available",
+        "begunAt": BEGUN.isoformat(),
+        "availableAt": (STARTED + seconds(waited)).isoformat(),
+        "restoresTo": STARTED.isoformat(),
+        "mayDeploy": True,
+        "why": "Nothing has to be waited for.",
+    }
+
+
+@pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
+def test_within_the_limit_it_is_waited_for(status: SnapshotStatus) -> None:
+    answer = after(seconds(599.9), status)
+
+    assert (answer["status"], answer["availableAt"]) == (status.value, None)
+    assert answer["mayDeploy"] is False
+
+
+@pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
+def test_at_the_limit_the_release_is_refused(status: SnapshotStatus) -> None:
+    answer = after(seconds(600), status, detail="the instance is backing-up")
+
+    assert answer == {
+        "status": "REFUSED",
+        "reasons": [
+            "The snapshot lightgate-crops-1 of crops-db was not available within "
+            "database.timeoutSeconds (600): the instance is backing-up."
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "what"),
+    [
+        (BackupMode.ALWAYS, "The snapshot lightgate-crops-1"),
+        (BackupMode.POINT_IN_TIME, "The backup"),
+    ],
+)
+def test_a_failed_restore_point_refuses_the_release_at_once(mode: BackupMode, what: str) -> None:
+    answer = after(seconds(1), SnapshotStatus.FAILED, detail="automated backups are off", mode=mode)
+
+    reason = f"{what} of crops-db has ended as automated backups are off."
+    assert answer == {"status": "REFUSED", "reasons": [reason]}
+
+
+@pytest.mark.parametrize("status", list(SnapshotStatus))
+@pytest.mark.parametrize("at", [None, STARTED])
+def test_a_restore_point_survives_the_state_machine(status: SnapshotStatus, at: object) -> None:
+    state = SnapshotState(status=status, detail="x", at=STARTED if at else None)
+
+    document = json.loads(json.dumps(to_json(state, order(), BEGUN, STARTED)))
+
+    assert from_json(document) == state
+
+
+def test_a_moment_of_a_continuous_backup_has_no_snapshots_name() -> None:
+    state = SnapshotState(status=SnapshotStatus.AVAILABLE, detail="x", at=STARTED)
+
+    document = to_json(state, order(BackupMode.POINT_IN_TIME), BEGUN, STARTED)
+
+    assert document["id"] is None
+
+
+@pytest.mark.parametrize("mode", list(BackupMode))
+def test_an_order_survives_the_state_machine(mode: BackupMode) -> None:
+    assert BackupOrder.from_json(json.loads(json.dumps(order(mode).to_json()))) == order(mode)
