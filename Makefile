@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ $(READY): requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(READY) ## Release a Django app three times on this machine, one of them badly
+demo: $(READY) ## Release a Django app four times on this machine, the last time badly
 	@python -m local.demo
 
 test: $(READY) ## Run all tests but the slow matrix
@@ -45,6 +45,9 @@ validate: $(READY) ## Name every problem of a spec: SPEC=file
 docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
 	@python -m local.spec_reference
 
+gate: $(READY) ## Write anew what travels of the gate's programs
+	@python -m local.gate_texts
+
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
@@ -52,6 +55,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports
+	python -m local.gate_texts --check
 
 format: $(READY) ## Format the code and mend what can be mended
 	ruff check --fix-only --quiet .

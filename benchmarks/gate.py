@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-from lightgate import gate
 from local.database import running_database
 from tests.gate.programs import (
     INTERPRETERS,
@@ -204,11 +203,6 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=9, help="how often (default: %(default)s)")
     rounds = max(1, parser.parse_args().rounds)
-    # They are made when a release is compiled, not when a container starts.
-    for name in ("supervisor_source", "waiter_source", "django_helper_source"):
-        source = cache(getattr(gate, name))
-        source()
-        setattr(gate, name, source)
     with migrated_project() as project:
         measured = list(cases(project))
         for number in range(rounds):

@@ -139,10 +139,17 @@ def test_other_signals_reach_the_command(house: House, name: str) -> None:
 def test_a_waiter_ends_when_told_to_while_it_waits(house: House, number: int) -> None:
     port = free_port()
     alone = house.waiter(shell("true"), after=[after("migrate", port)])
-    time.sleep(0.3)  # it has no word to say that it is ready
+    # It has no word to say that it is ready; of its handlers the one for QUIT comes last.
+    eventually(lambda: catches(alone.process.pid, signal.SIGQUIT), "no handler", alone.errors)
     alone.told(number)
     assert alone.ends() == 128 + number
     assert alone.errors == b""
+
+
+def catches(pid: int, number: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(mask >> (number - 1) & 1)
 
 
 def test_the_command_gets_the_signals_of_a_fresh_process(house: House, any_python: str) -> None:

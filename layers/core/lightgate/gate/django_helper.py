@@ -205,14 +205,16 @@ class Helper:
         """Whether this plan may be applied, as far as policy and earlier attempts are concerned."""
         state = found and found["state"]
         if found and state == "failed":
-            why = f"this release has failed already and is not run again: {found['error']}"
+            error = found["error"]
+            why = f"this release has failed already and is not run again: {error}"
             raise Shut("attempt", why, found["database"], migration=found.get("migration"))
         # Under the lock nobody can be at it any more. A migration that was committed but not
         # recorded would be run twice; it shows as a schema that changed without a record.
         if found and state == "started" and is_locked and plan.migrations != []:
             changed = plan.applied != found["applied"], found["schema"] != self.fingerprint()
             if changed == (False, True) or not found["again"]:
-                why = f"an attempt of this release began at {found['at']} and never ended"
+                began_at = found["at"]
+                why = f"an attempt of this release began at {began_at} and never ended"
                 raise Shut("attempt", why, "part-way" if any(changed) else "not known")
         blocked = plan.named("contract", "unknown")
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
