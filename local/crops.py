@@ -11,7 +11,7 @@ from local.database import Database
 from local.registry import Image, ImageConfig
 
 APP = "crops-backend"
-RELEASES = ("v1", "v2", "v3")
+RELEASES = ("v1", "v2", "v2.1", "v3")
 # Releases that go wrong, each on top of v2: the overlays that make it up.
 FAILURES = {
     "crash-on-start": ("crash-on-start",),

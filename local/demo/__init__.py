@@ -1,1 +1,1 @@
-"""The demonstration: three releases of a Django app on this machine, one of them bad."""
+"""The demonstration: four releases of a Django app on this machine, one of them bad."""

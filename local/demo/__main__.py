@@ -1,4 +1,4 @@
-"""Release a Django app three times on this machine: good, good with migrations, and bad.
+"""Release a Django app on this machine: good, good with migrations, code only, and bad.
 
 make demo            run it and leave build/demo/report.json
 KEEP=1 make demo     leave the app running at its URL until Ctrl-C
@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import psycopg
 from rich.console import Console
 
-from local import crops, executions, registry
+from lightgate.backup import BackupMode
+from local import account, crops, executions, registry
 from local.cloud import PROJECT, LocalCloud, Stack
 from local.demo.report import Claims, Released, write_report
 from local.demo.screen import Screen
@@ -32,6 +33,8 @@ REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)
 _RELEASE = timedelta(seconds=90)
 _POLL_SECONDS = 0.2
+# What a snapshot takes, in AWS's seconds.
+_SNAPSHOT = timedelta(minutes=3)
 # How long Lightsail lets a deployment hang is not known; the bad release need not show that.
 _PATIENCE = timedelta(minutes=10)
 
@@ -53,7 +56,7 @@ def main() -> int:
 
 def demonstrate(screen: Screen, *, keep: bool) -> int:
     screen.title("A cloud on this machine")
-    with LocalCloud(on_progress=screen.line) as cloud:
+    with LocalCloud(snapshot_seconds=_SNAPSHOT.total_seconds(), on_progress=screen.line) as cloud:
         stack = cloud.deploy()
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
@@ -63,6 +66,9 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         v1 = demo.release("v1", "the first release")
         with Traffic(url) as traffic:
             v2 = demo.release("v2", "a schema migration and a data migration")
+            _snapshots_only_when_pending(cloud)
+            screen.line("from now on the app's spec says: a snapshot when something is pending")
+            code_only = demo.release("v2.1", "code only, with nothing to migrate")
             cloud.set_switches(
                 crops.spec()["serviceName"], activation_limit=_PATIENCE.total_seconds()
             )
@@ -72,9 +78,14 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
 
         screen.title("What was claimed, and checked")
         claims = Claims()
-        _check_releases(claims, (v1, v2, v3), _applied(cloud))
-        claims.check("v2 serves at the end", _serving(url) == "v2")
-        claims.check("every release that answered was v1 or v2", requests.releases == ("v1", "v2"))
+        releases = (v1, v2, code_only, v3)
+        _check_releases(claims, releases, _applied(cloud))
+        _check_what_was_not_waited_for(claims, v2, code_only)
+        claims.check("v2.1 serves at the end", _serving(url) == "v2.1")
+        claims.check(
+            "every release that answered was v1, v2 or v2.1",
+            requests.releases == ("v1", "v2", "v2.1"),
+        )
         claims.check(
             f"of {requests.sent} reads and writes meanwhile, {requests.failed} failed",
             requests.sent > 0 and requests.failed == 0,
@@ -83,10 +94,10 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
             screen.line(claim, mark=holds)
         for failure in requests.failures:
             screen.line(failure, mark=False)
-        write_report(REPORT, (v1, v2, v3), requests, claims)
+        write_report(REPORT, releases, requests, claims)
 
-        screen.title("The last two messages, as subscribers got them")
-        for release in (v2, v3):
+        screen.title("The last three messages, as subscribers got them")
+        for release in (v2, code_only, v3):
             screen.text(f"Subject: {release.subject}\n\n{release.text}\n")
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
@@ -153,17 +164,18 @@ class _Demo:
 
 
 def _check_releases(claims: Claims, releases: Sequence[Released], applied: Sequence[str]) -> None:
-    v1, v2, v3 = releases
-    for release in (v1, v2):
+    v1, v2, code_only, v3 = releases
+    for release in (v1, v2, code_only):
         claims.check(
             f"{release.name} is live, and its execution succeeded",
             (release.status, release.execution_status) == ("SUCCEEDED", "SUCCEEDED"),
         )
+    for release in (v1, v2):
         claims.check(
             f"{release.name} applied {', '.join(release.migrations)}, and the database agrees",
             bool(release.migrations) and set(release.migrations) <= set(applied),
         )
-    for release in releases:
+    for release in (v1, v2, v3):
         claims.check(
             f"the snapshot of {release.name} was available before its first migration began",
             _snapshot_came_first(release),
@@ -183,12 +195,35 @@ def _check_releases(claims: Claims, releases: Sequence[Released], applied: Seque
     )
 
 
-def _snapshot_came_first(release: Released) -> bool:
-    available = (release.message["snapshot"] or {}).get("availableAt")
-    began = release.message["gate"]["beganAt"]
-    if not available or not began:
+def _check_what_was_not_waited_for(claims: Claims, v2: Released, code_only: Released) -> None:
+    claims.check(
+        f"v2 was deployed while its snapshot was being taken, which saved {v2.saved_seconds:.1f} s",
+        _overlapped(v2),
+    )
+    claims.check(
+        "v2.1 had nothing to migrate, and waited for no snapshot",
+        not code_only.migrations
+        and code_only.message["snapshot"] is None
+        and code_only.stage("TakeSnapshot") is None,
+    )
+
+
+def _overlapped(release: Released) -> bool:
+    available, deploy = release.snapshot_available_at, release.stage("Deploy")
+    if available is None or deploy is None or deploy.ended is None:
         return False
-    return datetime.fromisoformat(available) < datetime.fromisoformat(began)
+    return release.saved_seconds > 0 and deploy.ended < available
+
+
+def _snapshot_came_first(release: Released) -> bool:
+    available, began = release.snapshot_available_at, release.message["gate"]["beganAt"]
+    return available is not None and bool(began) and available < datetime.fromisoformat(began)
+
+
+def _snapshots_only_when_pending(cloud: LocalCloud) -> None:
+    spec = crops.spec()
+    spec["database"]["backup"] = BackupMode.WHEN_PENDING.value
+    account.put_app(cloud.client("ssm"), crops.APP, spec)
 
 
 def _applied(cloud: LocalCloud) -> list[str]:

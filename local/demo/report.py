@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,20 @@ class Released:
     @property
     def migrations(self) -> list[str]:
         return [migration["name"] for migration in self.message["gate"]["migrations"]]
+
+    @property
+    def saved_seconds(self) -> float:
+        """By how much it was shorter than one whose snapshot is waited for first."""
+        return float(self.message["savedSeconds"])
+
+    @property
+    def snapshot_available_at(self) -> datetime | None:
+        available = (self.message["snapshot"] or {}).get("availableAt")
+        return datetime.fromisoformat(available) if available else None
+
+    def stage(self, name: str) -> Stage | None:
+        """The first stage of this name, if the release came through it."""
+        return next((stage for stage in self.stages if stage.name == name), None)
 
 
 @dataclass(slots=True)
@@ -73,6 +88,7 @@ def _release(release: Released) -> Mapping[str, Any]:
         ],
         "migrations": release.migrations,
         "snapshot": message["snapshot"],
+        "savedSeconds": message["savedSeconds"],
         "firstMigrationAt": message["gate"]["beganAt"],
         "deploymentVersion": message["version"],
         "failure": message["gate"]["failure"],

@@ -146,6 +146,8 @@ class Fleet:
         """Fill one place with one run after the other."""
         counted = 0
         while True:
+            switches = self._surroundings.switches()
+            await asyncio.sleep(switches.seconds(switches.time_to_launch))
             place.run = NodeRun(
                 self.deployment,
                 self._surroundings,
@@ -153,7 +155,6 @@ class Fleet:
                 self._notice,
                 lambda: self._activating,
             )
-            switches = self._surroundings.switches()
             try:
                 await place.run.run()
             except UnhealthyError as end:  # ends by the time limit, not by a count

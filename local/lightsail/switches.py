@@ -49,6 +49,9 @@ class Switches:
     )
     time_to_ready: float = _switch(120.0, "how long a new service is PENDING")
     time_to_update: float = _switch(60.0, "how long a service is UPDATING besides launching")
+    time_to_launch: float = _switch(
+        0.0, "how long a new node takes before its containers are launched"
+    )
     time_to_active: float = _switch(
         150.0, "how long a steady deployment still takes until it is ACTIVE"
     )

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from types import SimpleNamespace
@@ -34,6 +34,7 @@ class Faults:
     def __init__(self) -> None:
         self._errors: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
         self._lost: dict[str, int] = defaultdict(int)
+        self._changes: dict[str, Callable[[dict[str, Any]], None]] = {}
 
     def refuse(self, call: str, code: str, message: str = "refused", *, times: int = 1) -> None:
         """Answer the next calls, named like `rds.CreateDBSnapshot`, with an error."""
@@ -43,13 +44,19 @@ class Faults:
         """Let the next call take effect and its answer never arrive."""
         self._lost[call] += 1
 
+    def change_answers(self, call: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Let the answers to all such calls be others."""
+        self._changes[call] = change
+
     def before_call(
         self, model: OperationModel, **_: Any
     ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
         errors = self._errors[_name(model)]
         return _error(*errors.popleft()) if errors else None
 
-    def after_call(self, model: OperationModel, **_: Any) -> None:
+    def after_call(self, model: OperationModel, parsed: dict[str, Any], **_: Any) -> None:
+        if change := self._changes.get(_name(model)):
+            change(parsed)
         if self._lost[_name(model)]:
             self._lost[_name(model)] -= 1
             raise ReadTimeoutError(endpoint_url=f"https://{_name(model)}")

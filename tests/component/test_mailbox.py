@@ -63,6 +63,18 @@ def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: Mailboxes) ->
     assert mailboxes.open(GATE) == granted == stored(cloud)
 
 
+def test_a_permit_that_was_removed_is_void_and_looking_does_not_make_another(
+    cloud: Cloud, mailboxes: Mailboxes
+) -> None:
+    mailboxes.open(GATE)
+    assert mailboxes.permit(GATE) == pending(RELEASE)
+
+    cloud.client("s3").delete_object(Bucket=BUCKET, Key=PERMIT)
+
+    assert mailboxes.permit(GATE).state is PermitState.VOID
+    assert cloud.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
 def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: Mailboxes) -> None:
     mailboxes.open(GATE)
 

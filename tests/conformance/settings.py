@@ -33,6 +33,7 @@ _NUMBERS: dict[str, tuple[float, ...]] = {
     "activation_limit": (1500,),
     "time_to_ready": (20, 120),
     "time_to_update": (20, 60),
+    "time_to_launch": (60,),
     "time_to_active": (20, 150),
     "time_to_fail": (0, 60),
     "settle_time": (0, 60),

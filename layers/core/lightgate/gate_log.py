@@ -8,7 +8,7 @@ import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
 _LONGEST_LINE = 500
@@ -226,7 +226,9 @@ def _number(value: object) -> float | None:
 
 
 def _moment(value: object) -> str | None:
+    """A moment in UTC. A time without its offset is none, and cannot be compared with any."""
     try:
-        return datetime.fromisoformat(value).isoformat() if isinstance(value, str) else None
-    except ValueError:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return moment.astimezone(UTC).isoformat() if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None

@@ -54,6 +54,9 @@ class Permit:
             reason=reason[:_LONGEST_REASON],
         )
 
+    def is_void_because(self, reason: str) -> bool:
+        return self.state is PermitState.VOID and self.reason == reason[:_LONGEST_REASON]
+
     def to_text(self) -> str:
         return json.dumps(
             {

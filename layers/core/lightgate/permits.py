@@ -6,7 +6,7 @@ snapshot is known by its name, and a void permit stays void.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -22,8 +22,9 @@ from lightgate.compiler import GRACE_SECONDS
 from lightgate.decision import Action, Decision, Observation, decide
 from lightgate.deployment import Status
 from lightgate.errors import RefusedError
-from lightgate.gate_log import read_evidence
+from lightgate.gate_log import Phase, read_evidence
 from lightgate.permit import PermitState
+from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
 from lightgate.restore_point import from_json, to_json
@@ -108,17 +109,36 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     for gate in course.release.asking_gates:
         plan = read_plan(course.release.id, gate, course.lines[gate])
         pending = pending or (plan is not None and not plan.is_empty)
-        decision = decide(_observe(course, gate, plan, snapshot, runtime))
+        seen = _observe(course, gate, plan, snapshot, runtime)
+        decision = decide(seen)
         runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
                             why=decision.reason)  # fmt: skip
         snapshot = _carry_out(course, gate, decision, snapshot, runtime)
-        if decision.action is Action.REFUSE:
-            refusal = decision.reason
-        holding = holding or (plan is not None and decision.action in _GOES_ON)
+        refusal = refusal or _refusal(seen, decision)
+        waits = plan is not None and seen.permit.state is PermitState.PENDING
+        holding = holding or (waits and decision.action in _GOES_ON)
     return {"pending": pending, "refusal": refusal, "snapshot": snapshot, "holding": holding}
 
 
 _GOES_ON = (Action.WAIT, Action.BACK_UP)
+
+
+def _refusal(seen: Observation, decision: Decision) -> str | None:
+    """Why the gate is refused, also if it was before and the answer that said so is lost."""
+    if decision.action is Action.REFUSE:
+        return decision.reason
+    if seen.permit.state is not PermitState.VOID:
+        return None
+    before = replace(
+        seen,
+        permit=pending_permit(seen.permit.release),
+        objection=None,
+        status=Status.ACTIVATING,
+        phase=Phase.WAITING,
+    )
+    decided = decide(before)
+    was_it = decided.action is Action.REFUSE and seen.permit.is_void_because(decided.reason)
+    return decided.reason if was_it else None
 
 
 def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
@@ -132,9 +152,12 @@ def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
 def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | None:
     """The restore point as it stands now. What is there stays, and is not asked for again."""
     order = course.order
-    if order is None or snapshot is None or not order.mode.takes_a_snapshot:
+    if order is None or snapshot is None:
         return snapshot
-    if snapshot["status"] == SnapshotStatus.AVAILABLE:
+    if order.mode is BackupMode.POINT_IN_TIME and _may_still_be_asked_for(course, runtime):
+        # The service may have kept the release waiting for long since.
+        return _back_up(course.release, order, runtime)
+    if not order.mode.takes_a_snapshot or snapshot["status"] == SnapshotStatus.AVAILABLE:
         return snapshot
     if snapshot["status"] == SnapshotStatus.BUSY:
         return _back_up(course.release, order, runtime)
@@ -143,6 +166,14 @@ def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | Non
     except RefusedError as error:
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
     return to_json(state, order, datetime.fromisoformat(snapshot["begunAt"]), runtime.now())
+
+
+def _may_still_be_asked_for(course: Course, runtime: Runtime) -> bool:
+    """Whether nothing can have begun: later, the moment to restore to must not move any more."""
+    return course.status is Status.ACTIVATING and all(
+        runtime.mailboxes.permit(_address(course.release, gate)).state is PermitState.PENDING
+        for gate in course.release.asking_gates
+    )
 
 
 def _observe(
@@ -156,7 +187,7 @@ def _observe(
         status=course.status,
         phase=read_evidence(release.id, {gate: course.lines[gate]}).phase,
         plan=plan,
-        permit=runtime.mailboxes.open(_address(release, gate)),
+        permit=runtime.mailboxes.permit(_address(release, gate)),
         policy=release.policy,
         allow_destructive=release.allow_destructive,
         backup=Backup(

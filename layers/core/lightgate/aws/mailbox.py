@@ -65,6 +65,13 @@ class Mailboxes:
             return self._read(address)[0] or _lost(address)
         return permit
 
+    def permit(self, address: Address) -> Permit:
+        """The permit that stands. Writes nothing: one that is missing counts as void.
+
+        It was there before the deployment was. Whoever has removed it may have removed a void one.
+        """
+        return self._read(address)[0] or _lost(address)
+
     def grant(self, address: Address, plan: str, until: datetime) -> Permit:
         """Permit this plan, if it is begun before `until`; the permit that stands afterwards.
 

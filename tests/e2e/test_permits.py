@@ -1,0 +1,133 @@
+"""What a gate is not permitted, on the deployed stack: the schema stays as it was.
+
+The tests go from the version that serves to the next in the order of this file.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from lightgate.permit import Permit
+from local import account, crops
+from local.cloud import LocalCloud
+from local.inbox import Inbox
+from tests.e2e.by_hand import RELEASE, begin, end
+from tests.e2e.conftest import Ready
+from tests.e2e.pushing import wait_until
+
+# Ten seconds in which a gate holds, at the speed of this cloud.
+SNAPSHOT = timedelta(minutes=10)
+COLUMNS = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default
+    FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+CONSTRAINTS = """
+    SELECT table_name, constraint_name, constraint_type
+    FROM information_schema.table_constraints
+    WHERE table_schema = 'public' AND constraint_type <> 'CHECK' ORDER BY 1, 2
+"""
+APPLIED = "SELECT app, name FROM django_migrations ORDER BY 1, 2"
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Ready]:
+    """v2 serves, and what may break it is blocked. A snapshot is taken only of what is pending."""
+    with LocalCloud(snapshot_seconds=SNAPSHOT.total_seconds()) as cloud:
+        stack = cloud.deploy()
+        url = crops.furnish(cloud.client, cloud.database)
+        spec = crops.spec() | {"migrations": {"policy": "block"}}
+        spec["database"]["backup"] = "when-pending"
+        account.put_app(cloud.client("ssm"), crops.APP, spec)
+        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
+        first = end(ready, begin(ready, "v2"))
+        assert first.status == "SUCCEEDED", first.message["text"]
+        yield ready
+
+
+def schema(ready: Ready) -> list[list[tuple[Any, ...]]]:
+    """All that a migration could have changed, as the database itself tells it."""
+    with psycopg.connect(ready.cloud.database.url) as connection:
+        return [connection.execute(query).fetchall() for query in (COLUMNS, CONSTRAINTS, APPLIED)]
+
+
+def serving(ready: Ready) -> int:
+    """The version that serves."""
+    lightsail = ready.cloud.client("lightsail")
+    [service] = lightsail.get_container_services(serviceName=crops.APP)["containerServices"]
+    version: int = service["currentDeployment"]["version"]
+    return version
+
+
+class Mailbox:
+    """The bucket as its owner sees it."""
+
+    def __init__(self, ready: Ready) -> None:
+        self._s3 = ready.cloud.client("s3")
+        names = [bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]]
+        [self._bucket] = [name for name in names if "mailbox" in name.lower()]
+        self._before = set(self._keys())
+
+    def is_told_a_plan(self) -> bool:
+        return any(key.endswith("/plan.json") for key in self._new())
+
+    def void(self) -> None:
+        """Withdraw the permit, as does whoever takes over a release."""
+        [key] = [key for key in self._new() if key.endswith("/permit.json")]
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        permit = Permit.from_text(body.decode())
+        assert permit is not None
+        voided = permit.voided("somebody has withdrawn it").to_text().encode()
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=voided)
+
+    def empty(self) -> None:
+        for key in self._new():
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def _keys(self) -> list[str]:
+        found = self._s3.list_objects_v2(Bucket=self._bucket).get("Contents", [])
+        return [each["Key"] for each in found]
+
+    def _new(self) -> set[str]:
+        return set(self._keys()) - self._before
+
+
+@pytest.mark.parametrize("interfere", [Mailbox.void, Mailbox.empty])
+def test_a_gate_whose_permit_is_withdrawn_or_deleted_while_it_holds_applies_nothing(
+    ready: Ready, interfere: Callable[[Mailbox], None]
+) -> None:
+    before, version, mailbox = schema(ready), serving(ready), Mailbox(ready)
+
+    arn = begin(ready, "default-only", allowDestructive=True)
+    wait_until(mailbox.is_told_a_plan, RELEASE)
+    interfere(mailbox)
+    ended = end(ready, arn)
+
+    assert ended.status in {"REFUSED", "ROLLED_BACK"}, ended.message["text"]
+    assert ended.message["gate"]["migrations"] == []
+    assert (schema(ready), serving(ready)) == (before, version)
+
+
+def test_a_plan_that_drops_a_column_is_refused_with_its_operation_and_nothing_is_applied(
+    ready: Ready,
+) -> None:
+    before, version = schema(ready), serving(ready)
+
+    refused = end(ready, begin(ready, "one-way"))
+
+    assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
+    assert "harvests.0005_no_season: RemoveField harvest.season" in refused.message["text"]
+    assert refused.message["snapshot"] is None
+    assert (schema(ready), serving(ready)) == (before, version)
+
+
+def test_what_the_policy_has_refused_can_be_released_by_hand(ready: Ready) -> None:
+    allowed = end(ready, begin(ready, "one-way", allowDestructive=True))
+
+    assert allowed.status == "SUCCEEDED", allowed.message["text"]
+    columns = {(table, column) for table, column, *_ in schema(ready)[0]}
+    assert ("harvests_harvest", "crop") in columns
+    assert ("harvests_harvest", "season") not in columns

@@ -1,0 +1,720 @@
+"""Releases whose gate asks: it begins when it is permitted, and never otherwise."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from botocore.model import OperationModel
+
+from lightgate.aws.histories import Histories
+from lightgate.aws.turns import Turns
+from lightgate.turn import abandon
+from tests.component.lightsail_databases import LightsailDatabases
+from tests.component.lightsail_service import Course
+from tests.workflow.gates import PLAN, Gate, line_of, permit_of, put_letter, told_plan
+from tests.workflow.stepper import Stepper, Walk
+from tests.workflow.world import APP, SUCCEEDED, World, spec
+
+type Json = dict[str, Any]
+
+LIMIT = timedelta(seconds=300 + 10)  # the command's, and what the gate adds to it
+PATIENCE = timedelta(seconds=900)
+JUNK = ("{", "[]", "null", '"plan"', "\x00", json.dumps({"lightgate": 1, "event": "plan"}))
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def database(**changes: object) -> Json:
+    return spec(database={"instance": "crops-db", "keepSnapshots": 2, **changes})
+
+
+def remember(world: World, *, snapshot: float, node: float) -> None:
+    """Let there have been a release that took so many seconds."""
+    Histories(world.table).add(
+        APP,
+        "of-before",
+        snapshot=timedelta(seconds=snapshot),
+        node_start=timedelta(seconds=node),
+    )
+
+
+def reasons(world: World) -> str:
+    return " ".join(world.message().content["reasons"])
+
+
+def check_nothing_was_applied(world: World, gate: Gate) -> None:
+    assert gate.began_at is None
+    assert "granted" not in gate.states
+    permit = permit_of(world, gate.release)
+    assert permit is not None
+    assert permit["state"] == "void"
+    assert world.lightsail.serving(APP) == 1
+
+
+def continuous_backup(world: World, *, reaches: Callable[[], datetime] | None) -> None:
+    """How far the database's own backup reaches; None: it is off."""
+
+    def change(answer: Json) -> None:
+        for found in answer["DBInstances"]:
+            found["BackupRetentionPeriod"] = 7 if reaches else 0
+            found.pop("LatestRestorableTime", None)
+            if reaches:
+                found["LatestRestorableTime"] = reaches()
+
+    world.cloud.faults.change_answers("rds.DescribeDBInstances", change)
+
+
+# What is pending.
+
+
+def test_a_pending_plan_is_permitted_once_the_snapshot_is_there(world: World) -> None:
+    world.instance.snapshot_takes = minutes(4)
+    remember(world, snapshot=240, node=200)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    assert list(gate.snapshots.values()) == ["available"]
+    content = world.message().content
+    assert content["snapshot"]["id"] in gate.snapshots
+    assert gate.began_at is not None
+    assert content["snapshot"]["availableAt"] <= gate.began_at.isoformat()
+
+
+def test_a_permit_names_release_and_plan_and_until_when_it_may_be_begun(world: World) -> None:
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    permit = gate.permits[-1]
+    assert (permit["release"], permit["plan"]) == (gate.release, PLAN)
+    assert gate.deployment is not None
+    until = datetime.fromtimestamp(permit["until"], UTC)
+    until_at_most = gate.deployment.created_at + PATIENCE - LIMIT
+    assert timedelta() <= until_at_most - until < timedelta(seconds=1)
+
+
+def test_what_is_told_in_the_log_alone_is_permitted_too(world: World) -> None:
+    gate = Gate(world, "a.0002", via="log")
+
+    assert world.release().status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+
+
+def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    permit = permit_of(world, gate.release)
+    assert permit is not None
+    assert (permit["state"], permit["plan"], permit["until"]) == ("void", None, None)
+
+
+def test_a_gate_that_holds_is_looked_after_more_often_than_one_that_migrates(
+    world: World,
+) -> None:
+    world.instance.snapshot_takes = minutes(4)
+    remember(world, snapshot=240, node=200)
+    gate = Gate(world, "a.0002", takes=240)
+
+    ended = world.release()
+
+    assert gate.ready_at is not None
+    assert gate.began_at is not None
+    held = (gate.began_at - gate.ready_at).total_seconds()
+    looks = ended.states.count("CheckDeployment")
+    assert held / 3 * 0.5 < looks < held / 3 + 12
+
+
+# Nothing is pending.
+
+
+def test_nothing_pending_needs_no_permit_and_waits_for_no_snapshot(world: World) -> None:
+    world.instance.snapshot_takes = minutes(20)
+    remember(world, snapshot=90, node=90)
+    gate = Gate(world, starts=90)
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending"]
+    assert world.waited() < minutes(5)
+    assert list(world.instance.snapshots().values()) == ["creating"]
+    content = world.message().content
+    assert (content["snapshot"]["availableAt"], content["snapshot"]["restore"]) == (None, [])
+    assert content["savedSeconds"] > 60
+
+
+def test_of_nothing_pending_no_snapshot_is_taken_where_that_is_enough(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    gate = Gate(world)
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert "TakeSnapshot" not in ended.states
+    assert world.instance.snapshots() == {}
+    assert gate.states == ["pending"]
+    assert world.message().content["snapshot"] is None
+
+
+def test_an_app_whose_gate_opens_late_is_released_when_nothing_could_be_permitted_any_more(
+    world: World,
+) -> None:
+    gate = Gate(world, starts=700)
+
+    assert world.release().status == "SUCCEEDED"
+    assert gate.states == ["void"]
+
+
+# Where the restore point comes from.
+
+
+def test_a_snapshot_that_is_begun_on_the_plan_is_there_before_the_permit(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(3)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert "TakeSnapshot" not in ended.states
+    assert gate.states == ["pending", "granted"]
+    assert list(gate.snapshots.values()) == ["available"]
+    assert gate.ready_at is not None
+    assert gate.began_at is not None
+    assert gate.began_at - gate.ready_at >= minutes(3)
+    assert world.message().content["snapshot"]["id"] in gate.snapshots
+
+
+def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(4)
+    world.instance.snapshot_takes = minutes(1)
+    gate = Gate(world, "a.0002")
+
+    assert world.release().status == "SUCCEEDED"
+    assert list(gate.snapshots.values()) == ["available"]
+
+
+def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(60)
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    check_nothing_was_applied(world, gate)
+    assert world.record()["status"] == "ROLLED_BACK"
+    assert world.instance.snapshots() == {}
+
+
+def test_a_snapshot_that_takes_longer_than_a_gate_may_hold_comes_first(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(15)
+    remember(world, snapshot=900, node=30)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.states.index("TakeSnapshot") < ended.states.index("Deploy")
+    assert gate.deployment is not None
+    assert gate.deployment.created_at - world.started_at >= minutes(14)
+    assert list(gate.snapshots.values()) == ["available"]
+
+
+def test_a_continuous_backup_is_a_restore_point_without_a_wait(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    reaches = world.clock.now() - minutes(4)
+    continuous_backup(world, reaches=lambda: reaches)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    assert world.instance.snapshots() == {}
+    snapshot = world.message().content["snapshot"]
+    moment = datetime.fromisoformat(snapshot["restoresTo"])
+    assert (snapshot["id"], moment) == (None, reaches)
+    assert "restore-db-instance-to-point-in-time" in " ".join(snapshot["restore"])
+
+
+def test_a_continuous_backup_that_is_off_refuses_the_release(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=None)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
+    assert gate.deployment is None
+    assert "automated backups are off" in reasons(world)
+
+
+def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    reached = world.clock.now() - minutes(90)
+    continuous_backup(world, reaches=lambda: reached)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+    assert "continuous backup does not go on" in reasons(world)
+
+
+def test_a_continuous_backup_is_asked_anew_when_the_service_was_busy_for_long(
+    world: World,
+) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=lambda: world.clock.now() - minutes(5))
+    world.lightsail.deploy_by_somebody(APP, Course(after=minutes(45)))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.began_at is not None
+    moment = datetime.fromisoformat(world.message().content["snapshot"]["restoresTo"])
+    assert minutes(4) < gate.began_at - moment < minutes(7)
+
+
+def test_the_moment_to_restore_to_stays_before_what_was_permitted(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=lambda: world.clock.now() - timedelta(seconds=1))
+    world.functions.twice = True
+    gate = Gate(world, "a.0002", takes=200)
+
+    world.release()
+
+    assert gate.began_at is not None
+    moment = datetime.fromisoformat(world.message().content["snapshot"]["restoresTo"])
+    assert moment < gate.began_at
+
+
+@pytest.mark.parametrize(
+    ("backup", "request_"),
+    [("none", {}), ("always", {"skipSnapshot": True}), ("when-pending", {"skipSnapshot": True})],
+)
+def test_without_a_restore_point_a_plan_is_permitted_at_once(
+    world: World, backup: str, request_: Json
+) -> None:
+    world.put_spec(database(backup=backup))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release({"app": APP, **request_})
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states[-1] == "granted"
+    assert world.instance.snapshots() == {}
+    assert world.message().content["snapshot"] is None
+
+
+# Snapshot and node at the same time.
+
+
+def test_the_first_release_is_in_sequence_and_the_next_one_overlaps(world: World) -> None:
+    world.instance.snapshot_takes = minutes(5)
+    first = Gate(world, "a.0002", starts=120)
+    world.machine.run({"app": APP}, name="first")
+    second = Gate(world, "a.0003", starts=120)
+    ended = world.machine.run({"app": APP}, name="second")
+
+    one, two = (message.content for message in world.messages())
+    assert first.deployment is not None
+    assert second.deployment is not None
+    assert one["snapshot"]["availableAt"] <= first.deployment.created_at.isoformat()
+    assert one["savedSeconds"] < 1  # Lightsail tells moments to the millisecond
+    assert second.deployment.created_at.isoformat() < two["snapshot"]["availableAt"]
+    assert second.snapshots[two["snapshot"]["id"]] == "available"
+    assert 60 <= two["savedSeconds"] <= 130
+    assert f"{two['savedSeconds']:.0f} less than in sequence" in two["text"]
+    assert ended.status == "SUCCEEDED"
+
+
+def test_a_snapshot_that_takes_longer_than_ever_is_waited_for_by_the_gate(world: World) -> None:
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes = minutes(7)
+    gate = Gate(world, "a.0002", starts=60)
+
+    assert world.release().status == "SUCCEEDED"
+    assert list(gate.snapshots.values()) == ["available"]
+    assert gate.ready_at is not None
+    assert gate.began_at is not None
+    assert gate.began_at - gate.ready_at > minutes(5)
+
+
+# What is not permitted.
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_snapshot_that_fails_while_the_gate_holds_refuses_the_release(
+    world: World, *, twice: bool
+) -> None:
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes, world.instance.snapshot_ends = minutes(4), "failed"
+    world.functions.twice = twice
+    gate = Gate(world, "a.0002", starts=60)
+
+    ended = world.release()
+
+    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
+    check_nothing_was_applied(world, gate)
+    assert "The snapshot has ended as failed." in reasons(world)
+
+
+def test_a_refusal_whose_answer_is_lost_is_still_one(world: World) -> None:
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes, world.instance.snapshot_ends = minutes(4), "failed"
+    world.functions.fail("check_deployment", *["ok"] * 4, *["after"] * 3)
+    gate = Gate(world, "a.0002", starts=290)
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_what_may_break_the_version_that_serves_needs_a_persons_word(
+    world: World, *, allowed: bool
+) -> None:
+    world.put_spec(spec(migrations={"policy": "block"}))
+    gate = Gate(world, plan=told_plan("a.0002", effect="contract"))
+
+    ended = world.release({"app": APP, "allowDestructive": allowed})
+
+    if allowed:
+        assert ended.status == "SUCCEEDED"
+        assert gate.states[-1] == "granted"
+    else:
+        assert ended.error == "REFUSED"
+        check_nothing_was_applied(world, gate)
+        assert "a.0002: AddField harvest.season (contract)" in reasons(world)
+
+
+def test_a_migration_for_which_too_little_time_is_left_is_not_begun(world: World) -> None:
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes = minutes(14)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.error == "ROLLED_BACK"
+    check_nothing_was_applied(world, gate)
+    assert "A migration may take 310 s" in reasons(world)
+
+
+def test_a_snapshot_that_could_not_be_there_in_time_is_not_begun_on_the_plan(
+    world: World,
+) -> None:
+    world.put_spec(database(backup="when-pending"))
+    remember(world, snapshot=570, node=30)
+    gate = Gate(world, "a.0002", starts=200)
+
+    ended = world.release()
+
+    assert ended.error == "ROLLED_BACK"
+    check_nothing_was_applied(world, gate)
+    assert world.instance.snapshots() == {}
+    assert "takes some 570 s" in reasons(world)
+
+
+def test_a_gate_that_falls_silent_with_its_permit_is_not_looked_at_all_the_time(
+    world: World,
+) -> None:
+    world.put_spec(spec(pollSeconds=60, deploymentTimeoutSeconds=14400))
+    Gate(world, "a.0002", takes=1_000_000)
+
+    ended = world.release()
+
+    assert ended.error == "FAILED"
+    # Step Functions keeps 25,000 events of an execution; a look costs nine.
+    assert ended.states.count("CheckDeployment") * 9 < 5000
+
+
+# Stopped, redriven, over.
+
+
+def holding(world: World, patch: pytest.MonkeyPatch) -> tuple[Stepper, Walk, Gate]:
+    """An execution whose gate has told its plan, and holds."""
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes = minutes(5)
+    gate, stepper = Gate(world, "a.0002"), Stepper(world, patch)
+    walk = stepper.start({"app": APP}, "one")
+    while gate.ready_at is None:
+        walk.step()
+    walk.step()
+    assert gate.states == ["pending"]
+    return stepper, walk, gate
+
+
+def test_a_release_that_is_stopped_while_its_gate_holds_permits_nothing_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper, walk, gate = holding(world, monkeypatch)
+    walk.stop()
+
+    stepper.clean_up(walk)
+    world.clock.sleep(400)
+    again = walk.redrive().run()
+
+    check_nothing_was_applied(world, gate)
+    assert gate.states == ["pending", "void"]
+    assert world.message().content["status"] == "FAILED"
+    assert again.passed[-1] == "NotReleased"
+
+
+def test_a_release_that_has_lost_its_turn_permits_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, walk, gate = holding(world, monkeypatch)
+    Turns(world.table).change(APP, lambda turn: (abandon(turn, walk.arn), None))
+
+    walk.run()
+
+    check_nothing_was_applied(world, gate)
+    assert world.record()["status"] == "ROLLED_BACK"
+    assert "does not hold the turn any more" in reasons(world)
+
+
+def test_a_push_that_waits_does_not_keep_the_gate_from_its_permit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper, walk, gate = holding(world, monkeypatch)
+    stepper.start({"app": APP}, "two").run()
+
+    walk.run()
+
+    assert gate.states == ["pending", "granted"]
+    assert walk.passed[-1] == "Released"
+
+
+# What anybody may have written.
+
+
+@pytest.mark.parametrize(
+    "head",
+    [{"release": "of-another"}, {"container": "web"}, {"lightgate": 2}, {"hash": 7}],
+)
+def test_a_plan_that_is_not_this_gates_is_not_permitted(world: World, head: Json) -> None:
+    gate = Gate(world, plan={**told_plan("a.0002"), **head}, patience=300)
+
+    ended = world.release()
+
+    assert ended.error == "ROLLED_BACK"
+    assert gate.began_at is None
+    assert gate.states == ["pending"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_in_the_mailbox_is_no_plan_and_no_end(world: World, junk: str) -> None:
+    gate = Gate(world, "a.0002")
+
+    def write() -> None:
+        for name in ("status", "result"):
+            put_letter(world, gate.release, name, junk)
+
+    world.functions.before("check_deployment", write)
+
+    assert world.release().status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+
+
+def test_a_moment_that_cannot_be_compared_does_not_keep_a_release_from_its_end(
+    world: World,
+) -> None:
+    gate = Gate(world, "a.0002")
+
+    def write() -> None:
+        event = {"event": "waiting", "at": "2000-01-01T00:00:00"}
+        letter = line_of(gate.release, world.clock.now(), event)
+        world.lightsail.logs.restore(APP, "migrate", json.dumps(letter), world.clock.now())
+
+    world.functions.before("check_deployment", write)
+
+    assert world.release().status == "SUCCEEDED"
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+def test_a_forged_success_gets_no_permit_and_makes_no_success(world: World) -> None:
+    gate = Gate(world, "a.0002", patience=300)
+
+    def write() -> None:
+        name, event = SUCCEEDED
+        letter = line_of(gate.release, world.clock.now(), event)
+        world.lightsail.logs.restore(APP, name, json.dumps(letter), world.clock.now())
+
+    world.functions.before("check_deployment", write)
+
+    ended = world.release()
+
+    assert (ended.status, ended.error) == ("FAILED", "ROLLED_BACK")
+    assert gate.began_at is None
+    assert "granted" not in gate.states
+    assert world.lightsail.serving(APP) == 1
+
+
+def test_a_plan_that_somebody_forged_does_not_let_the_gate_begin_its_own(world: World) -> None:
+    gate = Gate(world, "a.0002", via="log", patience=300)
+    forged = told_plan("a.0001", hash_="0000")
+
+    def write() -> None:
+        letter = line_of(gate.release, world.clock.now(), forged)
+        put_letter(world, gate.release, "plan", json.dumps(letter))
+
+    world.functions.before("check_deployment", write)
+
+    world.release()
+
+    assert gate.began_at is None
+    assert [permit["plan"] for permit in gate.permits] == [None, "0000"]
+    assert world.record()["status"] == "ROLLED_BACK"
+
+
+# Twice, and cut off.
+
+
+def check_one_of_everything(world: World, gate: Gate) -> None:
+    assert gate.states == ["pending", "granted"]
+    assert list(gate.snapshots.values()) == ["available"]
+    assert len(world.instance.snapshots()) == 1
+    assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("backup", ["always", "when-pending"])
+def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
+    world: World, backup: str
+) -> None:
+    world.put_spec(database(backup=backup))
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes = minutes(2)
+    world.functions.twice = True
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    check_one_of_everything(world, gate)
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize(
+    "step", ["admit", "take_snapshot", "check_snapshot", "deploy", "settle", "hand_over"]
+)
+def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
+    world: World, step: str, cut: str
+) -> None:
+    remember(world, snapshot=180, node=30)
+    world.instance.snapshot_takes = minutes(3)
+    world.functions.fail(step, cut)
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    assert world.functions.invoked[step] >= 2
+    check_one_of_everything(world, gate)
+
+
+@pytest.mark.parametrize("backup", ["always", "when-pending"])
+def test_looks_that_are_cut_off_lead_to_one_permit_and_one_snapshot(
+    world: World, backup: str
+) -> None:
+    world.put_spec(database(backup=backup))
+    remember(world, snapshot=90, node=90)
+    world.instance.snapshot_takes = minutes(1.5)
+    world.functions.fail("check_deployment", *["before", "after", "ok"] * 20)
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    check_one_of_everything(world, gate)
+
+
+# Other databases.
+
+
+def test_of_an_aurora_cluster_a_cluster_snapshot_is_taken(world: World) -> None:
+    rds = world.cloud.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier="crops-cluster",
+        Engine="aurora-postgresql",
+        MasterUsername="crops",
+        MasterUserPassword="of-the-tests",
+    )
+    world.put_spec(spec(database={"cluster": "crops-cluster"}))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    snapshot = world.message().content["snapshot"]
+    found = rds.describe_db_cluster_snapshots(DBClusterIdentifier="crops-cluster")
+    names = [each["DBClusterSnapshotIdentifier"] for each in found["DBClusterSnapshots"]]
+    assert snapshot["id"] in names
+    assert "restore-db-cluster-from-snapshot" in " ".join(snapshot["restore"])
+
+
+@pytest.fixture
+def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabases:
+    """Lightsail's managed databases beside its container services."""
+    found, faults = LightsailDatabases(Mock()), world.cloud.faults.before_call
+
+    def answer(model: OperationModel, params: Json, **more: Any) -> Any:
+        if "RelationalDatabase" in model.name:
+            return found._answer(model, params)
+        return faults(model, **more)
+
+    monkeypatch.setattr(world.cloud.faults, "before_call", answer)
+    found.add("crops-db")
+    return found
+
+
+@pytest.mark.parametrize("backup", [{}, {"backup": "always"}])
+def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
+    world: World, databases: LightsailDatabases, backup: Json
+) -> None:
+    world.put_spec(spec(database={"lightsail": "crops-db", **backup}))
+    at = world.clock.now() + minutes(5)
+    seen: list[str] = []
+
+    def go_on() -> None:
+        if databases.snapshots and world.clock.now() >= at:
+            [snapshot] = databases.snapshots.values()
+            snapshot["state"] = "available"
+        if gate.began_at is not None and not seen:
+            seen.extend(snapshot["state"] for snapshot in databases.snapshots.values())
+
+    gate = Gate(world, "a.0002")
+    world.clock.watch(go_on)
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert ("TakeSnapshot" in ended.states) is bool(backup)
+    assert (databases.interruptions, seen) == (1, ["available"])
+    snapshot = world.message().content["snapshot"]
+    assert snapshot["id"] in databases.snapshots
+    assert "create-relational-database-from-snapshot" in " ".join(snapshot["restore"])
+
+
+def test_a_lightsail_database_is_not_interrupted_when_nothing_is_pending(
+    world: World, databases: LightsailDatabases
+) -> None:
+    world.put_spec(spec(database={"lightsail": "crops-db"}))
+    Gate(world)
+
+    assert world.release().status == "SUCCEEDED"
+    assert (databases.interruptions, databases.snapshots) == (0, {})
