@@ -122,6 +122,21 @@ def test_the_migrations_are_atomic_only_if_every_plan_says_so(
     assert read(*(gate_line("plan", atomic=atomic) for atomic in plans)).atomic is expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"), [("succeeded", "migrations"), ("failed", "migrationsApplied")]
+)
+def test_the_last_word_of_a_gate_tells_also_of_the_way_there(kind: str, key: str) -> None:
+    last = gate_line(kind, beganAt="2026-11-16T01:55:00.000Z", **{key: ["a.0001", 5, "a.0002"]})
+
+    found = read(gate_line("applied", migration="a.0002", seconds=2.5), last)
+
+    assert found.began_at == "2026-11-16T01:55:00+00:00"
+    assert {(one.name, one.seconds) for one in found.migrations} == {
+        ("a.0001", None),
+        ("a.0002", 2.5),
+    }
+
+
 def test_the_first_failure_explains_the_later_ones() -> None:
     again = gate_line("failed", cause="exit", error="the same again")
 

@@ -153,6 +153,12 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 failures.append(_failure(container, event))
             if kind == "applying" and (at := _moment(event.get("at"))):
                 began["migration" in event].append(at)
+            if kind in ("succeeded", "failed"):
+                # What this says of the way there, log lines may say later or never.
+                if first := _moment(event.get("beganAt")):
+                    began[True].append(first)
+                for name in _names(event.get("migrations"), event.get("migrationsApplied")):
+                    migrations.setdefault(name, Migration(name=name, seconds=None))
             if kind == "plan":
                 plans.append(event.get("atomic") is True)
             if kind == "applied" and (name := plain_text(event.get("migration"), _LONGEST_NAME)):
@@ -193,6 +199,13 @@ def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[
             and isinstance(event.get("event"), str)
         ):
             yield event
+
+
+def _names(*lists: object) -> Iterable[str]:
+    for found in lists:
+        for one in found if isinstance(found, list) else []:
+            if name := plain_text(one, _LONGEST_NAME):
+                yield name
 
 
 def _failure(container: str, event: Mapping[str, Any]) -> Failure:

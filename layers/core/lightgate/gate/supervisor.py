@@ -344,6 +344,7 @@ class Gate:
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
         self.applied: list[str] = []
+        self.began: dict[bool, str] = {}  # when the command and, more to the point, a migration did
         self.letters: dict[str, str] = {}  # for the mailbox
         self.looks: deque[dict[str, Any]] = deque()  # what it said when asked for the permit
         self.courier: Courier | None = None
@@ -586,6 +587,11 @@ class Gate:
         now = time.time()
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
         who = {"release": self.config.get("release"), "container": self.config.get("container")}
+        if event == "applying":
+            self.began.setdefault("migration" in fields, at)
+        elif event in ("succeeded", "failed") and self.began:
+            # The last letter says all that matters: the log may lag behind it.
+            fields["beganAt"] = self.began.get(True) or self.began[False]
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
         for key in ("lastLines", "migrationsApplied", "operations", "migrations", *FEW):
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
