@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from lightgate.aws.executions import Executions
@@ -61,6 +62,12 @@ def test_any_other_error_passes(cloud: Cloud, executions: Executions) -> None:
         executions.start("crops-1", REQUEST)
 
 
+@pytest.fixture
+def nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An execution that was started stays where it is."""
+    monkeypatch.setattr(ExecutionWorker, "start", lambda _: None)
+
+
 def stopped(machine: str, name: str) -> str:
     """The ARN of an execution that has ended."""
     arn = machine.replace(":stateMachine:", ":execution:") + f":{name}"
@@ -75,6 +82,7 @@ def stopped(machine: str, name: str) -> str:
     return arn
 
 
+@pytest.mark.usefixtures("nothing_goes_on")
 def test_an_execution_that_has_ended_says_how_and_what_it_was_for(
     machine: str, executions: Executions
 ) -> None:
@@ -89,6 +97,7 @@ def test_an_execution_that_has_ended_says_how_and_what_it_was_for(
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+@pytest.mark.usefixtures("nothing_goes_on")
 def test_an_execution_that_may_still_act_has_not_ended(
     machine: str, executions: Executions, status: str
 ) -> None:

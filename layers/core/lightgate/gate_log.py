@@ -142,6 +142,8 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
             kind = event["event"]
             if at := _moment(event.get("at")):
                 spoken.append(at)
+                if kind == "applying":
+                    began["migration" in event].append(at)
             if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
                 phase = Phase.WAITING
             elif kind in ("applying", "applied") and not phase.is_final:
@@ -151,14 +153,12 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
             elif kind == "failed":
                 phase = Phase.FAILED
                 failures.append(_failure(container, event))
-            if kind == "applying" and (at := _moment(event.get("at"))):
-                began["migration" in event].append(at)
             if kind in ("succeeded", "failed"):
                 # What this says of the way there, log lines may say later or never.
                 if first := _moment(event.get("beganAt")):
                     began[True].append(first)
-                for name in _names(event.get("migrations"), event.get("migrationsApplied")):
-                    migrations.setdefault(name, Migration(name=name, seconds=None))
+                for each in _names(event.get("migrations"), event.get("migrationsApplied")):
+                    migrations.setdefault(each, Migration(name=each, seconds=None))
             if kind == "plan":
                 plans.append(event.get("atomic") is True)
             if kind == "applied" and (name := plain_text(event.get("migration"), _LONGEST_NAME)):
