@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import enum
 import logging
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -19,11 +20,22 @@ from local.lightsail.node_run import (
 )
 
 _LOG = logging.getLogger(__name__)
-_CANCELED = "Canceled"
+
+
+class GivenUp(enum.StrEnum):
+    """Why a deployment is given up; the value is that of its switch ``time_to_fail_...``."""
+
+    EXIT = "exit"
+    PULL = "pull"
+    LIMIT = "limit"
 
 
 class RolloutFailedError(Exception):
-    """The deployment is given up; the text is its last log line."""
+    """The deployment is given up."""
+
+    def __init__(self, why: GivenUp) -> None:
+        super().__init__(why.value)
+        self.why = why
 
 
 class _Place:
@@ -52,7 +64,7 @@ class Fleet:
         self._announce = announce
         self._activating = activating
         self._places: list[_Place] = []
-        self._failure: str | None = None
+        self._failure: GivenUp | None = None
         self._changed = asyncio.Event()
         self._replacements: set[asyncio.Task[None]] = set()
 
@@ -125,8 +137,8 @@ class Fleet:
     def _notice(self) -> None:
         self._changed.set()
 
-    def _give_up(self) -> None:
-        self._failure = _CANCELED
+    def _give_up(self, why: GivenUp) -> None:
+        self._failure = why
         self._notice()
 
     def _add_place(self) -> _Place:
@@ -140,11 +152,11 @@ class Fleet:
         """A keeper that broke must not leave the deployment waiting for it in silence."""
         if not keeper.cancelled() and (problem := keeper.exception()) is not None:
             _LOG.error("deployment %s: a node is lost", self.deployment.version, exc_info=problem)
-            self._give_up()
+            self._give_up(GivenUp.EXIT)
 
     async def _keep(self, place: _Place) -> None:
         """Fill one place with one run after the other."""
-        counted = 0
+        counted, why = 0, GivenUp.EXIT
         while True:
             switches = self._surroundings.switches()
             await asyncio.sleep(switches.seconds(switches.time_to_launch))
@@ -161,12 +173,13 @@ class Fleet:
                 self._report(end)
             except (NodeEndedError, NodeError, ImagePullError, OSError) as end:
                 self._report(end)
+                why = GivenUp.PULL if isinstance(end, ImagePullError) else GivenUp.EXIT
                 counted += 1
             except DeploymentLostError as end:
                 self._report(end)
                 counted = switches.relaunch_limit
             if self._activating and counted >= switches.relaunch_limit:
-                self._give_up()
+                self._give_up(why)
                 return
             await asyncio.sleep(switches.seconds(switches.relaunch_delay))
             self._announce(_started(1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from local.lightsail.fleet import Fleet, RolloutFailedError
+from local.lightsail.fleet import Fleet, GivenUp, RolloutFailedError
 from local.lightsail.image import ImageStore
 from local.lightsail.logs import LogStore
 from local.lightsail.metrics import Metrics
@@ -27,6 +27,11 @@ from local.lightsail.public_url import PublicUrl
 from local.lightsail.switches import Switches
 
 _LOG = logging.getLogger(__name__)
+_LAST_WORDS = {
+    GivenUp.EXIT: "Canceled",
+    GivenUp.PULL: "Canceled",
+    GivenUp.LIMIT: "Took too long",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +185,19 @@ class ServiceRunner:
             self._switch_to(fleet)
             self._set(self.service.activated(version))
             return
-        announce(problem)
-        await self._pause(self.switches().time_to_fail)
+        announce(_LAST_WORDS[problem])
+        await self._pause(self._time_to_fail(problem))
         await self._bring_back(fleet)
         self._set(self.service.failed(version))
         await fleet.stop(drain_limit=0)
+
+    def _time_to_fail(self, why: GivenUp) -> float:
+        switches = self.switches()
+        return {
+            GivenUp.EXIT: switches.time_to_fail_exit,
+            GivenUp.PULL: switches.time_to_fail_pull,
+            GivenUp.LIMIT: switches.time_to_fail_limit,
+        }[why]
 
     async def _make_room(self) -> None:
         """End the nodes that serve, where those to come cannot run beside them."""
@@ -199,8 +212,8 @@ class ServiceRunner:
             await failed.stop(drain_limit=0)
             await self._serve_again(current)
 
-    async def _bring_up(self, fleet: Fleet, announce: Callable[[str], None]) -> str | None:
-        """Start a fleet and wait until it may serve; returns the line that says why it may not."""
+    async def _bring_up(self, fleet: Fleet, announce: Callable[[str], None]) -> GivenUp | None:
+        """Start a fleet and wait until it may serve; returns why it may not."""
         switches = self.switches()
         try:
             fleet.start()
@@ -212,9 +225,9 @@ class ServiceRunner:
                 await fleet.hold(switches.seconds(switches.time_to_active))
                 await fleet.steady()
         except TimeoutError:
-            return "Took too long"
+            return GivenUp.LIMIT
         except RolloutFailedError as problem:
-            return str(problem)
+            return problem.why
         except asyncio.CancelledError:
             await asyncio.shield(fleet.stop(drain_limit=0, grace=0))
             raise

@@ -55,7 +55,11 @@ class Switches:
     time_to_active: float = _switch(
         150.0, "how long a steady deployment still takes until it is ACTIVE"
     )
-    time_to_fail: float = _switch(0.0, "how long a deployment given up still takes to be FAILED")
+    time_to_fail_exit: float = _switch(
+        0.0, "how long a deployment given up after exits still takes to be FAILED"
+    )
+    time_to_fail_pull: float = _switch(0.0, "the same, where its image could not be pulled")
+    time_to_fail_limit: float = _switch(0.0, "the same, where activation_limit was reached")
     settle_time: float = _switch(
         10.0, "how long containers must stay up to be steady, where no health check is made"
     )

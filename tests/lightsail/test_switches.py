@@ -48,6 +48,34 @@ def test_the_exit_of_a_container_does_what_the_switches_say(
     assert lines.count("[deployment:1] Started 1 new node") == nodes
 
 
+NEVER = 10**7
+
+
+@pytest.mark.parametrize(
+    ("why", "container", "last_words"),
+    [
+        ("exit", script(CRASH), "Canceled"),
+        ("pull", {"image": "127.0.0.1:1/nowhere:latest"}, "Canceled"),
+        ("limit", web(SICK="1"), "Took too long"),
+    ],
+)
+def test_how_long_failing_takes_depends_on_why(
+    emulator: Emulator, why: str, container: dict[str, Any], last_words: str
+) -> None:
+    """And on nothing else: the other reasons take for ever here."""
+    times = {f"time_to_fail_{each}": NEVER for each in ("exit", "pull", "limit")}
+    service = emulator.service(f"fails-by-{why}", activation_limit=200, **times)
+    public = "web" if why == "limit" else None
+
+    first = service.deploy({"web": container}, public)
+    wait_for(lambda: f"[deployment:1] {last_words}" in service.log("web"), "it is given up")
+    assert service.deployment_state(first) == "ACTIVATING"
+
+    other = emulator.service(f"fails-soon-by-{why}", activation_limit=200)
+    emulator.control("PUT", f"services/{other.name}/switches", times | {f"time_to_fail_{why}": 0})
+    assert other.ended(other.deploy({"web": container}, public)) == "FAILED"
+
+
 def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator) -> None:
     service = emulator.service("crashing", relaunch_limit=1)
     source = "import time; print('ran'); time.sleep(0.6); raise SystemExit(1)"
