@@ -1,6 +1,6 @@
 """CheckSnapshot: is the restore point there, or near enough?"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -29,5 +29,6 @@ def check_snapshot(event: Json, runtime: Runtime) -> Json:
     backup = Backup(mode=order.mode, state=state, begun_at=begun_at, time_limit=order.time_limit)
     # A gate that asks for no permit would not wait for the snapshot.
     history = History.from_json(event["history"]) if release.asking_gates else History()
-    start = when_to_deploy(backup, history, now)
+    next_look = timedelta(seconds=event["pollSeconds"])
+    start = when_to_deploy(backup, history, now, next_look)
     return progress(state, order, start, started_at=release.started_at, begun_at=begun_at, now=now)

@@ -1,5 +1,7 @@
 """TakeSnapshot: start the restore point of the release."""
 
+from datetime import timedelta
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.backup import Backup, BackupMode, BackupOrder, History
@@ -35,5 +37,6 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
     now = runtime.now()
     backup = Backup(mode=order.mode, state=state, begun_at=now, time_limit=order.time_limit)
     history = History.from_json(event["history"]) if release.asking_gates else History()
-    start = when_to_deploy(backup, history, now)
+    next_look = timedelta(seconds=event["pollSeconds"])
+    start = when_to_deploy(backup, history, now, next_look)
     return progress(state, order, start, started_at=release.started_at, begun_at=now, now=now)

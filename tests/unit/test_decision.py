@@ -18,6 +18,7 @@ from lightgate.snapshot import SnapshotState, SnapshotStatus
 from lightgate.spec import Policy
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LOOK = timedelta(seconds=10)
 LIMIT, PATIENCE = timedelta(seconds=300), timedelta(seconds=900)
 BEGIN_BY = CREATED + PATIENCE - LIMIT
 
@@ -276,7 +277,7 @@ KNOWN = History(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(secon
 def starts(mode: BackupMode, found: SnapshotState | None, history: History, after: float) -> bool:
     begun = CREATED
     return when_to_deploy(
-        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after)
+        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), LOOK
     ).now
 
 
@@ -291,8 +292,8 @@ def test_the_first_release_is_sequential() -> None:
 
 
 def test_the_node_starts_as_late_as_it_can_without_being_waited_for() -> None:
-    assert not starts(BackupMode.ALWAYS, CREATING, KNOWN, 89)
-    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 90)
+    assert not starts(BackupMode.ALWAYS, CREATING, KNOWN, 79)
+    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 80), "the next look would be too late"
     assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 180)
 
 

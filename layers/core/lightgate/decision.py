@@ -234,8 +234,11 @@ class Start:
     reason: str
 
 
-def when_to_deploy(backup: Backup, history: History, now: datetime) -> Start:
+def when_to_deploy(backup: Backup, history: History, now: datetime, next_look: timedelta) -> Start:
     """Create the deployment as late as it can be without its node being waited for.
+
+    `next_look` is how long it takes until this is asked again: what would be too late then is
+    done now, and the node waits for the snapshot that little longer.
 
     A wrong forecast costs time, and never safety: the gate applies nothing without its permit.
     Without a history, and once a snapshot takes longer than any before, it is waited for:
@@ -261,6 +264,6 @@ def when_to_deploy(backup: Backup, history: History, now: datetime) -> Start:
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
     left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
-    if remaining <= node_start:
-        return Start(now=True, reason=f"{left}, and a node no less to start.")
+    if remaining <= node_start + next_look:
+        return Start(now=True, reason=f"{left}, and a node about as long to start.")
     return Start(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")
