@@ -18,6 +18,9 @@ from tests.e2e.by_hand import RELEASE, begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.pushing import wait_until
 
+# A stack of its own and four releases. What is decided is tested on every run in tests/workflow.
+pytestmark = pytest.mark.slow
+
 # Ten seconds in which a gate holds, at the speed of this cloud.
 SNAPSHOT = timedelta(minutes=10)
 COLUMNS = """
