@@ -253,7 +253,6 @@ def test_a_server_that_a_full_disk_takes_down_leaves_the_gate_shut_until_it_is_u
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="only the last exception of a chain is told")
 def test_a_server_that_a_full_disk_takes_down_is_told_with_what_it_said_before(
     doomed: Doomed, house: House
 ) -> None:

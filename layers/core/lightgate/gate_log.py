@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 _LONGEST_LINE = 500
-_MOST_LINES = 20
+# The last twenty lines of a command, and before them up to ten exceptions that led there.
+_MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
 _LONGEST_NAME = 100

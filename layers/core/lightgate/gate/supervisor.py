@@ -578,7 +578,9 @@ class Gate:
             fields["migration"] = failure.child.migration
             fields["exitCode"] = failure.code if failure.cause in ("exit", "signal") else None
             fields["migrationsApplied"] = self.applied
-            fields["lastLines"] = [line for line, _ in failure.child.last_lines]
+            lines = [line for line, _ in failure.child.last_lines]
+            # An exception that led to others may stand far above them.
+            fields["lastLines"] = [one for one in failure.child.raised if one not in lines] + lines
         fields.update(failure.more)
         self.tell("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
