@@ -16,5 +16,6 @@ settings.load_profile("lightgate")
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores INT, and so would all that the tests start."""
+    """A shell's background job ignores INT and QUIT, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)

@@ -32,7 +32,7 @@ DEADLINE = 30
 
 
 def packed(*texts: str) -> str:
-    return base64.b64encode(zlib.compress(json.dumps(texts).encode())).decode()
+    return base64.b85encode(zlib.compress(json.dumps(texts).encode())).decode()
 
 
 def hash_of(text: str) -> str:

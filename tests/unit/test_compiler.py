@@ -482,7 +482,7 @@ def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them
     first, *others = commands.values()
     port, packed = first[5:7]
     assert first[4] == gate.carrier_source()
-    supervisor, waiter, helper, courier = json.loads(zlib.decompress(base64.b64decode(packed)))
+    supervisor, waiter, helper, courier = json.loads(zlib.decompress(base64.b85decode(packed)))
     assert_same_texts(
         [supervisor, waiter, helper, courier],
         gate.supervisor_source(),

@@ -34,7 +34,7 @@ def _packed() -> str:
     """What the carrier hands out, its own program first."""
     helpers = (read() for read in _HELPERS.values())
     texts = json.dumps([_supervisor_source(), _waiter_source(), *helpers])
-    return base64.b64encode(zlib.compress(texts.encode(), 9)).decode()
+    return base64.b85encode(zlib.compress(texts.encode(), 9)).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

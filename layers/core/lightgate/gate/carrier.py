@@ -4,7 +4,7 @@
 
 Used where each container bringing its own program would make the deployment too large. PACKED is
 a JSON list of the programs' texts (supervisor, waiter, Django helper, courier), compressed and in
-base64.
+base 85.
 Whoever connects to the loopback port says the SHA-256 of the program it wants, and gets its text.
 """
 
@@ -23,7 +23,7 @@ import zlib
 def main() -> None:
     port, packed = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
-    texts = [text.encode() for text in json.loads(zlib.decompress(base64.b64decode(packed)))]
+    texts = [text.encode() for text in json.loads(zlib.decompress(base64.b85decode(packed)))]
     config = json.loads(sys.argv[1])
     own = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
     sys.argv[2:2] = [text.decode() for text in own]
