@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,14 +98,13 @@ def test_an_execution_that_has_ended_says_how_and_what_it_was_for(
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
 @pytest.mark.usefixtures("nothing_goes_on")
 def test_an_execution_that_may_still_act_has_not_ended(
-    machine: str, executions: Executions, status: str
+    cloud: Cloud, machine: str, executions: Executions, status: str
 ) -> None:
     executions.start("crops-1", REQUEST)
     arn = stopped(machine, "crops-1")
-    [execution] = (
-        stepfunctions_parser_backends[ACCOUNT][REGION].describe_state_machine(machine).executions
+    cloud.faults.change_answers(
+        "stepfunctions.DescribeExecution", lambda answer: answer.update(status=status)
     )
-    execution.exec_status = SimpleNamespace(value=status)
 
     assert executions.ended(arn) is None
 
