@@ -16,6 +16,7 @@ settings.load_profile("lightgate")
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores INT and QUIT, and so would all that the tests start."""
+    """A job in the background ignores INT, QUIT or HUP, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

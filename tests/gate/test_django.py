@@ -147,4 +147,5 @@ def test_a_failing_migration_is_named_with_its_reason(house: House, project: Pat
     assert failed["error"] == (
         "django.db.utils.IntegrityError: NOT NULL constraint failed: new__crops_crop.name"
     )
-    assert len(failed["lastLines"]) == 20
+    # Twenty lines, and before them the exception that led to the last one.
+    assert len(failed["lastLines"]) == 21

@@ -205,6 +205,7 @@ def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World
     assert list(gate.snapshots.values()) == ["available"]
 
 
+@pytest.mark.slow
 def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.busy_until = world.clock.now() + minutes(60)
@@ -274,6 +275,7 @@ def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: 
     assert "continuous backup does not go on" in reasons(world)
 
 
+@pytest.mark.slow
 def test_a_continuous_backup_is_asked_anew_when_the_service_was_busy_for_long(
     world: World,
 ) -> None:
@@ -404,6 +406,7 @@ def test_what_may_break_the_version_that_serves_needs_a_persons_word(
         assert "a.0002: AddField harvest.season (contract)" in reasons(world)
 
 
+@pytest.mark.slow
 def test_a_migration_for_which_too_little_time_is_left_is_not_begun(world: World) -> None:
     remember(world, snapshot=120, node=120)
     world.instance.snapshot_takes = minutes(14)
@@ -431,6 +434,7 @@ def test_a_snapshot_that_could_not_be_there_in_time_is_not_begun_on_the_plan(
     assert "takes some 570 s" in reasons(world)
 
 
+@pytest.mark.slow
 def test_a_gate_that_falls_silent_with_its_permit_is_not_looked_at_all_the_time(
     world: World,
 ) -> None:
