@@ -108,8 +108,8 @@ def test_term_during_the_health_check_ends_both(house: House) -> None:
 
 @pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; while :; do sleep 0.1; done"])
 def test_term_during_the_command_ends_it_and_says_so(house: House, script: str) -> None:
-    migrate = house.supervisor(shell(f"echo $$; {script}"))
-    migrate.says(b"\n")
+    migrate = house.supervisor(shell(f"echo $$ is on; {script}"))
+    migrate.says(b" is on\n")
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.event("failed")["cause"] == "signal"
