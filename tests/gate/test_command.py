@@ -97,9 +97,14 @@ def test_term_ends_a_supervisor_that_waits_for_another(house: House) -> None:
 
 
 def test_term_during_the_health_check_ends_both(house: House) -> None:
-    check = {"command": shell("echo $$; sleep 60"), "interval": 1, "timeout": 60, "retries": 1}
+    check = {
+        "command": shell("echo $$ is on; sleep 9"),
+        "interval": 1,
+        "timeout": 60,
+        "retries": 1,
+    }
     migrate = house.supervisor(shell("echo ran"), healthCheck={**check, "startPeriod": 0})
-    migrate.says(b"\n")
+    migrate.says(b" is on\n")
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert not is_running(int(migrate.command_output.split()[0]))
