@@ -3,8 +3,9 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.cleaning import start_next
+from lightgate.durations import taken
 from lightgate.runtime import Json, Runtime, run
-from lightgate.settlement import remember_durations, requested_app
+from lightgate.settlement import requested_app
 from lightgate.turn import hand_over as handed_over
 
 
@@ -23,7 +24,7 @@ def hand_over(event: Json, runtime: Runtime) -> Json:
     app, settlement = requested_app(state["request"]), state.get("settlement")
     if settlement is not None and settlement["publish"]:
         runtime.records.mark_published(app, settlement["release"], runtime.now())
-        remember_durations(state, runtime)
+        _remember_durations(app, state, runtime)
     execution = state["execution"]
     runtime.turns.change(app, lambda turn: (handed_over(turn, execution), None))
     started = start_next(app, runtime)
@@ -42,3 +43,11 @@ def _is_repeated(state: Json) -> bool:
         state.get(step, {}).get("status") for step in ("admission", "snapshot", "deployment")
     }
     return bool(answers & {"SETTLED", "LOST"})
+
+
+def _remember_durations(app: str, state: Json, runtime: Runtime) -> None:
+    """Let the app's next release know how long its parts have to be expected to take."""
+    snapshot, node_start = taken(state)
+    if snapshot or node_start:
+        release = state["admission"]["release"]["id"]
+        runtime.histories.add(app, release, snapshot=snapshot, node_start=node_start)

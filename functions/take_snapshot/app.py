@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.backup import Backup, BackupMode, BackupOrder, History
+from lightgate.backup import Backup, BackupOrder, History
 from lightgate.decision import when_to_deploy
 from lightgate.errors import RefusedError
 from lightgate.release import Release
-from lightgate.restore_point import progress
+from lightgate.restore_point import begin, progress
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -24,14 +24,8 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
     release, order = Release.from_json(event["release"]), BackupOrder.from_json(event["database"])
     if (ending := runtime.objection(release.app, event["turn"])) is not None:
         return ending
-    points = runtime.restore_points(order.kind)
     try:
-        if order.mode is BackupMode.POINT_IN_TIME:
-            state = points.latest_restorable(order.database)
-        else:
-            state = points.take(
-                order.snapshot, database=order.database, app=release.app, release=release.id
-            )
+        state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
     now = runtime.now()

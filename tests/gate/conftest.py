@@ -5,19 +5,12 @@ import pytest
 
 from local.database import Database
 from tests.gate.mailbox_server import Mailbox, running_mailbox
-from tests.gate.programs import INTERPRETERS, House
+from tests.gate.programs import House
 from tests.gate.projects import CREATE, Project, Rows, postgres
+from tests.interpreters import any_python
 from tests.local.fixtures import database, database_server
 
-__all__ = ["database", "database_server"]
-
-
-@pytest.fixture(params=list(INTERPRETERS))
-def any_python(request: pytest.FixtureRequest) -> str:
-    executable = INTERPRETERS[request.param]
-    if executable is None:
-        pytest.skip(f"Python {request.param} is not installed here")
-    return executable
+__all__ = ["any_python", "database", "database_server"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.programs import INTERPRETERS
+from tests.interpreters import INTERPRETERS
 
 DIRECTORY = Path(os.environ.get("LIGHTGATE_VENVS", "build/venvs")).resolve()
 

@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,6 @@ from lightgate import gate
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0
-
-
-def _other_interpreters() -> Iterator[tuple[str, str | None]]:
-    """Each Python from 3.8 to 3.13, by version, with an executable that really is that version."""
-    for minor in range(8, 14):
-        version = f"3.{minor}"
-        if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-            yield version, sys.executable
-            continue
-        installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
-        on_path = shutil.which(f"python{version}")
-        candidates = [*map(str, installed), *([on_path] if on_path else [])]
-        yield version, next((c for c in candidates if _runs(c, version)), None)
-
-
-def _runs(executable: str, version: str) -> bool:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    ran = subprocess.run([executable, "-c", code], capture_output=True, text=True, check=False)
-    return ran.stdout.strip() == version
-
-
-INTERPRETERS = dict(_other_interpreters())
 
 
 class Program:

@@ -102,9 +102,10 @@ def test_no_other_permit_applies_anything(
     assert is_untouched(rows)
 
 
-def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
+def permitted_for_what_has_changed(
     house: House, pending: Project, mailbox: Mailbox, rows: Rows
-) -> None:
+) -> tuple[Program, str]:
+    """A gate whose plan another one has applied a part of, while it waited for the lock."""
     pending.migration(ADD_COLOUR.replace("colour", "size"))
     rows(TAKE_LOCK)
     migrate = pending.gate(house, mailbox=mailbox)
@@ -114,6 +115,13 @@ def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
     rows("alter table crops_crop add column colour text")
     rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
     rows(FREE_LOCK)
+    return migrate, first
+
+
+def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    migrate, first = permitted_for_what_has_changed(house, pending, mailbox, rows)
 
     second = told_plan(mailbox, other_than=first)
     looks = mailbox.looks
@@ -128,15 +136,7 @@ def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
 def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
     house: House, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    pending.migration(ADD_COLOUR.replace("colour", "size"))
-    rows(TAKE_LOCK)
-    migrate = pending.gate(house, mailbox=mailbox)
-    first = told_plan(mailbox)
-    mailbox.put_permit(plan=first)
-    eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)
-    rows("alter table crops_crop add column colour text")
-    rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
-    rows(FREE_LOCK)
+    migrate, first = permitted_for_what_has_changed(house, pending, mailbox, rows)
     told_plan(mailbox, other_than=first)
 
     rows(

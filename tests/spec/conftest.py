@@ -2,21 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gate.programs import INTERPRETERS
+from tests.interpreters import any_python
 from tests.lightsail.emulator import Emulator
 from tests.lightsail.fixtures import emulator, registry
 from tests.lightsail.registry import Registry
 from tests.spec.carriers import Containers
 
-__all__ = ["emulator", "registry"]
-
-
-@pytest.fixture(params=list(INTERPRETERS))
-def any_python(request: pytest.FixtureRequest) -> str:
-    executable = INTERPRETERS[request.param]
-    if executable is None:
-        pytest.skip(f"Python {request.param} is not installed here")
-    return executable
+__all__ = ["any_python", "emulator", "registry"]
 
 
 @pytest.fixture

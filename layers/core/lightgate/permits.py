@@ -27,7 +27,7 @@ from lightgate.permit import PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
-from lightgate.restore_point import from_json, to_json
+from lightgate.restore_point import begin, from_json, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from lightgate.spec import AppSpec
@@ -217,14 +217,9 @@ def _carry_out(
 
 
 def _back_up(release: Release, order: BackupOrder, runtime: Runtime) -> Json:
-    points, now = runtime.restore_points(order.kind), runtime.now()
+    now = runtime.now()
     try:
-        if order.mode is BackupMode.POINT_IN_TIME:
-            state = points.latest_restorable(order.database)
-        else:
-            state = points.take(
-                order.snapshot, database=order.database, app=release.app, release=release.id
-            )
+        state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
     return to_json(state, order, now, now)

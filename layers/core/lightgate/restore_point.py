@@ -4,9 +4,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from lightgate.backup import BackupOrder
+from lightgate.backup import BackupMode, BackupOrder, RestorePoints
 from lightgate.decision import Start
+from lightgate.release import Release
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+
+
+def begin(points: RestorePoints, order: BackupOrder, release: Release) -> SnapshotState:
+    """Begin what is asked for, or go on with it; a continuous backup is only looked at.
+
+    Raises:
+        RefusedError: it can never be.
+    """
+    if order.mode is BackupMode.POINT_IN_TIME:
+        return points.latest_restorable(order.database)
+    return points.take(order.snapshot, database=order.database, app=release.app, release=release.id)
 
 
 def progress(

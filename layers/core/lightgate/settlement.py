@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.aws.records import Record
-from lightgate.backup import BackupOrder, seconds_saved
+from lightgate.backup import BackupOrder
 from lightgate.deployment import Deployment, Status
+from lightgate.durations import handed_on, saved
 from lightgate.errors import RefusedError, SpecError
 from lightgate.gate_log import NO_EVIDENCE, Evidence
 from lightgate.messages import Report, Snapshot, sns_message, subject
@@ -159,7 +160,7 @@ def _report(state: Json, conclusion: Conclusion, now: datetime) -> Report:
         started_at=started_at,
         ended_at=now,
         snapshot=_snapshot(state),
-        saved_seconds=_saved(state, now),
+        saved_seconds=saved(state, now),
         version=deployment.get("version"),
         previous_version=deployment.get("previousVersion"),
         evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
@@ -167,14 +168,8 @@ def _report(state: Json, conclusion: Conclusion, now: datetime) -> Report:
     )
 
 
-def _handed_on(state: Json) -> Json | None:
-    """The restore point as the steps handed it on; None if none was begun."""
-    found: Json | None = state.get("deployment", {}).get("snapshot") or state.get("snapshot")
-    return found if found is not None and "begunAt" in found else None
-
-
 def _snapshot(state: Json) -> Snapshot | None:
-    found = _handed_on(state)
+    found = handed_on(state)
     if found is None:
         return None
     return Snapshot(
@@ -193,39 +188,6 @@ def _restore(state: Json, found: Json) -> Sequence[str]:
         return restore_from_snapshot(order.kind, order.database, release, found["id"])
     moment = datetime.fromisoformat(found["restoresTo"])
     return restore_to_moment(order.kind, order.database, release, moment)
-
-
-def _saved(state: Json, now: datetime) -> float:
-    """By how much the release was shorter than one that waits for its snapshot first."""
-    deployment, found = state.get("deployment", {}), _handed_on(state)
-    spoke_at = deployment.get("gate", {}).get("spokeAt")
-    if found is None or found["id"] is None or spoke_at is None or "createdAt" not in deployment:
-        return 0.0
-    available_at = found["availableAt"]
-    return seconds_saved(
-        created_at=datetime.fromisoformat(deployment["createdAt"]),
-        ready_at=datetime.fromisoformat(spoke_at),
-        available_at=datetime.fromisoformat(available_at) if available_at else now,
-        was_pending=deployment["pending"],
-        now=now,
-    )
-
-
-def remember_durations(state: Json, runtime: Runtime) -> None:
-    """Let the app's next release know how long its parts have to be expected to take."""
-    release, deployment, found = _release(state), state.get("deployment", {}), _handed_on(state)
-    snapshot, node_start = None, None
-    if found is not None and found["id"] is not None and found["availableAt"] is not None:
-        begun_at = datetime.fromisoformat(found["begunAt"])
-        snapshot = datetime.fromisoformat(found["availableAt"]) - begun_at
-    if (spoke_at := deployment.get("gate", {}).get("spokeAt")) is not None:
-        node_start = datetime.fromisoformat(spoke_at) - datetime.fromisoformat(
-            deployment["createdAt"]
-        )
-    if release and (snapshot or node_start):
-        runtime.histories.add(
-            release["app"], release["id"], snapshot=snapshot, node_start=node_start
-        )
 
 
 def requested_app(request: object) -> str:

@@ -1,0 +1,39 @@
+"""Every Python on which the gate's programs have to run, as far as this machine has it."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _other_interpreters() -> Iterator[tuple[str, str | None]]:
+    """Each Python from 3.8 to 3.13, by version, with an executable that really is that version."""
+    for minor in range(8, 14):
+        version = f"3.{minor}"
+        if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+            yield version, sys.executable
+            continue
+        installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+        on_path = shutil.which(f"python{version}")
+        candidates = [*map(str, installed), *([on_path] if on_path else [])]
+        yield version, next((c for c in candidates if _runs(c, version)), None)
+
+
+def _runs(executable: str, version: str) -> bool:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    ran = subprocess.run([executable, "-c", code], capture_output=True, text=True, check=False)
+    return ran.stdout.strip() == version
+
+
+INTERPRETERS = dict(_other_interpreters())
+
+
+@pytest.fixture(params=list(INTERPRETERS))
+def any_python(request: pytest.FixtureRequest) -> str:
+    executable = INTERPRETERS[request.param]
+    if executable is None:
+        pytest.skip(f"Python {request.param} is not installed here")
+    return executable
