@@ -17,7 +17,6 @@ from pathlib import Path
 
 from local.database import running_database
 from tests.gate.programs import (
-    INTERPRETERS,
     House,
     after,
     eventually,
@@ -27,6 +26,7 @@ from tests.gate.programs import (
     shell,
 )
 from tests.gate.projects import ADD_COLOUR, CREATE, Project, postgres
+from tests.interpreters import INTERPRETERS
 
 EXPLANATION = """\
 Four questions, each asked once a round, so that a busy moment meets all of them alike:
