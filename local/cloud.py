@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -99,14 +99,11 @@ class LocalCloud:
 
     def set_switches(self, service: str, **switches: object) -> None:
         """Change how the emulated Lightsail treats one container service from now on."""
-        request = urllib.request.Request(
-            f"{self._lightsail_endpoint}/_control/services/{service}/switches",
-            data=json.dumps(switches).encode(),
-            headers={"Content-Type": "application/json"},
-            method="PUT",
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        self._control("PUT", f"services/{service}/switches", switches)
+
+    def lose_node(self, service: str) -> None:
+        """Let the host of the service's node die: Lightsail launches another one."""
+        self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
 
     def deploy(self, project: Path = PROJECT) -> Stack:
         """Build and deploy the stack with the real SAM; again is an update."""
@@ -119,6 +116,16 @@ class LocalCloud:
             topic_arn=outputs["TopicArn"],
             table_name=outputs["TableName"],
         )
+
+    def _control(self, method: str, path: str, wanted: Mapping[str, object]) -> None:
+        request = urllib.request.Request(
+            f"{self._lightsail_endpoint}/_control/{path}",
+            data=json.dumps(wanted).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         self._on_progress("starting the database")

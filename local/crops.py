@@ -19,7 +19,9 @@ FAILURES = {
     "wrong-port": ("wrong-port",),
     "unhealthy": ("unhealthy",),
     "fails-later": ("fails-later",),
+    "additive-fails-later": ("additive", "fails-later"),
     "default-only": ("default-only",),
+    "default-only-crash": ("default-only", "crash-on-start"),
     "slow-migration": ("slow-migration",),
     "one-way": ("one-way",),
     "one-way-crash": ("one-way", "crash-on-start"),
@@ -29,9 +31,9 @@ _EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "crops"
 
 
 def spec() -> dict[str, Any]:
-    """The app spec as the example has it."""
+    """The app spec as the example has it, with a watch period as short as all else is here."""
     loaded: dict[str, Any] = json.loads((_EXAMPLE / "containers-with-migrations.json").read_text())
-    return loaded
+    return loaded | {"verification": {"watchSeconds": 2}}
 
 
 def folders(release: str) -> list[Path]:

@@ -26,6 +26,7 @@ from lightgate.spec_parser import (
     PLATFORM_PATIENCE_SECONDS,
     parse_spec,
 )
+from lightgate.verification import pause, rules_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "spec.md"
@@ -73,6 +74,86 @@ nor be waited for. A command that must end has {timeout} seconds unless `timeout
 otherwise. How long Lightsail waits is not published: `platformPatienceSeconds` says how long it is
 trusted to, {patience} unless the spec says otherwise.
 """
+
+_VERIFICATION = """\
+## When a version counts as good
+
+A deployment that Lightsail calls active has passed Lightsail's own health check, and no more. So
+the new version is watched for `watchSeconds` from then on, the *watch period*, and the release has
+succeeded only after that. In each round Lightgate looks whether the service still runs this
+version, and asks its public URL for `path`. A round is bad if the answer does not come, takes
+longer than `latencySeconds`, has another code than `successCodes`, or lacks what `expectHeader` or
+`expectText` name. Between two rounds there is a twelfth of the period, but {shortest} seconds at
+least and {longest} at most. With the defaults it is {usual}: an app that gives no good answer has
+failed after half a minute. A version
+
+- is **good** if the period is over, the last `answersNeeded` rounds were good, and no more than a
+  fifth of the last rounds were bad;
+- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more rounds than
+  that were bad of the last five times as many. It has failed as well if a minute after the period,
+  or some rounds more where few fit in a minute, it is not good yet;
+- was **replaced** if another deployment has taken its place. It has neither passed nor failed then.
+
+One answer that is slow or lost fails nothing. A version that has failed is not kept if the last
+good one can work with the database as it is now: then Lightgate goes back to that. A longer period
+notices more, and every release takes longer by it. With `"watchSeconds": 0` a version needs its
+good rounds in a row and no more.
+
+Without a public endpoint nothing can be asked. Then a version does well while the service shows it
+as current and active and its app is not started again and again, and only `watchSeconds`,
+`answersNeeded` and `failuresInARow` have a meaning.
+
+### Prove which version answers
+
+One good answer looks like another, and the old version's like the new one's. With `expectHeader` or
+`expectText` only an answer of the version that is watched is good. Every container has the variable
+`LIGHTGATE_RELEASE`, and an app can answer with it. A middleware that does:
+
+```python
+import os
+
+
+def release_header(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response["X-Release"] = os.environ.get("LIGHTGATE_RELEASE", "")
+        return response
+
+    return middleware
+```
+
+And in the spec:
+
+```json
+{example}
+```
+
+`{{release}}` stands for the value that the variable has in the version that is watched, and
+`{{digest}}` for the digest of its image, such as `sha256:7f5b…`, where an app knows its own. What
+is not known of a version, because it was deployed without Lightgate, is not expected of it. A cache
+between the URL and the app must not keep this answer: an old one is a bad one.
+
+### Prove that it can write
+
+An app that can read may still be unable to write: after a column was added that the code does not
+know, every `INSERT` may fail, and no page shows it. `write` is a request that changes something.
+
+**It leaves something behind in the app.** It is sent in each round until its answer was good once,
+and again to a version that is gone back to; after an interruption a good one may be repeated. So
+give it an address of its own, at which the app writes a row and takes it back, or writes the same
+row each time. A view of Django's that is asked from outside needs `csrf_exempt`.
+
+**No secret belongs in `write.headers`**, nor anywhere else in the spec: whoever may read the
+parameter can read it. What is asked has to do without.
+"""
+
+_VERIFICATION_EXAMPLE = {
+    "verification": {
+        "path": "/status",
+        "expectHeader": {"name": "X-Release", "value": "{release}"},
+        "write": {"path": "/probes", "successCodes": "201"},
+    }
+}
 
 _SECRETS = """\
 ## Secrets
@@ -132,6 +213,7 @@ def reference() -> str:
         *_objects(schema),
         _CONDITIONS.format(timeout=DEFAULT_TIMEOUT_SECONDS, patience=PLATFORM_PATIENCE_SECONDS),
         _stages(),
+        _verification(),
         _SECRETS,
         _LIMITS.format(
             spec=LONGEST_SPEC_BYTES,
@@ -245,6 +327,19 @@ def _stages() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _verification() -> str:
+    def seconds_between(**asked: int) -> int:
+        document = _with_stage(Stage.PRODUCTION, []) | {"verification": asked}
+        return round(pause(rules_of(parse_spec(json.dumps(document)))).total_seconds())
+
+    return _VERIFICATION.format(
+        shortest=seconds_between(watchSeconds=0),
+        longest=seconds_between(watchSeconds=3600),
+        usual=seconds_between(),
+        example=_written(_VERIFICATION_EXAMPLE),
+    )
 
 
 def _with_stage(stage: Stage, fixtures: list[str]) -> dict[str, Any]:

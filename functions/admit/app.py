@@ -5,19 +5,17 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
-from lightgate.advice import warnings
-from lightgate.aws.ecr import Registry
+from lightgate.admission import Admission, prepare
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import clean_up
-from lightgate.compiler import Source, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError
-from lightgate.image import ImageConfig, Manifest
-from lightgate.release import Release, execution_name, pin_tag, release_id, snapshot_id
+from lightgate.release import Kind, Release, execution_name, snapshot_id
 from lightgate.requests import ReleaseRequest, parse_request
+from lightgate.rollback import rollback_marker
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
-from lightgate.spec_parser import parse_app_name, parse_spec
+from lightgate.spec_parser import parse_app_name
 from lightgate.turn import (
     LONGEST_STEP,
     Answer,
@@ -51,42 +49,25 @@ def admit(event: Json, runtime: Runtime) -> Json:
         app = parse_app_name(request.app)
         if (known := runtime.records.of_execution(app, execution, started_at)) and known.outcome:
             return _as_before(known.outcome)
-        text = runtime.apps.read(app)
-        spec = parse_spec(text.text)
-        manifest = _manifest(request, spec, runtime.registry)
-        config = _config_of_what_can_run(spec, manifest, runtime.registry)
-        service = runtime.lightsail.service(spec.service)
-        service.refuse_if_disabled()
+        admitted = prepare(request, execution, started_at, runtime)
+        return _begin(request, admitted, event, runtime)
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    release = Release(
-        id=release_id(execution, started_at, manifest.digest),
-        app=app,
-        stage=spec.stage.value,
-        service=spec.service,
-        repository=spec.repository,
-        digest=manifest.digest,
-        spec_version=text.version,
-        reason=request.reason,
-        started_at=started_at,
-        gates=spec.gates(),
-        unprotected=spec.unprotected,
-        allow_destructive=request.allow_destructive,
-        asking_gates=permits.asking_gates(spec),
-        policy=spec.migrations.policy,
-        platform_patience=timedelta(seconds=spec.platform_patience_seconds),
-        deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
-    )
+
+
+def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:
+    release, spec, service = admitted.release, admitted.spec, admitted.service
+    execution = event["execution"]
     order = _backup(spec, release, skip=request.skip_snapshot)
-    history = runtime.histories.read(app)
+    history = runtime.histories.read(release.app)
     admission = {
         "release": release.to_json(),
         "database": order.to_json() if order else None,
         "takeSnapshot": order is not None and permits.backs_up_first(order, release, history),
         "history": history.to_json(),
         "pollSeconds": spec.poll_seconds,
-        "warnings": warnings(spec, config),
+        "warnings": list(admitted.warnings),
     }
     answer = _take_turn(_claim(request, release, execution, service, runtime), admission, runtime)
     if answer.holder is None:
@@ -108,7 +89,9 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
     if database is None:
         return None
     mode = BackupMode.NONE if skip else database.backup
-    if mode is BackupMode.WHEN_PENDING and not release.asking_gates:
+    # By hand it is asked for before anything else happens.
+    is_first = not release.asking_gates or release.kind is not Kind.IMAGE
+    if mode is BackupMode.WHEN_PENDING and is_first:
         mode = BackupMode.ALWAYS
     return BackupOrder(
         kind=database.kind,
@@ -132,17 +115,20 @@ def _claim(
     asked_at = min(request.requested_at or release.started_at, release.started_at)
     at = whole_seconds(asked_at)
     moved_to, serving = None, None
+    # A command brings the app no image.
+    digest = release.digest if release.kind is not Kind.COMMAND else None
     if request.pushed_tag is not None:
         points_to = runtime.registry.digest_of_tag(release.repository, request.pushed_tag)
         moved_to = points_to if points_to != release.digest else None
         serving = _served_well(release.app, service, runtime)
     return Claim(
         execution=execution,
-        next_name=execution_name(release.app, release.digest, release.id),
+        next_name=execution_name(release.app, digest or "", release.id),
         release=release.id,
-        digest=release.digest,
+        digest=digest,
         at=at,
-        request=request.again(release.digest, at),
+        request=request.again(digest or "", at),
+        gives_way=release.kind is Kind.IMAGE,
         pushed=request.pushed_tag is not None,
         moved_to=moved_to,
         serving=serving,
@@ -189,34 +175,9 @@ def _wait(
         return None
     if not waited:
         return LONGEST_STEP.total_seconds()
-    before = service.deployment_of(holder.after)
-    is_over = before is None or before.state != "ACTIVATING"
+    # It may have been on its way back when it was abandoned.
+    own = [service.deployment_of(m) for m in (holder.after, rollback_marker(holder.after))]
+    is_over = all(before is None or before.state != "ACTIVATING" for before in own)
     if is_over or now - release.started_at >= release.deployment_timeout:
         return None
     return PAUSE.total_seconds()
-
-
-def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:
-    if request.digest is not None:
-        return registry.manifest(spec.repository, {"imageDigest": request.digest})
-    tag = request.tag or spec.default_tag()
-    if tag is None:
-        raise RefusedError(
-            "tag: is missing, and the app watches only patterns, so there is no usual tag; "
-            "give a tag or a digest"
-        )
-    return registry.manifest(spec.repository, {"imageTag": tag})
-
-
-def _config_of_what_can_run(spec: AppSpec, manifest: Manifest, registry: Registry) -> ImageConfig:
-    """Find out now, and not after the snapshot, that the deployment cannot be compiled."""
-    config = registry.config(spec.repository, registry.runnable(spec.repository, manifest))
-    references = [r for c in spec.containers.values() for r in c.secrets.values()]
-    compile_deployment(
-        spec,
-        Source(reference=f"{spec.repository}:{pin_tag(manifest.digest)}", config=config),
-        "0" * 30,
-        {reference: str(reference) for reference in references},
-        mailboxes=dict.fromkeys(spec.asking_gates(), "x" * permits.LONGEST_MAILBOX),
-    )
-    return config

@@ -7,10 +7,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.backup import BackupOrder, History
-from lightgate.deployment import Watch, judge
+from lightgate.deployment import Service, Watch, judge
 from lightgate.gate_log import read_evidence
-from lightgate.release import Release
+from lightgate.gate_waits import read_wait
+from lightgate.plan import read_plans
+from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run
+from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 
 # The container's clock and Lightsail's need not agree to the second with ours.
 _CLOCK_MARGIN = timedelta(minutes=5)
@@ -55,18 +58,34 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         order=BackupOrder.from_json(order) if order else None,
         history=History.from_json(admission["history"]),
         objection=" ".join(objection["reasons"]) if objection else None,
+        not_yet=_not_yet(release, service, deployment["version"]),
     )
     snapshot = deployment.get("snapshot") or state.get("snapshot")
     answered = permits.answer(course, snapshot, deployment, runtime)
     holding = answered.pop("holding")
+    told = _told(release.id, lines, deployment["told"])
     return {
         **deployment,
         **answered,
+        "told": {gate: judgement.to_json() for gate, judgement in told.items()},
+        "judgement": _judge(release, told, has_database=order is not None).to_json(),
+        "waits": [
+            wait.to_json()
+            for gate in lines
+            if (wait := read_wait(release.id, gate, lines[gate])) is not None
+        ],
         "status": status.value,
         "endedAt": ended.isoformat() if ended else None,
         "gate": evidence.to_json(),
         "pollSeconds": permits.poll_seconds(release, admission["pollSeconds"], holding=holding),
     }
+
+
+def _not_yet(release: Release, service: Service, version: int) -> str | None:
+    """A command waits for the app beside it: a deployment that fails would cut it off."""
+    if release.kind is not Kind.COMMAND or service.serves(version):
+        return None
+    return "The app beside which the command runs is not active yet."
 
 
 def _lines(release: Release, created_at: datetime, runtime: Runtime) -> Mapping[str, Sequence[str]]:
@@ -79,3 +98,26 @@ def _lines(release: Release, created_at: datetime, runtime: Runtime) -> Mapping[
         ]
         for gate in dict.fromkeys([*release.gates, *release.asking_gates])
     }
+
+
+def _told(
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Json]
+) -> Mapping[str, Judgement]:
+    """What the plans of each gate mean, as far as it has told any, now or at an earlier look.
+
+    What one node has applied is not in the plan of the next one, which takes nothing back.
+    """
+    found = {}
+    for gate in lines:
+        plans = [judge_plan(plan) for plan in read_plans(release, gate, lines[gate])]
+        known = [Judgement.from_json(before[gate])] if gate in before else []
+        if plans or known:
+            found[gate] = together([*known, *plans])
+    return found
+
+
+def _judge(release: Release, told: Mapping[str, Judgement], *, has_database: bool) -> Judgement:
+    """The verdict. The gates of a version that is brought back apply nothing."""
+    if release.kind is Kind.ROLLBACK:
+        return Judgement(verdict=Verdict.NONE)
+    return judge_gates(release.gates, told, has_database=has_database)

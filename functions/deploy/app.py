@@ -1,19 +1,20 @@
 """Deploy: create the deployment, once.
 
-The only step that reads secrets. They go into the request to Lightsail and nowhere else:
-not into what the step returns, nor into a log line or an error.
+With RollBack the only step that reads secrets. They go into the request to Lightsail and
+nowhere else: not into what the step returns, nor into a log line or an error.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
+from lightgate.assembly import assemble
 from lightgate.aws.lightsail import Busy
-from lightgate.compiler import Request, Source, compile_deployment
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
-from lightgate.release import Release, pin_tag
+from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec
@@ -42,13 +43,13 @@ def deploy(event: Json, runtime: Runtime) -> Json:
             return ending
         service.refuse_if_disabled()
         spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
-        request = _request(spec, release, runtime)
+        assembled = assemble(release, service, runtime)
         start = runtime.turns.change(release.app, lambda turn: begin_creating(turn, holding))
         if start.objection is not None:
             return start.objection.to_json()
-        created = runtime.lightsail.create_deployment(request)
+        created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
-            return _created(service, created, event)
+            return _created(service, created, event, assembled.notes)
         # Our own deployment may be what the service is busy with.
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
@@ -61,28 +62,9 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     return _busy(created, spec, release.started_at, runtime.now())
 
 
-def _request(spec: AppSpec, release: Release, runtime: Runtime) -> Request:
-    pushed = runtime.registry.manifest(spec.repository, {"imageDigest": release.digest})
-    manifest = runtime.registry.runnable(spec.repository, pushed)
-    config = runtime.registry.config(spec.repository, manifest)
-    secrets = runtime.secrets.resolve(
-        reference
-        for container in spec.containers.values()
-        for reference in container.secrets.values()
-    )
-    reference = runtime.registry.pin(spec.repository, manifest, pin_tag(release.digest))
-    source = Source(reference=reference, config=config)
-    return compile_deployment(
-        spec,
-        source,
-        release.id,
-        secrets,
-        mailboxes=permits.open_mailboxes(release, runtime),
-        allow_destructive=release.allow_destructive,
-    )
-
-
-def _created(service: Service, deployment: Deployment, event: Json) -> Json:
+def _created(
+    service: Service, deployment: Deployment, event: Json, notes: Sequence[str] = ()
+) -> Json:
     """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
     if previous is not None and previous.version == deployment.version:
@@ -93,6 +75,9 @@ def _created(service: Service, deployment: Deployment, event: Json) -> Json:
         "previousVersion": previous.version if previous is not None else None,
         "createdAt": deployment.created_at.isoformat(),
         "endedAt": None,
+        "notes": list(notes),
+        "told": {},
+        "waits": [],
         "pollSeconds": event["pollSeconds"],
         **permits.NOTHING_ASKED,
     }

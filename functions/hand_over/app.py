@@ -39,9 +39,8 @@ def hand_over(event: Json, runtime: Runtime) -> Json:
 
 def _is_repeated(state: Json) -> bool:
     """Whether the execution was redriven after its release had been settled."""
-    answers = {
-        state.get(step, {}).get("status") for step in ("admission", "snapshot", "deployment")
-    }
+    steps = ("admission", "snapshot", "deployment", "rollback")
+    answers = {state.get(step, {}).get("status") for step in steps}
     return bool(answers & {"SETTLED", "LOST"})
 
 

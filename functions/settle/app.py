@@ -1,12 +1,16 @@
-"""Settle: one final outcome for the release, recorded, and put into words."""
+"""Settle: one final outcome for the release, explained, recorded, and put into words."""
 
 from datetime import datetime
 
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.runtime import Json, Runtime, run
+from lightgate.examination import examine
+from lightgate.runtime import METRICS_NAMESPACE, Json, Runtime, run
 from lightgate.settlement import settle_release
+
+# What later releases and people look up; the state machine has no room for it.
+_ON_RECORD_ONLY = ("failure", "judgement", "versions")
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -15,11 +19,11 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 def settle(event: Json, runtime: Runtime) -> Json:
     """What the state machine publishes, or not. The first outcome on record stands."""
-    state = event["state"]
+    state = {**event["state"], "examination": examine(event["state"], runtime)}
     settlement = settle_release(state, runtime)
     runtime.logger.info("the release is settled", outcome=settlement["status"])
     _measure(settlement, datetime.fromisoformat(state["startedAt"]), runtime)
-    return settlement
+    return {name: value for name, value in settlement.items() if name not in _ON_RECORD_ONLY}
 
 
 def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:
@@ -28,3 +32,16 @@ def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:
     runtime.metrics.add_metric("lightgateReleasesEnded", MetricUnit.Count, 1)
     seconds = (runtime.now() - started_at).total_seconds()
     runtime.metrics.add_metric("lightgateReleaseSeconds", MetricUnit.Seconds, seconds)
+    if (failure := settlement.get("failure")) is not None:
+        _count("lightgateFailures", settlement["app"], "class", failure["kind"])
+    if (judgement := settlement.get("judgement")) is not None:
+        _count("lightgateVerdicts", settlement["app"], "verdict", judgement["verdict"])
+
+
+def _count(name: str, app: str, dimension: str, value: str) -> None:
+    """One more of these. Its dimensions are not those of the release's other metrics."""
+    with single_metric(
+        name=name, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE
+    ) as metric:
+        metric.add_dimension("app", app)
+        metric.add_dimension(dimension, value)

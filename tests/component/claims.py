@@ -25,6 +25,7 @@ def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
         at=START + timedelta(seconds=at),
         request={"app": APP, "digest": digest},
         pushed=True,
+        gives_way=True,
         moved_to=None,
         serving=None,
     )

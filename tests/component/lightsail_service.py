@@ -149,6 +149,12 @@ class LightsailService:
     def disable(self, name: str) -> None:
         self.services[name].change(lambda service: replace(service, is_disabled=True))
 
+    def let_pull(self, name: str, role_after: timedelta = timedelta()) -> None:
+        """Let the service have a role to pull images with, which takes a while to come."""
+        runner = self.services[name]
+        runner.change(lambda service: replace(service, puller_role=True))
+        runner.later(role_after, lambda service: service.with_principal())
+
     def remove(self, name: str) -> None:
         del self.services[name]
 

@@ -1,3 +1,4 @@
+import json
 import urllib.error
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.ecr import Registry
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig
+from lightgate.puller import statement
 from lightgate.release import pin_tag
 from tests.component import images
 from tests.component.cloud import Cloud
@@ -200,3 +202,23 @@ def test_every_tagged_image_is_listed_with_its_tags(cloud: Cloud, registry: Regi
 def test_the_images_of_an_unknown_repository_are_refused(registry: Registry) -> None:
     with pytest.raises(RefusedError, match="there is no ECR repository elsewhere"):
         list(registry.tagged_images("elsewhere"))
+
+
+def test_the_policy_of_a_repository_is_what_was_set_and_none_by_itself(
+    cloud: Cloud, registry: Registry
+) -> None:
+    before = registry.policy(REPOSITORY)
+    allowed = json.loads(statement("arn:aws:iam::170441448102:role/puller"))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    cloud.client("ecr").set_repository_policy(repositoryName=REPOSITORY, policyText=policy)
+
+    found = registry.policy(REPOSITORY)
+
+    assert before is None
+    assert found is not None
+    assert json.loads(found) == json.loads(policy)
+
+
+def test_the_policy_of_a_missing_repository_is_refused_by_its_name(registry: Registry) -> None:
+    with pytest.raises(RefusedError, match="there is no ECR repository elsewhere"):
+        registry.policy("elsewhere")

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from lightgate.app_log import AppLog
 from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
-from lightgate.deployment import Deployment, Service
+from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.errors import RefusedError
 from lightgate.release import RELEASE_VARIABLE
 from tests.component.cloud import Cloud
@@ -50,7 +51,51 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
         current=None,
         next=None,
         deployments=[],
+        url="https://crops-backend.example.com/",
+        scale=1,
+        puller_role=None,
     )
+
+
+def test_the_role_that_pulls_images_is_told_once_it_is_there(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.let_pull(NAME, role_after=timedelta(minutes=1))
+    before = lightsail.service(NAME).puller_role
+    cloud.clock.sleep(60)
+
+    role = lightsail.service(NAME).puller_role
+
+    assert before is None
+    assert role is not None
+    assert role.startswith("arn:aws:iam::170441448102:role/amazon/lightsail/")
+
+
+def test_the_images_of_a_version_are_told_wherever_it_is_shown(lightsail: Lightsail) -> None:
+    created = lightsail.create_deployment(request())
+    service = lightsail.service(NAME)
+
+    assert isinstance(created, Deployment)
+    for shown in (created, service.next, *service.deployments):
+        assert shown is not None
+        assert shown.images == {"web": "registry/crops:1"}
+
+
+def test_a_version_is_listed_with_all_that_it_takes_to_deploy_it_again(
+    lightsail: Lightsail,
+) -> None:
+    lightsail.create_deployment(request())
+
+    listed = lightsail.listed(NAME, 1)
+
+    assert listed["version"] == 1
+    assert listed["containers"] == request()["containers"]
+    assert listed["publicEndpoint"]["containerPort"] == 8000
+
+
+def test_a_version_that_is_not_listed_is_refused(lightsail: Lightsail) -> None:
+    with pytest.raises(RefusedError, match="does not list version 7"):
+        lightsail.listed(NAME, 7)
 
 
 def version_of(service: Service, release: str) -> int | None:
@@ -258,6 +303,54 @@ def test_a_log_without_end_is_not_read_to_its_end(cloud: Cloud, lightsail: Light
     cloud.clock.sleep(300)
 
     assert 0 < len(lightsail.gate_lines(NAME, "web", since)) < 199
+
+
+def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:
+    """What is read of these lines, which the app has written right after its deployment began."""
+    begin(cloud, lightsail, Course())
+    for line in lines:
+        cloud.lightsail.logs.restore(NAME, "web", line, cloud.clock.now())
+    shown = lightsail.service(NAME).deployment_of("r1")
+    assert shown is not None
+    found = lightsail.app_logs(NAME, shown)["web"]
+    assert isinstance(found, AppLog)
+    return found
+
+
+def test_the_log_of_an_app_is_read_as_a_whole(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
+    opened = {"lightgate": 1, "release": "r1", "container": "web", "event": "open"}
+
+    log = app_log(cloud, lightsail, "one", json.dumps(opened), "two", "three", "four")
+
+    assert list(log.lines) == ["one", "two", "three", "four"]
+    assert log.starts == 1
+
+
+def test_no_value_of_the_environment_is_read_from_a_log(cloud: Cloud, lightsail: Lightsail) -> None:
+    log = app_log(cloud, lightsail, f"the key is {SECRET}!")
+
+    assert list(log.lines) == ["the key is ***!"]
+
+
+def test_a_log_that_cannot_be_read_keeps_nobody_from_the_others(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    web = request()["containers"]["web"]
+    lightsail.create_deployment(request(containers={"web": web, "api": {**web, "ports": {}}}))
+    [shown] = lightsail.service(NAME).deployments
+    cloud.lightsail.fail(GET_LOG, *["broken"] * 4)
+
+    logs = lightsail.app_logs(NAME, shown)
+
+    assert [isinstance(log, AppLog) for log in logs.values()] == [False, True]
+
+
+def test_the_endpoint_is_told_with_what_counts_as_healthy(lightsail: Lightsail) -> None:
+    lightsail.create_deployment(request())
+    [shown] = lightsail.service(NAME).deployments
+
+    assert shown.endpoint == Endpoint(container="web", port=8000, path="/", success_codes="200-499")
 
 
 def begin(cloud: Cloud, lightsail: Lightsail, course: Course) -> datetime:

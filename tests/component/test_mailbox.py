@@ -184,6 +184,17 @@ def test_a_permit_that_changes_all_the_time_is_left_alone(
     assert stored(cloud) == other.open(GATE)
 
 
+def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
+    cloud: Cloud, mailboxes: Mailboxes
+) -> None:
+    cloud.client("s3").delete_bucket(Bucket=BUCKET)
+
+    found = mailboxes.open(GATE), mailboxes.permit(GATE), grant(mailboxes, cloud)
+    assert {permit.state for permit in found} == {PermitState.VOID}
+    assert mailboxes.void(GATE, "why").state is PermitState.VOID
+    assert mailboxes.letters(GATE) == []
+
+
 @pytest.mark.parametrize("act", ["open", "grant", "void"])
 def test_a_write_whose_answer_is_lost_has_taken_effect_once(
     cloud: Cloud, mailboxes: Mailboxes, act: str

@@ -125,12 +125,22 @@ def test_a_missing_instance_is_refused(snapshots: Snapshots) -> None:
         take(snapshots, database="nowhere")
 
 
-def test_a_deleted_snapshot_is_refused(cloud: Cloud, snapshots: Snapshots) -> None:
+def test_a_deleted_snapshot_does_not_show(cloud: Cloud, snapshots: Snapshots) -> None:
     take(snapshots)
     cloud.client("rds").delete_db_snapshot(DBSnapshotIdentifier=NAME)
 
-    with pytest.raises(RefusedError, match=f"{NAME} has been deleted"):
-        snapshots.state(NAME)
+    assert snapshots.state(NAME) is None
+
+
+def test_a_snapshot_that_exists_and_does_not_show_yet_is_asked_for_again(
+    cloud: Cloud, instance: Instance, snapshots: Snapshots
+) -> None:
+    first = take(snapshots)
+    cloud.faults.refuse("rds.DescribeDBSnapshots", "DBSnapshotNotFound")
+
+    assert take(snapshots).status is SnapshotStatus.BUSY
+    assert take(snapshots) == first
+    assert len(instance.snapshots()) == 1
 
 
 @pytest.mark.parametrize("end", ["failed", "deleting", "incompatible-restore", "of-tomorrow"])

@@ -4,6 +4,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.records import Records
+from lightgate.rollback import Past
+from lightgate.verdict import Judgement, Verdict
 from tests.component import table
 from tests.component.cloud import Cloud
 
@@ -108,3 +110,53 @@ def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Record
     assert records.of_execution("crops", f"{ARN}-of-nobody", STARTED) is None
     assert records.of_execution("crops", ARN, STARTED + timedelta(seconds=1)) is None
     assert records.of_execution("weather", ARN, STARTED) is None
+
+
+def past(version: int, release: str = ID) -> Past:
+    return Past(
+        version=version,
+        release=release,
+        digest="sha256:1",
+        spec_version=3,
+        is_good=True,
+        judgement=Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",)),
+    )
+
+
+def ended(*versions: Past) -> dict[str, object]:
+    return {"status": "SUCCEEDED", "versions": [one.to_json() for one in versions]}
+
+
+def test_versions_are_on_record_by_their_numbers(records: Records) -> None:
+    settle(records, "20261116t0154-1", ended(past(7)))
+    settle(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
+    settle(records, "20261116t0156-3", {"status": "REFUSED"})
+    settle(records, "20261116t0157-4", ended(past(5)), app="weather")
+
+    found = records.versions("crops")
+
+    assert found == {7: past(7), 8: past(8), 9: past(9, f"{ID}-back")}
+    assert records.versions("nobody") == {}
+
+
+def test_a_release_under_way_has_no_version_on_record(records: Records) -> None:
+    records.mark_published("crops", ID, STARTED)
+
+    assert records.versions("crops") == {}
+
+
+def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Records) -> None:
+    settle(records, "20261116t0154-1", ended(past(7, "of-a-service-that-was-deleted")))
+    settle(records, "20261117t0154-1", ended(past(7)))
+
+    assert records.versions("crops") == {7: past(7)}
+
+
+def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Records) -> None:
+    for number in range(1, 120):
+        settle(records, f"r{number:03}", ended(past(number)))
+
+    found = records.versions("crops")
+
+    assert set(range(70, 120)) <= set(found)
+    assert 1 not in found

@@ -70,6 +70,7 @@ print(json.dumps({{**who, **told}}))
     [
         ("v2", Verdict.NONE, None),
         ("crash-on-start", Verdict.NONE, None),
+        ("additive-fails-later", Verdict.SAFE, None),
         ("default-only", Verdict.ONE_WAY, "harvests.0005_quality: AddField harvest.quality: "),
         ("one-way", Verdict.ONE_WAY, "harvests.0005_no_season: RemoveField harvest.season: "),
         ("slow-migration", Verdict.UNKNOWN, "harvests.0005_reckon_yields: RunPython: "),
@@ -158,7 +159,7 @@ def test_an_unhealthy_app_serves_everything_but_its_health(
     assert (health.status, page.status) == (500, 200)
 
 
-@pytest.mark.parametrize("name", ["fails-later", "one-way-fails-later"])
+@pytest.mark.parametrize("name", ["fails-later", "additive-fails-later", "one-way-fails-later"])
 @pytest.mark.usefixtures("v2")
 def test_what_fails_later_is_healthy_and_answers_for_a_while(
     name: str, database: Database, tmp_path: Path
@@ -209,6 +210,18 @@ def test_a_column_with_only_a_django_default_lets_the_release_before_read_and_no
             "INSERT INTO harvests_harvest (crop, kilograms, harvested_on)"
             " VALUES ('wheat', 1, '2026-08-01')"
         )
+
+
+def test_after_the_additive_migration_the_release_before_reads_and_writes(
+    v2: Release, database: Database, tmp_path: Path
+) -> None:
+    Release("additive-fails-later", tmp_path, database.url).migrate()
+
+    with v2.serving() as site:
+        before = [site.get().status, site.post().status]
+
+    assert "note" in columns(database)
+    assert before == [200, 201]
 
 
 def test_a_one_way_migration_can_be_taken_back_with_its_own_image(

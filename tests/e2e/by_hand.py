@@ -35,8 +35,8 @@ def begin(ready: Ready, name: str, image: Image | None = None, **request: Any) -
     return executions.start(machine, ready.stack.state_machine_arn, asked)
 
 
-def end(ready: Ready, arn: str) -> Ended:
+def end(ready: Ready, arn: str, within: timedelta = RELEASE) -> Ended:
     machine = ready.cloud.client("stepfunctions")
-    execution = executions.wait_for_end(machine, arn, within=RELEASE)
+    execution = executions.wait_for_end(machine, arn, within=within)
     [message] = ready.inbox.receive(1, timedelta(seconds=20))
     return Ended(execution=execution, message=json.loads(message.text))

@@ -5,9 +5,7 @@ The tests go from the version that serves to the next in the order of this file.
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
-import psycopg
 import pytest
 
 from lightgate.permit import Permit
@@ -17,22 +15,13 @@ from local.inbox import Inbox
 from tests.e2e.by_hand import RELEASE, begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.pushing import wait_until
+from tests.e2e.schema import schema
 
 # A stack of its own and four releases. What is decided is tested on every run in tests/workflow.
 pytestmark = pytest.mark.slow
 
 # Ten seconds in which a gate holds, at the speed of this cloud.
 SNAPSHOT = timedelta(minutes=10)
-COLUMNS = """
-    SELECT table_name, column_name, data_type, is_nullable, column_default
-    FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
-"""
-CONSTRAINTS = """
-    SELECT table_name, constraint_name, constraint_type
-    FROM information_schema.table_constraints
-    WHERE table_schema = 'public' AND constraint_type <> 'CHECK' ORDER BY 1, 2
-"""
-APPLIED = "SELECT app, name FROM django_migrations ORDER BY 1, 2"
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +38,6 @@ def ready() -> Iterator[Ready]:
         first = end(ready, begin(ready, "v2"))
         assert first.status == "SUCCEEDED", first.message["text"]
         yield ready
-
-
-def schema(ready: Ready) -> list[list[tuple[Any, ...]]]:
-    """All that a migration could have changed, as the database itself tells it."""
-    with psycopg.connect(ready.cloud.database.url) as connection:
-        return [connection.execute(query).fetchall() for query in (COLUMNS, CONSTRAINTS, APPLIED)]
 
 
 def serving(ready: Ready) -> int:

@@ -136,8 +136,19 @@ def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None
 
 def test_backwards_everything_is_taken_away() -> None:
     migration = M.Migration("0001", "crops")
-    migration.operations = [CROP]
-    assert describe((migration, True), ProjectState(), set())["class"] == "contract"
+    migration.operations = [CROP, M.RemoveField("Crop", "size"), M.RunSQL("select 1", "select 2")]
+    state = ProjectState()
+    CROP.state_forwards("crops", state)
+    M.RemoveField("Crop", "size").state_forwards("crops", state)
+
+    told = describe((migration, True), state, set())
+
+    assert told["class"] == "contract"
+    assert told["operations"] == [
+        ["contract", "undo CreateModel Crop"],
+        ["contract", "undo RemoveField Crop.size"],
+        ["contract", "undo RunSQL"],
+    ]
 
 
 def test_an_operation_that_cannot_be_judged_is_unknown() -> None:

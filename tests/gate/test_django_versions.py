@@ -41,3 +41,10 @@ def test_the_whole_way_with_other_versions(
     assert failed["database"] == "part-way"
     assert project.gate(house, release="r3").event("failed")["cause"] == "attempt"
     assert [state for _, state, _ in rows.attempts()] == ["succeeded", "failed"]
+    for number in ("0003", "0004"):
+        (project.directory / f"crops/migrations/{number}_change.py").unlink()
+    project.environment = {"LIGHTGATE_ROLLBACK": "checked", "LIGHTGATE_RELEASE": "r1-back"}
+    back = project.gate(house).event("failed")
+    assert back["error"] == "crops.0003_change (contract) was applied since"
+    project.environment["LIGHTGATE_ROLLBACK"] = "unchecked"
+    assert project.gate(house).event("succeeded")["release"] == "r1-back"

@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lightgate.release import RELEASE_VARIABLE
 from local import spec_reference
 from tests.spec.examples import FULL, GUIDE
-from tests.unit.builders import parse
+from tests.unit.builders import parse, spec_document
 
 PAGE = spec_reference.PAGE.read_text("utf-8")
 
@@ -41,6 +43,25 @@ def test_every_spec_on_the_page_is_valid() -> None:
     assert len(specs) == 3
     for spec in specs:
         parse(spec)
+
+
+def test_the_watch_that_the_page_describes_is_valid() -> None:
+    blocks = [json.loads(found) for found in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+    [shown] = [block for block in blocks if "verification" in block]
+
+    assert parse(spec_document(**shown)).verification.expected_header == ("X-Release", "{release}")
+
+
+def test_the_middleware_on_the_page_answers_with_the_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [source] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(source, names)  # noqa: S102 - it is our own page
+    middleware = names["release_header"](dict)
+    monkeypatch.setenv(RELEASE_VARIABLE, "20260102t030405z-0a1b2c3d-9f8e")
+
+    assert middleware({}) == {"X-Release": "20260102t030405z-0a1b2c3d-9f8e"}
 
 
 def test_every_link_within_the_page_leads_somewhere() -> None:

@@ -28,6 +28,7 @@ CORPUS = sorted((ROOT / "tests/unit/wrong_specs").glob("*.json"))
 
 ACROSS = "it is about two places of the spec at once"
 ANOTHER_VALUE = "which value is right depends on another one"
+CASE = "a pattern is about case, and a header's name is not"
 BEYOND_A_SCHEMA = {
     "after-failure-where-nobody-waits": ACROSS,
     "command-lone-surrogate": "no pattern can name half of a character",
@@ -60,6 +61,7 @@ BEYOND_A_SCHEMA = {
     "pending-command-of-django": ACROSS,
     "poll-seconds-default-too-short": ANOTHER_VALUE,
     "poll-seconds-too-short": ANOTHER_VALUE,
+    "poll-seconds-too-short-for-a-long-watch": ANOTHER_VALUE,
     "ports-shared-by-two": ACROSS,
     "python-and-command-missing-where-a-foreign-image-is-waited-for": ACROSS,
     "python-missing-where-a-foreign-image-waits": ACROSS,
@@ -67,6 +69,9 @@ BEYOND_A_SCHEMA = {
     "several-rules": ACROSS,
     "timeout-beyond-the-patience": ACROSS,
     "timeout-exponent": "a schema takes 3e2 for a whole number",
+    "verification-write-codes-backwards": "which of two numbers is lower",
+    "verification-write-header-of-lightgate": CASE,
+    "verification-write-header-twice": CASE,
 }
 
 
@@ -177,6 +182,14 @@ def everything() -> Json:
     document["publicEndpoint"]["healthCheck"] |= {
         "intervalSeconds": 5, "timeoutSeconds": 2, "healthyThreshold": 2, "unhealthyThreshold": 2,
     }  # fmt: skip
+    document["verification"] = {
+        "watchSeconds": 0, "path": "/", "successCodes": "200", "expectText": "x",
+        "expectHeader": {"name": "X", "value": "x"}, "latencySeconds": 1, "answersNeeded": 1,
+        "failuresInARow": 1,
+        "write": {
+            "method": "PUT", "path": "/", "headers": {"X": "x"}, "body": "x", "successCodes": "200"
+        },
+    }  # fmt: skip
     web = document["containers"]["web"]
     web |= {"image": "nginx", "environment": {}, "secrets": {}, "manage": ["x"], "fixtures": ["x"]}
     web |= {"pendingCommand": ["x"], "afterFailure": "hold"}
@@ -232,7 +245,7 @@ def visits() -> Visits:
 def test_the_schema_has_the_keys_of_the_parser_at_every_level(visits: Visits) -> None:
     # The defaults of an object that is left out are read from one that has no place.
     places = {path: keys for path, keys in visits.keys.items() if not path.endswith('""')}
-    assert len({frozenset(allowed) for _, allowed in places.values()}) == 8
+    assert len({frozenset(allowed) for _, allowed in places.values()}) == 11
     for path, (required, allowed) in places.items():
         schema = schema_at(path)
         assert set(schema["properties"]) == allowed, path
@@ -292,6 +305,7 @@ def test_a_default_in_the_schema_is_what_the_parser_takes(
     path: tuple[str, ...], default: object
 ) -> None:
     without = spec_document(database={"instance": "crops-db"}, migrations={})
+    without["verification"] = {"write": {"path": "/"}}
     without["containers"]["web"] |= {"dependsOn": [], "ports": {}}
     without["containers"]["web"].pop(path[-1], None)
     without["containers"] = {"web": without["containers"]["web"]}

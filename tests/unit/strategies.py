@@ -32,6 +32,33 @@ MIGRATIONS = st.fixed_dictionaries(
     },
 )
 
+PATHS = st.from_regex(r"/[a-z0-9/?=&_-]{0,20}", fullmatch=True)
+SUCCESS_CODES = st.sampled_from(["200", "200-299", "200,301-302", "404"])
+HEADER_NAMES = st.sampled_from(["X-Release", "Authorization", "content-type", "X_1", "~"])
+HEADER_VALUES = st.sampled_from(["{release}", "{digest}", "x", "a b", "v {release}/{digest}"])
+WRITES = st.fixed_dictionaries(
+    {"path": PATHS},
+    optional={
+        "method": st.sampled_from(["POST", "PUT", "PATCH"]),
+        "headers": st.dictionaries(HEADER_NAMES, HEADER_VALUES, max_size=2),
+        "body": TEXTS.filter(bool),
+        "successCodes": SUCCESS_CODES,
+    },
+)
+WATCHES: dict[str, st.SearchStrategy[Any]] = {
+    "watchSeconds": st.integers(0, 3600),
+    "answersNeeded": st.integers(1, 10),
+    "failuresInARow": st.integers(1, 10),
+}
+ANSWERS: dict[str, st.SearchStrategy[Any]] = {
+    "path": PATHS,
+    "successCodes": SUCCESS_CODES,
+    "expectHeader": st.fixed_dictionaries({"name": HEADER_NAMES, "value": HEADER_VALUES}),
+    "expectText": TEXTS.filter(bool),
+    "latencySeconds": st.integers(1, 30),
+    "write": WRITES,
+}
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner),
@@ -96,6 +123,9 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
     }
     if draw(st.booleans()):
         document["migrations"] = draw(MIGRATIONS)
+    if draw(st.booleans()):
+        keys = WATCHES | (ANSWERS if is_public else {})
+        document["verification"] = draw(st.fixed_dictionaries({}, optional=keys))
     if is_public:
         document["publicEndpoint"] = {"containerName": names[-1], "containerPort": ports[-1]}
     else:

@@ -65,6 +65,39 @@ def test_success_codes_that_take_an_error_for_healthy_are_mentioned(
     assert bool(advice(publicEndpoint=endpoint)) == is_mentioned
 
 
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"expectText": '{"ok": true} {release} {digest}'}, None),
+        (
+            {"expectText": "is {relase}"},
+            "verification.expectText: {relase} is not filled in (did you mean {release}?), and is "
+            "expected as it stands",
+        ),
+        (
+            {"expectHeader": {"name": "X-Version", "value": "{version}"}},
+            "verification.expectHeader.value: {version} is not filled in, and is expected as it "
+            "stands",
+        ),
+    ],
+)
+def test_what_is_not_filled_in_and_looks_like_it_is_mentioned(asked: Json, line: str) -> None:
+    assert advice(verification=asked) == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "is_mentioned"),
+    [("Authorization", True), ("cookie", True), ("X-Api-Key", True), ("Content-Type", False)],
+)
+def test_a_header_that_looks_like_a_secret_is_mentioned_without_its_value(
+    name: str, is_mentioned: bool
+) -> None:
+    told = advice(verification={"write": {"path": "/probes", "headers": {name: "hunter2"}}})
+
+    assert bool(told) == is_mentioned
+    assert "hunter2" not in "".join(told)
+
+
 @pytest.mark.parametrize(("seconds", "is_mentioned"), [(900, False), (901, True)])
 def test_a_limit_beyond_the_patience_of_the_platform_is_mentioned(
     seconds: int, is_mentioned: bool

@@ -71,6 +71,18 @@ def test_a_secret_is_masked_wherever_it_stands_and_however_it_looks() -> None:
     )
 
 
+def test_each_line_of_a_secret_and_the_password_in_a_url_are_masked() -> None:
+    log = read(
+        "MIIEvQIBADANBg and more",
+        "password authentication failed: s3cr3t-word",
+        gate_line("failed", container="web", cause="exec", error="cannot run 's3cr3t-word'"),
+        secrets=("-----BEGIN-----\nMIIEvQIBADANBg\n", "postgresql://crops:s3cr3t-word@db/crops"),
+    )
+
+    assert log.lines == ("*** and more", "password authentication failed: ***")
+    assert log.exec_error == "cannot run '***'"
+
+
 @given(st.lists(st.text() | st.binary().map(lambda b: b.decode("latin-1"))))
 def test_no_junk_breaks_the_reader(lines: list[str]) -> None:
     log = read(*lines)

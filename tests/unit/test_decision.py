@@ -32,7 +32,8 @@ def state(status: SnapshotStatus, **more: Any) -> SnapshotState:
 
 
 def backup(mode: BackupMode, found: SnapshotState | None = None, **more: Any) -> Backup:
-    usual: dict[str, Any] = {"begun_at": CREATED - timedelta(seconds=60)}
+    begun_at = CREATED - timedelta(seconds=60)
+    usual: dict[str, Any] = {"asked_at": begun_at, "begun_at": begun_at}
     limit = timedelta(seconds=600)
     return Backup(mode=mode, state=found, time_limit=limit, **{**usual, **more})
 
@@ -41,6 +42,7 @@ AVAILABLE = state(SnapshotStatus.AVAILABLE, at=CREATED)
 GOOD = Observation(
     now=CREATED + timedelta(seconds=90),
     objection=None,
+    not_yet=None,
     created_at=CREATED,
     status=Status.ACTIVATING,
     phase=Phase.WAITING,
@@ -70,16 +72,18 @@ PERMITS = [
 STATES = [None, *map(state, SnapshotStatus), AVAILABLE]
 BACKUPS = [backup(mode, found) for mode in BackupMode for found in STATES]
 POLICIES = [(Policy.WARN, False), (Policy.BLOCK, False), (Policy.BLOCK, True)]
+WHY_NOT = [(None, None), ("its turn is over", None), (None, "Something comes first.")]
 TIMES = [CREATED, BEGIN_BY - timedelta(seconds=20), BEGIN_BY, BEGIN_BY + timedelta(days=9)]
 
 
 def everything() -> Iterator[Observation]:
-    for objection, status, phase, told, permit, (policy, allow), restore, now in itertools.product(
-        [None, "its turn is over"], Status, Phase, PLANS, PERMITS, POLICIES, BACKUPS, TIMES
+    for why_not, status, phase, told, permit, (policy, allow), restore, now in itertools.product(
+        WHY_NOT, Status, Phase, PLANS, PERMITS, POLICIES, BACKUPS, TIMES
     ):
         yield Observation(
             now=now,
-            objection=objection,
+            objection=why_not[0],
+            not_yet=why_not[1],
             created_at=CREATED,
             status=status,
             phase=phase,
@@ -109,6 +113,7 @@ def may_permit(seen: Observation) -> bool:
     told = seen.plan
     return (
         seen.objection is None
+        and seen.not_yet is None
         and seen.status is Status.ACTIVATING
         and seen.phase not in (Phase.FAILED, Phase.SUCCEEDED)
         and told is not None
@@ -192,6 +197,12 @@ def test_the_usual_case_is_permitted() -> None:
     [
         ({"plan": None}, Action.WAIT, "has not told its plan"),
         ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, Action.NOTHING, "pending"),
+        ({"not_yet": "The app comes first."}, Action.WAIT, "The app comes first"),
+        (
+            {"not_yet": "The app comes first.", "now": BEGIN_BY},
+            Action.GIVE_UP,
+            "platformPatienceSeconds",
+        ),
         ({"objection": "r2 has its turn"}, Action.GIVE_UP, "r2 has its turn"),
         ({"status": Status.FAILED}, Action.GIVE_UP, "ended as FAILED"),
         ({"status": Status.ACTIVE}, Action.NOTHING, "active"),
@@ -237,7 +248,7 @@ def test_the_usual_case_is_permitted() -> None:
                 "backup": backup(
                     BackupMode.ALWAYS,
                     state(SnapshotStatus.BUSY),
-                    begun_at=CREATED - timedelta(seconds=600),
+                    asked_at=CREATED - timedelta(seconds=600),
                 )
             },
             Action.REFUSE,

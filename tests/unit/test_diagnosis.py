@@ -49,8 +49,49 @@ def test_without_anything_to_go_by_nothing_is_claimed() -> None:
 
     assert found.kind is Kind.UNKNOWN
     assert found.evidence is None
-    assert "The log of migrate, web was not read." in found.what
+    assert found.what.endswith("Not looked at: the log of migrate, the log of web.")
     assert "aws lightsail get-container-log" in found.next_action
+
+
+def test_what_could_not_be_looked_at_is_told_beside_every_cause() -> None:
+    stop = "ThrottlingException: Rate exceeded"
+
+    found = diagnose(symptoms(error=stop, logs={}, unread=["the policy of the repository"]))
+
+    assert found.kind is Kind.PLATFORM_BUSY
+    assert found.what.endswith("Not looked at: the policy of the repository.")
+
+
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [
+        ("A migration may take 310 s, and what is left is less.", Kind.NO_PERMIT),
+        (
+            'The policy "block" forbids what may break the version that serves.',
+            Kind.MIGRATION_REFUSED,
+        ),
+    ],
+)
+def test_a_gate_that_could_not_say_why_it_got_no_permit_is_spoken_for(
+    why: str, kind: FailureKind
+) -> None:
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), no_permit=why))
+
+    assert (found.kind, found.evidence) == (kind, why)
+
+
+def test_a_gate_that_never_spoke_has_not_failed_for_want_of_a_permit() -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, no_permit="It came too late."))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+def test_what_a_gate_says_itself_counts_for_more_than_the_permit() -> None:
+    failed = evidence(Phase.FAILED, failed=failure(cause="timeout"))
+
+    found = diagnose(symptoms(evidence=failed, no_permit="The permit came too late."))
+
+    assert found.kind is Kind.TIME_LIMIT
 
 
 TEXT = st.text(max_size=30) | st.sampled_from([*NO_MODULE, *NO_VARIABLE, BAD_HOST])

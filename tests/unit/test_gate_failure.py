@@ -82,6 +82,14 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "mailbox", "error": "TLS: unable to get local issuer certificate"},
             Kind.NO_PERMIT,
         ),
+        (
+            {
+                "cause": "schema",
+                "migration": None,
+                "error": "crops.0004_tidy (contract) was applied since",
+            },
+            Kind.MIGRATION_REFUSED,
+        ),
         ({"cause": "exec", "migration": None, "error": "cannot run 'pyton'"}, Kind.GATE_ERROR),
         ({"cause": "exit", "migration": None, "error": "exit code 2"}, Kind.GATE_ERROR),
         ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),

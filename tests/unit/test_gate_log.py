@@ -43,6 +43,13 @@ def test_a_gate_is_as_far_as_its_reports_say(lines: list[str], expected: Phase) 
     assert expected == read(*lines).phase
 
 
+def test_what_a_command_printed_is_told_if_its_gate_tells_it() -> None:
+    showed = gate_line("succeeded", lastLines=["crops", " [X] 0001_initial", "\x1b[31mred", 5])
+
+    assert read(showed, SUCCEEDED).last_lines == ("crops", " [X] 0001_initial", " [31mred", "")
+    assert read(SUCCEEDED).last_lines == ()
+
+
 @pytest.mark.parametrize(
     ("second", "expected"),
     [

@@ -1,5 +1,6 @@
 """What a gate waits for, and who holds it up."""
 
+import json
 from typing import Any
 
 import pytest
@@ -56,6 +57,14 @@ def test_a_table_that_keeps_a_migration_waiting_outlives_the_begin_of_it() -> No
 
 def test_waiting_for_other_containers_is_their_affair() -> None:
     assert read(gate_line("waiting", **{"for": ["migrate"]})) is None
+
+
+@pytest.mark.parametrize("line", [ON_LOCK, ON_TABLE, ON_PERMIT, DOWN])
+def test_a_wait_travels_with_the_release(line: str) -> None:
+    wait = read(line)
+
+    assert wait is not None
+    assert Wait.from_json(json.loads(json.dumps(wait.to_json()))) == wait
 
 
 JSON = st.none() | st.integers() | st.text() | st.lists(st.dictionaries(st.text(), st.integers()))

@@ -1,20 +1,28 @@
 """The final message: what people read, and what SNS takes."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Status
 from lightgate.gate_log import Migration, Phase, read_evidence
 from lightgate.messages import Report, Snapshot, machine, sns_message, subject, text
-from lightgate.outcome import Conclusion, Outcome, broken, concluded, refused
+from lightgate.outcome import Conclusion, Ending, Outcome, broken, concluded, refused
+from lightgate.release import Kind
+from lightgate.rollback import take_back
+from lightgate.symptoms import Diagnosis, FailureKind
+from lightgate.verdict import Judgement, Verdict
+from lightgate.verification import Watched
 from tests.unit.builders import (
     DIGEST,
     EXECUTION,
     RELEASE,
+    STARTED,
     deployment,
     evidence,
     failure,
@@ -24,6 +32,18 @@ from tests.unit.builders import (
 )
 
 SNS_BYTES = 256 * 1024
+RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
+TAKE_BACK = take_back("crops-backend", DIGEST, ["harvests.0005_tidy_crops"])
+MIGRATION_ERROR = Diagnosis(
+    kind=FailureKind.MIGRATION_ERROR,
+    what="Migration harvests.0006_one_harvest_a_day failed. A part is applied.",
+    evidence="django.db.utils.IntegrityError: could not create unique index",
+    next_action="Correct harvests.0006_one_harvest_a_day and push again.",
+)
+ONE_WAY = Judgement(
+    verdict=Verdict.ONE_WAY,
+    reasons=("harvests.0005_tidy_crops: RemoveField crop.note: the release before still uses it.",),
+)
 
 SUCCESS = f"""\
 crops-backend: release 20261116t015434z-7f5b2640-0c1d is live.
@@ -32,7 +52,7 @@ Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378
 Started by: push of crops-backend:latest
 Deployment: version 8
 Migrations applied: harvests.0003_season, harvests.0004_fill_season
-Snapshot: lightgate-crops-backend-{RELEASE}, available 2026-11-16T01:55:40+00:00
+Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
 """
@@ -43,21 +63,39 @@ crops-backend: release 20261116t015434z-7f5b2640-0c1d was rolled back.
 Migration harvests.0006_one_harvest_a_day failed: \
 django.db.utils.IntegrityError: could not create unique index
 Version 7 is active and goes on serving.
+It was verified. Of 2 rounds 2 were good.
+
+Cause (migration-error): Migration harvests.0006_one_harvest_a_day failed. A part is applied.
+Evidence: django.db.utils.IntegrityError: could not create unique index
+Do first: Correct harvests.0006_one_harvest_a_day and push again.
+
+What to do:
+  Correct the cause and push again. What a migration had already applied stays applied.
 
 Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0
 Started by: push of crops-backend:latest
 Deployment: version 8
 Migrations applied: harvests.0005_tidy_crops
-Snapshot: lightgate-crops-backend-{RELEASE}, available 2026-11-16T01:55:40+00:00
+Not known to be applied: harvests.0006_one_harvest_a_day
+Way back: closed once this is applied. The version before may not be able to work on the schema \
+of this one (ONE_WAY)
+Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
 
-Last lines of migrate:
-      Applying harvests.0006_one_harvest_a_day...
-    IntegrityError
+Why going back may not work:
+  harvests.0005_tidy_crops: RemoveField crop.note: the release before still uses it.
 
-What to do:
-  Correct the cause and push again. What a migration had already applied stays applied.
+Last lines of migrate:
+    Applying harvests.0006_one_harvest_a_day...
+  IntegrityError
+
+To take back what was applied, where it can be, start an execution with:
+  {{"app": "crops-backend", "digest": "{DIGEST}", "command": \
+["python", "manage.py", "migrate", "harvests", "0004"]}}
+
+To get the database of before as a new one, should you need it:
+  aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new
 """
 
 REFUSAL = """\
@@ -66,11 +104,11 @@ crops-backend: release 20261116t015434z-7f5b2640-0c1d was refused.
 serviceName: is missing
 containers.web.dependsOn[0].containerName: there is no container "migrat" (did you mean migrate?)
 
-Took: 187 seconds
-Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
-
 What to do:
   Nothing was applied and nothing was deployed. Correct it and push again.
+
+Took: 187 seconds
+Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
 """
 
 
@@ -81,13 +119,29 @@ def rolled_back() -> Report:
         failed=failure(),
     )
     conclusion = concluded(
-        status=Status.FAILED,
-        version=8,
-        previous_version=7,
-        service=service(current=deployment(7)),
-        evidence=found,
+        Ending(
+            status=Status.FAILED,
+            version=8,
+            previous_version=7,
+            service=service(current=deployment(7)),
+            evidence=found,
+            verified=Verified(status="GOOD", version=7, watch=Watched(began_at=STARTED, rounds=2)),
+        )
     )
-    return report(evidence=found, conclusion=conclusion)
+    return report(
+        evidence=found,
+        conclusion=conclusion,
+        failure=MIGRATION_ERROR,
+        judgement=ONE_WAY,
+        not_applied=["harvests.0006_one_harvest_a_day"],
+        take_back=TAKE_BACK,
+        snapshot=Snapshot(
+            id=f"lightgate-crops-backend-{RELEASE}",
+            available_at="2026-11-16T01:55:40+00:00",
+            status="AVAILABLE",
+            restore=[RESTORE],
+        ),
+    )
 
 
 def refusal(*reasons: str, **changes: Any) -> Report:
@@ -118,12 +172,6 @@ def test_the_mail_of_a_refusal() -> None:
     )
 
     assert text(ended) == REFUSAL
-
-
-def test_a_snapshot_that_is_not_there_yet_is_called_pending() -> None:
-    pending = report(snapshot=Snapshot(id="lightgate-crops-1", available_at=None))
-
-    assert "Snapshot: lightgate-crops-1, pending\n" in text(pending)
 
 
 def test_of_many_migrations_the_mail_names_twenty() -> None:
@@ -167,11 +215,17 @@ def test_a_subject_is_one_that_sns_takes(app: str, stage: str, outcome: Outcome)
 def test_a_machine_reads_everything_from_one_object() -> None:
     assert machine(rolled_back()) == {
         "messageId": f"lightgate-crops-backend-{RELEASE}",
+        "kind": "IMAGE",
         "app": "crops-backend",
         "stage": "production",
         "release": RELEASE,
         "status": "ROLLED_BACK",
         "reasons": list(rolled_back().conclusion.reasons),
+        "failure": MIGRATION_ERROR.to_json(),
+        "judgement": ONE_WAY.to_json(),
+        "watched": None,
+        "notApplied": ["harvests.0006_one_harvest_a_day"],
+        "takeBack": list(TAKE_BACK),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),
         "repository": "crops-backend",
@@ -181,9 +235,10 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "previousVersion": 7,
         "snapshot": {
             "id": f"lightgate-crops-backend-{RELEASE}",
+            "status": "AVAILABLE",
             "availableAt": "2026-11-16T01:55:40+00:00",
             "restoresTo": None,
-            "restore": [],
+            "restore": [RESTORE],
         },
         "savedSeconds": 0,
         "gate": rolled_back().evidence.to_json(),
@@ -217,6 +272,7 @@ def worst_evidence() -> Any:
     lines.append(
         gate_line("failed", cause=wide, error=wide, migration=wide, lastLines=[wide] * 100)
     )
+    lines.append(gate_line("succeeded", lastLines=[wide] * 100))
     return read_evidence(RELEASE, {"migrate": lines})
 
 
@@ -224,11 +280,20 @@ def worst_evidence() -> Any:
     "conclusion",
     [
         concluded(
-            status=Status.FAILED,
-            version=8,
-            previous_version=7,
-            service=service(current=deployment(7)),
-            evidence=worst_evidence(),
+            Ending(
+                status=Status.FAILED,
+                version=8,
+                previous_version=7,
+                service=service(current=deployment(7)),
+                evidence=worst_evidence(),
+                went_back=WentBack(
+                    status="KEPT",
+                    target=7,
+                    version=None,
+                    reasons=["🌾" * 600] * 20,
+                    next_steps=["🌾" * 6000] * 2,
+                ),
+            )
         ),
         refused([f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41),
         broken("States.TaskFailed: " + "🌾" * 500, 8),
@@ -238,8 +303,20 @@ def worst_evidence() -> Any:
 def test_the_worst_message_fits_into_sns_and_into_the_state_machine(
     conclusion: Conclusion,
 ) -> None:
+    wide = "🌾" * 500
     worst = report(
-        app="a" * 40, reason="🌾" * 500, evidence=worst_evidence(), conclusion=conclusion
+        app="a" * 40,
+        reason=wide,
+        evidence=worst_evidence(),
+        conclusion=conclusion,
+        warnings=[wide] * 30,
+        failure=Diagnosis(kind=FailureKind.UNKNOWN, what=wide, evidence=wide, next_action=wide),
+        judgement=Judgement(verdict=Verdict.UNKNOWN, reasons=[wide] * 20),
+        not_applied=["🌾" * 100] * 200,
+        take_back=["🌾" * 300] * 200,
+        snapshot=Snapshot(
+            id="s", available_at=None, status="FAILED", detail="failed", restore=["r" * 600] * 2
+        ),
     )
 
     message = sns_message(worst)
@@ -276,9 +353,6 @@ def test_warnings_reach_people_and_machines() -> None:
     assert machine(warned)["warnings"] == ["database: is missing"]
 
 
-RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
-
-
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
@@ -296,17 +370,32 @@ def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
 
     told = report(conclusion=conclusion, snapshot=snapshot)
 
-    assert (f"    {RESTORE}\n" in text(told)) is expected
+    assert (f"  {RESTORE}\n" in text(told)) is expected
     assert machine(told)["snapshot"]["restore"] == [RESTORE]
 
 
 @pytest.mark.parametrize(
     ("snapshot", "expected"),
     [
-        (Snapshot(id="s", available_at=None), "Snapshot: s, pending"),
         (
-            Snapshot(id=None, available_at="x", restores_to="2026-11-16T01:50:00+00:00"),
-            "Restore point: the continuous backup, which reaches up to 2026-11-16T01:50:00+00:00",
+            Snapshot(id="s", available_at=None, status="CREATING", detail="creating 40 %"),
+            "Snapshot: s, pending when last looked at (creating 40 %)",
+        ),
+        (
+            Snapshot(id="s", available_at=None, status="FAILED", detail="failed"),
+            "Snapshot: s, failed (failed): it cannot be restored from",
+        ),
+        (
+            Snapshot(id="s", available_at=None),
+            "Snapshot: s, if it was begun; whether it is there is not known",
+        ),
+        (
+            Snapshot(
+                id=None,
+                available_at="2026-11-16T01:55:40+00:00",
+                restores_to="2026-11-16T01:50:00+00:00",
+            ),
+            "Restore point: the continuous backup, which reaches up to 2026-11-16 01:50:00 UTC",
         ),
         (
             Snapshot(id=None, available_at=None),
@@ -323,3 +412,63 @@ def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: s
 )
 def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
     assert f"\nTook: 187 seconds{expected}\n" in text(report(saved_seconds=saved))
+
+
+def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:
+    done = Conclusion(
+        outcome=Outcome.SUCCEEDED, reasons=["The command has ended well."], next_steps=[]
+    )
+
+    found = replace(evidence(), last_lines=["[X] 0001_initial"])
+
+    told = text(report(kind=Kind.COMMAND, conclusion=done, evidence=found))
+
+    assert told.startswith(f"crops-backend: command {RELEASE} has ended well.\n\nThe command has")
+    assert "\n\nThe command's last lines:\n  [X] 0001_initial\n" in told
+
+
+def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
+    found = replace(evidence(), last_lines=["Applying crops.0001... OK"])
+
+    assert "last lines" not in text(report(evidence=found))
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_end_of_everything_has_a_headline(kind: Kind, outcome: Outcome) -> None:
+    conclusion = Conclusion(outcome=outcome, reasons=[], next_steps=[])
+
+    headline = text(report(kind=kind, conclusion=conclusion)).partition("\n")[0]
+
+    assert RELEASE in headline
+    assert headline.endswith(".")
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None:
+    told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
+
+    assert f"({verdict.value})\n" in told.partition("Way back: ")[2]
+    assert ("It is so." in told) is not verdict.lets_go_back
+
+
+def test_what_was_said_among_the_reasons_is_not_said_again() -> None:
+    kept = Conclusion(outcome=Outcome.FAILED, reasons=["It is so."], next_steps=list(TAKE_BACK))
+
+    told = text(
+        report(
+            judgement=Judgement(verdict=Verdict.UNKNOWN, reasons=["It is so."]),
+            conclusion=kept,
+            take_back=TAKE_BACK,
+        )
+    )
+
+    assert told.count("It is so.") == 1
+    assert told.count(TAKE_BACK[0]) == 1
+
+
+def test_the_cause_reaches_the_chat() -> None:
+    chat = json.loads(json.loads(sns_message(rolled_back()))["https"])["content"]
+
+    assert "*Cause (migration-error)*: Migration" in chat["description"]
+    assert "*Do first*: Correct" in chat["description"]

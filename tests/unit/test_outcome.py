@@ -1,13 +1,25 @@
 """How a release ended, and what people are told to do."""
 
 import itertools
+from typing import Any
 
 import pytest
 
+from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Phase
-from lightgate.outcome import Conclusion, Outcome, broken, concluded, refused
-from tests.unit.builders import deployment, evidence, failure, service
+from lightgate.outcome import (
+    Conclusion,
+    Ending,
+    Outcome,
+    broken,
+    concluded,
+    refused,
+    stopped,
+)
+from lightgate.release import COMMAND_CONTAINER, Kind
+from lightgate.verification import Watched
+from tests.unit.builders import STARTED, deployment, evidence, failure, service
 
 LIVE = service(current=deployment(8))
 PREVIOUS = service(current=deployment(7), deployments=[deployment(8, "FAILED"), deployment(7)])
@@ -15,34 +27,214 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 
+WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
+SHOWN = "Of 3 rounds 2 were good. The last problem: GET / answered 500."
+
+
+def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:
+    return Verified(status=status, version=version, **{"watch": WATCHED, **changes})
+
+
+def went_back(status: str, **changes: Any) -> WentBack:
+    """From version 8 to version 7, as version 9."""
+    values: dict[str, Any] = {"target": 7, "version": 9, "watch": WATCHED}
+    return WentBack(status=status, **{**values, **changes})
+
+
 def conclusion(
     status: Status,
     shown: Service,
     found: Evidence | None = None,
     previous_version: int | None = 7,
+    **changes: Any,
 ) -> Conclusion:
+    """What serves was verified as good, unless it is said otherwise."""
+    current = shown.current.version if shown.current else None
+    values: dict[str, Any] = {"verified": verified(current), **changes}
     return concluded(
-        status=status,
-        version=8,
-        previous_version=previous_version,
-        service=shown,
-        evidence=found or evidence(Phase.SILENT),
+        Ending(
+            status=status,
+            version=8,
+            previous_version=previous_version,
+            service=shown,
+            evidence=found or evidence(Phase.SILENT),
+            **values,
+        )
     )
 
 
-def test_a_version_that_serves_is_a_success_without_words() -> None:
+def test_a_version_that_serves_and_answers_is_a_success_without_words() -> None:
     assert conclusion(Status.ACTIVE, LIVE) == Conclusion(
         outcome=Outcome.SUCCEEDED, reasons=[], next_steps=[]
     )
 
 
 def test_a_success_is_never_said_of_what_does_not_serve() -> None:
-    ended = conclusion(Status.ACTIVE, ANOTHER)
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8))
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons) == [
-        "Deployment 8 became active, but the service no longer serves it."
+        "Deployment 8 became active, but the service no longer serves it.",
+        "Version 9 is what the service shows now; it is ACTIVE.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "Nobody has asked it."),
+        (verified(8, "SKIPPED", watch=None, reason="It has no address."), "It has no address."),
+        (verified(8, "REPLACED"), SHOWN),
+        (verified(8, "WATCHING"), SHOWN),
+        (verified(7), SHOWN),
+    ],
+)
+def test_what_was_not_verified_is_no_success(found: Verified | None, words: str) -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, verified=found)
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons) == [f"Version 8 is active, and was not verified. {words}"]
+
+
+WRONG = f"Version 8 became active, and did not do well in the watch period. {SHOWN}"
+
+
+def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_does_well() -> None:
+    back = went_back("GOOD", notes=["The value of SECRET_KEY has changed since."])
+
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert list(ended.reasons) == [
+        WRONG,
+        "Version 7 serves again as version 9.",
+        f"It was verified. {SHOWN}",
+        "The value of SECRET_KEY has changed since.",
+    ]
+
+
+@pytest.mark.parametrize("status", ["KEPT", "IMPOSSIBLE"])
+def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> None:
+    back = went_back(status, version=None, reasons=["It may not work."], next_steps=["A.", "B."])
+
+    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), went_back=back)
+
+    assert ended == Conclusion(
+        outcome=Outcome.FAILED, reasons=[WRONG, "It may not work."], next_steps=["A.", "B."]
+    )
+
+
+@pytest.mark.parametrize(
+    ("back", "shown", "words"),
+    [
+        (None, LIVE, "Nobody has gone back from it."),
+        (
+            went_back("FAILED"),
+            ANOTHER,
+            f"Going back to version 7 with deployment 9 did not help. {SHOWN}",
+        ),
+        (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
+        (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),
+        (went_back("BUSY", version=None), LIVE, "the container service took no deployment"),
+        (went_back("LOST", version=None), LIVE, "does not hold its turn any more"),
+        (
+            went_back("REPLACED", version=None, reasons=["It is gone."]),
+            LIVE,
+            "not done. It is gone.",
+        ),
+        (went_back("REPLACED"), ANOTHER, "another deployment has taken its place"),
+        (went_back("GOOD"), LIVE, "but the service does not serve that version any more"),
+        (went_back("ACTIVATING"), LIVE, "was not followed to its end"),
+    ],
+)
+def test_going_back_that_is_not_known_to_be_good_needs_a_person_and_says_what_serves(
+    back: WentBack | None, shown: Service, words: str
+) -> None:
+    ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), went_back=back)
+
+    told = " ".join(ended.reasons)
+    assert ended.outcome is Outcome.FAILED
+    assert words in told
+    assert "is what the service shows now; it is ACTIVE." in told
+    assert ended.next_steps
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "Whether it does its work was not verified. Nobody has asked it."),
+        (verified(7, "FAILED"), f"It does not answer as it should. {SHOWN}"),
+        (
+            verified(7, "SKIPPED", watch=None, reason="Its spec is not on record."),
+            "Whether it does its work was not verified. Its spec is not on record.",
+        ),
+        (verified(6), "Whether it does its work was not verified."),
+    ],
+)
+def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
+    found: Verified | None, words: str
+) -> None:
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure()), verified=found
+    )
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-2] == "Version 7 is active and goes on serving."
+    assert words in ended.reasons[-1]
+
+
+REFUSED = failure(cause="refused", migration=None, database="unchanged")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"found": evidence(Phase.FAILED, failed=REFUSED)}, {"refusal": "The policy forbids it."}],
+)
+def test_a_refusal_stays_one_if_what_serves_does_not_answer_and_says_so(how: Any) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, verified=verified(7, "FAILED"), **how)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert ended.reasons[-1] == f"It does not answer as it should. {SHOWN}"
+
+
+def test_a_gate_that_was_told_no_is_spoken_for() -> None:
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.WAITING), no_permit="It came too late."
+    )
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert ended.reasons[0] == "Deployment 8 failed. Its gate got no permit: It came too late."
+
+
+def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
+    shut = failure(cause="schema", migration=None, error="a.0002 is not known to the code")
+
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=Kind.ROLLBACK
+    )
+
+    assert ended.outcome is Outcome.REFUSED
+    assert "a.0002 is not known to the code" in ended.reasons[0]
+    assert "Take the migrations back first" in ended.next_steps[0]
+
+
+def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, kind=Kind.ROLLBACK, rollback_to=5)
+
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert list(ended.reasons) == ["Version 5 serves again as version 8."]
+
+
+def test_a_command_says_how_it_ended_and_what_serves() -> None:
+    found = failure(container=COMMAND_CONTAINER, migration=None, error="it ended with exit code 1")
+
+    good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
+    bad = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=Kind.COMMAND)
+
+    serves = "The app serves what it served before, as version 8."
+    assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
+    assert list(good.reasons) == ["The command has ended well.", serves]
+    assert list(bad.reasons) == ["The command failed: it ended with exit code 1", serves]
 
 
 def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
@@ -54,6 +246,7 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
             "Migration harvests.0006_one_harvest_a_day failed: "
             "django.db.utils.IntegrityError: could not create unique index",
             "Version 7 is active and goes on serving.",
+            f"It was verified. {SHOWN}",
         ],
         next_steps=[
             "Correct the cause and push again. What a migration had already applied stays applied."
@@ -187,6 +380,34 @@ def test_a_failed_gate_that_could_hold_nothing_back_needs_a_person() -> None:
     assert "Deployment 8 serves although its gate failed" in ended.reasons[-1]
 
 
+@pytest.mark.parametrize("kind", [Kind.ROLLBACK, Kind.COMMAND])
+def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), kind=kind)
+
+    assert ended.outcome is Outcome.FAILED
+    assert '"rollbackTo": 7' in ended.next_steps[0]
+
+
+def test_reasons_to_go_back_are_not_repeated_when_it_did_not_help() -> None:
+    back = went_back("FAILED", reasons=["Version 7 can work with the database as it is now."])
+
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+
+    assert "can work" not in " ".join(ended.reasons)
+
+
+@pytest.mark.parametrize(("phase", "is_back"), [(Phase.FAILED, True), (Phase.APPLYING, False)])
+def test_what_served_although_its_gate_failed_can_be_gone_back_from(
+    phase: Phase, is_back: bool
+) -> None:
+    found = evidence(phase, failed=failure() if phase is Phase.FAILED else None)
+
+    ended = conclusion(Status.FAILED, ANOTHER, found, went_back=went_back("GOOD"))
+
+    assert (ended.outcome is Outcome.ROLLED_BACK) is is_back
+    assert ("Version 7 serves again as version 9." in ended.reasons) is is_back
+
+
 def test_an_overdue_deployment_is_left_to_a_person() -> None:
     ended = conclusion(Status.OVERDUE, PREVIOUS)
 
@@ -203,16 +424,28 @@ def test_an_active_deployment_whose_gate_stays_silent_is_not_called_inactive() -
     assert ended.reasons[0].startswith("Deployment 8 is active, but its gate has not reported")
 
 
-def test_success_and_rollback_always_need_the_service_to_say_so() -> None:
-    for status, shown, phase, previous in itertools.product(
-        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None]
-    ):
-        ended = conclusion(status, shown, evidence(phase), previous)
+BACKS = [None, *(went_back(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]
+FOUND = [None, *(verified(v, s) for v in (7, 8, 9) for s in ("GOOD", "FAILED", "REPLACED"))]
 
-        assert ended.outcome is not Outcome.SUCCEEDED or shown.serves(8)
-        assert ended.outcome is not Outcome.ROLLED_BACK or shown.serves(7)
-        assert ended.outcome is not Outcome.ROLLED_BACK or phase is not Phase.APPLYING
-        assert ended.outcome is Outcome.SUCCEEDED or (ended.reasons and ended.next_steps)
+
+def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() -> None:
+    for status, shown, phase, previous, found, back, kind in itertools.product(
+        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, Kind
+    ):
+        ended = conclusion(
+            status, shown, evidence(phase), previous, verified=found, went_back=back, kind=kind
+        )
+
+        if ended.outcome is Outcome.SUCCEEDED:
+            assert shown.serves(8)
+            assert found is not None
+            assert found.is_good(8)
+        elif ended.outcome is Outcome.ROLLED_BACK:
+            is_kept = shown.serves(7) and found is not None and found.is_good(7)
+            is_back = shown.serves(9) and back is not None and back.is_good
+            assert is_kept or is_back
+            assert status is Status.ACTIVE or phase is not Phase.APPLYING
+        assert ended.outcome is Outcome.SUCCEEDED or ended.reasons
 
 
 def test_a_refusal_keeps_all_reasons() -> None:
@@ -236,3 +469,25 @@ def test_a_broken_release_says_whether_anything_was_deployed(
 
     assert ended.outcome is Outcome.FAILED
     assert expected == ended.next_steps[0]
+
+
+def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
+    left = "It was going back with deployment 9, which was ACTIVATING; nobody has followed it"
+
+    cut = stopped(
+        "ABORTED",
+        admitted=True,
+        deployment=deployment(8),
+        back=deployment(9, "ACTIVATING"),
+    )
+    torn = broken("States.Timeout", 8, went_back("ACTIVATING"))
+
+    assert left in cut.reasons[-1]
+    assert left in torn.reasons[-1]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(kind: Kind) -> None:
+    [step] = refused(["no"], kind).next_steps
+
+    assert ("push again" in step) is (kind is Kind.IMAGE)

@@ -54,6 +54,16 @@ def test_other_variables_of_the_gate_stay_unless_there_are_new_ones() -> None:
     assert new["containers"]["migrate"]["environment"]["LIGHTGATE_MAILBOX"] == "new"
 
 
+def test_a_command_that_a_person_once_gave_is_not_given_again() -> None:
+    before = shown()
+    before["containers"]["lightgate-command"] = before["containers"]["migrate"]
+
+    assert redeploy("crops-backend", before, MARKERS, {}).request["containers"].keys() == {
+        "migrate",
+        "web",
+    }
+
+
 def test_lightsail_takes_the_request() -> None:
     document = Loader().load_service_model("lightsail", "service-2")
     shape = ServiceModel(document).operation_model("CreateContainerServiceDeployment").input_shape

@@ -86,6 +86,8 @@ def test_a_release_survives_the_state_machine() -> None:
         service="crops-backend",
         repository="team/crops",
         digest=DIGEST,
+        rollback_to=None,
+        command=("python", "manage.py", "migrate", "crops", "0007"),
         spec_version=3,
         reason=None,
         started_at=STARTED,

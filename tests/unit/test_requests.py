@@ -44,6 +44,8 @@ def request(**changes: Any) -> ReleaseRequest:
         "app": "crops-backend",
         "tag": None,
         "digest": None,
+        "rollback_to": None,
+        "command": None,
         "skip_snapshot": False,
         "allow_destructive": False,
         "reason": None,
@@ -66,6 +68,11 @@ def request(**changes: Any) -> ReleaseRequest:
             "by-hand-destructive",
             request(allow_destructive=True, reason="the column has been unused since v2"),
         ),
+        ("by-hand-rollback", request(rollback_to=41, reason="orders are lost since version 42")),
+        (
+            "by-hand-command",
+            request(digest=DIGEST, command=("python", "manage.py", "migrate", "crops", "0007")),
+        ),
     ],
 )
 def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequest) -> None:
@@ -84,7 +91,7 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             {"app": "crops", "tga": "v1"},
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
-                "skipSnapshot, allowDestructive, reason, pushedTag or requestedAt"
+                "rollbackTo, command, skipSnapshot, allowDestructive, reason, pushedTag or requestedAt"
             ],
         ),
         (
@@ -117,6 +124,36 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
                 "tag: must be a string, not 1",
                 "skipSnapshot: must be true or false, not 0",
             ],
+        ),
+        (
+            {"app": "crops", "rollbackTo": 0, "skipSnapshot": True},
+            ["rollbackTo: 0 is out of range; allowed is 1 to 1000000"],
+        ),
+        (
+            {"app": "crops", "rollbackTo": 41, "tag": "v1", "command": ["ls"]},
+            [
+                "tag: stands beside rollbackTo, which says it all; leave it out",
+                "command: stands beside rollbackTo, which says it all; leave it out",
+            ],
+        ),
+        (
+            {"app": "crops", "command": ["python", "manage.py", "check"]},
+            ["command: needs the image to run it with; give a tag or a digest"],
+        ),
+        (
+            {"app": "crops", "tag": "v1", "pushedTag": "v1", "command": "ls"},
+            [
+                'command: must be a list of arguments, not "ls"; write ["ls"]',
+                "pushedTag: stands beside command, which no push asks for; leave it out",
+            ],
+        ),
+        (
+            {"app": "crops", "tag": "v1", "command": ["x" * 4000, "é" * 49]},
+            ["command: has 4098 bytes; at most 4096 are allowed"],
+        ),
+        (
+            {"app": "crops", "tag": "v1", "command": []},
+            ["command: must name a program to run, and is empty"],
         ),
         (
             ["crops"],

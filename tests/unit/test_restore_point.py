@@ -2,12 +2,13 @@
 
 import json
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
 from lightgate.decision import Start
-from lightgate.restore_point import from_json, progress, to_json
+from lightgate.restore_point import READ_LAG, from_json, look, progress, to_json
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.unit.builders import STARTED, Json, seconds
 
@@ -36,10 +37,14 @@ def after(
         SnapshotState(status=status, detail=detail, at=STARTED),
         order(mode),
         start,
-        started_at=STARTED,
+        asked_at=STARTED,
         begun_at=BEGUN,
         now=STARTED + waited,
     )
+
+
+def written(state: SnapshotState, asked: BackupOrder) -> Json:
+    return to_json(state, asked, asked_at=STARTED, begun_at=BEGUN, now=BEGUN)
 
 
 @pytest.mark.parametrize("waited", [0, 599, 600, 100_000])
@@ -52,6 +57,7 @@ def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None
         "status": "AVAILABLE",
         "id": "lightgate-crops-1",
         "detail": "available",
+        "askedAt": STARTED.isoformat(),
         "begunAt": BEGUN.isoformat(),
         "availableAt": (STARTED + seconds(waited)).isoformat(),
         "restoresTo": STARTED.isoformat(),
@@ -95,12 +101,32 @@ def test_a_failed_restore_point_refuses_the_release_at_once(mode: BackupMode, wh
     assert answer == {"status": "REFUSED", "reasons": [reason]}
 
 
+@pytest.mark.parametrize(
+    ("found", "after", "status", "detail"),
+    [
+        (None, timedelta(), SnapshotStatus.CREATING, "requested"),
+        (None, READ_LAG - seconds(1), SnapshotStatus.CREATING, "requested"),
+        (None, READ_LAG, SnapshotStatus.FAILED, "deleted"),
+        ("deleting", timedelta(), SnapshotStatus.FAILED, "deleting"),
+        ("available", READ_LAG, SnapshotStatus.AVAILABLE, "available"),
+    ],
+)
+def test_a_snapshot_that_does_not_show_counts_as_deleted_only_after_a_while(
+    found: str | None, after: timedelta, status: SnapshotStatus, detail: str
+) -> None:
+    points = Mock(state=lambda _: found and SnapshotState(status=status, detail=found))
+
+    seen = look(points, order(), BEGUN, BEGUN + after)
+
+    assert (seen.status, seen.detail) == (status, detail)
+
+
 @pytest.mark.parametrize("status", list(SnapshotStatus))
 @pytest.mark.parametrize("at", [None, STARTED])
 def test_a_restore_point_survives_the_state_machine(status: SnapshotStatus, at: object) -> None:
     state = SnapshotState(status=status, detail="x", at=STARTED if at else None)
 
-    document = json.loads(json.dumps(to_json(state, order(), BEGUN, STARTED)))
+    document = json.loads(json.dumps(written(state, order())))
 
     assert from_json(document) == state
 
@@ -108,7 +134,7 @@ def test_a_restore_point_survives_the_state_machine(status: SnapshotStatus, at: 
 def test_a_moment_of_a_continuous_backup_has_no_snapshots_name() -> None:
     state = SnapshotState(status=SnapshotStatus.AVAILABLE, detail="x", at=STARTED)
 
-    document = to_json(state, order(BackupMode.POINT_IN_TIME), BEGUN, STARTED)
+    document = written(state, order(BackupMode.POINT_IN_TIME))
 
     assert document["id"] is None
 

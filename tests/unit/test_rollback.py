@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.deployment import Deployment
 from lightgate.rollback import (
     Action,
     Past,
-    Shown,
     Situation,
     is_pinned,
     last_good,
@@ -23,7 +23,7 @@ from lightgate.rollback import (
     since,
 )
 from lightgate.verdict import Judgement, Verdict
-from tests.unit.builders import DIGEST, RELEASE
+from tests.unit.builders import DIGEST, RELEASE, deployment
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
@@ -33,9 +33,9 @@ ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
 
 
-def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: str) -> Shown:
+def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: str) -> Deployment:
     images = {"web": image, **others}
-    return Shown(version=version, state=state, images=images, release=None)
+    return replace(deployment(version, state), images=images)
 
 
 def past(version: int, judgement: Judgement = NONE, *, is_good: bool = True) -> Past:
@@ -49,7 +49,7 @@ def past(version: int, judgement: Judgement = NONE, *, is_good: bool = True) -> 
     )
 
 
-def situation(*recorded: Past, listed: Sequence[Shown] = (), **changes: Any) -> Situation:
+def situation(*recorded: Past, listed: Sequence[Deployment] = (), **changes: Any) -> Situation:
     """Version 8 has failed after version 7, which is on record as good."""
     values: dict[str, Any] = {
         "app": "crops-backend",
@@ -168,7 +168,7 @@ def test_only_what_cannot_move_is_pinned(image: str, pinned: bool) -> None:
     ],
 )
 def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start(
-    version: Shown, available: bool
+    version: Deployment, available: bool
 ) -> None:
     found = remedy(situation(listed=[shown(8), version]))
 
@@ -202,15 +202,15 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
         listed=[shown(8, "ACTIVE"), shown(7), shown(6), shown(5, "FAILED"), shown(4)],
     )
 
-    refused = refusal_of(target, seen)
+    refused = refusal_of(target, seen, overridden=False)
 
     assert refused[0].startswith("rollbackTo: ")
     assert reason in refused[0]
-    assert refusal_of(7, seen) == []
+    assert refusal_of(7, seen, overridden=False) == []
 
 
 def test_if_no_version_can_run_that_is_said() -> None:
-    [first, *_] = refusal_of(7, situation(judgement=ONE_WAY))
+    [first, *_] = refusal_of(7, situation(judgement=ONE_WAY), overridden=False)
 
     assert "none before the one that serves is known to" in first
     assert '"allowDestructive": true' in first
@@ -259,7 +259,7 @@ PAST = st.builds(past, st.integers(1, 9), JUDGEMENTS, is_good=st.booleans())
     st.none() | st.integers(1, 7),
 )
 def test_nothing_is_deployed_unasked_that_may_not_run(
-    listed: list[Shown], recorded: list[Past], judgement: Judgement, previous: int | None
+    listed: list[Deployment], recorded: list[Past], judgement: Judgement, previous: int | None
 ) -> None:
     seen = replace(
         situation(judgement=judgement, previous=previous),

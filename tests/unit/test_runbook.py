@@ -1,4 +1,4 @@
-"""The runbook has a place for every failure, and says nothing that a machine would refuse."""
+"""The runbook has a place for every failure, and says nothing that the machine would refuse."""
 
 import json
 import re
@@ -6,21 +6,31 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.outcome import Outcome
 from lightgate.puller import statement
+from lightgate.requests import parse_request
 from lightgate.symptoms import FailureKind
+from lightgate.verdict import Verdict
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
-# The contract of an execution's input.
-INPUT = {"app", "tag", "digest", "rollbackTo", "command", "allowDestructive", "reason"}
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_every_class_of_failure_has_its_section(kind: FailureKind) -> None:
-    slugs = {title.lower().replace(" ", "-"): text for title, text in SECTIONS.items()}
-
     for part in ("**You see**", "**It means**", "**Do**"):
-        assert part in slugs[kind.value]
+        assert part in SECTIONS[kind.value]
+
+
+@pytest.mark.parametrize("status", ["REFUSED", "ROLLED_BACK", "FAILED"])
+def test_every_status_that_is_no_success_is_told(status: str) -> None:
+    assert status in {outcome.value for outcome in Outcome}
+    assert f"\n| {status} | " in RUNBOOK
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_told(verdict: Verdict) -> None:
+    assert f"\n| {verdict.value} | " in SECTIONS["watch-failed"]
 
 
 def test_every_execution_is_an_input_by_its_contract() -> None:
@@ -28,7 +38,10 @@ def test_every_execution_is_an_input_by_its_contract() -> None:
 
     assert len(executions) > 5
     for execution in executions:
-        assert execution.keys() <= INPUT
+        given = (
+            {**execution, "digest": f"sha256:{'7' * 64}"} if "digest" in execution else execution
+        )
+        assert parse_request(given).app == "crops-backend"
 
 
 def test_the_statement_for_the_repository_is_the_one_that_a_diagnosis_shows() -> None:

@@ -1,6 +1,7 @@
 """What a spec means once it is read."""
 
 import json
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from lightgate.spec import (
     SecretReference,
     SecretStore,
     Stage,
+    Verification,
+    Write,
 )
 from lightgate.spec_parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.unit.builders import (
@@ -103,6 +106,59 @@ def test_a_database_is_waited_for_an_hour_and_keeps_all_snapshots() -> None:
         keep_snapshots=None,
         timeout_seconds=3600,
     )
+
+
+def test_a_version_is_watched_for_two_minutes_unless_the_spec_says_otherwise() -> None:
+    assert app_spec().verification == Verification(
+        watch_seconds=120,
+        path=None,
+        success_codes=None,
+        expected_header=None,
+        expected_text=None,
+        latency_seconds=5,
+        answers_needed=3,
+        failures_in_a_row=3,
+        write=None,
+    )
+    assert app_spec(verification={}) == app_spec()
+
+
+def test_a_write_is_read_with_everything_that_is_sent() -> None:
+    written = {
+        "method": "PATCH", "path": "/probes/1?a=b", "headers": {"X-Probe": "a, b"},
+        "body": "line one\nline two", "successCodes": "204",
+    }  # fmt: skip
+
+    assert app_spec(verification={"write": written}).verification.write == Write(
+        method="PATCH",
+        path="/probes/1?a=b",
+        headers={"X-Probe": "a, b"},
+        body="line one\nline two",
+        success_codes="204",
+    )
+
+
+@given(st.text(min_size=1, max_size=30), st.text(max_size=30))
+def test_no_header_that_is_taken_can_break_out_of_its_line(name: str, value: str) -> None:
+    document = spec_document(
+        verification={
+            "expectHeader": {"name": name, "value": value},
+            "write": {"path": "/", "headers": {name: value}},
+        }
+    )
+
+    if not reasons_of(lambda: parse_spec(json.dumps(document))):
+        assert re.fullmatch(r"[!-~]+: [ -~]+", f"{name}: {value}")
+        assert ":" not in name
+        assert value == value.strip()
+
+
+@given(st.text(max_size=30))
+def test_no_path_that_is_taken_can_break_out_of_its_line(path: str) -> None:
+    document = spec_document(verification={"path": path, "write": {"path": path}})
+
+    if not reasons_of(lambda: parse_spec(json.dumps(document))):
+        assert re.fullmatch(r"/[!-~]*", path)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lightgate.errors import RefusedError
 from lightgate.turn import (
     Answer,
     Claim,
@@ -227,6 +228,43 @@ def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: obj
     left = leave(turn, started.execution)  # type: ignore[operator]
 
     assert next_to_start(left) is None
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        after(claim("1", "A"))[0],
+        hand_over(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1")),
+    ],
+    ids=["under way", "waiting"],
+)
+def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to_wait(
+    ahead: Turn,
+) -> None:
+    with pytest.raises(RefusedError, match=r"^Release release-of-\d is under way or about"):
+        take(ahead, claim("3", "A", 2, pushed=False, gives_way=False))
+
+
+def test_what_a_person_wants_now_does_not_give_way_to_a_push() -> None:
+    turn, answers = after(claim("1", "A", gives_way=False), claim("2", "B", 1))
+
+    assert [answer.status for answer in answers] == [PROCEED, QUEUED]
+    assert objection(turn, holding(turn)) is None
+
+
+def test_a_command_is_no_wish_for_its_image() -> None:
+    command = replace(claim("1", at=5, pushed=False, gives_way=False), digest=None)
+    turn, _ = after(command)
+
+    turn, answer = take(hand_over(turn, arn("1")), claim("2", "A", 1))
+
+    assert answer.status is PROCEED
+
+
+def test_a_push_that_is_older_than_a_rollback_is_superseded_by_it() -> None:
+    turn, _ = after(claim("1", "A", 5, pushed=False, gives_way=False))
+
+    assert take(turn, claim("2", "B", 1))[1].status is SUPERSEDED
 
 
 def test_pushes_are_told_apart_by_whole_seconds() -> None:

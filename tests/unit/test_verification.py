@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightgate.verification import (
@@ -17,12 +17,26 @@ from lightgate.verification import (
     Watched,
     WatchStatus,
     judge_watch,
+    most_rounds,
+    pause,
     probes_of,
     problem_of,
+    rules_of,
     summary,
     watch_round,
 )
-from tests.unit.builders import DIGEST, RELEASE, STARTED, deployment, seconds, service
+from tests.unit.builders import (
+    DIGEST,
+    RELEASE,
+    STARTED,
+    Json,
+    app_spec,
+    deployment,
+    parse,
+    seconds,
+    service,
+)
+from tests.unit.strategies import valid_specs
 
 READ = Probe(
     method="GET",
@@ -73,9 +87,12 @@ def ending(pattern: str, rules: Rules = RULES) -> tuple[WatchStatus, int]:
         ("--++++++++++++", WatchStatus.GOOD, 12),
         ("+++++-++++++", WatchStatus.GOOD, 12),
         ("++++++++++--+++", WatchStatus.GOOD, 15),
-        ("++++++++++-+-+-+-+-+-+", WatchStatus.FAILED, 18),
-        ("+-" * 12, WatchStatus.FAILED, 18),
-        ("+++--" * 4, WatchStatus.FAILED, 18),
+        ("-+-+--+", WatchStatus.FAILED, 6),
+        ("+-" * 12, WatchStatus.FAILED, 8),
+        ("+++--" * 4, WatchStatus.FAILED, 10),
+        ("++++++++++-+-+-+-+-+-+", WatchStatus.FAILED, 17),
+        ("++++-++++-++--", WatchStatus.FAILED, 14),
+        ("+++++++++++-++-++-", WatchStatus.FAILED, 18),
         ("+" * 11, WatchStatus.WATCHING, 11),
     ],
 )
@@ -83,6 +100,28 @@ def test_the_order_of_good_and_bad_rounds_decides(
     pattern: str, status: WatchStatus, rounds: int
 ) -> None:
     assert ending(pattern) == (status, rounds)
+
+
+LONG = replace(RULES, period=seconds(3600))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rules", "status", "rounds"),
+    [
+        # It did well for so long that all its bad rounds are few, and does not any more.
+        ("+" * 300 + "--+" * 30, LONG, WatchStatus.FAILED, 305),
+        ("--+" * 200, LONG, WatchStatus.FAILED, 5),
+        # Three bad rounds here and there are long forgotten at the end.
+        (("--+" + "+" * 27) * 20, LONG, WatchStatus.GOOD, 360),
+        ("-" * 9 + "+" * 60, replace(LONG, failures_in_a_row=10), WatchStatus.WATCHING, 69),
+        ("-+" * 30, replace(LONG, failures_in_a_row=10), WatchStatus.FAILED, 21),
+        ("+" * 200 + "-" + "+" * 200, replace(LONG, failures_in_a_row=1), WatchStatus.FAILED, 201),
+    ],
+)
+def test_what_a_long_watch_has_seen_last_decides(
+    pattern: str, rules: Rules, status: WatchStatus, rounds: int
+) -> None:
+    assert ending(pattern, rules) == (status, rounds)
 
 
 def test_rounds_that_are_far_apart_are_waited_for() -> None:
@@ -109,6 +148,14 @@ def test_a_version_that_served_before_needs_only_its_answers_in_a_row() -> None:
     assert ending("---", RULES.at_once()) == (WatchStatus.FAILED, 3)
 
 
+@pytest.mark.parametrize("allowed", [2, 3, 5, 10])
+def test_without_a_period_bad_rounds_that_are_allowed_fail_nothing(allowed: int) -> None:
+    rules = replace(RULES.at_once(), failures_in_a_row=allowed)
+    bad = allowed - 1
+
+    assert ending("-" * bad + "+" * 60, rules) == (WatchStatus.GOOD, max(5 * bad, bad + 3))
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=30))
 def test_good_is_said_only_after_the_period_and_enough_good_rounds_in_a_row(
     rounds: list[bool],
@@ -117,7 +164,7 @@ def test_good_is_said_only_after_the_period_and_enough_good_rounds_in_a_row(
         if status is WatchStatus.GOOD:
             assert index * POLL >= 120
             assert all(rounds[index - 3 : index])
-            assert rounds[:index].count(False) <= index * 0.2
+            assert rounds[:index][-15:].count(False) <= min(index, 15) * 0.2
         if status is WatchStatus.WATCHING:
             assert index * POLL < 180
 
@@ -190,6 +237,19 @@ def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: An
     )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
+    assert summary(seen) == (
+        "Of 0 rounds 0 were good. The last problem: Another deployment has taken its place."
+    )
+
+
+@pytest.mark.parametrize("state", ["ACTIVATING", "FAILED"])
+def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
+    later = deployment(9, state)
+    shown = service(current=later, deployments=[later, deployment(8)])
+
+    seen = watch_round(Watched(began_at=STARTED), RULES, shown, version=8, problems={"read": None})
+
+    assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
 
 
 def test_a_read_that_lags_behind_replaces_nothing() -> None:
@@ -249,3 +309,135 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
     assert Watched.from_json(json.loads(document)) == seen
     assert len(document) < 700
     assert "\x1b" not in summary(seen)
+
+
+def crashing(every: int) -> WatchStatus:
+    """How a watch of a quarter of an hour ends whose app starts again after so many rounds."""
+    rules = replace(PRIVATE, period=seconds(900))
+    seen, status, count = Watched(began_at=STARTED), WatchStatus.WATCHING, 0
+    while status is WatchStatus.WATCHING:
+        count += 1
+        seen = watch_round(seen, rules, LIVE, version=8, problems={}, restarts=count // every)
+        status = judge_watch(seen, rules, STARTED + seconds(POLL * count))
+    return status
+
+
+@pytest.mark.parametrize(
+    ("every", "status"), [(1, "FAILED"), (2, "FAILED"), (3, "FAILED"), (20, "GOOD")]
+)
+def test_an_app_that_answers_between_its_crashes_fails(every: int, status: str) -> None:
+    assert crashing(every) == status
+
+
+@pytest.mark.parametrize(
+    ("period", "expected"),
+    [(0, 5), (30, 5), (60, 5), (120, 10), (300, 25), (301, 25), (360, 30), (3600, 30)],
+)
+def test_the_pause_is_a_twelfth_of_the_period_within_bounds(period: int, expected: int) -> None:
+    assert pause(replace(RULES, period=seconds(period))) == seconds(expected)
+
+
+@given(
+    st.integers(0, 3600),
+    st.integers(1, 10),
+    st.integers(1, 10),
+    st.lists(st.booleans(), min_size=200, max_size=200),
+)
+def test_no_watch_takes_more_rounds_than_are_reckoned_with(
+    period: int, needed: int, failures: int, rounds: list[bool]
+) -> None:
+    rules = replace(
+        RULES, period=seconds(period), answers_needed=needed, failures_in_a_row=failures
+    )
+    seen, status, now = Watched(began_at=STARTED), WatchStatus.WATCHING, STARTED
+    for is_good in rounds:
+        problems = {"read": None if is_good else "GET / answered 500"}
+        seen = watch_round(seen, rules, LIVE, version=8, problems=problems)
+        if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
+            break
+        now += pause(rules)
+
+    assert status is not WatchStatus.WATCHING
+    assert seen.rounds <= most_rounds(rules)
+
+
+VERIFICATION: Json = {
+    "watchSeconds": 300,
+    "path": "/status?deep=1",
+    "successCodes": "200",
+    "expectHeader": {"name": "X-Release", "value": "{release}"},
+    "expectText": "all is well",
+    "latencySeconds": 2,
+    "answersNeeded": 5,
+    "failuresInARow": 4,
+    "write": {
+        "method": "PUT",
+        "path": "/probes/1",
+        "headers": {"Content-Type": "application/json"},
+        "body": '{"from": "Lightgate"}',
+        "successCodes": "200,201",
+    },
+}
+
+
+def test_the_rules_of_a_spec_are_what_it_says() -> None:
+    rules = rules_of(app_spec(verification=VERIFICATION))
+
+    assert rules == Rules(
+        period=seconds(300),
+        read=Probe(
+            method="GET",
+            path="/status?deep=1",
+            success_codes="200",
+            latency=seconds(2),
+            headers={},
+            body=None,
+            expected_header=("X-Release", "{release}"),
+            expected_text="all is well",
+        ),
+        write=Probe(
+            method="PUT",
+            path="/probes/1",
+            success_codes="200,201",
+            latency=seconds(2),
+            headers={"Content-Type": "application/json"},
+            body='{"from": "Lightgate"}',
+            expected_header=None,
+            expected_text=None,
+        ),
+        answers_needed=5,
+        failures_in_a_row=4,
+    )
+
+
+def test_a_spec_that_says_nothing_is_watched_as_lightsail_checks_it() -> None:
+    check = {"path": "/healthz", "successCodes": "204"}
+    endpoint = {"containerName": "web", "containerPort": 8000, "healthCheck": check}
+
+    rules = rules_of(app_spec(publicEndpoint=endpoint))
+
+    assert rules == replace(RULES, read=replace(READ, success_codes="204"))
+
+
+def test_a_write_without_more_than_a_path_is_an_empty_post() -> None:
+    rules = rules_of(app_spec(verification={"write": {"path": "/probe"}}))
+
+    assert rules.write == replace(READ, method="POST", path="/probe", success_codes="200-299")
+
+
+def test_where_there_is_no_public_url_nothing_is_asked() -> None:
+    rules = rules_of(
+        app_spec(publicEndpoint=None, unprotected=True, verification={"watchSeconds": 60})
+    )
+
+    assert (rules.read, rules.write, rules.period) == (None, None, seconds(60))
+
+
+@settings(max_examples=50)
+@given(valid_specs())
+def test_every_valid_spec_has_rules(document: Json) -> None:
+    rules = rules_of(parse(document))
+
+    assert (rules.read is None) == ("publicEndpoint" not in document)
+    assert (rules.write is None) == ("write" not in document.get("verification", {}))
+    assert seconds(0) <= rules.period <= seconds(3600)

@@ -39,8 +39,9 @@ def test_every_message_names_its_place_and_fits_on_a_few_lines(path: Path) -> No
         assert len(reason) <= 500
 
 
-def test_no_message_repeats_what_may_be_a_secret() -> None:
-    document = (CORPUS[0].parent / "secrets-plain-value.json").read_text()
+@pytest.mark.parametrize("name", ["secrets-plain-value", "verification-write-header-line-break"])
+def test_no_message_repeats_what_may_be_a_secret(name: str) -> None:
+    document = (CORPUS[0].parent / f"{name}.json").read_text()
 
     with pytest.raises(SpecError) as caught:
         parse_spec(document)

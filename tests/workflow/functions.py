@@ -16,6 +16,7 @@ from aws_lambda_powertools import Logger
 from lightgate import runtime
 from lightgate.runtime import Runtime
 from tests.component.clock import Clock
+from tests.workflow.site import Site
 
 type Json = dict[str, Any]
 
@@ -37,7 +38,9 @@ class Functions:
     `before` it does anything, or `after` it has done everything, its result being lost.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, clock: Clock, environment: Json) -> None:
+    def __init__(
+        self, patch: pytest.MonkeyPatch, clock: Clock, site: Site, environment: Json
+    ) -> None:
         self.twice = False
         self.invoked: Counter[str] = Counter()
         self._log = io.StringIO()
@@ -46,6 +49,7 @@ class Functions:
         for name, value in {**environment, "POWERTOOLS_TRACE_DISABLED": "1"}.items():
             patch.setenv(name, value)
         patch.setattr(Runtime, "now", lambda _self: clock.now())
+        patch.setattr(Runtime, "ask", lambda _self, url, probe: site.answer(url, probe))
         runtime._runtime.cache_clear()
         # Powertools keeps its handler, and the stream in it, for the life of the process.
         Logger(service="lightgate").registered_handler.setStream(self._log)  # type: ignore[attr-defined]

@@ -2,20 +2,41 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lightgate.aws.histories import Histories
 from lightgate.release import RELEASE_VARIABLE
 from local.lightsail.model import Deployment
 from tests.component.lightsail_service import Course
-from tests.workflow.world import APP, MAILBOXES, World
-
-type Json = dict[str, Any]
+from tests.workflow.world import APP, MAILBOXES, Json, World, spec
 
 PLAN = "ab12cd34"
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 _ENDS_AFTER = timedelta(seconds=10)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def database(**changes: object) -> Json:
+    """The usual spec with other members of its database."""
+    return spec(database={"instance": "crops-db", "keepSnapshots": 2, **changes})
+
+
+def remember(world: World, *, snapshot: float, node: float) -> None:
+    """Let there have been a release that took so many seconds."""
+    Histories(world.table).add(
+        APP,
+        "of-before",
+        snapshot=timedelta(seconds=snapshot),
+        node_start=timedelta(seconds=node),
+    )
+
+
+def reasons(world: World) -> str:
+    return " ".join(world.message().content["reasons"])
 
 
 def told_plan(*migrations: str, hash_: str = PLAN, effect: str = "additive") -> Json:
@@ -136,8 +157,7 @@ class Gate:
             self._fail("no permit")
 
     def _read(self) -> Json:
-        permit = permit_of(self._world, self.release)
-        assert permit is not None
+        permit = permit_of(self._world, self.release) or {"state": "missing"}
         if permit not in self.permits[-1:]:
             self.permits.append(permit)
         return permit
@@ -165,3 +185,12 @@ class Gate:
                 service.activated(version) if state == "ACTIVE" else service.failed(version)
             ),
         )
+
+
+def check_nothing_was_applied(world: World, gate: Gate) -> None:
+    assert gate.began_at is None
+    assert "granted" not in gate.states
+    permit = permit_of(world, gate.release)
+    assert permit is not None
+    assert permit["state"] == "void"
+    assert world.lightsail.serving(APP) == 1

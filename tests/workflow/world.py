@@ -20,6 +20,7 @@ from tests.component.lightsail_service import Course
 from tests.component.rds_instance import Instance
 from tests.workflow.functions import Functions
 from tests.workflow.release_machine import Ended, ReleaseMachine
+from tests.workflow.site import Site
 
 type Json = dict[str, Any]
 
@@ -47,6 +48,8 @@ SPEC: Json = {
         },
     },
     "publicEndpoint": {"containerName": "web", "containerPort": 8000},
+    # One look is enough where nothing else is said.
+    "verification": {"watchSeconds": 0, "answersNeeded": 1},
 }
 
 
@@ -130,7 +133,8 @@ class World:
             "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailbox",
         }
         cloud.client("s3").create_bucket(Bucket=MAILBOXES)
-        self.functions = Functions(patch, cloud.clock, environment)
+        self.site = Site(lambda: self.lightsail.serving(APP))
+        self.functions = Functions(patch, cloud.clock, self.site, environment)
         self.machine = ReleaseMachine(cloud, self.functions, self.topic, patch)
         patch.setenv("LIGHTGATE_STATE_MACHINE", self.machine.arn)
         self._secrets()

@@ -1,15 +1,22 @@
 """What an owner should know of a spec that is valid: it works, but perhaps not as meant."""
 
+import re
 from collections.abc import Iterator
 
+from lightgate.documents import nearest
 from lightgate.image import ImageConfig
 from lightgate.spec import AppSpec, Container, runs_migrate
+from lightgate.verification import PLACEHOLDERS
+
+_PLACEHOLDER = re.compile(r"\{\w+\}")
+_SECRET_HEADER = re.compile("auth|cookie|token|secret|password|key", re.IGNORECASE)
 
 
 def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
     """One sentence for each, with its path. `config` is None while no image is known."""
     return [
         *_of_the_app(spec),
+        *_of_the_verification(spec),
         *(line for c in spec.containers.values() for line in _of_container(spec, c)),
         *(_of_the_image(spec, config) if config is not None else ()),
     ]
@@ -34,6 +41,27 @@ def _of_the_app(spec: AppSpec) -> Iterator[str]:
             f"publicEndpoint.healthCheck.successCodes: {endpoint.health_check.success_codes} takes "
             "errors such as 404 for healthy; 200 or 200-399 is safer"
         )
+
+
+def _of_the_verification(spec: AppSpec) -> Iterator[str]:
+    asked = spec.verification
+    expected = {
+        "expectHeader.value": asked.expected_header[1] if asked.expected_header else "",
+        "expectText": asked.expected_text or "",
+    }
+    for key, text in expected.items():
+        for found in _PLACEHOLDER.findall(text):
+            if found not in PLACEHOLDERS:
+                yield (
+                    f"verification.{key}: {found} is not filled in{nearest(found, PLACEHOLDERS)}, "
+                    "and is expected as it stands"
+                )
+    for name in asked.write.headers if asked.write else ():
+        if _SECRET_HEADER.search(name):
+            yield (
+                f"verification.write.headers.{name}: can be read by whoever may read the "
+                "parameter; give what is asked a path that needs no secret"
+            )
 
 
 def _takes_an_error_for_healthy(codes: str) -> bool:

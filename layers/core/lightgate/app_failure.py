@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 
 from lightgate.app_log import AppLog
+from lightgate.deployment import Endpoint
 from lightgate.gate_failure import without_variable
 from lightgate.gate_log import Phase
 from lightgate.log_patterns import exceptions, health_checks, listening, missing_variable
 from lightgate.puller import statement
 from lightgate.success_codes import accepts
-from lightgate.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
 
 _WRONG_ARCHITECTURE = "exec format error"
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.

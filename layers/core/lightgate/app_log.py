@@ -18,6 +18,7 @@ _SHORTEST_SECRET = 6
 _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
 _BEGIN = "Creating your deployment"
 _IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
+_PASSWORD_IN_URL = re.compile(r"\w+://[^\s:/@]*:([^\s/@]+)@")
 _ASSIGNED = re.compile(
     r"((?:password|passwd|secret|token|api_?key|credentials?)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+",
     re.IGNORECASE,
@@ -64,13 +65,21 @@ def read_app_log(
                 system.append(found[2])
         elif '"lightgate": 1' not in line:
             own.append(line)
-    hidden = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    hidden = _hidden(secrets)
     return AppLog(
         lines=tuple(_shown(line, hidden) for line in own[-_MOST_LINES:] if line.strip()),
         system=tuple(_shown(line, ()) for line in system[-_MOST_SYSTEM_LINES:]),
         starts=sum(event["event"] == "open" for event in told),
-        exec_error=plain_text(failed[-1].get("error")) if failed else None,
+        exec_error=_shown(str(failed[-1].get("error") or ""), hidden) or None if failed else None,
     )
+
+
+def _hidden(secrets: Iterable[str]) -> Sequence[str]:
+    """What is masked, the longest first: each line of a value, and the password in a URL."""
+    lines = [line for secret in secrets for line in secret.splitlines()]
+    passwords = [found[1] for line in lines for found in _PASSWORD_IN_URL.finditer(line)]
+    hidden = {one for one in [*lines, *passwords] if len(one) >= _SHORTEST_SECRET}
+    return sorted(hidden, key=len, reverse=True)
 
 
 def _since_creation(lines: list[str], version: int) -> list[str]:

@@ -48,15 +48,15 @@ class RestorePoints(Protocol):
     """What each kind of database can do. Each call can be repeated at any time.
 
     `take` starts the snapshot of this name or goes on with it, and raises RefusedError if it
-    can never be: no such database, no room, somebody else's snapshot. `state` raises
-    RefusedError if the snapshot has been deleted. `latest_restorable` is AVAILABLE with the
-    moment up to which the continuous backup reaches, or FAILED without one. `prune` deletes the
-    app's oldest available snapshots beyond `keep`, and nobody else's.
+    can never be: no such database, no room, somebody else's snapshot. `state` is None where no
+    such snapshot shows: one that was begun a moment ago may not yet. `latest_restorable` is
+    AVAILABLE with the moment up to which the continuous backup reaches, or FAILED without one.
+    `prune` deletes the app's oldest available snapshots beyond `keep`, and nobody else's.
     """
 
     def take(self, snapshot: str, *, database: str, app: str, release: str) -> SnapshotState: ...
 
-    def state(self, snapshot: str) -> SnapshotState: ...
+    def state(self, snapshot: str) -> SnapshotState | None: ...
 
     def latest_restorable(self, database: str) -> SnapshotState: ...
 
@@ -100,12 +100,14 @@ class BackupOrder:
 class Backup:
     """The restore point of a release: what is asked for, and how it stands.
 
-    `state` is None until it was begun, or looked up; `begun_at` says when. After `time_limit`
-    it is not waited for any more.
+    `state` is None until it was begun, or looked up. `asked_at` says when that was first tried:
+    `time_limit` after it, it is not waited for any more. `begun_at` says since when it is being
+    made, which is later where the database was busy.
     """
 
     mode: BackupMode
     state: SnapshotState | None
+    asked_at: datetime | None
     begun_at: datetime | None
     time_limit: timedelta
 

@@ -8,6 +8,7 @@ runs under its waiter, and every other command passes through untouched.
 The result is a pure function of its arguments, byte for byte.
 """
 
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +20,12 @@ from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
 from lightgate.presets import USUAL_MANAGE, Commands, preset
-from lightgate.release import MAILBOX_VARIABLE, RELEASE_VARIABLE
+from lightgate.release import (
+    MAILBOX_VARIABLE,
+    RELEASE_VARIABLE,
+    ROLLBACK_VARIABLE,
+    UNCHECKED,
+)
 from lightgate.spec import (
     AfterFailure,
     AppSpec,
@@ -45,6 +51,18 @@ _NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
 type Request = dict[str, Any]
 
 
+class Part(enum.Enum):
+    """What is compiled. APP and COMMAND make one deployment together (one_time_command.py).
+
+    Of APP, which serves already, the gates apply nothing. What COMMAND runs counts as pending
+    where it cannot tell: it needs its permit, and is not run at every start.
+    """
+
+    WHOLE = "WHOLE"
+    APP = "APP"
+    COMMAND = "COMMAND"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The image of a release: how Lightsail pulls it, and what it would run by itself."""
@@ -61,6 +79,7 @@ class _Inputs:
     release: str
     secrets: Mapping[SecretReference, str]
     mailboxes: Mapping[str, str]
+    part: Part
 
 
 def compile_deployment(
@@ -71,13 +90,16 @@ def compile_deployment(
     *,
     mailboxes: Mapping[str, str] = _NO_MAILBOXES,
     allow_destructive: bool = False,
+    part: Part = Part.WHOLE,
+    programs: Programs | None = None,
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
 
     `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
     asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
     What is returned holds those values: it is neither logged nor returned from a step.
-    `allow_destructive` overrides the spec's policy for this release.
+    `allow_destructive` overrides the spec's policy for this release. Of a whole deployment
+    `programs` are in every container as plain text, if that fits.
 
     Raises:
         RefusedError: a command is missing in the spec and in the image, or the request
@@ -85,11 +107,13 @@ def compile_deployment(
     """
     migrations = replace(spec.migrations, allow_destructive=allow_destructive)
     spec = replace(spec, migrations=migrations)
-    inputs = _Inputs(source=source, release=release, secrets=secrets, mailboxes=mailboxes)
-    request = _request(spec, inputs, Programs.in_every_container(spec))
-    if _size(request) > LARGEST_REQUEST_BYTES:
+    inputs = _Inputs(
+        source=source, release=release, secrets=secrets, mailboxes=mailboxes, part=part
+    )
+    request = _request(spec, inputs, programs or Programs.in_every_container(spec))
+    if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
         request = _request(spec, inputs, Programs.carried_by_one(spec))
-    _check_size(request)
+    check_size(request)
     return request
 
 
@@ -117,6 +141,7 @@ def _environment(container: Container, inputs: _Inputs) -> dict[str, str]:
         **container.environment,
         **{name: inputs.secrets[secret] for name, secret in container.secrets.items()},
         RELEASE_VARIABLE: inputs.release,
+        **({ROLLBACK_VARIABLE: UNCHECKED} if inputs.part is Part.APP else {}),
         **({MAILBOX_VARIABLE: mailbox} if mailbox else {}),
     }
 
@@ -190,6 +215,7 @@ def _supervisor_config(
         },
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
         **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
+        **({"pending": "always"} if inputs.part is Part.COMMAND and not django else {}),
         **({"django": django} if django else {}),
         **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
     }
@@ -253,7 +279,8 @@ def _public_endpoint(endpoint: PublicEndpoint) -> Request:
     }
 
 
-def _check_size(request: Request) -> None:
+def check_size(request: Request) -> None:
+    """Raise RefusedError if Lightsail cannot be trusted to take a deployment of this size."""
     size = _size(request)
     if size > LARGEST_REQUEST_BYTES:
         # The gate's programs are not the owner's to shorten.

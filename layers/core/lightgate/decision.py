@@ -15,7 +15,7 @@ from lightgate.deployment import Status
 from lightgate.gate_log import Phase
 from lightgate.permit import Permit, PermitState
 from lightgate.plan import Plan
-from lightgate.snapshot import SnapshotStatus
+from lightgate.snapshot import SnapshotState, SnapshotStatus
 from lightgate.spec import Policy
 
 # A gate looks every few seconds, and has to take the lock before it begins.
@@ -63,12 +63,14 @@ class Observation:
     """All that a decision about one gate rests on.
 
     `objection` says why the release must not act any more, if it must not: its turn is over.
+    `not_yet` says what has to come first, if something has.
     `migration_limit` is how long the gate lets its command run, `platform_patience` how long
     after its creation Lightsail can be trusted to let a deployment hang.
     """
 
     now: datetime
     objection: str | None
+    not_yet: str | None
     created_at: datetime
     status: Status
     phase: Phase
@@ -167,6 +169,10 @@ def _comes_too_late(seen: Observation) -> Decision | None:
     )
 
 
+def _has_to_wait(seen: Observation) -> Decision | None:
+    return _do(Action.WAIT, seen.not_yet) if seen.not_yet is not None else None
+
+
 def _has_no_restore_point(seen: Observation) -> Decision | None:
     """None if there is one, or if none is asked for."""
     backup, plan = seen.backup, seen.plan
@@ -180,7 +186,7 @@ def _has_no_restore_point(seen: Observation) -> Decision | None:
         return _begin(seen)
     if backup.state.status is SnapshotStatus.FAILED:
         return _do(Action.REFUSE, f"The snapshot has ended as {backup.state.detail}.")
-    if backup.begun_at is not None and seen.now - backup.begun_at >= backup.time_limit:
+    if backup.asked_at is not None and seen.now - backup.asked_at >= backup.time_limit:
         limit = backup.time_limit.total_seconds()
         return _do(
             Action.REFUSE,
@@ -205,13 +211,18 @@ def _has_no_point_in_time(seen: Observation) -> Decision | None:
     state = seen.backup.state
     if state is None:
         return _do(Action.BACK_UP, "The latest restorable time is not known yet.")
+    why = why_no_point_in_time(state, seen.now)
+    return _do(Action.REFUSE, why) if why is not None else None
+
+
+def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
+    """Why a continuous backup is no restore point for what begins now; None if it is one."""
     if state.status is not SnapshotStatus.AVAILABLE or state.at is None:
-        return _do(Action.REFUSE, f"The database has no point-in-time restore: {state.detail}.")
-    if seen.now - state.at > _OLDEST_POINT:
-        return _do(
-            Action.REFUSE,
+        return f"The database has no point-in-time restore: {state.detail}."
+    if now - state.at > _OLDEST_POINT:
+        return (
             f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
-            "continuous backup does not go on.",
+            "continuous backup does not go on."
         )
     return None
 
@@ -222,6 +233,7 @@ _RULES: tuple[Callable[[Observation], Decision | None], ...] = (
     _is_under_way,
     _breaks_policy,
     _comes_too_late,
+    _has_to_wait,
     _has_no_restore_point,
 )
 

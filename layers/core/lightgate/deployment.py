@@ -1,8 +1,8 @@
 """What Lightsail says of a deployment, and what may be concluded from it."""
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lightgate.errors import RefusedError
@@ -16,18 +16,38 @@ LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The public endpoint as a deployment has it."""
+
+    container: str
+    port: int
+    path: str
+    success_codes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One version of a container service; `release` is our marker in it, if it has one."""
+    """One version of a container service, without its environment, which holds secrets.
+
+    `release` is our marker in it, if it has one, and `images` are those of its containers by name.
+    `endpoint` is None where nothing is public.
+    """
 
     version: int
     state: str
     created_at: datetime
     release: str | None
+    images: Mapping[str, str] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A container service with all versions it still knows, in no particular order."""
+    """A container service with all versions it still knows, in no particular order.
+
+    `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
+    it pulls from private repositories, if it has one.
+    """
 
     name: str
     state: str
@@ -35,6 +55,9 @@ class Service:
     current: Deployment | None
     next: Deployment | None
     deployments: Sequence[Deployment]
+    url: str | None = None
+    scale: int = 1
+    puller_role: str | None = None
 
     def deployment_of(self, release: str) -> Deployment | None:
         """The deployment that this release has made, wherever the service shows it."""

@@ -5,10 +5,11 @@ then its gate, which knows why it stayed shut, then the app behind it.
 """
 
 import re
+from dataclasses import replace
 
 from lightgate.app_failure import diagnose_app, wrong_architecture
 from lightgate.gate_failure import diagnose_gate
-from lightgate.gate_log import plain_text
+from lightgate.gate_log import Failure, Phase, plain_text
 from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
 
 _BUSY = re.compile(
@@ -19,13 +20,39 @@ _ARCHITECTURE = re.compile(r"Lightsail runs amd64|which is all that Lightsail ru
 
 
 def diagnose(seen: Symptoms) -> Diagnosis:
-    """Why the release failed, or that nobody can tell from what was observed."""
-    return (
+    """Why the release failed, or that nobody can tell from what was observed.
+
+    What could not be looked at is told: it might say something else.
+    """
+    found = (
         _diagnose_error(seen)
-        or diagnose_gate(seen)
+        or diagnose_gate(_with_refused_permit(seen))
         or (_diagnose_watch(seen) if seen.watch is not None else diagnose_app(seen))
         or _unknown(seen)
     )
+    logs = [f"the log of {name}" for name, log in seen.logs.items() if log is None]
+    unread = [*logs, *seen.unread]
+    if not unread:
+        return found
+    return replace(found, what=f"{found.what} Not looked at: {', '.join(unread)}.")
+
+
+def _with_refused_permit(seen: Symptoms) -> Symptoms:
+    """A gate that was told no, and had no time left to say so, has failed because of that."""
+    evidence = seen.evidence
+    if seen.no_permit is None or evidence.failure is not None:
+        return seen
+    if evidence.phase is not Phase.WAITING:  # a gate that is silent has not asked either
+        return seen
+    failure = Failure(
+        container=seen.wait.container if seen.wait is not None else "",
+        cause="permit",
+        error=seen.no_permit,
+        migration=None,
+        exit_code=None,
+        last_lines=(),
+    )
+    return replace(seen, evidence=replace(evidence, phase=Phase.FAILED, failure=failure))
 
 
 def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
@@ -57,13 +84,9 @@ def _diagnose_watch(seen: Symptoms) -> Diagnosis:
 
 
 def _unknown(seen: Symptoms) -> Diagnosis:
-    unread = [container for container, log in seen.logs.items() if log is None]
-    what = "What was observed does not say why it failed."
-    if unread:
-        what += f" The log of {', '.join(unread)} was not read."
     return Diagnosis(
         kind=FailureKind.UNKNOWN,
-        what=what,
+        what="What was observed does not say why it failed.",
         evidence=plain_text(seen.error) or next(reversed(seen.system_lines), None),
         next_action=f"Read the app's log: {_log_command(seen)}",
     )

@@ -245,6 +245,21 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
+def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_REFUSED,
+        what=(
+            "The code of this version cannot be trusted to run on the database as it is now, so it "
+            "was not started. Nothing was applied."
+        ),
+        evidence=failure.error,
+        next_action=(
+            "Keep the version that serves, and push an image in which the cause is mended. To go "
+            'back all the same, start an execution with "rollbackTo" and "allowDestructive": true.'
+        ),
+    )
+
+
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
@@ -300,6 +315,7 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
     "preflight": _preflight,
     "pending": _pending,
     "refused": _refused,
+    "schema": _schema,
     "lock": _lock,
     "database": _database,
     "timeout": _timeout,

@@ -68,7 +68,8 @@ class Evidence:
     `began_at` is when the first migration began, as far as the command shows its
     migrations, and otherwise when the command was started. `atomic` says that a plan was
     read and that each of its migrations is applied as a whole or not at all. `spoke_at` is the
-    time of the first report: by then the node was there.
+    time of the first report: by then the node was there. `last_lines` are what a command has
+    printed that succeeded, where its gate tells them.
     """
 
     phase: Phase
@@ -77,6 +78,7 @@ class Evidence:
     failure: Failure | None
     atomic: bool = False
     spoke_at: str | None = None
+    last_lines: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +87,7 @@ class Evidence:
             "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
             "atomic": self.atomic,
             "spokeAt": self.spoke_at,
+            "lastLines": list(self.last_lines),
             "failure": self.failure
             and {
                 "container": self.failure.container,
@@ -108,6 +111,7 @@ class Evidence:
             ],
             atomic=document["atomic"],
             spoke_at=document["spokeAt"],
+            last_lines=tuple(document["lastLines"]),
             failure=failure
             and Failure(
                 container=failure["container"],
@@ -137,11 +141,12 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[Failure] = []
     spoken: list[str] = []
+    printed: list[str] = []
     for container, lines in logs.items():
         phase = Phase.SILENT
         for event in events(release, container, lines):
             kind = event["event"]
-            if at := _moment(event.get("at")):
+            if at := moment_of(event.get("at")):
                 spoken.append(at)
                 if kind == "applying":
                     began["migration" in event].append(at)
@@ -156,10 +161,12 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 failures.append(_failure(container, event))
             if kind in ("succeeded", "failed"):
                 # What this says of the way there, log lines may say later or never.
-                if first := _moment(event.get("beganAt")):
+                if first := moment_of(event.get("beganAt")):
                     began[True].append(first)
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
+            if kind == "succeeded":
+                printed = _lines(event) or printed
             if kind == "plan":
                 plans.append(event.get("atomic") is True)
             if kind == "applied" and (name := plain_text(event.get("migration"), _LONGEST_NAME)):
@@ -173,6 +180,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         migrations=list(migrations.values())[:_MOST_MIGRATIONS],
         atomic=bool(plans) and all(plans),
         spoke_at=min(spoken, default=None),
+        last_lines=tuple(printed),
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
     )
@@ -210,7 +218,6 @@ def _names(*lists: object) -> Iterable[str]:
 
 
 def _failure(container: str, event: Mapping[str, Any]) -> Failure:
-    lines = event.get("lastLines")
     code = _number(event.get("exitCode"))
     return Failure(
         container=container,
@@ -219,10 +226,15 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         migration=plain_text(event.get("migration"), _LONGEST_NAME),
         exit_code=None if code is None else int(code),
         database=plain_text(event.get("database"), _LONGEST_NAME),
-        last_lines=[plain_text(line) or "" for line in lines[-_MOST_LINES:]]
-        if isinstance(lines, list)
-        else [],
+        last_lines=_lines(event),
     )
+
+
+def _lines(event: Mapping[str, Any]) -> list[str]:
+    lines = event.get("lastLines")
+    if not isinstance(lines, list):
+        return []
+    return [plain_text(line) or "" for line in lines[-_MOST_LINES:]]
 
 
 def plain_text(value: object, longest: int = _LONGEST_LINE) -> str | None:
@@ -239,7 +251,7 @@ def _number(value: object) -> float | None:
     return float(value) if abs(value) < _LARGEST_NUMBER else None
 
 
-def _moment(value: object) -> str | None:
+def moment_of(value: object) -> str | None:
     """A moment in UTC. A time without its offset is none, and cannot be compared with any."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None

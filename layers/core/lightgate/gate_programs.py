@@ -55,10 +55,15 @@ class Programs:
         return cls(ports=_gate_ports(spec), carrier=None, carrier_port=0)
 
     @classmethod
-    def carried_by_one(cls, spec: AppSpec) -> Self:
-        """The carrier is one that stays alive after its work, where there is such a one."""
+    def carried_by_one(cls, spec: AppSpec, *, guests: Sequence[str] = ()) -> Self:
+        """The carrier is one that stays alive after its work, where there is such a one.
+
+        `guests` are supervised containers of the same deployment that the spec does not have.
+        """
         ports = _gate_ports(spec)
         supervised = sorted(ports, key=lambda name: not spec.runs_to_an_end(name))
+        for guest in guests:
+            ports[guest] = _free_port(spec, set(ports.values()))
         return cls(
             ports=ports,
             carrier=supervised[0] if supervised else None,

@@ -27,7 +27,7 @@ from lightgate.permit import PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
-from lightgate.restore_point import begin, from_json, to_json
+from lightgate.restore_point import begin, from_json, look, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from lightgate.spec import AppSpec
@@ -86,7 +86,10 @@ def void(release: Release, reason: str, runtime: Runtime) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What is known of a deployment when its gates are to be answered."""
+    """What is known of a deployment when its gates are to be answered.
+
+    `objection` and `not_yet` are as in an observation.
+    """
 
     release: Release
     created_at: datetime
@@ -95,6 +98,7 @@ class Course:
     order: BackupOrder | None
     history: History
     objection: str | None
+    not_yet: str | None
 
 
 def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime) -> Json:
@@ -156,16 +160,14 @@ def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | Non
         return snapshot
     if order.mode is BackupMode.POINT_IN_TIME and _may_still_be_asked_for(course, runtime):
         # The service may have kept the release waiting for long since.
-        return _back_up(course.release, order, runtime)
+        return _back_up(course.release, order, snapshot, runtime)
     if not order.mode.takes_a_snapshot or snapshot["status"] == SnapshotStatus.AVAILABLE:
         return snapshot
     if snapshot["status"] == SnapshotStatus.BUSY:
-        return _back_up(course.release, order, runtime)
-    try:
-        state = runtime.restore_points(order.kind).state(order.snapshot)
-    except RefusedError as error:
-        state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
-    return to_json(state, order, datetime.fromisoformat(snapshot["begunAt"]), runtime.now())
+        return _back_up(course.release, order, snapshot, runtime)
+    asked_at, begun_at, now = *_moments(snapshot), runtime.now()
+    state = look(runtime.restore_points(order.kind), order, begun_at, now)
+    return to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
 
 
 def _may_still_be_asked_for(course: Course, runtime: Runtime) -> bool:
@@ -180,9 +182,11 @@ def _observe(
     course: Course, gate: str, plan: Plan | None, snapshot: Json | None, runtime: Runtime
 ) -> Observation:
     release, order = course.release, course.order
+    asked_at, begun_at = _moments(snapshot) if snapshot else (None, None)
     return Observation(
         now=runtime.now(),
         objection=course.objection,
+        not_yet=course.not_yet,
         created_at=course.created_at,
         status=course.status,
         phase=read_evidence(release.id, {gate: course.lines[gate]}).phase,
@@ -193,7 +197,8 @@ def _observe(
         backup=Backup(
             mode=order.mode if order else BackupMode.NONE,
             state=from_json(snapshot) if snapshot else None,
-            begun_at=datetime.fromisoformat(snapshot["begunAt"]) if snapshot else None,
+            asked_at=asked_at,
+            begun_at=begun_at,
             time_limit=order.time_limit if order else timedelta(),
         ),
         history=course.history,
@@ -212,17 +217,25 @@ def _carry_out(
     elif decision.action is Action.PERMIT and decision.plan and decision.until:
         runtime.mailboxes.grant(address, decision.plan, decision.until)
     elif decision.action is Action.BACK_UP and course.order is not None:
-        return _back_up(course.release, course.order, runtime)
+        return _back_up(course.release, course.order, snapshot, runtime)
     return snapshot
 
 
-def _back_up(release: Release, order: BackupOrder, runtime: Runtime) -> Json:
+def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime: Runtime) -> Json:
+    """Begin the restore point, or try to again: only now its own time begins."""
     now = runtime.now()
+    asked_at = _moments(before)[0] if before else now
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
-    return to_json(state, order, now, now)
+    return to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
+
+
+def _moments(snapshot: Json) -> tuple[datetime, datetime]:
+    """When it was first asked for, and since when it is being made."""
+    asked_at, begun_at = snapshot["askedAt"], snapshot["begunAt"]
+    return datetime.fromisoformat(asked_at), datetime.fromisoformat(begun_at)
 
 
 def _address(release: Release, gate: str) -> Address:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightgate.release import PREFIX
+from lightgate.release import COMMAND_CONTAINER, PREFIX
 from lightgate.rollback import is_pinned
 
 type Request = dict[str, Any]
@@ -40,10 +40,13 @@ def redeploy(
     `shown` is the deployment as GetContainerServiceDeployments lists it. `markers` are the
     `LIGHTGATE_` variables of the new deployment; others of that name stay as they are. `secrets`
     has, for each container, the variables whose values were read anew; a container that the
-    deployment does not have, or a variable that is not in it, is left out.
+    deployment does not have, or a variable that is not in it, is left out. So is the container
+    of a person's command, which was for once.
     """
     containers, changed, loose = {}, set(), []
     for name, container in shown["containers"].items():
+        if name == COMMAND_CONTAINER:
+            continue
         old = container.get("environment") or {}
         new = {key: value for key, value in secrets.get(name, {}).items() if key in old}
         changed |= {key for key, value in new.items() if not _is_same(old[key], value)}

@@ -5,6 +5,7 @@ twice, or a second execution for the same event, meets its own traces instead of
 making new ones.
 """
 
+import enum
 import hashlib
 import re
 from collections.abc import Mapping
@@ -18,6 +19,13 @@ PREFIX = "lightgate"
 PIN_TAG_PREFIX = f"{PREFIX}-"
 # The marker by which a deployment of ours is recognised after a lost answer.
 RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
+# In a deployment that brings back an old version, or leaves one as it is: its gates apply nothing.
+# What it says of their look at the schema is one of the two below it.
+ROLLBACK_VARIABLE = "LIGHTGATE_ROLLBACK"
+CHECKED = "checked"
+UNCHECKED = "unchecked"
+# The container that runs a person's command beside the app.
+COMMAND_CONTAINER = f"{PREFIX}-command"
 # How a gate reaches its mailbox. Whoever has it can write there what a gate writes.
 MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
 
@@ -61,6 +69,14 @@ def _hash(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+class Kind(enum.StrEnum):
+    """What is deployed: an image; an old version once more; or a command beside what serves."""
+
+    IMAGE = "IMAGE"
+    ROLLBACK = "ROLLBACK"
+    COMMAND = "COMMAND"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """An admitted release as it travels through the state machine. It holds no secret.
@@ -68,6 +84,10 @@ class Release:
     What a later step needs of the spec beyond its version is here, so that a spec which
     is changed or removed meanwhile cannot disown a deployment that is running. `asking_gates`
     are those that need a permit, each with the longest that its migration may take.
+
+    `spec_version` is that of the containers that are deployed. `rollback_to` is the version
+    that is brought back; `digest` is its image then, None if that is not on record. `command`
+    is run once with the image `digest`.
     """
 
     id: str
@@ -75,7 +95,9 @@ class Release:
     stage: str
     service: str
     repository: str
-    digest: str
+    digest: str | None
+    rollback_to: int | None
+    command: tuple[str, ...] | None
     spec_version: int
     reason: str | None
     started_at: datetime
@@ -87,6 +109,12 @@ class Release:
     platform_patience: timedelta
     deployment_timeout: timedelta
 
+    @property
+    def kind(self) -> Kind:
+        if self.rollback_to is not None:
+            return Kind.ROLLBACK
+        return Kind.IMAGE if self.command is None else Kind.COMMAND
+
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -95,6 +123,8 @@ class Release:
             "service": self.service,
             "repository": self.repository,
             "digest": self.digest,
+            "rollbackTo": self.rollback_to,
+            "command": None if self.command is None else list(self.command),
             "specVersion": self.spec_version,
             "reason": self.reason,
             "startedAt": self.started_at.isoformat(),
@@ -118,6 +148,8 @@ class Release:
             service=document["service"],
             repository=document["repository"],
             digest=document["digest"],
+            rollback_to=document["rollbackTo"],
+            command=None if document["command"] is None else tuple(document["command"]),
             spec_version=document["specVersion"],
             reason=document["reason"],
             started_at=datetime.fromisoformat(document["startedAt"]),

@@ -5,27 +5,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lightgate.documents import Node, Problems, shown
+from lightgate.documents import Fields, Node, Problems, shown
 from lightgate.errors import RequestError
 from lightgate.image import PushedImage
 from lightgate.release import PIN_TAG_PREFIX, is_digest
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 LONGEST_REASON = 500
+# It travels through the state machine, and then as a part of the deployment.
+_LONGEST_COMMAND_BYTES = 4096
+_LARGEST_VERSION = 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
-    """The input of an execution. At most one of `tag` and `digest` is given.
+    """The input of an execution. At most one of `tag`, `digest` and `rollback_to` is given.
 
-    `pushed_tag` is the tag under which the image was pushed, and None if a person has asked
-    for the release. `requested_at` is when it was asked for, if that was before the
-    execution's start.
+    `rollback_to` is the version of the service to go back to. `command` is run once with the
+    given image, while the app stays on what it serves. `pushed_tag` is the tag under which the
+    image was pushed, and None if a person has asked for the release. `requested_at` is when it
+    was asked for, if that was before the execution's start.
     """
 
     app: str
     tag: str | None
     digest: str | None
+    rollback_to: int | None
+    command: tuple[str, ...] | None
     skip_snapshot: bool
     allow_destructive: bool
     reason: str | None
@@ -77,25 +83,40 @@ def parse_request(document: object) -> ReleaseRequest:
     fields = node.fields(
         required=("app",),
         optional=(
-            *("tag", "digest", "skipSnapshot", "allowDestructive", "reason"),
-            *("pushedTag", "requestedAt"),
+            *("tag", "digest", "rollbackTo", "command"),
+            *("skipSnapshot", "allowDestructive", "reason", "pushedTag", "requestedAt"),
         ),
     )
     request = ReleaseRequest(
         app=fields.read("app", Node.string, ""),
         tag=fields.read("tag", lambda n: n.string(_TAG, "an image tag"), None),
         digest=fields.read("digest", _digest, None),
+        rollback_to=fields.read("rollbackTo", lambda n: n.integer(1, _LARGEST_VERSION), None),
+        command=fields.read("command", _command, None),
         skip_snapshot=fields.read("skipSnapshot", Node.boolean, False),
         allow_destructive=fields.read("allowDestructive", Node.boolean, False),
         reason=fields.read("reason", lambda n: n.text(LONGEST_REASON), None),
         pushed_tag=fields.read("pushedTag", lambda n: n.string(_TAG, "an image tag"), None),
         requested_at=fields.read("requestedAt", _moment, None),
     )
-    if request.tag is not None and request.digest is not None:
-        problems.add("digest", "stands beside tag; give one of the two")
+    _check_together(fields, problems)
     if problems.lines:
         raise RequestError(*problems.reasons)
     return request
+
+
+def _check_together(fields: Fields, problems: Problems) -> None:
+    if "tag" in fields and "digest" in fields:
+        problems.add("digest", "stands beside tag; give one of the two")
+    if "rollbackTo" in fields:
+        for other in ("tag", "digest", "command", "pushedTag"):
+            if other in fields:
+                problems.add(other, "stands beside rollbackTo, which says it all; leave it out")
+    elif "command" in fields:
+        if "tag" not in fields and "digest" not in fields:
+            problems.add("command", "needs the image to run it with; give a tag or a digest")
+        if "pushedTag" in fields:
+            problems.add("pushedTag", "stands beside command, which no push asks for; leave it out")
 
 
 def push_request(app: str, push: Push) -> dict[str, str]:
@@ -150,6 +171,14 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
     if problems.lines:
         raise RequestError(*problems.reasons)
     return push
+
+
+def _command(node: Node) -> tuple[str, ...]:
+    argv = node.argv()
+    size = sum(len(argument.encode()) for argument in argv)
+    if size > _LONGEST_COMMAND_BYTES:
+        node.problem(f"has {size} bytes; at most {_LONGEST_COMMAND_BYTES} are allowed")
+    return argv
 
 
 def _digest(node: Node) -> str:

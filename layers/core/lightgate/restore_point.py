@@ -1,13 +1,16 @@
 """The restore point of one release, as the steps hand it on to each other."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.backup import BackupMode, BackupOrder, RestorePoints
 from lightgate.decision import Start
 from lightgate.release import Release
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+
+# How long a snapshot that was begun need not show: what AWS lets read lags behind what it did.
+READ_LAG = timedelta(minutes=2)
 
 
 def begin(points: RestorePoints, order: BackupOrder, release: Release) -> SnapshotState:
@@ -21,34 +24,52 @@ def begin(points: RestorePoints, order: BackupOrder, release: Release) -> Snapsh
     return points.take(order.snapshot, database=order.database, app=release.app, release=release.id)
 
 
+def look(
+    points: RestorePoints, order: BackupOrder, begun_at: datetime, now: datetime
+) -> SnapshotState:
+    """How the snapshot stands that was begun then. Changes nothing."""
+    found = points.state(order.snapshot)
+    if found is not None:
+        return found
+    if now - begun_at < READ_LAG:
+        return SnapshotState(status=SnapshotStatus.CREATING, detail="requested")
+    return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
+
+
 def progress(
     state: SnapshotState,
     order: BackupOrder,
     start: Start,
     *,
-    started_at: datetime,
+    asked_at: datetime,
     begun_at: datetime,
     now: datetime,
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
     Nothing has been applied then, so a release without its restore point is refused. The time
-    limit counts from the start of the release, as a busy database also keeps it waiting.
-    `mayDeploy` says that the deployment may be created, although the snapshot may not be there.
+    limit counts from `asked_at`, as a busy database also keeps the release waiting. `mayDeploy`
+    says that the deployment may be created, although the snapshot may not be there.
     """
     if state.status is SnapshotStatus.FAILED:
         return _refused(f"{_named(order)} has ended as {state.detail}.")
     limit = order.time_limit
-    if state.status is not SnapshotStatus.AVAILABLE and now - started_at >= limit:
+    if state.status is not SnapshotStatus.AVAILABLE and now - asked_at >= limit:
         return _refused(
             f"{_named(order)} was not available within database.timeoutSeconds "
             f"({limit.total_seconds():.0f}): {state.detail}."
         )
-    return {**to_json(state, order, begun_at, now), "mayDeploy": start.now, "why": start.reason}
+    document = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
+    return {**document, "mayDeploy": start.now, "why": start.reason}
 
 
 def to_json(
-    state: SnapshotState, order: BackupOrder, begun_at: datetime, now: datetime
+    state: SnapshotState,
+    order: BackupOrder,
+    *,
+    asked_at: datetime,
+    begun_at: datetime,
+    now: datetime,
 ) -> dict[str, Any]:
     """The restore point as it travels through the state machine; `now` is when it was seen."""
     is_there = state.status is SnapshotStatus.AVAILABLE
@@ -56,6 +77,7 @@ def to_json(
         "status": state.status.value,
         "id": order.snapshot if order.mode.takes_a_snapshot else None,
         "detail": state.detail,
+        "askedAt": asked_at.isoformat(),
         "begunAt": begun_at.isoformat(),
         "availableAt": now.isoformat() if is_there else None,
         "restoresTo": state.at.isoformat() if state.at else None,

@@ -9,7 +9,9 @@ import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
+from lightgate.deployment import Deployment
 from lightgate.release import PIN_TAG_PREFIX
 from lightgate.verdict import Judgement, Verdict, together
 
@@ -29,28 +31,40 @@ class Action(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A version as the service lists it, without its environment, which holds secrets.
+class Past:
+    """A version on record: whether it was verified as good, and what its migrations mean.
 
-    `images` are those of its containers by name, `release` is our marker, if it has one.
+    `release` is the marker in its deployment. Image and spec are not known of a version that was
+    deployed again and was not on record itself.
     """
 
     version: int
-    state: str
-    images: Mapping[str, str]
-    release: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """A version on record: whether it was verified as good, and what its migrations mean."""
-
-    version: int
     release: str
-    digest: str
-    spec_version: int
+    digest: str | None
+    spec_version: int | None
     is_good: bool
     judgement: Judgement
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "release": self.release,
+            "digest": self.digest,
+            "specVersion": self.spec_version,
+            "isGood": self.is_good,
+            "judgement": self.judgement.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(
+            version=document["version"],
+            release=document["release"],
+            digest=document["digest"],
+            spec_version=document["specVersion"],
+            is_good=document["isGood"],
+            judgement=Judgement.from_json(document["judgement"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +78,10 @@ class Situation:
     app: str
     failed: int
     previous: int | None
-    digest: str
+    digest: str | None
     judgement: Judgement
     migrations: Sequence[str]
-    shown: Sequence[Shown]
+    shown: Sequence[Deployment]
     past: Mapping[int, Past]
 
 
@@ -124,8 +138,8 @@ def remedy(seen: Situation) -> Remedy:
 
 
 def last_good(
-    shown: Sequence[Shown], past: Mapping[int, Past], previous: int | None
-) -> Shown | None:
+    shown: Sequence[Deployment], past: Mapping[int, Past], previous: int | None
+) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
     A version that was deployed without Lightgate counts only as the one that served last: of
@@ -161,11 +175,11 @@ def since(target: int, seen: Situation) -> Judgement:
     return together(judgements)
 
 
-def refusal_of(target: int, seen: Situation) -> Sequence[str]:
+def refusal_of(target: int, seen: Situation, *, overridden: bool) -> Sequence[str]:
     """Why a person's wish to go back to a version is refused; nothing if it is not.
 
-    `seen.failed` is the version that serves. What the verdicts say a person may override; what
-    is not there, or was never good, nobody can deploy.
+    `seen.failed` is the version that serves. What the verdicts say a person may have overridden;
+    what is not there, or was never good, nobody can deploy.
     """
     found = next((one for one in seen.shown if one.version == target), None)
     if found is None:
@@ -175,7 +189,7 @@ def refusal_of(target: int, seen: Situation) -> Sequence[str]:
     if target == seen.failed:
         return [f"rollbackTo: version {target} is serving already"]
     judgement = since(target, seen)
-    if judgement.verdict.lets_go_back:
+    if overridden or judgement.verdict.lets_go_back:
         return []
     newest = _newest_that_can_run(seen)
     other = (
@@ -202,7 +216,7 @@ def _newest_that_can_run(seen: Situation) -> int | None:
     return max(able, default=None)
 
 
-def why_not_pinned(shown: Shown) -> str | None:
+def why_not_pinned(shown: Deployment) -> str | None:
     """Why deploying this version again might bring another image; None if it cannot.
 
     An image of somebody else's, from a public registry, is beyond anybody's pinning: it does not
@@ -229,7 +243,7 @@ def _is_private(image: str) -> bool:
     return bool(_STORED.fullmatch(image) or _PRIVATE.fullmatch(image))
 
 
-def notice(serving: Shown | None) -> str | None:
+def notice(serving: Deployment | None) -> str | None:
     """What people are told at the start, if going back will not be possible unasked."""
     if serving is None:
         return "Nothing is serving yet, so there is no version to go back to."
@@ -256,23 +270,30 @@ def reversals(migrations: Sequence[str]) -> Sequence[tuple[str, str]]:
     return [(label, f"{n - 1:04}" if n > 1 else "zero") for label, n in found.items()]
 
 
+def take_back(app: str, digest: str | None, migrations: Sequence[str]) -> Sequence[str]:
+    """The executions that take the migrations back, where they can be; the image must have them."""
+    if digest is None:
+        return []
+    return [
+        f'{{"app": "{app}", "digest": "{digest}", "command": '
+        f'["python", "manage.py", "migrate", "{label}", "{name}"]}}'
+        for label, name in reversals(migrations)
+    ]
+
+
 def _mend(failed: int) -> str:
     return f"Either keep version {failed}: push an image in which the cause is mended."
 
 
-def _go_back(seen: Situation, target: Shown, *, overrides: bool) -> str:
+def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:
     override = ', "allowDestructive": true' if overrides else ""
     execution = f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
     return f"Or go back: start an execution with {execution}."
 
 
-def _take_back(seen: Situation, target: Shown) -> str:
+def _take_back(seen: Situation, target: Deployment) -> str:
     back = _go_back(seen, target, overrides=True)
-    commands = [
-        f'{{"app": "{seen.app}", "digest": "{seen.digest}", "command": '
-        f'["python", "manage.py", "migrate", "{label}", "{name}"]}}'
-        for label, name in reversals(seen.migrations)
-    ]
+    commands = take_back(seen.app, seen.digest, seen.migrations)
     if not commands:
         return f"{back} Take the migrations back before that, as far as they can be."
     first = " and ".join(commands)

@@ -30,7 +30,9 @@ from lightgate.aws.table import Table
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
+from lightgate.prober import ask
 from lightgate.turn import Holding, objection
+from lightgate.verification import Answer, Probe
 
 type Json = dict[str, Any]
 
@@ -76,6 +78,10 @@ class Runtime:
         """Why a step must not act for the release that holds its turn by this; None if it may."""
         why_not = objection(self.turns.read(app), Holding(**holding))
         return why_not.to_json() if why_not is not None else None
+
+    def ask(self, url: str, probe: Probe) -> Answer:
+        """What the app answers to the probe."""
+        return ask(url, probe)
 
     @cached_property
     def apps(self) -> AppParameters:

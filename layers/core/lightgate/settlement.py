@@ -5,19 +5,20 @@ ended without. Both know the release by the state that its execution carries.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from lightgate.aftermath import Verified, WentBack
+from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
-from lightgate.backup import BackupOrder
-from lightgate.deployment import Deployment, Status
-from lightgate.durations import handed_on, saved
+from lightgate.deployment import Deployment, Service, Status
 from lightgate.errors import RefusedError, SpecError
-from lightgate.gate_log import NO_EVIDENCE, Evidence
-from lightgate.messages import Report, Snapshot, sns_message, subject
+from lightgate.gate_log import Evidence
+from lightgate.messages import sns_message, subject
 from lightgate.outcome import (
     Conclusion,
+    Ending,
     Outcome,
     broken,
     concluded,
@@ -25,13 +26,22 @@ from lightgate.outcome import (
     stopped,
     superseded,
 )
+from lightgate.permit import PermitState
 from lightgate.permits import void
-from lightgate.release import Release, is_digest, release_id
-from lightgate.restore import restore_from_snapshot, restore_to_moment
+from lightgate.release import Kind, Release, is_digest
+from lightgate.reports import report_of
+from lightgate.rollback import rollback_marker
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser import parse_app_name
+from lightgate.versions import made_by
 
 _STEPS = ("admission", "snapshot", "deployment")
+# With these words a permit is withdrawn after the fact; they say nothing that is not known.
+_AFTER_THE_FACT = (
+    "the release has ended",
+    "The gate has failed.",
+    "The deployment has ended as ",
+)
 
 
 def settle_release(state: Json, runtime: Runtime) -> Json:
@@ -41,11 +51,26 @@ def settle_release(state: Json, runtime: Runtime) -> Json:
     """
     record = _record(state, runtime)
     if record is None or record.outcome is None:
+        no_permit = None
         if record is not None and record.admission is not None:
-            void(Release.from_json(record.admission["release"]), "the release has ended", runtime)
-        record = _settle(state, record, runtime)
+            release = Release.from_json(record.admission["release"])
+            no_permit = why_not_permitted(release, runtime)
+            void(release, "the release has ended", runtime)
+            state = {**state, "admission": {**record.admission, **state.get("admission", {})}}
+        record = _settle(state, no_permit, runtime)
     publish = not record.published and _is_published(record.status)
     return {**(record.outcome or {}), "publish": publish}
+
+
+def why_not_permitted(release: Release, runtime: Runtime) -> str | None:
+    """Why a gate of the release was told that it gets no permit, if it was while it could ask."""
+    for gate in release.asking_gates:
+        address = Address(app=release.app, release=release.id, container=gate)
+        permit = runtime.mailboxes.permit(address)
+        reason = permit.reason or ""
+        if permit.state is PermitState.VOID and not reason.startswith(_AFTER_THE_FACT):
+            return permit.reason
+    return None
 
 
 def _record(state: Json, runtime: Runtime) -> Record | None:
@@ -56,25 +81,36 @@ def _record(state: Json, runtime: Runtime) -> Record | None:
     return runtime.records.of_execution(app, state["execution"], started_at)
 
 
-def _settle(state: Json, record: Record | None, runtime: Runtime) -> Record:
-    if record is not None and record.admission is not None:
-        state = {**state, "admission": {**record.admission, **state.get("admission", {})}}
-    report = _report(state, _conclude(state, runtime), runtime.now())
+def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
+    service = _service(state, runtime)
+    conclusion = _conclude(state, service, no_permit)
+    report = report_of(
+        state,
+        conclusion,
+        app=requested_app(state["request"]),
+        kind=kind_of(state),
+        now=runtime.now(),
+    )
     outcome = {
         "app": report.app,
         "stage": report.stage,
         "release": report.release,
-        "status": report.conclusion.outcome.value,
-        "cause": " ".join(report.conclusion.reasons) or "no reason",
+        "status": conclusion.outcome.value,
+        "cause": " ".join(conclusion.reasons) or "no reason",
         "subject": subject(report),
         "message": sns_message(report),
+        "failure": report.failure.to_json() if report.failure else None,
+        "judgement": report.judgement.to_json() if report.judgement else None,
+        "versions": _versions(state, service, conclusion.outcome, runtime),
     }
+    # A command brings the app no image, so its image is not what serves after it.
+    is_command = report.kind is Kind.COMMAND
     return runtime.records.settle(
         report.app,
         report.release,
         outcome,
         execution=report.execution,
-        digest=report.digest or _requested_digest(state["request"]),
+        digest=None if is_command else report.digest or _requested_digest(state["request"]),
     )
 
 
@@ -82,33 +118,72 @@ def _is_published(status: str) -> bool:
     return status in Outcome and not Outcome(status).is_quiet
 
 
-def _conclude(state: Json, runtime: Runtime) -> Conclusion:
+def _service(state: Json, runtime: Runtime) -> Service | None:
+    """The service as it is now; None if the release got none, or somebody has deleted it."""
+    release = _release(state)
+    try:
+        return runtime.lightsail.service(release["service"]) if release else None
+    except RefusedError:
+        return None
+
+
+def _conclude(state: Json, service: Service | None, no_permit: str | None) -> Conclusion:
+    kind = kind_of(state)
     for step in _STEPS:
         match state.get(step, {}).get("status"):
             case "REFUSED":
-                return refused(state[step]["reasons"])
+                return refused(state[step]["reasons"], kind)
             case "SUPERSEDED" | "LOST":
                 return superseded(state[step]["reasons"])
     deployment = state.get("deployment", {})
+    went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
     if "error" in state:
-        return broken(_words(state["error"]), _version(state, runtime))
+        return broken(words_of(state["error"]), _own_version(state, service), went_back)
     if "stopped" in state:
         return stopped(
-            state["stopped"], admitted=bool(_release(state)), deployment=_deployment(state, runtime)
+            state["stopped"],
+            admitted=bool(_release(state)),
+            deployment=_deployment(state, service),
+            back=_deployment_back(state, service),
         )
-    try:
-        service = runtime.lightsail.service(_release(state)["service"])
-    except RefusedError as error:
-        # Somebody has deleted the service meanwhile.
-        return broken(str(error), deployment["version"])
+    if service is None:
+        gone = f"there is no container service {_release(state)['service']} in this region any more"
+        return broken(gone, deployment["version"], went_back)
     return concluded(
-        status=Status(deployment["status"]),
-        version=deployment["version"],
-        previous_version=deployment["previousVersion"],
-        service=service,
-        evidence=Evidence.from_json(deployment["gate"]),
-        refusal=deployment["refusal"],
+        Ending(
+            kind=kind,
+            status=Status(deployment["status"]),
+            version=deployment["version"],
+            previous_version=deployment["previousVersion"],
+            service=service,
+            evidence=Evidence.from_json(deployment["gate"]),
+            rollback_to=_release(state).get("rollbackTo"),
+            refusal=deployment["refusal"],
+            no_permit=no_permit,
+            verified=Verified.from_json(state["verification"]) if "verification" in state else None,
+            went_back=went_back,
+        )
     )
+
+
+def _versions(
+    state: Json, service: Service | None, outcome: Outcome, runtime: Runtime
+) -> list[Json]:
+    if not _release(state) or outcome.is_quiet:
+        return []
+    release = Release.from_json(_release(state))
+    own, back = _own_version(state, service), _version_back(state, service)
+    # Only what is deployed again has its image and its spec from there.
+    is_again = own is not None and release.kind is not Kind.IMAGE
+    made = made_by(
+        release,
+        state,
+        own=own,
+        back=back,
+        succeeded=outcome is Outcome.SUCCEEDED,
+        past=runtime.records.versions(release.app) if is_again else {},
+    )
+    return [one.to_json() for one in made]
 
 
 def _release(state: Json) -> Mapping[str, Any]:
@@ -116,26 +191,41 @@ def _release(state: Json) -> Mapping[str, Any]:
     return found
 
 
-def _version(state: Json, runtime: Runtime) -> int | None:
-    """The deployment of a broken release, also if the answer to its creation was lost."""
+def kind_of(state: Json) -> Kind:
+    """What the release is about; of one that was not admitted by what was asked for."""
+    asked = {**_request(state["request"]), **_release(state)}
+    if asked.get("rollbackTo") is not None:
+        return Kind.ROLLBACK
+    return Kind.IMAGE if asked.get("command") is None else Kind.COMMAND
+
+
+def _own_version(state: Json, service: Service | None) -> int | None:
+    """The deployment of the release, also if the answer to its creation was lost."""
     known: int | None = state.get("deployment", {}).get("version")
-    if known is not None:
-        return known
-    found = _deployment(state, runtime)
-    return found.version if found is not None else None
+    found = _deployment(state, service)
+    return known if known is not None or found is None else found.version
 
 
-def _deployment(state: Json, runtime: Runtime) -> Deployment | None:
+def _version_back(state: Json, service: Service | None) -> int | None:
+    known: int | None = state.get("rollback", {}).get("version")
+    found = _deployment_back(state, service)
+    return known if known is not None or found is None else found.version
+
+
+def _deployment(state: Json, service: Service | None) -> Deployment | None:
     release = _release(state)
-    if not release:
-        return None
-    try:
-        return runtime.lightsail.service(release["service"]).deployment_of(release["id"])
-    except RefusedError:
-        return None
+    return service.deployment_of(release["id"]) if service is not None and release else None
 
 
-def _words(error: Json) -> str:
+def _deployment_back(state: Json, service: Service | None) -> Deployment | None:
+    """What the release has deployed to go back, wherever that has come to."""
+    release = _release(state)
+    if service is None or not release:
+        return None
+    return service.deployment_of(rollback_marker(release["id"]))
+
+
+def words_of(error: Json) -> str:
     """The error that Step Functions caught, without the traceback that it carries."""
     try:
         text = json.loads(error["Cause"])["errorMessage"]
@@ -144,55 +234,13 @@ def _words(error: Json) -> str:
     return f"{error.get('Error')}: {str(text)[:500]}"
 
 
-def _report(state: Json, conclusion: Conclusion, now: datetime) -> Report:
-    admission, deployment = state.get("admission", {}), state.get("deployment", {})
-    release = _release(state)
-    started_at = datetime.fromisoformat(state["startedAt"])
-    return Report(
-        app=release.get("app") or requested_app(state["request"]),
-        stage=release.get("stage", "unknown"),
-        release=release.get("id") or release_id(state["execution"], started_at, None),
-        repository=release.get("repository"),
-        digest=release.get("digest"),
-        reason=release.get("reason"),
-        warnings=admission.get("warnings", []),
-        execution=state["execution"],
-        started_at=started_at,
-        ended_at=now,
-        snapshot=_snapshot(state),
-        saved_seconds=saved(state, now),
-        version=deployment.get("version"),
-        previous_version=deployment.get("previousVersion"),
-        evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
-        conclusion=conclusion,
-    )
-
-
-def _snapshot(state: Json) -> Snapshot | None:
-    found = handed_on(state)
-    if found is None:
-        return None
-    return Snapshot(
-        id=found["id"],
-        available_at=found["availableAt"],
-        restores_to=found["restoresTo"],
-        restore=_restore(state, found),
-    )
-
-
-def _restore(state: Json, found: Json) -> Sequence[str]:
-    order, release = BackupOrder.from_json(state["admission"]["database"]), _release(state)["id"]
-    if found["availableAt"] is None:
-        return ()
-    if found["id"] is not None:
-        return restore_from_snapshot(order.kind, order.database, release, found["id"])
-    moment = datetime.fromisoformat(found["restoresTo"])
-    return restore_to_moment(order.kind, order.database, release, moment)
+def _request(request: object) -> Mapping[str, Any]:
+    return request if isinstance(request, dict) else {}
 
 
 def requested_app(request: object) -> str:
     """What a person asked for, if it could be an app: SNS takes no line break in a subject."""
-    name = request.get("app") if isinstance(request, dict) else None
+    name = _request(request).get("app")
     try:
         return parse_app_name(name) if isinstance(name, str) else "unknown"
     except SpecError:
@@ -201,5 +249,5 @@ def requested_app(request: object) -> str:
 
 def _requested_digest(request: object) -> str | None:
     """The image that a refused release was about, so that nobody takes it for a new one."""
-    digest = request.get("digest") if isinstance(request, dict) else None
+    digest = _request(request).get("digest")
     return digest if isinstance(digest, str) and is_digest(digest) else None

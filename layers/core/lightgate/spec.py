@@ -141,6 +141,36 @@ class PublicEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A request that changes something in the app, and the codes of a good answer."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str | None
+    success_codes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a version that became active has to show before it counts as good.
+
+    `path` and `success_codes` are None for those of the public endpoint's health check. Without a
+    public endpoint nothing is asked: then there is no `write`, and nothing is expected.
+    """
+
+    watch_seconds: int
+    path: str | None
+    success_codes: str | None
+    expected_header: tuple[str, str] | None
+    expected_text: str | None
+    latency_seconds: int
+    answers_needed: int
+    failures_in_a_row: int
+    write: Write | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """The database of which a restore point is taken for each release.
 
@@ -189,6 +219,7 @@ class AppSpec:
     migrations: Migrations
     containers: Mapping[str, Container]
     public_endpoint: PublicEndpoint | None
+    verification: Verification
     unprotected: bool
     poll_seconds: int
     deployment_timeout_seconds: int

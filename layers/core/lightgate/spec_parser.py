@@ -15,6 +15,8 @@ from lightgate.spec import (
     Policy,
     PublicEndpoint,
     Stage,
+    Verification,
+    Write,
 )
 from lightgate.spec_rules import LONGEST_POLL_SECONDS, check_rules
 
@@ -37,11 +39,29 @@ _DATABASE_NAMES = {
     DatabaseKind.CLUSTER: (_RDS_NAME, "the identifier of an Aurora cluster", 63),
     DatabaseKind.LIGHTSAIL: (r"\w[\w\-]*\w", "the name of a Lightsail database", 255),
 }
+# A slash first: so there is neither a scheme nor a host in it. And no line break.
+_PATH = (r"/[\x21-\x7e]*", "a path that begins with /, in ASCII and without spaces", 1024)
+# RFC 9110, section 5: a name is a token. A value may be more than this, and is not understood
+# alike by all servers then.
+_HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_HEADER_NAME_WORDS = "letters, digits and !#$%&'*+-.^_`|~"
+_HEADER_VALUE = r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?"
+# What the request needs to be one exchange with this server, and is said by whoever sends it.
+_OWN_HEADERS = frozenset(
+    {
+        "host",
+        "user-agent",
+        "connection",
+        "accept-encoding",
+        "content-length",
+        "transfer-encoding",
+    }
+)
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
 # Problems that leave whole what the rules look at, so that both are reported at once.
 _BESIDE_THE_RULES = re.compile(
     r"(?:serviceName|repository|tags|stage|database|migrations|environment|secrets|pollSeconds"
-    r"|deploymentTimeoutSeconds|platformPatienceSeconds|publicEndpoint\.healthCheck"
+    r"|deploymentTimeoutSeconds|platformPatienceSeconds|publicEndpoint\.healthCheck|verification"
     r"|containers\.[a-z0-9-]+\."
     r"(?:command|environment|secrets|healthCheck|timeoutSeconds|pendingCommand|afterFailure"
     r"|manage|fixtures|python))[.\[:]"
@@ -111,6 +131,7 @@ def _app(node: Node) -> AppSpec:
             "environment",
             "secrets",
             "publicEndpoint",
+            "verification",
             "unprotected",
             "pollSeconds",
             "deploymentTimeoutSeconds",
@@ -132,6 +153,7 @@ def _app(node: Node) -> AppSpec:
         migrations=fields.read("migrations", _migrations, _migrations(node.child("", {}))),
         containers=fields.read("containers", lambda n: read_containers(n, service, shared), {}),
         public_endpoint=fields.read("publicEndpoint", _public_endpoint, None),
+        verification=fields.read("verification", _verification, _verification(node.child("", {}))),
         unprotected=fields.read("unprotected", Node.boolean, False),
         # What is wrong stands in as the value with which no time limit is too long.
         poll_seconds=fields.read(
@@ -232,9 +254,7 @@ def _endpoint_health_check(node: Node) -> EndpointHealthCheck:
         )
     )
     return EndpointHealthCheck(
-        path=fields.read(
-            "path", lambda n: n.string(r"/[\x21-\x7e]*", "a path that begins with /", 1024), "/"
-        ),
+        path=fields.read("path", lambda n: n.string(*_PATH), "/"),
         success_codes=fields.read("successCodes", _success_codes, "200-399"),
         interval_seconds=fields.read("intervalSeconds", lambda n: n.integer(5, 300), 5),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(2, 60), 2),
@@ -248,7 +268,77 @@ def _success_codes(node: Node) -> str:
     if re.fullmatch(_SUCCESS_CODES, text):
         ranges = [[int(code) for code in part.split("-")] for part in text.split(",")]
         if any(not 200 <= code <= 499 for codes in ranges for code in codes):
-            node.problem(f"{shown(text)} is out of range; Lightsail allows 200 to 499")
+            node.problem(f"{shown(text)} is out of range; allowed is 200 to 499")
         elif any(codes != sorted(codes) for codes in ranges):
             node.problem(f"{shown(text)} is not valid; a range begins with its lower code")
     return text
+
+
+def _verification(node: Node) -> Verification:
+    fields = node.fields(
+        optional=(
+            "watchSeconds",
+            "path",
+            "successCodes",
+            "expectHeader",
+            "expectText",
+            "latencySeconds",
+            "answersNeeded",
+            "failuresInARow",
+            "write",
+        )
+    )
+    return Verification(
+        watch_seconds=fields.read("watchSeconds", lambda n: n.integer(0, 3600), 120),
+        path=fields.read("path", lambda n: n.string(*_PATH), None),
+        success_codes=fields.read("successCodes", _success_codes, None),
+        expected_header=fields.read("expectHeader", _expected_header, None),
+        expected_text=fields.read("expectText", lambda n: n.string(longest=200), None),
+        latency_seconds=fields.read("latencySeconds", lambda n: n.integer(1, 30), 5),
+        answers_needed=fields.read("answersNeeded", lambda n: n.integer(1, 10), 3),
+        failures_in_a_row=fields.read("failuresInARow", lambda n: n.integer(1, 10), 3),
+        write=fields.read("write", _write, None),
+    )
+
+
+def _expected_header(node: Node) -> tuple[str, str]:
+    fields = node.fields(required=("name", "value"))
+    name = fields.read("name", lambda n: n.string(_HEADER_NAME, _HEADER_NAME_WORDS, 256), "")
+    return name, fields.read("value", _header_value, "")
+
+
+def _write(node: Node) -> Write:
+    fields = node.fields(required=("path",), optional=("method", "headers", "body", "successCodes"))
+    return Write(
+        method=fields.read("method", lambda n: n.choice("POST", "PUT", "PATCH"), "POST"),
+        path=fields.read("path", lambda n: n.string(*_PATH), "/"),
+        headers=fields.read("headers", _headers, {}),
+        body=fields.read("body", lambda n: n.string(longest=2000), None),
+        success_codes=fields.read("successCodes", _success_codes, "200-299"),
+    )
+
+
+def _headers(node: Node) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in node.entries().items():
+        if not re.fullmatch(_HEADER_NAME, name):
+            value.problem(
+                f"{shown(name)} is not the name of a header; allowed are {_HEADER_NAME_WORDS}"
+            )
+        elif name.lower() in _OWN_HEADERS:
+            value.problem("is a header that Lightgate sets itself; remove it")
+        elif name.lower() in {other.lower() for other in headers}:
+            value.problem("is given already: case makes no difference in its name; keep one")
+        headers[name] = _header_value(value)
+    return headers
+
+
+def _header_value(node: Node) -> str:
+    if isinstance(node.value, str) and re.fullmatch(_HEADER_VALUE, node.value):
+        return node.value
+    # The text itself is not repeated: it may be a secret that does not belong here.
+    node.problem(
+        "is not the value of a header; allowed are 1 to 1024 printable ASCII characters, with no "
+        "space at either end"
+    )
+    return ""

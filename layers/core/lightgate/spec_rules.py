@@ -7,10 +7,23 @@ from lightgate.decision import SHORTEST_HOLD_SECONDS
 from lightgate.django_command import manage_call
 from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
+from lightgate.verification import most_rounds, rules_of
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
 MOST_POLLS = 2600
 LONGEST_POLL_SECONDS = 300
+# Waiting for the service, for the deployment, and for that of a rollback.
+_DEPLOYMENT_LIMITS = 3
+# The version that was deployed, and the one that was gone back to.
+_WATCHES = 2
+_NEED_AN_ANSWER = (
+    "path",
+    "successCodes",
+    "expectHeader",
+    "expectText",
+    "latencySeconds",
+    "write",
+)
 
 
 def check_rules(spec: AppSpec, root: Node) -> None:
@@ -29,6 +42,7 @@ def check_rules(spec: AppSpec, root: Node) -> None:
     _check_modes(spec, containers)
     _check_commands(spec, containers)
     _check_endpoint(spec, root)
+    _check_verification(spec, root)
     _check_polls(spec, root)
     _check_patience(spec, root)
     if all(d.container in spec.containers for c in spec.containers.values() for d in c.depends_on):
@@ -154,8 +168,9 @@ def _useless_keys(spec: AppSpec, name: str) -> Iterator[tuple[str, str]]:
 def _check_polls(spec: AppSpec, root: Node) -> None:
     """An execution ends without a message at 25,000 events, and a look costs nine of them."""
     snapshot = spec.database.timeout_seconds if spec.database else 0
-    longest = snapshot + 2 * spec.deployment_timeout_seconds
-    shortest = math.ceil(longest / MOST_POLLS)
+    longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
+    room = MOST_POLLS - _WATCHES * most_rounds(rules_of(spec))
+    shortest = math.ceil(longest / room)
     if spec.poll_seconds < shortest:
         found = (
             f"{spec.poll_seconds} is"
@@ -165,7 +180,7 @@ def _check_polls(spec: AppSpec, root: Node) -> None:
         limits = "database.timeoutSeconds and " if spec.database else ""
         root.child("pollSeconds", None).problem(
             f"{found} too short: by {limits}deploymentTimeoutSeconds a release may take {longest} "
-            f"seconds, and one execution has room for {MOST_POLLS} looks; allowed is {shortest} "
+            f"seconds, and one execution has room for {room} looks; allowed is {shortest} "
             f"to {LONGEST_POLL_SECONDS}"
         )
 
@@ -213,6 +228,18 @@ def _check_endpoint(spec: AppSpec, root: Node) -> None:
         node.child("containerName", None).problem(
             f"{container.name} is waited for until it ends, so it cannot serve"
         )
+
+
+def _check_verification(spec: AppSpec, root: Node) -> None:
+    """What is said of answers has no meaning where nobody can ask."""
+    given = root.value.get("verification")
+    if spec.public_endpoint is not None or not isinstance(given, dict):
+        return
+    for key in _NEED_AN_ANSWER:
+        if key in given:
+            root.child("verification", given).child(key, None).problem(
+                "needs publicEndpoint, which is missing: without a public URL nothing is asked"
+            )
 
 
 def _check_guards(spec: AppSpec, root: Node) -> None:

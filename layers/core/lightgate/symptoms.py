@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lightgate.app_log import AppLog
+from lightgate.deployment import Endpoint
 from lightgate.gate_log import Evidence
 from lightgate.gate_waits import Wait
 from lightgate.puller import Puller
@@ -33,23 +34,14 @@ class FailureKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """The public endpoint as the deployment has it."""
-
-    container: str
-    port: int
-    path: str
-    success_codes: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Symptoms:
     """All that a diagnosis rests on.
 
     `logs` has each container of the deployment, None where its log was not read. `endpoint` is
     None for a service without one, `puller` where nobody has looked. `error` is what stopped a
     release that has no deployment, or kept a step from going on; `watch` is what failed last in
-    the watch period.
+    the watch period. `no_permit` is why the gate was told that it gets no permit. `unread` names
+    what could not be looked at.
     """
 
     app: str
@@ -64,6 +56,8 @@ class Symptoms:
     puller: Puller | None = None
     error: str | None = None
     watch: str | None = None
+    no_permit: str | None = None
+    unread: Sequence[str] = ()
 
     @property
     def system_lines(self) -> Sequence[str]:

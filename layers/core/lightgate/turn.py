@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from lightgate.errors import RefusedError
+
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
 LONGEST_STEP = timedelta(seconds=90)
@@ -44,18 +46,20 @@ class Mark:
 class Holder:
     """The release that may act, and nobody else.
 
-    `after` is the release before it, if that did not hand over: a function of it may still
-    be running. `creating` is set before the deployment is created, and from then on the
-    release gives way to nobody.
+    `digest` is None if it brings the app no image. `after` is the release before it, if that
+    did not hand over: a function of it may still be running. `creating` is set before the
+    deployment is created, and from then on the release gives way to nobody; one that does
+    not give way never did.
     """
 
     execution: str
     release: str
-    digest: str
+    digest: str | None
     at: datetime
     fence: int
     after: str | None
     creating: bool
+    gives_way: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class Waiting:
 
     name: str
     release: str
-    digest: str
+    digest: str | None
     at: datetime
     request: Mapping[str, Any]
 
@@ -87,18 +91,20 @@ class Turn:
 class Claim:
     """A release that asks for its turn.
 
-    `pushed` says that it comes from a push and not from a person; `moved_to` is the image
-    to which the pushed tag has moved on, `serving` the image of the release that serves,
-    if that is known to be well.
+    `digest` is the image that it brings the app, None if it brings none. One that does not
+    give way is what a person wants now or not at all: it does not wait either. `pushed` says
+    that it comes from a push and not from a person; `moved_to` is the image to which the pushed
+    tag has moved on, `serving` the image of the release that serves, if that is known to be well.
     """
 
     execution: str
     next_name: str
     release: str
-    digest: str
+    digest: str | None
     at: datetime
     request: Mapping[str, Any]
     pushed: bool
+    gives_way: bool
     moved_to: str | None
     serving: str | None
 
@@ -136,6 +142,9 @@ def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
 
     Whoever holds the turn now is taken for alive: that its execution has not ended is
     for the caller to find out, and to clean up after it first.
+
+    Raises:
+        RefusedError: the claim would have to wait, and does not.
     """
     if turn.holder is not None and turn.holder.execution == claim.execution:
         return turn, _proceed(turn.holder)
@@ -154,8 +163,10 @@ def _name(claim: Claim) -> str:
 
 
 def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
+    if not claim.gives_way:
+        _refuse_to_wait(turn)
     newest = turn.newest
-    if newest is not None and claim.at < newest.at and claim.digest != newest.digest:
+    if newest is not None and claim.gives_way and _is_older(claim, newest):
         return turn, _superseded(f"Release {newest.release} is of a newer push.")
     if claim.moved_to is not None:
         return turn, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
@@ -174,9 +185,23 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         fence=turn.fence + 1,
         after=turn.abandoned,
         creating=False,
+        gives_way=claim.gives_way,
     )
     given = replace(wished, holder=holder, fence=holder.fence)
     return _without_older(given, claim, _proceed(holder))
+
+
+def _is_older(claim: Claim, newest: Mark) -> bool:
+    return claim.at < newest.at and claim.digest != newest.digest
+
+
+def _refuse_to_wait(turn: Turn) -> None:
+    ahead = turn.holder or turn.waiting
+    if ahead is not None:
+        raise RefusedError(
+            f"Release {ahead.release} is under way or about to begin. Look at how it ends, and "
+            "start this execution again if it is still what you want."
+        )
 
 
 def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
@@ -196,7 +221,7 @@ def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
 
 
 def _wished(turn: Turn, claim: Claim) -> Turn:
-    if turn.newest is not None and claim.at < turn.newest.at:
+    if claim.digest is None or (turn.newest is not None and claim.at < turn.newest.at):
         return turn
     newest = Mark(at=claim.at, digest=claim.digest, release=claim.release)
     return replace(turn, newest=newest)
@@ -266,7 +291,7 @@ def objection(turn: Turn, holding: Holding) -> Answer | None:
     holder = turn.holder
     if holder is None or not holding.is_of(holder):
         return Answer(status=TurnStatus.LOST, reason="The release does not hold the turn any more.")
-    if turn.waiting is not None and not holder.creating:
+    if turn.waiting is not None and holder.gives_way and not holder.creating:
         return _superseded(f"Release {turn.waiting.release} is of a newer push.")
     return None
 

@@ -94,21 +94,25 @@ class Judgement:
 
 
 def judge_plans(gates: Mapping[str, Sequence[Plan]], *, has_database: bool) -> Judgement:
-    """The verdict on a release, from every plan that each of its gates has told so far.
+    """The verdict on a release, from every plan that each of its gates has told so far."""
+    told = {gate: together(map(judge_plan, plans)) for gate, plans in gates.items() if plans}
+    return judge_gates(gates, told, has_database=has_database)
+
+
+def judge_gates(
+    gates: Iterable[str], told: Mapping[str, Judgement], *, has_database: bool
+) -> Judgement:
+    """The verdict on a release, from that on the plans of each of its gates.
 
     A gate that has told none leaves it unknown. So does a release without any gate, unless
     its spec has no database: what an app does to its database by itself is not seen.
     """
-    if not gates:
-        if not has_database:
-            return Judgement(verdict=Verdict.NONE)
+    gates = tuple(gates)
+    if not gates and has_database:
         return _unknown("No gate applies this app's migrations, so nobody knows of any.")
-    judged = []
-    for gate, plans in gates.items():
-        if not plans:
-            judged.append(_unknown(f"The gate of {gate} has not told what is pending."))
-        judged += [judge_plan(plan) for plan in plans]
-    return together(judged)
+    silent = [gate for gate in gates if gate not in told]
+    unknown = [_unknown(f"The gate of {gate} has not told what is pending.") for gate in silent]
+    return together([*unknown, *told.values()])
 
 
 def judge_plan(plan: Plan) -> Judgement:

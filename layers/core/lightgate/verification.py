@@ -3,10 +3,14 @@
 Every round asks the app, and looks whether the service still runs this version. What decides:
 
 - Good, once the period is over, if the last `answers_needed` rounds in a row were good, and no
-  more than a fifth of all rounds were bad.
-- Failed after `failures_in_a_row` bad rounds in a row, at any time; or if the period is over, and
-  a little more has not brought enough good rounds in a row.
+  more than a fifth of the last rounds were bad.
+- Failed, at any time, after `failures_in_a_row` bad rounds in a row, or if there were more bad ones
+  than that among the last five times as many: the app flaps. And if the period is over, and a
+  little more has not made it good.
 - Replaced, if another deployment has taken its place: then it is not this release's any more.
+
+Only the last rounds count: however long an app did well, it has to do well at the end; and what
+went wrong at the start of a long period is forgotten.
 
 A round is bad if an answer is wrong, missing or slower than the bound. So one slow answer, or one
 that was lost, fails nothing. A write is asked for until it was good once, and has to be by then:
@@ -15,21 +19,29 @@ current and active, and is not started again more often than single nodes are re
 """
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from lightgate.deployment import Service
+from lightgate.deployment import Endpoint, Service
 from lightgate.gate_log import plain_text
+from lightgate.spec import AppSpec, EndpointHealthCheck, Verification, Write
 from lightgate.success_codes import accepts
 
 # What is left of an answer after that is not looked at.
 LARGEST_BODY_BYTES = 64 * 1024
-_LARGEST_SHARE_OF_BAD = 0.2
+# What for_release fills in, in this order.
+PLACEHOLDERS = ("{release}", "{digest}")
+# Of this many rounds one may be bad, for each bad round in a row that is still not a failure.
+_ROUNDS_PER_FAILURE = 5
+_GOOD, _BAD = "+", "-"
 # After the period, for the last answers in a row; rounds may be far apart.
 _EXTENSION = timedelta(seconds=60)
 _CHANCES = 3
+_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
+_PAUSES_IN_A_PERIOD = 12
 # Lightsail replaces single nodes; an app that ends by itself is started again and again.
 _MOST_RESTARTS = 2
 _LONGEST_PROBLEM = 300
@@ -68,7 +80,7 @@ class Probe:
         """
 
         def filled(text: str | None) -> str | None:
-            for name, value in (("{release}", release), ("{digest}", digest)):
+            for name, value in zip(PLACEHOLDERS, (release, digest), strict=True):
                 if text is not None and name in text:
                     text = text.replace(name, value) if value is not None else None
             return text
@@ -96,6 +108,90 @@ class Rules:
         """The same without a watch period, for a version that has served before."""
         return replace(self, period=timedelta())
 
+    @property
+    def window(self) -> int:
+        """How many of the last rounds decide whether the app flaps."""
+        return _ROUNDS_PER_FAILURE * self.failures_in_a_row
+
+    @property
+    def chances(self) -> int:
+        """The rounds in which a version can become good that begins as badly as it may.
+
+        A whole window is needed: after it no more than a fifth of the rounds are bad.
+        """
+        return max(_CHANCES * self.answers_needed, self.window)
+
+
+def rules_of(spec: AppSpec) -> Rules:
+    """What the spec asks of a version, and of the health check what it leaves out."""
+    asked, endpoint = spec.verification, spec.public_endpoint
+    return Rules(
+        period=timedelta(seconds=asked.watch_seconds),
+        read=_read(asked, endpoint.health_check) if endpoint else None,
+        write=_write(asked, asked.write) if asked.write else None,
+        answers_needed=asked.answers_needed,
+        failures_in_a_row=asked.failures_in_a_row,
+    )
+
+
+def _read(asked: Verification, usual: EndpointHealthCheck) -> Probe:
+    return Probe(
+        method="GET",
+        path=asked.path or usual.path,
+        success_codes=asked.success_codes or usual.success_codes,
+        latency=timedelta(seconds=asked.latency_seconds),
+        headers={},
+        body=None,
+        expected_header=asked.expected_header,
+        expected_text=asked.expected_text,
+    )
+
+
+def _write(asked: Verification, write: Write) -> Probe:
+    return Probe(
+        method=write.method,
+        path=write.path,
+        success_codes=write.success_codes,
+        latency=timedelta(seconds=asked.latency_seconds),
+        headers=write.headers,
+        body=write.body,
+        expected_header=None,
+        expected_text=None,
+    )
+
+
+def of_a_stranger(rules: Rules, endpoint: Endpoint | None) -> Rules:
+    """The rules for a version whose own spec is not known: it has to answer its health check."""
+    read = rules.read
+    if endpoint is None or read is None:
+        return replace(rules, read=None, write=None)
+    asked = replace(
+        read,
+        path=endpoint.path,
+        success_codes=endpoint.success_codes,
+        expected_header=None,
+        expected_text=None,
+    )
+    return replace(rules, read=asked, write=None)
+
+
+def pause(rules: Rules) -> timedelta:
+    """How long to wait between two rounds, in whole seconds.
+
+    About a twelfth of the period: enough rounds to tell an app that flaps from one that lost an
+    answer, without a state machine that grows with the period, for every round is nine of the
+    25,000 events that an execution keeps. Never more than 30 seconds, because a failure is noticed
+    only after several rounds, and the app serves badly meanwhile; never less than 5, because
+    answers that follow on each other's heels are one observation and not several.
+    """
+    twelfth = timedelta(seconds=round(rules.period.total_seconds() / _PAUSES_IN_A_PERIOD))
+    return min(max(twelfth, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def most_rounds(rules: Rules) -> int:
+    """After how many rounds the watch has ended, whatever they show, if none comes too early."""
+    return max(math.ceil((rules.period + _EXTENSION) / pause(rules)) + 1, rules.chances)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -115,13 +211,15 @@ class Answer:
 class Watched:
     """What the rounds so far have shown. It is small, and travels through the state machine.
 
-    `problem` is what was wrong in the last bad round, `restarts` how often the app was started
-    again since the watch began, `written` whether a write was good.
+    `recent` has the last rounds, `+` for a good and `-` for a bad one, `problem` is what was wrong
+    in the last bad round, `restarts` how often the app was started again since the watch began,
+    `written` whether a write was good.
     """
 
     began_at: datetime
     rounds: int = 0
     bad: int = 0
+    recent: str = ""
     good_in_a_row: int = 0
     bad_in_a_row: int = 0
     restarts: int = 0
@@ -135,6 +233,7 @@ class Watched:
             "beganAt": self.began_at.isoformat(),
             "rounds": self.rounds,
             "bad": self.bad,
+            "recent": self.recent,
             "goodInARow": self.good_in_a_row,
             "badInARow": self.bad_in_a_row,
             "restarts": self.restarts,
@@ -150,6 +249,7 @@ class Watched:
             began_at=datetime.fromisoformat(document["beganAt"]),
             rounds=document["rounds"],
             bad=document["bad"],
+            recent=document["recent"],
             good_in_a_row=document["goodInARow"],
             bad_in_a_row=document["badInARow"],
             restarts=document["restarts"],
@@ -204,8 +304,7 @@ def watch_round(
     nor a later one is read again: reads may lag.
     """
     if service.has_replaced(version) or _has_a_later_one(service, version):
-        problem = "Another deployment has taken its place."
-        return replace(seen, rounds=seen.rounds + 1, replaced=True, problem=problem)
+        return replace(seen, replaced=True, problem="Another deployment has taken its place")
     restarts = max(seen.restarts, restarts or 0)
     found = [problem for problem in problems.values() if problem is not None]
     if rules.read is None and not service.serves(version):
@@ -217,6 +316,7 @@ def watch_round(
         seen,
         rounds=seen.rounds + 1,
         bad=seen.bad + is_bad,
+        recent=(seen.recent + (_BAD if is_bad else _GOOD))[-rules.window :],
         good_in_a_row=0 if is_bad else seen.good_in_a_row + 1,
         bad_in_a_row=seen.bad_in_a_row + 1 if is_bad else 0,
         restarts=restarts,
@@ -227,23 +327,25 @@ def watch_round(
 
 
 def _has_a_later_one(service: Service, version: int) -> bool:
-    return service.current is not None and service.current.version > version
+    current = service.current
+    return current is not None and current.version > version and service.serves(current.version)
 
 
 def judge_watch(seen: Watched, rules: Rules, now: datetime) -> WatchStatus:
     """How the watch stands after the rounds so far."""
     if seen.replaced:
         return WatchStatus.REPLACED
-    if seen.bad_in_a_row >= rules.failures_in_a_row:
+    bad = seen.recent.count(_BAD)
+    if seen.bad_in_a_row >= rules.failures_in_a_row or bad > rules.failures_in_a_row:
         return WatchStatus.FAILED
     over = now - seen.began_at - rules.period
     if over < timedelta():
         return WatchStatus.WATCHING
-    is_mostly_good = seen.bad <= seen.rounds * _LARGEST_SHARE_OF_BAD
+    is_mostly_good = bad * _ROUNDS_PER_FAILURE <= len(seen.recent)
     is_written = seen.written or rules.write is None
     if seen.good_in_a_row >= rules.answers_needed and is_mostly_good and is_written:
         return WatchStatus.GOOD
-    has_had_its_chance = over >= _EXTENSION and seen.rounds >= _CHANCES * rules.answers_needed
+    has_had_its_chance = over >= _EXTENSION and seen.rounds >= rules.chances
     return WatchStatus.FAILED if has_had_its_chance else WatchStatus.WATCHING
 
 

@@ -110,6 +110,18 @@ class Registry:
         region = self._client.meta.region_name
         return f"{registry}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}"
 
+    def policy(self, repository: str) -> str | None:
+        """The repository's own policy as JSON text; None if it has none."""
+        try:
+            answer = self._client.get_repository_policy(repositoryName=repository)
+        except ClientError as error:
+            if error_code(error) == "RepositoryPolicyNotFoundException":
+                return None
+            _refuse_if_missing(error, repository)
+            raise
+        text: str = answer["policyText"]
+        return text
+
     def _found(self, repository: str, image: Mapping[str, str]) -> tuple[Manifest, str]:
         try:
             answer = self._client.batch_get_image(

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from lightgate.app_log import AppLog, read_app_log
 from lightgate.aws.clients import error_code, error_message
-from lightgate.deployment import Deployment, Service
+from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.errors import RefusedError
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
 # apart (lightsail-facts.md, section 4).
@@ -22,6 +23,10 @@ _BUSY_TEXTS = (
 _SHORTEST_SECRET = 4
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
+# Lightsail's own clocks need not agree to the second.
+_CLOCK_MARGIN = timedelta(minutes=1)
+# What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
+_NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,26 @@ class Lightsail:
             current=_deployment_or_none(found.get("currentDeployment")),
             next=_deployment_or_none(found.get("nextDeployment")),
             deployments=[_deployment(one) for one in listed.get("deployments", [])],
+            url=found.get("url") or None,
+            scale=found["scale"],
+            puller_role=_puller_role(found),
+        )
+
+    def listed(self, service: str, version: int) -> Mapping[str, Any]:
+        """The deployment as the service lists it, with the secrets in its environment.
+
+        Only for who deploys it again: nothing of it may be returned from a step, or logged.
+
+        Raises:
+            RefusedError: the service does not list it any more; it keeps the last 50.
+        """
+        answer = self._client.get_container_service_deployments(serviceName=service)
+        for found in answer.get("deployments", []):
+            if found["version"] == version:
+                listed: Mapping[str, Any] = found
+                return listed
+        raise RefusedError(
+            f"the container service {service} does not list version {version}; it keeps the last 50"
         )
 
     def create_deployment(self, request: Mapping[str, Any]) -> Deployment | Busy:
@@ -92,12 +117,51 @@ class Lightsail:
 
         Oldest first, as far as they have arrived: the log lags by minutes.
         """
+        return self._lines(service, container, since, "lightgate")
+
+    def app_logs(
+        self, service: str, deployment: Deployment
+    ) -> Mapping[str, AppLog | BotoCoreError | ClientError]:
+        """What each container has written since the deployment was created, or why not read.
+
+        No value of the deployment's environment is repeated: secrets are in it.
+
+        Raises:
+            RefusedError: the service does not list the deployment any more.
+        """
+        listed = self.listed(service, deployment.version)
+        secrets = [
+            value
+            for container in listed["containers"].values()
+            for name, value in container.get("environment", {}).items()
+            if name not in _NO_SECRETS
+        ]
+        logs: dict[str, AppLog | BotoCoreError | ClientError] = {}
+        for container in listed["containers"]:
+            try:
+                lines = self._lines(service, container, deployment.created_at - _CLOCK_MARGIN)
+            except (BotoCoreError, ClientError) as error:
+                logs[container] = error
+                continue
+            logs[container] = read_app_log(
+                container,
+                lines,
+                version=deployment.version,
+                release=deployment.release or "",
+                secrets=secrets,
+            )
+        return logs
+
+    def _lines(
+        self, service: str, container: str, since: datetime, pattern: str | None = None
+    ) -> list[str]:
+        """The lines of the container's log since then, the oldest first."""
         lines: list[str] = []
-        arguments = {
+        arguments: dict[str, Any] = {
             "serviceName": service,
             "containerName": container,
             "startTime": since,
-            "filterPattern": "lightgate",
+            **({"filterPattern": pattern} if pattern else {}),
         }
         for _ in range(_MOST_LOG_PAGES):
             try:
@@ -129,14 +193,34 @@ def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
     return _deployment(found) if found else None
 
 
+def _puller_role(found: Mapping[str, Any]) -> str | None:
+    """Empty for some minutes after it was activated (lightsail-facts.md, section 1)."""
+    role = found.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+    return (role.get("principalArn") or None) if role.get("isActive") else None
+
+
 def _deployment(found: Mapping[str, Any]) -> Deployment:
+    containers = found.get("containers", {})
     releases = [
-        container.get("environment", {}).get(RELEASE_VARIABLE)
-        for container in found.get("containers", {}).values()
+        container.get("environment", {}).get(RELEASE_VARIABLE) for container in containers.values()
     ]
     return Deployment(
         version=found["version"],
         state=found["state"],
         created_at=found["createdAt"],
         release=next((release for release in releases if release), None),
+        images={name: container.get("image", "") for name, container in containers.items()},
+        endpoint=_endpoint(found.get("publicEndpoint")),
+    )
+
+
+def _endpoint(found: Mapping[str, Any] | None) -> Endpoint | None:
+    if not found:
+        return None
+    check = found.get("healthCheck", {})
+    return Endpoint(
+        container=found["containerName"],
+        port=found["containerPort"],
+        path=check.get("path", "/"),
+        success_codes=check.get("successCodes", "200-499"),
     )

@@ -60,16 +60,10 @@ class LightsailSnapshots:
             )
         return _state_of(found)
 
-    def state(self, snapshot: str) -> SnapshotState:
-        """How far the snapshot is. Only `available` counts as there.
-
-        Raises:
-            RefusedError: it has been deleted.
-        """
+    def state(self, snapshot: str) -> SnapshotState | None:
+        """How far the snapshot is; None if none shows. Only `available` counts as there."""
         found = self._find(snapshot)
-        if found is None:
-            raise RefusedError(f"the snapshot {snapshot} has been deleted")
-        return _state_of(found)
+        return _state_of(found) if found is not None else None
 
     def latest_restorable(self, database: str) -> SnapshotState:
         """Up to when the database's own continuous backup reaches. Changes nothing.

@@ -24,6 +24,7 @@ _PERMIT = "permit"
 _LARGEST_LETTER_BYTES = 16 * 1024
 _TRIES = 5
 _MISSING = ("NoSuchKey", "404")
+_NO_BUCKET = "NoSuchBucket"
 _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
@@ -46,7 +47,8 @@ class ContendedError(Exception):
 class Mailboxes:
     """The mailboxes of all releases.
 
-    `role` is what signs the URLs; a session of it is confined to one release.
+    `role` is what signs the URLs; a session of it is confined to one release. Where the bucket
+    has been deleted, every permit counts as void: no gate can read one.
     """
 
     def __init__(self, s3: Any, sts: Any, bucket: str, role: str) -> None:  # noqa: ANN401 - boto3
@@ -62,7 +64,9 @@ class Mailboxes:
         try:
             self._write(address, permit, IfNoneMatch="*")
         except _Changed:
-            return self._read(address)[0] or _lost(address)
+            return self.permit(address)
+        except _NoBucket:
+            return _lost(address)
         return permit
 
     def permit(self, address: Address) -> Permit:
@@ -110,6 +114,8 @@ class Mailboxes:
                 )
             except _Changed:
                 continue
+            except _NoBucket:
+                return None
             return changed
         raise ContendedError(address.key(_PERMIT))
 
@@ -192,7 +198,7 @@ class Mailboxes:
         try:
             found = self._s3.get_object(Bucket=self._bucket, Key=address.key(name))
         except ClientError as error:
-            if error_code(error) in _MISSING:
+            if error_code(error) in (*_MISSING, _NO_BUCKET):
                 return None, None
             raise
         with found["Body"] as body:
@@ -214,11 +220,17 @@ class Mailboxes:
         except ClientError as error:
             if error_code(error) in (*_CHANGED, *_MISSING):
                 raise _Changed from error
+            if error_code(error) == _NO_BUCKET:
+                raise _NoBucket from error
             raise
 
 
 class _Changed(Exception):  # noqa: N818
     """The object is not any more what the condition asks for."""
+
+
+class _NoBucket(Exception):  # noqa: N818
+    """There is nothing to write into."""
 
 
 def _lost(address: Address) -> Permit:

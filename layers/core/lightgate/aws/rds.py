@@ -95,13 +95,10 @@ class Snapshots:
             return self._not_created(error, snapshot, database, release)
         return _state_of(answer[self._kind.snapshot])
 
-    def state(self, snapshot: str) -> SnapshotState:
-        """How far the snapshot is. Only `available` counts as there.
-
-        Raises:
-            RefusedError: it has been deleted.
-        """
-        return _state_of(self._describe(snapshot))
+    def state(self, snapshot: str) -> SnapshotState | None:
+        """How far the snapshot is; None if none shows. Only `available` counts as there."""
+        found = self._find(snapshot)
+        return _state_of(found) if found is not None else None
 
     def latest_restorable(self, database: str) -> SnapshotState:
         """Up to when the database's own continuous backup reaches. Changes nothing.
@@ -155,7 +152,9 @@ class Snapshots:
     ) -> SnapshotState:
         message = error_message(error)
         if _is(error, self._kind.exists):
-            found = self._describe(snapshot)
+            found = self._find(snapshot)
+            if found is None:  # what is read lags: it is asked for again, and seen whose it is
+                return SnapshotState(status=SnapshotStatus.BUSY, detail="requested")
             if found[self._kind.id] != database or _tags(found).get(RELEASE_TAG) != release:
                 raise RefusedError(
                     f"a snapshot {snapshot} exists already and does not belong to this release"
@@ -177,14 +176,14 @@ class Snapshots:
             f"{self._kind.field}: there is no {self._kind.what} {database} in this region"
         )
 
-    def _describe(self, snapshot: str) -> dict[str, Any]:
+    def _find(self, snapshot: str) -> dict[str, Any] | None:
         try:
             answer = getattr(self._client, self._kind.describe)(
                 **{self._kind.snapshot_id: snapshot}
             )
         except ClientError as error:
             if _is(error, self._kind.no_snapshot):
-                raise RefusedError(f"the snapshot {snapshot} has been deleted") from error
+                return None
             raise
         found: dict[str, Any] = answer[f"{self._kind.snapshot}s"][0]
         return found

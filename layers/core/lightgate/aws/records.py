@@ -15,11 +15,17 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.table import Table
+from lightgate.rollback import Past
 from lightgate.turn import Answer, Claim, TurnStatus
 
 type Json = dict[str, Any]
 type Write = dict[str, Any]
 """One write of a transaction, as DynamoDB takes it."""
+
+# The service lists its last 50 deployments (lightsail-facts.md, section 6), and a release makes at
+# most two. The rest is for releases that made none: an older version than these is not on record.
+_MOST_RELEASES = 200
+_LISTED_VERSIONS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,32 @@ class Records:
                 if found.get("execution", {}).get("S") == execution:
                     return _record(found)
         return None
+
+    def versions(self, app: str) -> Mapping[int, Past]:
+        """The versions of the app's service that its last 200 releases have made, by number."""
+        found: dict[int, Past] = {}
+        for outcome in self._newest_outcomes(app):
+            for past in map(Past.from_json, outcome.get("versions", [])):
+                # A service that was made anew counts from 1 again.
+                found.setdefault(past.version, past)
+            if found and min(found) <= max(found) - _LISTED_VERSIONS:
+                break
+        return found
+
+    def _newest_outcomes(self, app: str) -> Iterator[Json]:
+        pages = self._table.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": _release("")}},
+            PaginationConfig={"MaxItems": _MOST_RELEASES, "PageSize": _LISTED_VERSIONS},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                if "outcome" in item:
+                    yield json.loads(item["outcome"]["S"])
 
     def knows_image(self, app: str, digest: str) -> bool:
         """Whether there has been anything at all about this image."""
@@ -117,7 +149,9 @@ class Records:
             )
         if answer.begun is not None:
             yield self._update(app, answer.begun.release, {"begunAs": claim.release})
-        attributes = {"execution": claim.execution, "digest": claim.digest}
+        attributes = {"execution": claim.execution}
+        if claim.digest is not None:
+            attributes["digest"] = claim.digest
         if answer.holder is not None:
             attributes |= {"status": "RELEASING", "admission": json.dumps(admission)}
         else:
@@ -125,7 +159,8 @@ class Records:
             ending = {"app": app, "release": claim.release, **outcome}
             attributes |= {"status": answer.status.value, "outcome": json.dumps(ending)}
         yield self._update(app, claim.release, attributes)
-        yield self._image_known(app, claim.digest, claim.release)
+        if claim.digest is not None:
+            yield self._image_known(app, claim.digest, claim.release)
 
     def _update(
         self, app: str, release: str, attributes: Mapping[str, str], condition: str | None = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -36,14 +37,16 @@ def main() -> None:
     except OSError as error:
         fail("cannot listen on port %d: %s" % (port, error.strerror))
     threading.Thread(target=serve, args=(listener, programs), daemon=True).start()
-    exec(compile(texts[0], "supervisor", "exec"), {"__name__": "__main__"})  # noqa: S102
+    exec(texts[0], {"__name__": "__main__"})  # noqa: S102
 
 
 def fail(why: str) -> None:
     """End as the supervisor would, whose reports are what people are shown."""
     config = json.loads(sys.argv[1])
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    who = {"release": config["release"], "container": config["container"]}
+    # That of CONFIG is an old one in a deployment that goes back to it.
+    release = os.environ.get("LIGHTGATE_RELEASE", config["release"])
+    who = {"release": release, "container": config["container"]}
     told = {"lightgate": 1, **who, "event": "failed", "at": at, "cause": "port", "error": why}
     print(json.dumps(told), flush=True)
     sys.exit(1)

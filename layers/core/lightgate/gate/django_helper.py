@@ -5,6 +5,9 @@
 Standard input is a socket to the supervisor: JSON objects, one a line, both ways. Ours are an
 `event` to tell, a `beat`, or what the supervisor is to `do`. Standard output is the app's, whose
 settings may print. Standard library and the app's Django only: Python 3.8, Django 4.2 and later.
+
+In a deployment that goes back to an old release it applies nothing, takes no lock and asks nobody:
+it opens if the code can run on the schema as it is by now, and otherwise says what stands against.
 """
 
 # ruff: noqa: ANN401, S608, SIM905 - Django has no types; the names in our SQL are our own
@@ -16,6 +19,7 @@ import json
 import os
 import select
 import time
+from time import monotonic
 
 from django.core.management import get_commands, load_command_class  # type: ignore[import-untyped]
 from django.db import Error, connections, transaction  # type: ignore[import-untyped]
@@ -87,23 +91,24 @@ class Helper:
         self.who = (self.config["release"], self.config["container"])
         self.permitted: str | None = None
         self.told = ""  # the hash of the plan that was told last
-        self.until = time.monotonic() + 10**7
+        self.until = monotonic() + 10**7
         self.is_named = False
+        self.attempt: dict[str, Any] = {}
         try:
             self.arguments = read_arguments(self.config["command"], self.config["manage"])
             self.alias = getattr(self.arguments, "database", None) or self.config["database"]
-            self.work_connection = connections[self.alias]
+            self.db = connections[self.alias]
             self.prepare_connection()
-            self.lock_connection = self.work_connection.copy()
-            self.engine: dict[str, str] = ENGINES.get(self.work_connection.vendor, {})
+            self.lock = self.db.copy()
+            self.engine: dict[str, str] = ENGINES.get(self.db.vendor, {})
         except Exception as error:
             raise Shut("settings", words(error)) from error
 
     def prepare_connection(self) -> None:
         """Without a pool, whose connections outlive what is set for them, and without patience."""
-        options = self.work_connection.settings_dict["OPTIONS"]
+        options = self.db.settings_dict["OPTIONS"]
         options.pop("pool", None)
-        if self.work_connection.vendor in ("postgresql", "mysql"):
+        if self.db.vendor in ("postgresql", "mysql"):
             options.setdefault("connect_timeout", 5)
 
     def work(self) -> None:
@@ -111,6 +116,8 @@ class Helper:
         plan = self.read_plan()
         self.tell_plan(plan)
         found = self.find_attempt()
+        if self.config["rollback"]:
+            return self.go_back(plan, found)
         if plan.is_done(found):
             return self.open(plan)
         self.judge(plan, found, is_locked=False)
@@ -132,23 +139,46 @@ class Helper:
     def tell(self, event: str, **fields: Any) -> None:
         self.supervisor.say(event=event, **fields)
 
-    def open(self, plan: Plan) -> None:
+    def open(self, plan: Plan, **more: Any) -> None:
         self.release()
-        self.supervisor.say(do="open", schema=plan.schema)
+        self.supervisor.say(do="open", schema=plan.schema, **more)
+
+    def go_back(self, plan: Plan, found: dict[str, Any] | None) -> None:
+        """Open if the code can run on the schema, or if a person has overridden the question.
+
+        None of the commands around the main one is run either. Those of a preset are about what is
+        to be applied (makemigrations --check, migrate --plan), or change rows (loaddata).
+        """
+        against = [] if plan.is_done(found) else plan.missing()
+        if found is None:  # once it has opened, a running app depends on nothing that comes later
+            breaking = (item for item in plan.ahead.items() if item[1] != "additive")
+            against += ["%s (%s) was applied since" % item for item in breaking]
+        if self.config["rollback"] == "unchecked":
+            return self.open(plan, **({"overridden": against[:10]} if against else {}))
+        if against:
+            raise Shut("schema", "; ".join(against)[:500])
+        if found is None:
+            self.attempt = {"at": utc(), "ahead": plan.ahead}
+            try:
+                self.make_table()
+                self.record("succeeded")
+            except Error:
+                pass  # of the right to write, opening does not depend
+        return self.open(plan)
 
     # The database
 
     def reach(self) -> None:
         """Wait until the database answers."""
-        began, told = time.monotonic(), ""
+        began, told = monotonic(), ""
         while True:
             try:
-                self.work_connection.ensure_connection()
-                self.work_connection.set_autocommit(True)
+                self.db.ensure_connection()
+                self.db.set_autocommit(True)
                 break
             except Exception as error:
                 reason, why = read_refusal(error)
-                self.work_connection.close()
+                self.db.close()
                 if type(error).__name__ == "ImproperlyConfigured":
                     raise Shut("settings", why) from error
             if reason != told:
@@ -156,14 +186,14 @@ class Helper:
                 self.tell("database", state="down", reason=reason, error=why)
             # Nobody mends a password or a name by waiting; but one who sets the database up may.
             patience = self.config["databaseTimeoutSeconds"]
-            if time.monotonic() - began > (patience if reason == "unreachable" else patience / 6):
+            if monotonic() - began > (patience if reason == "unreachable" else patience / 6):
                 raise Shut("database", f"{reason}: {why}")
             self.supervisor.hear(BEAT)
         if told:
             self.tell("database", state="up", seconds=since(began))
 
     def rows(self, sql: str, values: Any = None, connection: Any = None) -> list[Any]:
-        with (connection or self.work_connection).cursor() as cursor:
+        with (connection or self.db).cursor() as cursor:
             cursor.execute(sql, values)
             return list(cursor.fetchall()) if cursor.description else []
 
@@ -179,9 +209,9 @@ class Helper:
         A pooler keeps connections when their client has gone, with the name of the last one.
         """
         is_pooled = False
-        if self.work_connection.vendor == "postgresql":
+        if self.db.vendor == "postgresql":
             pid = self.rows("SELECT pg_backend_pid()")[0][0]
-            is_pooled = pid != self.work_connection.connection.info.backend_pid
+            is_pooled = pid != self.db.connection.info.backend_pid
         return self.sessions("busy in a pool" if is_pooled else "busy")
 
     # The plan
@@ -190,11 +220,28 @@ class Helper:
         if get_commands()["migrate"] != "django.core":
             return Plan()
         try:
-            return Plan.read(self.work_connection, self.arguments)
+            plan = Plan.read(self.db, self.arguments)
         except Error:
             raise
         except Exception as error:
             raise Shut("plan", words(error)) from error
+        # What was there when the code's own release began has not kept that from running.
+        names = [name for name, at in plan.strange.items() if at > self.config["code"]]
+        classes = self.recorded_classes() if names else {}
+        labels = {name: classes.get(name) for name in sorted(names)}
+        plan.ahead = {n: label if label in ORDER else "unknown" for n, label in labels.items()}
+        return plan
+
+    def recorded_classes(self) -> dict[str, str]:
+        """What each migration meant when it was last to be applied, as far as that is on record."""
+        found: dict[str, str] = {}
+        try:
+            attempts = [json.loads(row[0]) for row in self.rows(f"SELECT detail FROM {TABLE}")]
+            for one in sorted(attempts, key=lambda one: str(one.get("at"))):
+                found.update(one.get("classes", {}))
+        except Exception:  # noqa: BLE001 - no table, or one of another shape
+            return {}
+        return found
 
     def tell_plan(self, plan: Plan) -> None:
         self.told = plan.hash
@@ -234,16 +281,16 @@ class Helper:
             message = self.supervisor.hear(BEAT) or {}
             self.permitted = message.get("permitted")
             if message.get("seconds"):
-                self.until = time.monotonic() + message["seconds"]
+                self.until = monotonic() + message["seconds"]
 
     # The lock
 
     def take_lock(self) -> dict[str, Any]:
         """Wait until the lock is ours, and nobody who should have held it is left."""
-        vendor = self.work_connection.vendor
+        vendor = self.db.vendor
         if not self.engine:
             return {"lock": None, "why": self.do_without("lock", f"none is known for {vendor}")}
-        began, limit = time.monotonic(), self.config["waitSeconds"]
+        began, limit = monotonic(), self.config["waitSeconds"]
         is_ours, why = False, ""
         told: list[Any] = []
         while True:
@@ -258,12 +305,12 @@ class Helper:
                             "seconds": since(began)}  # fmt: skip
             except Error as error:  # the database restarts, or a limit of the role has struck
                 is_ours, why = False, words(error)
-                self.lock_connection.close()
-                self.work_connection.close()
+                self.lock.close()
+                self.db.close()
                 self.reach()
             else:
                 why = "a session of an earlier attempt" if is_ours else "held by another gate"
-            is_late = time.monotonic() > self.until  # whoever permitted it counts on its begin
+            is_late = monotonic() > self.until  # whoever permitted it counts on its begin
             if is_late or (limit is not None and since(began) > limit):
                 after = f"not free after {round(since(began))} s"
                 raise Shut("lock", f"{after}: {why} {json.dumps(holder)}"[:500])
@@ -274,7 +321,7 @@ class Helper:
 
     def try_lock(self) -> bool:
         """Without leaving a transaction open: those who wait must not use up a pool."""
-        lock, is_postgres = self.lock_connection, self.lock_connection.vendor == "postgresql"
+        lock, is_postgres = self.lock, self.lock.vendor == "postgresql"
         lock.ensure_connection()
         lock.set_autocommit(not is_postgres)
         if is_postgres:
@@ -291,7 +338,7 @@ class Helper:
         return False
 
     def keep_lock(self) -> None:
-        rows = self.rows(self.engine["keep"], None, self.lock_connection) if self.engine else [[1]]
+        rows = self.rows(self.engine["keep"], None, self.lock) if self.engine else [[1]]
         if not rows[0][0]:
             raise Error("the lock was lost")
 
@@ -302,9 +349,9 @@ class Helper:
             raise Shut("lock", f"lost: {words(error)}", database) from error
 
     def release(self) -> None:
-        if self.lock_connection.connection and self.lock_connection.is_usable():
-            self.lock_connection.rollback()  # a pooler would close what is left in the middle
-        self.lock_connection.close()
+        if self.lock.connection and self.lock.is_usable():
+            self.lock.rollback()  # a pooler would close what is left in the middle
+        self.lock.close()
 
     def do_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:
@@ -318,7 +365,7 @@ class Helper:
         concurrently, so it is only for plans that are undone as a whole and change no data. A
         pooler refuses it, and the settings' own options replace it silently: it is tried first.
         """
-        if self.work_connection.vendor != "postgresql":
+        if self.db.vendor != "postgresql":
             return {"environment": {}, "options": {}, "retry": False}, {"seconds": None}
         limits = dict(GONE_SOON, client_connection_check_interval=500)
         proof = "client_connection_check_interval"
@@ -345,7 +392,7 @@ class Helper:
         """What a command with this environment would find set."""
         before = {key: os.environ.get(key) for key in environment}
         os.environ.update(environment)
-        connection = self.work_connection.copy()
+        connection = self.db.copy()
         try:
             sql = "SELECT current_setting('application_name'), setting FROM pg_settings"
             sql += " WHERE name = %s"
@@ -369,19 +416,25 @@ class Helper:
             for state, detail in self.rows(sql, self.who):
                 return {**json.loads(detail), "state": state}
         except Error:
-            if not self.work_connection.is_usable():
+            if not self.db.is_usable():
                 raise
         return None
 
     def has_table(self) -> bool:
-        with self.work_connection.cursor() as cursor:
-            return TABLE in self.work_connection.introspection.table_names(cursor)
+        with self.db.cursor() as cursor:
+            return TABLE in self.db.introspection.table_names(cursor)
+
+    def make_table(self) -> None:
+        if not self.has_table():
+            self.rows(CREATE_TABLE)
 
     def record_start(self, plan: Plan, found: dict[str, Any] | None) -> bool:
         self.attempt = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "at": utc(),
             "tries": (found["tries"] if found else 0) + 1,
             "plan": plan.hash,
+            # Of what an attempt of the same release has applied before, too.
+            "classes": {**(found or {}).get("classes", {}), **plan.classes},
             # Whether it may be done again should it not come to an end.
             "again": plan.is_atomic and self.is_named,
             "applied": plan.applied,
@@ -390,8 +443,7 @@ class Helper:
         if found and found["state"] == "started":
             self.attempt.update({key: found[key] for key in ("applied", "schema")})
         try:
-            if not self.has_table():
-                self.rows(CREATE_TABLE)
+            self.make_table()
             self.record("started")
         except Error as error:
             self.do_without("record", f"the attempt cannot be recorded: {words(error)}")
@@ -419,7 +471,7 @@ class Helper:
             try:
                 now = self.sessions("blockers")
             except Error:
-                self.work_connection.close()  # a limit of the role; the next look connects again
+                self.db.close()  # a limit of the role; the next look connects again
                 continue
             if now and [one["pid"] for one in now] != [one["pid"] for one in seen]:
                 self.tell("waiting", **{"for": ["database lock"], "holder": now})
@@ -427,8 +479,8 @@ class Helper:
 
     def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
         self.reach()
-        until = time.monotonic() + SETTLE
-        while not end["ok"] and self.busy() and time.monotonic() < until:
+        until = monotonic() + SETTLE
+        while not end["ok"] and self.busy() and monotonic() < until:
             self.supervisor.hear(BEAT)
         after = self.read_plan()
         pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
@@ -453,7 +505,7 @@ class Helper:
             return "not known"
         if after.applied != self.attempt["applied"] or schema != self.attempt["schema"]:
             return "part-way"
-        can = self.work_connection.features.can_rollback_ddl
+        can = self.db.features.can_rollback_ddl
         return "unchanged" if before.is_atomic and can and not self.busy() else "not known"
 
     def fingerprint(self) -> str | None:
@@ -471,11 +523,18 @@ class Plan:
     leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
 
+    def __init__(self) -> None:
+        self.classes: dict[str, str] = {}  # of each migration, by every name that it is recorded as
+        self.strange: dict[str, str] = {}  # what is applied and the code does not know, and when
+        self.ahead: dict[str, str] = {}  # what of it came later than the code, and its class
+
     @classmethod
     def read(cls, connection: Any, arguments: Any) -> Plan:
         plan = cls()
         executor = MigrationExecutor(connection)
         graph, applied = executor.loader.graph, executor.loader.applied_migrations
+        disk = executor.loader.disk_migrations
+        known = {*disk, *(old for migration in disk.values() for old in migration.replaces)}
         ends = [
             key
             for key in graph.nodes
@@ -493,6 +552,17 @@ class Plan:
         plan.applied = digest(sorted(map(list, applied)))
         plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
+        for key, row in applied.items():
+            if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
+                plan.classes[".".join(key)] = "additive"
+            elif key not in known:
+                at = time.gmtime(row.applied.timestamp())
+                plan.strange[".".join(key)] = time.strftime("%Y%m%dt%H%M%Sz", at)
+        for number, (migration, is_backwards) in enumerate(steps):
+            if not is_backwards:
+                one = plan.migrations[number]
+                names = [one["name"], *map(".".join, migration.replaces)]
+                plan.classes.update(dict.fromkeys(names, one["class"]))
         return plan
 
     def is_done(self, found: dict[str, Any] | None) -> bool:
@@ -501,6 +571,12 @@ class Plan:
         if self.migrations is None:
             return state == "succeeded"
         return not self.migrations and state in (None, "succeeded")
+
+    def missing(self) -> list[str]:
+        """What stands against running the code because it is not applied."""
+        if self.migrations is None:
+            return ["what is pending for the app's own migrate command is not known"]
+        return [one["name"] + " is pending" for one in self.migrations]
 
     def named(self, *classes: str) -> list[str]:
         """The operations of these classes."""
@@ -523,8 +599,15 @@ class Plan:
             ]
         label = "unknown" if self.migrations is None else worst(one["class"] for one in shown)
         count = None if self.migrations is None else len(self.migrations)
-        return {"hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
-                "leaves": self.leaves, "migrations": shown}  # fmt: skip
+        told: dict[str, Any] = {
+            "hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
+            "leaves": self.leaves, "migrations": shown,
+        }  # fmt: skip
+        if self.ahead:
+            names = [name[:100] for name in self.ahead]
+            told["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
+                             "names": names[:20]}  # fmt: skip
+        return told
 
 
 def read_arguments(command: list[str], manage: list[str]) -> Any:
@@ -590,13 +673,17 @@ def describe(step: tuple[Any, bool], state: Any, created: set[Any]) -> dict[str,
     app, operations = migration.app_label, []
     for operation in migration.operations:
         what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
-        try:
-            label = "contract" if is_backwards else classify(operation, app, state, created)
-            operation.state_forwards(app, state)
-        except Exception:  # noqa: BLE001 - the app's own operations
-            label = "unknown"
+        label, kind = "contract", type(operation).__name__
+        if is_backwards:
+            kind = "undo " + kind
+        else:
+            try:
+                label = classify(operation, app, state, created)
+                operation.state_forwards(app, state)
+            except Exception:  # noqa: BLE001 - the app's own operations
+                label = "unknown"
         name = ".".join(one for one in what if isinstance(one, str))
-        operations.append([label, f"{type(operation).__name__} {name}".strip()])
+        operations.append([label, f"{kind} {name}".strip()])
     return {
         "name": f"{app}.{migration.name}",
         "class": worst(label for label, _ in operations),
@@ -667,8 +754,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 
+def utc() -> str:
+    return time.strftime("%FT%TZ", time.gmtime())
+
+
 def since(began: float) -> float:
-    return round(time.monotonic() - began, 3)
+    return round(monotonic() - began, 3)
 
 
 def words(error: BaseException) -> str:

@@ -20,10 +20,10 @@ def main() -> None:
     del sys.argv[1:3]
     # As PID 1 a process is deaf to every signal that it has no handler for. The program replaces
     # this one by its own, so that no moment is left in which a TERM would be lost.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     program, *helper = [get(port, wanted) for wanted in hashes]
     sys.argv[2:2] = [text.decode() for text in helper]
-    exec(compile(program, "program", "exec"), {"__name__": "__main__"})  # noqa: S102
+    exec(program, {"__name__": "__main__"})  # noqa: S102
 
 
 def get(port: int, wanted: str) -> bytes:

@@ -7,6 +7,10 @@ COURIER that of the courier, if it has `mailbox`: then nothing pending is applie
 Whoever connects to its loopback port gets a line for each fact reached:
 `lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
 Stdout gets the command's output and our events. Standard library only, Python 3.8 and later.
+
+With LIGHTGATE_ROLLBACK in the environment the deployment goes back to an old release, whose CONFIG
+this still is: it is called LIGHTGATE_RELEASE now, and what is pending for it is not applied, but
+keeps the gate shut. A command that cannot tell whether anything is, is run at every start as ever.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import socket
 import sys
 import time
 from collections import deque
+from time import monotonic
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
@@ -30,13 +35,15 @@ LINE_LIMIT = 512  # of a peer's line or a reported one
 EVENT_LIMIT = 8000  # bytes
 QUIET = 0.1  # seconds until an unfinished line is passed on as it is
 BACKLOG = 65536  # bytes of output that nobody took, until the command has to wait
-FEW = ("leaves", "schema", "holder")  # that are seldom too long for an event
+# What an event is shortened by, the last of it only where there is very much.
+LISTS = ("lastLines", "migrationsApplied", "operations", "migrations", "leaves", "schema", "holder")
 CLIENTS = 100  # held at a time
 SILENCE = 15  # seconds without a sign of life from whoever holds the lock
 START_UP = 60  # seconds that an app may take to load
 RETRIES = 3  # after a lock time-out
 DELIVERY = 5  # seconds at the end for letters that are still to be brought
 MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
+NONSENSE = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 
 
@@ -48,7 +55,7 @@ def main() -> int:
     try:
         urls = os.environ.pop(MAILBOX, "{}")  # nobody whom we start is to inherit it
         gate = Gate(read_config(sys.argv[1], sys.argv[2:], urls))
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except NONSENSE as error:
         gate = Gate({})
         why = f"configuration: {type(error).__name__}: {error}"
         gate.tell("failed", cause="config", error=why[:LINE_LIMIT])
@@ -93,17 +100,16 @@ def preflight(gate: Gate, check: dict[str, Any] | None) -> None:
 
 def perform(gate: Gate, config: dict[str, Any]) -> None:
     """What a task has to do, if there is anything, and the facts about its end."""
-    began = time.monotonic()
+    began = monotonic()
     helper = Helper(gate, config) if config["django"] else None
     try:
         if is_pending(gate, config, helper):
-            result = apply(gate, config, helper)
+            apply(gate, config, helper)
         else:
-            result = helper.result if helper else {}
             gate.announce("START")
         gate.announce("COMPLETE")
-        seconds = round(time.monotonic() - began, 3)
-        gate.tell("succeeded", seconds=seconds, migrations=gate.applied, **result)
+        seconds = round(monotonic() - began, 3)
+        gate.tell("succeeded", seconds=seconds, migrations=gate.applied, **gate.result)
         gate.announce("SUCCESS")
     finally:
         if helper:
@@ -114,6 +120,8 @@ def is_pending(gate: Gate, config: dict[str, Any], helper: Helper | None) -> boo
     """Whether there is anything to do; if so, it is permitted. Without a way to ask, there is."""
     if helper:
         return helper.prepare()
+    if config["rollback"] and config["pending"]:
+        return False  # it was to be run once, beside an app that has gates of its own
     if config["pendingCommand"]:
         child = gate.start(config["pendingCommand"], is_probe=True)
         try:
@@ -124,9 +132,23 @@ def is_pending(gate: Gate, config: dict[str, Any], helper: Helper | None) -> boo
             gate.end(child, 0)
         if child.code == 0:
             return False
+        if config["rollback"]:
+            why = "pendingCommand: something is pending"
+            if config["rollback"] != "unchecked":
+                raise refusal("schema", why)
+            gate.result["overridden"] = [why]
+            return False
     if config["mailbox"]:
-        gate.tell("plan", **UNKNOWN_PLAN)
-        permitted(gate, "unknown")
+        plan = dict(UNKNOWN_PLAN)
+        if config["pending"]:
+            # Of this very process, so that the permit is for it alone: it is for no other node's,
+            # and for none that comes after it.
+            what = [["unknown", " ".join(config["command"])[:LINE_LIMIT]]]
+            plan.update(hash=os.urandom(16).hex(), count=1, once=True)
+            plan["migrations"] = [{"name": "command", "operations": what}]
+        gate.tell("plan", **plan)
+        if not permitted(gate, plan["hash"]):
+            gate.wait(never)
     return True
 
 
@@ -134,14 +156,15 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
     """Wait for the permit of this very plan, and return the seconds within which to begin.
 
     Only the mailbox can give it. Until it does or says no, or our patience is at its end,
-    whatever it says is nothing yet.
+    whatever it says is nothing yet. None: nobody has to be asked; or, of what is run once, another
+    node has the permit.
     """
     box = gate.config["mailbox"]
     if box is None:
         return None
     told = {"for": ["permit"], "hash": plan}
     gate.tell("waiting", **told)
-    began = reached = time.monotonic()
+    began = reached = monotonic()
     cause, why = "mailbox", "no answer"
     gate.is_asking, gate.next_errand = True, 0.0
     try:
@@ -149,7 +172,7 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
             gate.wait(lambda: bool(gate.looks), 0.5)
             if helper and helper.is_lost():
                 raise helper.loss()
-            now = time.monotonic()
+            now = monotonic()
             if gate.looks:
                 look = gate.looks.popleft()
                 reached = now if "status" in look else reached
@@ -160,6 +183,8 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
                     return seconds
                 if is_final:
                     raise refusal(cause, why)
+                if gate.config["pending"] and "another plan" in why:
+                    return None
                 if why != before:
                     gate.tell("waiting", why=why, **told)
             if now - reached > box["reachSeconds"]:
@@ -172,9 +197,7 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
 
 
 def refusal(cause: str, why: str) -> Failed:
-    failure = Failed(cause, why, 1)
-    failure.more = {"database": "unchanged"}
-    return failure
+    return Failed(cause, why, 1, database="unchanged")
 
 
 def read_permit(
@@ -197,7 +220,7 @@ def read_permit(
         state, reason = permit["state"], str(permit.get("reason"))[:LINE_LIMIT]
         is_ours, is_it = permit["release"] == release, permit["plan"] == plan
         seconds = permit["until"] - look["now"] if state == "granted" else 0
-    except (LookupError, TypeError, ValueError, RecursionError, AttributeError):
+    except NONSENSE:
         return None, "permit", "what the mailbox holds is no permit", False
     if not is_ours:
         return None, "permit", "the permit is for another release", True
@@ -211,10 +234,10 @@ def read_permit(
     return seconds, "", "", True
 
 
-def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> dict[str, Any]:
+def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> None:
     """Run the commands one after the other, all within one time limit."""
     limit = config["timeoutSeconds"]
-    end = time.monotonic() + (10**7 if limit is None else limit)
+    end = monotonic() + (10**7 if limit is None else limit)
     commands = [*config["before"], config["command"], *config["then"]]
     try:
         for index, argv in enumerate(commands):
@@ -223,13 +246,14 @@ def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> dict[str
                 gate.wait(never, 2 ** (tries - 1))
                 tries += 1
     except (Failed, Stopped) as problem:
-        failure = problem if isinstance(problem, Failed) else stopped(None)
+        failure = problem if isinstance(problem, Failed) else stopped()
         if gate.facts:
             gate.announce("COMPLETE")
         if helper:
             failure.more.update(helper.conclude(failure))
         raise failure from None
-    return helper.conclude(None) if helper else {}
+    if helper:
+        gate.result = helper.conclude(None)
 
 
 def run(
@@ -251,9 +275,9 @@ def run(
     try:
         while not gate.wait(
             lambda: child.has_ended() or (helper is not None and helper.is_lost()),
-            max(0, min(SILENCE, end - time.monotonic())),
+            max(0, min(SILENCE, end - monotonic())),
         ):
-            if time.monotonic() >= end:
+            if monotonic() >= end:
                 break
     except Stopped:
         gate.end(child, config["graceSeconds"])
@@ -274,10 +298,12 @@ def run(
             return False
         raise child.failure()
     child.migration_ends(None)
+    if config["pending"]:
+        gate.result["lastLines"] = child.told()
     return True
 
 
-def stopped(child: Child | None) -> Failed:
+def stopped(child: Child | None = None) -> Failed:
     return Failed("signal", "stopped by SIGTERM", 128 + signal.SIGTERM, child)
 
 
@@ -298,13 +324,13 @@ def serve(gate: Gate, config: dict[str, Any]) -> int:
 
 def await_health(gate: Gate, check: dict[str, Any] | None, child: Child) -> None:
     """Probe until the first success: nobody waits for what comes after it."""
-    began, failures = time.monotonic(), 0
+    began, failures = monotonic(), 0
     while check and not child.has_ended():
         problem = probe(gate, check)
         if not problem:
-            gate.tell("succeeded", seconds=round(time.monotonic() - began, 3), migrations=[])
+            gate.tell("succeeded", seconds=round(monotonic() - began, 3), migrations=[])
             return gate.announce("HEALTHY")
-        failures += time.monotonic() - began >= check["startPeriod"]
+        failures += monotonic() - began >= check["startPeriod"]
         if failures > check["retries"]:
             why = f"health check: {problem.error}"
             return gate.report(Failed("healthCheck", why, 1, problem.child))
@@ -331,9 +357,16 @@ class Stopped(Exception):  # noqa: N818
 class Failed(Exception):  # noqa: N818
     """What others wait for cannot be reached any more; `code` is what we exit with, if we do."""
 
-    def __init__(self, cause: str, error: str, code: int, child: Child | None = None) -> None:
+    def __init__(
+        self,
+        cause: str,
+        error: str,
+        code: int,
+        child: Child | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> None:
         self.cause, self.error, self.code, self.child = cause, error, code, child
-        self.more: dict[str, Any] = {}
+        self.more = more
 
 
 class Gate:
@@ -344,6 +377,7 @@ class Gate:
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
         self.applied: list[str] = []
+        self.result: dict[str, Any] = {}  # what else is told of a success
         self.began: dict[bool, str] = {}  # when the command and, more to the point, a migration did
         self.letters: dict[str, str] = {}  # for the mailbox
         self.looks: deque[dict[str, Any]] = deque()  # what it said when asked for the permit
@@ -372,11 +406,11 @@ class Gate:
 
     def wait(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
         """Go on until `done` or until the time is up; return whether it is done."""
-        end = None if seconds is None else time.monotonic() + seconds
+        end = None if seconds is None else monotonic() + seconds
         while not done():
             if self.stopping:
                 raise Stopped
-            left = None if end is None else end - time.monotonic()
+            left = None if end is None else end - monotonic()
             if left is not None and left <= 0:
                 return False
             self.turn(left)
@@ -390,7 +424,8 @@ class Gate:
             self.listener.fileno(): self.accept,
         }
         for client in self.clients:
-            readers[client.fileno()] = self.drop_silent(client)
+            # They have nothing to say: one that does is gone, or is not one of ours.
+            readers[client.fileno()] = lambda client=client: self.drop(client)  # type: ignore[misc]
         for child in self.children:
             if child.pipe is not None and len(self.pending) < BACKLOG:
                 readers[child.pipe] = child.read
@@ -409,7 +444,7 @@ class Gate:
         for fd, _ in poll.poll(None if seconds is None else int(min(seconds, 3600) * 1000) + 1):
             readers[fd]()
         for child in self.children:
-            if time.monotonic() >= child.heard_at + QUIET:
+            if monotonic() >= child.heard_at + QUIET:
                 child.flush()
 
     def take_signals(self) -> None:
@@ -444,9 +479,9 @@ class Gate:
 
     def end(self, child: Child, grace: float) -> None:
         """Leave nothing of the child's process group: TERM, a grace period, KILL."""
-        end = time.monotonic() + grace
+        end = monotonic() + grace
         child.kill(signal.SIGTERM)
-        while child.kill(0) and time.monotonic() < end:
+        while child.kill(0) and monotonic() < end:
             self.turn(0.02)
         child.kill(signal.SIGKILL)
         while not child.has_ended():
@@ -463,7 +498,7 @@ class Gate:
             return
         client.setblocking(False)
         if len(self.clients) >= CLIENTS:
-            self.drop_silent(self.clients[0])()
+            self.drop(self.clients[0])
         self.clients.append(client)
         self.send(client, "".join(self.facts))
 
@@ -476,17 +511,12 @@ class Gate:
         try:
             client.sendall(text.encode())
         except OSError:
-            self.drop_silent(client)()
+            self.drop(client)
 
-    def drop_silent(self, client: socket.socket) -> Callable[[], None]:
-        """Clients have nothing to say: one that does is gone, or is not one of ours."""
-
-        def drop() -> None:
-            if client in self.clients:  # one turn may find two reasons
-                self.clients.remove(client)
-                client.close()
-
-        return drop
+    def drop(self, client: socket.socket) -> None:
+        if client in self.clients:  # one turn may find two reasons
+            self.clients.remove(client)
+            client.close()
 
     def prefix(self, container: dict[str, Any]) -> str:
         return f"lightgate {self.config['release']} {container['container']} "
@@ -546,10 +576,10 @@ class Gate:
             if self.losses < RETRIES:
                 self.letters = {**left, **self.letters}
         is_urgent = self.letters.keys() - {"status"}
-        is_time = (self.letters or self.is_asking) and time.monotonic() >= self.next_errand
+        is_time = (self.letters or self.is_asking) and monotonic() >= self.next_errand
         if not self.courier and (is_urgent or is_time):
             letters, self.letters = self.letters, {}
-            self.next_errand = time.monotonic() + self.config["mailbox"]["pollSeconds"]
+            self.next_errand = monotonic() + self.config["mailbox"]["pollSeconds"]
             try:
                 self.courier = Courier(self, letters)
             except Failed as failure:
@@ -562,8 +592,8 @@ class Gate:
             self.courier.kill(signal.SIGKILL)
 
     def deliver(self) -> None:
-        end, self.next_errand = time.monotonic() + DELIVERY, 0.0
-        while (self.letters or self.courier) and time.monotonic() < end:
+        end, self.next_errand = monotonic() + DELIVERY, 0.0
+        while (self.letters or self.courier) and monotonic() < end:
             self.turn(0.1)
         self.dismiss()
 
@@ -574,20 +604,21 @@ class Gate:
         if any(fact.endswith(" FAILED\n") for fact in self.facts):
             return
         fields: dict[str, Any] = {"cause": failure.cause, "error": failure.error}
-        if failure.child:
-            fields["migration"] = failure.child.migration
+        child = failure.child
+        if child:
+            fields["migration"] = child.migration
             fields["exitCode"] = failure.code if failure.cause in ("exit", "signal") else None
             fields["migrationsApplied"] = self.applied
-            lines = [line for line, _ in failure.child.last_lines]
+            lines = child.told()
             # An exception that led to others may stand far above them.
-            fields["lastLines"] = [one for one in failure.child.raised if one not in lines] + lines
+            fields["lastLines"] = [one for one in child.raised if one not in lines] + lines
         fields.update(failure.more)
         self.tell("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
 
     def tell(self, event: str, **fields: Any) -> None:  # noqa: ANN401
         now = time.time()
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
+        at = time.strftime(f"%FT%T.{int(now % 1 * 1000):03}Z", time.gmtime(now))
         who = {"release": self.config.get("release"), "container": self.config.get("container")}
         if event == "applying":
             self.began.setdefault("migration" in fields, at)
@@ -595,7 +626,7 @@ class Gate:
             # The last letter says all that matters: the log may lag behind it.
             fields["beganAt"] = self.began.get(True) or self.began[False]
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
-        for key in ("lastLines", "migrationsApplied", "operations", "migrations", *FEW):
+        for key in LISTS:
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
                 told[key] = told[key][1:]
         line = json.dumps(told)
@@ -619,21 +650,18 @@ class Gate:
             self.pending.clear()  # nobody reads us any more; the command matters more
 
     def drain(self) -> None:
-        poll = select.poll()
-        poll.register(1, select.POLLOUT)
-        while self.pending and poll.poll(1000):
+        while self.pending and select.select([], [1], [], 1)[1]:
             self.write_some()
 
 
 class Child:
     """A process group of its own, and the reader of what it prints."""
 
-    channel: socket.socket | None = None  # where it listens and answers, if it does
-    stdin: int | None = None
-
     def __init__(self, gate: Gate, is_probe: bool) -> None:
         self.gate = gate
         self.is_probe = is_probe
+        self.channel: socket.socket | None = None  # where it listens and answers, if it does
+        self.stdin: int | None = None
         self.code: int | None = None  # negative: the signal that ended it
         self.line = b""  # the beginning of the current line
         self.line_was_read = False  # a migration's begin was seen in it
@@ -643,7 +671,6 @@ class Child:
         self.raised: deque[str] = deque(maxlen=10)
         self.in_traceback = False
         self.migration: str | None = None  # the one being applied
-        self.migration_began = 0.0
         self.pipe: int | None = None
 
     def start(self, argv: list[str], extra: dict[str, str]) -> None:
@@ -651,16 +678,13 @@ class Child:
         pipe, theirs = os.pipe()
         os.set_blocking(pipe, False)
         nothing = os.open(os.devnull, os.O_RDONLY)
+        streams = (nothing if self.stdin is None else self.stdin, theirs, theirs)
         try:
             self.pid = os.posix_spawnp(
                 argv[0],
                 argv,
                 {**os.environ, **extra},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, nothing if self.stdin is None else self.stdin, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs, 1),
-                    (os.POSIX_SPAWN_DUP2, theirs, 2),
-                ],
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(streams)],
                 setpgroup=0,
                 # Python ignores these two, and programs do not expect to inherit that.
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
@@ -689,7 +713,7 @@ class Child:
         if self.code and self.code < 0:
             why = f"ended by signal {-self.code} ({signal.strsignal(-self.code)})"
             return Failed("signal", why, code, self)
-        said = [line for line, _ in self.last_lines if line.strip()]
+        said = [line for line in self.told() if line.strip()]
         raised = [line for line, is_exception in self.last_lines if is_exception]
         return Failed("exit", (raised or said or [f"exit code {code}"])[-1], code, self)
 
@@ -722,7 +746,7 @@ class Child:
 
     def take(self, piece: bytes) -> None:
         """Pass a piece of a line on, an event before the line that began something or after it."""
-        self.heard_at = time.monotonic()
+        self.heard_at = monotonic()
         is_whole = piece.endswith(b"\n")
         self.line = (self.line + piece)[: 4 * LINE_LIMIT]
         self.unsent += piece
@@ -740,12 +764,12 @@ class Child:
             self.line_ends()
 
     def text(self) -> str:
-        return COLOUR.sub("", self.line.decode("utf-8", "replace")).rstrip("\r\n")
+        return re.sub(COLOUR, "", self.line.decode("utf-8", "replace")).rstrip("\r\n")
 
     def migration_ends(self, seconds: float | None) -> None:
         if self.migration:
             if seconds is None:
-                seconds = round(time.monotonic() - self.migration_began, 3)
+                seconds = round(monotonic() - self.migration_began, 3)
             self.gate.tell("applied", migration=self.migration, seconds=seconds)
             self.gate.applied.append(self.migration)
             self.migration = None
@@ -759,9 +783,13 @@ class Child:
         )
         for secret in self.gate.config["secrets"]:
             text = text.replace(secret, "***")
-        self.last_lines.append((text[:500], is_exception))
+        text = text[:500]
+        self.last_lines.append((text, is_exception))
         if is_exception:
-            self.raised.append(text[:500])
+            self.raised.append(text)
+
+    def told(self) -> list[str]:
+        return [line for line, _ in self.last_lines]
 
     def flush(self) -> None:
         if self.unsent:
@@ -811,7 +839,7 @@ class Partner(Child):
         for line in lines:
             try:
                 self.hear_of(dict(json.loads(self.masked(line))))
-            except (TypeError, ValueError, RecursionError):
+            except NONSENSE:
                 continue  # the app itself has written there
 
     def masked(self, line: bytes) -> bytes:
@@ -832,11 +860,11 @@ class Courier(Partner):
     """Brings letters to the mailbox, and looks for the permit while that is asked for."""
 
     def __init__(self, gate: Gate, letters: dict[str, str]) -> None:
-        self.letters, self.is_asking = letters, gate.is_asking
+        self.letters = letters
         box = gate.config["mailbox"]
         # `python3` as it was found: a path of the user's may lead to another one.
         super().__init__(gate, [sys.executable, "-I", "-S", "-c", gate.config["courier"]])
-        self.say(letters=letters, ask=self.is_asking, **box)
+        self.say(letters=letters, ask=gate.is_asking, **box)
 
     def hear_of(self, message: dict[str, Any]) -> None:
         if "sent" not in message:
@@ -862,19 +890,18 @@ class Helper(Partner):
 
     def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
         self.answers: deque[dict[str, Any]] = deque()
-        self.heard_of_it = time.monotonic()
+        self.heard_of_it = monotonic()
         self.patience: float = START_UP + config["django"]["databaseTimeoutSeconds"]
-        self.result: dict[str, Any] = {}
         self.order: dict[str, Any] = {}
         self.ran = self.may_retry = False
         manage, command = config["django"]["manage"], config["command"]
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
         super().__init__(gate, [*argv, "-c", config["helper"]])
-        who = {key: config[key] for key in ("release", "container", "command")}
+        who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
         self.say(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
 
     def hear_of(self, message: dict[str, Any]) -> None:
-        self.heard_of_it = time.monotonic()
+        self.heard_of_it = monotonic()
         if "event" in message:
             self.gate.tell(message.pop("event"), **message)
         elif "do" in message:
@@ -882,7 +909,7 @@ class Helper(Partner):
 
     def is_lost(self) -> bool:
         """Gone, silent, or at its own word no longer fit to go on."""
-        silent = time.monotonic() - self.heard_of_it > self.patience
+        silent = monotonic() - self.heard_of_it > self.patience
         given_up = any(one["do"] == "fail" for one in self.answers)
         return silent or given_up or self.channel is None or self.has_ended()
 
@@ -904,11 +931,9 @@ class Helper(Partner):
         for said in self.answers:
             if said.pop("do") == "fail":
                 self.answers.clear()
-                failure = Failed(said.pop("cause"), said.pop("error"), 1)
-                failure.more = said
-                return failure
-        end = time.monotonic() + 2
-        while self.channel is None and not self.has_ended() and time.monotonic() < end:
+                return Failed(code=1, **said)
+        end = monotonic() + 2
+        while self.channel is None and not self.has_ended() and monotonic() < end:
             self.gate.turn(0.1)
         why = self.failure().error if self.code else "the helper does not answer any more"
         return Failed("lock" if self.order else "django", why, 1, self)
@@ -925,7 +950,8 @@ class Helper(Partner):
                 self.may_retry = answer["retry"]
                 return True
             else:
-                self.result = {"schema": answer["schema"]}
+                del answer["do"]
+                self.gate.result = answer
                 return False
 
     def environment(self, is_main: bool) -> dict[str, str]:
@@ -938,25 +964,21 @@ class Helper(Partner):
         if self.gate.stopping:
             return unknown  # there is no time; the next one judges the attempt
         self.patience = START_UP + self.gate.config["django"]["databaseTimeoutSeconds"]
-        error = migration = None
-        if failure:
-            error, child = failure.error, failure.child
-            migration = child.migration if child else None
+        error, child = failure and failure.error, failure and failure.child
+        migration = child and child.migration
         self.say(do="end", ok=not failure, ran=self.ran, error=error, migration=migration)
         try:
             answer = self.hear()
         except (Failed, Stopped) as problem:
             if failure:
                 return unknown
-            failure = problem if isinstance(problem, Failed) else stopped(None)
+            failure = problem if isinstance(problem, Failed) else stopped()
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]
         error = answer.pop("error")
         if error and not failure:
-            failure = Failed("pending", error, 1)
-            failure.more = answer
-            raise failure
+            raise Failed("pending", error, 1, **answer)
         if not failure:
             del answer["database"]
         return answer
@@ -979,9 +1001,9 @@ def settings_options(words: list[str]) -> list[str]:
 UNKNOWN_PLAN: dict[str, Any] = {
     "hash": "unknown", "count": None, "class": "unknown", "atomic": False, "migrations": []
 }  # fmt: skip
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-APPLYING = re.compile(r"  Applying (\S+?)\.\.\.")
-APPLIED = re.compile(r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?")
+COLOUR = r"\x1b\[[0-9;]*m"
+APPLYING = r"  Applying (\S+?)\.\.\."
+APPLIED = r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?"
 
 
 def read_progress(line: str) -> tuple[str | None, bool, float | None]:
@@ -990,35 +1012,38 @@ def read_progress(line: str) -> tuple[str | None, bool, float | None]:
     Django prints `  Applying crops.0003_price...` and, when it is done, ` OK` behind it, or on a
     line of its own if the migration itself has printed something.
     """
-    begun, ended = APPLYING.match(line), APPLIED.fullmatch(line)
-    seconds = float(ended.group(1)) if ended and ended.group(1) else None
-    return (begun.group(1)[:200] if begun else None), ended is not None, seconds
+    begun, ended = re.match(APPLYING, line), re.fullmatch(APPLIED, line)
+    seconds = float(ended[1]) if ended and ended[1] else None
+    return (begun[1][:200] if begun else None), ended is not None, seconds
 
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
-    config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand"))
+    config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
     config.update({"before": [], "then": []}, **json.loads(text))
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
     django = config["django"]
     if django is not None:
         config["helper"], command = command[0], command[1:]
+    if config["mailbox"] is not None:
+        config["courier"], command = command[0], command[1:]
+    # `unchecked` if a person has overridden the check.
+    config["code"], config["rollback"] = config["release"], os.environ.get("LIGHTGATE_ROLLBACK")
+    if config["rollback"]:  # the URLs, if there are any, have expired
+        config.update(release=os.environ["LIGHTGATE_RELEASE"], mailbox=None)
     box = config["mailbox"]
     if box is not None:
-        config["courier"], command = command[0], command[1:]
         box.update(json.loads(urls))
-    commands, numbers = [command], [config["graceSeconds"], 0 if limit is None else limit]
-    commands += [*config["before"], *config["then"]]
+    commands = [command, *config["before"], *config["then"]]
+    numbers, flags = [config["graceSeconds"], 0 if limit is None else limit], []
     if config["pendingCommand"] is not None:
         commands.append(config["pendingCommand"])
     if box is not None:
         numbers += [box[key] for key in ("pollSeconds", "patienceSeconds", "reachSeconds")]
         signatures = [box["signatures"][name] for name in ("permit", "status", "plan", "result")]
-    policy = "warn"
     if django is not None:
         commands.append(django["manage"])
         numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
-        policy = django["policy"]
-        django = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
+        flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
     if check is not None:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
@@ -1033,8 +1058,9 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         ("condition", all(one["condition"] in conditions for one in after)),
         ("mode", config["mode"] in ("task", "service")),
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
-        ("policy", policy in ("allow", "warn", "block")),
-        ("django", all(type(one) is bool for one in django or [])),
+        ("policy", django is None or django["policy"] in ("allow", "warn", "block")),
+        ("django", all(type(one) is bool for one in flags)),
+        ("pending", not config["pending"] or box is not None or config["rollback"]),
         ("mailbox", box is None or all(type(one) is str for one in [box["url"], *signatures])),
         ("number", all(type(n) in (int, float) and 0 <= n <= 10**7 for n in numbers)),
         ("command", all(is_argv(argv) for argv in commands)),

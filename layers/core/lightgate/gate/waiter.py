@@ -5,6 +5,8 @@
 CONFIG is JSON: {"release": ..., "container": ..., "after": [{"container", "port", "condition"}]}.
 The supervisor of each container in `after` tells on a loopback port what it has reached, one line
 a fact: `lightgate <release> <container> <FACT>`. Standard library only, Python 3.8 and later.
+In a deployment that goes back to an old release, whose CONFIG this still is, the environment has
+LIGHTGATE_ROLLBACK, and the release is LIGHTGATE_RELEASE.
 """
 
 from __future__ import annotations
@@ -124,6 +126,8 @@ def tell(config: dict[str, Any], event: str, **fields: object) -> None:
 
 def read_config(text: str) -> dict[str, Any]:
     config: dict[str, Any] = json.loads(text)
+    if os.environ.get("LIGHTGATE_ROLLBACK"):
+        config["release"] = os.environ["LIGHTGATE_RELEASE"]
     after = config["after"]
     if not isinstance(after, list):
         raise TypeError("`after` is not a list")

@@ -1,0 +1,82 @@
+"""VerifyRelease: does what serves now do its work?"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lightgate.deployment import Service, Status
+from lightgate.errors import RefusedError
+from lightgate.release import Kind, Release
+from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser import parse_spec
+from lightgate.verification import WatchStatus
+from lightgate.watching import Subject, look, newcomer, returned
+
+
+def handler(event: Json, context: LambdaContext) -> Json:
+    return run(verify_release, event, context)
+
+
+def verify_release(event: Json, runtime: Runtime) -> Json:
+    """How the watch stands: of the new version, or of the one that Lightsail went back to.
+
+    WATCHING asks for another look in `pollSeconds`; GOOD, FAILED and REPLACED are final.
+    SKIPPED says that there is nothing to watch, and why: then nothing is verified. `goBack` says
+    that the new version serves and must not go on doing so by itself.
+    """
+    state = event["state"]
+    release = Release.from_json(state["admission"]["release"])
+    deployment, before = state["deployment"], state.get("verification") or {}
+    version, previous = deployment["version"], deployment["previousVersion"]
+    try:
+        service = runtime.lightsail.service(release.service)
+        if deployment["status"] == Status.ACTIVE:
+            subject = _new_one(release, version, previous, service, runtime)
+        elif service.serves(version):
+            return _skipped(
+                f"Version {version} serves, although its gate failed.",
+                go_back=release.kind is Kind.IMAGE,
+            )
+        elif previous is None:
+            return _skipped("Nothing was serving before.")
+        elif not service.serves(previous):
+            return _skipped(f"Version {previous}, which served before, is not active.")
+        else:
+            subject = _old_one(release, previous, previous, service, runtime)
+    except RefusedError as error:
+        return _skipped(str(error))
+    found = look(subject, service, before.get("watch"), runtime)
+    is_new = subject.version == version
+    # Who has gone back by hand, or given a command, is asked what to do next.
+    go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
+    return {**found.to_json(), "version": subject.version, "reason": None, "goBack": go_back}
+
+
+def _skipped(reason: str, *, go_back: bool = False) -> Json:
+    return {
+        "status": "SKIPPED",
+        "version": None,
+        "watch": None,
+        "reason": reason,
+        "goBack": go_back,
+    }
+
+
+def _new_one(
+    release: Release, version: int, previous: int | None, service: Service, runtime: Runtime
+) -> Subject:
+    """The version of this release: one that has served before needs no watch period."""
+    if release.kind is Kind.COMMAND and previous is not None:
+        return _old_one(release, version, previous, service, runtime)
+    spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
+    if release.kind is Kind.IMAGE:
+        return newcomer(version, spec, marker=release.id, digest=release.digest)
+    return returned(version, spec, service, digest=release.digest)
+
+
+def _old_one(
+    release: Release, version: int, original: int, service: Service, runtime: Runtime
+) -> Subject:
+    """A version with the content of `original`, by the spec of then if that is on record."""
+    past = runtime.records.versions(release.app).get(original)
+    known = past.spec_version if past is not None else None
+    spec = parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
+    return returned(version, spec, service, digest=past.digest if past is not None else None)

@@ -1,0 +1,258 @@
+"""What a request comes to: the release as it will be, or every reason why there is none.
+
+Everything is looked at before anything is touched, and what is deployed is made once for trial.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightgate import permits
+from lightgate.advice import warnings
+from lightgate.aws.ecr import Registry
+from lightgate.aws.parameters import SpecText
+from lightgate.compiler import GRACE_SECONDS, Source, compile_deployment
+from lightgate.deployment import Service
+from lightgate.errors import RefusedError
+from lightgate.image import ImageConfig, Manifest
+from lightgate.one_time_command import command_spec, compile_command
+from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
+from lightgate.requests import ReleaseRequest
+from lightgate.rollback import Past, Situation, notice, refusal_of, why_not_pinned
+from lightgate.runtime import Runtime
+from lightgate.spec import AppSpec, Policy, SecretReference
+from lightgate.spec_parser import parse_app_name, parse_spec
+from lightgate.verdict import Judgement, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A release that may ask for its turn. `spec` is the app's spec of today."""
+
+    release: Release
+    spec: AppSpec
+    service: Service
+    warnings: Sequence[str]
+
+
+def prepare(
+    request: ReleaseRequest, execution: str, started_at: datetime, runtime: Runtime
+) -> Admission:
+    """The release that is asked for.
+
+    Raises:
+        RefusedError: it cannot be, with every reason known by then.
+    """
+    text = runtime.apps.read(parse_app_name(request.app))
+    spec = parse_spec(text.text)
+    asked = _Asked(request, execution, started_at, text, spec)
+    if request.rollback_to is not None:
+        return _rollback(asked, request.rollback_to, runtime)
+    manifest = _manifest(request, spec, runtime.registry)
+    runnable = runtime.registry.runnable(spec.repository, manifest)
+    config = runtime.registry.config(spec.repository, runnable)
+    if request.command is not None:
+        return _command(asked, request.command, manifest.digest, config, runtime)
+    return _image(asked, manifest.digest, config, runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: ReleaseRequest
+    execution: str
+    started_at: datetime
+    text: SpecText
+    spec: AppSpec
+
+    def release(
+        self,
+        digest: str | None,
+        *,
+        gates: Sequence[str],
+        unprotected: bool,
+        asking_gates: Mapping[str, timedelta],
+        policy: Policy,
+        spec_version: int,
+    ) -> Release:
+        spec, request = self.spec, self.request
+        return Release(
+            id=release_id(self.execution, self.started_at, digest),
+            app=self.text.app,
+            stage=spec.stage.value,
+            service=spec.service,
+            repository=spec.repository,
+            digest=digest,
+            rollback_to=request.rollback_to,
+            command=request.command,
+            spec_version=spec_version,
+            reason=request.reason,
+            started_at=self.started_at,
+            gates=tuple(gates),
+            unprotected=unprotected,
+            allow_destructive=request.allow_destructive,
+            asking_gates=asking_gates,
+            policy=policy,
+            platform_patience=timedelta(seconds=spec.platform_patience_seconds),
+            deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
+        )
+
+
+def _service(spec: AppSpec, runtime: Runtime) -> Service:
+    service = runtime.lightsail.service(spec.service)
+    service.refuse_if_disabled()
+    return service
+
+
+def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> Admission:
+    spec = asked.spec
+    asking = permits.asking_gates(spec)
+    # Find out now, and not after the snapshot, that the deployment cannot be compiled.
+    compile_deployment(
+        spec,
+        _tried(spec, digest, config),
+        _ANY_RELEASE,
+        _any_secrets(spec),
+        mailboxes=dict.fromkeys(asking, _ANY_MAILBOX),
+    )
+    service = _service(spec, runtime)
+    serving = service.current
+    told = notice(serving)
+    return Admission(
+        release=asked.release(
+            digest,
+            gates=spec.gates(),
+            unprotected=spec.unprotected,
+            asking_gates=asking,
+            policy=spec.migrations.policy,
+            spec_version=asked.text.version,
+        ),
+        spec=spec,
+        service=service,
+        warnings=[*warnings(spec, config), *([told] if told else [])],
+    )
+
+
+def _command(
+    asked: _Asked, command: tuple[str, ...], digest: str, config: ImageConfig, runtime: Runtime
+) -> Admission:
+    spec = command_spec(asked.spec, command)
+    compile_command(
+        asked.spec,
+        command,
+        _tried(spec, digest, config),
+        _ANY_RELEASE,
+        _any_secrets(spec),
+        mailbox=_ANY_MAILBOX,
+        allow_destructive=asked.request.allow_destructive,
+        beside=asked.spec,
+    )
+    service = _service(spec, runtime)
+    if service.current is None:
+        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
+    # Of what is no migration nobody knows what it does; whoever gives it answers for it.
+    is_migration = spec.reads_plan(COMMAND_CONTAINER)
+    return Admission(
+        release=asked.release(
+            digest,
+            gates=[COMMAND_CONTAINER],
+            # The app becomes active without it, so only what its gate reports counts.
+            unprotected=True,
+            asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
+            policy=spec.migrations.policy if is_migration else Policy.ALLOW,
+            spec_version=asked.text.version,
+        ),
+        spec=asked.spec,
+        service=service,
+        warnings=[],
+    )
+
+
+def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
+    spec = asked.spec
+    service = _service(spec, runtime)
+    if service.current is None:
+        raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
+    past = runtime.records.versions(asked.text.app)
+    situation = _situation(asked, service, service.current.version, past)
+    overridden = asked.request.allow_destructive
+    if reasons := refusal_of(version, situation, overridden=overridden):
+        raise RefusedError(*reasons)
+    [target] = [one for one in service.deployments if one.version == version]
+    known = past.get(version)
+    then = _spec_of(known, asked, runtime)
+    loose = why_not_pinned(target)
+    return Admission(
+        release=asked.release(
+            known.digest if known is not None else None,
+            gates=then.gates() if known is not None else (),
+            unprotected=then.unprotected,
+            asking_gates={},
+            policy=then.migrations.policy,
+            spec_version=asked.text.version
+            if known is None or known.spec_version is None
+            else known.spec_version,
+        ),
+        spec=spec,
+        service=service,
+        warnings=[
+            *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *([_OVERRIDDEN] if overridden else []),
+        ],
+    )
+
+
+_OVERRIDDEN = (
+    "The check whether the old version can work with the database was overridden with "
+    '"allowDestructive".'
+)
+
+
+def _spec_of(known: Past | None, asked: _Asked, runtime: Runtime) -> AppSpec:
+    if known is None or known.spec_version is None:
+        return asked.spec
+    return parse_spec(runtime.apps.read(asked.text.app, known.spec_version).text)
+
+
+def _situation(
+    asked: _Asked, service: Service, serving: int, past: Mapping[int, Past]
+) -> Situation:
+    strange = Judgement(
+        verdict=Verdict.UNKNOWN, reasons=(f"Version {serving} was deployed without Lightgate.",)
+    )
+    return Situation(
+        app=asked.text.app,
+        failed=serving,
+        previous=None,
+        digest=None,
+        judgement=past[serving].judgement if serving in past else strange,
+        migrations=(),
+        shown=service.deployments,
+        past=past,
+    )
+
+
+def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:
+    if request.digest is not None:
+        return registry.manifest(spec.repository, {"imageDigest": request.digest})
+    tag = request.tag or spec.default_tag()
+    if tag is None:
+        raise RefusedError(
+            "tag: is missing, and the app watches only patterns, so there is no usual tag; "
+            "give a tag or a digest"
+        )
+    return registry.manifest(spec.repository, {"imageTag": tag})
+
+
+# As long as those of the real deployment, so that the trial has its size.
+_ANY_RELEASE = "0" * 30
+_ANY_MAILBOX = "x" * permits.LONGEST_MAILBOX
+
+
+def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:
+    return Source(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
+
+
+def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:
+    references = [r for c in spec.containers.values() for r in c.secrets.values()]
+    return {reference: str(reference) for reference in references}

@@ -1,0 +1,143 @@
+"""The request for a deployment, with the secrets in it: for those steps that create one.
+
+Nothing of what is returned here may be returned from a step, logged or kept, but the notes.
+"""
+
+from collections.abc import Mapping
+
+from lightgate import permits
+from lightgate.compiler import Request, Source, check_size, compile_deployment
+from lightgate.deployment import Service
+from lightgate.errors import RefusedError
+from lightgate.one_time_command import compile_app, compile_command
+from lightgate.redeployment import Redeployment, redeploy
+from lightgate.release import (
+    CHECKED,
+    COMMAND_CONTAINER,
+    RELEASE_VARIABLE,
+    ROLLBACK_VARIABLE,
+    UNCHECKED,
+    Kind,
+    Release,
+    pin_tag,
+)
+from lightgate.runtime import Runtime
+from lightgate.spec import AppSpec, SecretReference
+from lightgate.spec_parser import parse_spec
+
+
+def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployment:
+    """The deployment that the release asks for, and what people are told of it.
+
+    Raises:
+        RefusedError: it cannot be made of what is there now.
+    """
+    match release.kind:
+        case Kind.IMAGE:
+            return Redeployment(request=_image(release, runtime), notes=())
+        case Kind.ROLLBACK:
+            mode = UNCHECKED if release.allow_destructive else CHECKED
+            return assemble_rollback(
+                release, release.rollback_to or 0, release.spec_version, release.id, mode, runtime
+            )
+        case Kind.COMMAND:
+            return _command(release, service, runtime)
+
+
+def assemble_rollback(
+    release: Release,
+    version: int,
+    spec_version: int | None,
+    marker: str,
+    mode: str,
+    runtime: Runtime,
+) -> Redeployment:
+    """The version once more, with the secrets of today.
+
+    They are looked up as the spec of then says; what is not known to be a secret stays as it was.
+    """
+    listed = runtime.lightsail.listed(release.service, version)
+    markers = {RELEASE_VARIABLE: marker, ROLLBACK_VARIABLE: mode}
+    secrets: Mapping[str, Mapping[str, str]] = {}
+    if spec_version is not None:
+        secrets = _secrets_by_container(_spec(release.app, spec_version, runtime), runtime)
+    return redeploy(release.service, listed, markers, secrets)
+
+
+def _image(release: Release, runtime: Runtime) -> Request:
+    spec = _spec(release.app, release.spec_version, runtime)
+    return compile_deployment(
+        spec,
+        _source(spec, release.digest or "", runtime),
+        release.id,
+        _secrets(spec, runtime),
+        mailboxes=permits.open_mailboxes(release, runtime),
+        allow_destructive=release.allow_destructive,
+    )
+
+
+def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
+    serving = service.current
+    if serving is None:
+        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    spec = _spec(release.app, release.spec_version, runtime)
+    beside = _on_record(release.app, serving.version, runtime)
+    container = compile_command(
+        spec,
+        release.command or (),
+        _source(spec, release.digest or "", runtime),
+        release.id,
+        _secrets(spec, runtime),
+        mailbox=permits.open_mailboxes(release, runtime)[COMMAND_CONTAINER],
+        allow_destructive=release.allow_destructive,
+        beside=beside[0] if beside is not None else None,
+    )
+    if beside is not None:
+        # Made anew, since the programs of its gates take less room then.
+        app, digest = beside
+        source, secrets = _source(app, digest, runtime), _secrets(app, runtime)
+        served = Redeployment(request=compile_app(app, source, release.id, secrets), notes=())
+    else:
+        served = assemble_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)
+    containers = {**served.request["containers"], COMMAND_CONTAINER: container}
+    request = {**served.request, "containers": containers}
+    check_size(request)
+    return Redeployment(request=request, notes=served.notes)
+
+
+def _on_record(app: str, version: int, runtime: Runtime) -> tuple[AppSpec, str] | None:
+    """The spec and the image of a version, if they are known."""
+    past = runtime.records.versions(app).get(version)
+    if past is None or past.spec_version is None or past.digest is None:
+        return None
+    return _spec(app, past.spec_version, runtime), past.digest
+
+
+def _spec(app: str, version: int, runtime: Runtime) -> AppSpec:
+    return parse_spec(runtime.apps.read(app, version).text)
+
+
+def _source(spec: AppSpec, digest: str, runtime: Runtime) -> Source:
+    """The image, pinned, so that a node that is launched later runs the same."""
+    registry = runtime.registry
+    pushed = registry.manifest(spec.repository, {"imageDigest": digest})
+    manifest = registry.runnable(spec.repository, pushed)
+    config = registry.config(spec.repository, manifest)
+    reference = registry.pin(spec.repository, manifest, pin_tag(digest))
+    return Source(reference=reference, config=config)
+
+
+def _secrets(spec: AppSpec, runtime: Runtime) -> Mapping[SecretReference, str]:
+    return runtime.secrets.resolve(
+        reference
+        for container in spec.containers.values()
+        for reference in container.secrets.values()
+    )
+
+
+def _secrets_by_container(spec: AppSpec, runtime: Runtime) -> Mapping[str, Mapping[str, str]]:
+    values = _secrets(spec, runtime)
+    return {
+        name: {variable: values[reference] for variable, reference in container.secrets.items()}
+        for name, container in spec.containers.items()
+    }

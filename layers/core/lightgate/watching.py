@@ -1,0 +1,153 @@
+"""One look at whether a version does its work, for the steps that verify one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightgate.deployment import Service
+from lightgate.gate_log import events, moment_of
+from lightgate.runtime import Json, Runtime
+from lightgate.spec import AppSpec
+from lightgate.verification import (
+    Answer,
+    Probe,
+    Rules,
+    Watched,
+    WatchStatus,
+    judge_watch,
+    of_a_stranger,
+    pause,
+    probes_of,
+    problem_of,
+    rules_of,
+    watch_round,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The version that is watched. `marker` and `digest` are those of its deployment, if known.
+
+    `containers` are those whose starts are counted where there is no public URL to ask.
+    """
+
+    version: int
+    marker: str | None
+    digest: str | None
+    rules: Rules
+    containers: Sequence[str]
+
+
+def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
+    """A version that has never served: it has its whole watch period before it."""
+    return Subject(
+        version=version,
+        marker=marker,
+        digest=digest,
+        rules=rules_of(spec),
+        containers=tuple(spec.containers),
+    )
+
+
+def returned(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
+    """A version that has served before, or has the content of one: it is asked at once.
+
+    `spec` is that by which it was deployed. Without a `digest` it is not on record: then it is
+    the spec of today, of which a version that knew nothing of it owes nothing but the numbers.
+    """
+    [shown] = [one for one in service.deployments if one.version == version]
+    rules = rules_of(spec).at_once()
+    return Subject(
+        version=version,
+        marker=shown.release,
+        digest=digest,
+        rules=rules if digest is not None else of_a_stranger(rules, shown.endpoint),
+        containers=tuple(spec.containers),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How the watch stands after a look, and in how many seconds the next one is due."""
+
+    status: WatchStatus
+    watched: Watched
+    pause_seconds: int
+
+    def to_json(self) -> Json:
+        return {
+            "status": self.status.value,
+            "watch": self.watched.to_json(),
+            "pollSeconds": self.pause_seconds,
+        }
+
+
+def look(
+    subject: Subject, service: Service, before: Mapping[str, Any] | None, runtime: Runtime
+) -> Look:
+    """Ask the app once, and judge it by that and by the looks `before`.
+
+    Repeating a look whose answer was lost only asks the app once more.
+    """
+    rules, now = subject.rules, runtime.now()
+    seen = Watched.from_json(before) if before is not None else Watched(began_at=now)
+    problems: dict[str, str | None] = {}
+    slowest = timedelta()
+    for name, probe in probes_of(seen, rules).items():
+        if any(problems.values()):
+            # An app that cannot even be read is not written to; and two waits would be too long.
+            break
+        asked = probe.for_release(subject.marker, subject.digest)
+        answer = _ask(service, asked, runtime)
+        problems[name] = problem_of(asked, answer)
+        slowest = max(slowest, answer.took)
+    watched = watch_round(
+        seen,
+        rules,
+        service,
+        version=subject.version,
+        problems=problems,
+        slowest=slowest,
+        restarts=_restarts(subject, service, seen.began_at, runtime),
+    )
+    return Look(
+        status=judge_watch(watched, rules, runtime.now()),
+        watched=watched,
+        pause_seconds=int(pause(rules).total_seconds()),
+    )
+
+
+def _ask(service: Service, probe: Probe, runtime: Runtime) -> Answer:
+    if service.url is None:
+        error = "the service shows no public URL"
+        return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
+    return runtime.ask(service.url, probe)
+
+
+def _restarts(
+    subject: Subject, service: Service, began_at: datetime, runtime: Runtime
+) -> int | None:
+    """How often a command of the version was started since then; None where nobody can count.
+
+    Only where there is no URL: of an app that answers, its answers say more.
+    """
+    if subject.rules.read is not None or subject.marker is None:
+        return None
+    starts = [
+        sum(
+            event["event"] == "open" and _is_since(event.get("at"), began_at)
+            for event in events(
+                subject.marker,
+                container,
+                runtime.lightsail.gate_lines(service.name, container, began_at),
+            )
+        )
+        for container in subject.containers
+    ]
+    return max(starts, default=0)
+
+
+def _is_since(value: object, began_at: datetime) -> bool:
+    moment = moment_of(value)
+    return moment is not None and datetime.fromisoformat(moment) >= began_at

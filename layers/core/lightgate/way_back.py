@@ -1,0 +1,214 @@
+"""The way back to an old version, from one call of RollBack to the next.
+
+What is known of it travels as the answer of the step: `target` is the version to go back to,
+`version` the deployment that brings it back, `release` the marker of that.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightgate.assembly import assemble_rollback
+from lightgate.aws.lightsail import Busy
+from lightgate.deployment import Deployment, Service, Status, Watch, judge
+from lightgate.errors import RefusedError
+from lightgate.gate_log import Evidence, Phase, read_evidence
+from lightgate.release import CHECKED, Release
+from lightgate.rollback import Action, Past, Situation, remedy, rollback_marker
+from lightgate.runtime import Json, Runtime
+from lightgate.spec import AppSpec
+from lightgate.spec_parser import parse_spec
+from lightgate.verdict import Judgement
+from lightgate.watching import look, returned
+
+# The container's clock and Lightsail's need not agree to the second with ours.
+_CLOCK_MARGIN = timedelta(minutes=5)
+
+
+def not_begun(release: Release, poll_seconds: int, now: datetime) -> Json:
+    return {
+        "status": None,
+        "begunAt": now.isoformat(),
+        "pollSeconds": poll_seconds,
+        "release": rollback_marker(release.id),
+        "target": None,
+        "version": None,
+        "targetRelease": None,
+        "createdAt": None,
+        "endedAt": None,
+        "gate": None,
+        "watch": None,
+        "reasons": [],
+        "nextSteps": [],
+        "notes": [],
+    }
+
+
+def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Runtime) -> Json:
+    """Decide whether to go back, and create the deployment that does."""
+    admission, failed = state["admission"], state["deployment"]["version"]
+    if (objection := runtime.objection(release.app, admission["turn"])) is not None:
+        return {**before, "status": "LOST", "reasons": objection["reasons"]}
+    service = runtime.lightsail.service(release.service)
+    if not service.serves(failed):
+        return {
+            **before,
+            "status": "REPLACED",
+            "reasons": [f"Version {failed} does not serve any more."],
+        }
+    past = runtime.records.versions(release.app)
+    action, decided = _decide(release, state["deployment"], before, service, past)
+    match action:
+        case Action.KEEP:
+            return {**decided, "status": "KEPT"}
+        case Action.IMPOSSIBLE:
+            return {**decided, "status": "IMPOSSIBLE"}
+        case Action.REDEPLOY:
+            return _redeploy(release, decided, runtime)
+
+
+def _decide(
+    release: Release, deployment: Json, before: Json, service: Service, past: Mapping[int, Past]
+) -> tuple[Action, Json]:
+    """What to do. It is the same once the deployment that goes back is there."""
+    found = remedy(_situation(release, deployment, service, past))
+    known = None if found.version is None else past.get(found.version)
+    return found.action, {
+        **before,
+        "target": found.version,
+        "targetRelease": known and {"digest": known.digest, "specVersion": known.spec_version},
+        "reasons": list(found.reasons),
+        "nextSteps": list(found.next_steps),
+    }
+
+
+def _situation(
+    release: Release, deployment: Json, service: Service, past: Mapping[int, Past]
+) -> Situation:
+    evidence = Evidence.from_json(deployment["gate"])
+    return Situation(
+        app=release.app,
+        failed=deployment["version"],
+        previous=deployment["previousVersion"],
+        digest=release.digest,
+        judgement=Judgement.from_json(deployment["judgement"]),
+        migrations=[migration.name for migration in evidence.migrations],
+        shown=service.deployments,
+        past=past,
+    )
+
+
+def _redeploy(release: Release, decided: Json, runtime: Runtime) -> Json:
+    target, spec_version = decided["target"], _known(decided).get("specVersion")
+    try:
+        assembled = assemble_rollback(
+            release, target, spec_version, decided["release"], CHECKED, runtime
+        )
+        created = runtime.lightsail.create_deployment(assembled.request)
+    except RefusedError as error:
+        return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
+    decided = {**decided, "notes": list(assembled.notes)}
+    if isinstance(created, Busy):
+        return _busy(release, decided, created, runtime.now())
+    return _created(decided, created)
+
+
+def _known(before: Json) -> Mapping[str, Any]:
+    """What is on record of the version to go back to."""
+    return before["targetRelease"] or {}
+
+
+def _busy(release: Release, decided: Json, busy: Busy, now: datetime) -> Json:
+    """Wait for whatever is in the way, but not for ever."""
+    if now - datetime.fromisoformat(decided["begunAt"]) < release.deployment_timeout:
+        return {**decided, "status": "BUSY"}
+    reason = f"The container service was busy for too long: {busy.reason}"
+    return {**decided, "status": "FAILED", "reasons": [reason]}
+
+
+def _created(before: Json, ours: Deployment) -> Json:
+    return {
+        **before,
+        "status": "ACTIVATING",
+        "version": ours.version,
+        "createdAt": ours.created_at.isoformat(),
+    }
+
+
+def follow(
+    release: Release,
+    state: Mapping[str, Any],
+    before: Json,
+    ours: Deployment | None,
+    runtime: Runtime,
+) -> Json:
+    """How the deployment stands that brings the old version back, and then that version itself.
+
+    `ours` is that deployment as the service shows it, None while reads lag.
+    """
+    service = runtime.lightsail.service(release.service)
+    if before["version"] is None and ours is not None:
+        if before["target"] is None:
+            # The answer with what was decided is lost.
+            past = runtime.records.versions(release.app)
+            _, before = _decide(release, state["deployment"], before, service, past)
+        before = _created(before, ours)
+    spec = _spec(release, before, runtime)
+    created_at = datetime.fromisoformat(before["createdAt"])
+    evidence = _evidence(release, before["release"], spec, created_at, runtime)
+    ended_at = before["endedAt"]
+    status, ended = judge(
+        Watch(
+            version=before["version"],
+            # The time limit is for the whole way back, with the wait for a busy service.
+            created_at=datetime.fromisoformat(before["begunAt"]),
+            time_limit=release.deployment_timeout,
+            ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
+        ),
+        service,
+        evidence,
+        unprotected=spec.unprotected and evidence.phase is not Phase.UNGATED,
+        now=runtime.now(),
+    )
+    answer = {
+        **before,
+        "gate": evidence.to_json(),
+        "endedAt": ended.isoformat() if ended else None,
+    }
+    match status:
+        case Status.ACTIVATING:
+            return answer
+        case Status.ACTIVE:
+            return _watch(answer, spec, service, runtime)
+        case _:
+            return {**answer, "status": "FAILED", "reasons": _why_not(answer, status, evidence)}
+
+
+def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:
+    known = _known(before).get("specVersion")
+    return parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
+
+
+def _evidence(
+    release: Release, marker: str, spec: AppSpec, created_at: datetime, runtime: Runtime
+) -> Evidence:
+    since = created_at - _CLOCK_MARGIN
+    lines = {
+        gate: runtime.lightsail.gate_lines(release.service, gate, since) for gate in spec.gates()
+    }
+    return read_evidence(marker, lines)
+
+
+def _watch(answer: Json, spec: AppSpec, service: Service, runtime: Runtime) -> Json:
+    subject = returned(answer["version"], spec, service, digest=_known(answer).get("digest"))
+    return {**answer, **look(subject, service, answer["watch"], runtime).to_json()}
+
+
+def _why_not(answer: Json, status: Status, evidence: Evidence) -> list[str]:
+    failure = evidence.failure
+    why = f" {failure.container}: {failure.error}" if failure is not None else ""
+    how = "has failed" if status is Status.FAILED else "has not become active in time"
+    return [
+        f"Version {answer['target']} was deployed again as version {answer['version']}, and that "
+        f"{how}.{why}"
+    ]

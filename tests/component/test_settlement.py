@@ -1,0 +1,249 @@
+"""What goes on record of a release, and into its message, when it is settled."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lightgate.aws.mailbox import Address
+from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
+from lightgate.deployment import Status
+from lightgate.gate_log import Phase
+from lightgate.release import RELEASE_VARIABLE, Release
+from lightgate.rollback import rollback_marker
+from lightgate.runtime import Runtime, Settings
+from lightgate.settlement import settle_release, why_not_permitted
+from lightgate.verdict import Judgement, Verdict
+from tests.component import table
+from tests.component.cloud import Cloud
+from tests.component.lightsail_service import Course
+from tests.unit.builders import EXECUTION, RELEASE, STARTED, evidence
+from tests.unit.test_decision import decided
+from tests.unit.test_versions import IMAGE
+
+NAME = "crops-backend"
+SAFE = Judgement(verdict=Verdict.SAFE).to_json()
+type Json = dict[str, Any]
+
+
+@pytest.fixture
+def runtime(cloud: Cloud) -> Runtime:
+    table.create(cloud)
+    cloud.lightsail.add(NAME)
+    cloud.lightsail.deploy_by_somebody(NAME)
+    cloud.client("s3").create_bucket(Bucket="mailboxes")
+    environment = {"LIGHTGATE_MAILBOX_BUCKET": "mailboxes", "LIGHTGATE_TABLE": table.NAME}
+    return Runtime(Settings.from_environment(environment))
+
+
+def deploy(cloud: Cloud, runtime: Runtime, marker: str) -> int:
+    """Deploy under this marker, and wait until it serves."""
+    environment = {RELEASE_VARIABLE: marker}
+    web = {"image": "registry/crops:1", "environment": environment, "ports": {"8000": "HTTP"}}
+    cloud.lightsail.courses.append(Course(after=timedelta()))
+    runtime.lightsail.create_deployment({"serviceName": NAME, "containers": {"web": web}})
+    shown = runtime.lightsail.service(NAME).deployment_of(marker)
+    assert shown is not None
+    return shown.version
+
+
+def state(release: Release = IMAGE, **more: Any) -> Json:
+    order = BackupOrder(
+        kind=DatabaseKind.INSTANCE,
+        database="crops-db",
+        mode=BackupMode.ALWAYS,
+        snapshot=f"lightgate-{NAME}-{RELEASE}",
+        time_limit=timedelta(seconds=600),
+    )
+    return {
+        "request": {"app": NAME},
+        "execution": EXECUTION,
+        "startedAt": STARTED.isoformat(),
+        "admission": {
+            "status": "PROCEED",
+            "release": release.to_json(),
+            "database": order.to_json(),
+        },
+        **more,
+    }
+
+
+def deployment(**changes: Any) -> Json:
+    usual = {
+        "status": "ACTIVE",
+        "version": 2,
+        "previousVersion": 1,
+        "createdAt": STARTED.isoformat(),
+        "gate": evidence().to_json(),
+        "pending": False,
+        "refusal": None,
+        "judgement": SAFE,
+    }
+    return {**usual, **changes}
+
+
+def verification(status: str = "GOOD", version: int = 2) -> Json:
+    return {"status": status, "version": version, "watch": None, "reason": "It answered."}
+
+
+def message(settlement: Json) -> Json:
+    found: Json = json.loads(json.loads(settlement["message"])["sqs"])
+    return found
+
+
+def test_a_success_leaves_a_good_version_for_those_that_come_after(
+    cloud: Cloud, runtime: Runtime
+) -> None:
+    deploy(cloud, runtime, RELEASE)
+
+    settled = settle_release(state(deployment=deployment(), verification=verification()), runtime)
+
+    [past] = runtime.records.versions(NAME).values()
+    assert settled["status"] == "SUCCEEDED"
+    assert (past.version, past.release, past.is_good) == (2, RELEASE, True)
+    assert past.judgement.verdict is Verdict.SAFE
+    assert settled["judgement"] == SAFE
+
+
+def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtime) -> None:
+    marker = rollback_marker(RELEASE)
+    deploy(cloud, runtime, RELEASE)
+    deploy(cloud, runtime, marker)
+    back = {"status": "GOOD", "target": 1, "version": 3, "release": marker, "targetRelease": None}
+
+    settled = settle_release(
+        state(deployment=deployment(), verification=verification("FAILED"), rollback=back), runtime
+    )
+
+    assert settled["status"] == "ROLLED_BACK"
+    found = runtime.records.versions(NAME)
+    assert [(past.release, past.is_good) for past in found.values()] == [
+        (RELEASE, False),
+        (marker, True),
+    ]
+
+
+def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
+    cloud: Cloud, runtime: Runtime
+) -> None:
+    deploy(cloud, runtime, RELEASE)
+    deploy(cloud, runtime, rollback_marker(RELEASE))
+
+    settled = settle_release(state(stopped="ABORTED"), runtime)
+
+    own, back = runtime.records.versions(NAME).values()
+    assert settled["status"] == "FAILED"
+    assert (own.is_good, own.judgement.verdict) == (False, Verdict.UNKNOWN)
+    assert (back.is_good, back.judgement.verdict) == (False, Verdict.NONE)
+    assert "It was going back with deployment 3" in settled["cause"]
+
+
+@pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
+def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
+    runtime: Runtime, how: Json
+) -> None:
+    told = message(settle_release(state(**how), runtime))
+
+    snapshot = f"lightgate-{NAME}-{RELEASE}"
+    assert told["snapshot"]["id"] == snapshot
+    assert told["snapshot"]["status"] is None
+    assert (
+        f"Snapshot: {snapshot}, if it was begun; whether it is there is not known" in told["text"]
+    )
+    assert f"--db-snapshot-identifier {snapshot}" in told["text"]
+
+
+def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> None:
+    deploy(cloud, runtime, RELEASE)
+    begun = {"status": "FAILED", "id": "s", "detail": "failed", "begunAt": STARTED.isoformat()}
+    failed = {**begun, "availableAt": None, "restoresTo": None}
+
+    told = message(settle_release(state(deployment=deployment(snapshot=failed)), runtime))
+
+    assert "\nSnapshot: s, failed (failed): it cannot be restored from\n" in told["text"]
+
+
+def test_the_cause_and_what_was_planned_are_in_message_and_record(
+    cloud: Cloud, runtime: Runtime
+) -> None:
+    deploy(cloud, runtime, RELEASE)
+    failure = {"kind": "app-crash", "what": "It ended.", "evidence": "boom", "nextAction": "Mend."}
+    examined = {"failure": failure, "planned": ["crops.0002_a"]}
+
+    settled = settle_release(state(deployment=deployment(), examination=examined), runtime)
+
+    assert settled["failure"] == message(settled)["failure"] == failure
+    assert (
+        "Cause (app-crash): It ended.\nEvidence: boom\nDo first: Mend.\n"
+        in message(settled)["text"]
+    )
+    assert "\nNot known to be applied: crops.0002_a\n" in message(settled)["text"]
+
+
+def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime: Runtime) -> None:
+    deploy(cloud, runtime, RELEASE)
+    command = replace(IMAGE, command=("python", "manage.py", "check"))
+
+    settled = settle_release(
+        state(command, deployment=deployment(), verification=verification()), runtime
+    )
+
+    record = runtime.records.find(NAME, RELEASE)
+    assert record is not None
+    assert (settled["status"], record.digest) == ("SUCCEEDED", None)
+    assert settled["subject"].startswith(f"[production] {NAME} SUCCEEDED")
+    assert message(settled)["kind"] == "COMMAND"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("A migration may take 310 s, and what is left is less.", True),
+        (decided(phase=Phase.FAILED).reason, False),
+        (decided(status=Status.FAILED).reason, False),
+        (decided(objection="its turn is over").reason, True),
+        ("the release has ended", False),
+    ],
+)
+def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact(
+    runtime: Runtime, reason: str, told: bool
+) -> None:
+    address = Address(app=NAME, release=RELEASE, container="migrate")
+    runtime.mailboxes.open(address)
+    before = why_not_permitted(IMAGE, runtime)
+    runtime.mailboxes.void(address, reason)
+
+    assert before is None
+    assert why_not_permitted(IMAGE, runtime) == (reason if told else None)
+
+
+def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(
+    cloud: Cloud, runtime: Runtime
+) -> None:
+    address = Address(app=NAME, release=RELEASE, container="migrate")
+    runtime.mailboxes.open(address)
+    runtime.mailboxes.void(address, "It came too late.")
+    admission = state()["admission"]
+    waiting = {**evidence().to_json(), "phase": "WAITING"}
+    ended = state(
+        deployment=deployment(status="FAILED", gate=waiting), verification=verification("GOOD", 1)
+    )
+    # The release is on record from its admission on.
+    _put_on_record(cloud, admission)
+
+    settled = settle_release(ended, runtime)
+
+    assert "Its gate got no permit: It came too late." in settled["cause"]
+
+
+def _put_on_record(cloud: Cloud, admission: Json) -> None:
+    cloud.client("dynamodb").put_item(
+        TableName=table.NAME,
+        Item={
+            "app": {"S": NAME},
+            "item": {"S": f"release#{RELEASE}"},
+            "admission": {"S": json.dumps(admission)},
+        },
+    )

@@ -1,0 +1,90 @@
+"""The example app as its owner has it: released well and badly, and asked at its public URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from local import account, crops, executions
+from local.registry import Image
+from tests.crops.releases import Answer, Site
+from tests.e2e.by_hand import RELEASE, Ended, begin, end
+from tests.e2e.conftest import Ready
+from tests.e2e.schema import schema
+
+# The looks of a watch follow on each other faster here than on AWS, and the period is in real
+# seconds: this is enough for an app that does well, and the other until an app has shown that it
+# does not.
+GOOD_WATCH, LONG_WATCH = 2, 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a release that goes wrong leaves alone."""
+
+    version: int
+    schema: object
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """The app on a stack. It speaks to nobody else's releases meanwhile."""
+
+    ready: Ready
+
+    @property
+    def site(self) -> Site:
+        return Site(self.ready.url.rstrip("/"))
+
+    def specify(
+        self,
+        *,
+        watch: int = GOOD_WATCH,
+        migrate: Mapping[str, object] | None = None,
+        **verification: object,
+    ) -> None:
+        """From now on the spec is the example's with what a watch asks, and a quick preflight."""
+        spec = crops.spec() | {"verification": {"watchSeconds": watch, "path": "/", **verification}}
+        containers = spec["containers"]
+        containers["migrate"]["healthCheck"] |= {"interval": 1, "retries": 2}
+        containers["migrate"] |= migrate or {}
+        containers["web"]["command"] += ["--access-logfile", "-"]
+        account.put_app(self.ready.cloud.client("ssm"), crops.APP, spec)
+
+    def release(
+        self, name: str, image: Image | None = None, within: timedelta = RELEASE, **request: Any
+    ) -> Ended:
+        return end(self.ready, begin(self.ready, name, image, **request), within)
+
+    def ask_for(self, request: Mapping[str, Any]) -> Ended:
+        """What a person starts with this input, word by word as a message has it or otherwise."""
+        return end(self.ready, self.start(request))
+
+    def start(self, request: Mapping[str, Any]) -> str:
+        machine = self.ready.cloud.client("stepfunctions")
+        return executions.start(machine, self.ready.stack.state_machine_arn, request)
+
+    @property
+    def version(self) -> int:
+        """The version that serves."""
+        lightsail = self.ready.cloud.client("lightsail")
+        [service] = lightsail.get_container_services(serviceName=crops.APP)["containerServices"]
+        current = service["currentDeployment"]
+        assert current["state"] == "ACTIVE"
+        version: int = current["version"]
+        return version
+
+    @property
+    def state(self) -> State:
+        return State(version=self.version, schema=schema(self.ready))
+
+    def columns(self) -> set[str]:
+        """Those of the harvests, as the database itself tells them."""
+        [columns, *_] = schema(self.ready)
+        return {column for table, column, *_ in columns if table == "harvests_harvest"}
+
+    def read(self) -> Answer:
+        return self.site.get()
+
+    def write(self) -> Answer:
+        return self.site.post(crop="leek", kilograms=3)

@@ -1,0 +1,172 @@
+"""A version that does not do its work, and the way back to the one before: gone, closed, or asked
+for by hand.
+
+The tests go from the version that serves to the next in the order of this file.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from local import crops
+from local.inbox import Inbox
+from tests.e2e.conftest import Ready
+from tests.e2e.farm import LONG_WATCH, Farm
+
+# The first two tests run always; what goes on from there takes minutes.
+slow = pytest.mark.slow
+
+WRITE: Mapping[str, Any] = {"method": "POST", "path": "/", "body": "{}", "successCodes": "201"}
+
+
+@pytest.fixture(scope="module")
+def farm(ready: Ready) -> Iterator[Farm]:
+    """v2 serves, as version 1, and has shown that it does well."""
+    client = ready.cloud.client
+    inbox = Inbox(client("sns"), client("sqs"), ready.stack.topic_arn, "who-goes-back")
+    farm = Farm(dataclasses.replace(ready, inbox=inbox))
+    farm.specify()
+    first = farm.release("v2")
+    assert first.status == "SUCCEEDED", first.message["text"]
+    assert first.message["watched"]
+    yield farm
+
+
+def test_a_version_that_fails_in_its_watch_period_is_taken_back_by_itself(farm: Farm) -> None:
+    before = farm.state
+    farm.specify(watch=LONG_WATCH)
+
+    ended = farm.release("fails-later")
+
+    message = ended.message
+    assert (ended.status, ended.execution.error) == ("ROLLED_BACK", "ROLLED_BACK")
+    assert message["failure"]["kind"] == "watch-failed"
+    assert "GET / answered 500, and not 200" in message["failure"]["evidence"]
+    assert message["judgement"] == {"verdict": "NONE", "reasons": []}
+    assert "Version 2 became active, and did not do well in the watch period." in message["text"]
+    assert "Version 1 serves again as version 3.\nIt was verified." in message["text"]
+    assert (farm.version, farm.state.schema) == (3, before.schema)
+    assert (farm.read().status, farm.read().release) == (200, "v2")
+    assert (farm.write().status, farm.write().release) == (201, "v2")
+
+
+def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose(
+    farm: Farm,
+) -> None:
+    farm.specify(watch=LONG_WATCH)
+
+    ended = farm.release("one-way-fails-later")
+
+    message, version = ended.message, farm.version
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED")
+    assert message["failure"]["kind"] == "watch-failed"
+    assert "GET / answered 500, and not 200" in message["failure"]["evidence"]
+    assert message["judgement"]["verdict"] == "ONE_WAY"
+    [reason] = message["judgement"]["reasons"]
+    assert reason.startswith("harvests.0005_no_season: RemoveField harvest.season: ")
+    assert version == message["version"] == message["previousVersion"] + 1
+    assert "season" not in farm.columns()
+    assert farm.read().status == 500, "it is left as it is, and so is the database"
+    text = message["text"]
+    assert f"so version {version} was kept.\n{reason}" in text
+    assert f"Either keep version {version}: push an image in which the cause is mended." in text
+    assert f"Or go back: start an execution with {json.dumps(way_back(message))}." in text
+    assert f"Before that, take the migrations back, where they can be, with {taking_back()}" in text
+    assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
+
+
+def way_back(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    previous = message["previousVersion"]
+    return {"app": crops.APP, "rollbackTo": previous, "allowDestructive": True}
+
+
+def taking_back() -> str:
+    command = ["python", "manage.py", "migrate", "harvests", "0004"]
+    digest = crops.image("one-way-fails-later").digest
+    return json.dumps({"app": crops.APP, "digest": digest, "command": command})
+
+
+@slow
+def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> None:
+    farm.specify()
+    kept = farm.version
+
+    refused = farm.ask_for({"app": crops.APP, "rollbackTo": kept - 1})
+    undone = farm.ask_for(json.loads(taking_back()))
+    back = farm.ask_for({"app": crops.APP, "rollbackTo": kept - 1, "allowDestructive": True})
+
+    assert refused.status == "REFUSED"
+    assert undone.status == "SUCCEEDED", undone.message["text"]
+    assert back.status == "SUCCEEDED", back.message["text"]
+    assert "season" in farm.columns()
+    assert f"Version {kept - 1} serves again as version {farm.version}." in back.message["text"]
+    assert farm.version == back.message["version"]
+    assert (farm.read().status, farm.read().release) == (200, "v2")
+    assert farm.write().status == 201
+
+
+@slow
+def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_itself(
+    farm: Farm,
+) -> None:
+    before = farm.version
+    farm.specify(watch=LONG_WATCH)
+
+    ended = farm.release("additive-fails-later")
+
+    message = ended.message
+    assert ended.status == "ROLLED_BACK", message["text"]
+    assert message["failure"]["kind"] == "watch-failed"
+    assert message["judgement"] == {"verdict": "SAFE", "reasons": []}
+    assert f"Version {before} serves again as version {farm.version}." in message["text"]
+    assert "Migrations applied: harvests.0005_note" in message["text"]
+    assert "note" in farm.columns(), "no migration is taken back unasked"
+    assert farm.version == before + 2
+    assert (farm.read().status, farm.read().release) == (200, "v2")
+    assert (farm.write().status, farm.write().release) == (201, "v2")
+
+
+@slow
+def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_cannot_write(
+    farm: Farm,
+) -> None:
+    before = farm.version
+    farm.specify(write=WRITE)
+    specified = farm.release("v2.1")
+    assert specified.status == "SUCCEEDED", specified.message["text"]
+
+    ended = farm.release("default-only-crash")
+
+    message = ended.message
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED")
+    assert message["failure"]["kind"] == "app-crash"
+    assert message["failure"]["evidence"] == "ModuleNotFoundError: No module named 'weather'"
+    assert message["judgement"]["verdict"] == "ONE_WAY"
+    assert "harvests.0005_quality: AddField harvest.quality: " in message["text"]
+    assert f"Version {before + 1} is active and goes on serving." in message["text"]
+    assert "It does not answer as it should." in message["text"]
+    assert "POST / answered 500, and not 201" in message["text"]
+    assert "quality" in farm.columns()
+    assert farm.version == before + 1
+    assert (farm.read().status, farm.read().release) == (200, "v2.1")
+    assert farm.write().status == 500
+
+
+@slow
+def test_a_default_that_only_django_knows_closes_the_way_back(farm: Farm) -> None:
+    """The release works, and history refuses what could not write behind it."""
+    before = farm.version
+    released = farm.release("default-only")
+    assert released.status == "SUCCEEDED", released.message["text"]
+
+    refused = farm.ask_for({"app": crops.APP, "rollbackTo": before})
+
+    assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
+    text = refused.message["text"]
+    assert f"rollbackTo: version {before} may not be able to work with the database" in text
+    assert "harvests.0005_quality: AddField harvest.quality: " in text
+    assert farm.version == released.message["version"]
+    assert (farm.read().release, farm.write().status) == ("default-only", 201)

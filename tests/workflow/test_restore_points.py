@@ -1,0 +1,381 @@
+"""The restore point of a release whose gate asks: where it comes from, and what it lets overlap."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from botocore.model import OperationModel
+
+from lightgate.aws.histories import Histories
+from lightgate.restore_point import READ_LAG
+from tests.component.lightsail_databases import LightsailDatabases
+from tests.component.lightsail_service import Course
+from tests.workflow.gates import (
+    Gate,
+    check_nothing_was_applied,
+    database,
+    minutes,
+    reasons,
+    remember,
+)
+from tests.workflow.world import APP, Json, World, spec, succeeded, unprotected
+
+IN_TIME = {"instance": "crops-db", "backup": "point-in-time"}
+
+
+def continuous_backup(world: World, *, reaches: Callable[[], datetime] | None) -> None:
+    """How far the database's own backup reaches; None: it is off."""
+
+    def change(answer: Json) -> None:
+        for found in answer["DBInstances"]:
+            found["BackupRetentionPeriod"] = 7 if reaches else 0
+            found.pop("LatestRestorableTime", None)
+            if reaches:
+                found["LatestRestorableTime"] = reaches()
+
+    world.cloud.faults.change_answers("rds.DescribeDBInstances", change)
+
+
+# Where the restore point comes from.
+
+
+def test_a_snapshot_that_is_begun_on_the_plan_is_there_before_the_permit(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(3)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert "TakeSnapshot" not in ended.states
+    assert gate.states == ["pending", "granted"]
+    assert list(gate.snapshots.values()) == ["available"]
+    assert gate.ready_at is not None
+    assert gate.began_at is not None
+    assert gate.began_at - gate.ready_at >= minutes(3)
+    assert world.message().content["snapshot"]["id"] in gate.snapshots
+
+
+def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(4)
+    world.instance.snapshot_takes = minutes(1)
+    gate = Gate(world, "a.0002")
+
+    assert world.release().status == "SUCCEEDED"
+    assert list(gate.snapshots.values()) == ["available"]
+
+
+def test_how_long_a_database_was_busy_is_not_remembered_as_its_snapshots_time(
+    world: World,
+) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(4)
+    world.instance.snapshot_takes = minutes(1)
+    Gate(world, "a.0002")
+
+    world.release()
+
+    taken = Histories(world.table).read(APP).snapshot
+    assert taken is not None
+    assert minutes(1) <= taken < minutes(1.5)
+
+
+def test_a_busy_database_is_waited_for_no_longer_than_its_snapshot_may_be(world: World) -> None:
+    world.put_spec(database(backup="when-pending", timeoutSeconds=120))
+    world.instance.busy_until = world.clock.now() + minutes(60)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+    assert gate.ready_at is not None
+    assert world.clock.now() - gate.ready_at < minutes(5)
+    assert "database.timeoutSeconds (120)" in reasons(world)
+
+
+@pytest.mark.slow
+def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(60)
+    gate = Gate(world, "a.0002")
+
+    world.release()
+
+    check_nothing_was_applied(world, gate)
+    assert world.record()["status"] == "ROLLED_BACK"
+    assert world.instance.snapshots() == {}
+
+
+def test_a_snapshot_that_takes_longer_than_a_gate_may_hold_comes_first(world: World) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(15)
+    remember(world, snapshot=900, node=30)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.states.index("TakeSnapshot") < ended.states.index("Deploy")
+    assert gate.deployment is not None
+    assert gate.deployment.created_at - world.started_at >= minutes(14)
+    assert list(gate.snapshots.values()) == ["available"]
+
+
+def test_a_continuous_backup_is_a_restore_point_without_a_wait(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    reaches = world.clock.now() - minutes(4)
+    continuous_backup(world, reaches=lambda: reaches)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    assert world.instance.snapshots() == {}
+    snapshot = world.message().content["snapshot"]
+    moment = datetime.fromisoformat(snapshot["restoresTo"])
+    assert (snapshot["id"], moment) == (None, reaches)
+    assert "restore-db-instance-to-point-in-time" in " ".join(snapshot["restore"])
+
+
+def test_a_continuous_backup_that_is_off_refuses_the_release(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=None)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
+    assert gate.deployment is None
+    assert "automated backups are off" in reasons(world)
+
+
+def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    reached = world.clock.now() - minutes(90)
+    continuous_backup(world, reaches=lambda: reached)
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+    assert "continuous backup does not go on" in reasons(world)
+
+
+@pytest.mark.parametrize(
+    ("reached", "words"),
+    [
+        (None, "automated backups are off"),
+        (minutes(90), "continuous backup does not go on"),
+    ],
+)
+def test_where_no_gate_asks_a_continuous_backup_is_looked_at_before_the_deployment(
+    world: World, reached: timedelta | None, words: str
+) -> None:
+    world.put_spec(unprotected() | {"database": IN_TIME})
+    at = world.clock.now() - reached if reached else None
+    continuous_backup(world, reaches=(lambda: at) if at else None)
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+    assert words in reasons(world)
+
+
+def test_where_no_gate_asks_a_continuous_backup_that_goes_on_is_enough(world: World) -> None:
+    world.put_spec(unprotected() | {"database": IN_TIME})
+    at = world.clock.now() - minutes(29)
+    continuous_backup(world, reaches=lambda: at)
+
+    assert world.release(course=succeeded("a.0002")).status == "SUCCEEDED"
+    assert world.message().content["snapshot"]["restoresTo"] == at.isoformat()
+
+
+@pytest.mark.slow
+def test_a_continuous_backup_is_asked_anew_when_the_service_was_busy_for_long(
+    world: World,
+) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=lambda: world.clock.now() - minutes(5))
+    world.lightsail.deploy_by_somebody(APP, Course(after=minutes(45)))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.began_at is not None
+    moment = datetime.fromisoformat(world.message().content["snapshot"]["restoresTo"])
+    assert minutes(4) < gate.began_at - moment < minutes(7)
+
+
+def test_the_moment_to_restore_to_stays_before_what_was_permitted(world: World) -> None:
+    world.put_spec(database(backup="point-in-time"))
+    continuous_backup(world, reaches=lambda: world.clock.now() - timedelta(seconds=1))
+    world.functions.twice = True
+    gate = Gate(world, "a.0002", takes=200)
+
+    world.release()
+
+    assert gate.began_at is not None
+    moment = datetime.fromisoformat(world.message().content["snapshot"]["restoresTo"])
+    assert moment < gate.began_at
+
+
+@pytest.mark.parametrize(
+    ("backup", "request_"),
+    [("none", {}), ("always", {"skipSnapshot": True}), ("when-pending", {"skipSnapshot": True})],
+)
+def test_without_a_restore_point_a_plan_is_permitted_at_once(
+    world: World, backup: str, request_: Json
+) -> None:
+    world.put_spec(database(backup=backup))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release({"app": APP, **request_})
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states[-1] == "granted"
+    assert world.instance.snapshots() == {}
+    assert world.message().content["snapshot"] is None
+
+
+# Snapshot and node at the same time.
+
+
+def test_the_first_release_is_in_sequence_and_the_next_one_overlaps(world: World) -> None:
+    world.instance.snapshot_takes = minutes(5)
+    first = Gate(world, "a.0002", starts=120)
+    world.machine.run({"app": APP}, name="first")
+    second = Gate(world, "a.0003", starts=120)
+    ended = world.machine.run({"app": APP}, name="second")
+
+    one, two = (message.content for message in world.messages())
+    assert first.deployment is not None
+    assert second.deployment is not None
+    assert one["snapshot"]["availableAt"] <= first.deployment.created_at.isoformat()
+    assert one["savedSeconds"] < 1  # Lightsail tells moments to the millisecond
+    assert second.deployment.created_at.isoformat() < two["snapshot"]["availableAt"]
+    assert second.snapshots[two["snapshot"]["id"]] == "available"
+    assert 60 <= two["savedSeconds"] <= 130
+    assert f"{two['savedSeconds']:.0f} less than in sequence" in two["text"]
+    assert ended.status == "SUCCEEDED"
+
+
+def test_a_snapshot_that_takes_longer_than_ever_is_waited_for_by_the_gate(world: World) -> None:
+    remember(world, snapshot=120, node=120)
+    world.instance.snapshot_takes = minutes(7)
+    gate = Gate(world, "a.0002", starts=60)
+
+    assert world.release().status == "SUCCEEDED"
+    assert list(gate.snapshots.values()) == ["available"]
+    assert gate.ready_at is not None
+    assert gate.began_at is not None
+    assert gate.began_at - gate.ready_at > minutes(5)
+
+
+# Other databases.
+
+
+def test_of_an_aurora_cluster_a_cluster_snapshot_is_taken(world: World) -> None:
+    rds = world.cloud.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier="crops-cluster",
+        Engine="aurora-postgresql",
+        MasterUsername="crops",
+        MasterUserPassword="of-the-tests",
+    )
+    world.put_spec(spec(database={"cluster": "crops-cluster"}))
+    gate = Gate(world, "a.0002")
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    snapshot = world.message().content["snapshot"]
+    found = rds.describe_db_cluster_snapshots(DBClusterIdentifier="crops-cluster")
+    names = [each["DBClusterSnapshotIdentifier"] for each in found["DBClusterSnapshots"]]
+    assert snapshot["id"] in names
+    assert "restore-db-cluster-from-snapshot" in " ".join(snapshot["restore"])
+
+
+@pytest.fixture
+def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabases:
+    """Lightsail's managed databases beside its container services."""
+    found, faults = LightsailDatabases(Mock()), world.cloud.faults.before_call
+
+    def answer(model: OperationModel, params: Json, **more: Any) -> Any:
+        if "RelationalDatabase" in model.name:
+            return found._answer(model, params)
+        return faults(model, **more)
+
+    monkeypatch.setattr(world.cloud.faults, "before_call", answer)
+    found.add("crops-db")
+    return found
+
+
+@pytest.mark.parametrize("backup", [{}, {"backup": "always"}])
+def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
+    world: World, databases: LightsailDatabases, backup: Json
+) -> None:
+    world.put_spec(spec(database={"lightsail": "crops-db", **backup}))
+    at = world.clock.now() + minutes(5)
+    seen: list[str] = []
+
+    def go_on() -> None:
+        if databases.snapshots and world.clock.now() >= at:
+            [snapshot] = databases.snapshots.values()
+            snapshot["state"] = "available"
+        if gate.began_at is not None and not seen:
+            seen.extend(snapshot["state"] for snapshot in databases.snapshots.values())
+
+    gate = Gate(world, "a.0002")
+    world.clock.watch(go_on)
+
+    ended = world.release()
+
+    assert ended.status == "SUCCEEDED"
+    assert ("TakeSnapshot" in ended.states) is bool(backup)
+    assert (databases.interruptions, seen) == (1, ["available"])
+    snapshot = world.message().content["snapshot"]
+    assert snapshot["id"] in databases.snapshots
+    assert "create-relational-database-from-snapshot" in " ".join(snapshot["restore"])
+
+
+@pytest.mark.parametrize("backup", ["always", "when-pending"])
+def test_a_snapshot_of_a_lightsail_database_may_show_only_after_a_while(
+    world: World, databases: LightsailDatabases, monkeypatch: pytest.MonkeyPatch, backup: str
+) -> None:
+    world.put_spec(spec(database={"lightsail": "crops-db", "backup": backup}, pollSeconds=10))
+    show, first_looks = databases._GetRelationalDatabaseSnapshot, []
+
+    def show_late(asked: Json) -> Any:
+        if databases.snapshots and len(first_looks) < 4:
+            first_looks.append(world.clock.now())
+            return ("NotFoundException", "no such snapshot"), {}
+        for snapshot in databases.snapshots.values():
+            snapshot["state"] = "available"
+        return show(asked)
+
+    monkeypatch.setattr(databases, "_GetRelationalDatabaseSnapshot", show_late)
+    gate = Gate(world, "a.0002")
+
+    assert world.release().status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]
+    assert first_looks[-1] - first_looks[0] < READ_LAG
+    assert databases.interruptions == 1
+
+
+def test_a_lightsail_database_is_not_interrupted_when_nothing_is_pending(
+    world: World, databases: LightsailDatabases
+) -> None:
+    world.put_spec(spec(database={"lightsail": "crops-db"}))
+    Gate(world)
+
+    assert world.release().status == "SUCCEEDED"
+    assert (databases.interruptions, databases.snapshots) == (0, {})

@@ -1,0 +1,210 @@
+"""A version that became active and does not do its work: back to the last good one, or not."""
+
+import pytest
+
+from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from tests.component.lightsail_service import Course
+from tests.workflow.gates import told_plan
+from tests.workflow.world import APP, SUCCEEDED, World, succeeded
+
+
+def released(plan: dict[str, object] | None = None) -> Course:
+    """A release whose gate tells its plan; an empty one without any."""
+    told = plan or told_plan()
+    return Course(ends="ACTIVE", log=[(20, "migrate", told), (39, *SUCCEEDED)])
+
+
+@pytest.fixture
+def good(world: World) -> World:
+    """The world with a first release, version 2, that was verified."""
+    assert world.release(course=released()).status == "SUCCEEDED"
+    world.messages()
+    return world
+
+
+def fail(world: World, course: Course, *, bad: dict[int, str] | None = None) -> str | None:
+    """The second release, version 3, which answers badly. How its execution ends."""
+    world.site.bad = bad if bad is not None else {3: "Internal Server Error"}
+    world.lightsail.courses.append(course)
+    return world.machine.run({"app": APP, "reason": "the second"}, name="second").error
+
+
+def test_a_version_that_answers_badly_is_taken_back(good: World) -> None:
+    error = fail(good, released())
+
+    assert error == "ROLLED_BACK"
+    assert good.lightsail.deployments(APP) == {
+        1: "INACTIVE",
+        2: "INACTIVE",
+        3: "INACTIVE",
+        4: "ACTIVE",
+    }
+    content = good.message().content
+    assert content["status"] == "ROLLED_BACK"
+    assert content["judgement"]["verdict"] == "NONE"
+    assert content["failure"]["kind"] == "watch-failed"
+    assert "answered 500" in content["failure"]["evidence"]
+
+
+def test_what_is_brought_back_is_what_was_there_but_for_our_markers(good: World) -> None:
+    fail(good, released())
+
+    before, after = (good.lightsail.deployment(APP, version) for version in (2, 4))
+    release = good.message().content["release"]
+    assert before.public_endpoint == after.public_endpoint
+    for name, container in before.containers.items():
+        again = after.containers[name]
+        assert (again.image, again.command, again.ports) == (
+            container.image,
+            container.command,
+            container.ports,
+        )
+        changed = dict(again.environment.items() ^ container.environment.items()).keys()
+        assert changed == {RELEASE_VARIABLE, ROLLBACK_VARIABLE}
+        assert again.environment[RELEASE_VARIABLE] == f"{release}-back"
+        assert again.environment[ROLLBACK_VARIABLE] == "checked"
+
+
+def test_an_added_column_that_old_code_can_live_with_does_not_stand_in_the_way(
+    good: World,
+) -> None:
+    assert fail(good, released(told_plan("crops.0002_size"))) == "ROLLED_BACK"
+    assert good.message().content["judgement"]["verdict"] == "SAFE"
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [("contract", "ONE_WAY"), ("unknown", "UNKNOWN")])
+def test_what_the_old_version_may_not_be_able_to_run_on_is_kept(
+    good: World, effect: str, verdict: str
+) -> None:
+    error = fail(good, released(told_plan("crops.0002_size", effect=effect)))
+
+    assert error == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+    content = good.message().content
+    assert content["judgement"]["verdict"] == verdict
+    steps = "\n".join(content["nextSteps"])
+    assert "version 3" in steps
+    assert f'{{"app": "{APP}", "rollbackTo": 2, "allowDestructive": true}}' in steps
+    assert "AddField harvest.season" in content["text"]
+
+
+def test_a_verdict_is_not_forgotten_when_the_next_node_has_nothing_to_do(good: World) -> None:
+    plans = [
+        (20, "migrate", told_plan("crops.0002_size", effect="contract")),
+        (30, "migrate", told_plan(hash_="another")),
+    ]
+
+    error = fail(good, Course(ends="ACTIVE", log=[*plans, (39, *SUCCEEDED)]))
+
+    assert error == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
+
+
+def test_a_gate_that_has_told_no_plan_leaves_the_way_back_unknown(good: World) -> None:
+    error = fail(good, succeeded("crops.0002_size"))
+
+    assert error == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "UNKNOWN"
+
+
+def test_an_old_version_that_was_not_pinned_is_not_brought_back(world: World) -> None:
+    world.site.bad = {2: "Internal Server Error"}
+
+    ended = world.release(course=released())
+
+    assert ended.error == "FAILED"
+    assert world.lightsail.serving(APP) == 2
+    content = world.message().content
+    assert "cannot be deployed again unasked" in content["text"]
+    assert any("Automatic rollback" in warning for warning in content["warnings"])
+
+
+def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) -> None:
+    error = fail(good, released(), bad={3: "bad", 4: "as bad"})
+
+    assert error == "FAILED"
+    text = good.message().content["text"]
+    assert "Going back to version 2 with deployment 4 did not help" in text
+    assert "answered 500" in text
+
+
+def test_a_gate_of_the_old_version_that_stays_shut_keeps_the_new_one(good: World) -> None:
+    shut = {"event": "failed", "cause": "schema", "error": "crops.0003 is not known to this code"}
+    good.lightsail.courses.append(released())
+    good.lightsail.courses.append(Course(ends="FAILED", log=[(20, "migrate", shut)]))
+    good.site.bad = {3: "bad"}
+
+    ended = good.machine.run({"app": APP}, name="second")
+
+    assert ended.error == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+    assert "crops.0003 is not known to this code" in good.message().text
+
+
+def test_the_version_that_was_brought_back_is_good_to_go_back_to_again(good: World) -> None:
+    fail(good, released())
+    good.messages()
+    good.site.bad = {5: "bad again"}
+    good.lightsail.courses.append(released())
+
+    ended = good.machine.run({"app": APP, "reason": "the third"}, name="third")
+
+    assert ended.error == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 6
+
+
+@pytest.mark.parametrize("fault", ["lost", "throttled", "broken"])
+def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fault: str) -> None:
+    good.functions.before(
+        "roll_back",
+        lambda: good.lightsail.fail("CreateContainerServiceDeployment", fault),
+    )
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+    assert "Version 2 serves again" in good.message().text
+
+
+@pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
+def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
+    good.functions.fail("roll_back", *faults)
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.deployments(APP) == {
+        1: "INACTIVE",
+        2: "INACTIVE",
+        3: "INACTIVE",
+        4: "ACTIVE",
+    }
+
+
+def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:
+    good.functions.twice = True
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_a_version_that_somebody_has_replaced_meanwhile_is_left_alone(good: World) -> None:
+    good.functions.before("roll_back", lambda: good.lightsail.deploy_by_somebody(APP) and None)
+
+    assert fail(good, released()) == "FAILED"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
+    good: World,
+) -> None:
+    good.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="the-key-of-today", Type="SecureString", Overwrite=True
+    )
+
+    fail(good, released())
+
+    assert (
+        good.lightsail.deployment(APP, 4).containers["web"].environment["SECRET_KEY"]
+        == "the-key-of-today"
+    )
+    message = good.message()
+    assert "SECRET_KEY" in message.text
+    assert "the-key-of-today" not in message.text + good.functions.log

@@ -1,0 +1,135 @@
+"""The watch period of a version that became active, and of one that Lightsail went back to."""
+
+from datetime import timedelta
+
+from lightgate.release import RELEASE_VARIABLE
+from tests.component.lightsail_service import Course
+from tests.workflow.world import APP, World, migration_failed, spec, succeeded, unprotected
+
+WATCH = {"watchSeconds": 120}
+
+
+def test_a_version_that_answers_all_through_its_watch_period_is_a_success(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    assert "WaitForAnswers" in ended.states
+    asked = world.site.asked[2, "GET", "/"]
+    assert 10 <= asked <= 20
+    assert world.site.urls == {f"https://{APP}.example.com/"}
+    assert world.waited() >= timedelta(seconds=150 + 120)
+
+
+def test_what_proves_the_release_is_asked_of_its_answers(world: World) -> None:
+    world.put_spec(spec(verification={"watchSeconds": 0, "expectText": "release={release}"}))
+
+    world.release(course=succeeded())
+
+    release = world.message().content["release"]
+    assert world.site.expected == {f"release={release}"}
+    deployment = world.lightsail.deployment(APP, 2)
+    assert deployment.containers["web"].environment[RELEASE_VARIABLE] == release
+
+
+def test_a_write_that_was_good_once_is_not_repeated(world: World) -> None:
+    write = {"path": "/harvests/", "body": "{}"}
+    world.put_spec(spec(verification={"watchSeconds": 60, "write": write}))
+
+    world.release(course=succeeded())
+
+    assert world.message().content["status"] == "SUCCEEDED"
+    assert world.site.asked[2, "POST", "/harvests/"] == 1
+
+
+def test_a_single_lost_answer_fails_nothing(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+    world.site.bad[2] = "lost"
+
+    def mend() -> None:
+        world.functions.before("verify_release", lambda: world.site.bad.clear())
+
+    world.functions.before("verify_release", mend)
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    assert world.site.asked[2, "GET", "/"] >= 10
+
+
+def test_a_version_that_was_replaced_by_somebody_else_is_not_called_a_success(
+    world: World,
+) -> None:
+    world.put_spec(spec(verification=WATCH))
+    world.functions.before(
+        "verify_release", lambda: world.lightsail.deploy_by_somebody(APP) and None
+    )
+
+    ended = world.release(course=succeeded())
+
+    assert ended.error == "FAILED"
+    assert "RollBack" not in ended.states
+    assert world.lightsail.serving(APP) == 3
+
+
+def second(world: World, *, bad: dict[int, str] | None = None) -> str | None:
+    """A second release whose migration fails, so that Lightsail goes back to the first one."""
+    world.release(course=succeeded())
+    world.messages()
+    world.site.bad = bad or {}
+    world.lightsail.courses.append(migration_failed("harvests.0002_season", "no such table"))
+    return world.machine.run({"app": APP, "reason": "again"}, name="second").error
+
+
+def test_the_old_version_has_to_answer_before_lightsail_is_said_to_have_rolled_back(
+    world: World,
+) -> None:
+    before = world.site.asked.total()
+
+    assert second(world) == "ROLLED_BACK"
+    assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE", 3: "FAILED"}
+    assert world.site.asked[2, "GET", "/"] > before
+
+
+def test_an_old_version_that_does_not_answer_any_more_needs_a_person(world: World) -> None:
+    assert second(world, bad={2: "the database has gone"}) == "FAILED"
+    text = world.message().content["text"]
+    assert "answered 500" in text
+    assert "rolled back" not in text
+
+
+def test_an_old_version_of_somebody_else_has_to_be_active_and_owes_no_more(world: World) -> None:
+    ended = world.release(course=migration_failed("harvests.0002_season", "no such table"))
+
+    assert ended.error == "ROLLED_BACK"
+    assert not world.site.asked
+
+
+def test_without_a_public_url_a_version_is_good_that_stays_active(world: World) -> None:
+    world.put_spec({**unprotected(), "verification": {"watchSeconds": 60}})
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.states.count("VerifyRelease") > 5
+    assert not world.site.asked
+
+
+def test_without_a_public_url_an_app_that_is_started_again_and_again_fails(world: World) -> None:
+    world.put_spec({**unprotected(), "verification": {"watchSeconds": 300}})
+    restarts = [(200 + 10 * i, "web", {"event": "open"}) for i in range(30)]
+    course = Course(ends="ACTIVE", log=[*succeeded().log, *restarts])
+
+    ended = world.release(course=course)
+
+    assert ended.error == "FAILED"
+    assert "started again" in world.message().text
+
+
+def test_a_look_that_is_cut_off_is_repeated(world: World) -> None:
+    world.functions.fail("verify_release", "after", "before", "after")
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
