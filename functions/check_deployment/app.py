@@ -67,6 +67,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     return {
         **deployment,
         **answered,
+        "notes": _notes(release.id, lines, deployment["notes"]),
         "told": {gate: judgement.to_json() for gate, judgement in told.items()},
         "judgement": _judge(release, told, has_database=order is not None).to_json(),
         "waits": [
@@ -114,6 +115,14 @@ def _told(
         if plans or known:
             found[gate] = together([*known, *plans])
     return found
+
+
+def _notes(
+    release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
+) -> Sequence[str]:
+    """What people are told of the deployment, with what the gates have noticed."""
+    plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
+    return list(dict.fromkeys([*before, *(str(plan.ahead) for plan in plans if plan.ahead)]))
 
 
 def _judge(release: Release, told: Mapping[str, Judgement], *, has_database: bool) -> Judgement:

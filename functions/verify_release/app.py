@@ -8,6 +8,7 @@ from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser import parse_spec
 from lightgate.verification import WatchStatus
+from lightgate.versions import on_record
 from lightgate.watching import Subject, look, newcomer, returned
 
 
@@ -76,7 +77,7 @@ def _old_one(
     release: Release, version: int, original: int, service: Service, runtime: Runtime
 ) -> Subject:
     """A version with the content of `original`, by the spec of then if that is on record."""
-    past = runtime.records.versions(release.app).get(original)
+    past = on_record(runtime.records.versions(release.app), service).get(original)
     known = past.spec_version if past is not None else None
     spec = parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
     return returned(version, spec, service, digest=past.digest if past is not None else None)

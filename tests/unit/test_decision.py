@@ -212,6 +212,11 @@ def test_the_usual_case_is_permitted() -> None:
         ({"permit": PERMITS[2]}, Action.PERMIT, "may be applied"),
         ({"permit": PERMITS[2], "phase": Phase.APPLYING}, Action.WAIT, "being applied"),
         (
+            {"permit": PERMITS[2], "plan": replace(plan(Effect.UNKNOWN), once=True)},
+            Action.WAIT,
+            "another node",
+        ),
+        (
             {"plan": plan(Effect.CONTRACT), "policy": Policy.BLOCK},
             Action.REFUSE,
             "crops.0002: RemoveField crop.a",

@@ -63,7 +63,7 @@ crops-backend: release 20261116t015434z-7f5b2640-0c1d was rolled back.
 Migration harvests.0006_one_harvest_a_day failed: \
 django.db.utils.IntegrityError: could not create unique index
 Version 7 is active and goes on serving.
-It was verified. Of 2 rounds 2 were good.
+It was verified. It did well in 2 of 2 rounds.
 
 Cause (migration-error): Migration harvests.0006_one_harvest_a_day failed. A part is applied.
 Evidence: django.db.utils.IntegrityError: could not create unique index

@@ -28,7 +28,7 @@ ANOTHER = service(current=deployment(9))
 
 
 WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
-SHOWN = "Of 3 rounds 2 were good. The last problem: GET / answered 500."
+SHOWN = "It did well in 2 of 3 rounds. The last problem: GET / answered 500."
 
 
 def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:

@@ -52,6 +52,35 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (
+            {"count": 2, "class": "contract", "names": ["crops.0003", 5, "crops.0004\x1b"]},
+            "The database has migrations that this image does not know (contract): "
+            "crops.0003, crops.0004 .",
+        ),
+        (
+            {"class": "harmless", "names": "all"},
+            "The database has migrations that this image does not know (unknown): .",
+        ),
+    ],
+)
+def test_what_a_later_release_has_applied_is_told(found: object, expected: str) -> None:
+    plan = read({**TOLD, "ahead": found})
+
+    assert plan is not None
+    assert str(plan.ahead) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(True, True), ("yes", False), (1, False)])
+def test_only_what_says_so_itself_is_to_be_run_once(value: object, *, expected: bool) -> None:
+    plan = read({**TOLD, "once": value})
+
+    assert plan is not None
+    assert plan.once is expected
+
+
 def test_an_operation_of_a_kind_that_nobody_knows_is_unknown() -> None:
     odd = [{"name": "crops.0002", "operations": [["harmless", "Odd c"], ["data", "RunPython"]]}]
     plan = read({**TOLD, "migrations": odd})

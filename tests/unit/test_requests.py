@@ -91,7 +91,8 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             {"app": "crops", "tga": "v1"},
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
-                "rollbackTo, command, skipSnapshot, allowDestructive, reason, pushedTag or requestedAt"
+                "rollbackTo, command, skipSnapshot, allowDestructive, reason, pushedTag or "
+                "requestedAt"
             ],
         ),
         (

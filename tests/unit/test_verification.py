@@ -238,7 +238,7 @@ def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: An
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
     assert summary(seen) == (
-        "Of 0 rounds 0 were good. The last problem: Another deployment has taken its place."
+        "It did well in 0 of 0 rounds. The last problem: Another deployment has taken its place."
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from lightgate.deployment import Service
 from lightgate.release import Release
 from lightgate.rollback import Past, rollback_marker
 from lightgate.spec import Policy
 from lightgate.verdict import Judgement, Verdict
-from lightgate.versions import judgement_of, made_by
-from tests.unit.builders import DIGEST, RELEASE, STARTED
+from lightgate.versions import judgement_of, made_by, on_record
+from tests.unit import builders
+from tests.unit.builders import DIGEST, RELEASE, STARTED, service
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",))
@@ -185,3 +187,12 @@ def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
 def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
     assert Past.from_json(one.to_json()) == one
+
+
+def test_a_service_that_was_made_anew_has_none_of_the_old_versions() -> None:
+    def listed(release: str) -> Service:
+        return service(deployments=[builders.deployment(2, release=release)])
+
+    assert on_record({2: past(2)}, listed("r2")) == {2: past(2)}
+    assert on_record({2: past(2)}, listed("of-the-new-service")) == {}
+    assert on_record({2: past(2)}, service()) == {}

@@ -107,6 +107,15 @@ def test_a_gate_that_has_told_no_plan_leaves_the_way_back_unknown(good: World) -
     assert good.message().content["judgement"]["verdict"] == "UNKNOWN"
 
 
+def test_what_the_image_does_not_know_of_the_database_is_told(good: World) -> None:
+    ahead = {"count": 1, "class": "contract", "names": ["crops.0003_later"]}
+    good.lightsail.courses.append(released({**told_plan(), "ahead": ahead}))
+
+    good.machine.run({"app": APP}, name="second")
+
+    assert any("crops.0003_later" in warning for warning in good.message().content["warnings"])
+
+
 def test_an_old_version_that_was_not_pinned_is_not_brought_back(world: World) -> None:
     world.site.bad = {2: "Internal Server Error"}
 

@@ -23,6 +23,7 @@ from lightgate.runtime import Runtime
 from lightgate.spec import AppSpec, Policy, SecretReference
 from lightgate.spec_parser import parse_app_name, parse_spec
 from lightgate.verdict import Judgement, Verdict
+from lightgate.versions import on_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     service = _service(spec, runtime)
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
-    past = runtime.records.versions(asked.text.app)
+    past = on_record(runtime.records.versions(asked.text.app), service)
     situation = _situation(asked, service, service.current.version, past)
     overridden = asked.request.allow_destructive
     if reasons := refusal_of(version, situation, overridden=overridden):

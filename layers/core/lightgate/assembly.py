@@ -24,6 +24,7 @@ from lightgate.release import (
 from lightgate.runtime import Runtime
 from lightgate.spec import AppSpec, SecretReference
 from lightgate.spec_parser import parse_spec
+from lightgate.versions import on_record
 
 
 def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployment:
@@ -81,7 +82,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     if serving is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
     spec = _spec(release.app, release.spec_version, runtime)
-    beside = _on_record(release.app, serving.version, runtime)
+    beside = _known(release.app, service, serving.version, runtime)
     container = compile_command(
         spec,
         release.command or (),
@@ -105,9 +106,11 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     return Redeployment(request=request, notes=served.notes)
 
 
-def _on_record(app: str, version: int, runtime: Runtime) -> tuple[AppSpec, str] | None:
+def _known(
+    app: str, service: Service, version: int, runtime: Runtime
+) -> tuple[AppSpec, str] | None:
     """The spec and the image of a version, if they are known."""
-    past = runtime.records.versions(app).get(version)
+    past = on_record(runtime.records.versions(app), service).get(version)
     if past is None or past.spec_version is None or past.digest is None:
         return None
     return _spec(app, past.spec_version, runtime), past.digest

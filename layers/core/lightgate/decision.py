@@ -138,6 +138,8 @@ def _is_under_way(seen: Observation) -> Decision | None:
         return None
     if seen.permit.plan == seen.plan.hash:
         return _do(Action.WAIT, "The plan is permitted.")
+    if seen.plan.once:
+        return _do(Action.WAIT, "It is permitted to another node, and is to be run once.")
     if seen.phase is Phase.APPLYING:
         return _do(Action.WAIT, "A plan is being applied.")
     return None

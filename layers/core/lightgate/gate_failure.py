@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 
 from lightgate import gate_waits
 from lightgate.gate_log import Failure, Phase
@@ -170,7 +171,15 @@ def _unreachable(seen: Symptoms, what: str, evidence: str | None, reason: str) -
     )
 
 
-def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
+    wait = seen.wait
+    if wait is not None and wait.what == gate_waits.DATABASE_LOCK:
+        # That the wait has ended nobody tells; a session that stood in the way is worth a look.
+        what = (
+            f"{_subject(failure)} was stopped at its time limit, and was seen to wait for a table."
+            f"{_left(failure)} {_holders(seen)}"
+        )
+        return _lock_wait(seen, what, failure.error)
     return Diagnosis(
         kind=FailureKind.TIME_LIMIT,
         what=f"{_subject(failure)} was stopped at its time limit.{_left(failure)}",
@@ -197,7 +206,8 @@ def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
-    began = f" It began at {seen.evidence.began_at}." if seen.evidence.began_at else ""
+    at = seen.evidence.began_at
+    began = f" It began at {datetime.fromisoformat(at):%H:%M:%S} UTC." if at else ""
     return Diagnosis(
         kind=FailureKind.CUT_OFF,
         what=(

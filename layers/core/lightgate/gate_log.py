@@ -180,7 +180,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         migrations=list(migrations.values())[:_MOST_MIGRATIONS],
         atomic=bool(plans) and all(plans),
         spoke_at=min(spoken, default=None),
-        last_lines=tuple(printed),
+        last_lines=tuple(printed) if not failures else (),
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
     )

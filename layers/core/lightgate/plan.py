@@ -15,6 +15,7 @@ from lightgate.gate_log import events, plain_text
 _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
 _MOST_MIGRATIONS = 10_000
+_MOST_AHEAD = 20
 
 
 class Effect(enum.StrEnum):
@@ -47,11 +48,27 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """Migrations that were applied by a later release; `effect` is the worst that they have."""
+
+    effect: Effect
+    names: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"The database has migrations that this image does not know ({self.effect.value}): "
+            f"{', '.join(self.names)}."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A gate's plan. `count` is None where the gate could not find out what is pending.
 
     `breaking` names the operations that may break what serves, as far as they were told;
-    `operations` are all that were told and are more than additive.
+    `operations` are all that were told and are more than additive. `once` says that what is
+    permitted to one gate must never be permitted to another. `ahead` are migrations that the
+    database has and the image does not know.
     """
 
     hash: str
@@ -59,6 +76,8 @@ class Plan:
     effect: Effect
     breaking: Sequence[str]
     operations: Sequence[Operation] = ()
+    once: bool = False
+    ahead: Ahead | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -91,7 +110,25 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
     effect = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN)
     if count is None or (breaking and not effect.may_break_what_serves):
         effect = Effect.UNKNOWN
-    return Plan(hash=name, count=count, effect=effect, breaking=breaking, operations=operations)
+    return Plan(
+        hash=name,
+        count=count,
+        effect=effect,
+        breaking=breaking,
+        operations=operations,
+        once=event.get("once") is True,
+        ahead=_ahead(event.get("ahead")),
+    )
+
+
+def _ahead(found: object) -> Ahead | None:
+    if not isinstance(found, Mapping):
+        return None
+    names = [plain_text(name, _LONGEST_NAME) for name in _list(found.get("names"))]
+    return Ahead(
+        effect=_EFFECTS.get(str(found.get("class")), Effect.UNKNOWN),
+        names=[name for name in names if name is not None][:_MOST_AHEAD],
+    )
 
 
 def _operations(event: Mapping[str, Any]) -> list[Operation]:

@@ -33,7 +33,7 @@ from lightgate.reports import report_of
 from lightgate.rollback import rollback_marker
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser import parse_app_name
-from lightgate.versions import made_by
+from lightgate.versions import made_by, on_record
 
 _STEPS = ("admission", "snapshot", "deployment")
 # With these words a permit is withdrawn after the fact; they say nothing that is not known.
@@ -181,7 +181,9 @@ def _versions(
         own=own,
         back=back,
         succeeded=outcome is Outcome.SUCCEEDED,
-        past=runtime.records.versions(release.app) if is_again else {},
+        past=on_record(runtime.records.versions(release.app), service)
+        if is_again and service is not None
+        else {},
     )
     return [one.to_json() for one in made]
 

@@ -67,8 +67,14 @@ _WHY = {
     "AlterOrderWithRespectTo": (
         "it adds or removes a column that the release before does not know, or still uses"
     ),
-    # Creating a table breaks nobody; one that is in a plan as breaking is taken back.
-    "CreateModel": "it is taken back, and the release before may still use the table",
+}
+# Of a migration that is reversed. What the operation made is gone then, or what it removed is back.
+_UNDONE = "undo "
+_WHY_UNDONE = {
+    "CreateModel": "the table is taken back, and what serves may still use it",
+    "AddField": "the column is taken back, and what serves may still use it",
+    "RemoveField": "the column comes back, and what serves may leave it out when it inserts a row",
+    "DeleteModel": "the table comes back empty",
 }
 _WHY_UNKNOWN = {
     "RunSQL": "it is SQL, which is not read",
@@ -146,8 +152,10 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
 
 
 def _reason(operation: Operation) -> str:
-    kind = operation.what.split(" ", 1)[0]
-    if operation.effect is Effect.CONTRACT:
+    kind = operation.what.removeprefix(_UNDONE).split(" ", 1)[0]
+    if operation.what.startswith(_UNDONE):
+        why = _WHY_UNDONE.get(kind, "it is taken back, and what serves may rely on it")
+    elif operation.effect is Effect.CONTRACT:
         why = _WHY.get(kind, _CONTRACT)
     else:
         why = _WHY_UNKNOWN.get(kind, _ODD)

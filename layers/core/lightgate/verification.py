@@ -353,4 +353,4 @@ def summary(seen: Watched) -> str:
     """What the watch has shown, in one sentence for people."""
     good = seen.rounds - seen.bad
     last = f" The last problem: {seen.problem}." if seen.problem else ""
-    return f"Of {seen.rounds} rounds {good} were good.{last}"
+    return f"It did well in {good} of {seen.rounds} rounds.{last}"

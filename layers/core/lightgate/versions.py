@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
+from lightgate.deployment import Service
 from lightgate.release import Kind, Release
 from lightgate.rollback import Past, rollback_marker
 from lightgate.verdict import Judgement, Verdict
@@ -20,6 +21,15 @@ _NEVER_TOLD = Judgement(
     verdict=Verdict.UNKNOWN,
     reasons=("Nobody has seen what this version was about to apply.",),
 )
+
+
+def on_record(past: Mapping[int, Past], service: Service) -> Mapping[int, Past]:
+    """What is on record of the versions that the service lists.
+
+    A service that was made anew counts from 1 again: only the marker tells whose version it is.
+    """
+    markers = {shown.version: shown.release for shown in service.deployments}
+    return {number: one for number, one in past.items() if markers.get(number) == one.release}
 
 
 def judgement_of(release: Release, deployment: Json) -> Judgement:

@@ -5,6 +5,7 @@ What is known of it travels as the answer of the step: `target` is the version t
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from lightgate.runtime import Json, Runtime
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec
 from lightgate.verdict import Judgement
+from lightgate.versions import on_record
 from lightgate.watching import look, returned
 
 # The container's clock and Lightsail's need not agree to the second with ours.
@@ -56,7 +58,7 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
             "status": "REPLACED",
             "reasons": [f"Version {failed} does not serve any more."],
         }
-    past = runtime.records.versions(release.app)
+    past = on_record(runtime.records.versions(release.app), service)
     action, decided = _decide(release, state["deployment"], before, service, past)
     match action:
         case Action.KEEP:
@@ -150,7 +152,7 @@ def follow(
     if before["version"] is None and ours is not None:
         if before["target"] is None:
             # The answer with what was decided is lost.
-            past = runtime.records.versions(release.app)
+            past = on_record(runtime.records.versions(release.app), service)
             _, before = _decide(release, state["deployment"], before, service, past)
         before = _created(before, ours)
     spec = _spec(release, before, runtime)
@@ -172,7 +174,7 @@ def follow(
     )
     answer = {
         **before,
-        "gate": evidence.to_json(),
+        "gate": _short(evidence).to_json(),
         "endedAt": ended.isoformat() if ended else None,
     }
     match status:
@@ -197,6 +199,17 @@ def _evidence(
         gate: runtime.lightsail.gate_lines(release.service, gate, since) for gate in spec.gates()
     }
     return read_evidence(marker, lines)
+
+
+def _short(evidence: Evidence) -> Evidence:
+    """Without lines and names: beside those of the release they could be too much to carry."""
+    failure = evidence.failure
+    return replace(
+        evidence,
+        migrations=(),
+        last_lines=(),
+        failure=failure and replace(failure, last_lines=()),
+    )
 
 
 def _watch(answer: Json, spec: AppSpec, service: Service, runtime: Runtime) -> Json:

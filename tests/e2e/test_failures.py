@@ -1,0 +1,251 @@
+"""Every way in which a release fails before it serves: what is said of it, and what is left alone.
+
+v2 serves all the time, and the releases that fail on top of it are real ones of the example.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local import crops
+from local.cloud import LocalCloud
+from local.inbox import Inbox
+from tests.e2e.by_hand import Ended
+from tests.e2e.conftest import Ready
+from tests.e2e.farm import Farm
+from tests.e2e.pushing import wait_until
+
+# A stack of its own, and a release for each failure. What a diagnosis follows from is tested on
+# every run in tests/unit, and how a release ends in tests/workflow.
+pytestmark = pytest.mark.slow
+
+# In Lightsail's seconds, a minute for each real one: a deployment that is never healthy is given
+# up after a quarter of an hour of them, if not said otherwise.
+SOON, MIDST, LATE = 15 * 60, 30 * 60, 120 * 60
+# The log of a real gate may lag, and is waited for in real minutes before silence is believed.
+SILENT = timedelta(minutes=8)
+ADVICE = "Correct the cause and push again. What a migration had already applied stays applied."
+
+
+@pytest.fixture(scope="module")
+def farm() -> Iterator[Farm]:
+    with LocalCloud() as cloud:
+        stack = cloud.deploy()
+        url = crops.furnish(cloud.client, cloud.database)
+        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        farm = Farm(Ready(cloud=cloud, stack=stack, inbox=inbox, url=url))
+        farm.specify()
+        first = farm.release("v2")
+        assert first.status == "SUCCEEDED", first.message["text"]
+        yield farm
+
+
+@pytest.fixture(autouse=True)
+def usual(farm: Farm) -> None:
+    farm.specify()
+    farm.ready.cloud.set_switches(crops.APP, activation_limit=SOON)
+
+
+def goes_on(farm: Farm) -> None:
+    """v2 reads and writes."""
+    read, write = farm.read(), farm.write()
+    assert (read.status, read.release) == (200, "v2")
+    assert (write.status, write.release) == (201, "v2")
+
+
+def is_rolled_back(ended: Ended, farm: Farm, kind: str, verdict: str) -> str:
+    """The text of a release after whose failure Lightsail went back, and rightly says so."""
+    message, text = ended.message, str(ended.message["text"])
+    assert (ended.status, ended.execution.error) == ("ROLLED_BACK", "ROLLED_BACK"), text
+    assert message["failure"]["kind"] == kind, text
+    assert message["judgement"]["verdict"] == verdict, text
+    assert f"Cause ({kind}): {message['failure']['what']}" in text
+    assert f"Evidence: {message['failure']['evidence']}" in text
+    assert f"Do first: {message['failure']['nextAction']}" in text
+    assert message["previousVersion"] == farm.version
+    assert f"Version {farm.version} is active and goes on serving.\nIt was verified." in text
+    assert ADVICE in text
+    goes_on(farm)
+    return text
+
+
+def test_an_image_for_another_architecture_is_refused_before_anything(farm: Farm) -> None:
+    before = farm.state
+
+    ended = farm.release("arm64", crops.image("v2.1", architecture="arm64"))
+
+    message = ended.message
+    assert (ended.status, ended.execution.error) == ("REFUSED", "REFUSED")
+    assert message["failure"]["kind"] == "architecture"
+    assert "built for arm64, and Lightsail runs amd64 only" in message["failure"]["evidence"]
+    assert "docker build --platform linux/amd64" in message["failure"]["nextAction"]
+    assert (message["version"], message["judgement"], message["snapshot"]) == (None, None, None)
+    assert "Nothing was applied and nothing was deployed." in message["text"]
+    assert farm.state == before
+    goes_on(farm)
+
+
+def test_a_missing_variable_is_named(farm: Farm) -> None:
+    before = farm.state
+
+    ended = farm.release("missing-variable")
+
+    text = is_rolled_back(ended, farm, "missing-variable", "UNKNOWN")
+    assert ended.message["failure"]["evidence"] == "KeyError: 'WEATHER_API_KEY'"
+    assert "has no variable WEATHER_API_KEY" in text
+    assert farm.state == before
+
+
+def test_an_app_that_crashes_on_start_is_told_by_its_own_last_error(farm: Farm) -> None:
+    before = farm.state
+
+    ended = farm.release("crash-on-start")
+
+    text = is_rolled_back(ended, farm, "app-crash", "NONE")
+    evidence = ended.message["failure"]["evidence"]
+    assert evidence == "ModuleNotFoundError: No module named 'weather'"
+    assert "failed after its gate had opened" in text
+    assert farm.state == before
+
+
+def test_a_wrong_port_is_told_with_both_ports(farm: Farm) -> None:
+    before = farm.state
+
+    ended = farm.release("wrong-port")
+
+    text = is_rolled_back(ended, farm, "health-check", "NONE")
+    assert "Listening at: http://0.0.0.0:9000" in ended.message["failure"]["evidence"]
+    assert "The app listens on port 9000, and the public endpoint is port 8000." in text
+    assert "set publicEndpoint.containerPort to 9000" in text
+    assert farm.state == before
+
+
+def test_a_health_check_that_is_answered_with_500_is_told_with_the_answer(farm: Farm) -> None:
+    before = farm.state
+
+    ended = farm.release("unhealthy")
+
+    text = is_rolled_back(ended, farm, "health-check", "NONE")
+    assert '"GET /healthz HTTP/1.1" 500' in ended.message["failure"]["evidence"]
+    assert "/healthz was answered with 500, and only 200 counts as healthy" in text
+    assert farm.state == before
+
+
+def test_a_slow_migration_is_stopped_at_its_limit_and_leaves_nothing_behind(farm: Farm) -> None:
+    before = farm.state
+    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    farm.specify(migrate={"timeoutSeconds": 4})
+
+    ended = farm.release("slow-migration")
+
+    text = is_rolled_back(ended, farm, "time-limit", "UNKNOWN")
+    assert ended.message["failure"]["evidence"] == "not finished after 4 s"
+    assert "Migration harvests.0005_reckon_yields was stopped at its time limit." in text
+    assert "The database is unchanged." in text
+    assert "Raise containers.migrate.timeoutSeconds" in text
+    assert ended.message["notApplied"] == ["harvests.0005_reckon_yields"]
+    assert farm.state == before
+
+
+def test_what_lightsail_cuts_off_in_a_migration_is_never_called_rolled_back(farm: Farm) -> None:
+    before = farm.state
+    farm.ready.cloud.set_switches(crops.APP, activation_limit=MIDST)
+
+    ended = farm.release("slow-migration")
+
+    message, text = ended.message, ended.message["text"]
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
+    assert message["failure"]["kind"] == "cut-off"
+    assert message["failure"]["evidence"] == "stopped by SIGTERM"
+    assert message["judgement"]["verdict"] == "UNKNOWN"
+    assert f"Version {before.version} is active and goes on serving." in text
+    assert "the database may be part-way" in text
+    assert "Compare python manage.py showmigrations with the database" in text
+    assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
+    wait_until(lambda: farm.state == before, timedelta(seconds=20))
+    goes_on(farm)
+
+
+def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
+    before = farm.state
+    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    farm.specify(migrate={"timeoutSeconds": 90})
+    url = farm.ready.cloud.database.url
+
+    with psycopg.connect(url, application_name="nightly report") as session:
+        session.execute("SELECT count(*) FROM harvests_harvest")
+        pid = session.info.backend_pid
+        ended = farm.release("default-only", within=timedelta(minutes=4))
+
+    text = is_rolled_back(ended, farm, "lock-wait", "ONE_WAY")
+    assert "lock timeout" in ended.message["failure"]["evidence"]
+    assert f'It was held by session {pid} ("nightly report", for ' in text
+    assert "SELECT pg_terminate_backend(pid)" in text
+    assert farm.state == before
+
+
+def test_an_image_that_cannot_be_pulled_is_told_with_the_statement_to_add(farm: Farm) -> None:
+    """The service has its role, and the repository no policy that would let it pull."""
+    before, lightsail = farm.state, farm.ready.cloud.client("lightsail")
+    lightsail.update_container_service(
+        serviceName=crops.APP, privateRegistryAccess={"ecrImagePullerRole": {"isActive": True}}
+    )
+
+    def role() -> str:
+        [service] = lightsail.get_container_services(serviceName=crops.APP)["containerServices"]
+        access = service.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+        return str(access.get("principalArn", "")) if service["state"] == "RUNNING" else ""
+
+    wait_until(role, timedelta(seconds=30))
+
+    ended = farm.release("unpullable", crops.unpullable_image("v2.1"), within=SILENT)
+
+    text = is_rolled_back(ended, farm, "image-pull", "UNKNOWN")
+    statement = {
+        "Sid": "LightsailPull",
+        "Effect": "Allow",
+        "Principal": {"AWS": role()},
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    }
+    assert json.dumps(statement) in text
+    assert farm.state == before
+
+
+def test_a_database_that_is_down_takes_what_serves_with_it_and_that_is_said(farm: Farm) -> None:
+    """The last one: nobody starts the database again."""
+    version, spec = farm.version, {"databaseTimeoutSeconds": 5}
+    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    farm.specify(migrations=spec)
+    os.kill(server(farm.ready.cloud), signal.SIGINT)
+    wait_until(lambda: farm.read().status == 500, timedelta(seconds=20))
+
+    ended = farm.release("v2.1")
+
+    message, text = ended.message, ended.message["text"]
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
+    assert message["failure"]["kind"] == "database-unreachable"
+    assert "connection to server at" in message["failure"]["evidence"]
+    assert "its security group lets in 172.26.0.0/16" in message["failure"]["nextAction"]
+    assert message["judgement"]["verdict"] == "UNKNOWN"
+    assert f"Version {version} is active and goes on serving.\nIt does not answer as it" in text
+    assert "GET / answered 500, and not 200" in text
+    assert farm.version == version
+
+
+def server(cloud: LocalCloud) -> int:
+    """The database's own process, among those of this machine."""
+    data = str(cloud.directory / "database").encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            argv = path.read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if argv[0].endswith(b"/postgres") and data in argv:
+            return int(path.parent.name)
+    raise AssertionError("the database is not running")
