@@ -1,10 +1,15 @@
 """A version that became active and does not do its work: back to the last good one, or not."""
 
+from datetime import timedelta
+
 import pytest
 
+from lightgate.aws.turns import Turns
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from lightgate.turn import abandon
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
+from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, SUCCEEDED, World, succeeded
 
 
@@ -199,6 +204,47 @@ def test_a_version_that_somebody_has_replaced_meanwhile_is_left_alone(good: Worl
 
     assert fail(good, released()) == "FAILED"
     assert good.lightsail.serving(APP) == 4
+
+
+def test_a_release_that_has_lost_its_turn_changes_nothing_any_more(good: World) -> None:
+    def take_away() -> None:
+        assert good.turn.holder is not None
+        execution = good.turn.holder.execution
+        Turns(good.table).change(APP, lambda turn: (abandon(turn, execution), None))
+
+    good.functions.before("roll_back", take_away)
+
+    assert fail(good, released()) == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+
+
+@pytest.mark.parametrize(("takes", "error", "serving"), [(5, "ROLLED_BACK", 4), (90, "FAILED", 3)])
+def test_a_busy_service_is_waited_for_but_not_for_ever(
+    good: World, takes: int, error: str, serving: int
+) -> None:
+    good.functions.before(
+        "roll_back", lambda: good.lightsail.update(APP, takes=timedelta(minutes=takes))
+    )
+
+    assert fail(good, released()) == error
+    assert good.lightsail.serving(APP) == serving
+    assert ("busy for too long" in good.message().text) is (error == "FAILED")
+
+
+def test_the_next_release_waits_for_a_way_back_that_was_abandoned(
+    good: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good.site.bad = {3: "bad"}
+    good.lightsail.courses.append(released())
+    stepper = Stepper(good, monkeypatch)
+    walk = stepper.start({"app": APP}, "second").run_to("WaitForRollback")
+    assert good.lightsail.deployments(APP)[4] == "ACTIVATING"
+    walk.stop()
+
+    third = stepper.start({"app": APP, "reason": "the third"}, "third").run()
+
+    assert third.passed.count("WaitForPredecessor") > 1
+    assert good.lightsail.deployments(APP)[4] == "INACTIVE"
 
 
 def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
