@@ -1,10 +1,12 @@
 """The example app as its owner has it: released well and badly, and asked at its public URL."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from lightgate.release import pin_tag
 from local import account, crops, executions
 from local.registry import Image
 from tests.crops.releases import Answer, Site
@@ -74,9 +76,28 @@ class Farm:
         version: int = current["version"]
         return version
 
+    def versions_of(self, name: str) -> list[int]:
+        """The deployments that have served this release of the example, the oldest first."""
+        lightsail = self.ready.cloud.client("lightsail")
+        found = lightsail.get_container_service_deployments(serviceName=crops.APP)["deployments"]
+        pin = pin_tag(crops.image(name).digest)
+        return sorted(
+            each["version"]
+            for each in found
+            if each["state"] != "FAILED" and each["containers"]["web"]["image"].endswith(pin)
+        )
+
     @property
     def state(self) -> State:
         return State(version=self.version, schema=schema(self.ready))
+
+    def events(self, container: str, since: datetime) -> set[str]:
+        """What the gate in the container has told since then."""
+        log = self.ready.cloud.client("lightsail").get_container_log(
+            serviceName=crops.APP, containerName=container, startTime=since
+        )
+        lines = [event["message"] for event in log["logEvents"]]
+        return {json.loads(line)["event"] for line in lines if line.startswith('{"lightgate"')}
 
     def columns(self) -> set[str]:
         """Those of the harvests, as the database itself tells them."""

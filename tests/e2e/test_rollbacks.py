@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 import pytest
 
 from local import crops
@@ -19,6 +20,10 @@ from tests.e2e.farm import LONG_WATCH, Farm
 # The first two tests run always; what goes on from there takes minutes.
 slow = pytest.mark.slow
 
+SOMEBODY = """
+    INSERT INTO django_migrations (app, name, applied)
+    VALUES ('harvests', '0099_by_somebody', now())
+"""
 WRITE: Mapping[str, Any] = {"method": "POST", "path": "/", "body": "{}", "successCodes": "201"}
 
 
@@ -158,15 +163,63 @@ def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_cannot_
 @slow
 def test_a_default_that_only_django_knows_closes_the_way_back(farm: Farm) -> None:
     """The release works, and history refuses what could not write behind it."""
-    before = farm.version
-    released = farm.release("default-only")
-    assert released.status == "SUCCEEDED", released.message["text"]
+    unable = farm.version
+    able = farm.release("default-only")
+    assert able.status == "SUCCEEDED", able.message["text"]
+    again = farm.release("default-only", reason="nothing is pending any more")
+    assert again.status == "SUCCEEDED", again.message["text"]
 
-    refused = farm.ask_for({"app": crops.APP, "rollbackTo": before})
+    refused = farm.ask_for({"app": crops.APP, "rollbackTo": unable})
+    back = farm.ask_for({"app": crops.APP, "rollbackTo": able.message["version"]})
 
-    assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
     text = refused.message["text"]
-    assert f"rollbackTo: version {before} may not be able to work with the database" in text
+    assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
+    assert f"version {unable} may not be able to work with the database as it is now" in text
+    assert f"the newest that can is version {able.message['version']}." in text
     assert "harvests.0005_quality: AddField harvest.quality: " in text
-    assert farm.version == released.message["version"]
+    assert back.status == "SUCCEEDED", back.message["text"]
+    assert farm.version == back.message["version"] == again.message["version"] + 1
     assert (farm.read().release, farm.write().status) == ("default-only", 201)
+
+
+@slow
+def test_who_overrides_history_hears_that_the_old_version_cannot_write(farm: Farm) -> None:
+    serving = farm.version
+    [old] = farm.versions_of("v2.1")
+
+    ended = farm.ask_for({"app": crops.APP, "rollbackTo": old, "allowDestructive": True})
+
+    text = ended.message["text"]
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
+    assert ended.message["failure"]["kind"] == "watch-failed"
+    assert "POST / answered 500, and not 201" in ended.message["failure"]["evidence"]
+    assert 'overridden with "allowDestructive"' in text
+    assert farm.version == ended.message["version"] == serving + 1
+    assert (farm.read().status, farm.read().release) == (200, "v2.1")
+    assert farm.write().status == 500
+
+
+@slow
+def test_a_gate_that_finds_what_history_does_not_know_keeps_the_old_version_out(
+    farm: Farm,
+) -> None:
+    digest = crops.image("default-only").digest
+    command = ["python", "manage.py", "migrate", "harvests", "0004"]
+    undone = farm.ask_for({"app": crops.APP, "digest": digest, "command": command})
+    assert undone.status == "SUCCEEDED", undone.message["text"]
+    released = farm.release("v2")
+    assert released.status == "SUCCEEDED", released.message["text"]
+    assert farm.write().status == 201
+    with psycopg.connect(farm.ready.cloud.database.url) as connection:
+        connection.execute(SOMEBODY)
+    before = farm.state
+
+    ended = farm.ask_for({"app": crops.APP, "rollbackTo": before.version - 1})
+
+    text = ended.message["text"]
+    assert (ended.status, ended.execution.error) == ("REFUSED", "REFUSED"), text
+    assert ended.message["failure"]["kind"] == "migration-refused"
+    assert "harvests.0099_by_somebody" in ended.message["failure"]["evidence"]
+    assert "Nothing was changed." in text
+    assert farm.state == before
+    assert (farm.read().release, farm.write().status) == ("v2", 201)
