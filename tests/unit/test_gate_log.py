@@ -43,6 +43,15 @@ def test_a_gate_is_as_far_as_its_reports_say(lines: list[str], expected: Phase) 
     assert expected == read(*lines).phase
 
 
+def test_a_gate_is_ready_once_it_has_its_plan() -> None:
+    waiting = gate_line("waiting", at="2026-11-16T01:56:00+00:00")
+    first, second = (gate_line("plan", at=f"2026-11-16T01:56:0{s}+00:00") for s in (4, 9))
+
+    assert read(waiting).ready_at == "2026-11-16T01:56:00+00:00"
+    assert read(waiting, first, second).ready_at == "2026-11-16T01:56:04+00:00"
+    assert read().ready_at is None
+
+
 def test_what_a_command_printed_is_told_if_its_gate_tells_it() -> None:
     showed = gate_line("succeeded", lastLines=["crops", " [X] 0001_initial", "\x1b[31mred", 5])
 

@@ -17,13 +17,13 @@ def handed_on(state: Json) -> Json | None:
 def saved(state: Json, now: datetime) -> float:
     """By how much the release was shorter than one that waits for its snapshot first."""
     deployment, found = state.get("deployment", {}), handed_on(state)
-    spoke_at = deployment.get("gate", {}).get("spokeAt")
-    if found is None or found["id"] is None or spoke_at is None or "createdAt" not in deployment:
+    ready_at = deployment.get("gate", {}).get("readyAt")
+    if found is None or found["id"] is None or ready_at is None or "createdAt" not in deployment:
         return 0.0
     available_at = found["availableAt"]
     return seconds_saved(
         created_at=datetime.fromisoformat(deployment["createdAt"]),
-        ready_at=datetime.fromisoformat(spoke_at),
+        ready_at=datetime.fromisoformat(ready_at),
         available_at=datetime.fromisoformat(available_at) if available_at else now,
         was_pending=deployment["pending"],
         now=now,
@@ -37,7 +37,7 @@ def taken(state: Json) -> tuple[timedelta | None, timedelta | None]:
     if found is not None and found["id"] is not None and found["availableAt"] is not None:
         begun_at = datetime.fromisoformat(found["begunAt"])
         snapshot = datetime.fromisoformat(found["availableAt"]) - begun_at
-    if (spoke_at := deployment.get("gate", {}).get("spokeAt")) is not None:
+    if (ready_at := deployment.get("gate", {}).get("readyAt")) is not None:
         created_at = datetime.fromisoformat(deployment["createdAt"])
-        node_start = datetime.fromisoformat(spoke_at) - created_at
+        node_start = datetime.fromisoformat(ready_at) - created_at
     return snapshot, node_start

@@ -67,9 +67,9 @@ class Evidence:
 
     `began_at` is when the first migration began, as far as the command shows its
     migrations, and otherwise when the command was started. `atomic` says that a plan was
-    read and that each of its migrations is applied as a whole or not at all. `spoke_at` is the
-    time of the first report: by then the node was there. `last_lines` are what a command has
-    printed that succeeded, where its gate tells them.
+    read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
+    the first gate had its plan, or else first reported anything: from then on it could begin.
+    `last_lines` are what a command has printed that succeeded, where its gate tells them.
     """
 
     phase: Phase
@@ -77,7 +77,7 @@ class Evidence:
     migrations: Sequence[Migration]
     failure: Failure | None
     atomic: bool = False
-    spoke_at: str | None = None
+    ready_at: str | None = None
     last_lines: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Evidence:
             "beganAt": self.began_at,
             "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
             "atomic": self.atomic,
-            "spokeAt": self.spoke_at,
+            "readyAt": self.ready_at,
             "lastLines": list(self.last_lines),
             "failure": self.failure
             and {
@@ -110,7 +110,7 @@ class Evidence:
                 Migration(name=m["name"], seconds=m["seconds"]) for m in document["migrations"]
             ],
             atomic=document["atomic"],
-            spoke_at=document["spokeAt"],
+            ready_at=document["readyAt"],
             last_lines=tuple(document["lastLines"]),
             failure=failure
             and Failure(
@@ -141,6 +141,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[Failure] = []
     spoken: list[str] = []
+    planned: list[str] = []
     printed: list[str] = []
     for container, lines in logs.items():
         phase = Phase.SILENT
@@ -148,6 +149,8 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
             kind = event["event"]
             if at := moment_of(event.get("at")):
                 spoken.append(at)
+                if kind == "plan":
+                    planned.append(at)
                 if kind == "applying":
                     began["migration" in event].append(at)
             if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
@@ -179,7 +182,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         began_at=min(began[True] or began[False], default=None),
         migrations=list(migrations.values())[:_MOST_MIGRATIONS],
         atomic=bool(plans) and all(plans),
-        spoke_at=min(spoken, default=None),
+        ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
