@@ -1,4 +1,4 @@
-"""Release a Django app on this machine: good, good with migrations, code only, and bad.
+"""Release a Django app on this machine: good, with migrations, code only, and twice bad.
 
 make demo            run it and leave build/demo/report.json
 KEEP=1 make demo     leave the app running at its URL until Ctrl-C
@@ -28,6 +28,7 @@ from local.demo.stages import stages
 from local.demo.traffic import Traffic, ask
 from local.errors import LocalCloudError
 from local.inbox import Inbox
+from local.registry import Image
 
 REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)
@@ -66,38 +67,50 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         v1 = demo.release("v1", "the first release")
         with Traffic(url) as traffic:
             v2 = demo.release("v2", "a schema migration and a data migration")
-            _snapshots_only_when_pending(cloud)
-            screen.line("from now on the app's spec says: a snapshot when something is pending")
+            _change_the_spec(cloud)
+            screen.line("from now on the app's spec says: a snapshot when something is pending,")
+            screen.line("and in its watch period a release has to show what people see")
             code_only = demo.release("v2.1", "code only, with nothing to migrate")
+            requests = traffic.so_far()
+        fails_later = demo.release(
+            "v2.2", "it becomes active, and then fails", crops.image("fails-later")
+        )
+        brought_back = _serving(url)
+        with Traffic(url) as traffic:
             cloud.set_switches(
                 crops.spec()["serviceName"], activation_limit=_PATIENCE.total_seconds()
             )
             v3 = demo.release("v3", "its second migration fails half-way")
             time.sleep(1)
-        requests = traffic.so_far()
+        requests = requests.and_then(traffic.so_far())
 
         screen.title("What was claimed, and checked")
         claims = Claims()
-        releases = (v1, v2, code_only, v3)
-        _check_releases(claims, releases, _applied(cloud))
+        _check_releases(claims, (v1, v2, code_only, v3), _applied(cloud))
         _check_what_was_not_waited_for(claims, v2, code_only)
+        claims.check(
+            "v2.2 became active, failed in its watch period, and v2.1 was brought back",
+            (fails_later.status, fails_later.message["failure"]["kind"], brought_back)
+            == ("ROLLED_BACK", "watch-failed", "v2.1"),
+        )
         claims.check("v2.1 serves at the end", _serving(url) == "v2.1")
         claims.check(
             "every release that answered was v1, v2 or v2.1",
             requests.releases == ("v1", "v2", "v2.1"),
         )
         claims.check(
-            f"of {requests.sent} reads and writes meanwhile, {requests.failed} failed",
+            f"of {requests.sent} reads and writes while the others were released, "
+            f"{requests.failed} failed",
             requests.sent > 0 and requests.failed == 0,
         )
         for claim, holds in claims.checked:
             screen.line(claim, mark=holds)
         for failure in requests.failures:
             screen.line(failure, mark=False)
-        write_report(REPORT, releases, requests, claims)
+        write_report(REPORT, (v1, v2, code_only, fails_later, v3), requests, claims)
 
-        screen.title("The last three messages, as subscribers got them")
-        for release in (v2, code_only, v3):
+        screen.title("The last messages, as subscribers got them")
+        for release in (v2, code_only, fails_later, v3):
             screen.text(f"Subject: {release.subject}\n\n{release.text}\n")
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
@@ -117,12 +130,12 @@ class _Demo:
         self._screen = screen
         self._seen: set[str] = set()
 
-    def release(self, name: str, what: str) -> Released:
+    def release(self, name: str, what: str, image: Image | None = None) -> Released:
         """Push the release's image and follow the execution that it starts to its end."""
         machine, arn = self._cloud.client("stepfunctions"), self._stack.state_machine_arn
         self._screen.title(f"Push {name}: {what}")
-        image = crops.image(name)
-        digest = registry.push(self._cloud.endpoint, crops.spec()["repository"], name, image)
+        pushed = image or crops.image(name)
+        digest = registry.push(self._cloud.endpoint, crops.spec()["repository"], name, pushed)
         self._screen.line(f"pushed {name} as {digest[:19]}")
         execution = executions.wait_for_start(machine, arn, known=self._seen, within=_START)
         self._seen.add(execution)
@@ -220,9 +233,10 @@ def _snapshot_came_first(release: Released) -> bool:
     return available is not None and bool(began) and available < datetime.fromisoformat(began)
 
 
-def _snapshots_only_when_pending(cloud: LocalCloud) -> None:
+def _change_the_spec(cloud: LocalCloud) -> None:
     spec = crops.spec()
     spec["database"]["backup"] = BackupMode.WHEN_PENDING.value
+    spec["verification"]["path"] = "/"
     account.put_app(cloud.client("ssm"), crops.APP, spec)
 
 

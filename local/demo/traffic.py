@@ -4,7 +4,7 @@ import http.client
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,6 +22,16 @@ class Requests:
     failed: int
     releases: tuple[str, ...]
     failures: tuple[str, ...]
+
+    def and_then(self, later: Self) -> Self:
+        """These and the later ones together."""
+        return replace(
+            later,
+            sent=self.sent + later.sent,
+            failed=self.failed + later.failed,
+            releases=tuple(dict.fromkeys(self.releases + later.releases)),
+            failures=self.failures + later.failures,
+        )
 
 
 class Traffic:
