@@ -7,13 +7,12 @@ import pytest
 
 from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
+from lightgate.ending import Ending, concluded
 from lightgate.gate_log import Evidence, Phase
 from lightgate.outcome import (
     Conclusion,
-    Ending,
     Outcome,
     broken,
-    concluded,
     refused,
     stopped,
 )

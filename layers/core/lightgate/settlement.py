@@ -13,15 +13,14 @@ from lightgate.aftermath import Verified, WentBack
 from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
+from lightgate.ending import Ending, concluded
 from lightgate.errors import RefusedError, SpecError
 from lightgate.gate_log import Evidence
 from lightgate.messages import sns_message, subject
 from lightgate.outcome import (
     Conclusion,
-    Ending,
     Outcome,
     broken,
-    concluded,
     refused,
     stopped,
     superseded,

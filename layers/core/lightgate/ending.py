@@ -1,0 +1,363 @@
+"""How a release ended whose deployment was created and followed: the one place that decides it.
+
+What is said here is what people act upon, so nothing is concluded from silence: SUCCEEDED and
+ROLLED_BACK each need the service to say so itself, and the app to have answered.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightgate.aftermath import Verified, WentBack
+from lightgate.deployment import Service, Status
+from lightgate.gate_log import Evidence, Failure, Phase
+from lightgate.outcome import AGAIN, Conclusion, Outcome
+from lightgate.release import COMMAND_CONTAINER, Kind
+
+# With these a gate says that it has applied nothing, and never will.
+_GATE_REFUSED = ("refused", "schema")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """All that decides how a release ended whose deployment was created.
+
+    `service` is read after the deployment's end. `refusal` says why its gates were never
+    permitted to begin, if they were not, and `no_permit` what else kept them from it.
+    `rollback_to` is the version that a person wanted back.
+    """
+
+    status: Status
+    version: int
+    previous_version: int | None
+    service: Service
+    evidence: Evidence
+    kind: Kind = Kind.IMAGE
+    rollback_to: int | None = None
+    refusal: str | None = None
+    no_permit: str | None = None
+    verified: Verified | None = None
+    went_back: WentBack | None = None
+
+    @property
+    def does_what_served_do_well(self) -> bool:
+        """Whether what served before serves still, and has answered."""
+        before = self.previous_version
+        return (
+            before is not None
+            and self.service.serves(before)
+            and self.verified is not None
+            and self.verified.is_good(before)
+        )
+
+
+def concluded(seen: Ending) -> Conclusion:
+    """How a release ended whose deployment was created.
+
+    A deployment that ended while a migration was being applied is never called rolled back: its
+    database may be part-way between two schemas.
+    """
+    match seen.status:
+        case Status.ACTIVE:
+            return _active(seen)
+        case Status.FAILED:
+            return _not_active(seen)
+        case _:
+            return _overdue(seen)
+
+
+def _active(seen: Ending) -> Conclusion:
+    version, verified = seen.version, seen.verified
+    if verified is not None and verified.is_bad(version):
+        wrong = (
+            f"Version {version} became active, and did not do well in the watch period. "
+            f"{verified.shown}"
+        )
+        return _after_going_back([wrong], seen)
+    if not seen.service.serves(version):
+        return _failed(
+            f"Deployment {version} became active, but the service no longer serves it.",
+            _serving(seen.service),
+            "Find out who deployed something else meanwhile.",
+        )
+    if verified is None or not verified.is_good(version):
+        why = verified.shown if verified is not None else "Nobody has asked it."
+        return _failed(
+            f"Version {version} is active, and was not verified. {why}",
+            "See whether the app does its work.",
+        )
+    return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
+
+
+def _success(seen: Ending) -> Sequence[str]:
+    match seen.kind:
+        case Kind.IMAGE:
+            return []
+        case Kind.ROLLBACK:
+            return [f"Version {seen.rollback_to} serves again as version {seen.version}."]
+        case Kind.COMMAND:
+            return [
+                "The command has ended well.",
+                f"The app serves what it served before, as version {seen.version}.",
+            ]
+
+
+def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
+    """The version was not to be left serving: what became of going back."""
+    back = seen.went_back
+    if back is None:
+        return _failed(
+            *wrong, f"Nobody has gone back from it. {_serving(seen.service)}", _choose(seen)
+        )
+    if back.status in ("KEPT", "IMPOSSIBLE"):
+        return Conclusion(
+            outcome=Outcome.FAILED,
+            reasons=[*wrong, *back.reasons, *back.notes],
+            next_steps=back.next_steps,
+        )
+    if back.is_good and back.version is not None and seen.service.serves(back.version):
+        return Conclusion(
+            outcome=Outcome.ROLLED_BACK,
+            reasons=[
+                *wrong,
+                f"Version {back.target} serves again as version {back.version}.",
+                f"It was verified. {back.shown}",
+                *back.notes,
+            ],
+            next_steps=[_CORRECT_IT, *back.next_steps],
+        )
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[*wrong, *_how_going_back_ended(back), _serving(seen.service)],
+        next_steps=["See at once whether the app does its work.", *back.next_steps],
+    )
+
+
+def _choose(seen: Ending) -> str:
+    """What a person has asked for is left to people, also if it does not do well."""
+    if seen.kind is Kind.IMAGE or seen.previous_version is None:
+        return "Find out whether it can work with the database as it is now, then push again."
+    return (
+        "See at once whether the app does its work. To have again what served before, start an "
+        f'execution with "rollbackTo": {seen.previous_version}.'
+    )
+
+
+def _how_going_back_ended(back: WentBack) -> Sequence[str]:
+    """What is known of it. Reasons that were for going back say nothing any more."""
+    to = "Going back" if back.target is None else f"Going back to version {back.target}"
+    if back.version is None:
+        why = _NOT_DONE.get(back.status, "did not come about")
+        return [f"{to} {why}.", *back.reasons]
+    deployed = f"{to} with deployment {back.version}"
+    if back.status == "FAILED" and back.watch is not None:
+        return [f"{deployed} did not help. {back.shown}"]
+    if back.status == "FAILED":
+        return [f"{deployed} failed.", *back.reasons]
+    return [f"{deployed} {_DONE.get(back.status, 'was not followed to its end')}."]
+
+
+_NOT_DONE = {
+    "BUSY": "was not possible yet, as the container service took no deployment",
+    "FAILED": "was not possible",
+    "LOST": "was not done, as the release does not hold its turn any more",
+    "REPLACED": "was not done",
+}
+_DONE = {
+    "GOOD": "was verified, but the service does not serve that version any more",
+    "REPLACED": "was overtaken: another deployment has taken its place",
+}
+
+
+def _overdue(seen: Ending) -> Conclusion:
+    version = seen.version
+    if seen.service.serves(version):
+        return _failed(
+            f"Deployment {version} is active, but its gate has not reported success within the "
+            "time limit, and without a public endpoint nothing else proves it.",
+            "Read the log of the gate's container to see whether the migration has succeeded.",
+        )
+    return _failed(
+        f"Deployment {version} has neither become active nor failed within its time limit.",
+        "Lightsail has no call to cancel it. Watch it with aws lightsail "
+        "get-container-service-deployments; the service refuses another one until it ends.",
+    )
+
+
+def _not_active(seen: Ending) -> Conclusion:
+    """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
+    reasons = _why(seen)
+    before, is_half_done = seen.previous_version, _may_be_half_migrated(seen.evidence)
+    if is_half_done:
+        reasons = [*reasons, *_serving_before(seen), _HALF_DONE[seen.kind is Kind.COMMAND]]
+        return _failed(*reasons, _LOOK_AT_DATABASE)
+    if seen.service.serves(seen.version) or seen.went_back is not None:
+        return _unprotected(reasons, seen)
+    if before is None:
+        return _failed(
+            *reasons,
+            "Nothing was serving before, so nothing serves now.",
+            f"Correct the cause and {AGAIN[seen.kind]}.",
+        )
+    if not seen.service.serves(before):
+        return _failed(
+            *reasons,
+            f"Version {before}, which served before, is not active.",
+            "Look at the container service in the Lightsail console at once.",
+        )
+    if (is_refused := _refused_by_the_gates(reasons, seen)) is not None:
+        return is_refused
+    if not seen.does_what_served_do_well:
+        return _failed(
+            *reasons,
+            *_serving_before(seen),
+            f"See at once whether the app does its work. {_CORRECT_IT}",
+        )
+    return Conclusion(
+        outcome=Outcome.ROLLED_BACK,
+        reasons=[*reasons, *_serving_before(seen)],
+        next_steps=[_CORRECT_IT if seen.kind is Kind.IMAGE else _correct_and_again(seen.kind)],
+    )
+
+
+def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
+    """It serves although its gate failed, or did until something was done about it."""
+    if seen.kind is Kind.COMMAND and seen.went_back is None:
+        return _failed(
+            *reasons,
+            f"The app serves what it served before, as version {seen.version}.",
+            "Find out what the command has left behind. Correct it and start it again.",
+        )
+    serves = "serves" if seen.service.serves(seen.version) else "served"
+    because = (
+        f"Deployment {seen.version} {serves} although its gate failed, because the service has no "
+        "public endpoint that could hold it back."
+    )
+    if seen.went_back is None:
+        return _failed(
+            *reasons,
+            because,
+            "Find out whether it can work with the database as it is now, then push again.",
+        )
+    return _after_going_back([*reasons, because], seen)
+
+
+def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | None:
+    """Nothing was applied, and that was meant. What serves need not be well for that."""
+    failure = seen.evidence.failure
+    by_gate = failure is not None and failure.cause in _GATE_REFUSED
+    if seen.refusal is None and not by_gate:
+        return None
+    said = reasons if by_gate or seen.refusal is None else [seen.refusal]
+    serving = _serving_before(seen)
+    return Conclusion(
+        outcome=Outcome.REFUSED,
+        reasons=[*said, *(serving[:1] if seen.does_what_served_do_well else serving)],
+        next_steps=[_insist(seen, failure if by_gate else None)],
+    )
+
+
+def _insist(seen: Ending, failure: Failure | None) -> str:
+    if failure is None:
+        return f"Nothing was applied. Correct it and {AGAIN[seen.kind]}."
+    if failure.cause == "schema":
+        return (
+            "Nothing was changed. Take the migrations back first that the old code cannot work "
+            'with, or start the execution again with "allowDestructive": true.'
+        )
+    if seen.kind is Kind.COMMAND:
+        return (
+            "Nothing was applied. If the command is meant, start it again with "
+            '"allowDestructive": true.'
+        )
+    return (
+        "Nothing was applied. Make the migration compatible with the version that serves, or "
+        'release this image by hand with "allowDestructive": true.'
+    )
+
+
+def _serving_before(seen: Ending) -> list[str]:
+    """What is known of the version that served before, if it still does."""
+    before, verified = seen.previous_version, seen.verified
+    if before is None or not seen.service.serves(before):
+        return [_serving(seen.service)]
+    serving = f"Version {before} is active and goes on serving."
+    if verified is None or verified.version != before or verified.status == "SKIPPED":
+        why = verified.shown if verified is not None else "Nobody has asked it."
+        return [serving, f"Whether it does its work was not verified. {why}"]
+    if verified.is_good(before):
+        return [serving, f"It was verified. {verified.shown}"]
+    return [serving, f"It does not answer as it should. {verified.shown}"]
+
+
+def _serving(service: Service) -> str:
+    current = service.current
+    if current is None:
+        return "Nothing serves now."
+    return f"Version {current.version} is what the service shows now; it is {current.state}."
+
+
+def _may_be_half_migrated(evidence: Evidence) -> bool:
+    """Whether the database may be in the middle of a migration, for all that is known.
+
+    The gate's own look at it counts, where it could look. Between two migrations, each of
+    which is applied as a whole, is not in the middle of one.
+    """
+    failure = evidence.failure
+    if failure is None or failure.database is None:
+        was_cut_off = failure is not None and failure.cause in ("timeout", "signal")
+        return evidence.phase is Phase.APPLYING or was_cut_off
+    if failure.database == "part-way":
+        return not evidence.atomic
+    return failure.database != "unchanged"
+
+
+def _failed(*sentences: str) -> Conclusion:
+    *reasons, next_step = sentences
+    return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
+
+
+def _correct_and_again(kind: Kind) -> str:
+    return f"Correct the cause and {AGAIN[kind]}."
+
+
+_CORRECT_IT = (
+    "Correct the cause and push again. What a migration had already applied stays applied."
+)
+_HALF_DONE = {
+    False: "It ended while a migration was being applied: the database may be part-way.",
+    True: "It ended while the command was at work: the database may be part-way.",
+}
+_LOOK_AT_DATABASE = (
+    "Compare python manage.py showmigrations with the database before you push again."
+)
+
+
+def _why(seen: Ending) -> list[str]:
+    version, evidence, failure = seen.version, seen.evidence, seen.evidence.failure
+    if failure is not None:
+        return [f"{_what_failed(failure)}: {failure.error}"]
+    if evidence.phase is Phase.UNGATED:
+        return [f"Deployment {version} failed: the app did not become healthy, or ended."]
+    if evidence.phase is Phase.SUCCEEDED:
+        return [
+            f"Deployment {version} failed after its gate had opened: the app did not become "
+            "healthy, or ended."
+        ]
+    if evidence.phase is Phase.WAITING and seen.no_permit is not None:
+        return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit}"]
+    if evidence.phase is Phase.SILENT:
+        return [
+            f"Deployment {version} failed, and its gate has reported nothing: whether a "
+            "migration had begun is not known."
+        ]
+    return [f"Deployment {version} failed, and the gate has reported no cause."]
+
+
+def _what_failed(failure: Failure) -> str:
+    if failure.migration:
+        return f"Migration {failure.migration} failed"
+    if failure.container == COMMAND_CONTAINER:
+        return "The command failed"
+    if failure.cause == "schema":
+        return "The code of the old version was not started"
+    return f"The container {failure.container} failed ({failure.cause})"
