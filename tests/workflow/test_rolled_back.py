@@ -7,6 +7,7 @@ import pytest
 from lightgate.aws.turns import Turns
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 from lightgate.turn import abandon
+from local.lightsail.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.stepper import Stepper
@@ -105,6 +106,18 @@ def test_a_verdict_is_not_forgotten_when_the_next_node_has_nothing_to_do(good: W
     assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
 
 
+def test_a_verdict_is_not_forgotten_when_what_the_gate_told_is_gone(good: World) -> None:
+    def forget() -> None:
+        good.lightsail.logs = LogStore(good.clock.now)
+
+    good.functions.before(
+        "check_deployment", lambda: good.functions.before("check_deployment", forget)
+    )
+
+    assert fail(good, released(told_plan("crops.0002_size", effect="contract"))) == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
+
+
 def test_a_gate_that_has_told_no_plan_leaves_the_way_back_unknown(good: World) -> None:
     error = fail(good, succeeded("crops.0002_size"))
 
@@ -190,6 +203,7 @@ def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> N
         3: "INACTIVE",
         4: "ACTIVE",
     }
+    assert "Version 2 serves again as version 4." in good.message().text
 
 
 def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:

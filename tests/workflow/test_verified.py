@@ -43,6 +43,15 @@ def test_a_write_that_was_good_once_is_not_repeated(world: World) -> None:
     assert world.site.asked[2, "POST", "/harvests/"] == 1
 
 
+def test_an_app_that_cannot_be_read_is_not_written_to(world: World) -> None:
+    write = {"path": "/harvests/", "body": "{}"}
+    world.put_spec(spec(verification={"watchSeconds": 60, "write": write}))
+    world.site.bad = {2: "Internal Server Error"}
+
+    assert world.release(course=succeeded()).error == "FAILED"
+    assert world.site.asked[2, "POST", "/harvests/"] == 0
+
+
 def test_a_single_lost_answer_fails_nothing(world: World) -> None:
     world.put_spec(spec(verification=WATCH))
     world.site.bad[2] = "lost"
