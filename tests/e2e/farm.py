@@ -42,11 +42,13 @@ class Farm:
         self,
         *,
         watch: int = GOOD_WATCH,
-        migrate: Mapping[str, object] | None = None,
-        **verification: object,
+        write: Mapping[str, Any] | None = None,
+        migrate: Mapping[str, Any] | None = None,
+        migrations: Mapping[str, Any] | None = None,
     ) -> None:
-        """From now on the spec is the example's with what a watch asks, and a quick preflight."""
-        spec = crops.spec() | {"verification": {"watchSeconds": watch, "path": "/", **verification}}
+        """From now on the spec is the example's, with a quick preflight and a watch of the page."""
+        verification = {"watchSeconds": watch, "path": "/", **({"write": write} if write else {})}
+        spec = crops.spec() | {"verification": verification, "migrations": migrations or {}}
         containers = spec["containers"]
         containers["migrate"]["healthCheck"] |= {"interval": 1, "retries": 2}
         containers["migrate"] |= migrate or {}

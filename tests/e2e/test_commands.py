@@ -24,6 +24,11 @@ from tests.e2e.pushing import wait_until
 pytestmark = pytest.mark.slow
 
 SOON, HOLDS = timedelta(seconds=60), timedelta(seconds=2)
+ADD_ONE = """
+from harvests.models import Harvest
+from datetime import date
+Harvest.objects.create(crop="once", kilograms=1, harvested_on=date(2026, 5, 1))
+"""
 ONCE = "SELECT count(*) FROM harvests_harvest WHERE crop = 'once'"
 APPLIED = "SELECT name FROM django_migrations WHERE app = 'harvests' ORDER BY name"
 
@@ -51,9 +56,9 @@ def applied(farm: Farm) -> list[str]:
         return [name for (name,) in connection.execute(APPLIED)]
 
 
-def command(*words: str) -> dict[str, object]:
+def command(*words: str, image: str = "additive-fails-later") -> dict[str, object]:
     """The input of an execution that gives the command to the image that knows the migration."""
-    digest = crops.image("additive-fails-later").digest
+    digest = crops.image(image).digest
     argv = ["python", "manage.py", *words]
     return {"app": crops.APP, "digest": digest, "command": argv, "reason": "to see, or to mend"}
 
@@ -65,7 +70,7 @@ def test_what_a_command_prints_stands_in_the_message(farm: Farm) -> None:
 
     text = ended.message["text"]
     assert ended.status == "SUCCEEDED", text
-    assert ended.message["kind"] == "command"
+    assert ended.message["kind"] == "COMMAND"
     assert "   [X] 0004_fill_season\n   [X] 0005_note\n" in text
     assert ended.message["snapshot"]["availableAt"]
     assert f"The app serves what it served before, as version {before.version + 1}." in text
@@ -106,10 +111,7 @@ def test_a_command_that_fails_changes_nothing_and_says_so(farm: Farm) -> None:
 
 
 def test_a_node_that_is_launched_later_does_not_run_the_command_again(farm: Farm) -> None:
-    adding = "from harvests.models import Harvest as H; H.objects.bulk_create([H(crop='once', "
-    ended = farm.ask_for(
-        command("shell", "-c", f"{adding}kilograms=1, harvested_on='2026-05-01')])")
-    )
+    ended = farm.ask_for(command("shell", "-c", ADD_ONE, image="v2"))
     assert ended.status == "SUCCEEDED", ended.message["text"]
     lost_at = datetime.now(UTC)
 

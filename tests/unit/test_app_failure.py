@@ -1,6 +1,7 @@
 """Why an app did not come up behind its gate."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,16 @@ ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/cro
             Kind.HEALTH_CHECK,
             CHECKED.format("/nope", 404, CHECKER),
         ),
+        (
+            [
+                *STARTED,
+                CHECKED.format("/healthz", 500, CHECKER),
+                # The version that goes on serving writes to the same log.
+                CHECKED.format("/healthz", 200, CHECKER),
+            ],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/healthz", 500, CHECKER),
+        ),
         ([*STARTED, BAD_HOST], Kind.HEALTH_CHECK, BAD_HOST),
         (STARTED, Kind.HEALTH_CHECK, "Took too long"),
     ],
@@ -124,6 +135,21 @@ def test_an_exception_of_an_app_whose_node_was_launched_again_is_why() -> None:
     assert (again.kind, again.evidence) == (Kind.APP_CRASH, NO_KEY_IN_A_DICT[-1])
 
 
+def test_that_the_server_ended_does_not_hide_why() -> None:
+    """Two workers that fail to boot may end gunicorn's master with a traceback of its own."""
+    halted = [
+        "Traceback (most recent call last):",
+        '  File "/site-packages/gunicorn/arbiter.py", line 532, in reap_workers',
+        "    raise HaltServer(reason, self.WORKER_BOOT_ERROR)",
+        "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>",
+    ]
+
+    found = diagnose(symptoms(logs=app(*NO_MODULE, *halted)))
+
+    assert found.kind is Kind.APP_CRASH
+    assert found.evidence == "ModuleNotFoundError: No module named 'weather'"
+
+
 def test_each_node_may_start_the_app_once() -> None:
     found = diagnose(symptoms(logs=app("hello", starts=2), nodes=2))
 
@@ -158,10 +184,21 @@ def test_where_nothing_ever_ran_the_pull_is_looked_at(
     assert action in found.next_action
 
 
+def test_what_the_version_that_serves_has_written_meanwhile_is_no_sign_of_the_new_one() -> None:
+    web = AppLog(lines=("WARNING a visitor waits",), system=NOTHING_RAN["web"].system)
+    logs = {**NOTHING_RAN, "web": web}
+
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=logs, gates=("migrate",)))
+
+    assert found.kind is Kind.IMAGE_PULL
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"logs": {**NOTHING_RAN, "migrate": None}},
+        {"logs": {**NOTHING_RAN, "migrate": AppLog(lines=("hello",))}, "gates": ("migrate",)},
+        {"logs": {**NOTHING_RAN, "web": replace(NOTHING_RAN["web"], starts=1)}},
         {"logs": {**NOTHING_RAN, "migrate": AppLog(lines=("hello",))}},
         {"evidence": evidence(Phase.WAITING)},
         {"logs": app(system=("Started 1 new node", "Canceled"))},

@@ -41,6 +41,14 @@ def test_what_came_before_the_deployment_is_left_out() -> None:
     assert log.system == ("Creating your deployment",)
 
 
+def test_however_much_the_version_that_serves_has_to_do_it_pushes_nothing_out() -> None:
+    served = '127.0.0.1 - - [22/Nov/2026:19:03:37 +0000] "GET / HTTP/1.1" {} 219 "-" "curl/8"'
+
+    log = read("Booting", *[served.format(200)] * 500, served.format(500), served.format(302))
+
+    assert log.lines == ("Booting", served.format(500), served.format(302))
+
+
 def test_each_start_of_the_command_is_counted_and_those_of_other_releases_are_not() -> None:
     log = read(
         gate_line("open", container="web"),

@@ -1,7 +1,7 @@
 """Why an app did not come up behind its gate, from what it and Lightsail have written."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from lightgate.app_log import AppLog
 from lightgate.deployment import Endpoint
@@ -18,6 +18,7 @@ _CRASHED = re.compile(
     r"Worker failed to boot|App failed to load|Error loading ASGI app|Application startup failed"
     r"|Can't connect to \('|exec: .*not found|gunicorn: error:|\[emerg\]"
 )
+_SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
 _TOO_LONG = "Took too long"
 _CANCELED = "Canceled"
@@ -59,16 +60,23 @@ def wrong_architecture(what: str, line: str) -> Diagnosis:
 
 
 def _image(seen: Symptoms) -> Diagnosis | None:
-    """Nothing of any container has ever run, and Lightsail has tried more than once."""
+    """Nothing of any container has ever run, and Lightsail has tried more than once.
+
+    The version that serves may go on writing to the logs: only in that of a gate it has nothing
+    left to say.
+    """
     if None in seen.logs.values() or not seen.logs:
         return None
-    has_run = any(log.lines or log.starts or log.exec_error for _, log in _read(seen))
+    has_run = any(
+        log.starts or log.exec_error or (log.lines and container in (seen.gates or seen.logs))
+        for container, log in _read(seen)
+    )
     if has_run or seen.evidence.phase not in (Phase.SILENT, Phase.UNGATED):
         return None
     launches = _launches(seen)
     if _CANCELED not in seen.system_lines or launches <= seen.nodes:
         return None
-    nothing = "No container has written a line, and Lightsail has given up launching nodes"
+    nothing = "No container has begun to run, and Lightsail has given up launching nodes"
     what, action = _about_pulling(seen)
     return Diagnosis(
         kind=FailureKind.IMAGE_PULL,
@@ -123,7 +131,7 @@ def _variable(seen: Symptoms) -> Diagnosis | None:
 def _crash(seen: Symptoms) -> Diagnosis | None:
     launches = _launches(seen)
     for container, log in _read(seen):
-        line, raised = _crash_line(log), exceptions(log.lines)
+        line, raised = _crash_line(log), list(_telling(exceptions(log.lines)))
         is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
         if line is None and not is_again:
             continue
@@ -139,6 +147,11 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
             ),
         )
     return None
+
+
+def _telling(raised: Iterable[str]) -> Iterator[str]:
+    """The exceptions that say more than that the server has ended."""
+    return (one for one in raised if not one.startswith(_SERVER_ENDED))
 
 
 def _launches(seen: Symptoms) -> int:
@@ -201,10 +214,12 @@ def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
 
 
 def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
-    found = list(health_checks(log.lines, endpoint.path))
-    if not found or accepts(endpoint.success_codes, found[-1].status):
+    found = health_checks(log.lines, endpoint.path)
+    # The good ones may be those of the version that goes on serving, which writes here as well.
+    bad = [one for one in found if not accepts(endpoint.success_codes, one.status)]
+    if not bad:
         return None
-    last = found[-1]
+    last = bad[-1]
     what = (
         f"The health check {last.path} was answered with {last.status}, and only "
         f"{endpoint.success_codes} counts as healthy."

@@ -17,6 +17,8 @@ _MOST_SYSTEM_LINES = 50
 _SHORTEST_SECRET = 6
 _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
 _BEGIN = "Creating your deployment"
+# A request that went well, as access logs have it.
+_SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
 _IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
 _PASSWORD_IN_URL = re.compile(r"\w+://[^\s:/@]*:([^\s/@]+)@")
 _ASSIGNED = re.compile(
@@ -51,7 +53,8 @@ def read_app_log(
     """The lines that a deployment has written. `secrets` are values that must not be repeated.
 
     Values that look like a password are masked as well. What the gate reports is not among
-    the lines.
+    the lines, nor are requests that went well: the version that serves would fill them with its
+    own.
     """
     since = _since_creation(list(lines), version)
     told = list(events(release, container, since))
@@ -63,7 +66,7 @@ def read_app_log(
         if found := _SYSTEM_LINE.fullmatch(line.rstrip()):
             if int(found[1]) == version:
                 system.append(found[2])
-        elif '"lightgate": 1' not in line:
+        elif '"lightgate": 1' not in line and not _SERVED.search(line):
             own.append(line)
     hidden = _hidden(secrets)
     return AppLog(

@@ -60,6 +60,7 @@ def _told(state: Json) -> Symptoms | None:
         repository=release.get("repository", ""),
         digest=release.get("digest"),
         evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
+        gates=tuple(release.get("gates", ())),
         wait=_wait(deployment),
         logs={},
     )

@@ -37,11 +37,11 @@ class FailureKind(enum.StrEnum):
 class Symptoms:
     """All that a diagnosis rests on.
 
-    `logs` has each container of the deployment, None where its log was not read. `endpoint` is
-    None for a service without one, `puller` where nobody has looked. `error` is what stopped a
-    release that has no deployment, or kept a step from going on; `watch` is what failed last in
-    the watch period. `no_permit` is why the gate was told that it gets no permit. `unread` names
-    what could not be looked at.
+    `gates` are the containers that others wait for. `logs` has each container of the deployment,
+    None where its log was not read. `endpoint` is None for a service without one, `puller` where
+    nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
+    from going on; `watch` is what failed last in the watch period. `no_permit` is why the gate
+    was told that it gets no permit. `unread` names what could not be looked at.
     """
 
     app: str
@@ -49,6 +49,7 @@ class Symptoms:
     repository: str
     digest: str | None
     evidence: Evidence
+    gates: Sequence[str] = ()
     wait: Wait | None = None
     logs: Mapping[str, AppLog | None]
     nodes: int = 1
