@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Status
+from lightgate.ending import Ending, concluded
 from lightgate.gate_log import Migration, Phase, read_evidence
 from lightgate.messages import Report, Snapshot, machine, sns_message, subject, text
-from lightgate.outcome import Conclusion, Ending, Outcome, broken, concluded, refused
+from lightgate.outcome import Conclusion, Outcome, broken, refused
 from lightgate.release import Kind
 from lightgate.rollback import take_back
 from lightgate.symptoms import Diagnosis, FailureKind
@@ -120,6 +121,7 @@ def rolled_back() -> Report:
     )
     conclusion = concluded(
         Ending(
+            may_have_begun=True,
             status=Status.FAILED,
             version=8,
             previous_version=7,
@@ -281,6 +283,7 @@ def worst_evidence() -> Any:
     [
         concluded(
             Ending(
+                may_have_begun=True,
                 status=Status.FAILED,
                 version=8,
                 previous_version=7,

@@ -8,7 +8,7 @@ import pytest
 from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.ending import Ending, concluded
-from lightgate.gate_log import Evidence, Phase
+from lightgate.gate_log import Evidence, Migration, Phase
 from lightgate.outcome import (
     Conclusion,
     Outcome,
@@ -26,6 +26,7 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 
+TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
 WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
 SHOWN = "It did well in 2 of 3 rounds. The last problem: GET / answered 500."
 
@@ -47,9 +48,9 @@ def conclusion(
     previous_version: int | None = 7,
     **changes: Any,
 ) -> Conclusion:
-    """What serves was verified as good, unless it is said otherwise."""
+    """What serves was verified as good, and nothing was permitted, unless it is said otherwise."""
     current = shown.current.version if shown.current else None
-    values: dict[str, Any] = {"verified": verified(current), **changes}
+    values: dict[str, Any] = {"verified": verified(current), "may_have_begun": False, **changes}
     return concluded(
         Ending(
             status=status,
@@ -247,10 +248,25 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
             "Version 7 is active and goes on serving.",
             f"It was verified. {SHOWN}",
         ],
-        next_steps=[
-            "Correct the cause and push again. What a migration had already applied stays applied."
-        ],
+        next_steps=["Correct the cause and push again."],
     )
+
+
+def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> None:
+    found = evidence(Phase.FAILED, [TIDIED], failed=failure())
+
+    [step] = conclusion(Status.FAILED, PREVIOUS, found).next_steps
+
+    assert step.endswith("What a migration had already applied stays applied.")
+
+
+def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.SILENT), may_have_begun=True)
+
+    assert ended.outcome is Outcome.FAILED
+    assert "whether a migration had begun is not known" in ended.reasons[0]
+    assert "showmigrations" in ended.next_steps[0]
+    assert "while a migration was being applied" not in " ".join(ended.reasons)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +287,8 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
         ),
         (
             evidence(Phase.SILENT),
-            "Deployment 8 failed, and its gate has reported nothing: whether a migration had "
-            "begun is not known.",
+            "Deployment 8 failed, and its gate has reported nothing. It had no permit, so nothing "
+            "was applied.",
         ),
         (
             evidence(Phase.WAITING),

@@ -39,6 +39,7 @@ IMAGE = Release(
 )
 BACK = replace(IMAGE, rollback_to=5)
 COMMAND = replace(IMAGE, command=("python", "manage.py", "check"))
+REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
 GATE: dict[str, Any] = {"beganAt": None, "migrations": []}
 
 
@@ -117,15 +118,12 @@ def test_what_nobody_has_seen_is_not_known() -> None:
     ("release", "changes", "expected"),
     [
         (IMAGE, {}, ONE_WAY),
-        (IMAGE, {"refusal": "The policy forbids it."}, NONE),
-        # There may have been a permit before, for another gate or another plan.
-        (
-            replace(IMAGE, asking_gates=dict.fromkeys(["a", "b"], timedelta())),
-            {"refusal": "No."},
-            ONE_WAY,
-        ),
-        (IMAGE, {"refusal": "No.", "gate": {**GATE, "beganAt": "2026-11-16"}}, ONE_WAY),
-        (IMAGE, {"refusal": "No.", "gate": {**GATE, "migrations": [{"name": "a"}]}}, ONE_WAY),
+        (IMAGE, {**REFUSED}, NONE),
+        # There was a permit before, for another gate or another plan.
+        (IMAGE, {**REFUSED, "permitted": True}, ONE_WAY),
+        (replace(IMAGE, asking_gates={}), {**REFUSED}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": {**GATE, "beganAt": "2026-11-16"}}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": {**GATE, "migrations": [{"name": "a"}]}}, ONE_WAY),
         (BACK, {}, NONE),
         (COMMAND, {}, ONE_WAY),
     ],

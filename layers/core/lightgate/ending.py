@@ -23,6 +23,7 @@ class Ending:
 
     `service` is read after the deployment's end. `refusal` says why its gates were never
     permitted to begin, if they were not, and `no_permit` what else kept them from it.
+    `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
     `rollback_to` is the version that a person wanted back.
     """
 
@@ -35,6 +36,7 @@ class Ending:
     rollback_to: int | None = None
     refusal: str | None = None
     no_permit: str | None = None
+    may_have_begun: bool
     verified: Verified | None = None
     went_back: WentBack | None = None
 
@@ -123,7 +125,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
                 f"It was verified. {back.shown}",
                 *back.notes,
             ],
-            next_steps=[_CORRECT_IT, *back.next_steps],
+            next_steps=[_correct_it(seen), *back.next_steps],
         )
     return Conclusion(
         outcome=Outcome.FAILED,
@@ -186,10 +188,12 @@ def _overdue(seen: Ending) -> Conclusion:
 def _not_active(seen: Ending) -> Conclusion:
     """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
     reasons = _why(seen)
-    before, is_half_done = seen.previous_version, _may_be_half_migrated(seen.evidence)
+    before, is_half_done = seen.previous_version, _may_be_half_migrated(seen)
     if is_half_done:
-        reasons = [*reasons, *_serving_before(seen), _HALF_DONE[seen.kind is Kind.COMMAND]]
-        return _failed(*reasons, _LOOK_AT_DATABASE)
+        # Of a gate that has said nothing it is not known that it was at work.
+        was_seen = seen.evidence.phase is not Phase.SILENT
+        at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if was_seen else []
+        return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
     if seen.service.serves(seen.version) or seen.went_back is not None:
         return _unprotected(reasons, seen)
     if before is None:
@@ -210,12 +214,12 @@ def _not_active(seen: Ending) -> Conclusion:
         return _failed(
             *reasons,
             *_serving_before(seen),
-            f"See at once whether the app does its work. {_CORRECT_IT}",
+            f"See at once whether the app does its work. {_correct_it(seen)}",
         )
     return Conclusion(
         outcome=Outcome.ROLLED_BACK,
         reasons=[*reasons, *_serving_before(seen)],
-        next_steps=[_CORRECT_IT if seen.kind is Kind.IMAGE else _correct_and_again(seen.kind)],
+        next_steps=[_correct_it(seen)],
     )
 
 
@@ -296,13 +300,15 @@ def _serving(service: Service) -> str:
     return f"Version {current.version} is what the service shows now; it is {current.state}."
 
 
-def _may_be_half_migrated(evidence: Evidence) -> bool:
+def _may_be_half_migrated(seen: Ending) -> bool:
     """Whether the database may be in the middle of a migration, for all that is known.
 
     The gate's own look at it counts, where it could look. Between two migrations, each of
     which is applied as a whole, is not in the middle of one.
     """
-    failure = evidence.failure
+    evidence, failure = seen.evidence, seen.evidence.failure
+    if failure is None and evidence.phase is Phase.SILENT:
+        return seen.may_have_begun
     if failure is None or failure.database is None:
         was_cut_off = failure is not None and failure.cause in ("timeout", "signal")
         return evidence.phase is Phase.APPLYING or was_cut_off
@@ -316,13 +322,12 @@ def _failed(*sentences: str) -> Conclusion:
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
-def _correct_and_again(kind: Kind) -> str:
-    return f"Correct the cause and {AGAIN[kind]}."
+def _correct_it(seen: Ending) -> str:
+    stays = " What a migration had already applied stays applied."
+    again = f"Correct the cause and {AGAIN[seen.kind]}."
+    return again + (stays if seen.evidence.migrations else "")
 
 
-_CORRECT_IT = (
-    "Correct the cause and push again. What a migration had already applied stays applied."
-)
 _HALF_DONE = {
     False: "It ended while a migration was being applied: the database may be part-way.",
     True: "It ended while the command was at work: the database may be part-way.",
@@ -345,6 +350,11 @@ def _why(seen: Ending) -> list[str]:
         ]
     if evidence.phase is Phase.WAITING and seen.no_permit is not None:
         return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit}"]
+    if evidence.phase is Phase.SILENT and not seen.may_have_begun:
+        return [
+            f"Deployment {version} failed, and its gate has reported nothing. It had no permit, so "
+            "nothing was applied."
+        ]
     if evidence.phase is Phase.SILENT:
         return [
             f"Deployment {version} failed, and its gate has reported nothing: whether a "

@@ -39,7 +39,9 @@ LONGEST_MAILBOX = 3000
 _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
 # What Deploy hands on, before any gate has asked.
-NOTHING_ASKED: Mapping[str, object] = MappingProxyType({"pending": False, "refusal": None})
+NOTHING_ASKED: Mapping[str, object] = MappingProxyType(
+    {"pending": False, "permitted": False, "refusal": None}
+)
 
 
 def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
@@ -106,9 +108,11 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
 
     `snapshot` is the restore point as it was handed on so far, `before` what this has answered
     at the last look. In what comes back `pending` says that something is or was to be applied,
-    `refusal` why the release has to end as refused, and `holding` that a gate waits for us.
+    `permitted` that a gate may have begun, `refusal` why the release has to end as refused, and
+    `holding` that a gate waits for us.
     """
-    pending, refusal, holding = before["pending"], before["refusal"], False
+    pending, permitted, refusal = before["pending"], before["permitted"], before["refusal"]
+    holding = False
     snapshot = _look(course, snapshot, runtime)
     for gate in course.release.asking_gates:
         plan = read_plan(course.release.id, gate, course.lines[gate])
@@ -119,9 +123,17 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
                             why=decision.reason)  # fmt: skip
         snapshot = _carry_out(course, gate, decision, snapshot, runtime)
         refusal = refusal or _refusal(seen, decision)
+        was_granted = seen.permit.state is PermitState.GRANTED
+        permitted = permitted or was_granted or decision.action is Action.PERMIT
         waits = plan is not None and seen.permit.state is PermitState.PENDING
         holding = holding or (waits and decision.action in _GOES_ON)
-    return {"pending": pending, "refusal": refusal, "snapshot": snapshot, "holding": holding}
+    return {
+        "pending": pending,
+        "permitted": permitted,
+        "refusal": refusal,
+        "snapshot": snapshot,
+        "holding": holding,
+    }
 
 
 _GOES_ON = (Action.WAIT, Action.BACK_UP)

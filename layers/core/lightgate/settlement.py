@@ -159,10 +159,17 @@ def _conclude(state: Json, service: Service | None, no_permit: str | None) -> Co
             rollback_to=_release(state).get("rollbackTo"),
             refusal=deployment["refusal"],
             no_permit=no_permit,
+            may_have_begun=_may_have_begun(kind, state),
             verified=Verified.from_json(state["verification"]) if "verification" in state else None,
             went_back=went_back,
         )
     )
+
+
+def _may_have_begun(kind: Kind, state: Json) -> bool:
+    """Whether something can have been applied, also if no gate has said so."""
+    needs_permits = bool(_release(state).get("askingGates"))
+    return kind is not Kind.ROLLBACK and (not needs_permits or state["deployment"]["permitted"])
 
 
 def _versions(

@@ -43,10 +43,11 @@ def judgement_of(release: Release, deployment: Json) -> Judgement:
 
 
 def _was_refused(release: Release, deployment: Json) -> bool:
-    """Whether no permit was ever given: not to another gate either, nor for a plan before."""
+    """Whether no permit was ever given, so that nothing can have been applied."""
     gate = deployment.get("gate", {})
     has_begun = gate.get("beganAt") is not None or bool(gate.get("migrations"))
-    return bool(deployment.get("refusal")) and len(release.asking_gates) == 1 and not has_begun
+    had_a_permit = not release.asking_gates or deployment.get("permitted") is not False
+    return bool(deployment.get("refusal")) and not had_a_permit and not has_begun
 
 
 def made_by(
