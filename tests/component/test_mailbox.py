@@ -5,12 +5,14 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.botocore_stubber import BotocoreStubber
 
 from lightgate.aws.mailbox import Address, ContendedError, Mailboxes
 from lightgate.permit import Permit, PermitState, pending
@@ -218,7 +220,21 @@ def run(mailboxes: Mailboxes, cloud: Cloud, act: str) -> Permit:
     return mailboxes.open(GATE) if act == "open" else mailboxes.void(GATE, "why")
 
 
-def test_of_many_writers_at_once_none_undoes_a_void(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What S3 does for each key: moto's own store is not for several threads."""
+    lock, process = Lock(), BotocoreStubber.process_request
+
+    def locked(stubber: BotocoreStubber, request: object) -> object:
+        with lock:
+            return process(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", locked)
+
+
+def test_of_many_writers_at_once_none_undoes_a_void(
+    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_request_at_a_time(monkeypatch)
     mailboxes.open(GATE)
 
     def act(number: int) -> Permit | None:
