@@ -79,6 +79,7 @@ def deployment(**changes: Any) -> Json:
         "gate": evidence().to_json(),
         "pending": False,
         "refusal": None,
+        "permitted": True,
         "judgement": SAFE,
     }
     return {**usual, **changes}

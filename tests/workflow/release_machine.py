@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from moto.awslambda_simple.models import LambdaSimpleBackend
@@ -26,6 +29,13 @@ DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
 _STATE_TASK = "moto.stepfunctions.parser.asl.component.state.exec.state_task"
 _CALLING = (f"{_STATE_TASK}.lambda_eval_utils", f"{_STATE_TASK}.service.state_task_service_sns")
+# What these copy is JSON, for which the usual way to copy takes a sixth of all tests' time.
+_PARSER = "moto.stepfunctions.parser.asl"
+_COPYING = (
+    f"{_PARSER}.component.common.path.result_path",
+    f"{_PARSER}.component.common.string.string_expression",
+    f"{_PARSER}.eval.states",
+)
 # A parsed definition keeps nothing of an execution.
 _PARSE = cache(AmazonStateLanguageParser.parse)
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
@@ -65,6 +75,8 @@ class ReleaseMachine:
         patch.setattr(f"{_STATE_TASK.rpartition('.')[0]}.execute_state.Thread", _SameThread)
         patch.setattr(Execution, "get_start_execution_details", _start_details)
         patch.setattr(LambdaSimpleBackend, "invoke", _invoking(functions))
+        for module in _COPYING:
+            patch.setattr(f"{module}.copy", SimpleNamespace(deepcopy=_copied))
         # The interpreter makes a new client for each task.
         for module in _CALLING:
             patch.setattr(f"{module}.boto_client_for", lambda service, **_: cloud.client(service))
@@ -132,6 +144,14 @@ def _start_details(execution: Execution) -> ExecutionDetails:
         inpt=execution.input_data,
         start_time=moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
     )
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float) else deepcopy(value)
 
 
 def _folder(step: str) -> str:
