@@ -61,7 +61,8 @@ def final_messages(inbox: Inbox, app: str, count: int) -> dict[str, str]:
     return {message["messageId"]: message["status"] for message in found}
 
 
-@pytest.mark.parametrize("apps", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("apps", [3, 20])
 def test_every_app_ends_on_its_newest_image_and_deploys_each_once(
     ready: Ready, inbox: Inbox, digests: dict[str, str], tmp_path: Path, apps: int
 ) -> None:
@@ -94,13 +95,8 @@ def test_every_app_ends_on_its_newest_image_and_deploys_each_once(
     assert set(messages.values()) == {"SUCCEEDED"}
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        state if state == "WaitForDeployment" else pytest.param(state, marks=pytest.mark.slow)
-        for state in WAY
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("state", WAY)
 def test_an_execution_that_is_stopped_in_any_state_holds_up_no_later_push(
     ready: Ready, inbox: Inbox, digests: dict[str, str], tmp_path: Path, state: str
 ) -> None:

@@ -73,7 +73,7 @@ STATES = [None, *map(state, SnapshotStatus), AVAILABLE]
 BACKUPS = [backup(mode, found) for mode in BackupMode for found in STATES]
 POLICIES = [(Policy.WARN, False), (Policy.BLOCK, False), (Policy.BLOCK, True)]
 WHY_NOT = [(None, None), ("its turn is over", None), (None, "Something comes first.")]
-TIMES = [CREATED, BEGIN_BY - timedelta(seconds=20), BEGIN_BY, BEGIN_BY + timedelta(days=9)]
+TIMES = [CREATED, BEGIN_BY - timedelta(seconds=20), BEGIN_BY + timedelta(days=9)]
 
 
 def everything() -> Iterator[Observation]:

@@ -19,8 +19,9 @@ _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
 _BEGIN = "Creating your deployment"
 # A request that went well, as access logs have it.
 _SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
-_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
-_PASSWORD_IN_URL = re.compile(r"\w+://[^\s:/@]*:([^\s/@]+)@")
+_LONGEST_READ = 2000
+_IN_URL = re.compile(r"(\b\w+://[^\s:/@]*):[^\s/@]+@")
+_PASSWORD_IN_URL = re.compile(r"\b\w+://[^\s:/@]*:([^\s/@]+)@")
 _ASSIGNED = re.compile(
     r"((?:password|passwd|secret|token|api_?key|credentials?)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+",
     re.IGNORECASE,
@@ -95,5 +96,6 @@ def _since_creation(lines: list[str], version: int) -> list[str]:
 def _shown(line: str, hidden: Sequence[str]) -> str:
     for secret in hidden:
         line = line.replace(secret, _MASK)
-    line = _IN_URL.sub(rf"\1:{_MASK}@", line)
+    # What is beyond is not shown, and would take the patterns long.
+    line = _IN_URL.sub(rf"\1:{_MASK}@", line[:_LONGEST_READ])
     return plain_text(_ASSIGNED.sub(rf"\1{_MASK}", line).rstrip()) or ""
