@@ -32,7 +32,7 @@ from local.registry import Image
 
 REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)
-_RELEASE = timedelta(seconds=90)
+_RELEASE = timedelta(seconds=180)
 _POLL_SECONDS = 0.2
 # What a snapshot takes, in AWS's seconds.
 _SNAPSHOT = timedelta(minutes=3)

@@ -23,7 +23,7 @@ def demonstration() -> subprocess.CompletedProcess[str]:
         env=environment | {"PYTHONPATH": f"{PROJECT / 'layers/core'}:{PROJECT}"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=500,
         check=False,
     )
 
