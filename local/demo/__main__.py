@@ -37,7 +37,7 @@ _POLL_SECONDS = 0.2
 # What a snapshot takes, in AWS's seconds.
 _SNAPSHOT = timedelta(minutes=3)
 # How long Lightsail lets a deployment hang is not known; the bad release need not show that.
-_PATIENCE = timedelta(minutes=10)
+_PATIENCE = timedelta(minutes=15)
 
 
 def main() -> int:
