@@ -24,7 +24,7 @@ $(READY): requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(READY) ## Release a Django app four times on this machine, the last time badly
+demo: $(READY) ## Release a Django app five times on this machine, twice badly
 	@python -m local.demo
 
 test: $(READY) ## Run all tests but the slow matrix

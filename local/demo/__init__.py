@@ -1,1 +1,1 @@
-"""The demonstration: four releases of a Django app on this machine, one of them bad."""
+"""The demonstration: five releases of a Django app on this machine, two of them bad."""
