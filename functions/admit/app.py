@@ -10,9 +10,14 @@ from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import clean_up
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError
-from lightgate.release import Kind, Release, execution_name, snapshot_id
+from lightgate.release import (
+    Kind,
+    Release,
+    execution_name,
+    rollback_marker,
+    snapshot_id,
+)
 from lightgate.requests import ReleaseRequest, parse_request
-from lightgate.rollback import rollback_marker
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_app_name

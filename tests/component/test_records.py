@@ -4,7 +4,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.records import Records
-from lightgate.rollback import Past
+from lightgate.past import Past
+from lightgate.release import Kind
 from lightgate.verdict import Judgement, Verdict
 from tests.component import table
 from tests.component.cloud import Cloud
@@ -116,6 +117,7 @@ def past(version: int, release: str = ID) -> Past:
     return Past(
         version=version,
         release=release,
+        kind=Kind.IMAGE,
         digest="sha256:1",
         spec_version=3,
         is_good=True,

@@ -11,8 +11,7 @@ from lightgate.aws.mailbox import Address
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
-from lightgate.release import RELEASE_VARIABLE, Release
-from lightgate.rollback import rollback_marker
+from lightgate.release import RELEASE_VARIABLE, Release, rollback_marker
 from lightgate.runtime import Runtime, Settings
 from lightgate.settlement import settle_release, why_not_permitted
 from lightgate.verdict import Judgement, Verdict

@@ -78,19 +78,19 @@ def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose
     text = message["text"]
     assert f"so version {version} was kept.\n{reason}" in text
     assert f"Either keep version {version}: push an image in which the cause is mended." in text
-    assert f"Or go back: start an execution with {json.dumps(way_back(message))}." in text
-    assert f"Before that, take the migrations back, where they can be, with {taking_back()}" in text
+    assert f"Or go back: take the migrations back with {taking_back('one-way-fails-later')}" in text
+    assert f"Then start an execution with {json.dumps(way_back(message))}." in text
     assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
 
 
 def way_back(message: Mapping[str, Any]) -> Mapping[str, Any]:
     previous = message["previousVersion"]
-    return {"app": crops.APP, "rollbackTo": previous, "allowDestructive": True}
+    return {"app": crops.APP, "rollbackTo": previous}
 
 
-def taking_back() -> str:
+def taking_back(release: str) -> str:
     command = ["python", "manage.py", "migrate", "harvests", "0004"]
-    digest = crops.image("one-way-fails-later").digest
+    digest = crops.image(release).digest
     return json.dumps({"app": crops.APP, "digest": digest, "command": command})
 
 
@@ -100,13 +100,14 @@ def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> 
     kept = farm.version
 
     refused = farm.ask_for({"app": crops.APP, "rollbackTo": kept - 1})
-    undone = farm.ask_for(json.loads(taking_back()))
-    back = farm.ask_for({"app": crops.APP, "rollbackTo": kept - 1, "allowDestructive": True})
+    undone = farm.ask_for(json.loads(taking_back("one-way-fails-later")))
+    back = farm.ask_for({"app": crops.APP, "rollbackTo": kept - 1})
 
     assert refused.status == "REFUSED"
     assert undone.status == "SUCCEEDED", undone.message["text"]
     assert back.status == "SUCCEEDED", back.message["text"]
     assert "season" in farm.columns()
+    assert f"A command has run beside version {undone.message['version']}." in back.message["text"]
     assert f"Version {kept - 1} serves again as version {farm.version}." in back.message["text"]
     assert farm.version == back.message["version"]
     assert (farm.read().status, farm.read().release) == (200, "v2")

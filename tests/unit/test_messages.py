@@ -15,7 +15,7 @@ from lightgate.gate_log import Migration, Phase, read_evidence
 from lightgate.messages import Report, Snapshot, machine, sns_message, subject, text
 from lightgate.outcome import Conclusion, Outcome, broken, refused
 from lightgate.release import Kind
-from lightgate.rollback import take_back
+from lightgate.reversal import take_back
 from lightgate.symptoms import Diagnosis, FailureKind
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched

@@ -13,6 +13,7 @@ from lightgate.release import (
     is_digest,
     pin_tag,
     release_id,
+    rollback_marker,
     snapshot_id,
 )
 from lightgate.spec import Policy
@@ -101,3 +102,7 @@ def test_a_release_survives_the_state_machine() -> None:
     )
 
     assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release
+
+
+def test_going_back_has_a_marker_of_its_own() -> None:
+    assert rollback_marker(RELEASE) not in ("", RELEASE)

@@ -9,21 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.deployment import Deployment
-from lightgate.rollback import (
-    Action,
-    Past,
-    Situation,
-    is_pinned,
-    last_good,
-    notice,
-    refusal_of,
-    remedy,
-    reversals,
-    rollback_marker,
-    since,
-)
+from lightgate.past import Past
+from lightgate.pinning import is_pinned
+from lightgate.release import Kind
+from lightgate.rollback import Action, Situation, last_good, notice, refusal_of, remedy, since
 from lightgate.verdict import Judgement, Verdict
-from tests.unit.builders import DIGEST, RELEASE, deployment
+from tests.unit.builders import DIGEST, deployment
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
@@ -38,10 +29,13 @@ def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: 
     return replace(deployment(version, state), images=images)
 
 
-def past(version: int, judgement: Judgement = NONE, *, is_good: bool = True) -> Past:
+def past(
+    version: int, judgement: Judgement = NONE, *, is_good: bool = True, kind: Kind = Kind.IMAGE
+) -> Past:
     return Past(
         version=version,
         release=f"r{version}",
+        kind=kind,
         digest=DIGEST,
         spec_version=1,
         is_good=is_good,
@@ -82,10 +76,11 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
     assert judgement.reasons[0] in found.reasons
     assert keep == "Either keep version 8: push an image in which the cause is mended."
     assert back == (
-        'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
-        '"allowDestructive": true}. Before that, take the migrations back, where they can be, '
-        f'with {{"app": "crops-backend", "digest": "{DIGEST}", "command": '
-        '["python", "manage.py", "migrate", "harvests", "0004"]}.'
+        "Or go back: take the migrations back with "
+        f'{{"app": "crops-backend", "digest": "{DIGEST}", "command": '
+        '["python", "manage.py", "migrate", "harvests", "0004"]}. Then start an execution with '
+        '{"app": "crops-backend", "rollbackTo": 7}. Where they cannot be taken back, it needs '
+        '"allowDestructive": true as well.'
     )
 
 
@@ -136,26 +131,6 @@ def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last
 
 
 @pytest.mark.parametrize(
-    ("image", "pinned"),
-    [
-        (PINNED, True),
-        (f"{ECR}@{DIGEST}", True),
-        (f"{ECR}:lightgate-7f5b2640fe6f@{DIGEST}", True),
-        (":crops.web.12", True),
-        (f"{ECR}:latest", False),
-        (f"{ECR}:lightgate-latest", False),
-        (ECR, False),
-        (":crops.web.latest", False),
-        ("nginx:1.27", False),
-        ("user/app:v1", False),
-        ("", False),
-    ],
-)
-def test_only_what_cannot_move_is_pinned(image: str, pinned: bool) -> None:
-    assert is_pinned(image) is pinned
-
-
-@pytest.mark.parametrize(
     ("version", "available"),
     [
         (shown(7), True),
@@ -202,44 +177,51 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
         listed=[shown(8, "ACTIVE"), shown(7), shown(6), shown(5, "FAILED"), shown(4)],
     )
 
-    refused = refusal_of(target, seen, overridden=False)
+    refused = refusal_of(target, seen, overridden=False, gates_look=True)
 
     assert refused[0].startswith("rollbackTo: ")
     assert reason in refused[0]
-    assert refusal_of(7, seen, overridden=False) == []
+    assert refusal_of(7, seen, overridden=False, gates_look=False) == []
 
 
 def test_if_no_version_can_run_that_is_said() -> None:
-    [first, *_] = refusal_of(7, situation(judgement=ONE_WAY), overridden=False)
+    seen = situation(judgement=ONE_WAY)
+    [first, *_] = refusal_of(7, seen, overridden=False, gates_look=True)
 
     assert "none before the one that serves is known to" in first
     assert '"allowDestructive": true' in first
 
 
+COMMAND = past(7, ONE_WAY, kind=Kind.COMMAND)
+
+
 @pytest.mark.parametrize(
-    ("migrations", "expected"),
+    ("recorded", "serving", "is_left"),
     [
-        ([], []),
-        (["harvests.0005_a", "harvests.0006_b"], [("harvests", "0004")]),
-        (["harvests.0001_initial"], [("harvests", "zero")]),
-        (["a.0003_x", "b.0002_y"], [("a", "0002"), ("b", "0001")]),
-        (["harvests.add_season"], []),
+        ([past(6, ONE_WAY), COMMAND], SAFE, True),
+        # The command itself is what serves.
+        ([past(7, ONE_WAY), past(8, UNKNOWN, kind=Kind.COMMAND)], ONE_WAY, True),
+        # What came after the command stands against it still.
+        ([past(6, ONE_WAY), COMMAND], ONE_WAY, False),
+        # It has taken nothing back.
+        ([past(6, ONE_WAY), past(7, NONE, kind=Kind.COMMAND)], SAFE, False),
+        ([COMMAND, past(7, ONE_WAY)], SAFE, False),
     ],
 )
-def test_migrations_are_taken_back_to_the_one_before_the_first(
-    migrations: list[str], expected: list[tuple[str, str]]
+def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
+    recorded: list[Past], serving: Judgement, is_left: bool
 ) -> None:
-    assert reversals(migrations) == expected
+    listed = [shown(8, "ACTIVE"), shown(7), shown(6), shown(5)]
+    seen = situation(past(5), *recorded, listed=listed, judgement=serving)
+
+    assert (refusal_of(5, seen, overridden=False, gates_look=True) == []) is is_left
+    assert refusal_of(5, seen, overridden=False, gates_look=False)
 
 
 def test_a_migration_whose_predecessor_is_not_known_is_left_to_people() -> None:
     found = remedy(situation(judgement=ONE_WAY, migrations=["harvests.no_season"]))
 
     assert "as far as they can be" in found.next_steps[-1]
-
-
-def test_going_back_has_a_marker_of_its_own() -> None:
-    assert rollback_marker(RELEASE) not in ("", RELEASE)
 
 
 JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lightgate.deployment import Service
-from lightgate.release import Release
-from lightgate.rollback import Past, rollback_marker
+from lightgate.past import Past
+from lightgate.release import Kind, Release, rollback_marker
 from lightgate.spec import Policy
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import judgement_of, made_by, on_record
@@ -47,6 +47,7 @@ def past(version: int, digest: str | None = "sha256:5", spec_version: int | None
     return Past(
         version=version,
         release=f"r{version}",
+        kind=Kind.IMAGE,
         digest=digest,
         spec_version=spec_version,
         is_good=True,
@@ -80,6 +81,7 @@ def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_it
         Past(
             version=8,
             release=RELEASE,
+            kind=Kind.IMAGE,
             digest=DIGEST,
             spec_version=3,
             is_good=True,
@@ -162,6 +164,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
     assert back == Past(
         version=9,
         release=rollback_marker(RELEASE),
+        kind=Kind.ROLLBACK,
         digest="sha256:7",
         spec_version=2,
         is_good=good,

@@ -85,6 +85,25 @@ def test_a_person_may_override_it_and_that_is_on_record(world: World) -> None:
     assert "overridden" in world.message().text
 
 
+def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_history(
+    world: World,
+) -> None:
+    world.release(course=released())
+    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
+    world.machine.run({"app": APP, "reason": "one way"}, name="second")
+    undo = told_plan("undo crops.0002_size", effect="contract")
+    world.lightsail.courses.append(command_course((160, undo), (190, DONE)))
+    by_hand(world, digest=world.digest, command=BACK)
+    world.messages()
+
+    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+
+    assert ended.status == "SUCCEEDED"
+    containers = world.lightsail.deployment(APP, 5).containers
+    assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"checked"}
+    assert "A command has run beside version 4. So the gate of version 2" in world.message().text
+
+
 @pytest.mark.parametrize(
     ("version", "words"),
     [

@@ -16,9 +16,11 @@ from lightgate.deployment import Service
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig, Manifest
 from lightgate.one_time_command import command_spec, compile_command
+from lightgate.past import Past
+from lightgate.pinning import why_not_pinned
 from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
 from lightgate.requests import ReleaseRequest
-from lightgate.rollback import Past, Situation, notice, refusal_of, why_not_pinned
+from lightgate.rollback import Situation, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
 from lightgate.spec import AppSpec, Policy, SecretReference
 from lightgate.spec_parser import parse_app_name, parse_spec
@@ -177,16 +179,20 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     past = on_record(runtime.records.versions(asked.text.app), service)
     situation = _situation(asked, service, service.current.version, past)
     overridden = asked.request.allow_destructive
-    if reasons := refusal_of(version, situation, overridden=overridden):
-        raise RefusedError(*reasons)
-    [target] = [one for one in service.deployments if one.version == version]
     known = past.get(version)
     then = _spec_of(known, asked, runtime)
+    gates = then.gates() if known is not None else ()
+    gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
+    reasons = refusal_of(version, situation, overridden=overridden, gates_look=gates_look)
+    if reasons:
+        raise RefusedError(*reasons)
+    [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
+    command = left_to_the_gates(version, situation)
     return Admission(
         release=asked.release(
             known.digest if known is not None else None,
-            gates=then.gates() if known is not None else (),
+            gates=gates,
             unprotected=then.unprotected,
             asking_gates={},
             policy=then.migrations.policy,
@@ -199,10 +205,15 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
         warnings=[
             *([f"Version {version} may not be what it was: {loose}."] if loose else []),
             *([_OVERRIDDEN] if overridden else []),
+            *([_LEFT_TO_GATES.format(command, version)] if command and not overridden else []),
         ],
     )
 
 
+_LEFT_TO_GATES = (
+    "A command has run beside version {}. So the gate of version {}, and not the record, says "
+    "whether that version can work with the database as it is now."
+)
 _OVERRIDDEN = (
     "The check whether the old version can work with the database was overridden with "
     '"allowDestructive".'

@@ -47,6 +47,11 @@ def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> 
     return f"{moment}-{image}-{_hash(execution_arn, 4)}"
 
 
+def rollback_marker(release: str) -> str:
+    """The marker of the deployment with which a release goes back; its own one is taken."""
+    return f"{release}-back"
+
+
 def snapshot_id(app: str, release: str) -> str:
     """Lower case throughout: RDS would change it (measured-facts.md, "AWS limits")."""
     return f"{PREFIX}-{app}-{release}"

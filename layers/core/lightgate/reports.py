@@ -12,7 +12,7 @@ from lightgate.messages import Report, Snapshot
 from lightgate.outcome import Conclusion
 from lightgate.release import Kind, Release, release_id
 from lightgate.restore import restore_from_snapshot, restore_to_moment
-from lightgate.rollback import take_back
+from lightgate.reversal import take_back
 from lightgate.symptoms import Diagnosis
 from lightgate.verdict import Judgement
 from lightgate.versions import judgement_of

@@ -6,20 +6,15 @@ all releases since, and where its image is still the one that it was.
 """
 
 import enum
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
 from lightgate.deployment import Deployment
-from lightgate.release import PIN_TAG_PREFIX
+from lightgate.past import Past
+from lightgate.pinning import why_not_pinned
+from lightgate.release import Kind
+from lightgate.reversal import take_back
 from lightgate.verdict import Judgement, Verdict, together
-
-_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
-_PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
-_STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
-_PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
-_NUMBERED = re.compile(r"(\w+)\.(\d{4})_\w*")
 
 
 class Action(enum.StrEnum):
@@ -28,43 +23,6 @@ class Action(enum.StrEnum):
     REDEPLOY = "REDEPLOY"
     KEEP = "KEEP"
     IMPOSSIBLE = "IMPOSSIBLE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """A version on record: whether it was verified as good, and what its migrations mean.
-
-    `release` is the marker in its deployment. Image and spec are not known of a version that was
-    deployed again and was not on record itself.
-    """
-
-    version: int
-    release: str
-    digest: str | None
-    spec_version: int | None
-    is_good: bool
-    judgement: Judgement
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": self.version,
-            "release": self.release,
-            "digest": self.digest,
-            "specVersion": self.spec_version,
-            "isGood": self.is_good,
-            "judgement": self.judgement.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            version=document["version"],
-            release=document["release"],
-            digest=document["digest"],
-            spec_version=document["specVersion"],
-            is_good=document["isGood"],
-            judgement=Judgement.from_json(document["judgement"]),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +121,7 @@ def since(target: int, seen: Situation) -> Judgement:
     A failed version counts as well, for it may have migrated. One that is not on record was
     deployed without Lightgate, and nobody knows what it did.
     """
-    judgements = [seen.judgement]
+    judgements = [seen.judgement] if target < seen.failed else []
     for one in seen.shown:
         if not target < one.version < seen.failed:
             continue
@@ -175,11 +133,14 @@ def since(target: int, seen: Situation) -> Judgement:
     return together(judgements)
 
 
-def refusal_of(target: int, seen: Situation, *, overridden: bool) -> Sequence[str]:
+def refusal_of(
+    target: int, seen: Situation, *, overridden: bool, gates_look: bool
+) -> Sequence[str]:
     """Why a person's wish to go back to a version is refused; nothing if it is not.
 
     `seen.failed` is the version that serves. What the verdicts say a person may have overridden;
-    what is not there, or was never good, nobody can deploy.
+    what is not there, or was never good, nobody can deploy. `gates_look` says whether the gates
+    of the target look at the schema themselves.
     """
     found = next((one for one in seen.shown if one.version == target), None)
     if found is None:
@@ -188,7 +149,8 @@ def refusal_of(target: int, seen: Situation, *, overridden: bool) -> Sequence[st
         return [f"rollbackTo: version {target} is {found.state}, and has never served"]
     if target == seen.failed:
         return [f"rollbackTo: version {target} is serving already"]
-    judgement = since(target, seen)
+    command = left_to_the_gates(target, seen) if gates_look else None
+    judgement = since(command or target, seen)
     if overridden or judgement.verdict.lets_go_back:
         return []
     newest = _newest_that_can_run(seen)
@@ -204,6 +166,23 @@ def refusal_of(target: int, seen: Situation, *, overridden: bool) -> Sequence[st
     ]
 
 
+def left_to_the_gates(target: int, seen: Situation) -> int | None:
+    """The version beside which a person's command may have taken migrations back.
+
+    What the verdicts before it say of the schema may not hold any more, and only the database
+    knows. None if there was no such command after the target.
+    """
+    commands = [
+        one.version
+        for one in seen.shown
+        if target < one.version <= seen.failed
+        and one.version in seen.past
+        and seen.past[one.version].kind is Kind.COMMAND
+        and not seen.past[one.version].judgement.verdict.lets_go_back
+    ]
+    return max(commands, default=None)
+
+
 def _newest_that_can_run(seen: Situation) -> int | None:
     able = [
         one.version
@@ -216,33 +195,6 @@ def _newest_that_can_run(seen: Situation) -> int | None:
     return max(able, default=None)
 
 
-def why_not_pinned(shown: Deployment) -> str | None:
-    """Why deploying this version again might bring another image; None if it cannot.
-
-    An image of somebody else's, from a public registry, is beyond anybody's pinning: it does not
-    count, unless there is no other.
-    """
-    ours = {name: image for name, image in shown.images.items() if _is_private(image)}
-    loose = [f"{image} of {name}" for name, image in ours.items() if not is_pinned(image)]
-    if loose:
-        return f"the tag of its image {', '.join(loose)} can have moved"
-    if not any(is_pinned(image) for image in shown.images.values()):
-        return "none of its images is known by its digest"
-    return None
-
-
-def is_pinned(image: str) -> bool:
-    """Whether the reference brings the same image for ever."""
-    stored = _STORED.fullmatch(image)
-    if stored:
-        return stored[1].isdecimal()
-    return bool(_DIGEST.fullmatch(image) or _PINNED_TAG.fullmatch(image))
-
-
-def _is_private(image: str) -> bool:
-    return bool(_STORED.fullmatch(image) or _PRIVATE.fullmatch(image))
-
-
 def notice(serving: Deployment | None) -> str | None:
     """What people are told at the start, if going back will not be possible unasked."""
     if serving is None:
@@ -252,49 +204,27 @@ def notice(serving: Deployment | None) -> str | None:
     return None
 
 
-def rollback_marker(release: str) -> str:
-    """The marker of the deployment with which a release goes back; its own one is taken."""
-    return f"{release}-back"
-
-
-def reversals(migrations: Sequence[str]) -> Sequence[tuple[str, str]]:
-    """For each Django app the migration to go back to, so that all of these are taken back.
-
-    A migration without a number has no predecessor that its name would tell, and is left out.
-    """
-    found: dict[str, int] = {}
-    for name in migrations:
-        if numbered := _NUMBERED.fullmatch(name):
-            label, number = numbered[1], int(numbered[2])
-            found[label] = min(number, found.get(label, number))
-    return [(label, f"{n - 1:04}" if n > 1 else "zero") for label, n in found.items()]
-
-
-def take_back(app: str, digest: str | None, migrations: Sequence[str]) -> Sequence[str]:
-    """The executions that take the migrations back, where they can be; the image must have them."""
-    if digest is None:
-        return []
-    return [
-        f'{{"app": "{app}", "digest": "{digest}", "command": '
-        f'["python", "manage.py", "migrate", "{label}", "{name}"]}}'
-        for label, name in reversals(migrations)
-    ]
-
-
 def _mend(failed: int) -> str:
     return f"Either keep version {failed}: push an image in which the cause is mended."
 
 
 def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:
-    override = ', "allowDestructive": true' if overrides else ""
-    execution = f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
+    execution = _rollback_to(seen, target, overrides=overrides)
     return f"Or go back: start an execution with {execution}."
 
 
+def _rollback_to(seen: Situation, target: Deployment, *, overrides: bool = False) -> str:
+    override = ', "allowDestructive": true' if overrides else ""
+    return f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
+
+
 def _take_back(seen: Situation, target: Deployment) -> str:
-    back = _go_back(seen, target, overrides=True)
     commands = take_back(seen.app, seen.digest, seen.migrations)
     if not commands:
+        back = _go_back(seen, target, overrides=True)
         return f"{back} Take the migrations back before that, as far as they can be."
-    first = " and ".join(commands)
-    return f"{back} Before that, take the migrations back, where they can be, with {first}."
+    return (
+        f"Or go back: take the migrations back with {' and '.join(commands)}. Then start an "
+        f"execution with {_rollback_to(seen, target)}. Where they cannot be taken back, it needs "
+        '"allowDestructive": true as well.'
+    )

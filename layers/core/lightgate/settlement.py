@@ -27,9 +27,8 @@ from lightgate.outcome import (
 )
 from lightgate.permit import PermitState
 from lightgate.permits import void
-from lightgate.release import Kind, Release, is_digest
+from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.reports import report_of
-from lightgate.rollback import rollback_marker
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser import parse_app_name
 from lightgate.versions import made_by, on_record

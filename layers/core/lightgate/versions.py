@@ -10,8 +10,8 @@ from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service
-from lightgate.release import Kind, Release
-from lightgate.rollback import Past, rollback_marker
+from lightgate.past import Past
+from lightgate.release import Kind, Release, rollback_marker
 from lightgate.verdict import Judgement, Verdict
 
 type Json = Mapping[str, Any]
@@ -75,6 +75,7 @@ def made_by(
             Past(
                 version=own,
                 release=release.id,
+                kind=release.kind,
                 digest=digest,
                 spec_version=spec_version,
                 is_good=is_good,
@@ -88,6 +89,7 @@ def made_by(
             Past(
                 version=back,
                 release=rollback.get("release") or rollback_marker(release.id),
+                kind=Kind.ROLLBACK,
                 digest=target.get("digest"),
                 spec_version=target.get("specVersion"),
                 is_good=bool(rollback) and WentBack.from_json(rollback).is_good,

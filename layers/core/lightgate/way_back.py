@@ -14,8 +14,9 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
-from lightgate.release import CHECKED, Release
-from lightgate.rollback import Action, Past, Situation, remedy, rollback_marker
+from lightgate.past import Past
+from lightgate.release import CHECKED, Release, rollback_marker
+from lightgate.rollback import Action, Situation, remedy
 from lightgate.runtime import Json, Runtime
 from lightgate.spec import AppSpec
 from lightgate.spec_parser import parse_spec

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.table import Table
-from lightgate.rollback import Past
+from lightgate.past import Past
 from lightgate.turn import Answer, Claim, TurnStatus
 
 type Json = dict[str, Any]

@@ -1,0 +1,38 @@
+"""Whether an image reference brings the same image for ever."""
+
+import re
+
+from lightgate.deployment import Deployment
+from lightgate.release import PIN_TAG_PREFIX
+
+_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
+_PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
+_STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
+_PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
+
+
+def why_not_pinned(shown: Deployment) -> str | None:
+    """Why deploying this version again might bring another image; None if it cannot.
+
+    An image of somebody else's, from a public registry, is beyond anybody's pinning: it does not
+    count, unless there is no other.
+    """
+    ours = {name: image for name, image in shown.images.items() if _is_private(image)}
+    loose = [f"{image} of {name}" for name, image in ours.items() if not is_pinned(image)]
+    if loose:
+        return f"the tag of its image {', '.join(loose)} can have moved"
+    if not any(is_pinned(image) for image in shown.images.values()):
+        return "none of its images is known by its digest"
+    return None
+
+
+def is_pinned(image: str) -> bool:
+    """Whether the reference brings the same image for ever."""
+    stored = _STORED.fullmatch(image)
+    if stored:
+        return stored[1].isdecimal()
+    return bool(_DIGEST.fullmatch(image) or _PINNED_TAG.fullmatch(image))
+
+
+def _is_private(image: str) -> bool:
+    return bool(_STORED.fullmatch(image) or _PRIVATE.fullmatch(image))
