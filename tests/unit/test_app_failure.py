@@ -111,6 +111,10 @@ def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
         [*STARTED, CHECKED.format("/", 500, "Mozilla/5.0")],
         [*STARTED, *NO_KEY_IN_A_DICT],
         [*STARTED, "Invalid HTTP_HOST"],
+        # Strangers call the version that serves by any name, and it writes to the same log.
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "3.66.82.1")],
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "wordpress.example.com")],
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "1.1.1.1.1")],
     ],
 )
 def test_what_does_not_prove_anything_is_not_said_to(lines: list[str]) -> None:

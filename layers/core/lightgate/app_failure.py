@@ -1,5 +1,6 @@
 """Why an app did not come up behind its gate, from what it and Lightsail have written."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -22,7 +23,7 @@ _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
 _TOO_LONG = "Took too long"
 _CANCELED = "Canceled"
-_BAD_HOST = "Invalid HTTP_HOST header"
+_BAD_HOST = re.compile(r"Invalid HTTP_HOST header: '([0-9.]+)")
 _PULL = "aws lightsail get-container-services --service-name"
 
 
@@ -201,7 +202,7 @@ def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
 
 
 def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
-    line = next((line for line in reversed(log.lines) if _BAD_HOST in line), None)
+    line = next((line for line in reversed(log.lines) if _refuses_a_node(line)), None)
     if line is None or accepts(endpoint.success_codes, 400):
         return None
     return _unhealthy(
@@ -211,6 +212,18 @@ def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
         "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django looks "
         "at the host; then push again.",
     )
+
+
+def _refuses_a_node(line: str) -> bool:
+    """Whether the host that Django does not allow is a node's address, which is private.
+
+    Strangers who try other hosts, on the version that serves as well, do not give that one.
+    """
+    found = _BAD_HOST.search(line)
+    try:
+        return found is not None and ipaddress.ip_address(found[1]).is_private
+    except ValueError:
+        return False
 
 
 def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
