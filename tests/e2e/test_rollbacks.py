@@ -115,6 +115,39 @@ def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> 
 
 
 @slow
+def test_where_the_migration_stays_applied_lightsails_own_way_back_is_not_enough(
+    farm: Farm,
+) -> None:
+    before = farm.version
+
+    ended = farm.release("one-way-crash")
+
+    text = ended.message["text"]
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
+    assert ended.message["failure"]["kind"] == "app-crash"
+    assert ended.message["failure"]["evidence"] == "ModuleNotFoundError: No module named 'weather'"
+    assert ended.message["judgement"]["verdict"] == "ONE_WAY"
+    assert "harvests.0005_no_season: RemoveField harvest.season: " in text
+    assert "Migrations applied: harvests.0005_no_season" in text
+    assert taking_back("one-way-crash") in text
+    assert "It does not answer as it should." in text
+    assert "season" not in farm.columns()
+    assert (farm.version, farm.read().status) == (before, 500)
+
+
+@slow
+def test_taking_the_migration_back_mends_the_version_that_still_serves(farm: Farm) -> None:
+    command = taking_back("one-way-crash")
+
+    undone = farm.ask_for(json.loads(command))
+
+    assert undone.status == "SUCCEEDED", undone.message["text"]
+    assert "season" in farm.columns()
+    assert (farm.read().status, farm.read().release) == (200, "v2")
+    assert farm.write().status == 201
+
+
+@slow
 def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_itself(
     farm: Farm,
 ) -> None:
