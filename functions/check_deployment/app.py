@@ -1,22 +1,19 @@
 """CheckDeployment: has the deployment ended, and how? Until then its gates are answered."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.backup import BackupOrder, History
-from lightgate.deployment import Service, Watch, judge
+from lightgate.deployment import Service, Watch, judge, reports_since
 from lightgate.gate_log import read_evidence
 from lightgate.gate_waits import read_wait
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
-
-# The container's clock and Lightsail's need not agree to the second with ours.
-_CLOCK_MARGIN = timedelta(minutes=5)
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -91,7 +88,7 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
 
 def _lines(release: Release, created_at: datetime, runtime: Runtime) -> Mapping[str, Sequence[str]]:
     """What each gate has said: in the log, which lags, and in the mailbox, if it has one."""
-    since = created_at - _CLOCK_MARGIN
+    since = reports_since(created_at)
     return {
         gate: [
             *runtime.lightsail.gate_lines(release.service, gate, since),

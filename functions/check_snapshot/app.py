@@ -4,10 +4,9 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.backup import Backup, BackupOrder, History
-from lightgate.decision import when_to_deploy
+from lightgate.backup import BackupOrder
 from lightgate.release import Release
-from lightgate.restore_point import look, progress
+from lightgate.restore_point import forecast, look, progress
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -22,16 +21,12 @@ def check_snapshot(event: Json, runtime: Runtime) -> Json:
         return ending
     begun_at, now = datetime.fromisoformat(event["snapshot"]["begunAt"]), runtime.now()
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
-    asked_at = release.started_at
-    backup = Backup(
-        mode=order.mode,
-        state=state,
-        asked_at=asked_at,
+    return progress(
+        state,
+        order,
+        forecast(release, event["history"]),
+        asked_at=release.started_at,
         begun_at=begun_at,
-        time_limit=order.time_limit,
+        now=now,
+        next_look=timedelta(seconds=event["pollSeconds"]),
     )
-    # A gate that asks for no permit would not wait for the snapshot.
-    history = History.from_json(event["history"]) if release.asking_gates else History()
-    next_look = timedelta(seconds=event["pollSeconds"])
-    start = when_to_deploy(backup, history, now, next_look)
-    return progress(state, order, start, asked_at=asked_at, begun_at=begun_at, now=now)

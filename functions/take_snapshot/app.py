@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.backup import Backup, BackupMode, BackupOrder, History
-from lightgate.decision import when_to_deploy, why_no_point_in_time
+from lightgate.backup import BackupMode, BackupOrder
+from lightgate.decision import why_no_point_in_time
 from lightgate.errors import RefusedError
 from lightgate.release import Release
-from lightgate.restore_point import begin, progress
+from lightgate.restore_point import begin, forecast, progress
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -28,19 +28,17 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
-    now, asked_at = runtime.now(), release.started_at
+    now = runtime.now()
     # Where no gate asks, nobody decides once more before something is applied.
     is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
     if is_final and (why := why_no_point_in_time(state, now)) is not None:
         return {"status": "REFUSED", "reasons": [why]}
-    backup = Backup(
-        mode=order.mode,
-        state=state,
-        asked_at=asked_at,
+    return progress(
+        state,
+        order,
+        forecast(release, event["history"]),
+        asked_at=release.started_at,
         begun_at=now,
-        time_limit=order.time_limit,
+        now=now,
+        next_look=timedelta(seconds=event["pollSeconds"]),
     )
-    history = History.from_json(event["history"]) if release.asking_gates else History()
-    next_look = timedelta(seconds=event["pollSeconds"])
-    start = when_to_deploy(backup, history, now, next_look)
-    return progress(state, order, start, asked_at=asked_at, begun_at=now, now=now)

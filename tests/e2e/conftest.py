@@ -1,6 +1,7 @@
 """A cloud with the deployed stack and an account that is ready for a first release."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,10 +36,17 @@ class Ready:
         return executions.all_of(machine, self.stack.state_machine_arn)
 
 
-@pytest.fixture(scope="session")
-def ready() -> Iterator[Ready]:
+@contextmanager
+def started() -> Iterator[Ready]:
+    """A cloud of its own, with the stack and all that the example needs."""
     with LocalCloud() as cloud:
         stack = cloud.deploy()
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
         yield Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
+
+
+@pytest.fixture(scope="session")
+def ready() -> Iterator[Ready]:
+    with started() as ready:
+        yield ready

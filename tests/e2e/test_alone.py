@@ -14,9 +14,8 @@ import pytest
 
 from local import account, crops
 from local.cloud import STACK, LocalCloud
-from local.inbox import Inbox
 from tests.e2e.by_hand import begin, end
-from tests.e2e.conftest import Ready
+from tests.e2e.conftest import Ready, started
 from tests.e2e.gate_lines import gate_lines
 from tests.e2e.pushing import wait_until
 from tests.e2e.schema import schema
@@ -37,15 +36,12 @@ RESTORED = """
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Ready]:
     """v2 has been released and serves, and the stack is gone with all that it had in the bucket."""
-    with LocalCloud() as cloud:
-        stack = cloud.deploy()
+    with started() as ready:
+        cloud = ready.cloud
         cloud.set_switches(crops.APP, log_lag=0)
-        url = crops.furnish(cloud.client, cloud.database)
         spec = crops.spec() | {"platformPatienceSeconds": PATIENCE}
         spec["containers"]["migrate"]["timeoutSeconds"] = LIMIT
         account.put_app(cloud.client("ssm"), crops.APP, spec)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
-        ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
         first = end(ready, begin(ready, "v2"))
         assert first.status == "SUCCEEDED", first.message["text"]
         remove(cloud)

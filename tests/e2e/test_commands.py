@@ -12,10 +12,8 @@ import pytest
 
 from lightgate.release import COMMAND_CONTAINER
 from local import crops
-from local.cloud import LocalCloud
 from local.demo.traffic import Traffic
-from local.inbox import Inbox
-from tests.e2e.conftest import Ready
+from tests.e2e.conftest import started
 from tests.e2e.farm import LONG_WATCH, Farm
 from tests.e2e.pushing import wait_until
 
@@ -36,11 +34,8 @@ APPLIED = "SELECT name FROM django_migrations WHERE app = 'harvests' ORDER BY na
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
     """v2 serves again: the release that added a column behind it was taken back."""
-    with LocalCloud() as cloud:
-        stack = cloud.deploy()
-        url = crops.furnish(cloud.client, cloud.database)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
-        farm = Farm(Ready(cloud=cloud, stack=stack, inbox=inbox, url=url))
+    with started() as ready:
+        farm = Farm(ready)
         farm.specify()
         first = farm.release("v2")
         assert first.status == "SUCCEEDED", first.message["text"]

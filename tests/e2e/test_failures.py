@@ -15,9 +15,8 @@ import pytest
 
 from local import crops
 from local.cloud import LocalCloud
-from local.inbox import Inbox
 from tests.e2e.by_hand import Ended
-from tests.e2e.conftest import Ready
+from tests.e2e.conftest import started
 from tests.e2e.farm import Farm
 from tests.e2e.pushing import wait_until
 
@@ -35,11 +34,8 @@ ADVICE = "Correct the cause and push again. What a migration had already applied
 
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
-    with LocalCloud() as cloud:
-        stack = cloud.deploy()
-        url = crops.furnish(cloud.client, cloud.database)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
-        farm = Farm(Ready(cloud=cloud, stack=stack, inbox=inbox, url=url))
+    with started() as ready:
+        farm = Farm(ready)
         farm.specify()
         first = farm.release("v2")
         assert first.status == "SUCCEEDED", first.message["text"]
@@ -91,49 +87,52 @@ def test_an_image_for_another_architecture_is_refused_before_anything(farm: Farm
     goes_on(farm)
 
 
-def test_a_missing_variable_is_named(farm: Farm) -> None:
+@pytest.mark.parametrize(
+    ("release", "kind", "verdict", "evidence", "told"),
+    [
+        (
+            "missing-variable",
+            "missing-variable",
+            "UNKNOWN",
+            "KeyError: 'WEATHER_API_KEY'",
+            ["has no variable WEATHER_API_KEY"],
+        ),
+        (
+            "crash-on-start",
+            "app-crash",
+            "NONE",
+            "ModuleNotFoundError: No module named 'weather'",
+            ["failed after its gate had opened"],
+        ),
+        (
+            "wrong-port",
+            "health-check",
+            "NONE",
+            "Listening at: http://0.0.0.0:9000",
+            [
+                "The app listens on port 9000, and the public endpoint is port 8000.",
+                "set publicEndpoint.containerPort to 9000",
+            ],
+        ),
+        (
+            "unhealthy",
+            "health-check",
+            "NONE",
+            '"GET /healthz HTTP/1.1" 500',
+            ["/healthz was answered with 500, and only 200 counts as healthy"],
+        ),
+    ],
+)
+def test_what_keeps_an_app_from_coming_up_is_told_with_the_line_that_shows_it(
+    farm: Farm, release: str, kind: str, verdict: str, evidence: str, told: list[str]
+) -> None:
     before = farm.state
 
-    ended = farm.release("missing-variable")
+    ended = farm.release(release)
 
-    text = is_rolled_back(ended, farm, "missing-variable", "UNKNOWN")
-    assert ended.message["failure"]["evidence"] == "KeyError: 'WEATHER_API_KEY'"
-    assert "has no variable WEATHER_API_KEY" in text
-    assert farm.state == before
-
-
-def test_an_app_that_crashes_on_start_is_told_by_its_own_last_error(farm: Farm) -> None:
-    before = farm.state
-
-    ended = farm.release("crash-on-start")
-
-    text = is_rolled_back(ended, farm, "app-crash", "NONE")
-    evidence = ended.message["failure"]["evidence"]
-    assert evidence == "ModuleNotFoundError: No module named 'weather'"
-    assert "failed after its gate had opened" in text
-    assert farm.state == before
-
-
-def test_a_wrong_port_is_told_with_both_ports(farm: Farm) -> None:
-    before = farm.state
-
-    ended = farm.release("wrong-port")
-
-    text = is_rolled_back(ended, farm, "health-check", "NONE")
-    assert "Listening at: http://0.0.0.0:9000" in ended.message["failure"]["evidence"]
-    assert "The app listens on port 9000, and the public endpoint is port 8000." in text
-    assert "set publicEndpoint.containerPort to 9000" in text
-    assert farm.state == before
-
-
-def test_a_health_check_that_is_answered_with_500_is_told_with_the_answer(farm: Farm) -> None:
-    before = farm.state
-
-    ended = farm.release("unhealthy")
-
-    text = is_rolled_back(ended, farm, "health-check", "NONE")
-    assert '"GET /healthz HTTP/1.1" 500' in ended.message["failure"]["evidence"]
-    assert "/healthz was answered with 500, and only 200 counts as healthy" in text
+    text = is_rolled_back(ended, farm, kind, verdict)
+    assert evidence in ended.message["failure"]["evidence"]
+    assert [words for words in told if words not in text] == []
     assert farm.state == before
 
 

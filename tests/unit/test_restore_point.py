@@ -6,14 +6,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
-from lightgate.decision import Start
+from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
 from lightgate.restore_point import READ_LAG, from_json, look, progress, to_json
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.unit.builders import STARTED, Json, seconds
 
 BEGUN = STARTED + seconds(5)
-NOT_YET = Start(now=False, reason="No release before shows how long a snapshot takes.")
 
 
 def order(mode: BackupMode = BackupMode.ALWAYS) -> BackupOrder:
@@ -31,15 +29,15 @@ def after(
     status: SnapshotStatus,
     detail: str = "creating",
     mode: BackupMode = BackupMode.ALWAYS,
-    start: Start = NOT_YET,
 ) -> Json:
     return progress(
         SnapshotState(status=status, detail=detail, at=STARTED),
         order(mode),
-        start,
+        History(),
         asked_at=STARTED,
         begun_at=BEGUN,
         now=STARTED + waited,
+        next_look=seconds(5),
     )
 
 
@@ -49,9 +47,7 @@ def written(state: SnapshotState, asked: BackupOrder) -> Json:
 
 @pytest.mark.parametrize("waited", [0, 599, 600, 100_000])
 def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None:
-    start = Start(now=True, reason="Nothing has to be waited for.")
-
-    answer = after(seconds(waited), SnapshotStatus.AVAILABLE, "available", start=start)
+    answer = after(seconds(waited), SnapshotStatus.AVAILABLE, "available")
 
     assert answer == {
         "status": "AVAILABLE",

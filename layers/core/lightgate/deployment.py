@@ -13,6 +13,8 @@ from lightgate.gate_log import Evidence, Phase
 # the database, and is worth a longer wait.
 LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
 LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
+# The container's clock and Lightsail's need not agree with each other.
+_CLOCK_MARGIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,11 @@ class Service:
 
     def has_failed(self, version: int) -> bool:
         return any(d.version == version and d.state == "FAILED" for d in self.deployments)
+
+
+def reports_since(created_at: datetime) -> datetime:
+    """From when on the log may have what the gates of a deployment report, by its creation."""
+    return created_at - _CLOCK_MARGIN
 
 
 class Status(enum.StrEnum):

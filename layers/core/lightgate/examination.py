@@ -13,7 +13,7 @@ from typing import Any
 from lightgate import permits
 from lightgate.aftermath import Verified
 from lightgate.app_log import AppLog
-from lightgate.deployment import Service
+from lightgate.deployment import Service, reports_since
 from lightgate.diagnosis import diagnose
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
 from lightgate.gate_waits import Wait
@@ -26,8 +26,6 @@ from lightgate.symptoms import FailureKind, Symptoms
 # Settling itself needs some of the function's minute.
 PATIENCE = timedelta(seconds=25)
 _STEPS = ("admission", "snapshot", "deployment")
-# The container's clock and Lightsail's need not agree to the second with ours.
-_CLOCK_MARGIN = timedelta(minutes=5)
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
@@ -134,7 +132,7 @@ class _Look:
         self._know(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not Kind.IMAGE:
             return
-        since = datetime.fromisoformat(self._deployment["createdAt"]) - _CLOCK_MARGIN
+        since = reports_since(datetime.fromisoformat(self._deployment["createdAt"]))
         names: dict[str, None] = {}
         for gate in dict.fromkeys([*release.gates, *release.asking_gates]):
             lines = [

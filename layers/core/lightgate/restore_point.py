@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightgate.backup import BackupMode, BackupOrder, RestorePoints
-from lightgate.decision import Start
+from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
+from lightgate.decision import when_to_deploy
 from lightgate.release import Release
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -36,20 +36,30 @@ def look(
     return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
 
 
+def forecast(release: Release, history: Mapping[str, Any]) -> History:
+    """What earlier releases tell of how long this one will take.
+
+    Nothing, if its gates ask for no permit: they would not wait for the snapshot.
+    """
+    return History.from_json(history) if release.asking_gates else History()
+
+
 def progress(
     state: SnapshotState,
     order: BackupOrder,
-    start: Start,
+    history: History,
     *,
     asked_at: datetime,
     begun_at: datetime,
     now: datetime,
+    next_look: timedelta,
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
     Nothing has been applied then, so a release without its restore point is refused. The time
     limit counts from `asked_at`, as a busy database also keeps the release waiting. `mayDeploy`
-    says that the deployment may be created, although the snapshot may not be there.
+    says that the deployment may be created, although the snapshot may not be there; if not, it is
+    looked at again after `next_look`.
     """
     if state.status is SnapshotStatus.FAILED:
         return _refused(f"{_named(order)} has ended as {state.detail}.")
@@ -59,6 +69,10 @@ def progress(
             f"{_named(order)} was not available within database.timeoutSeconds "
             f"({limit.total_seconds():.0f}): {state.detail}."
         )
+    backup = Backup(
+        mode=order.mode, state=state, asked_at=asked_at, begun_at=begun_at, time_limit=limit
+    )
+    start = when_to_deploy(backup, history, now, next_look)
     document = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
     return {**document, "mayDeploy": start.now, "why": start.reason}
 

@@ -6,12 +6,12 @@ What is known of it travels as the answer of the step: `target` is the version t
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from lightgate.assembly import assemble_rollback
 from lightgate.aws.lightsail import Busy
-from lightgate.deployment import Deployment, Service, Status, Watch, judge
+from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.past import Past
@@ -23,9 +23,6 @@ from lightgate.spec_parser import parse_spec
 from lightgate.verdict import Judgement
 from lightgate.versions import on_record
 from lightgate.watching import look, returned
-
-# The container's clock and Lightsail's need not agree to the second with ours.
-_CLOCK_MARGIN = timedelta(minutes=5)
 
 
 def not_begun(release: Release, poll_seconds: int, now: datetime) -> Json:
@@ -195,7 +192,7 @@ def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:
 def _evidence(
     release: Release, marker: str, spec: AppSpec, created_at: datetime, runtime: Runtime
 ) -> Evidence:
-    since = created_at - _CLOCK_MARGIN
+    since = reports_since(created_at)
     lines = {
         gate: runtime.lightsail.gate_lines(release.service, gate, since) for gate in spec.gates()
     }
