@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.compiler import Source
-from lightgate.deployment import Deployment, Service, Watch
+from lightgate.deployment import Deployment, Service, Status, Watch
+from lightgate.ending import Ending
 from lightgate.errors import RefusedError
 from lightgate.gate_log import NO_EVIDENCE, Evidence, Failure, Migration, Phase
 from lightgate.image import ImageConfig
 from lightgate.messages import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
-from lightgate.spec import AppSpec
+from lightgate.release import Release
+from lightgate.spec import AppSpec, Policy
 from lightgate.spec_parser import parse_spec
 
 type Json = dict[str, Any]
@@ -138,6 +140,44 @@ def gate_line(event: str, container: str = "migrate", release: str = RELEASE, **
     at = "2026-11-16T01:56:00.000Z"
     told = {"lightgate": 1, "release": release, "container": container, "event": event, "at": at}
     return json.dumps(told | more)
+
+
+def admitted(**changes: Any) -> Release:
+    """A release of an image, as Admit lets it in."""
+    values: Json = {
+        "id": RELEASE,
+        "app": "crops-backend",
+        "stage": "production",
+        "service": "crops-backend",
+        "repository": "crops-backend",
+        "digest": DIGEST,
+        "rollback_to": None,
+        "command": None,
+        "spec_version": 3,
+        "reason": None,
+        "started_at": STARTED,
+        "gates": ("migrate",),
+        "unprotected": False,
+        "allow_destructive": False,
+        "asking_gates": {"migrate": seconds(300)},
+        "policy": Policy.ALLOW,
+        "platform_patience": seconds(600),
+        "deployment_timeout": seconds(3600),
+    }
+    return Release(**(values | changes))
+
+
+def ending(**changes: Any) -> Ending:
+    """Of version 8, which failed while version 7 went on serving."""
+    values: Json = {
+        "status": Status.FAILED,
+        "version": 8,
+        "previous_version": 7,
+        "service": service(current=deployment(7)),
+        "evidence": evidence(Phase.SILENT),
+        "may_have_begun": True,
+    }
+    return Ending(**(values | changes))
 
 
 def report(**changes: Any) -> Report:

@@ -18,7 +18,7 @@ from lightgate.release import (
 )
 from lightgate.spec import Policy
 from lightgate.spec_parser import LONGEST_APP_NAME
-from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED
+from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(
     lambda name: name[:LONGEST_APP_NAME].rstrip("-")
@@ -80,25 +80,14 @@ def test_a_digest_is_sha256_and_64_hexadecimal_digits() -> None:
 
 
 def test_a_release_survives_the_state_machine() -> None:
-    release = Release(
-        id=RELEASE,
-        app="crops-backend",
-        stage="production",
-        service="crops-backend",
+    release = admitted(
         repository="team/crops",
-        digest=DIGEST,
-        rollback_to=None,
         command=("python", "manage.py", "migrate", "crops", "0007"),
-        spec_version=3,
-        reason=None,
-        started_at=STARTED,
         gates=("migrate", "check"),
-        unprotected=False,
         allow_destructive=True,
         asking_gates={"migrate": timedelta(seconds=310)},
         policy=Policy.BLOCK,
         platform_patience=timedelta(seconds=900),
-        deployment_timeout=timedelta(hours=1),
     )
 
     assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release

@@ -7,12 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.verification import (
-    Answer,
-    Probe,
     Rules,
     Watched,
     WatchStatus,
@@ -21,44 +19,16 @@ from lightgate.verification import (
     pause,
     probes_of,
     problem_of,
-    rules_of,
     summary,
     watch_round,
 )
-from tests.unit.builders import (
-    DIGEST,
-    RELEASE,
-    STARTED,
-    Json,
-    app_spec,
-    deployment,
-    parse,
-    seconds,
-    service,
-)
-from tests.unit.strategies import valid_specs
+from tests.unit.builders import STARTED, deployment, seconds, service
+from tests.unit.watch_period import READ, RULES, WRITE, good
 
-READ = Probe(
-    method="GET",
-    path="/healthz",
-    success_codes="200",
-    latency=seconds(5),
-    headers={},
-    body=None,
-    expected_header=None,
-    expected_text=None,
-)
-WRITE = replace(READ, method="POST", path="/", success_codes="201", body="{}")
-RULES = Rules(period=seconds(120), read=READ, write=None, answers_needed=3, failures_in_a_row=3)
 LIVE = service(current=deployment(8), deployments=[deployment(8), deployment(7, "INACTIVE")])
 OTHER = service(current=deployment(9), deployments=[deployment(9), deployment(8, "INACTIVE")])
 LAGGING = service(current=deployment(7), deployments=[deployment(7)])
 POLL = 10
-
-
-def good(**changes: Any) -> Answer:
-    values = {"status": 200, "headers": {"x-release": "v2"}, "body": b"ok", "took": seconds(0.1)}
-    return Answer(**(values | changes))
 
 
 def watched(rounds: Iterable[bool], rules: Rules = RULES) -> list[WatchStatus]:
@@ -167,47 +137,6 @@ def test_good_is_said_only_after_the_period_and_enough_good_rounds_in_a_row(
             assert rounds[:index][-15:].count(False) <= min(index, 15) * 0.2
         if status is WatchStatus.WATCHING:
             assert index * POLL < 180
-
-
-@pytest.mark.parametrize(
-    ("probe", "answer", "problem"),
-    [
-        ({}, good(), None),
-        ({}, good(status=500), "GET /healthz answered 500, and not 200"),
-        ({}, good(status=301), "GET /healthz answered 301, and not 200"),
-        ({}, good(status=None, error="no answer in time"), "GET /healthz: no answer in time"),
-        ({"success_codes": "200-204,301"}, good(status=301), None),
-        ({"expected_header": ("X-Release", "v2")}, good(), None),
-        (
-            {"expected_header": ("X-Release", "v3")},
-            good(),
-            "GET /healthz answered with X-Release: v2, and not v3",
-        ),
-        (
-            {"expected_header": ("X-Other", "v3")},
-            good(),
-            "GET /healthz answered with X-Other: (nothing), and not v3",
-        ),
-        ({"expected_text": "ok"}, good(), None),
-        ({"expected_text": "fine"}, good(), "GET /healthz answered without the text 'fine'"),
-        ({"expected_text": "ok"}, good(body=b"\xff\x00ok"), None),
-    ],
-)
-def test_an_answer_is_good_only_if_all_that_is_expected_is_there(
-    probe: dict[str, Any], answer: Answer, problem: str | None
-) -> None:
-    assert problem_of(replace(READ, **probe), answer) == problem
-
-
-def test_what_proves_the_release_is_filled_in_and_dropped_where_it_is_not_known() -> None:
-    probe = replace(READ, expected_header=("X-Release", "{release}"), expected_text="is {digest}")
-
-    ours, older = probe.for_release(RELEASE, DIGEST), probe.for_release(None, DIGEST)
-
-    assert ours.expected_header == ("X-Release", RELEASE)
-    assert ours.expected_text == f"is {DIGEST}"
-    assert older.expected_header is None
-    assert older.expected_text == f"is {DIGEST}"
 
 
 def test_a_write_is_asked_for_until_it_was_good_once() -> None:
@@ -359,85 +288,3 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
 
     assert status is not WatchStatus.WATCHING
     assert seen.rounds <= most_rounds(rules)
-
-
-VERIFICATION: Json = {
-    "watchSeconds": 300,
-    "path": "/status?deep=1",
-    "successCodes": "200",
-    "expectHeader": {"name": "X-Release", "value": "{release}"},
-    "expectText": "all is well",
-    "latencySeconds": 2,
-    "answersNeeded": 5,
-    "failuresInARow": 4,
-    "write": {
-        "method": "PUT",
-        "path": "/probes/1",
-        "headers": {"Content-Type": "application/json"},
-        "body": '{"from": "Lightgate"}',
-        "successCodes": "200,201",
-    },
-}
-
-
-def test_the_rules_of_a_spec_are_what_it_says() -> None:
-    rules = rules_of(app_spec(verification=VERIFICATION))
-
-    assert rules == Rules(
-        period=seconds(300),
-        read=Probe(
-            method="GET",
-            path="/status?deep=1",
-            success_codes="200",
-            latency=seconds(2),
-            headers={},
-            body=None,
-            expected_header=("X-Release", "{release}"),
-            expected_text="all is well",
-        ),
-        write=Probe(
-            method="PUT",
-            path="/probes/1",
-            success_codes="200,201",
-            latency=seconds(2),
-            headers={"Content-Type": "application/json"},
-            body='{"from": "Lightgate"}',
-            expected_header=None,
-            expected_text=None,
-        ),
-        answers_needed=5,
-        failures_in_a_row=4,
-    )
-
-
-def test_a_spec_that_says_nothing_is_watched_as_lightsail_checks_it() -> None:
-    check = {"path": "/healthz", "successCodes": "204"}
-    endpoint = {"containerName": "web", "containerPort": 8000, "healthCheck": check}
-
-    rules = rules_of(app_spec(publicEndpoint=endpoint))
-
-    assert rules == replace(RULES, read=replace(READ, success_codes="204"))
-
-
-def test_a_write_without_more_than_a_path_is_an_empty_post() -> None:
-    rules = rules_of(app_spec(verification={"write": {"path": "/probe"}}))
-
-    assert rules.write == replace(READ, method="POST", path="/probe", success_codes="200-299")
-
-
-def test_where_there_is_no_public_url_nothing_is_asked() -> None:
-    rules = rules_of(
-        app_spec(publicEndpoint=None, unprotected=True, verification={"watchSeconds": 60})
-    )
-
-    assert (rules.read, rules.write, rules.period) == (None, None, seconds(60))
-
-
-@settings(max_examples=50)
-@given(valid_specs())
-def test_every_valid_spec_has_rules(document: Json) -> None:
-    rules = rules_of(parse(document))
-
-    assert (rules.read is None) == ("publicEndpoint" not in document)
-    assert (rules.write is None) == ("write" not in document.get("verification", {}))
-    assert seconds(0) <= rules.period <= seconds(3600)

@@ -1,7 +1,5 @@
 """What goes on record of the versions that a release has made."""
 
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,36 +7,16 @@ import pytest
 from lightgate.deployment import Service
 from lightgate.past import Past
 from lightgate.release import Kind, Release, rollback_marker
-from lightgate.spec import Policy
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import judgement_of, made_by, on_record
 from tests.unit import builders
-from tests.unit.builders import DIGEST, RELEASE, STARTED, service
+from tests.unit.builders import DIGEST, RELEASE, admitted, service
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",))
-IMAGE = Release(
-    id=RELEASE,
-    app="crops-backend",
-    stage="production",
-    service="crops-backend",
-    repository="crops-backend",
-    digest=DIGEST,
-    rollback_to=None,
-    command=None,
-    spec_version=3,
-    reason=None,
-    started_at=STARTED,
-    gates=("migrate",),
-    unprotected=False,
-    allow_destructive=False,
-    asking_gates={"migrate": timedelta(seconds=300)},
-    policy=Policy.ALLOW,
-    platform_patience=timedelta(seconds=600),
-    deployment_timeout=timedelta(seconds=3600),
-)
-BACK = replace(IMAGE, rollback_to=5)
-COMMAND = replace(IMAGE, command=("python", "manage.py", "check"))
+IMAGE = admitted()
+BACK = admitted(rollback_to=5)
+COMMAND = admitted(command=("python", "manage.py", "check"))
 REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
 GATE: dict[str, Any] = {"beganAt": None, "migrations": []}
 
@@ -123,7 +101,7 @@ def test_what_nobody_has_seen_is_not_known() -> None:
         (IMAGE, {**REFUSED}, NONE),
         # There was a permit before, for another gate or another plan.
         (IMAGE, {**REFUSED, "permitted": True}, ONE_WAY),
-        (replace(IMAGE, asking_gates={}), {**REFUSED}, ONE_WAY),
+        (admitted(asking_gates={}), {**REFUSED}, ONE_WAY),
         (IMAGE, {**REFUSED, "gate": {**GATE, "beganAt": "2026-11-16"}}, ONE_WAY),
         (IMAGE, {**REFUSED, "gate": {**GATE, "migrations": [{"name": "a"}]}}, ONE_WAY),
         (BACK, {}, NONE),
@@ -141,7 +119,7 @@ def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
     [
         (BACK, ("sha256:5", 2)),
         (COMMAND, ("sha256:7", 1)),
-        (replace(BACK, rollback_to=4), (None, None)),
+        (admitted(rollback_to=4), (None, None)),
     ],
 )
 def test_what_is_deployed_again_has_image_and_spec_of_what_it_was(

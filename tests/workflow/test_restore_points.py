@@ -25,15 +25,15 @@ from tests.workflow.world import APP, Json, World, spec, succeeded, unprotected
 IN_TIME = {"instance": "crops-db", "backup": "point-in-time"}
 
 
-def continuous_backup(world: World, *, reaches: Callable[[], datetime] | None) -> None:
-    """How far the database's own backup reaches; None: it is off."""
+def continuous_backup(world: World, *, reaches: Callable[[], datetime] | datetime | None) -> None:
+    """How far the database's own backup reaches; a moment: it stays there; None: it is off."""
 
     def change(answer: Json) -> None:
         for found in answer["DBInstances"]:
             found["BackupRetentionPeriod"] = 7 if reaches else 0
             found.pop("LatestRestorableTime", None)
             if reaches:
-                found["LatestRestorableTime"] = reaches()
+                found["LatestRestorableTime"] = reaches() if callable(reaches) else reaches
 
     world.cloud.faults.change_answers("rds.DescribeDBInstances", change)
 
@@ -128,7 +128,7 @@ def test_a_snapshot_that_takes_longer_than_a_gate_may_hold_comes_first(world: Wo
 def test_a_continuous_backup_is_a_restore_point_without_a_wait(world: World) -> None:
     world.put_spec(database(backup="point-in-time"))
     reaches = world.clock.now() - minutes(4)
-    continuous_backup(world, reaches=lambda: reaches)
+    continuous_backup(world, reaches=reaches)
     gate = Gate(world, "a.0002")
 
     ended = world.release()
@@ -156,8 +156,7 @@ def test_a_continuous_backup_that_is_off_refuses_the_release(world: World) -> No
 
 def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: World) -> None:
     world.put_spec(database(backup="point-in-time"))
-    reached = world.clock.now() - minutes(90)
-    continuous_backup(world, reaches=lambda: reached)
+    continuous_backup(world, reaches=world.clock.now() - minutes(90))
     gate = Gate(world, "a.0002")
 
     ended = world.release()
@@ -178,8 +177,7 @@ def test_where_no_gate_asks_a_continuous_backup_is_looked_at_before_the_deployme
     world: World, reached: timedelta | None, words: str
 ) -> None:
     world.put_spec(unprotected() | {"database": IN_TIME})
-    at = world.clock.now() - reached if reached else None
-    continuous_backup(world, reaches=(lambda: at) if at else None)
+    continuous_backup(world, reaches=world.clock.now() - reached if reached else None)
 
     ended = world.release()
 
@@ -191,7 +189,7 @@ def test_where_no_gate_asks_a_continuous_backup_is_looked_at_before_the_deployme
 def test_where_no_gate_asks_a_continuous_backup_that_goes_on_is_enough(world: World) -> None:
     world.put_spec(unprotected() | {"database": IN_TIME})
     at = world.clock.now() - minutes(29)
-    continuous_backup(world, reaches=lambda: at)
+    continuous_backup(world, reaches=at)
 
     assert world.release(course=succeeded("a.0002")).status == "SUCCEEDED"
     assert world.message().content["snapshot"]["restoresTo"] == at.isoformat()

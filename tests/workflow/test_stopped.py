@@ -41,6 +41,12 @@ def stopped_at(world: World, stepper: Stepper, state: str) -> Walk:
     return walk
 
 
+def cleaned_up_at(world: World, stepper: Stepper, state: str) -> Walk:
+    walk = stopped_at(world, stepper, state)
+    stepper.clean_up(walk)
+    return walk
+
+
 def check_free(world: World) -> None:
     turn = world.turn
     assert (turn.holder, turn.waiting) == (None, None)
@@ -55,6 +61,15 @@ def serving(world: World) -> str:
 
 def pin(request: dict[str, str]) -> str:
     return request["digest"].removeprefix("sha256:")[:12]
+
+
+def check_the_next_push_is_released(world: World, stepper: Stepper) -> Walk:
+    two = push(world, "v1.2", after=5)
+    ended = stepper.start(two, "two").run()
+
+    assert ended.passed[-1] == "Released"
+    assert serving(world) == pin(two)
+    return ended
 
 
 def check_one_message_each(world: World) -> None:
@@ -74,11 +89,8 @@ def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
 
     stepper.clean_up(one)
     stepper.clean_up(one)
-    two = push(world, "v1.2", after=5)
-    ended = stepper.start(two, "two").run()
 
-    assert ended.passed[-1] == "Released"
-    assert serving(world) == pin(two)
+    ended = check_the_next_push_is_released(world, stepper)
     assert "WaitForService" not in ended.passed
     check_free(world)
     check_one_message_each(world)
@@ -90,11 +102,7 @@ def test_so_it_does_if_nobody_tells_that_it_was_stopped(
 ) -> None:
     stopped_at(world, stepper, state)
 
-    two = push(world, "v1.2", after=5)
-    ended = stepper.start(two, "two").run()
-
-    assert ended.passed[-1] == "Released"
-    assert serving(world) == pin(two)
+    check_the_next_push_is_released(world, stepper)
     check_free(world)
 
 
@@ -149,8 +157,7 @@ def test_a_successor_waits_for_functions_that_may_still_run_and_for_their_deploy
 ) -> None:
     world.lightsail.courses.clear()
     world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta(seconds=400)))
-    one = stopped_at(world, stepper, "WaitForDeployment")
-    stepper.clean_up(one)
+    cleaned_up_at(world, stepper, "WaitForDeployment")
     began = world.clock.now()
 
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("TakeSnapshot")
@@ -163,7 +170,7 @@ def test_a_successor_waits_for_functions_that_may_still_run_and_for_their_deploy
 def test_a_takeover_that_is_repeated_before_its_wait_does_not_act(
     world: World, stepper: Stepper
 ) -> None:
-    stepper.clean_up(stopped_at(world, stepper, "Deploy"))
+    cleaned_up_at(world, stepper, "Deploy")
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
     world.functions.twice = True
 
@@ -176,7 +183,7 @@ def test_a_takeover_that_is_repeated_before_its_wait_does_not_act(
 def test_a_release_that_waits_for_its_predecessor_can_be_stopped_too(
     world: World, stepper: Stepper
 ) -> None:
-    stepper.clean_up(stopped_at(world, stepper, "WaitForDeployment"))
+    cleaned_up_at(world, stepper, "WaitForDeployment")
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("WaitForPredecessor")
     two.stop()
     stepper.clean_up(two)
@@ -207,8 +214,7 @@ def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
 def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_message(
     world: World, stepper: Stepper, state: str
 ) -> None:
-    one = stopped_at(world, stepper, state)
-    stepper.clean_up(one)
+    one = cleaned_up_at(world, stepper, state)
     told = {message.text for message in world.messages()}
     deployed = world.lightsail.deployments(APP)
     snapshots = world.instance.snapshots()
@@ -245,8 +251,7 @@ def test_an_unsettled_release_that_is_redriven_goes_on(
 def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
     world: World, stepper: Stepper, state: str
 ) -> None:
-    one = stopped_at(world, stepper, state)
-    stepper.clean_up(one)
+    one = cleaned_up_at(world, stepper, state)
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("TakeSnapshot")
     turn, snapshots = world.turn, world.instance.snapshots()
     deployed = world.lightsail.deployments(APP)

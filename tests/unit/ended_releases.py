@@ -1,0 +1,57 @@
+"""Reports of releases that were rolled back or refused."""
+
+from typing import Any
+
+from lightgate.aftermath import Verified
+from lightgate.ending import concluded
+from lightgate.gate_log import Migration, Phase
+from lightgate.messages import Report, Snapshot
+from lightgate.outcome import refused
+from lightgate.reversal import take_back
+from lightgate.symptoms import Diagnosis, FailureKind
+from lightgate.verdict import Judgement, Verdict
+from lightgate.verification import Watched
+from tests.unit.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report
+
+RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
+TAKE_BACK = take_back("crops-backend", DIGEST, ["harvests.0005_tidy_crops"])
+MIGRATION_ERROR = Diagnosis(
+    kind=FailureKind.MIGRATION_ERROR,
+    what="Migration harvests.0006_one_harvest_a_day failed. A part is applied.",
+    evidence="django.db.utils.IntegrityError: could not create unique index",
+    next_action="Correct harvests.0006_one_harvest_a_day and push again.",
+)
+ONE_WAY = Judgement(
+    verdict=Verdict.ONE_WAY,
+    reasons=("harvests.0005_tidy_crops: RemoveField crop.note: the release before still uses it.",),
+)
+
+
+def rolled_back() -> Report:
+    found = evidence(
+        Phase.FAILED,
+        migrations=[Migration(name="harvests.0005_tidy_crops", seconds=0.2)],
+        failed=failure(),
+    )
+    well = Verified(status="GOOD", version=7, watch=Watched(began_at=STARTED, rounds=2))
+    return report(
+        evidence=found,
+        conclusion=concluded(ending(evidence=found, verified=well)),
+        failure=MIGRATION_ERROR,
+        judgement=ONE_WAY,
+        not_applied=["harvests.0006_one_harvest_a_day"],
+        take_back=TAKE_BACK,
+        snapshot=Snapshot(
+            id=f"lightgate-crops-backend-{RELEASE}",
+            available_at="2026-11-16T01:55:40+00:00",
+            status="AVAILABLE",
+            restore=[RESTORE],
+        ),
+    )
+
+
+def refusal(*reasons: str, **changes: Any) -> Report:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ["repository", "digest", "reason", "snapshot", "version", "previous_version"]
+    )
+    return report(**(nothing | {"conclusion": refused(reasons)} | changes))
