@@ -19,8 +19,8 @@ from lightgate.release import (
 )
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.runtime import Json, Runtime, run
-from lightgate.spec import AppSpec
-from lightgate.spec_parser import parse_app_name
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_app_name
 from lightgate.turn import (
     LONGEST_STEP,
     Answer,

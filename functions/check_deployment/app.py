@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate import permits
 from lightgate.backup import BackupOrder, History
 from lightgate.deployment import Service, Watch, judge, reports_since
+from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate_log import read_evidence
-from lightgate.gate_waits import read_wait
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run

@@ -16,8 +16,8 @@ from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
-from lightgate.spec import AppSpec
-from lightgate.spec_parser import parse_spec
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_spec
 from lightgate.turn import Holding, begin_creating, end_creating
 
 

@@ -9,7 +9,7 @@ from lightgate.errors import RequestError, SpecError
 from lightgate.release import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
-from lightgate.spec_parser import parse_app_name, parse_spec
+from lightgate.spec.parser import parse_app_name, parse_spec
 
 
 def handler(event: Json, context: LambdaContext) -> Json:

@@ -16,8 +16,8 @@ from lightgate.image import PushedImage, newest_watched
 from lightgate.release import execution_name
 from lightgate.requests import missed_request
 from lightgate.runtime import Json, Runtime, run
-from lightgate.spec import AppSpec
-from lightgate.spec_parser import parse_app_name, parse_spec
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_app_name, parse_spec
 
 # So long an event of ECR may be under way before its push counts as missed.
 _PATIENCE = timedelta(minutes=5)

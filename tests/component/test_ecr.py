@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.ecr import Registry
+from lightgate.diagnosis.puller import statement
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig
-from lightgate.puller import statement
 from lightgate.release import pin_tag
 from tests.component import images
 from tests.component.cloud import Cloud

@@ -10,12 +10,12 @@ import pytest
 
 from lightgate import examination
 from lightgate.deployment import Deployment
+from lightgate.diagnosis.puller import statement
+from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.examination import examine
 from lightgate.gate_log import read_evidence
-from lightgate.puller import statement
 from lightgate.release import RELEASE_VARIABLE
 from lightgate.runtime import Runtime, Settings
-from lightgate.symptoms import FailureKind
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import GET_LOG, GET_SERVICES, Course
 from tests.unit.builders import EXECUTION, STARTED, gate_line

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.app_log import AppLog
 from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
 from lightgate.deployment import Deployment, Endpoint, Service
+from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import RefusedError
 from lightgate.release import RELEASE_VARIABLE
 from tests.component.cloud import Cloud

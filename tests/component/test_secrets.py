@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.secrets import Secrets
 from lightgate.errors import RefusedError
-from lightgate.spec import SecretReference, SecretStore
+from lightgate.spec.app_spec import SecretReference, SecretStore
 from tests.component.cloud import Cloud
 
 VALUE = "hunter2-of-the-tests"

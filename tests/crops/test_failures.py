@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 import lightgate
-from lightgate.app_log import read_app_log
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.app_log import read_app_log
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.plan import read_plans
-from lightgate.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.verdict import Verdict, judge_plans
 from local.crops import FAILURES
 from local.database import Database

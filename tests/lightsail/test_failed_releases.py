@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lightgate.app_log import read_app_log
 from lightgate.aws.lightsail import Lightsail
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.app_log import read_app_log
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.prober import ask
 from lightgate.redeployment import redeploy
-from lightgate.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.verification import (
     Probe,
     Rules,

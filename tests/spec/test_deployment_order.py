@@ -10,7 +10,7 @@ import pytest
 from lightgate import gate
 from lightgate.compiler import Source, compile_deployment
 from lightgate.image import ImageConfig
-from lightgate.spec import AppSpec
+from lightgate.spec.app_spec import AppSpec
 from tests.lightsail.emulator import Emulator, Service, wait_for
 from tests.lightsail.registry import HOST
 from tests.unit.builders import RELEASE, Json, compiled_secrets, parse

@@ -11,11 +11,11 @@ from lightgate.ending import Ending
 from lightgate.errors import RefusedError
 from lightgate.gate_log import NO_EVIDENCE, Evidence, Failure, Migration, Phase
 from lightgate.image import ImageConfig
-from lightgate.messages import Report, Snapshot
+from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import Release
-from lightgate.spec import AppSpec, Policy
-from lightgate.spec_parser import parse_spec
+from lightgate.spec.app_spec import AppSpec, Policy
+from lightgate.spec.parser import parse_spec
 
 type Json = dict[str, Any]
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from lightgate.aftermath import Verified
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.ending import concluded
 from lightgate.gate_log import Migration, Phase
-from lightgate.messages import Report, Snapshot
+from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import refused
 from lightgate.reversal import take_back
-from lightgate.symptoms import Diagnosis, FailureKind
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched
 from tests.unit.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report

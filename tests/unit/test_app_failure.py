@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lightgate.app_log import AppLog
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.puller import Puller, statement
+from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.gate_log import NO_EVIDENCE, Phase
-from lightgate.puller import Puller, statement
-from lightgate.symptoms import FailureKind
 from tests.unit.builders import evidence
 from tests.unit.failed_release import (
     BAD_HOST,

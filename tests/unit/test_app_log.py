@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_log import AppLog, read_app_log
+from lightgate.diagnosis.app_log import AppLog, read_app_log
 from tests.unit.builders import RELEASE, gate_line
 
 

@@ -23,8 +23,8 @@ from lightgate import compiler, gate
 from lightgate.compiler import LARGEST_REQUEST_BYTES, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import FIRST_GATE_PORT
-from lightgate.presets import preset
-from lightgate.spec import AppSpec
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.presets import preset
 from tests.unit.builders import (
     RELEASE,
     Json,

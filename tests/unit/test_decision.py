@@ -15,7 +15,7 @@ from lightgate.gate_log import Phase
 from lightgate.permit import PermitState, pending
 from lightgate.plan import Effect, Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec import Policy
+from lightgate.spec.app_spec import Policy
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate_log import NO_EVIDENCE, Phase
 from lightgate.image import parse_config
-from lightgate.symptoms import Diagnosis, FailureKind
 from tests.unit.builders import evidence, failure, reasons_of
 from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
 

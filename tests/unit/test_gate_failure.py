@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_waits import Holder, Wait
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate_log import Phase
-from lightgate.gate_waits import Holder, Wait
-from lightgate.symptoms import Diagnosis, FailureKind
 from tests.unit.builders import DIGEST, evidence, failure
 from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from lightgate.gate_log import Migration
-from lightgate.messages import Snapshot, machine, text
+from lightgate.message.forms import machine
+from lightgate.message.report import Snapshot
+from lightgate.message.text import text
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import Kind
 from lightgate.verdict import Judgement, Verdict

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.aftermath import WentBack
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.ending import concluded
 from lightgate.gate_log import read_evidence
-from lightgate.messages import Report, Snapshot, machine, sns_message, subject, text
+from lightgate.message.forms import machine, sns_message, subject
+from lightgate.message.report import Report, Snapshot
+from lightgate.message.text import text
 from lightgate.outcome import Conclusion, Outcome, broken, refused
-from lightgate.symptoms import Diagnosis, FailureKind
 from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
 from tests.unit.ended_releases import (

@@ -8,7 +8,7 @@ import pytest
 from lightgate.compiler import LARGEST_REQUEST_BYTES
 from lightgate.one_time_command import command_spec, compile_app, compile_command
 from lightgate.release import COMMAND_CONTAINER
-from lightgate.spec import AppSpec
+from lightgate.spec.app_spec import AppSpec
 from tests.unit.builders import (
     RELEASE,
     Json,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.puller import Puller, statement
+from lightgate.diagnosis.puller import Puller, statement
 
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
 

@@ -16,8 +16,8 @@ from lightgate.release import (
     rollback_marker,
     snapshot_id,
 )
-from lightgate.spec import Policy
-from lightgate.spec_parser import LONGEST_APP_NAME
+from lightgate.spec.app_spec import Policy
+from lightgate.spec.parser import LONGEST_APP_NAME
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.diagnosis.puller import statement
+from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.outcome import Outcome
-from lightgate.puller import statement
 from lightgate.requests import parse_request
-from lightgate.symptoms import FailureKind
 from lightgate.verdict import Verdict
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()

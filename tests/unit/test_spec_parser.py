@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.errors import SpecError
-from lightgate.spec import (
+from lightgate.spec.app_spec import (
     Condition,
     Database,
     Dependency,
@@ -22,7 +22,7 @@ from lightgate.spec import (
     Verification,
     Write,
 )
-from lightgate.spec_parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
+from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.unit.builders import (
     Json,
     app_spec,

@@ -22,8 +22,8 @@ from lightgate.release import (
     pin_tag,
 )
 from lightgate.runtime import Runtime
-from lightgate.spec import AppSpec, SecretReference
-from lightgate.spec_parser import parse_spec
+from lightgate.spec.app_spec import AppSpec, SecretReference
+from lightgate.spec.parser import parse_spec
 from lightgate.versions import on_record
 
 

@@ -15,18 +15,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from lightgate.django_command import database_alias
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
-from lightgate.presets import USUAL_MANAGE, Commands, preset
 from lightgate.release import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,
     UNCHECKED,
 )
-from lightgate.spec import (
+from lightgate.spec.app_spec import (
     AfterFailure,
     AppSpec,
     Container,
@@ -34,6 +32,8 @@ from lightgate.spec import (
     SecretReference,
     manage_of,
 )
+from lightgate.spec.django_command import database_alias
+from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").

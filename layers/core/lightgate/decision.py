@@ -16,7 +16,7 @@ from lightgate.gate_log import Phase
 from lightgate.permit import Permit, PermitState
 from lightgate.plan import Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec import Policy
+from lightgate.spec.app_spec import Policy
 
 # A gate looks every few seconds, and has to take the lock before it begins.
 _NOTICE = timedelta(seconds=15)

@@ -12,16 +12,16 @@ from typing import Any
 
 from lightgate import permits
 from lightgate.aftermath import Verified
-from lightgate.app_log import AppLog
 from lightgate.deployment import Service, reports_since
-from lightgate.diagnosis import diagnose
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.puller import Puller
+from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
-from lightgate.gate_waits import Wait
-from lightgate.puller import Puller
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of
-from lightgate.symptoms import FailureKind, Symptoms
 
 # Settling itself needs some of the function's minute.
 PATIENCE = timedelta(seconds=25)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightgate.errors import RefusedError
 from lightgate.release import PIN_TAG_PREFIX
-from lightgate.spec import matches
+from lightgate.spec.app_spec import matches
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"

@@ -10,11 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 from lightgate.compiler import Part, Request, Source, compile_deployment
-from lightgate.django_command import manage_call
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.release import COMMAND_CONTAINER
-from lightgate.spec import AfterFailure, AppSpec, Condition, Container, Dependency, SecretReference
+from lightgate.spec.app_spec import (
+    AfterFailure,
+    AppSpec,
+    Condition,
+    Container,
+    Dependency,
+    SecretReference,
+)
+from lightgate.spec.django_command import manage_call
 
 
 def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:

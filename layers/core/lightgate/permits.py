@@ -30,7 +30,7 @@ from lightgate.release import Release
 from lightgate.restore_point import begin, from_json, look, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec import AppSpec
+from lightgate.spec.app_spec import AppSpec
 
 # The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
 LONGEST_MAILBOX = 3000

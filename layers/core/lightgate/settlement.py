@@ -16,7 +16,8 @@ from lightgate.deployment import Deployment, Service, Status
 from lightgate.ending import Ending, concluded
 from lightgate.errors import RefusedError, SpecError
 from lightgate.gate_log import Evidence
-from lightgate.messages import sns_message, subject
+from lightgate.message.forms import sns_message, subject
+from lightgate.message.report import report_of
 from lightgate.outcome import (
     Conclusion,
     Outcome,
@@ -28,9 +29,8 @@ from lightgate.outcome import (
 from lightgate.permit import PermitState
 from lightgate.permits import void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
-from lightgate.reports import report_of
 from lightgate.runtime import Json, Runtime
-from lightgate.spec_parser import parse_app_name
+from lightgate.spec.parser import parse_app_name
 from lightgate.versions import made_by, on_record
 
 _STEPS = ("admission", "snapshot", "deployment")

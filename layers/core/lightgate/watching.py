@@ -8,7 +8,7 @@ from typing import Any
 from lightgate.deployment import Service
 from lightgate.gate_log import events, moment_of
 from lightgate.runtime import Json, Runtime
-from lightgate.spec import AppSpec
+from lightgate.spec.app_spec import AppSpec
 from lightgate.verification import (
     Answer,
     Probe,

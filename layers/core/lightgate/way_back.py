@@ -18,8 +18,8 @@ from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
 from lightgate.rollback import Action, Situation, remedy
 from lightgate.runtime import Json, Runtime
-from lightgate.spec import AppSpec
-from lightgate.spec_parser import parse_spec
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_spec
 from lightgate.verdict import Judgement
 from lightgate.versions import on_record
 from lightgate.watching import look, returned

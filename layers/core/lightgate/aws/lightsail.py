@@ -7,9 +7,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lightgate.app_log import AppLog, read_app_log
 from lightgate.aws.clients import error_code, error_message
 from lightgate.deployment import Deployment, Endpoint, Service
+from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import RefusedError
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 

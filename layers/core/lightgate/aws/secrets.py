@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.errors import RefusedError
-from lightgate.spec import SecretReference, SecretStore
+from lightgate.spec.app_spec import SecretReference, SecretStore
 
 _NOT_THERE = {
     "ResourceNotFoundException",

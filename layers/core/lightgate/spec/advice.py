@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lightgate.documents import nearest
 from lightgate.image import ImageConfig
-from lightgate.spec import AppSpec, Container, runs_migrate
+from lightgate.spec.app_spec import AppSpec, Container, runs_migrate
 from lightgate.verification import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")

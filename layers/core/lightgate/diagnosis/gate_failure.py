@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from lightgate import gate_waits
+from lightgate.diagnosis import gate_waits
+from lightgate.diagnosis.log_patterns import missing_variable
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Failure, Phase
-from lightgate.log_patterns import missing_variable
-from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
 _LOST = (

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lightgate.app_log import AppLog
 from lightgate.deployment import Endpoint
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.puller import Puller
 from lightgate.gate_log import Evidence
-from lightgate.gate_waits import Wait
-from lightgate.puller import Puller
 
 
 class FailureKind(enum.StrEnum):

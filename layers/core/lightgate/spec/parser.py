@@ -3,11 +3,10 @@
 import re
 
 from lightgate.backup import BackupMode, DatabaseKind
-from lightgate.container_parser import Variables, lightsail_name, read_containers
 from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
-from lightgate.spec import (
+from lightgate.spec.app_spec import (
     AppSpec,
     Database,
     EndpointHealthCheck,
@@ -18,7 +17,8 @@ from lightgate.spec import (
     Verification,
     Write,
 )
-from lightgate.spec_rules import LONGEST_POLL_SECONDS, check_rules
+from lightgate.spec.container_parser import Variables, lightsail_name, read_containers
+from lightgate.spec.rules import LONGEST_POLL_SECONDS, check_rules
 
 # An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
 LONGEST_SPEC_BYTES = 8192

@@ -1,23 +1,74 @@
 """What is told of an ended release, put together from the state that its execution carries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lightgate.aftermath import Verified
 from lightgate.backup import BackupOrder
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.durations import handed_on, saved
 from lightgate.gate_log import NO_EVIDENCE, Evidence
-from lightgate.messages import Report, Snapshot
 from lightgate.outcome import Conclusion
 from lightgate.release import Kind, Release, release_id
 from lightgate.restore import restore_from_snapshot, restore_to_moment
 from lightgate.reversal import take_back
-from lightgate.symptoms import Diagnosis
 from lightgate.verdict import Judgement
 from lightgate.versions import judgement_of
 
 type Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The restore point of a release: a snapshot, or a moment of a continuous backup.
+
+    `id` is None for the latter. `status` is that of the last look, with the database service's
+    own word in `detail`; it is None if nobody has told of one. `available_at` is None until the
+    service has said so. `restore` are the commands that bring that database back, beside the one
+    that is there.
+    """
+
+    id: str | None
+    available_at: str | None
+    status: str | None = None
+    detail: str = ""
+    restores_to: str | None = None
+    restore: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that is known of an ended release.
+
+    `failure` says why it failed, `judgement` what it means for the version before, and `watched`
+    what its watch period has shown. `not_applied` was pending and is not known to be applied,
+    `take_back` are the executions that take back what is.
+    """
+
+    app: str
+    stage: str
+    release: str
+    repository: str | None
+    digest: str | None
+    reason: str | None
+    warnings: Sequence[str]
+    execution: str
+    started_at: datetime
+    ended_at: datetime
+    snapshot: Snapshot | None
+    version: int | None
+    previous_version: int | None
+    evidence: Evidence
+    conclusion: Conclusion
+    saved_seconds: float = 0
+    kind: Kind = Kind.IMAGE
+    failure: Diagnosis | None = None
+    judgement: Judgement | None = None
+    watched: str | None = None
+    not_applied: Sequence[str] = ()
+    take_back: Sequence[str] = ()
 
 
 def report_of(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightgate.documents import Fields, Node, shown
-from lightgate.spec import (
+from lightgate.spec.app_spec import (
     AfterFailure,
     Condition,
     Container,

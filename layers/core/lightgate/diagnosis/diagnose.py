@@ -7,10 +7,10 @@ then its gate, which knows why it stayed shut, then the app behind it.
 import re
 from dataclasses import replace
 
-from lightgate.app_failure import diagnose_app, wrong_architecture
-from lightgate.gate_failure import diagnose_gate
+from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
+from lightgate.diagnosis.gate_failure import diagnose_gate
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Failure, Phase, plain_text
-from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
 
 _BUSY = re.compile(
     r"Throttling|Rate exceeded|TooManyRequests|was busy for too long|ServiceUnavailable"

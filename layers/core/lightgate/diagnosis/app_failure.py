@@ -4,14 +4,14 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from lightgate.app_log import AppLog
 from lightgate.deployment import Endpoint
-from lightgate.gate_failure import without_variable
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.gate_failure import without_variable
+from lightgate.diagnosis.log_patterns import exceptions, health_checks, listening, missing_variable
+from lightgate.diagnosis.puller import statement
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Phase
-from lightgate.log_patterns import exceptions, health_checks, listening, missing_variable
-from lightgate.puller import statement
-from lightgate.success_codes import accepts
-from lightgate.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.spec.success_codes import accepts
 
 _WRONG_ARCHITECTURE = "exec format error"
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.

@@ -1,0 +1,119 @@
+"""The final message of a release, for people and for machines.
+
+One SNS publication carries all forms (`MessageStructure: json`): text for e-mail, one
+JSON object for queues and functions, and the schema of Amazon Q Developer for chat.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lightgate.message.report import Report
+from lightgate.message.shortening import shorter_and_shorter
+from lightgate.message.text import cause, facts, one_line, text
+
+# SNS: fewer than 100 ASCII characters, no line break.
+_LONGEST_SUBJECT = 99
+# SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
+_LARGEST_MESSAGE_BYTES = 64 * 1024
+
+
+def subject(report: Report) -> str:
+    line = f"[{report.stage}] {report.app} {report.conclusion.outcome.value} {report.release}"
+    return one_line(line).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+
+
+def machine(report: Report) -> dict[str, Any]:
+    """The message as a JSON object; `messageId` is the same however often it is sent."""
+    return {
+        "messageId": f"lightgate-{report.app}-{report.release}",
+        "kind": report.kind.value,
+        "app": report.app,
+        "stage": report.stage,
+        "release": report.release,
+        "status": report.conclusion.outcome.value,
+        "text": text(report),
+        "reasons": list(report.conclusion.reasons),
+        "failure": report.failure and report.failure.to_json(),
+        "judgement": report.judgement and report.judgement.to_json(),
+        "watched": report.watched,
+        "warnings": list(report.warnings),
+        "nextSteps": list(report.conclusion.next_steps),
+        "repository": report.repository,
+        "digest": report.digest,
+        "reason": report.reason,
+        "version": report.version,
+        "previousVersion": report.previous_version,
+        "snapshot": report.snapshot
+        and {
+            "id": report.snapshot.id,
+            "status": report.snapshot.status,
+            "availableAt": report.snapshot.available_at,
+            "restoresTo": report.snapshot.restores_to,
+            "restore": list(report.snapshot.restore),
+        },
+        "savedSeconds": report.saved_seconds,
+        "gate": report.evidence.to_json(),
+        "notApplied": list(report.not_applied),
+        "takeBack": list(report.take_back),
+        "startedAt": report.started_at.isoformat(),
+        "endedAt": report.ended_at.isoformat(),
+        "execution": report.execution,
+    }
+
+
+def sns_message(report: Report) -> str:
+    """The `Message` of a publication with `MessageStructure: json`.
+
+    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). What is
+    too large is shortened in all forms.
+    """
+    message = _all_forms(report)
+    for shorter in shorter_and_shorter(report):
+        if len(message.encode()) <= _LARGEST_MESSAGE_BYTES:
+            break
+        message = _all_forms(shorter)
+    return message
+
+
+def _all_forms(report: Report) -> str:
+    readable, structured = text(report), json.dumps(machine(report), ensure_ascii=False)
+    return json.dumps(
+        {
+            "default": readable,
+            "email": readable,
+            "sqs": structured,
+            "lambda": structured,
+            "http": structured,
+            "https": json.dumps(_chat(report), ensure_ascii=False),
+        },
+        ensure_ascii=False,
+    )
+
+
+def _chat(report: Report) -> Mapping[str, Any]:
+    conclusion = report.conclusion
+    return {
+        "version": "1.0",
+        "source": "custom",
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(report),
+            "description": _without_mentions(
+                "\n".join(
+                    [
+                        *conclusion.reasons,
+                        *(f"*{label}*: {value}" for label, value in cause(report)),
+                        *(f"*{label}*: {value}" for label, value in facts(report)),
+                        *(f"*Warning*: {warning}" for warning in report.warnings),
+                    ]
+                )
+            ),
+            "nextSteps": list(conclusion.next_steps),
+        },
+    }
+
+
+def _without_mentions(markdown: str) -> str:
+    """A database's error text must not be able to call a whole channel, as `<!channel>` does."""
+    return markdown.replace("<", "(").replace(">", ")")

@@ -1,0 +1,171 @@
+"""The message as people read it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from lightgate.message.report import Report, Snapshot
+from lightgate.outcome import Outcome
+from lightgate.release import Kind
+from lightgate.snapshot import SnapshotStatus
+from lightgate.verdict import Verdict
+
+_MOST_NAMES = 20
+_HEADLINES = {
+    Kind.IMAGE: {
+        Outcome.SUCCEEDED: "release {id} is live",
+        Outcome.ROLLED_BACK: "release {id} was rolled back",
+        Outcome.FAILED: "release {id} has failed and needs a person",
+        Outcome.REFUSED: "release {id} was refused",
+        Outcome.SUPERSEDED: "release {id} gave way to a newer one",
+    },
+    Kind.ROLLBACK: {
+        Outcome.SUCCEEDED: "rollback {id} is live",
+        Outcome.ROLLED_BACK: "rollback {id} has failed, and what served before serves",
+        Outcome.FAILED: "rollback {id} has failed and needs a person",
+        Outcome.REFUSED: "rollback {id} was refused",
+        Outcome.SUPERSEDED: "rollback {id} gave way to a newer release",
+    },
+    Kind.COMMAND: {
+        Outcome.SUCCEEDED: "command {id} has ended well",
+        Outcome.ROLLED_BACK: "command {id} has failed, and what served before serves",
+        Outcome.FAILED: "command {id} has failed and needs a person",
+        Outcome.REFUSED: "command {id} was refused",
+        Outcome.SUPERSEDED: "command {id} gave way to a newer release",
+    },
+}
+_WAYS_BACK = {
+    Verdict.NONE: "open. Nothing was to be applied, so the version before can run on the database",
+    Verdict.SAFE: "open. The version before can read and write on the schema of this one",
+    Verdict.ONE_WAY: (
+        "closed once this is applied. The version before may not be able to work on the schema "
+        "of this one"
+    ),
+    Verdict.UNKNOWN: (
+        "not known. Nobody can tell whether the version before can work with the database now"
+    ),
+}
+
+# After these somebody may want the database as it was before.
+_DAMAGED = (Outcome.FAILED, Outcome.ROLLED_BACK)
+
+
+def text(report: Report) -> str:
+    """The message as people read it in an e-mail."""
+    conclusion = report.conclusion
+    paragraphs = [
+        [f"{one_line(report.app)}: {_headline(report)}."],
+        conclusion.reasons,
+        [f"{label}: {value}" for label, value in cause(report)],
+        _section("What to do:", conclusion.next_steps),
+        [f"{label}: {value}" for label, value in facts(report)],
+        _section("Why going back may not work:", _against_going_back(report)),
+        *_printed(report),
+        _section("Warnings:", report.warnings),
+        *_about_the_database(report),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+
+
+def _headline(report: Report) -> str:
+    return _HEADLINES[report.kind][report.conclusion.outcome].format(id=report.release)
+
+
+def _section(title: str, lines: Sequence[str]) -> Sequence[str]:
+    return [title, *(f"  {line}" for line in lines)] if lines else []
+
+
+def cause(report: Report) -> Sequence[tuple[str, str]]:
+    failure = report.failure
+    if failure is None:
+        return []
+    evidence = [("Evidence", one_line(failure.evidence))] if failure.evidence else []
+    return [
+        (f"Cause ({failure.kind.value})", failure.what),
+        *evidence,
+        ("Do first", failure.next_action),
+    ]
+
+
+def _against_going_back(report: Report) -> Sequence[str]:
+    """Where a version was kept because of them, the reasons are told there."""
+    judgement = report.judgement
+    if judgement is None or judgement.verdict.lets_go_back:
+        return []
+    return [reason for reason in judgement.reasons if reason not in report.conclusion.reasons]
+
+
+def _printed(report: Report) -> Sequence[Sequence[str]]:
+    """What a command has printed; of one that did well only where a person wanted to see it."""
+    failure = report.evidence.failure
+    if failure is not None and report.conclusion.outcome is not Outcome.SUCCEEDED:
+        return [_section(f"Last lines of {failure.container}:", failure.last_lines)]
+    printed = report.evidence.last_lines if report.kind is Kind.COMMAND else ()
+    return [_section("The command's last lines:", printed)]
+
+
+def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
+    """How to have it as it was, for whom nothing less will do."""
+    if report.conclusion.outcome not in _DAMAGED:
+        return []
+    said = " ".join(report.conclusion.next_steps)
+    back = [execution for execution in report.take_back if execution not in said]
+    restore = report.snapshot.restore if report.snapshot else ()
+    return [
+        _section("To take back what was applied, where it can be, start an execution with:", back),
+        _section("To get the database of before as a new one, should you need it:", restore),
+    ]
+
+
+def one_line(text: str) -> str:
+    """What others wrote must not look like a line of ours."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    rest = [f"and {more} more"] if more > 0 else []
+    return ", ".join([*names[:_MOST_NAMES], *rest])
+
+
+def facts(report: Report) -> Sequence[tuple[str, str]]:
+    facts = []
+    if report.repository and report.digest:
+        facts.append(("Image", f"{report.repository}@{report.digest}"))
+    if report.reason:
+        facts.append(("Started by", one_line(report.reason)))
+    if report.version is not None:
+        facts.append(("Deployment", f"version {report.version}"))
+    if report.watched is not None:
+        facts.append(("Watched", report.watched))
+    if names := [migration.name for migration in report.evidence.migrations]:
+        facts.append(("Migrations applied", _listed(names)))
+    if report.not_applied:
+        facts.append(("Not known to be applied", _listed(report.not_applied)))
+    if report.judgement is not None:
+        verdict = report.judgement.verdict
+        facts.append(("Way back", f"{_WAYS_BACK[verdict]} ({verdict.value})"))
+    if report.snapshot is not None:
+        facts.append(_restore_point(report.snapshot))
+    took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
+    saved = report.saved_seconds
+    facts.append(("Took", took + (f", {saved:.0f} less than in sequence" if saved >= 1 else "")))
+    facts.append(("Execution", report.execution))
+    return facts
+
+
+def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
+    since = _moment(snapshot.available_at)
+    if snapshot.id is None:
+        reaches = f"reaches up to {_moment(snapshot.restores_to)}" if since else "is not there"
+        return "Restore point", f"the continuous backup, which {reaches}"
+    if since:
+        return "Snapshot", f"{snapshot.id}, available since {since}"
+    if snapshot.status is None:
+        return "Snapshot", f"{snapshot.id}, if it was begun; whether it is there is not known"
+    if snapshot.status == SnapshotStatus.FAILED:
+        return "Snapshot", f"{snapshot.id}, failed ({snapshot.detail}): it cannot be restored from"
+    return "Snapshot", f"{snapshot.id}, pending when last looked at ({snapshot.detail})"
+
+
+def _moment(text: str | None) -> str | None:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC" if text else None

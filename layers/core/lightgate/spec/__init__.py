@@ -1,0 +1,1 @@
+"""What an app's owner writes, and every way in which it can be wrong."""
