@@ -14,7 +14,7 @@ from lightgate.release import COMMAND_CONTAINER
 from local import crops
 from local.demo.traffic import Traffic
 from tests.e2e.conftest import started
-from tests.e2e.farm import LONG_WATCH, Farm
+from tests.e2e.farm import LONG_WATCH, Farm, with_v2
 from tests.e2e.pushing import wait_until
 
 # A stack of its own and some releases. What a command is and what it may do is tested on every
@@ -35,10 +35,7 @@ APPLIED = "SELECT name FROM django_migrations WHERE app = 'harvests' ORDER BY na
 def farm() -> Iterator[Farm]:
     """v2 serves again: the release that added a column behind it was taken back."""
     with started() as ready:
-        farm = Farm(ready)
-        farm.specify()
-        first = farm.release("v2")
-        assert first.status == "SUCCEEDED", first.message["text"]
+        farm = with_v2(ready)
         farm.specify(watch=LONG_WATCH)
         second = farm.release("additive-fails-later")
         assert second.status == "ROLLED_BACK", second.message["text"]

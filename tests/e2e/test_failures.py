@@ -17,7 +17,7 @@ from local import crops
 from local.cloud import LocalCloud
 from tests.e2e.by_hand import Ended
 from tests.e2e.conftest import started
-from tests.e2e.farm import Farm
+from tests.e2e.farm import Farm, with_v2
 from tests.e2e.pushing import wait_until
 
 # A stack of its own, and a release for each failure. What a diagnosis follows from is tested on
@@ -35,11 +35,7 @@ ADVICE = "Correct the cause and push again. What a migration had already applied
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
     with started() as ready:
-        farm = Farm(ready)
-        farm.specify()
-        first = farm.release("v2")
-        assert first.status == "SUCCEEDED", first.message["text"]
-        yield farm
+        yield with_v2(ready)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pytest
 from local import crops
 from local.inbox import Inbox
 from tests.e2e.conftest import Ready
-from tests.e2e.farm import LONG_WATCH, Farm
+from tests.e2e.farm import LONG_WATCH, Farm, with_v2
 
 # The first two tests run always; what goes on from there takes minutes.
 slow = pytest.mark.slow
@@ -29,15 +29,9 @@ WRITE: Mapping[str, Any] = {"method": "POST", "path": "/", "body": "{}", "succes
 
 @pytest.fixture(scope="module")
 def farm(ready: Ready) -> Farm:
-    """v2 serves, as version 1, and has shown that it does well."""
     client = ready.cloud.client
     inbox = Inbox(client("sns"), client("sqs"), ready.stack.topic_arn, "who-goes-back")
-    farm = Farm(dataclasses.replace(ready, inbox=inbox))
-    farm.specify()
-    first = farm.release("v2")
-    assert first.status == "SUCCEEDED", first.message["text"]
-    assert first.message["watched"]
-    return farm
+    return with_v2(dataclasses.replace(ready, inbox=inbox))
 
 
 def test_a_version_that_fails_in_its_watch_period_is_taken_back_by_itself(farm: Farm) -> None:
