@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 
 from local.database import Database
+from tests.gate.going_back import OLD, back, newer, opens, stays_shut
 from tests.gate.programs import House, eventually
-from tests.gate.projects import ADD_COLOUR, CREATE, HALF, SETTINGS, Project, Rows, sql
+from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, SETTINGS, Project, Rows, sql
 from tests.gate.servers import mariadb, running_mariadb, running_pooler
 from tests.gate.test_django_lock import final, processes_of, rounds
 
@@ -128,6 +129,26 @@ def test_on_mariadb_the_lock_is_one_a_database_and_its_loss_stops_the_command(
     (holder,) = waiting.event("waiting")["holder"]
     mariadb(mariadb_socket, f"kill {holder['pid']}")
     assert gate.event("failed")["cause"] == "lock"
+
+
+def test_on_mariadb_a_gate_that_goes_back_opens_on_what_was_only_added(
+    house: House, on_mariadb: Project
+) -> None:
+    on_mariadb.gate(house, release=OLD).event("succeeded")
+    newer(house, on_mariadb, ADD_COLOUR)
+
+    opens(back(house, on_mariadb))
+
+
+def test_on_mariadb_a_gate_that_goes_back_stays_shut_on_what_may_break_its_code(
+    house: House, on_mariadb: Project
+) -> None:
+    on_mariadb.gate(house, release=OLD).event("succeeded")
+    [removed] = newer(house, on_mariadb, REMOVE_NAME)
+
+    failed = stays_shut(back(house, on_mariadb))
+
+    assert failed["error"] == f"{removed} (contract) was applied since"
 
 
 @pytest.mark.parametrize(
