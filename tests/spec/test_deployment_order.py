@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lightgate import gate
+from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
 from lightgate.image import ImageConfig
-from lightgate.spec.app_spec import AppSpec
 from tests.lightsail.emulator import Emulator, Service, wait_for
 from tests.lightsail.registry import HOST
 from tests.unit.builders import RELEASE, Json, compiled_secrets, parse

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lightgate.app_spec.parser import parse_spec
+from lightgate.app_spec.spec import AppSpec, Policy
 from lightgate.compiler import Source
 from lightgate.deployment import Deployment, Service, Status, Watch
 from lightgate.ending import Ending
@@ -14,8 +16,6 @@ from lightgate.image import ImageConfig
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import Release
-from lightgate.spec.app_spec import AppSpec, Policy
-from lightgate.spec.parser import parse_spec
 
 type Json = dict[str, Any]
 

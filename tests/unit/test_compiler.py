@@ -20,11 +20,11 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 
 from lightgate import compiler, gate
+from lightgate.app_spec.presets import preset
+from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import LARGEST_REQUEST_BYTES, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import FIRST_GATE_PORT
-from lightgate.spec.app_spec import AppSpec
-from lightgate.spec.presets import preset
 from tests.unit.builders import (
     RELEASE,
     Json,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lightgate.app_spec.spec import Policy
 from lightgate.backup import Backup, BackupMode, History
 from lightgate.decision import Action, Decision, Observation, decide, when_to_deploy
 from lightgate.deployment import Status
@@ -15,7 +16,6 @@ from lightgate.gate_log import Phase
 from lightgate.permit import PermitState, pending
 from lightgate.plan import Effect, Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec.app_spec import Policy
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import LARGEST_REQUEST_BYTES
 from lightgate.one_time_command import command_spec, compile_app, compile_command
 from lightgate.release import COMMAND_CONTAINER
-from lightgate.spec.app_spec import AppSpec
 from tests.unit.builders import (
     RELEASE,
     Json,

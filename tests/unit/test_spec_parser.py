@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.backup import BackupMode, DatabaseKind
-from lightgate.errors import SpecError
-from lightgate.spec.app_spec import (
+from lightgate.app_spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
+from lightgate.app_spec.spec import (
     Condition,
     Database,
     Dependency,
@@ -22,7 +21,8 @@ from lightgate.spec.app_spec import (
     Verification,
     Write,
 )
-from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
+from lightgate.backup import BackupMode, DatabaseKind
+from lightgate.errors import SpecError
 from tests.unit.builders import (
     Json,
     app_spec,

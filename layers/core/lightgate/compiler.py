@@ -15,6 +15,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from lightgate.app_spec.django_command import database_alias
+from lightgate.app_spec.presets import USUAL_MANAGE, Commands, preset
+from lightgate.app_spec.spec import (
+    AfterFailure,
+    AppSpec,
+    Container,
+    PublicEndpoint,
+    SecretReference,
+    manage_of,
+)
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.image import ImageConfig
@@ -24,16 +34,6 @@ from lightgate.release import (
     ROLLBACK_VARIABLE,
     UNCHECKED,
 )
-from lightgate.spec.app_spec import (
-    AfterFailure,
-    AppSpec,
-    Container,
-    PublicEndpoint,
-    SecretReference,
-    manage_of,
-)
-from lightgate.spec.django_command import database_alias
-from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").

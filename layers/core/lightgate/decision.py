@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lightgate.app_spec.spec import Policy
 from lightgate.backup import Backup, BackupMode, History
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
 from lightgate.permit import Permit, PermitState
 from lightgate.plan import Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec.app_spec import Policy
 
 # A gate looks every few seconds, and has to take the lock before it begins.
 _NOTICE = timedelta(seconds=15)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Self
 
 from lightgate import gate
-from lightgate.spec.app_spec import AppSpec
+from lightgate.app_spec.spec import AppSpec
 
 # On loopback, past the ports that the app listens on, and above Linux's ephemeral ports
 # (32768 to 60999), so that no outgoing connection can sit on one first.

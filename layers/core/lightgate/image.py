@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lightgate.app_spec.spec import matches
 from lightgate.errors import RefusedError
 from lightgate.release import PIN_TAG_PREFIX
-from lightgate.spec.app_spec import matches
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"

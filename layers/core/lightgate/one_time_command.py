@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lightgate.compiler import Part, Request, Source, compile_deployment
-from lightgate.errors import RefusedError
-from lightgate.gate_programs import Programs
-from lightgate.release import COMMAND_CONTAINER
-from lightgate.spec.app_spec import (
+from lightgate.app_spec.django_command import manage_call
+from lightgate.app_spec.spec import (
     AfterFailure,
     AppSpec,
     Condition,
@@ -21,7 +18,10 @@ from lightgate.spec.app_spec import (
     Dependency,
     SecretReference,
 )
-from lightgate.spec.django_command import manage_call
+from lightgate.compiler import Part, Request, Source, compile_deployment
+from lightgate.errors import RefusedError
+from lightgate.gate_programs import Programs
+from lightgate.release import COMMAND_CONTAINER
 
 
 def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:

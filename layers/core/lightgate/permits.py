@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.mailbox import Address
 from lightgate.backup import (
     Backup,
@@ -30,7 +31,6 @@ from lightgate.release import Release
 from lightgate.restore_point import begin, from_json, look, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.spec.app_spec import AppSpec
 
 # The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
 LONGEST_MAILBOX = 3000

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from lightgate.spec.app_spec import Policy
+from lightgate.app_spec.spec import Policy
 
 PREFIX = "lightgate"
 PIN_TAG_PREFIX = f"{PREFIX}-"

@@ -25,10 +25,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from lightgate.app_spec.spec import AppSpec, EndpointHealthCheck, Verification, Write
+from lightgate.app_spec.success_codes import accepts
 from lightgate.deployment import Endpoint, Service
 from lightgate.gate_log import plain_text
-from lightgate.spec.app_spec import AppSpec, EndpointHealthCheck, Verification, Write
-from lightgate.spec.success_codes import accepts
 
 # What is left of an answer after that is not looked at.
 LARGEST_BODY_BYTES = 64 * 1024

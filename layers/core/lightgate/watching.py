@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lightgate.app_spec.spec import AppSpec
 from lightgate.deployment import Service
 from lightgate.gate_log import events, moment_of
 from lightgate.runtime import Json, Runtime
-from lightgate.spec.app_spec import AppSpec
 from lightgate.verification import (
     Answer,
     Probe,

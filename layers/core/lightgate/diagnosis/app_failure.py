@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from lightgate.app_spec.success_codes import accepts
 from lightgate.deployment import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
@@ -11,7 +12,6 @@ from lightgate.diagnosis.log_patterns import exceptions, health_checks, listenin
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Phase
-from lightgate.spec.success_codes import accepts
 
 _WRONG_ARCHITECTURE = "exec format error"
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from lightgate.app_spec.spec import AppSpec, Container, runs_migrate
 from lightgate.documents import nearest
 from lightgate.image import ImageConfig
-from lightgate.spec.app_spec import AppSpec, Container, runs_migrate
 from lightgate.verification import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")

@@ -1,6 +1,6 @@
 """The app spec as values: what a user's `containers-with-migrations.json` says.
 
-`lightgate.spec.parser` makes an `AppSpec` from text and guarantees what is said here;
+`lightgate.app_spec.parser` makes an `AppSpec` from text and guarantees what is said here;
 everything else reads it.
 """
 
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lightgate.app_spec.django_command import manage_call
 from lightgate.backup import BackupMode, DatabaseKind
-from lightgate.spec.django_command import manage_call
 
 # Of a command that must end. Shorter than what Lightsail is trusted to wait, so that there
 # is time left in which its gate may wait for a restore point.

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lightgate.documents import Fields, Node, shown
-from lightgate.spec.app_spec import (
+from lightgate.app_spec.spec import (
     AfterFailure,
     Condition,
     Container,
@@ -14,6 +13,7 @@ from lightgate.spec.app_spec import (
     SecretReference,
     SecretStore,
 )
+from lightgate.documents import Fields, Node, shown
 
 # lightsail-facts.md, section 9: quotas of a container service.
 MOST_CONTAINERS = 10

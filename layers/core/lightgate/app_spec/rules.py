@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
+from lightgate.app_spec.django_command import manage_call
+from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
 from lightgate.decision import SHORTEST_HOLD_SECONDS
 from lightgate.documents import Node, nearest, one_of, shown
-from lightgate.spec.app_spec import AppSpec, Condition, Dependency, Stage, runs_migrate
-from lightgate.spec.django_command import manage_call
 from lightgate.verification import most_rounds, rules_of
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.

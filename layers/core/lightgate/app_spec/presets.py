@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lightgate.spec.app_spec import AppSpec, Stage
+from lightgate.app_spec.spec import AppSpec, Stage
 
 USUAL_MANAGE = ("python", "manage.py")
 
