@@ -13,11 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lightgate import gate
-from lightgate.app_spec.parser import (
-    LONGEST_SPEC_BYTES,
-    PLATFORM_PATIENCE_SECONDS,
-    parse_spec,
-)
 from lightgate.app_spec.presets import preset
 from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, Stage
 from lightgate.compiler import (
@@ -26,11 +21,16 @@ from lightgate.compiler import (
     compile_deployment,
 )
 from lightgate.image import ImageConfig
+from lightgate.spec_parser.parser import (
+    LONGEST_SPEC_BYTES,
+    PLATFORM_PATIENCE_SECONDS,
+    parse_spec,
+)
 from lightgate.verification import pause, rules_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "spec.md"
-SCHEMA = _ROOT / "layers" / "core" / "lightgate" / "app_spec" / "schema.json"
+SCHEMA = _ROOT / "layers" / "core" / "lightgate" / "spec_parser" / "schema.json"
 
 _LINE = 88
 _OPENING = """\
@@ -47,7 +47,7 @@ python -m lightgate plan containers-with-migrations.json --image-config image.js
 
 `validate` names every problem at once; `plan` prints the exact deployment that would be created.
 `image.json` is the output of `docker image inspect IMAGE`. For an editor that knows JSON Schema
-there is [schema.json](../layers/core/lightgate/app_spec/schema.json), from which this page is
+there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from which this page is
 made (`make docs`).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.

@@ -6,7 +6,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.admission import Admission, prepare
-from lightgate.app_spec.parser import parse_app_name
 from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import clean_up
@@ -21,6 +20,7 @@ from lightgate.release import (
 )
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_app_name
 from lightgate.turn import (
     LONGEST_STEP,
     Answer,

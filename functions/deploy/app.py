@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
-from lightgate.app_spec.parser import parse_spec
 from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble
 from lightgate.aws.lightsail import Busy
@@ -18,6 +17,7 @@ from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import Holding, begin_creating, end_creating
 
 

@@ -2,9 +2,9 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.app_spec.parser import parse_spec
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_spec
 
 
 def handler(event: Json, context: LambdaContext) -> Json:

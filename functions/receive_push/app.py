@@ -3,13 +3,13 @@
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.app_spec.parser import parse_app_name, parse_spec
 from lightgate.aws.parameters import SpecText
 from lightgate.documents import Problems, parse_json
 from lightgate.errors import RequestError, SpecError
 from lightgate.release import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_app_name, parse_spec
 
 
 def handler(event: Json, context: LambdaContext) -> Json:

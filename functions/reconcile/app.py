@@ -9,7 +9,6 @@ from datetime import timedelta
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.app_spec.parser import parse_app_name, parse_spec
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
 from lightgate.cleaning import clean_up, start_next
@@ -18,6 +17,7 @@ from lightgate.image import PushedImage, newest_watched
 from lightgate.release import execution_name
 from lightgate.requests import missed_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_app_name, parse_spec
 
 # So long an event of ECR may be under way before its push counts as missed.
 _PATIENCE = timedelta(minutes=5)

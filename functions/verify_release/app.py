@@ -2,11 +2,11 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.app_spec.parser import parse_spec
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.parser import parse_spec
 from lightgate.verification import WatchStatus
 from lightgate.versions import on_record
 from lightgate.watching import Subject, look, newcomer, returned

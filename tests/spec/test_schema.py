@@ -12,17 +12,19 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from lightgate.app_spec.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.app_spec.presets import USUAL_MANAGE
 from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS
 from lightgate.compiler import USUAL_PYTHON
 from lightgate.documents import Fields, Node
 from lightgate.errors import SpecError
+from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
 from tests.spec.examples import EXAMPLES, FULL, ROOT, Json
 from tests.unit.builders import parse, spec_document
 from tests.unit.strategies import valid_specs
 
-SCHEMA: Json = json.loads((ROOT / "layers/core/lightgate/app_spec/schema.json").read_text("utf-8"))
+SCHEMA: Json = json.loads(
+    (ROOT / "layers/core/lightgate/spec_parser/schema.json").read_text("utf-8")
+)
 VALIDATOR = Draft202012Validator(SCHEMA)
 CORPUS = sorted((ROOT / "tests/unit/wrong_specs").glob("*.json"))
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightgate.app_spec.parser import parse_spec
 from lightgate.app_spec.spec import AppSpec, Policy
 from lightgate.compiler import Source
 from lightgate.deployment import Deployment, Service, Status, Watch
@@ -16,6 +15,7 @@ from lightgate.image import ImageConfig
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import Release
+from lightgate.spec_parser.parser import parse_spec
 
 type Json = dict[str, Any]
 

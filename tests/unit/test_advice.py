@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from lightgate.app_spec.advice import warnings
+from lightgate.advice import warnings
 from lightgate.image import ImageConfig
 from tests.unit.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.unit.strategies import valid_specs

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.parser import LONGEST_APP_NAME
 from lightgate.app_spec.spec import Policy
 from lightgate.release import (
     Release,
@@ -18,6 +17,7 @@ from lightgate.release import (
     rollback_marker,
     snapshot_id,
 )
+from lightgate.spec_parser.parser import LONGEST_APP_NAME
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(

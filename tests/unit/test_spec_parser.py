@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from lightgate.app_spec.spec import (
     Condition,
     Database,
@@ -23,6 +22,7 @@ from lightgate.app_spec.spec import (
 )
 from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.errors import SpecError
+from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.unit.builders import (
     Json,
     app_spec,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from lightgate.app_spec.parser import parse_spec
+from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import LONGEST_STEP
 from tests.unit.builders import Json, reasons_of, spec_document
 

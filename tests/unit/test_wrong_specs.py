@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lightgate.app_spec.parser import parse_spec
 from lightgate.errors import SpecError
+from lightgate.spec_parser.parser import parse_spec
 
 CORPUS = sorted((Path(__file__).parent / "wrong_specs").glob("*.json"))
 

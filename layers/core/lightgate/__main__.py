@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightgate.app_spec.advice import warnings
-from lightgate.app_spec.parser import parse_spec
+from lightgate.advice import warnings
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig, parse_config
 from lightgate.release import PIN_TAG_PREFIX
+from lightgate.spec_parser.parser import parse_spec
 
 _REFUSED = 1
 _WRONG_CALL = 2

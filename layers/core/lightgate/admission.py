@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lightgate import permits
-from lightgate.app_spec.advice import warnings
-from lightgate.app_spec.parser import parse_app_name, parse_spec
+from lightgate.advice import warnings
 from lightgate.app_spec.spec import AppSpec, Policy, SecretReference
 from lightgate.aws.ecr import Registry
 from lightgate.aws.parameters import SpecText
@@ -24,6 +23,7 @@ from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
 from lightgate.requests import ReleaseRequest
 from lightgate.rollback import Situation, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
+from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import on_record
 

@@ -6,7 +6,6 @@ Nothing of what is returned here may be returned from a step, logged or kept, bu
 from collections.abc import Mapping
 
 from lightgate import permits
-from lightgate.app_spec.parser import parse_spec
 from lightgate.app_spec.spec import AppSpec, SecretReference
 from lightgate.compiler import Request, Source, check_size, compile_deployment
 from lightgate.deployment import Service
@@ -24,6 +23,7 @@ from lightgate.release import (
     pin_tag,
 )
 from lightgate.runtime import Runtime
+from lightgate.spec_parser.parser import parse_spec
 from lightgate.versions import on_record
 
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
-from lightgate.app_spec.parser import parse_app_name
 from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
@@ -31,6 +30,7 @@ from lightgate.permit import PermitState
 from lightgate.permits import void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.runtime import Json, Runtime
+from lightgate.spec_parser.parser import parse_app_name
 from lightgate.versions import made_by, on_record
 
 _STEPS = ("admission", "snapshot", "deployment")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from lightgate.app_spec.parser import parse_spec
 from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble_rollback
 from lightgate.aws.lightsail import Busy
@@ -20,6 +19,7 @@ from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
 from lightgate.rollback import Action, Situation, remedy
 from lightgate.runtime import Json, Runtime
+from lightgate.spec_parser.parser import parse_spec
 from lightgate.verdict import Judgement
 from lightgate.versions import on_record
 from lightgate.watching import look, returned

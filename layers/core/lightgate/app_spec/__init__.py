@@ -1,1 +1,1 @@
-"""What an app's owner writes, and every way in which it can be wrong."""
+"""What an app's owner has written, as values, and what follows from them alone."""

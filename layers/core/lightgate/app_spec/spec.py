@@ -1,6 +1,6 @@
 """The app spec as values: what a user's `containers-with-migrations.json` says.
 
-`lightgate.app_spec.parser` makes an `AppSpec` from text and guarantees what is said here;
+`lightgate.spec_parser.parser` makes an `AppSpec` from text and guarantees what is said here;
 everything else reads it.
 """
 

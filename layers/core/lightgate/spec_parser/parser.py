@@ -2,8 +2,6 @@
 
 import re
 
-from lightgate.app_spec.container_parser import Variables, lightsail_name, read_containers
-from lightgate.app_spec.rules import LONGEST_POLL_SECONDS, check_rules
 from lightgate.app_spec.spec import (
     AppSpec,
     Database,
@@ -19,6 +17,8 @@ from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
+from lightgate.spec_parser.container_parser import Variables, lightsail_name, read_containers
+from lightgate.spec_parser.rules import LONGEST_POLL_SECONDS, check_rules
 
 # An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
 LONGEST_SPEC_BYTES = 8192
