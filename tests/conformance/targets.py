@@ -59,9 +59,10 @@ class Target:
         """Return a container that runs some Python."""
         return {"image": self._image, "command": ["python3", "-u", "-c", source], **more}
 
-    def web(self, tag: str) -> dict[str, Any]:
-        """Return a container that serves its tag on port 8000."""
-        return self.script(SERVE, environment={"TAG": tag}, ports={"8000": "HTTP"})
+    def web(self, tag: str, after: float = 0) -> dict[str, Any]:
+        """Return a container that serves its tag on port 8000, after so many seconds."""
+        source = f"import time; time.sleep({after})\n{SERVE}" if after else SERVE
+        return self.script(source, environment={"TAG": tag}, ports={"8000": "HTTP"})
 
     def delete_services(self) -> None:
         """Delete every service of this run, each as soon as it may be."""

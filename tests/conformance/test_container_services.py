@@ -110,7 +110,8 @@ def test_a_failed_deployment_leaves_the_one_before_serving_and_the_service_runni
 def test_a_second_deployment_meanwhile_is_refused_and_takes_no_version(
     service: Service, lightsail: Target
 ) -> None:
-    version = service.deploy({"web": lightsail.web("first")}, "web", **PATIENT)
+    # Still under way once a client that is throttled has waited and asked again.
+    version = service.deploy({"web": lightsail.web("first", after=1.5)}, "web", **PATIENT)
     request = {"containers": {"web": lightsail.web("second")}}
     assert refused(service, request) == (
         f'Sorry, deployment {version} is in progress for service "{service.name}". '

@@ -72,7 +72,8 @@ class Emulator:
     """A running ``python -m local.lightsail``."""
 
     api: Any
-    patience = DEADLINE
+    # Under some settings a deployment that is never healthy takes a minute to be given up.
+    patience = 2 * DEADLINE
     pause = 0.02
 
     def __init__(self, *flags: str, switches: dict[str, str] | None = None) -> None:
