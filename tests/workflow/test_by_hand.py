@@ -85,9 +85,9 @@ def test_a_person_may_override_it_and_that_is_on_record(world: World) -> None:
     assert "overridden" in world.message().text
 
 
-def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_history(
-    world: World,
-) -> None:
+@pytest.fixture
+def reversed_by_hand(world: World) -> World:
+    """Version 3 has closed the way back, and a command beside it, as version 4, has opened it."""
     world.release(course=released())
     world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
     world.machine.run({"app": APP, "reason": "one way"}, name="second")
@@ -95,13 +95,29 @@ def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_histo
     world.lightsail.courses.append(command_course((160, undo), (190, DONE)))
     by_hand(world, digest=world.digest, command=BACK)
     world.messages()
+    return world
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+
+def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_history(
+    reversed_by_hand: World,
+) -> None:
+    ended = reversed_by_hand.machine.run({"app": APP, "rollbackTo": 2}, name="back")
 
     assert ended.status == "SUCCEEDED"
-    containers = world.lightsail.deployment(APP, 5).containers
+    containers = reversed_by_hand.lightsail.deployment(APP, 5).containers
     assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"checked"}
-    assert "A command has run beside version 4. So the gate of version 2" in world.message().text
+    text = reversed_by_hand.message().text
+    assert "A command has run beside version 4. So the gate of version 2" in text
+
+
+def test_where_the_old_version_has_no_gate_that_could_decide_history_still_does(
+    reversed_by_hand: World,
+) -> None:
+    ended = reversed_by_hand.machine.run({"app": APP, "rollbackTo": 1}, name="back")
+
+    assert ended.error == "REFUSED"
+    assert reversed_by_hand.lightsail.serving(APP) == 4
+    assert "version 1 may not be able to work with" in reversed_by_hand.message().text
 
 
 @pytest.mark.parametrize(
