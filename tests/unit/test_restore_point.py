@@ -7,9 +7,9 @@ from unittest.mock import Mock
 import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
-from lightgate.restore_point import READ_LAG, from_json, look, progress, to_json
+from lightgate.restore_point import READ_LAG, forecast, from_json, look, progress, to_json
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from tests.unit.builders import STARTED, Json, seconds
+from tests.unit.builders import STARTED, Json, admitted, seconds
 
 BEGUN = STARTED + seconds(5)
 
@@ -43,6 +43,35 @@ def after(
 
 def written(state: SnapshotState, asked: BackupOrder) -> Json:
     return to_json(state, asked, asked_at=STARTED, begun_at=BEGUN, now=BEGUN)
+
+
+def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_history() -> None:
+    history = History(snapshots=[seconds(180)], node_starts=[seconds(90)])
+
+    assert forecast(admitted(), history.to_json()) == history
+    assert forecast(admitted(asking_gates={}), history.to_json()) == History()
+
+
+def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
+    history = History(snapshots=[seconds(180)], node_starts=[seconds(90)])
+    now, still_creating = (
+        BEGUN + seconds(84),
+        SnapshotState(status=SnapshotStatus.CREATING, detail="creating"),
+    )
+
+    def may_deploy(next_look: timedelta) -> bool:
+        answer = progress(
+            still_creating,
+            order(),
+            history,
+            asked_at=STARTED,
+            begun_at=BEGUN,
+            now=now,
+            next_look=next_look,
+        )
+        return bool(answer["mayDeploy"])
+
+    assert (may_deploy(seconds(10)), may_deploy(seconds(5))) == (True, False)
 
 
 @pytest.mark.parametrize("waited", [0, 599, 600, 100_000])
