@@ -18,9 +18,8 @@ from lightgate.release import RELEASE_VARIABLE
 from lightgate.runtime import Runtime, Settings
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import GET_LOG, GET_SERVICES, Course
-from tests.unit.builders import EXECUTION, STARTED, gate_line
+from tests.unit.builders import EXECUTION, IMAGE, STARTED, gate_line
 from tests.unit.failed_release import NO_MODULE
-from tests.unit.test_versions import IMAGE
 
 NAME = "crops-backend"
 SECRET = "hunter2-of-the-tests"

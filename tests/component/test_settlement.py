@@ -18,9 +18,8 @@ from lightgate.verdict import Judgement, Verdict
 from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import Course
-from tests.unit.builders import EXECUTION, RELEASE, STARTED, evidence
+from tests.unit.builders import EXECUTION, IMAGE, RELEASE, STARTED, evidence
 from tests.unit.test_decision import decided
-from tests.unit.test_versions import IMAGE
 
 NAME = "crops-backend"
 SAFE = Judgement(verdict=Verdict.SAFE).to_json()

@@ -167,6 +167,9 @@ def admitted(**changes: Any) -> Release:
     return Release(**(values | changes))
 
 
+IMAGE = admitted()
+
+
 def ending(**changes: Any) -> Ending:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {

@@ -10,11 +10,10 @@ from lightgate.release import Kind, Release, rollback_marker
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import judgement_of, made_by, on_record
 from tests.unit import builders
-from tests.unit.builders import DIGEST, RELEASE, admitted, service
+from tests.unit.builders import DIGEST, IMAGE, RELEASE, admitted, service
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",))
-IMAGE = admitted()
 BACK = admitted(rollback_to=5)
 COMMAND = admitted(command=("python", "manage.py", "check"))
 REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
