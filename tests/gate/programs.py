@@ -71,11 +71,12 @@ class Program:
         return b"\n".join(line for line in lines if not line.startswith(b'{"lightgate"'))
 
     def event(self, name: str) -> dict[str, Any]:
-        eventually(lambda: bool(self.named(name)), f"no event {name}", self.output, self.errors)
+        eventually(lambda: bool(self.named(name)), f"no event {name}", self)
         return self.named(name)[0]
 
     def says(self, text: bytes) -> None:
-        eventually(lambda: text in self.output, f"{text!r} is not in the output", self.output)
+        """Wait until the command has printed it; what the gate prints does not count."""
+        eventually(lambda: text in self.command_output, f"the command has not said {text!r}", self)
 
     def ends(self) -> int:
         code = self.process.wait(DEADLINE)
@@ -102,10 +103,10 @@ class Program:
                 stream.close()
 
 
-def eventually(holds: Callable[[], bool], otherwise: str, *shown: object) -> None:
+def eventually(holds: Callable[[], bool], otherwise: str, *shown: Program) -> None:
     end = time.monotonic() + DEADLINE
     while not holds():
-        assert time.monotonic() < end, (otherwise, *shown)
+        assert time.monotonic() < end, (otherwise, *((one.output, one.errors) for one in shown))
         time.sleep(0.01)
 
 

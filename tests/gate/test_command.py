@@ -145,7 +145,7 @@ def test_a_waiter_ends_when_told_to_while_it_waits(house: House, number: int) ->
     port = free_port()
     alone = house.waiter(shell("true"), after=[after("migrate", port)])
     # It has no word to say that it is ready; of its handlers the one for QUIT comes last.
-    eventually(lambda: catches(alone.process.pid, signal.SIGQUIT), "no handler", alone.errors)
+    eventually(lambda: catches(alone.process.pid, signal.SIGQUIT), "no handler", alone)
     alone.told(number)
     assert alone.ends() == 128 + number
     assert alone.errors == b""

@@ -17,7 +17,7 @@ def final(gate: Program) -> str:
     def ended() -> list[str]:
         return [one["event"] for one in gate.events if one["event"] in FINAL]
 
-    eventually(lambda: bool(ended()), "the gate does not come to an end", gate.output)
+    eventually(lambda: bool(ended()), "the gate does not come to an end", gate)
     return ended()[0]
 
 
@@ -143,7 +143,7 @@ def test_a_gate_with_nothing_to_do_opens_while_another_release_migrates(
     newer.migration("", name="initial")
     newer.migration(held("select 1", tmp_path / "go"))
     migrating = newer.gate(house, release="r2")
-    eventually(lambda: len(migrating.named("applying")) == 2, "does not migrate", migrating.output)
+    eventually(lambda: len(migrating.named("applying")) == 2, "does not migrate", migrating)
     crops.gate(house, release="r1").event("succeeded")
     waiting = newer.gate(house, release="r3")
     holder = waiting.event("waiting")["holder"]
@@ -159,7 +159,7 @@ def test_without_its_helper_a_command_is_stopped(
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
     migrate = crops.gate(house, afterFailure="exit")
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate.output)
+    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     (helper,) = processes_of(migrate, "shell")
     os.kill(helper, signal.SIGKILL)
     failed = migrate.event("failed")
@@ -177,7 +177,7 @@ def test_when_the_lock_is_lost_the_command_is_stopped(
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
     migrate = crops.gate(house)
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate.output)
+    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
     assert migrate.event("failed")["cause"] == "lock"
     assert rows.applied() == ["0001_initial"]
@@ -195,7 +195,7 @@ def test_an_attempt_that_never_ended_is_judged(
     go = tmp_path / "go"
     crops.migration(held("create table half ()", go), atomic=atomic)
     migrate = crops.gate(house)
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate.output)
+    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     eventually(lambda: atomic or "half" in rows.tables(), "nothing is half done")
     for pid in [migrate.process.pid, *processes_of(migrate, "migrate")]:
         os.kill(pid, signal.SIGKILL)
@@ -254,7 +254,7 @@ def test_term_leaves_the_attempt_open_to_judgement(
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
     migrate = crops.gate(house)
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate.output)
+    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.event("failed")["cause"] == "signal"
@@ -292,7 +292,7 @@ def test_sessions_that_cannot_be_named_leave_nothing_to_run_again(
     crops.migration(held("select 1", tmp_path / "go"))
     migrate = crops.gate(house)
     assert migrate.event("locked")["lockTimeout"]["named"] is False
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate.output)
+    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert crops.gate(house).event("failed")["cause"] == "attempt"

@@ -51,7 +51,7 @@ def test_what_a_pooled_backend_still_does_for_a_dead_command_is_waited_for(
         busy = (
             "select count(*) from pg_stat_activity where query like '%late%' and state = 'active'"
         )
-        eventually(lambda: rows(busy) == [(2,)], "does not migrate", killed.output)
+        eventually(lambda: rows(busy) == [(2,)], "does not migrate", killed)
         for pid in [killed.process.pid, *processes_of(killed, "migrate")]:
             os.kill(pid, signal.SIGKILL)
         crops.migration(ADD_COLOUR)
@@ -120,7 +120,7 @@ def test_on_mariadb_the_lock_is_one_a_database_and_its_loss_stops_the_command(
 ) -> None:
     on_mariadb.migration(sql("do sleep(60)"))
     gate = on_mariadb.gate(house, release="r1")
-    eventually(lambda: len(gate.named("applying")) == 3, "does not migrate", gate.output)
+    eventually(lambda: len(gate.named("applying")) == 3, "does not migrate", gate)
     other = Project(tmp_path / "other", on_mariadb.database, on_mariadb.python)
     other.write("settings.py", (on_mariadb.directory / "settings.py").read_text())
     other.migration(CREATE, name="initial")

@@ -78,7 +78,7 @@ def test_a_module_of_the_app_that_shadows_a_standard_one_is_named(
 ) -> None:
     crops.write(module, "raise ImportError('shadowed')")
     gate = crops.gate(house)
-    eventually(lambda: bool(gate.named("failed") or gate.named("succeeded")), "no end", gate.output)
+    eventually(lambda: bool(gate.named("failed") or gate.named("succeeded")), "no end", gate)
     for failed in gate.named("failed"):
         assert "shadowed" in failed["error"]
 
@@ -185,7 +185,7 @@ def test_who_is_in_the_way_of_ddl_is_told_and_it_is_tried_again(
         gate = crops.gate(house, release="r2", django={"lockTimeoutSeconds": 0.8})
         assert gate.event("locked")["lockTimeout"]["seconds"] == 0.8
         eventually(lambda: any("try" in one for one in gate.named("waiting")), "no second try",
-                   gate.output)  # fmt: skip
+                   gate)  # fmt: skip
         told = gate.named("waiting")[-1]
         assert told["holder"][0]["application"] == "long report"
         assert told["holder"][0]["pid"] == report.info.backend_pid

@@ -27,7 +27,7 @@ def test_the_command_runs_when_it_is_permitted_and_not_before(
     house: House, mailbox: Mailbox, any_python: str
 ) -> None:
     migrate = start(house, mailbox, python=any_python)
-    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit", migrate.output)
+    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit", migrate)
     assert migrate.command_output == b""
 
     mailbox.put_permit()

@@ -67,7 +67,7 @@ def test_where_nothing_can_be_written_an_unprivileged_user_migrates_and_opens(
     assert gate.event("locked")["recorded"] is True
     nowhere = b"may write nowhere, as user 65534"
     # What the helper and the command print reaches the output beside the events, not before them.
-    eventually(lambda: gate.command_output.count(nowhere) == 2, "both wrote somewhere", gate.errors)
+    eventually(lambda: gate.command_output.count(nowhere) == 2, "both wrote somewhere", gate)
     assert web.ends() == 0
     assert web.command_output == b"up\n65534\n"
     assert rows.applied() == ["0001_initial", "0002_change"]
@@ -303,7 +303,7 @@ def test_the_lock_of_a_node_that_was_cut_off_is_soon_free_and_its_attempt_is_jud
     there = Project(crops.directory, postgres(distant, HOST=cable.host))
     cut_off = there.gate(house, options={"prefix": cable.prefix})
     is_asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
-    eventually(lambda: rows(is_asleep) == [(1,)], "does not migrate", cut_off.output)
+    eventually(lambda: rows(is_asleep) == [(1,)], "does not migrate", cut_off)
     rows("update pace set seconds = 0")
     port = free_port()
     web = held_back(house, port)
@@ -333,7 +333,7 @@ def test_the_lock_of_a_node_that_was_cut_off_is_soon_free_and_its_attempt_is_jud
     assert states == ([("succeeded", 2)] if atomic else [("started", 1)])
 
     # Nor does the node that was cut off go on, when it is back or before.
-    eventually(lambda: processes_of(cut_off, "migrate") == [], "it still migrates", cut_off.output)
+    eventually(lambda: processes_of(cut_off, "migrate") == [], "it still migrates", cut_off)
     cable.plug()
     assert cut_off.event("failed")["database"] == "not known"
     assert cut_off.named("succeeded") == []
