@@ -35,6 +35,18 @@ def test_an_empty_plan_runs_nothing_and_touches_nothing(
     assert rows.tables() == {"crops_crop", "django_migrations"}
 
 
+def test_what_an_app_prints_while_it_is_asked_for_its_plan_is_in_the_log(
+    house: House, crops: Project, rows: Rows
+) -> None:
+    with (crops.directory / "settings.py").open("a") as settings:
+        settings.write('\nprint("no mail server is set")\n')
+    crops.environment["PYTHONUNBUFFERED"] = ""
+    rows.begin()
+    gate = crops.gate(house)
+    gate.event("succeeded")
+    gate.says(b"no mail server is set\n")
+
+
 def test_a_blocked_plan_applies_nothing(house: House, crops: Project, rows: Rows) -> None:
     rows.begin()
     name = crops.migration(REMOVE_NAME)

@@ -18,7 +18,9 @@ import hashlib
 import json
 import os
 import select
+import sys
 import time
+from contextlib import suppress
 from time import monotonic
 
 from django.core.management import get_commands, load_command_class  # type: ignore[import-untyped]
@@ -62,6 +64,9 @@ class Supervisor:
         self.heard = b""
 
     def say(self, **message: Any) -> None:
+        if "do" in message:  # may be our last word, after which we are killed
+            with suppress(Exception):  # the app may have put anything there
+                sys.stdout.flush()
         data = json.dumps(message, default=str).encode() + b"\n"
         try:
             while data:
