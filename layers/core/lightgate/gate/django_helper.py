@@ -64,9 +64,9 @@ class Supervisor:
         self.heard = b""
 
     def say(self, **message: Any) -> None:
-        if "do" in message:  # may be our last word, after which we are killed
-            with suppress(Exception):  # the app may have put anything there
-                sys.stdout.flush()
+        # After our last word we are killed, and what the app has printed must not go with us.
+        with suppress(Exception):  # it may have put anything there
+            sys.stdout.flush()
         data = json.dumps(message, default=str).encode() + b"\n"
         try:
             while data:
