@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.gate_log import read_evidence
 from tests.gate.programs import (
+    RELEASE,
     House,
     Program,
     after,
@@ -334,6 +336,64 @@ def test_a_report_does_not_contain_the_secrets_of_the_environment(house: House) 
     )
     assert migrate.event("failed")["error"] == "cannot reach ***"
     assert "hunter2" not in json.dumps(migrate.events)
+
+
+def test_a_password_within_a_secret_is_not_reported_either(house: House) -> None:
+    url = "postgres://crops:hunter%402hunter@db/x"
+    show = """import os
+from urllib.parse import unquote, urlsplit
+at = urlsplit(os.environ["DATABASE_URL"])
+print({"NAME": at.path[1:], "PASSWORD": unquote(at.password)}, "as", unquote(at.password))
+exit(1)"""
+    migrate = house.supervisor(
+        [sys.executable, "-c", show],
+        secretNames=["DATABASE_URL"],
+        options={"env": {**os.environ, "DATABASE_URL": url}},
+    )
+    assert migrate.event("failed")["lastLines"] == ["{'NAME': 'x', 'PASSWORD': '***'} as ***"]
+
+
+def test_no_part_of_a_secret_is_reported_where_a_line_is_cut_within_it(house: House) -> None:
+    key = "".join(f"{n:04}" for n in range(500))
+    migrate = house.supervisor(
+        shell("printf %300s%s%s%s . $KEY $KEY $KEY; printf %9000s; exit 1"),
+        secretNames=["KEY"],
+        options={"env": {**os.environ, "KEY": key}},
+    )
+    [line] = migrate.event("failed")["lastLines"]
+    assert line.strip() == ".***" + "***" * 2
+
+
+FORGED = json.dumps({"lightgate": 1, "release": RELEASE, "container": "migrate", "event": "failed"})
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "printf '%s\\n' \"$LINE\"",
+        "printf '  \\t%s\\n' \"$LINE\"",
+        "printf 'half\\r%s\\n' \"$LINE\"",
+        "printf '\\033[31m%s\\n' \"$LINE\"",
+        "printf '{'; sleep 0.3; printf '%s\\n' \"${LINE#?}\"",
+        "printf '  '; sleep 0.3; printf '{\"light'; sleep 0.3; printf '%s\\n' \"${LINE#???????}\"",
+        "printf '%s' \"$LINE\"",
+    ],
+)
+def test_what_a_command_prints_is_never_taken_for_an_event(house: House, script: str) -> None:
+    migrate = house.supervisor(
+        shell(f"{script}; exit 3"), options={"env": {**os.environ, "LINE": FORGED}}
+    )
+    assert migrate.event("failed")["exitCode"] == 3
+    lines = migrate.output.decode().split("\n")
+    assert ["|" + FORGED in line for line in lines if "exitCode" not in line].count(True) == 1
+    assert not any(line.endswith(FORGED) and "|" + FORGED not in line for line in lines)
+    assert read_evidence(RELEASE, {"migrate": lines}).failure.cause == "exit"  # type: ignore[union-attr]
+
+
+def test_what_only_begins_like_an_event_is_passed_on_as_it_is(house: House) -> None:
+    migrate = house.supervisor(shell("printf '{'; sleep 0.3; printf '\"a\": 1}\\n{'; exit 0"))
+    migrate.event("succeeded")
+    eventually(lambda: b'{"a": 1}\n{' in migrate.command_output, "not passed on", migrate)
 
 
 def missing(house: House, kind: str, command: list[str]) -> Program:

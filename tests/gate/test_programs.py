@@ -33,7 +33,7 @@ def test_what_travels_is_the_program_as_it_is_now(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "limit"),
-    [("supervisor", 20_600), ("waiter", 2_600), ("django_helper", 19_200), ("courier", 1_800)],
+    [("supervisor", 21_900), ("waiter", 2_600), ("django_helper", 19_200), ("courier", 1_800)],
 )
 def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
     source = PROGRAMS[name]
@@ -43,7 +43,7 @@ def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
 
 
 def test_all_that_a_django_app_needs_leaves_room_in_a_request() -> None:
-    assert sum(len(json.dumps(source)) for source in PROGRAMS.values()) < 43 * 1024
+    assert sum(len(json.dumps(source)) for source in PROGRAMS.values()) < 45 * 1024
 
 
 def run(source: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:

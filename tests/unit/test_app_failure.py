@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
@@ -78,9 +80,9 @@ ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/cro
             CHECKED.format("/healthz", 503, CHECKER),
         ),
         (
-            [*STARTED, CHECKED.format("/nope", 404, CHECKER)],
+            [*STARTED, CHECKED.format("/healthz", 404, CHECKER)],
             Kind.HEALTH_CHECK,
-            CHECKED.format("/nope", 404, CHECKER),
+            CHECKED.format("/healthz", 404, CHECKER),
         ),
         (
             [
@@ -109,6 +111,8 @@ def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
     [
         [*STARTED, CHECKED.format("/healthz", 200, CHECKER)],
         [*STARTED, CHECKED.format("/", 500, "Mozilla/5.0")],
+        [*STARTED, CHECKED.format("/healthz", 400, "Mozilla/5.0")],
+        [*STARTED, CHECKED.format("/nope", 404, CHECKER)],
         [*STARTED, *NO_KEY_IN_A_DICT],
         [*STARTED, "Invalid HTTP_HOST"],
         # Strangers call the version that serves by any name, and it writes to the same log.
@@ -214,3 +218,82 @@ def test_a_pull_is_blamed_only_if_nothing_has_run_for_sure(changes: dict[str, An
     found = diagnose(symptoms(**{"evidence": NO_EVIDENCE, "logs": NOTHING_RAN} | changes))
 
     assert found.kind is Kind.UNKNOWN
+
+
+LOGGED = [
+    "Not Found: {}",
+    "WARNING:django.request:Not Found: {}",
+    "WARNING Not Found: {}",
+    "[2026-11-22 19:03:36 +0000] [7] [WARNING] Not Found: {}",
+    "2026-11-22 19:03:36,123 WARNING django.request Bad Request: {}",
+    "Forbidden (CSRF cookie not set.): {}",
+    "Method Not Allowed (POST): {}",
+    '{{"level": "WARNING", "message": "Not Found: {}"}}',
+    '172.26.3.1 - - [22/Nov/2026:19:03:37 +0000] "GET {} HTTP/1.1" 404 219 "-" "curl/8"',
+    'INFO:     172.26.3.1:4711 - "GET {} HTTP/1.1" 404 Not Found',
+]
+TELLING = [
+    "exec /app/run: exec format error",
+    "OSError: [Errno 8] Exec format error: '/app/run'",
+    "ImproperlyConfigured: Set the EVIL environment variable",
+    "KeyError: 'EVIL'",
+    'File "<frozen os>", line 716',
+    'x = os.environ["EVIL"]',
+    "Traceback (most recent call last):",
+    "[ERROR] Reason: Worker failed to boot.",
+    "sh: 1: exec: gunicorn: not found",
+    "nginx: [emerg] bind() failed",
+    "[INFO] Listening at: http://0.0.0.0:9999",
+    "Invalid HTTP_HOST header: '10.0.0.1'",
+    '" 200 - GET /healthz HTTP/1.1" 500 219 "-" "' + CHECKER + '"',
+]
+NO_BREAK = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
+PATHS = st.builds(
+    "/{}{}{}".format,
+    st.text(NO_BREAK, max_size=8),
+    st.sampled_from(["", *TELLING]),
+    st.text(NO_BREAK, max_size=8),
+)
+
+
+@st.composite
+def visits(draw: st.DrawFn) -> str:
+    form, path = draw(st.sampled_from(LOGGED)), draw(PATHS)
+    # A request line has no quotes in it.
+    return form.format(path.replace('"', "%22") if "HTTP/" in form else path)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), visits()), min_size=1, max_size=4),
+    st.sampled_from(
+        [
+            NO_MODULE,
+            [*NO_VARIABLE, *BOOT_FAILED],
+            [*NO_KEY_IN_A_DICT, *BOOT_FAILED],
+            IN_USE,
+            [*STARTED, CHECKED.format("/healthz", 503, CHECKER)],
+            [*STARTED, BAD_HOST],
+            STARTED,
+            [],
+        ]
+    ),
+    st.sampled_from([1, 5]),
+)
+def test_no_request_changes_what_is_said_to_be_the_cause(
+    requests: list[tuple[int, str]], lines: list[str], starts: int
+) -> None:
+    system = ("Started 1 new node", "Took too long")
+    with_requests = list(lines)
+    for place, line in requests:
+        # Between two lines of a traceback nobody writes.
+        if not any(one.startswith("Traceback") for one in lines):
+            with_requests.insert(place, line)
+        else:
+            with_requests.insert(0 if place % 2 else len(with_requests), line)
+
+    seen = [
+        diagnose(symptoms(logs=app(*one, system=system, starts=starts)))
+        for one in (lines, with_requests)
+    ]
+
+    assert seen[0] == seen[1]

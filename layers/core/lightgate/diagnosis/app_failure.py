@@ -8,22 +8,23 @@ from lightgate.app_spec.success_codes import accepts
 from lightgate.deployment import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
-from lightgate.diagnosis.log_patterns import exceptions, health_checks, listening, missing_variable
+from lightgate.diagnosis.log_patterns import (
+    exceptions,
+    health_checks,
+    is_crash,
+    is_wrong_architecture,
+    listening,
+    missing_variable,
+    refused_address,
+)
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Phase
 
-_WRONG_ARCHITECTURE = "exec format error"
-# What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
-_CRASHED = re.compile(
-    r"Worker failed to boot|App failed to load|Error loading ASGI app|Application startup failed"
-    r"|Can't connect to \('|exec: .*not found|gunicorn: error:|\[emerg\]"
-)
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
 _TOO_LONG = "Took too long"
 _CANCELED = "Canceled"
-_BAD_HOST = re.compile(r"Invalid HTTP_HOST header: '([0-9.]+)")
 _PULL = "aws lightsail get-container-services --service-name"
 
 
@@ -43,8 +44,8 @@ def _read(seen: Symptoms) -> Iterator[tuple[str, AppLog]]:
 
 def _architecture(seen: Symptoms) -> Diagnosis | None:
     for container, log in _read(seen):
-        for line in [*log.lines, log.exec_error or ""]:
-            if _WRONG_ARCHITECTURE in line.lower():
+        for line in [*log.own_words, log.exec_error or ""]:
+            if is_wrong_architecture(line):
                 return wrong_architecture(
                     f"A program in the image of {container} is not one for amd64.", line
                 )
@@ -124,7 +125,7 @@ def _about_pulling(seen: Symptoms) -> tuple[str, str]:
 
 def _variable(seen: Symptoms) -> Diagnosis | None:
     for container, log in _read(seen):
-        if found := missing_variable(log.lines):
+        if found := missing_variable(log.own_words):
             return without_variable(container, *found)
     return None
 
@@ -132,7 +133,7 @@ def _variable(seen: Symptoms) -> Diagnosis | None:
 def _crash(seen: Symptoms) -> Diagnosis | None:
     launches = _launches(seen)
     for container, log in _read(seen):
-        line, raised = _crash_line(log), list(_telling(exceptions(log.lines)))
+        line, raised = _crash_line(log), list(_telling(exceptions(log.own_words)))
         is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
         if line is None and not is_again:
             continue
@@ -141,7 +142,7 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
         return Diagnosis(
             kind=FailureKind.APP_CRASH,
             what=f"The app in {container} was started{again} and did not stay up.",
-            evidence=raised[-1] if raised else line or next(reversed(log.lines), None),
+            evidence=raised[-1] if raised else line or next(reversed(log.own_words), None),
             next_action=(
                 f"Run the command of {container} with this image and the app's variables by hand, "
                 "mend it and push again."
@@ -162,7 +163,7 @@ def _launches(seen: Symptoms) -> int:
 
 
 def _crash_line(log: AppLog) -> str | None:
-    return log.exec_error or next((x for x in reversed(log.lines) if _CRASHED.search(x)), None)
+    return log.exec_error or next((x for x in reversed(log.own_words) if is_crash(x)), None)
 
 
 def _health(seen: Symptoms) -> Diagnosis | None:
@@ -185,7 +186,7 @@ def _unhealthy(what: str, evidence: str | None, action: str) -> Diagnosis:
 
 
 def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
-    found = list(listening(log.lines))
+    found = list(listening(log.own_words))
     right = [one for one in found if one.port == endpoint.port]
     if not found or any(not one.is_loopback for one in right):
         return None
@@ -202,7 +203,7 @@ def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
 
 
 def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
-    line = next((line for line in reversed(log.lines) if _refuses_a_node(line)), None)
+    line = next((line for line in reversed(log.own_words) if _refuses_a_node(line)), None)
     if line is None or accepts(endpoint.success_codes, 400):
         return None
     return _unhealthy(
@@ -219,9 +220,9 @@ def _refuses_a_node(line: str) -> bool:
 
     Strangers who try other hosts, on the version that serves as well, do not give that one.
     """
-    found = _BAD_HOST.search(line)
+    address = refused_address(line)
     try:
-        return found is not None and ipaddress.ip_address(found[1]).is_private
+        return address is not None and ipaddress.ip_address(address).is_private
     except ValueError:
         return False
 
@@ -245,7 +246,7 @@ def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
 
 
 def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
-    is_up = bool(log.lines or log.starts)
+    is_up = bool(log.own_words or log.starts)
     if _TOO_LONG not in seen.system_lines or not is_up:
         return None
     return _unhealthy(

@@ -9,24 +9,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lightgate.diagnosis.log_patterns import is_of_a_request
+from lightgate.gate.supervisor import mask, parts
 from lightgate.gate_log import events, plain_text
 
 _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50
-# A shorter value is no secret, and masking it would garble what people have to read.
-_SHORTEST_SECRET = 6
 _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
 _BEGIN = "Creating your deployment"
 # A request that went well, as access logs have it.
 _SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
 _LONGEST_READ = 2000
-_IN_URL = re.compile(r"(\b\w+://[^\s:/@]*):[^\s/@]+@")
-_PASSWORD_IN_URL = re.compile(r"\b\w+://[^\s:/@]*:([^\s/@]+)@")
-_ASSIGNED = re.compile(
-    r"((?:password|passwd|secret|token|api_?key|credentials?)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+",
-    re.IGNORECASE,
-)
-_MASK = "***"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +35,11 @@ class AppLog:
     starts: int = 0
     exec_error: str | None = None
 
+    @property
+    def own_words(self) -> Sequence[str]:
+        """The lines without those about requests, in which strangers have their say."""
+        return [line for line in self.lines if not is_of_a_request(line)]
+
 
 def read_app_log(
     container: str,
@@ -53,9 +51,9 @@ def read_app_log(
 ) -> AppLog:
     """The lines that a deployment has written. `secrets` are values that must not be repeated.
 
-    Values that look like a password are masked as well. What the gate reports is not among
-    the lines, nor are requests that went well: the version that serves would fill them with its
-    own.
+    They are masked as the gate does it, and so is what looks like a password. What the gate
+    reports is not among the lines, nor are requests that went well: the version that serves would
+    fill them with its own.
     """
     since = _since_creation(list(lines), version)
     told = list(events(release, container, since))
@@ -69,21 +67,13 @@ def read_app_log(
                 system.append(found[2])
         elif '"lightgate": 1' not in line and not _SERVED.search(line):
             own.append(line)
-    hidden = _hidden(secrets)
+    hidden = parts(list(secrets))
     return AppLog(
         lines=tuple(_shown(line, hidden) for line in own[-_MOST_LINES:] if line.strip()),
-        system=tuple(_shown(line, ()) for line in system[-_MOST_SYSTEM_LINES:]),
+        system=tuple(_shown(line, []) for line in system[-_MOST_SYSTEM_LINES:]),
         starts=sum(event["event"] == "open" for event in told),
         exec_error=_shown(str(failed[-1].get("error") or ""), hidden) or None if failed else None,
     )
-
-
-def _hidden(secrets: Iterable[str]) -> Sequence[str]:
-    """What is masked, the longest first: each line of a value, and the password in a URL."""
-    lines = [line for secret in secrets for line in secret.splitlines()]
-    passwords = [found[1] for line in lines for found in _PASSWORD_IN_URL.finditer(line)]
-    hidden = {one for one in [*lines, *passwords] if len(one) >= _SHORTEST_SECRET}
-    return sorted(hidden, key=len, reverse=True)
 
 
 def _since_creation(lines: list[str], version: int) -> list[str]:
@@ -93,9 +83,6 @@ def _since_creation(lines: list[str], version: int) -> list[str]:
     return lines[first:]
 
 
-def _shown(line: str, hidden: Sequence[str]) -> str:
-    for secret in hidden:
-        line = line.replace(secret, _MASK)
+def _shown(line: str, hidden: list[str]) -> str:
     # What is beyond is not shown, and would take the patterns long.
-    line = _IN_URL.sub(rf"\1:{_MASK}@", line[:_LONGEST_READ])
-    return plain_text(_ASSIGNED.sub(rf"\1{_MASK}", line).rstrip()) or ""
+    return plain_text(mask(line, hidden)[:_LONGEST_READ].rstrip()) or ""

@@ -1,29 +1,49 @@
-"""What lines of Python programs say: exceptions, missing variables, addresses."""
+"""What lines of Python programs say: exceptions, missing variables, addresses.
+
+Whoever calls the app chooses what its requests leave in the log, also on the version that serves.
+So a line counts only if it begins as the program itself writes it, and none that tells of a request
+counts for anything but the request.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
+# What may stand before a program's own words: a time, a level, a process, a logger.
+_PREFIX = (
+    r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
+    r"|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b:?(?:[\w.]+:)? *)*"
+)
+# How Django tells of a request that it has refused; and the request line of an access log.
+_PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 400)
+_OF_A_REQUEST = re.compile(
+    rf"""\b(?:{_PHRASES})(?: \(.*\))?: /|"[A-Z]+ (?:/|\*|https?:)|\bInvalid request from ip="""
+)
 _TRACEBACK = "Traceback (most recent call last):"
 # How the usual readers of settings put it: django-environ, python-decouple, environs, starlette.
-_MISSING = (
-    re.compile(r"ImproperlyConfigured: Set the (\w+) environment variable"),
-    re.compile(r"UndefinedValueError: (\w+) not found\. Declare it as envvar"),
-    re.compile(r"""Env(?:Validation)?Error: Environment variable ["'](\w+)["'] (?:not set|is)"""),
-    re.compile(r"KeyError: [\"']Config '(\w+)' is missing, and has no default"),
+_MISSING = re.compile(
+    r"(?:health check: )?(?:\w+\.)*"
+    r"(?:ImproperlyConfigured: Set the (\w+) environment variable"
+    r"|UndefinedValueError: (\w+) not found\. Declare it as envvar"
+    r"""|Env(?:Validation)?Error: Environment variable ["'](\w+)["'] (?:not set|is)"""
+    r"|KeyError: [\"']Config '(\w+)' is missing, and has no default)"
 )
 _KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")
 # A KeyError is about a variable only if the lookup was one in os.environ.
 _ENVIRON_FRAME = re.compile(r"environ\[|<frozen os>|[/\\]os\.py\"")
 _FRAMES_LOOKED_AT = 8
 _LISTENING = re.compile(
-    r"(?:Listening at|running on|server at|Serving on|Listening on TCP address)[ :]+"
+    rf"{_PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
+    r"|Serving on|Listening on TCP address)[ :]+"
     r"(?:https?://)?(\[[0-9a-f:]*\]|[\w.-]+):(\d{1,5})\b",
     re.IGNORECASE,
 )
 _REQUEST = re.compile(r'"(GET|HEAD) (\S+) HTTP/[\d.]+" (\d{3})\b')
 _LOOPBACK = ("127.", "localhost", "[::1]")
-_HEALTH_CHECKER = "ELB-HealthChecker"
+# The user agent, where an access log has it: the last of what stands in quotes.
+_USER_AGENT = re.compile(r'"([^"]*)"\s*$')
+_HEALTH_CHECKER = "ELB-HealthChecker/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +68,41 @@ class Probed:
     line: str
 
 
+# What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
+_CRASHED = re.compile(
+    rf"{_PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)|Error loading ASGI app"
+    r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
+    r"not found|gunicorn: error:|(?:nginx: )?\[emerg\])"
+)
+# The container's runtime, a shell, Python.
+_WRONG_ARCHITECTURE = re.compile(
+    r"(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused"
+    r"|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?\S+): exec format error"
+    r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
+    re.IGNORECASE,
+)
+_BAD_HOST = re.compile(rf"{_PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+
+
+def is_of_a_request(line: str) -> bool:
+    """Whether the line tells of a request, so that whoever called has chosen its words."""
+    return _OF_A_REQUEST.search(line) is not None
+
+
+def is_crash(line: str) -> bool:
+    return _CRASHED.match(line) is not None
+
+
+def is_wrong_architecture(line: str) -> bool:
+    return _WRONG_ARCHITECTURE.fullmatch(line.strip()) is not None
+
+
+def refused_address(line: str) -> str | None:
+    """What Django does not allow as the host of a request, if it looks like an address."""
+    found = _BAD_HOST.match(line)
+    return found and found[1]
+
+
 def exceptions(lines: Sequence[str]) -> list[str]:
     """The line that ends each traceback, with the exception and its words."""
     found, is_inside = [], False
@@ -67,9 +122,8 @@ def missing_variable(lines: Sequence[str]) -> tuple[str, str] | None:
     """
     for index in range(len(lines) - 1, -1, -1):
         line = lines[index]
-        for pattern in _MISSING:
-            if found := pattern.search(line):
-                return found[1], line
+        if found := _MISSING.match(line):
+            return next(name for name in found.groups() if name), line
         if found := _KEY_ERROR.fullmatch(line.strip()):
             frames = lines[max(0, index - _FRAMES_LOOKED_AT) : index]
             if any(_ENVIRON_FRAME.search(frame) for frame in frames):
@@ -79,13 +133,14 @@ def missing_variable(lines: Sequence[str]) -> tuple[str, str] | None:
 
 def listening(lines: Sequence[str]) -> Iterator[Listening]:
     for line in lines:
-        if found := _LISTENING.search(line):
+        if found := _LISTENING.match(line):
             yield Listening(host=found[1].lower(), port=int(found[2]), line=line)
 
 
 def health_checks(lines: Sequence[str], path: str) -> Iterator[Probed]:
-    """Lightsail's health checks in an access log, by path or by the checker's own name."""
+    """Lightsail's health checks in an access log: of this path, and not by anybody else."""
     for line in lines:
-        found = _REQUEST.search(line)
-        if found and (found[2].split("?")[0] == path or _HEALTH_CHECKER in line):
+        found, agent = _REQUEST.search(line), _USER_AGENT.search(line)
+        is_it = agent is None or agent[1].startswith(_HEALTH_CHECKER)
+        if found and found[2] == path and is_it:
             yield Probed(path=found[2], status=int(found[3]), line=line)

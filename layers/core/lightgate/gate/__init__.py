@@ -1,7 +1,8 @@
 """The programs that travel with a deployment and run inside the user's own image.
 
-They are sent as source text (`python3 -I -S -c SOURCE CONFIG COMMAND ...`), so nothing here imports
-them; each file stands alone and runs on any Python from 3.8 on. What travels are the minified texts
+They are sent as source text (`python3 -I -S -c SOURCE CONFIG COMMAND ...`): each file stands alone
+and runs on any Python from 3.8 on. Nothing here imports them, but for the supervisor's `parts` and
+`mask`, so that what counts as secret is the same on both sides. What travels are the minified texts
 in `travelling`, which `make gate` writes. The text of the Django helper stands between CONFIG and
 COMMAND when, and only when, CONFIG has the key `django`; after it comes that of the courier, when
 CONFIG has `mailbox`.

@@ -43,6 +43,7 @@ START_UP = 60  # seconds that an app may take to load
 RETRIES = 3  # after a lock time-out
 DELIVERY = 5  # seconds at the end for letters that are still to be brought
 MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
+EVENT = b'{"lightgate"'  # how our events begin, and no line of a child
 NONSENSE = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 
@@ -172,6 +173,8 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
             gate.wait(lambda: bool(gate.looks), 0.5)
             if helper and helper.is_lost():
                 raise helper.loss()
+            if helper and helper.answers:
+                return None  # it has another plan by now
             now = monotonic()
             if gate.looks:
                 look = gate.looks.popleft()
@@ -635,6 +638,8 @@ class Gate:
             self.letters[LETTERS.get(event, "status")] = line
 
     def write(self, data: bytes, writer: Child | None) -> None:
+        if not data:
+            return
         if self.unfinished and self.unfinished is not writer:
             self.pending += b"\n"
         self.pending += data
@@ -663,6 +668,10 @@ class Child:
         self.channel: socket.socket | None = None  # where it listens and answers, if it does
         self.stdin: int | None = None
         self.code: int | None = None  # negative: the signal that ended it
+        self.secrets: list[str] = gate.config["secrets"]
+        # Where a line is cut within a secret, what is left of it would not be known as one.
+        self.margin = len(self.secrets[0]) if self.secrets else 0
+        self.longest = 4 * (LINE_LIMIT + self.margin)
         self.line = b""  # the beginning of the current line
         self.line_was_read = False  # a migration's begin was seen in it
         self.unsent = b""  # the end of it, not yet passed on
@@ -748,7 +757,7 @@ class Child:
         """Pass a piece of a line on, an event before the line that began something or after it."""
         self.heard_at = monotonic()
         is_whole = piece.endswith(b"\n")
-        self.line = (self.line + piece)[: 4 * LINE_LIMIT]
+        self.line = (self.line + piece)[: self.longest]
         self.unsent += piece
         begun, ended, seconds = read_progress(self.text())
         if begun and not self.line_was_read and not self.is_probe:
@@ -759,7 +768,9 @@ class Child:
         if is_whole or len(self.unsent) > BACKLOG:
             self.flush()
         if is_whole:
-            if ended:
+            if ended and " FAKED" in self.text():
+                self.migration = None  # nothing was applied
+            elif ended:
                 self.migration_ends(seconds)
             self.line_ends()
 
@@ -776,14 +787,14 @@ class Child:
 
     def line_ends(self) -> None:
         """Remember the line; the first one of a traceback that is not indented says why."""
-        text, self.line, self.line_was_read = self.text(), b"", False
+        text, is_cut = self.text(), len(self.line) == self.longest
+        self.line, self.line_was_read = b"", False
         is_exception = self.in_traceback and text[:1].strip() != ""
         self.in_traceback = text.endswith("Traceback (most recent call last):") or (
             self.in_traceback and not is_exception
         )
-        for secret in self.gate.config["secrets"]:
-            text = text.replace(secret, "***")
-        text = text[:500]
+        text = mask(text, self.secrets)
+        text = text[: max(0, len(text) - self.margin) if is_cut else None][:500]
         self.last_lines.append((text, is_exception))
         if is_exception:
             self.raised.append(text)
@@ -792,9 +803,11 @@ class Child:
         return [line for line, _ in self.last_lines]
 
     def flush(self) -> None:
-        if self.unsent:
-            self.gate.write(self.unsent, self)
-            self.unsent = b""
+        """Pass on what came, except a beginning of EVENT, which waits for more."""
+        data = self.unsent
+        kept = next((n for n in range(len(EVENT) - 1, 0, -1) if data.endswith(EVENT[:n])), 0)
+        self.unsent = data[len(data) - kept :]
+        self.gate.write(data[: len(data) - kept].replace(EVENT, b"|" + EVENT), self)
 
     def close(self) -> None:
         """Pass on what the pipe still holds: at most 1 MiB, so that this comes to an end."""
@@ -803,6 +816,7 @@ class Child:
         if self.pipe is not None:
             os.close(self.pipe)
         self.flush()
+        self.gate.write(self.unsent, self)
         if self.line:
             self.line_ends()
 
@@ -838,14 +852,9 @@ class Partner(Child):
         *lines, self.heard = (self.heard + data).split(b"\n")
         for line in lines:
             try:
-                self.hear_of(dict(json.loads(self.masked(line))))
+                self.hear_of(dict(json.loads(line)))
             except NONSENSE:
                 continue  # the app itself has written there
-
-    def masked(self, line: bytes) -> bytes:
-        for secret in self.gate.config["secrets"]:
-            line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
-        return line
 
     def hear_of(self, message: dict[str, Any]) -> None:
         """Take what it says."""
@@ -902,6 +911,8 @@ class Helper(Partner):
 
     def hear_of(self, message: dict[str, Any]) -> None:
         self.heard_of_it = monotonic()
+        if message.get("error"):
+            message["error"] = mask(message["error"], self.secrets)
         if "event" in message:
             self.gate.tell(message.pop("event"), **message)
         elif "do" in message:
@@ -944,7 +955,9 @@ class Helper(Partner):
             answer = self.hear()
             if answer["do"] == "permit":
                 plan = answer["hash"]
-                self.say(permitted=plan, seconds=permitted(self.gate, plan, self))
+                seconds = permitted(self.gate, plan, self)
+                if not self.answers:
+                    self.say(permitted=plan, seconds=seconds)
             elif answer["do"] == "run":
                 self.order, self.patience = answer, SILENCE
                 self.may_retry = answer["retry"]
@@ -998,6 +1011,49 @@ def settings_options(words: list[str]) -> list[str]:
     return found
 
 
+def parts(secrets: list[str]) -> list[str]:
+    """What must not be shown of these values, the longest first: the one place that knows it.
+
+    That is the whole, its lines, what is in it if it is JSON, who logs in and the password in a
+    URL, also percent-decoded, and what it assigns to the name of a secret; and all of that as
+    Python and JSON write it. What is shorter than SHORTEST is part of usual words and numbers:
+    without `crops`, `true` and `5432` nobody could read what is left.
+    """
+    found = list(secrets)
+    for secret in secrets:
+        try:
+            json.loads(secret, object_hook=lambda inner: found.extend(map(str, inner.values())))
+        except NONSENSE:
+            continue  # it is no JSON
+    found += [line for one in found for line in one.splitlines()]
+    for one in found[:]:
+        for user in re.findall(r"://([^\s/]+)@", one):
+            found += [user, user.partition(":")[2]]
+        found += [match[3] or match[4] for match in re.finditer(ASSIGNED, one)]
+    found += [percent_decoded(one) for one in found]
+    forms = {form for one in found for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
+    return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+
+
+def percent_decoded(text: str) -> str:
+    data = text.encode("utf-8", "replace")
+    data = re.sub(b"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), data)
+    return data.decode("utf-8", "replace")
+
+
+def mask(text: str, secrets: list[str]) -> str:
+    """The text without these parts, and without what looks like a password."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return re.sub(ASSIGNED, r"\1\2***", re.sub(IN_URL, r"\1:***@", text))
+
+
+SHORTEST = 6
+IN_URL = r"(://[^\s:/@]*):[^\s/\"']+@"
+ASSIGNED = (
+    r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}[\"']?"
+    r"\s*[=:]\s*)(?:([\"'])((?:\\.|(?!\2).)*)|([^\s\"',;&]+))"
+)
 UNKNOWN_PLAN: dict[str, Any] = {
     "hash": "unknown", "count": None, "class": "unknown", "atomic": False, "migrations": []
 }  # fmt: skip
@@ -1068,9 +1124,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         if not is_right:
             raise ValueError(f"{what} is missing or wrong")
     config["command"] = command
-    # A short value is no secret, and masking it would only garble the report.
-    secrets = [os.environ.get(name, "") for name in config.get("secretNames", [])]
-    config["secrets"] = [secret for secret in secrets if len(secret) > 5]
+    config["secrets"] = parts([os.environ.get(name, "") for name in config.get("secretNames", [])])
     return config
 
 
