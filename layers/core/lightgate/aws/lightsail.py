@@ -11,6 +11,7 @@ from lightgate.aws.clients import error_code, error_message
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import RefusedError
+from lightgate.gate.supervisor import mask, parts
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
@@ -19,8 +20,6 @@ _BUSY_TEXTS = (
     "Please wait for it to complete before trying again",
     "Please try again in a few minutes",
 )
-# A shorter value would be found by chance in the middle of Lightsail's own words.
-_SHORTEST_SECRET = 4
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
 # Lightsail's own clocks need not agree to the second.
@@ -182,11 +181,8 @@ class Lightsail:
 
 def _without_values(message: str, request: Mapping[str, Any]) -> str:
     """Lightsail's words without what it may have quoted of the environment: secrets are in it."""
-    for container in request["containers"].values():
-        for value in container["environment"].values():
-            if len(value) >= _SHORTEST_SECRET:
-                message = message.replace(value, "(a value)")
-    return message
+    environments = (container["environment"] for container in request["containers"].values())
+    return mask(message, parts([value for one in environments for value in one.values()]))
 
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
