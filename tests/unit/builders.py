@@ -129,9 +129,15 @@ def evidence(
     began_at: str | None = None,
     *,
     atomic: bool = False,
+    changed: bool | None = None,
 ) -> Evidence:
     return Evidence(
-        phase=phase, began_at=began_at, migrations=migrations, failure=failed, atomic=atomic
+        phase=phase,
+        began_at=began_at,
+        migrations=migrations,
+        failure=failed,
+        atomic=atomic,
+        changed=changed,
     )
 
 

@@ -153,6 +153,59 @@ def test_the_last_word_of_a_gate_tells_also_of_the_way_there(kind: str, key: str
     }
 
 
+BEGUN = gate_line("applying", migration="a.0002")
+NOTHING_PENDING = gate_line("plan", count=0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], None),
+        ([gate_line("waiting")], None),
+        ([gate_line("plan", count=2)], None),
+        ([BEGUN], True),
+        ([gate_line("applied", migration="a.0001")], True),
+        ([NOTHING_PENDING, gate_line("succeeded")], False),
+        ([gate_line("plan", count=2), gate_line("succeeded")], True),
+        ([gate_line("plan", count=2), NOTHING_PENDING, gate_line("succeeded")], True),
+        ([gate_line("plan", count=None), gate_line("succeeded")], True),
+        ([gate_line("succeeded")], True),
+        ([NOTHING_PENDING, gate_line("succeeded", beganAt="2026-11-16T01:56:00Z")], True),
+        ([gate_line("failed", cause="preflight")], False),
+        ([gate_line("failed", cause="refused", database="unchanged")], False),
+        ([gate_line("failed", cause="attempt", database="part-way")], True),
+        ([gate_line("failed", cause="attempt", database=["unchanged"])], False),
+        ([BEGUN, gate_line("failed")], True),
+        ([BEGUN, gate_line("failed", database="unchanged")], False),
+        ([BEGUN, gate_line("failed", database="part-way")], True),
+        ([BEGUN, gate_line("failed", database="not known")], True),
+        ([BEGUN, gate_line("failed", database=["unchanged"])], True),
+        ([BEGUN, *(gate_line("failed", database=d) for d in ("unchanged", "part-way"))], True),
+        ([gate_line("failed", beganAt="2026-11-16T01:56:00Z")], True),
+    ],
+)
+def test_a_gate_has_changed_its_database_unless_it_shows_that_it_has_not(
+    lines: list[str], expected: bool | None
+) -> None:
+    assert read(*lines).changed is expected
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [([NOTHING_PENDING, gate_line("succeeded")], False), ([], None), ([BEGUN], True)],
+)
+def test_of_several_gates_each_has_to_show_that_it_has_changed_nothing(
+    second: list[str], expected: bool | None
+) -> None:
+    refused = gate_line("failed", container="other", cause="refused", database="unchanged")
+
+    assert read_evidence(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
+
+
+def test_what_an_app_without_gates_does_to_its_database_is_not_known() -> None:
+    assert read_evidence(RELEASE, {}).changed is None
+
+
 def test_the_first_failure_explains_the_later_ones() -> None:
     again = gate_line("failed", cause="exit", error="the same again")
 
@@ -263,6 +316,7 @@ def evidences() -> st.SearchStrategy[Evidence]:
         migrations=st.lists(migrations, max_size=3),
         failure=st.none() | failures,
         atomic=st.booleans(),
+        changed=st.sampled_from([None, False, True]),
     )
 
 

@@ -70,6 +70,9 @@ class Evidence:
     read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
     the first gate had its plan, or else first reported anything: from then on it could begin.
     `last_lines` are what a command has printed that succeeded, where its gate tells them.
+    `changed` says whether the gates have changed their databases: True if one of them has begun
+    and has not proved that it left nothing behind, False if each has ended without, None if one
+    has not told.
     """
 
     phase: Phase
@@ -79,6 +82,7 @@ class Evidence:
     atomic: bool = False
     ready_at: str | None = None
     last_lines: Sequence[str] = ()
+    changed: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -88,6 +92,7 @@ class Evidence:
             "atomic": self.atomic,
             "readyAt": self.ready_at,
             "lastLines": list(self.last_lines),
+            "changed": self.changed,
             "failure": self.failure
             and {
                 "container": self.failure.container,
@@ -112,6 +117,8 @@ class Evidence:
             atomic=document["atomic"],
             ready_at=document["readyAt"],
             last_lines=tuple(document["lastLines"]),
+            # A release that is under way may carry what was told before this was.
+            changed=document.get("changed"),
             failure=failure
             and Failure(
                 container=failure["container"],
@@ -143,9 +150,10 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     spoken: list[str] = []
     planned: list[str] = []
     printed: list[str] = []
+    changes: list[bool | None] = []
     for container, lines in logs.items():
-        phase = Phase.SILENT
-        for event in events(release, container, lines):
+        phase, said = Phase.SILENT, list(events(release, container, lines))
+        for event in said:
             kind = event["event"]
             if at := moment_of(event.get("at")):
                 spoken.append(at)
@@ -177,6 +185,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                     name, Migration(name=name, seconds=_number(event.get("seconds")))
                 )
         phases.append(phase)
+        changes.append(_has_changed(said))
     return Evidence(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
@@ -184,9 +193,27 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         atomic=bool(plans) and all(plans),
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
+        changed=True if True in changes else None if None in changes or not changes else False,
         # A gate that gave up because another one failed explains nothing.
         failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
     )
+
+
+def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether a gate has changed its database, by all that it has said; None if it has not ended.
+
+    Who has begun, or has succeeded with something to do, has changed it, unless it was found
+    unchanged afterwards.
+    """
+    kinds = {event["event"] for event in said}
+    has_begun = bool(kinds & {"applying", "applied"}) or any("beganAt" in one for one in said)
+    if "failed" in kinds:
+        found = {plain_text(one.get("database")) for one in said if one["event"] == "failed"}
+        return (has_begun and found != {"unchanged"}) or not found <= {"unchanged", None}
+    if "succeeded" in kinds:
+        counts = [one.get("count") for one in said if one["event"] == "plan"]
+        return has_begun or not counts or any(count != 0 for count in counts)
+    return True if has_begun else None
 
 
 def _together(phases: Sequence[Phase]) -> Phase:
