@@ -181,7 +181,7 @@ def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
     text = is_rolled_back(ended, farm, "lock-wait", "ONE_WAY")
     assert "lock timeout" in ended.message["failure"]["evidence"]
     assert f'It was held by session {pid} ("nightly report", for ' in text
-    assert "SELECT pg_terminate_backend(pid)" in text
+    assert f"SELECT pg_terminate_backend({pid})" in text
     assert farm.state == before
 
 

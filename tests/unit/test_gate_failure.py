@@ -166,3 +166,55 @@ def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
     assert found.kind is Kind.CUT_OFF
     assert "It began at 19:03:20 UTC." in found.what
     assert "showmigrations" in found.next_action
+
+
+GATE = Holder(pid=4712, application="lightgate gate crops", seconds=None)
+OTHER = Holder(pid=4713, application="report", seconds=None)
+
+
+@pytest.mark.parametrize(
+    ("holders", "action"),
+    [
+        (
+            [PSQL, GATE, OTHER],
+            "Let it finish, or end it with SELECT pg_terminate_backend(4711), "
+            "pg_terminate_backend(4713) on PostgreSQL, or KILL 4711; KILL 4713 on MySQL. ",
+        ),
+        ([GATE], "Let it finish: it is a session of a gate, or of its migration. "),
+        ([], "Find out which session holds it, in pg_stat_activity of PostgreSQL or with "),
+    ],
+)
+def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
+    holders: list[Holder], action: str
+) -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=holders)
+
+    found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
+
+    assert found.kind is Kind.LOCK_WAIT
+    assert found.next_action.startswith(action)
+
+
+@pytest.mark.parametrize(
+    ("asked", "document"),
+    [
+        ({}, {"digest": DIGEST}),
+        ({"digest": None}, {}),
+        ({"rollback_to": 7}, {"rollbackTo": 7}),
+        (
+            {"command": ("python", "manage.py", "migrate", "crops", "0007")},
+            {"digest": DIGEST, "command": ["python", "manage.py", "migrate", "crops", "0007"]},
+        ),
+    ],
+)
+def test_what_to_start_is_told_as_an_input_to_copy(
+    asked: dict[str, Any], document: dict[str, Any]
+) -> None:
+    forced, again = (
+        diagnose(symptoms(evidence=evidence(Phase.FAILED, failed=failure(cause=cause)), **asked))
+        for cause in ("schema", "permit")
+    )
+
+    for found, more in ((forced, {"allowDestructive": True}), (again, {})):
+        copied = found.next_action.partition("execution with ")[2].removesuffix(".")
+        assert json.loads(copied) == {"app": "crops-backend", **document, **more}

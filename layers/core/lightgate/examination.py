@@ -57,6 +57,8 @@ def _told(state: Json) -> Symptoms | None:
         service=release.get("service", ""),
         repository=release.get("repository", ""),
         digest=release.get("digest"),
+        rollback_to=release.get("rollbackTo"),
+        command=release.get("command"),
         evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
         gates=tuple(release.get("gates", ())),
         wait=_wait(deployment),

@@ -65,7 +65,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
             kind=FailureKind.PLATFORM_BUSY,
             what="AWS was busy, or let no more calls through.",
             evidence=error,
-            next_action=f"When it is free again, release the same image: {seen.again}.",
+            next_action=f"When it is free again, start an execution with {seen.again}.",
         )
     if _ARCHITECTURE.search(error):
         return wrong_architecture(

@@ -1,10 +1,11 @@
 """Why a gate stayed shut, from the cause that it reported and from what it was waiting for."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lightgate.diagnosis import gate_waits
+from lightgate.diagnosis.gate_waits import Holder
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Failure, Phase
@@ -101,16 +102,14 @@ def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
         evidence=failure.error,
         next_action=(
             "Make the migration compatible with the version that serves. To release it all the "
-            f"same, start an execution with {seen.again[:-1]}, "
-            '"allowDestructive": true}.'
+            f"same, start an execution with {seen.all_the_same}."
         ),
     )
 
 
 def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
     if failure.error.startswith("not free after"):
-        who = _holders_of(failure.error) or _holders(seen)
-        what = f"The lock of the database was not free in time; nothing was applied. {who}"
+        what = "The lock of the database was not free in time; nothing was applied."
         return _lock_wait(seen, what, failure.error)
     if failure.error.startswith("lost:"):
         what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
@@ -119,34 +118,46 @@ def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
-    what = f"{_subject(failure)} had to wait too long for a table.{_left(failure)} {_holders(seen)}"
+    what = f"{_subject(failure)} had to wait too long for a table.{_left(failure)}"
     return _lock_wait(seen, what, failure.error)
 
 
 def _lock_wait(seen: Symptoms, what: str, evidence: str | None) -> Diagnosis:
+    holders = _holders_of(evidence or "") or (seen.wait.holders if seen.wait else ())
+    who = f"It was held by {', '.join(map(str, holders))}." if holders else _HELD_BY_NOBODY_KNOWN
     return Diagnosis(
         kind=FailureKind.LOCK_WAIT,
-        what=what,
+        what=f"{what} {who}",
         evidence=evidence,
-        next_action=(
-            "Let that session finish, or end it with SELECT pg_terminate_backend(pid). Then "
-            f"release the same image again: {seen.again}."
-        ),
+        next_action=f"{_about_holders(holders)} Then start an execution with {seen.again}.",
     )
 
 
-def _holders(seen: Symptoms) -> str:
-    wait = seen.wait
-    if wait is None or not wait.holders:
-        return "Who held it was not reported."
-    return f"It was held by {', '.join(str(holder) for holder in wait.holders)}."
+_HELD_BY_NOBODY_KNOWN = "Who held it was not reported."
 
 
-def _holders_of(error: str) -> str | None:
+def _about_holders(holders: Sequence[Holder]) -> str:
+    if not holders:
+        return (
+            "Find out which session holds it, in pg_stat_activity of PostgreSQL or with SHOW "
+            "PROCESSLIST of MySQL, and let it finish."
+        )
+    # Those of a gate, or of its migration, are not to be ended.
+    strangers = [one.pid for one in holders if not one.application.startswith("lightgate")]
+    if not strangers:
+        return "Let it finish: it is a session of a gate, or of its migration."
+    on_postgresql = ", ".join(f"pg_terminate_backend({pid})" for pid in strangers)
+    on_mysql = "; ".join(f"KILL {pid}" for pid in strangers)
+    return (
+        f"Let it finish, or end it with SELECT {on_postgresql} on PostgreSQL, or {on_mysql} on "
+        "MySQL."
+    )
+
+
+def _holders_of(error: str) -> Sequence[Holder]:
     """The sessions that the gate has put into its own words."""
     found = re.findall(r'"pid": (\d+), "application": "([^"]*)"', error)
-    who = ", ".join(f'session {pid} ("{name}")' for pid, name in found)
-    return f"It was held by {who}." if who else None
+    return [Holder(pid=int(pid), application=name, seconds=None) for pid, name in found]
 
 
 def _database(seen: Symptoms, failure: Failure) -> Diagnosis:
@@ -160,14 +171,16 @@ def _unreachable(seen: Symptoms, what: str, evidence: str | None, reason: str) -
         "no such database": "Create the database, or correct its name in the connection's URL.",
         "unreachable": (
             "Look whether the database is available, and whether its security group lets in "
-            f"172.26.0.0/16, where containers are. Then release again: {seen.again}."
+            f"172.26.0.0/16, where containers are. Then start an execution with {seen.again}."
         ),
     }
     return Diagnosis(
         kind=FailureKind.DATABASE_UNREACHABLE,
         what=what,
         evidence=evidence,
-        next_action=actions.get(reason, f"Mend the database and release again: {seen.again}."),
+        next_action=actions.get(
+            reason, f"Mend the database and start an execution with {seen.again}."
+        ),
     )
 
 
@@ -177,7 +190,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
         # That the wait has ended nobody tells; a session that stood in the way is worth a look.
         what = (
             f"{_subject(failure)} was stopped at its time limit, and was seen to wait for a table."
-            f"{_left(failure)} {_holders(seen)}"
+            f"{_left(failure)}"
         )
         return _lock_wait(seen, what, failure.error)
     return Diagnosis(
@@ -250,12 +263,12 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=(
             "Give the image CA certificates and the container a way out to S3; then push again."
             if is_mailbox
-            else f"Release the same image again: {seen.again}."
+            else f"Start an execution with {seen.again}."
         ),
     )
 
 
-def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
         what=(
@@ -265,7 +278,7 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a 
         evidence=failure.error,
         next_action=(
             "Keep the version that serves, and push an image in which the cause is mended. To go "
-            'back all the same, start an execution with "rollbackTo" and "allowDestructive": true.'
+            f"back all the same, start an execution with {seen.all_the_same}."
         ),
     )
 
@@ -298,10 +311,10 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; nothing was applied.",
                 evidence=wait.why,
-                next_action=f"Release the same image again: {seen.again}.",
+                next_action=f"Start an execution with {seen.again}.",
             )
         case _:
-            what = f"{over} for the lock of the database; nothing was applied. {_holders(seen)}"
+            what = f"{over} for the lock of the database; nothing was applied."
             return _lock_wait(seen, what, wait.why)
 
 

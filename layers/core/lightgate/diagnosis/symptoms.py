@@ -1,6 +1,7 @@
 """What is known of a release that failed, and what follows: its diagnosis."""
 
 import enum
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -41,13 +42,16 @@ class Symptoms:
     None where its log was not read. `endpoint` is None for a service without one, `puller` where
     nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
     from going on; `watch` is what failed last in the watch period. `no_permit` is why the gate
-    was told that it gets no permit. `unread` names what could not be looked at.
+    was told that it gets no permit. `unread` names what could not be looked at. `rollback_to` and
+    `command` are what a person asked for.
     """
 
     app: str
     service: str
     repository: str
     digest: str | None
+    rollback_to: int | None = None
+    command: Sequence[str] | None = None
     evidence: Evidence
     gates: Sequence[str] = ()
     wait: Wait | None = None
@@ -68,9 +72,20 @@ class Symptoms:
 
     @property
     def again(self) -> str:
-        """The execution input that releases the same image once more."""
-        image = f', "digest": "{self.digest}"' if self.digest else ""
-        return f'{{"app": "{self.app}"{image}}}'
+        """The execution input that asks for the same once more."""
+        return json.dumps(self._input)
+
+    @property
+    def all_the_same(self) -> str:
+        """The execution input that asks for it although it may break what serves."""
+        return json.dumps({**self._input, "allowDestructive": True})
+
+    @property
+    def _input(self) -> Mapping[str, Any]:
+        if self.rollback_to is not None:
+            return {"app": self.app, "rollbackTo": self.rollback_to}
+        asked = {"digest": self.digest, "command": self.command and list(self.command)}
+        return {"app": self.app, **{key: value for key, value in asked.items() if value}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
