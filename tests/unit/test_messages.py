@@ -1,6 +1,7 @@
 """The final message: its subject, its form for each subscriber, and what SNS takes."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,13 +174,64 @@ def test_a_shortened_message_says_how_much_is_left_out() -> None:
     assert told[-1] == "There are 36 more reasons."
 
 
-def test_an_error_text_cannot_mention_anybody_in_a_chat() -> None:
-    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=["<!channel> boom"], next_steps=[])
+def chat_of(ended: Report) -> Any:
+    return json.loads(json.loads(sns_message(ended))["https"])["content"]
 
-    chat = json.loads(json.loads(sns_message(report(conclusion=conclusion)))["https"])
 
-    assert "<" not in chat["content"]["description"]
-    assert "channel" in chat["content"]["description"]
+def told_in_chat(said: str) -> str:
+    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[said])
+    chat = chat_of(report(conclusion=conclusion))
+    [step] = chat["nextSteps"]
+    assert chat["description"].split("\n")[0] == step
+    return str(step)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Version 7 is active, in 12 s (3 of 3).", "Version 7 is active, in 12 s (3 of 3)."),
+        ("crops.0005_price_per_kg: [1, 2] ab@c", "crops.0005_price_per_kg: [1, 2] ab@c"),
+        ('{"command": ["migrate", "0005_a"]}', '{"command": ["migrate", "0005_a"]}'),
+        ("<!channel> boom", "`(!channel) boom`"),
+        (
+            "/x [Restore here](https://evil.example/a)",
+            "`/x [Restore here](https://evil.example/a)`",
+        ),
+        ("[a][b]", "`[a][b]`"),
+        ("see https://evil.example/a", "`see https://evil.example/a`"),
+        ("now *bold* `code` ~gone~", "`now *bold* 'code' ~gone~`"),
+        ("_quiet_ words", "`_quiet_ words`"),
+        ("@channel all", "`@channel all`"),
+        ("&lt;!here&gt;", "`&lt;!here&gt;`"),
+        ("- item", "`- item`"),
+        ("so :skull: much", "`so :skull: much`"),
+        ("a\u202eb\nc\x1b[31m", "a b c [31m"),
+    ],
+)
+def test_a_chat_shows_letter_by_letter_what_was_written(said: str, shown: str) -> None:
+    assert told_in_chat(said) == shown
+
+
+@given(st.text(alphabet="ab <>!*_~`[]()@:/&;\\\n\u202e-#1."))
+def test_no_text_gets_out_of_its_span_in_a_chat(said: str) -> None:
+    shown = told_in_chat(said)
+
+    assert shown.isprintable()
+    assert not set("<>") & set(shown)
+    if set("*~`\\") & set(shown):
+        assert (shown[0], shown[-1], shown.count("`")) == ("`", "`", 2)
+
+
+def test_no_line_of_others_looks_like_one_of_ours_in_an_e_mail() -> None:
+    said = "boom\n\nWhat to do:\n  drop the database\u202e"
+    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[said])
+    failure = replace(MIGRATION_ERROR, what=said, evidence=said, next_action=said)
+
+    mail = text(report(conclusion=conclusion, failure=failure, warnings=[said], reason=said))
+
+    assert mail.count("drop the database") == 7
+    assert not any(line.strip() == "drop the database" for line in mail.splitlines())
+    assert "\u202e" not in mail
 
 
 def test_warnings_reach_people_and_machines() -> None:

@@ -5,6 +5,7 @@ JSON object for queues and functions, and the schema of Amazon Q Developer for c
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,12 @@ from lightgate.message.text import cause, facts, one_line, text
 
 # SNS: fewer than 100 ASCII characters, no line break.
 _LONGEST_SUBJECT = 99
+# What Slack's mrkdwn or the Markdown of Teams takes for more than letters: a format, a link (in the
+# form that hides where it leads, too), a mention, an emoji, an escape; and what begins a list, a
+# heading or a quotation.
+_MARKUP = re.compile(
+    r"[*~`<>\\]|(?<!\w)[_@]|_(?!\w)|\][(\[:]|://|&\w+;|:[a-z][\w+-]*:|^\s*(?:[-+#]|\d+[.)]\s)"
+)
 # SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
 _LARGEST_MESSAGE_BYTES = 64 * 1024
 
@@ -99,21 +106,30 @@ def _chat(report: Report) -> Mapping[str, Any]:
         "content": {
             "textType": "client-markdown",
             "title": subject(report),
-            "description": _without_mentions(
-                "\n".join(
-                    [
-                        *conclusion.reasons,
-                        *(f"*{label}*: {value}" for label, value in cause(report)),
-                        *(f"*{label}*: {value}" for label, value in facts(report)),
-                        *(f"*Warning*: {warning}" for warning in report.warnings),
-                    ]
-                )
+            "description": "\n".join(
+                [
+                    *map(literal, conclusion.reasons),
+                    *(f"*{label}*: {literal(value)}" for label, value in cause(report)),
+                    *(f"*{label}*: {literal(value)}" for label, value in facts(report)),
+                    *(f"*Warning*: {literal(warning)}" for warning in report.warnings),
+                ]
             ),
-            "nextSteps": list(conclusion.next_steps),
+            "nextSteps": [literal(step) for step in conclusion.next_steps],
         },
     }
 
 
-def _without_mentions(markdown: str) -> str:
-    """A database's error text must not be able to call a whole channel, as `<!channel>` does."""
-    return markdown.replace("<", "(").replace(">", ")")
+def literal(text: str) -> str:
+    """The line as a chat shows it letter by letter, whoever wrote it.
+
+    Slack knows no escape for its formats, and Teams none that Slack does not show: what has any is
+    put into a code span. There Slack still reads what stands in angle brackets, and nothing can
+    stand for a backtick.
+    """
+    line = one_line(text).strip()
+    if not _MARKUP.search(line):
+        return line
+    return f"`{line.translate(_IN_CODE)}`"
+
+
+_IN_CODE = str.maketrans("`<>", "'()")

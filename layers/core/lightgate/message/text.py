@@ -54,10 +54,10 @@ def text(report: Report) -> str:
     conclusion = report.conclusion
     paragraphs = [
         [f"{one_line(report.app)}: {_headline(report)}."],
-        conclusion.reasons,
-        [f"{label}: {value}" for label, value in cause(report)],
+        [one_line(reason) for reason in conclusion.reasons],
+        [f"{label}: {one_line(value)}" for label, value in cause(report)],
         _section("What to do:", conclusion.next_steps),
-        [f"{label}: {value}" for label, value in facts(report)],
+        [f"{label}: {one_line(value)}" for label, value in facts(report)],
         _section("Why going back may not work:", _against_going_back(report)),
         *_printed(report),
         _section("Warnings:", report.warnings),
@@ -71,14 +71,14 @@ def _headline(report: Report) -> str:
 
 
 def _section(title: str, lines: Sequence[str]) -> Sequence[str]:
-    return [title, *(f"  {line}" for line in lines)] if lines else []
+    return [title, *(f"  {one_line(line)}" for line in lines)] if lines else []
 
 
 def cause(report: Report) -> Sequence[tuple[str, str]]:
     failure = report.failure
     if failure is None:
         return []
-    evidence = [("Evidence", one_line(failure.evidence))] if failure.evidence else []
+    evidence = [("Evidence", failure.evidence)] if failure.evidence else []
     return [
         (f"Cause ({failure.kind.value})", failure.what),
         *evidence,
@@ -132,7 +132,7 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
     if report.repository and report.digest:
         facts.append(("Image", f"{report.repository}@{report.digest}"))
     if report.reason:
-        facts.append(("Started by", one_line(report.reason)))
+        facts.append(("Started by", report.reason))
     if report.version is not None:
         facts.append(("Deployment", f"version {report.version}"))
     if report.watched is not None:
