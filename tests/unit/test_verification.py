@@ -205,10 +205,10 @@ def test_without_a_public_url_being_current_and_active_is_good() -> None:
 @pytest.mark.parametrize(
     ("restarts", "status"),
     [
-        ([0, 1, 1, 2, 2], WatchStatus.WATCHING),
-        ([3, 3, 3, 3], WatchStatus.WATCHING),
-        ([1, 3, 4, 5], WatchStatus.FAILED),
-        ([4, None, 5, 6, 7], WatchStatus.FAILED),
+        ([0, 1, 1, 1, 1], WatchStatus.WATCHING),
+        ([0, 0, 2, 2], WatchStatus.WATCHING),
+        ([0, 0, 2, 2, 2], WatchStatus.FAILED),
+        ([2, None, 2], WatchStatus.FAILED),
     ],
 )
 def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_not(
@@ -240,22 +240,29 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
     assert "\x1b" not in summary(seen)
 
 
-def crashing(every: int) -> WatchStatus:
-    """How a watch of a quarter of an hour ends whose app starts again after so many rounds."""
-    rules = replace(PRIVATE, period=seconds(900))
-    seen, status, count = Watched(began_at=STARTED), WatchStatus.WATCHING, 0
+def crashing(every: float, period: int) -> WatchStatus:
+    """How the watch ends of an app without URL that is started again every so many seconds."""
+    rules = replace(PRIVATE, period=seconds(period))
+    seen, status, at = Watched(began_at=STARTED), WatchStatus.WATCHING, timedelta()
     while status is WatchStatus.WATCHING:
-        count += 1
-        seen = watch_round(seen, rules, LIVE, version=8, problems={}, restarts=count // every)
-        status = judge_watch(seen, rules, STARTED + seconds(POLL * count))
+        count = int(at.total_seconds() / every)
+        seen = watch_round(seen, rules, LIVE, version=8, problems={}, restarts=count)
+        status = judge_watch(seen, rules, STARTED + at)
+        at += pause(rules)
     return status
 
 
-@pytest.mark.parametrize(
-    ("every", "status"), [(1, "FAILED"), (2, "FAILED"), (3, "FAILED"), (20, "GOOD")]
-)
-def test_an_app_that_answers_between_its_crashes_fails(every: int, status: str) -> None:
-    assert crashing(every) == status
+@pytest.mark.parametrize("period", [60, 120, 300, 900])
+@pytest.mark.parametrize("times", [2, 2.5, 3, 4, 7, 20])
+def test_an_app_that_is_started_again_repeatedly_fails_whatever_its_rhythm(
+    times: float, period: int
+) -> None:
+    assert crashing(period / times, period) is WatchStatus.FAILED
+
+
+@pytest.mark.parametrize("period", [60, 120, 300, 900])
+def test_an_app_that_is_started_again_once_is_good(period: int) -> None:
+    assert crashing(period * 0.7, period) is WatchStatus.GOOD
 
 
 @pytest.mark.parametrize(
