@@ -1,13 +1,18 @@
 """Whatever a server does, there is an answer, in time and of bounded size."""
 
+import contextlib
 import json
+import socket
 import ssl
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -214,3 +219,58 @@ def test_a_slow_handshake_gets_no_more_than_its_time(impatient: Probe) -> None:
 
     assert answer.error == "no answer in time"
     assert answer.took < timedelta(seconds=3)
+
+
+def test_addresses_that_do_not_answer_share_one_time_limit(
+    impatient: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with silent_port() as port:
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", port)) for n in (2, 3, 4)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        answer = ask(f"http://app.example:{port}", impatient)
+
+    assert answer.error == "no answer in time"
+    assert answer.took < timedelta(seconds=1)
+
+
+def test_an_address_that_refuses_leaves_the_next_one_to_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def with_a_dead_one(_host: str, port: int, **how: Any) -> list[Any]:
+        found = resolve("127.0.0.1", port, **how)
+        return [(*found[0][:4], ("127.0.0.9", port)), *found]
+
+    with serving(saying(OK + b"\r\n")) as url:
+        monkeypatch.setattr(socket, "getaddrinfo", with_a_dead_one)
+        assert ask(url, READ).status == 200
+
+
+def test_a_name_that_is_not_resolved_in_time_is_no_answer(
+    impatient: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
+
+    answer = ask("http://app.example", impatient)
+
+    assert answer.error == "no answer in time"
+    assert answer.took < timedelta(seconds=1)
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes no connection and refuses none: its backlog is full."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("0.0.0.0", 0))
+        listening.listen(0)
+        port: int = listening.getsockname()[1]
+        for _ in range(6):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        time.sleep(0.2)
+        yield port

@@ -1,14 +1,15 @@
 """Asks a public URL, and takes whatever a server may do in answer.
 
 Redirects are answers, and are not followed. Certificates are checked. Nothing that a server
-sends, or does not send, raises an error, takes longer than the time limit, or fills the memory;
-only the lookup of the name is left to the time limits of the system's resolver.
+sends, or does not send, raises an error, takes longer than the time limit, or fills the memory.
+One limit is for all of it: the lookup of the name, all addresses, TLS, sending and reading.
 """
 
 import http.client
 import io
 import socket
 import ssl
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -26,12 +27,17 @@ _SLACK = timedelta(seconds=5)
 def ask(url: str, probe: Probe) -> Answer:
     """The answer to the probe, complete or cut off at LARGEST_BODY_BYTES."""
     began = time.monotonic()
-    end = began + (probe.latency + _SLACK).total_seconds()
+    end = began + longest(probe.latency).total_seconds()
     try:
         status, headers, body = _exchange(url, probe, end)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _failed(_words(error), began)
     return Answer(status=status, headers=headers, body=body, took=_since(began))
+
+
+def longest(latency: timedelta) -> timedelta:
+    """The most that a probe of this latency takes, whatever the server does."""
+    return latency + _SLACK
 
 
 def _exchange(url: str, probe: Probe, end: float) -> tuple[int, dict[str, str], bytes]:
@@ -41,8 +47,8 @@ def _exchange(url: str, probe: Probe, end: float) -> tuple[int, dict[str, str], 
     host = address.hostname or ""
     connection = http.client.HTTPConnection(host, port)
     with (
-        socket.create_connection((host, port), _left(end)) as plain,
-        _trusted(plain, host) if is_tls else plain as peer,
+        _connected(host, port, end) as plain,
+        _trusted(plain, host, end) if is_tls else plain as peer,
     ):
         # http.client asks no more of its socket than what _Bounded has.
         connection.sock = _Bounded(peer, end)
@@ -66,8 +72,47 @@ def _exchange(url: str, probe: Probe, end: float) -> tuple[int, dict[str, str], 
         return response.status, headers, _body(response)
 
 
-def _trusted(plain: socket.socket, host: str) -> ssl.SSLSocket:
-    """The connection behind a handshake, which takes the time limit of connecting."""
+def _connected(host: str, port: int, end: float) -> socket.socket:
+    """A connection to the first address that takes one; each has its share of what time is left."""
+    failure: OSError = OSError("the name has no address")
+    addresses = _resolved(host, port, end)
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        peer = socket.socket(family, kind, protocol)
+        try:
+            peer.settimeout(_left(end) / (len(addresses) - tried))
+            peer.connect(address)
+        except OSError as error:
+            peer.close()
+            failure = error
+        else:
+            return peer
+    raise failure
+
+
+def _resolved(host: str, port: int, end: float) -> list[Any]:
+    """The addresses of the name. The system's resolver has a mind of its own about time."""
+    found: list[Any] = []
+
+    def resolve() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    resolving = threading.Thread(target=resolve, daemon=True)
+    resolving.start()
+    resolving.join(_left(end))
+    if not found:
+        raise TimeoutError("timed out")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    addresses: list[Any] = found[0]
+    return addresses
+
+
+def _trusted(plain: socket.socket, host: str, end: float) -> ssl.SSLSocket:
+    """The connection behind a handshake."""
+    plain.settimeout(_left(end))
     return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
 
 
@@ -91,8 +136,10 @@ class _Bounded:
         self._peer, self._end = peer, end
 
     def sendall(self, data: bytes) -> None:
-        self._peer.settimeout(_left(self._end))
-        self._peer.sendall(data)
+        rest = memoryview(data)
+        while rest:
+            self._peer.settimeout(_left(self._end))
+            rest = rest[self._peer.send(rest) :]
 
     def makefile(self, *_: object) -> io.BufferedReader:
         return io.BufferedReader(_Reader(self._peer, self._end))
