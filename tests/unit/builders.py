@@ -16,6 +16,7 @@ from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import Release
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.verdict import Judgement, Verdict
 
 type Json = dict[str, Any]
 
@@ -185,6 +186,8 @@ def ending(**changes: Any) -> Ending:
         "service": service(current=deployment(7)),
         "evidence": evidence(Phase.SILENT),
         "may_have_begun": True,
+        "judgement": Judgement(verdict=Verdict.SAFE),
+        "earlier": Judgement(verdict=Verdict.NONE),
     }
     return Ending(**(values | changes))
 

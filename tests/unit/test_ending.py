@@ -1,6 +1,7 @@
 """How a release ended whose deployment was followed, and what people are told to do."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from lightgate.ending import concluded
 from lightgate.gate_log import Evidence, Migration, Phase
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.release import COMMAND_CONTAINER, Kind
+from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched
 from tests.unit.builders import STARTED, deployment, ending, evidence, failure, service
 
@@ -175,18 +177,128 @@ def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
     assert words in ended.reasons[-1]
 
 
+APPLIED = evidence(Phase.SUCCEEDED, [TIDIED], changed=True)
+ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("a.0002: RemoveField b.c: it is used.",))
+UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("a.0003: RunPython: it is code.",))
 REFUSED = failure(cause="refused", migration=None, database="unchanged")
 
 
-@pytest.mark.parametrize(
-    "how",
-    [{"found": evidence(Phase.FAILED, failed=REFUSED)}, {"refusal": "The policy forbids it."}],
-)
-def test_a_refusal_stays_one_if_what_serves_does_not_answer_and_says_so(how: Any) -> None:
+REFUSALS = [
+    {"found": evidence(Phase.FAILED, failed=REFUSED, changed=False)},
+    {"refusal": "The policy forbids it."},
+]
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_refusal_needs_a_person_if_what_serves_does_not_answer(how: Any) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, verified=verified(7, "FAILED"), **how)
 
-    assert ended.outcome is Outcome.REFUSED
+    assert ended.outcome is Outcome.FAILED
     assert ended.reasons[-1] == f"It does not answer as it should. {SHOWN}"
+    assert ended.next_steps[0] == "See at once why version 7 does not answer."
+    assert "Nothing was applied." in ended.next_steps[1]
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+@pytest.mark.parametrize(
+    "found", [None, verified(7, "SKIPPED", watch=None, reason="It has no address.")]
+)
+def test_a_refusal_stays_one_if_nobody_could_ask_what_serves_and_says_so(
+    found: Verified | None, how: Any
+) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, verified=found, **how)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert ended.reasons[-1].startswith("Whether it does its work was not verified.")
+
+
+@pytest.mark.parametrize("how", [{"changed": True}, {"changed": None, "may_have_begun": True}])
+def test_it_is_no_refusal_if_another_gate_has_applied_something(how: Any) -> None:
+    found = evidence(Phase.FAILED, failed=REFUSED, changed=how["changed"])
+    begun = how.get("may_have_begun", False)
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, may_have_begun=begun, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert "Nothing was applied" not in " ".join(ended.next_steps)
+
+
+@pytest.mark.parametrize(
+    ("judgement", "may"),
+    [(ONE_WAY, "may not be able to"), (UNKNOWN, "is not known to be able to")],
+)
+@pytest.mark.parametrize("of", ["judgement", "earlier"])
+def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_the_database(
+    judgement: Judgement, may: str, of: str
+) -> None:
+    how: Any = {of: judgement}
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons[1:]) == [
+        "Version 7 is active and goes on serving.",
+        f"It was verified. {SHOWN}",
+        f"Whatever it answers, version 7 {may} work with the database as it is now. Against it "
+        "stands, as far as it is applied:",
+        *judgement.reasons,
+    ]
+    assert list(ended.next_steps) == [
+        "See at once whether version 7 does all of its work, above all its writes.",
+        "Then push again once the cause is mended, or take back what was applied, where that can "
+        "be.",
+    ]
+
+
+def test_that_the_version_before_could_write_is_told_and_does_not_make_it_a_rollback() -> None:
+    wrote = verified(7, watch=replace(WATCHED, written=True))
+
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=wrote, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert f"It was verified, also by a write. {SHOWN}" in ended.reasons
+
+
+def test_a_version_that_was_not_verified_is_told_what_stands_against_it_as_well() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=None, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert set(ONE_WAY.reasons) <= set(ended.reasons)
+
+
+def test_what_was_not_applied_stands_in_nobodys_way() -> None:
+    left = failure(database="unchanged")
+    found = evidence(Phase.FAILED, failed=left, changed=False)
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, may_have_begun=True, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize("changed", [None, False, True])
+@pytest.mark.parametrize("may_have_begun", [False, True])
+@pytest.mark.parametrize("own", Verdict)
+@pytest.mark.parametrize("earlier", Verdict)
+@pytest.mark.parametrize("goes_back", [False, True])
+def test_a_rollback_is_said_only_if_all_that_may_be_applied_lets_the_old_version_work(
+    *, changed: bool | None, may_have_begun: bool, own: Verdict, earlier: Verdict, goes_back: bool
+) -> None:
+    """Lightsail has gone back, or Lightgate has, from a version whose app did not do well."""
+    how: Any = {
+        "found": evidence(Phase.SUCCEEDED, changed=changed),
+        "may_have_begun": may_have_begun,
+        "judgement": Judgement(verdict=own),
+        "earlier": Judgement(verdict=earlier),
+    }
+
+    if goes_back:
+        bad, back = verified(8, "FAILED"), went_back("GOOD")
+        ended = conclusion(Status.ACTIVE, ANOTHER, verified=bad, went_back=back, **how)
+    else:
+        ended = conclusion(Status.FAILED, PREVIOUS, **how)
+
+    is_applied = changed or (changed is None and may_have_begun)
+    is_open = earlier.lets_go_back and (own.lets_go_back or not is_applied)
+    assert ended.outcome is (Outcome.ROLLED_BACK if is_open else Outcome.FAILED)
 
 
 def test_a_gate_that_was_told_no_is_spoken_for() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from lightgate.aftermath import WentBack
-from lightgate.outcome import Outcome, broken, refused, stopped
+from lightgate.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release import Kind
 from tests.unit.builders import deployment
 
@@ -44,6 +44,49 @@ def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
 
     assert left in cut.reasons[-1]
     assert left in torn.reasons[-1]
+
+
+def left_serving(
+    *, previous: int | None = 7, wrong: str | None = None, is_open: bool = True
+) -> Conclusion:
+    return unverified(
+        "States.Timeout",
+        app="crops",
+        version=8,
+        previous=previous,
+        wrong=wrong,
+        is_open=is_open,
+    )
+
+
+def test_a_version_that_nobody_could_verify_serves_and_people_choose() -> None:
+    ended = left_serving()
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-1] == "Version 8 is active and serves. It was not verified."
+    keep, back, _ = ended.next_steps
+    assert "Either keep version 8" in keep
+    assert back == ('Or go back: start an execution with {"app": "crops", "rollbackTo": 7}.')
+
+
+def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
+    ended = left_serving(wrong="GET / answered 500.")
+
+    assert ended.reasons[-1] == (
+        "Version 8 is active and serves. It did not do well in the watch period. "
+        "GET / answered 500."
+    )
+
+
+def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
+    back = left_serving(is_open=False).next_steps[1]
+
+    assert "take back before what was applied" in back
+    assert '"allowDestructive": true' in back
+
+
+def test_with_nothing_before_there_is_nothing_to_choose() -> None:
+    assert "rollbackTo" not in " ".join(left_serving(previous=None).next_steps)
 
 
 @pytest.mark.parametrize("kind", Kind)

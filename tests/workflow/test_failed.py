@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 
 from tests.component.lightsail_service import Course
+from tests.workflow.gates import told_plan
 from tests.workflow.release_machine import Ended
+from tests.workflow.test_trouble import ATTEMPTS
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
+    Json,
     World,
     applied,
     migration_failed,
@@ -57,12 +60,78 @@ def test_the_message_of_a_rollback_says_what_stays_applied(world: World) -> None
     assert content["snapshot"]["id"] in world.instance.snapshots()
 
 
-def test_a_deployment_that_fails_after_its_gate_has_opened_is_rolled_back(world: World) -> None:
-    log = [*applied("a.0002"), (40, *SUCCEEDED)]
+def crash(plan: Json | None, *migrations: str) -> Course:
+    """The app does not come up behind the migrations, which were planned like this."""
+    told = [(20.0, "migrate", plan)] if plan else []
+    log = [*told, *applied(*migrations), (40, *SUCCEEDED)]
+    return Course(ends="FAILED", after=FAILS, log=log)
 
-    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))
+
+@pytest.mark.parametrize("plan", [told_plan(), told_plan("a.0002")])
+def test_an_app_that_fails_behind_what_old_code_can_live_with_is_rolled_back(
+    world: World, plan: Json
+) -> None:
+    names = [migration["name"] for migration in plan["migrations"]]
+
+    ended = world.release(course=crash(plan, *names))
 
     check_ended(world, ended, "ROLLED_BACK", "after its gate had opened")
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (told_plan("a.0002", effect="contract"), "may not be able to work with the database"),
+        (told_plan("a.0002", effect="data"), "is not known to be able to work with the database"),
+        (None, "is not known to be able to work with the database"),
+    ],
+)
+def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_any_more(
+    world: World, plan: Json | None, words: str
+) -> None:
+    ended = world.release(course=crash(plan, "a.0002"))
+
+    check_ended(
+        world,
+        ended,
+        "FAILED",
+        "Version 1 is active and goes on serving.",
+        "It was verified.",
+        f"Whatever it answers, version 1 {words}",
+    )
+    assert world.lightsail.serving(APP) == 1
+
+
+def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
+    world: World,
+) -> None:
+    world.release(course=crash(told_plan("a.0002", effect="contract"), "a.0002"))
+    world.messages()
+    world.lightsail.courses.append(crash(told_plan()))
+
+    ended = world.machine.run({"app": APP, "reason": "mended, and not quite"}, name="second")
+
+    assert ended.error == "FAILED"
+    text = world.message().text
+    assert "version 1 may not be able to work with the database as it is now" in text
+    assert "a.0002: AddField harvest.season" in text
+
+
+def test_a_version_that_nobody_could_verify_is_told_to_serve_with_both_ways_out(
+    world: World,
+) -> None:
+    world.functions.fail("verify_release", *["before"] * ATTEMPTS)
+
+    ended = world.release(course=succeeded())
+
+    check_ended(
+        world,
+        ended,
+        "FAILED",
+        "Version 2 is active and serves. It was not verified.",
+        "Either keep version 2",
+        f'{{"app": "{APP}", "rollbackTo": 1}}',
+    )
 
 
 def test_a_deployment_that_fails_while_a_migration_is_applied_needs_a_person(world: World) -> None:
@@ -79,7 +148,16 @@ def test_a_last_report_that_comes_late_decides_about_the_database(world: World) 
     log = [
         *applied(),
         (380, "migrate", {"event": "applying", "migration": "a.0002"}),
-        (399, "migrate", {"event": "failed", "migration": "a.0002", "error": "boom"}),
+        (
+            399,
+            "migrate",
+            {
+                "event": "failed",
+                "migration": "a.0002",
+                "error": "boom",
+                "database": "unchanged",
+            },
+        ),
     ]
 
     ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))

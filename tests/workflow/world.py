@@ -69,16 +69,28 @@ def succeeded(*migrations: str, at: float = 30) -> Course:
 
 
 def migration_failed(migration: str, error: str, *before: str) -> Course:
-    """A migration fails after others were applied, and Lightsail gives the deployment up."""
+    """A migration fails after others were applied, and Lightsail gives the deployment up.
+
+    What served could work with all of them.
+    """
+    plan = {
+        "event": "plan",
+        "hash": "ab12",
+        "count": len(before) + 1,
+        "class": "additive",
+        "atomic": True,
+    }
     failed = {
         "event": "failed",
         "cause": "exit",
         "error": error,
         "migration": migration,
         "exitCode": 1,
+        "database": "part-way" if before else "unchanged",
         "lastLines": ["Traceback (most recent call last):", error],
     }
-    log = [*applied(*before), (30, "migrate", {"event": "applying", "migration": migration})]
+    log = [(10, "migrate", plan), *applied(*before)]
+    log.append((30, "migrate", {"event": "applying", "migration": migration}))
     return Course(ends="FAILED", after=timedelta(seconds=400), log=[*log, (31, "migrate", failed)])
 
 

@@ -1,7 +1,9 @@
 """How a release ended whose deployment was created and followed: the one place that decides it.
 
 What is said here is what people act upon, so nothing is concluded from silence: SUCCEEDED and
-ROLLED_BACK each need the service to say so itself, and the app to have answered.
+ROLLED_BACK each need the service to say so itself, and the app to have answered. And an answer
+says little of a version whose database was changed behind its back: where that may break it, or
+nobody knows, it is not called rolled back.
 """
 
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
 from lightgate.release import COMMAND_CONTAINER, Kind
+from lightgate.verdict import Judgement, Verdict, together
 
 # With these a gate says that it has applied nothing, and never will.
 _GATE_REFUSED = ("refused", "schema")
@@ -24,6 +27,8 @@ class Ending:
     `service` is read after the deployment's end. `refusal` says why its gates were never
     permitted to begin, if they were not, and `no_permit` what else kept them from it.
     `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
+    `judgement` says what its own migrations mean for the version before, and `earlier` what those
+    of other releases do that came after that version.
     `rollback_to` is the version that a person wanted back.
     """
 
@@ -37,6 +42,8 @@ class Ending:
     refusal: str | None = None
     no_permit: str | None = None
     may_have_begun: bool
+    judgement: Judgement
+    earlier: Judgement
     verified: Verified | None = None
     went_back: WentBack | None = None
 
@@ -50,6 +57,17 @@ class Ending:
             and self.verified is not None
             and self.verified.is_good(before)
         )
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether its gates have changed a database, or may have, for all that is known."""
+        changed = self.evidence.changed
+        return self.may_have_begun if changed is None else changed
+
+    @property
+    def on_the_schema_as_it_is(self) -> Judgement:
+        """What the migrations that are applied, or may be, mean for the version before."""
+        return together([self.earlier, *([self.judgement] if self.may_have_changed else [])])
 
 
 def concluded(seen: Ending) -> Conclusion:
@@ -117,15 +135,15 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
             next_steps=back.next_steps,
         )
     if back.is_good and back.version is not None and seen.service.serves(back.version):
-        return Conclusion(
-            outcome=Outcome.ROLLED_BACK,
-            reasons=[
+        return _back_on(
+            back.version,
+            [
                 *wrong,
                 f"Version {back.target} serves again as version {back.version}.",
-                f"It was verified. {back.shown}",
+                _was_verified(back),
                 *back.notes,
             ],
-            next_steps=[_correct_it(seen), *back.next_steps],
+            seen,
         )
     return Conclusion(
         outcome=Outcome.FAILED,
@@ -210,17 +228,50 @@ def _not_active(seen: Ending) -> Conclusion:
         )
     if (is_refused := _refused_by_the_gates(reasons, seen)) is not None:
         return is_refused
+    serving = _serving_before(seen)
     if not seen.does_what_served_do_well:
         return _failed(
             *reasons,
-            *_serving_before(seen),
+            *serving,
+            *_against(before, seen),
             f"See at once whether the app does its work. {_correct_it(seen)}",
         )
+    return _back_on(before, [*reasons, *serving], seen)
+
+
+def _back_on(version: int, reasons: Sequence[str], seen: Ending) -> Conclusion:
+    """An old version serves and was verified: rolled back, if it can work with the database.
+
+    Its answers prove no more than what it was asked: that a page can be read says nothing of the
+    next row that cannot be written.
+    """
+    if not (against := _against(version, seen)):
+        return Conclusion(
+            outcome=Outcome.ROLLED_BACK, reasons=reasons, next_steps=[_correct_it(seen)]
+        )
     return Conclusion(
-        outcome=Outcome.ROLLED_BACK,
-        reasons=[*reasons, *_serving_before(seen)],
-        next_steps=[_correct_it(seen)],
+        outcome=Outcome.FAILED,
+        reasons=[*reasons, *against],
+        next_steps=[
+            f"See at once whether version {version} does all of its work, above all its writes.",
+            f"Then {AGAIN[seen.kind]} once the cause is mended, or take back what was applied, "
+            "where that can be.",
+        ],
     )
+
+
+def _against(version: int, seen: Ending) -> list[str]:
+    """Why the old version may not be able to work with the database as it is now, if so."""
+    judgement = seen.on_the_schema_as_it_is
+    if judgement.verdict.lets_go_back:
+        return []
+    is_known = judgement.verdict is Verdict.ONE_WAY
+    may = "may not be able to" if is_known else "is not known to be able to"
+    return [
+        f"Whatever it answers, version {version} {may} work with the database as it is now. "
+        "Against it stands, as far as it is applied:",
+        *judgement.reasons,
+    ]
 
 
 def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
@@ -246,17 +297,26 @@ def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
 
 
 def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | None:
-    """Nothing was applied, and that was meant. What serves need not be well for that."""
-    failure = seen.evidence.failure
+    """Nothing was applied, and that was meant; that what serves is down was not.
+
+    It is a refusal as well if nobody could ask what serves: nothing has happened to it.
+    """
+    failure, before = seen.evidence.failure, seen.previous_version
     by_gate = failure is not None and failure.cause in _GATE_REFUSED
-    if seen.refusal is None and not by_gate:
+    if (seen.refusal is None and not by_gate) or seen.may_have_changed:
         return None
     said = reasons if by_gate or seen.refusal is None else [seen.refusal]
-    serving = _serving_before(seen)
+    serving, insist = _serving_before(seen), _insist(seen, failure if by_gate else None)
+    if before is not None and seen.verified is not None and seen.verified.is_bad(before):
+        return Conclusion(
+            outcome=Outcome.FAILED,
+            reasons=[*said, *serving],
+            next_steps=[f"See at once why version {before} does not answer.", insist],
+        )
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=[*said, *(serving[:1] if seen.does_what_served_do_well else serving)],
-        next_steps=[_insist(seen, failure if by_gate else None)],
+        next_steps=[insist],
     )
 
 
@@ -289,8 +349,13 @@ def _serving_before(seen: Ending) -> list[str]:
         why = verified.shown if verified is not None else "Nobody has asked it."
         return [serving, f"Whether it does its work was not verified. {why}"]
     if verified.is_good(before):
-        return [serving, f"It was verified. {verified.shown}"]
+        return [serving, _was_verified(verified)]
     return [serving, f"It does not answer as it should. {verified.shown}"]
+
+
+def _was_verified(found: Verified | WentBack) -> str:
+    has_written = found.watch is not None and found.watch.written
+    return f"It was verified{', also by a write' if has_written else ''}. {found.shown}"
 
 
 def _serving(service: Service) -> str:

@@ -22,6 +22,8 @@ AGAIN: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
+_FAILED_STEP = "The execution in the Step Functions console shows the failed step."
+
 
 class Outcome(enum.StrEnum):
     SUCCEEDED = "SUCCEEDED"
@@ -104,7 +106,38 @@ def broken(error: str, version: int | None, back: WentBack | None = None) -> Con
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[f"The release could not be carried on: {error}", *left],
-        next_steps=[deployed, "The execution in the Step Functions console shows the failed step."],
+        next_steps=[deployed, _FAILED_STEP],
+    )
+
+
+def unverified(
+    error: str, *, app: str, version: int, previous: int | None, wrong: str | None, is_open: bool
+) -> Conclusion:
+    """The new version serves, and the step failed that would have seen to it.
+
+    `wrong` is what its watch had shown before, `is_open` whether the version before can work with
+    the database as it is now.
+    """
+    said = f"It did not do well in the watch period. {wrong}" if wrong else "It was not verified."
+    keep = f"keep version {version} if the app does its work; mend what is wrong, and push again."
+    if previous is None:
+        steps = [f"See at once, and {keep}"]
+    else:
+        execution = f'{{"app": "{app}", "rollbackTo": {previous}}}'
+        steps = [f"See at once. Either {keep}", f"Or go back: start an execution with {execution}."]
+        if not is_open:
+            steps[1] += (
+                f" Version {previous} may not be able to work with the database as it is now: take "
+                "back before what was applied, or it will be refused. Where that cannot be taken "
+                'back, it needs "allowDestructive": true as well.'
+            )
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[
+            f"The release could not be carried on: {error}",
+            f"Version {version} is active and serves. {said}",
+        ],
+        next_steps=[*steps, _FAILED_STEP],
     )
 
 

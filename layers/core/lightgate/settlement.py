@@ -25,13 +25,16 @@ from lightgate.outcome import (
     refused,
     stopped,
     superseded,
+    unverified,
 )
 from lightgate.permit import PermitState
 from lightgate.permits import void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
+from lightgate.rollback import Situation, since
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_app_name
-from lightgate.versions import made_by, on_record
+from lightgate.verdict import Judgement, Verdict
+from lightgate.versions import judgement_of, made_by, on_record
 
 _STEPS = ("admission", "snapshot", "deployment")
 # With these words a permit is withdrawn after the fact; they say nothing that is not known.
@@ -81,7 +84,7 @@ def _record(state: Json, runtime: Runtime) -> Record | None:
 
 def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
     service = _service(state, runtime)
-    conclusion = _conclude(state, service, no_permit)
+    conclusion = _conclude(state, service, no_permit, runtime)
     report = report_of(
         state,
         conclusion,
@@ -125,7 +128,9 @@ def _service(state: Json, runtime: Runtime) -> Service | None:
         return None
 
 
-def _conclude(state: Json, service: Service | None, no_permit: str | None) -> Conclusion:
+def _conclude(
+    state: Json, service: Service | None, no_permit: str | None, runtime: Runtime
+) -> Conclusion:
     kind = kind_of(state)
     for step in _STEPS:
         match state.get(step, {}).get("status"):
@@ -136,7 +141,7 @@ def _conclude(state: Json, service: Service | None, no_permit: str | None) -> Co
     deployment = state.get("deployment", {})
     went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
     if "error" in state:
-        return broken(words_of(state["error"]), _own_version(state, service), went_back)
+        return _broken(words_of(state["error"]), state, service, went_back)
     if "stopped" in state:
         return stopped(
             state["stopped"],
@@ -159,10 +164,49 @@ def _conclude(state: Json, service: Service | None, no_permit: str | None) -> Co
             refusal=deployment["refusal"],
             no_permit=no_permit,
             may_have_begun=_may_have_begun(kind, state),
+            judgement=judgement_of(Release.from_json(_release(state)), deployment),
+            earlier=_earlier(state, service, runtime),
             verified=Verified.from_json(state["verification"]) if "verification" in state else None,
             went_back=went_back,
         )
     )
+
+
+def _broken(error: str, state: Json, service: Service | None, back: WentBack | None) -> Conclusion:
+    deployment, version = state.get("deployment", {}), _own_version(state, service)
+    is_back = back is not None and back.version is not None
+    is_active = deployment.get("status") == Status.ACTIVE
+    if service is None or version is None or is_back or not (is_active and service.serves(version)):
+        return broken(error, version, back)
+    release = Release.from_json(_release(state))
+    seen = Verified.from_json(state["verification"]) if "verification" in state else None
+    return unverified(
+        error,
+        app=release.app,
+        version=version,
+        previous=deployment["previousVersion"],
+        wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
+        is_open=judgement_of(release, deployment).verdict.lets_go_back,
+    )
+
+
+def _earlier(state: Json, service: Service, runtime: Runtime) -> Judgement:
+    """What the releases between this one and the version before it mean for that version."""
+    deployment, nothing = state["deployment"], Judgement(verdict=Verdict.NONE)
+    if (previous := deployment["previousVersion"]) is None:
+        return nothing
+    app = _release(state)["app"]
+    seen = Situation(
+        app=app,
+        failed=deployment["version"],
+        previous=previous,
+        digest=None,
+        judgement=nothing,
+        migrations=(),
+        shown=service.deployments,
+        past=on_record(runtime.records.versions(app), service),
+    )
+    return since(previous, seen)
 
 
 def _may_have_begun(kind: Kind, state: Json) -> bool:
