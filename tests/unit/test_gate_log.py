@@ -14,7 +14,14 @@ from tests.unit.strategies import JSON_VALUES
 APPLYING = gate_line("applying", migration="crops.0003", at="2026-11-16T01:56:02.500Z")
 APPLIED = gate_line("applied", migration="crops.0003", seconds=1.5)
 SUCCEEDED = gate_line("succeeded", seconds=3.1)
-FAILED = gate_line("failed", cause="exit", error="boom", exitCode=1, lastLines=["a", "b"])
+FAILED = gate_line(
+    "failed",
+    at="2026-11-16T01:56:09.000Z",
+    cause="exit",
+    error="boom",
+    exitCode=1,
+    lastLines=["a", "b"],
+)
 
 
 def read(*lines: str, **others: list[str]) -> Evidence:
@@ -154,6 +161,7 @@ def test_the_last_word_of_a_gate_tells_also_of_the_way_there(kind: str, key: str
 
 
 BEGUN = gate_line("applying", migration="a.0002")
+BEGUN_AFTER = gate_line("applying", at="2026-11-16T01:57:00.000Z")
 NOTHING_PENDING = gate_line("plan", count=0)
 
 
@@ -177,6 +185,7 @@ NOTHING_PENDING = gate_line("plan", count=0)
         ([gate_line("failed", cause="attempt", database=["unchanged"])], False),
         ([BEGUN, gate_line("failed")], True),
         ([BEGUN, gate_line("failed", database="unchanged")], False),
+        ([gate_line("failed", cause="attempt", database="unchanged"), BEGUN_AFTER], True),
         ([BEGUN, gate_line("failed", database="part-way")], True),
         ([BEGUN, gate_line("failed", database="not known")], True),
         ([BEGUN, gate_line("failed", database=["unchanged"])], True),
@@ -325,3 +334,71 @@ def test_evidence_survives_its_way_through_the_state_machine(evidence: Evidence)
     document: Any = json.loads(json.dumps(evidence.to_json()))
 
     assert evidence == Evidence.from_json(document)
+
+
+BEGAN = {"beganAt": "2026-11-16T01:56:00Z"}
+FORGED = gate_line("failed", cause="refused", error="policy", database="unchanged")
+
+
+@pytest.mark.parametrize("database", ["part-way", "not known", None])
+def test_a_failure_with_damage_outranks_one_without(database: str | None) -> None:
+    real = gate_line("failed", cause="exit", error="boom", database=database, **BEGAN)
+
+    failure = read(BEGUN, FORGED, real).failure
+
+    assert failure is not None
+    assert (failure.cause, failure.database) == ("exit", database)
+
+
+def test_who_was_refused_knows_nothing_of_what_another_one_has_begun() -> None:
+    failure = read(BEGUN, FORGED).failure
+
+    assert failure is not None
+    assert failure.database == "not known"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN),
+        gate_line("failed", cause="attempt", error="boom", database="unchanged"),
+        gate_line("succeeded", **BEGAN),
+    ],
+)
+def test_what_was_begun_and_has_ended_leaves_a_refusal_as_it_is(end: str) -> None:
+    failure = read(BEGUN, end, FORGED).failure
+
+    assert failure is not None
+    assert failure.database == "unchanged"
+
+
+def test_an_end_from_before_the_last_beginning_is_not_the_end_of_it() -> None:
+    later = gate_line("applying", at="2026-11-16T01:58:00Z")
+    end = gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN)
+
+    failure = read(BEGUN, end, later).failure
+
+    assert failure is not None
+    assert failure.database == "not known"
+
+
+def test_a_gate_is_heard_in_its_own_log_only() -> None:
+    forged = [gate_line("failed", cause="refused", database="unchanged"), gate_line("succeeded")]
+
+    evidence = read_evidence(RELEASE, {"migrate": [], "web": forged})
+
+    assert (evidence.phase, evidence.failure) == (Phase.SILENT, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " " + SUCCEEDED,
+        "|" + SUCCEEDED,
+        SUCCEEDED.replace('{"lightgate"', '{ "lightgate"'),
+        SUCCEEDED.replace('{"lightgate"', '{"x": 1, "lightgate"'),
+        SUCCEEDED.replace("lightgate", "\\u006cightgate", 1),
+    ],
+)
+def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: str) -> None:
+    assert read(line).phase is Phase.SILENT

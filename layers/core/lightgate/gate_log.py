@@ -7,7 +7,7 @@ explains a failure and enriches a message, and never makes a protected release s
 import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -18,6 +18,13 @@ _MOST_LINES = 30
 _MOST_MIGRATIONS = 200
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
+# How each line of a gate begins. A supervisor lets no line of its command begin so.
+_BEGINNING = '{"lightgate": 1, '
+# What ends a gate before it has begun anything.
+_BEFORE_IT_BEGINS = (
+    *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
+    *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
+)
 
 
 class Phase(enum.StrEnum):
@@ -140,13 +147,16 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
 
     With several gates the release is as far as the last of them, and failed if one is.
     With several nodes, or after a relaunch, a gate reports more than once: the first
-    failure is kept, because it is the one that explains the others.
+    failure is kept, because it is the one that explains the others, unless a later one tells of
+    more damage. Where one has begun and none tells how that ended, what others found in the
+    database before says nothing of it.
     """
     phases: list[Phase] = []
     plans: list[bool] = []
     migrations: dict[str, Migration] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
-    failures: list[Failure] = []
+    failures: list[tuple[int, Failure]] = []
+    has_open_end = False
     spoken: list[str] = []
     planned: list[str] = []
     printed: list[str] = []
@@ -169,7 +179,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                 phase = Phase.SUCCEEDED
             elif kind == "failed":
                 phase = Phase.FAILED
-                failures.append(_failure(container, event))
+                failures.append((_weight(event), _failure(container, event)))
             if kind in ("succeeded", "failed"):
                 # What this says of the way there, log lines may say later or never.
                 if first := moment_of(event.get("beganAt")):
@@ -185,7 +195,11 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                     name, Migration(name=name, seconds=_number(event.get("seconds")))
                 )
         phases.append(phase)
+        has_open_end = has_open_end or _has_open_end(said)
         changes.append(_has_changed(said))
+    failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
+    if failure and has_open_end and failure.database in ("unchanged", None):
+        failure = replace(failure, database="not known")
     return Evidence(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
@@ -194,9 +208,32 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
         changed=True if True in changes else None if None in changes or not changes else False,
-        # A gate that gave up because another one failed explains nothing.
-        failure=next((f for f in failures if f.cause != "dependency"), next(iter(failures), None)),
+        failure=failure,
     )
+
+
+def _weight(failed: Mapping[str, Any]) -> int:
+    """How much a failure tells: most that something was begun and not found unchanged.
+
+    Least does a gate that gave up because another one failed.
+    """
+    if failed.get("cause") == "dependency":
+        return 0
+    found = failed.get("database")
+    is_harmless = found == "unchanged" or (found is None and "beganAt" not in failed)
+    return 1 if is_harmless else 2
+
+
+def _has_open_end(said: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a command was begun that nobody tells the end of."""
+    began = [moment_of(one.get("at")) or "" for one in said if one["event"] == "applying"]
+    ended = [moment_of(one.get("at")) or "" for one in said if _tells_an_end(one)]
+    return bool(began) and (not ended or max(began) > max(ended))
+
+
+def _tells_an_end(event: Mapping[str, Any]) -> bool:
+    is_last = event["event"] in ("succeeded", "failed")
+    return is_last and ("beganAt" in event or event.get("cause") not in _BEFORE_IT_BEGINS)
 
 
 def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
@@ -209,7 +246,8 @@ def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
     has_begun = bool(kinds & {"applying", "applied"}) or any("beganAt" in one for one in said)
     if "failed" in kinds:
         found = {plain_text(one.get("database")) for one in said if one["event"] == "failed"}
-        return (has_begun and found != {"unchanged"}) or not found <= {"unchanged", None}
+        is_proved = found == {"unchanged"} and not _has_open_end(said)
+        return (has_begun and not is_proved) or not found <= {"unchanged", None}
     if "succeeded" in kinds:
         counts = [one.get("count") for one in said if one["event"] == "plan"]
         return has_begun or not counts or any(count != 0 for count in counts)
@@ -226,6 +264,8 @@ def _together(phases: Sequence[Phase]) -> Phase:
 def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     """What one gate has said, be it in its log or in its mailbox; all other lines are left out."""
     for line in lines:
+        if not line.startswith(_BEGINNING):
+            continue
         try:
             event = json.loads(line)
         except (ValueError, RecursionError):
