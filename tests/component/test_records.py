@@ -120,6 +120,8 @@ def past(version: int, release: str = ID) -> Past:
         kind=Kind.IMAGE,
         digest="sha256:1",
         spec_version=3,
+        code=release,
+        fits=version,
         is_good=True,
         judgement=Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",)),
     )

@@ -124,9 +124,12 @@ def test_without_a_container_that_runs_the_image_there_is_nothing_to_go_by() -> 
     )
 
 
-def with_command(spec: AppSpec, command: tuple[str, ...]) -> Json:
+CODE = "20260102t030405z-0a1b2c3d-9f8e"
+
+
+def with_command(spec: AppSpec, command: tuple[str, ...], code: str | None = CODE) -> Json:
     """The deployment of a command beside what serves."""
-    app = compile_app(spec, source(), RELEASE, compiled_secrets(spec))
+    app = compile_app(spec, source(), RELEASE, compiled_secrets(spec), code=code)
     command_container = container_of(command, spec, beside=spec)
     return {**app, "containers": {**app["containers"], COMMAND_CONTAINER: command_container}}
 
@@ -139,6 +142,21 @@ def test_the_gates_of_what_serves_apply_nothing_and_those_of_the_command_do() ->
         for name, container in containers.items()
     } == {"migrate": "unchecked", "web": "unchecked", COMMAND_CONTAINER: None}
     assert "mailbox" not in config_of(containers["migrate"])
+
+
+def test_the_gates_of_what_serves_know_how_old_its_code_is() -> None:
+    containers = with_command(app_spec(), BACK)["containers"]
+
+    assert {
+        name: (config_of(container)["release"], container["environment"]["LIGHTGATE_RELEASE"])
+        for name, container in containers.items()
+    } == {"migrate": (CODE, RELEASE), "web": (CODE, RELEASE), COMMAND_CONTAINER: (RELEASE, RELEASE)}
+
+
+def test_code_of_which_nobody_knows_the_age_is_older_than_all_that_was_applied() -> None:
+    containers = with_command(app_spec(), BACK, code=None)["containers"]
+
+    assert config_of(containers["migrate"])["release"] < "20000101t000000z"
 
 
 def test_both_parts_fit_into_one_deployment() -> None:

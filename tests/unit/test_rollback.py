@@ -12,7 +12,16 @@ from lightgate.deployment import Deployment
 from lightgate.past import Past
 from lightgate.pinning import is_pinned
 from lightgate.release import Kind
-from lightgate.rollback import Action, Situation, last_good, notice, refusal_of, remedy, since
+from lightgate.rollback import (
+    Action,
+    History,
+    Situation,
+    against,
+    last_good,
+    notice,
+    refusal_of,
+    remedy,
+)
 from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, deployment
 
@@ -30,30 +39,53 @@ def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: 
 
 
 def past(
-    version: int, judgement: Judgement = NONE, *, is_good: bool = True, kind: Kind = Kind.IMAGE
+    version: int,
+    judgement: Judgement = NONE,
+    *,
+    is_good: bool = True,
+    kind: Kind = Kind.IMAGE,
+    **changes: Any,
 ) -> Past:
+    """A version on record, whose code is its own unless `fits` says otherwise."""
     return Past(
         version=version,
         release=f"r{version}",
         kind=kind,
         digest=DIGEST,
         spec_version=1,
+        code=f"r{version}",
+        fits=changes.get("fits", version),
         is_good=is_good,
         judgement=judgement,
     )
 
 
-def situation(*recorded: Past, listed: Sequence[Deployment] = (), **changes: Any) -> Situation:
+def history(*recorded: Past, listed: Sequence[Deployment] = ()) -> History:
+    """The newest of these versions serves, unless another list is given."""
+    numbers = sorted((one.version for one in recorded), reverse=True)
+    states = ["ACTIVE", *["INACTIVE"] * len(numbers)]
+    return History(
+        shown=listed or [shown(*each) for each in zip(numbers, states, strict=False)],
+        past={one.version: one for one in recorded},
+    )
+
+
+def situation(
+    *recorded: Past,
+    listed: Sequence[Deployment] = (),
+    judgement: Judgement = SAFE,
+    **changes: Any,
+) -> Situation:
     """Version 8 has failed after version 7, which is on record as good."""
+    own = past(8, judgement, is_good=False)
+    listed = listed or [shown(8, "ACTIVE"), shown(7)]
     values: dict[str, Any] = {
         "app": "crops-backend",
         "failed": 8,
         "previous": 7,
         "digest": DIGEST,
-        "judgement": SAFE,
         "migrations": ["harvests.0005_no_season"],
-        "shown": listed or [shown(8, "ACTIVE"), shown(7)],
-        "past": {one.version: one for one in recorded or (past(7),)},
+        "history": history(*(recorded or (past(7),)), own, listed=listed),
     }
     return Situation(**(values | changes))
 
@@ -126,8 +158,8 @@ def test_what_was_deployed_without_lightgate_in_between_may_have_done_anything()
 def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last() -> None:
     versions = [shown(7), shown(6)]
 
-    assert last_good(versions, {}, 7) == versions[0]
-    assert last_good(versions, {7: past(7, is_good=False)}, 7) is None
+    assert last_good(history(listed=versions), 7) == versions[0]
+    assert last_good(history(past(7, is_good=False), listed=versions), 7) is None
 
 
 @pytest.mark.parametrize(
@@ -159,6 +191,12 @@ def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
     assert notice(None) == "Nothing is serving yet, so there is no version to go back to."
 
 
+def refused_to(
+    target: int, seen: History, *, serving: int = 8, gates_look: bool = True
+) -> Sequence[str]:
+    return refusal_of(target, serving, seen, overridden=False, gates_look=gates_look)
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
@@ -169,7 +207,8 @@ def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
     ],
 )
 def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: str) -> None:
-    seen = situation(
+    seen = history(
+        past(8, SAFE),
         past(7),
         past(6, ONE_WAY),
         past(5, is_good=False),
@@ -177,16 +216,15 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
         listed=[shown(8, "ACTIVE"), shown(7), shown(6), shown(5, "FAILED"), shown(4)],
     )
 
-    refused = refusal_of(target, seen, overridden=False, gates_look=True)
+    refused = refused_to(target, seen)
 
     assert refused[0].startswith("rollbackTo: ")
     assert reason in refused[0]
-    assert refusal_of(7, seen, overridden=False, gates_look=False) == []
+    assert refused_to(7, seen, gates_look=False) == []
 
 
 def test_if_no_version_can_run_that_is_said() -> None:
-    seen = situation(judgement=ONE_WAY)
-    [first, *_] = refusal_of(7, seen, overridden=False, gates_look=True)
+    [first, *_] = refused_to(7, history(past(8, ONE_WAY), past(7)))
 
     assert "none before the one that serves is known to" in first
     assert '"allowDestructive": true' in first
@@ -196,26 +234,94 @@ COMMAND = past(7, ONE_WAY, kind=Kind.COMMAND)
 
 
 @pytest.mark.parametrize(
-    ("recorded", "serving", "is_left"),
+    ("recorded", "seventh", "is_left"),
     [
-        ([past(6, ONE_WAY), COMMAND], SAFE, True),
+        ([past(6, ONE_WAY), COMMAND, past(8, SAFE)], "INACTIVE", True),
         # The command itself is what serves.
-        ([past(7, ONE_WAY), past(8, UNKNOWN, kind=Kind.COMMAND)], ONE_WAY, True),
+        ([past(7, ONE_WAY), past(8, UNKNOWN, kind=Kind.COMMAND)], "INACTIVE", True),
         # What came after the command stands against it still.
-        ([past(6, ONE_WAY), COMMAND], ONE_WAY, False),
+        ([past(6, ONE_WAY), COMMAND, past(8, ONE_WAY)], "INACTIVE", False),
         # It has taken nothing back.
-        ([past(6, ONE_WAY), past(7, NONE, kind=Kind.COMMAND)], SAFE, False),
-        ([COMMAND, past(7, ONE_WAY)], SAFE, False),
+        ([past(6, ONE_WAY), past(7, NONE, kind=Kind.COMMAND), past(8)], "INACTIVE", False),
+        ([past(6), past(7, ONE_WAY), past(8)], "INACTIVE", False),
+        # It was never permitted: the app beside which it was to run did not become active.
+        ([past(6, ONE_WAY), COMMAND, past(8)], "FAILED", False),
     ],
 )
 def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
-    recorded: list[Past], serving: Judgement, is_left: bool
+    recorded: list[Past], seventh: str, is_left: bool
+) -> None:
+    listed = [shown(8, "ACTIVE"), shown(7, seventh), shown(6), shown(5)]
+    seen = history(past(5), past(6), *recorded, listed=listed)
+
+    assert (refused_to(5, seen) == []) is is_left
+    assert refused_to(5, seen, gates_look=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "judgement", "reasons"),
+    [(6, ONE_WAY, [WHY]), (6, UNKNOWN, ["Nobody knows."]), (6, SAFE, None), (5, ONE_WAY, [WHY])],
+)
+def test_what_a_failed_version_has_applied_stands_also_against_going_back_behind_another(
+    target: int, judgement: Judgement, reasons: list[str] | None
+) -> None:
+    """Version 8 has failed, and 7 serves on."""
+    listed = [shown(8, "FAILED"), shown(7, "ACTIVE"), shown(6), shown(5)]
+    failed = past(8, judgement, is_good=False)
+    refused = refused_to(
+        target, history(past(5), past(6), past(7), failed, listed=listed), serving=7
+    )
+
+    assert (refused[1:] if refused else None) == reasons
+    if refused:
+        assert "none before the one that serves is known to" in refused[0]
+
+
+def test_a_person_may_want_a_version_back_that_did_not_do_well() -> None:
+    assert refused_to(7, history(past(8, SAFE), past(7, is_good=False))) == []
+
+
+COMPANION = past(7, UNKNOWN, kind=Kind.COMMAND, fits=5)
+ONCE_MORE = past(7, NONE, kind=Kind.ROLLBACK, fits=5)
+HAS_LOOKED = past(7, NONE, kind=Kind.ROLLBACK, fits=7)
+OF_AGES_AGO = past(7, NONE, kind=Kind.ROLLBACK, fits=2)
+OF_NOBODY_KNOWS_WHEN = past(7, NONE, kind=Kind.ROLLBACK, fits=None)
+
+
+@pytest.mark.parametrize(
+    ("between", "again", "action", "reason"),
+    [
+        (past(6, ONE_WAY, is_good=False), COMPANION, Action.KEEP, WHY),
+        (past(6, ONE_WAY), ONCE_MORE, Action.KEEP, WHY),
+        (past(6, SAFE), ONCE_MORE, Action.REDEPLOY, "can work with"),
+        (past(6, ONE_WAY), HAS_LOOKED, Action.REDEPLOY, "can work with"),
+        (past(6), OF_AGES_AGO, Action.KEEP, "does not list any more what came after"),
+        (past(6), OF_NOBODY_KNOWS_WHEN, Action.KEEP, "Nobody knows which release the code"),
+    ],
+)
+def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
+    between: Past, again: Past, action: Action, reason: str
 ) -> None:
     listed = [shown(8, "ACTIVE"), shown(7), shown(6), shown(5)]
-    seen = situation(past(5), *recorded, listed=listed, judgement=serving)
+    found = remedy(situation(past(5), between, again, listed=listed))
 
-    assert (refusal_of(5, seen, overridden=False, gates_look=True) == []) is is_left
-    assert refusal_of(5, seen, overridden=False, gates_look=False)
+    assert (found.action, found.version) == (action, 7)
+    assert reason in " ".join(found.reasons)
+
+
+def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
+    seen = history(past(5), past(6, ONE_WAY), ONCE_MORE, past(8))
+    [first, why] = refused_to(7, seen)
+
+    assert "the newest that can is version 6" in first
+    assert why == WHY
+
+
+def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
+    seen = history(past(5), OF_NOBODY_KNOWS_WHEN, past(8, UNKNOWN, kind=Kind.COMMAND), past(9))
+
+    assert refused_to(7, seen, serving=9)
+    assert refused_to(5, seen, serving=9) == []
 
 
 def test_a_migration_whose_predecessor_is_not_known_is_left_to_people() -> None:
@@ -231,7 +337,14 @@ SHOWN = st.builds(
     st.sampled_from(["ACTIVE", "INACTIVE", "FAILED", "ACTIVATING"]),
     st.sampled_from([PINNED, "nginx", f"{ECR}:latest"]),
 )
-PAST = st.builds(past, st.integers(1, 9), JUDGEMENTS, is_good=st.booleans())
+PAST = st.builds(
+    past,
+    st.integers(1, 7),
+    JUDGEMENTS,
+    is_good=st.booleans(),
+    kind=st.sampled_from(Kind),
+    fits=st.none() | st.integers(1, 7),
+)
 
 
 @given(
@@ -243,11 +356,9 @@ PAST = st.builds(past, st.integers(1, 9), JUDGEMENTS, is_good=st.booleans())
 def test_nothing_is_deployed_unasked_that_may_not_run(
     listed: list[Deployment], recorded: list[Past], judgement: Judgement, previous: int | None
 ) -> None:
-    seen = replace(
-        situation(judgement=judgement, previous=previous),
-        shown=listed,
-        past={one.version: one for one in recorded},
-    )
+    failed = past(8, judgement, is_good=False)
+    shown_then = [shown(8, "ACTIVE"), *(one for one in listed if one.version != failed.version)]
+    seen = situation(previous=previous, history=history(*recorded, failed, listed=shown_then))
     found = remedy(seen)
 
     assert found.reasons
@@ -258,5 +369,5 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
     assert target.version < seen.failed
     assert target.state in ("ACTIVE", "INACTIVE")
     assert is_pinned(target.images["web"])
-    assert since(target.version, seen).verdict.lets_go_back
+    assert against(target.version, seen.history).verdict.lets_go_back
     assert judgement.verdict.lets_go_back

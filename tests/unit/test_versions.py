@@ -27,6 +27,8 @@ def past(version: int, digest: str | None = "sha256:5", spec_version: int | None
         kind=Kind.IMAGE,
         digest=digest,
         spec_version=spec_version,
+        code=f"r{version}",
+        fits=version,
         is_good=True,
         judgement=ONE_WAY,
     )
@@ -43,7 +45,8 @@ def verification(status: str = "GOOD", version: int = 8) -> dict[str, Any]:
 
 def rollback(**changes: Any) -> dict[str, Any]:
     usual = {"status": "GOOD", "target": 7, "version": 9, "release": rollback_marker(RELEASE)}
-    return {**usual, "targetRelease": {"digest": "sha256:7", "specVersion": 2}, **changes}
+    target = {"digest": "sha256:7", "specVersion": 2, "code": "r3", "fits": 3}
+    return {**usual, "targetRelease": target, **changes}
 
 
 def made(release: Release = IMAGE, *, succeeded: bool = False, **state: Any) -> list[Past]:
@@ -61,6 +64,8 @@ def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_it
             kind=Kind.IMAGE,
             digest=DIGEST,
             spec_version=3,
+            code=RELEASE,
+            fits=8,
             is_good=True,
             judgement=SAFE,
         )
@@ -116,17 +121,83 @@ def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
 @pytest.mark.parametrize(
     ("release", "expected"),
     [
-        (BACK, ("sha256:5", 2)),
-        (COMMAND, ("sha256:7", 1)),
-        (admitted(rollback_to=4), (None, None)),
+        (BACK, ("sha256:5", 2, "r5", 5)),
+        (COMMAND, ("sha256:7", 1, "r7", 7)),
+        (admitted(rollback_to=4), (None, None, None, None)),
     ],
 )
-def test_what_is_deployed_again_has_image_and_spec_of_what_it_was(
-    release: Release, expected: tuple[str | None, int | None]
+def test_what_is_deployed_again_is_what_it_was_and_as_old(
+    release: Release, expected: tuple[str | None, int | None, str | None, int | None]
 ) -> None:
-    [own] = made(release, deployment=deployment())
+    [own] = made(release, succeeded=True, deployment=deployment())
 
-    assert (own.digest, own.spec_version) == expected
+    assert (own.digest, own.spec_version, own.code, own.fits) == expected
+
+
+TOLD = {"migrate": NONE.to_json()}
+
+
+@pytest.mark.parametrize(
+    ("release", "changes", "fits"),
+    [
+        (BACK, {"told": TOLD}, 8),
+        # A person has overridden the look, or the gate has not told that it took one.
+        (admitted(rollback_to=5, allow_destructive=True), {"told": TOLD}, 5),
+        (BACK, {"told": {}}, 5),
+        (BACK, {"told": {"migrate": ONE_WAY.to_json()}}, 5),
+        (admitted(rollback_to=5, gates=("migrate", "seed")), {"told": TOLD}, 5),
+        (admitted(rollback_to=5, gates=()), {"told": TOLD}, 5),
+        (BACK, {"told": TOLD, "status": "FAILED"}, 5),
+        # Of what nobody knows the age its gates do not know it either.
+        (admitted(rollback_to=4), {"told": TOLD}, None),
+        (COMMAND, {"told": TOLD}, 7),
+    ],
+)
+def test_old_code_is_known_to_fit_what_its_gates_have_looked_at(
+    release: Release, changes: dict[str, Any], fits: int | None
+) -> None:
+    [own] = made(release, deployment=deployment(**changes))
+
+    assert own.fits == fits
+
+
+UNDONE: dict[str, Any] = {"container": "migrate", "cause": "exit", "migration": "crops.0005_x"}
+UNCHANGED: dict[str, Any] = {
+    "beganAt": "2026-11-16T01:56:00+00:00",
+    "migrations": [],
+    "atomic": True,
+    "changed": False,
+    "failure": {**UNDONE, "database": "unchanged"},
+}
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "expected"),
+    [
+        ({}, {}, NONE),
+        ({"failure": {**UNCHANGED["failure"], "cause": "refused", "migration": None}}, {}, NONE),
+        # It has not run the command, and cannot know of the node that it was waiting for.
+        ({"failure": {**UNCHANGED["failure"], "cause": "lock", "migration": None}}, {}, ONE_WAY),
+        ({"failure": {**UNDONE, "database": "part-way"}}, {}, ONE_WAY),
+        ({"failure": {**UNDONE, "database": "not known"}}, {}, ONE_WAY),
+        ({"failure": {**UNDONE, "database": None}}, {}, ONE_WAY),
+        ({"failure": None}, {}, ONE_WAY),
+        ({"atomic": False}, {}, ONE_WAY),
+        ({"migrations": [{"name": "crops.0004_y", "seconds": 1.0}]}, {}, ONE_WAY),
+        # Another gate has applied something, or has not told.
+        ({"changed": True}, {}, ONE_WAY),
+        ({"changed": None}, {}, ONE_WAY),
+        # The app has started, so a gate has opened.
+        ({}, {"status": "ACTIVE"}, ONE_WAY),
+        ({}, {"status": "OVERDUE"}, ONE_WAY),
+    ],
+)
+def test_a_migration_that_has_left_nothing_stands_against_nothing(
+    gate: dict[str, Any], changes: dict[str, Any], expected: Judgement
+) -> None:
+    state = {"status": "FAILED", "judgement": ONE_WAY.to_json(), "permitted": True, **changes}
+
+    assert judgement_of(IMAGE, deployment(gate={**UNCHANGED, **gate}, **state)) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,6 +215,8 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
         kind=Kind.ROLLBACK,
         digest="sha256:7",
         spec_version=2,
+        code="r3",
+        fits=3,
         is_good=good,
         judgement=NONE,
     )
@@ -165,6 +238,21 @@ def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
 def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
     assert Past.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "fits"),
+    [(Kind.IMAGE, "r7", 7), (Kind.COMMAND, None, None), (Kind.ROLLBACK, None, None)],
+)
+def test_an_old_record_tells_only_of_an_image_how_old_its_code_is(
+    kind: Kind, code: str | None, fits: int | None
+) -> None:
+    written = {**past(7).to_json(), "kind": kind.value}
+    del written["code"], written["fits"]
+
+    found = Past.from_json(written)
+
+    assert (found.code, found.fits) == (code, fits)
 
 
 def test_a_service_that_was_made_anew_has_none_of_the_old_versions() -> None:

@@ -3,6 +3,7 @@
 Everything is looked at before anything is touched, and what is deployed is made once for trial.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,10 +22,9 @@ from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
 from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
 from lightgate.requests import ReleaseRequest
-from lightgate.rollback import Situation, left_to_the_gates, notice, refusal_of
+from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
-from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import on_record
 
 
@@ -177,18 +177,20 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
     past = on_record(runtime.records.versions(asked.text.app), service)
-    situation = _situation(asked, service, service.current.version, past)
+    history = History(shown=service.deployments, past=past)
     overridden = asked.request.allow_destructive
     known = past.get(version)
     then = _spec_of(known, asked, runtime)
     gates = then.gates() if known is not None else ()
     gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
-    reasons = refusal_of(version, situation, overridden=overridden, gates_look=gates_look)
+    reasons = refusal_of(
+        version, service.current.version, history, overridden=overridden, gates_look=gates_look
+    )
     if reasons:
         raise RefusedError(*reasons)
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
-    command = left_to_the_gates(version, situation)
+    command = left_to_the_gates(version, history)
     return Admission(
         release=asked.release(
             known.digest if known is not None else None,
@@ -204,6 +206,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
         service=service,
         warnings=[
             *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *([_NOT_GOOD.format(version)] if known is not None and not known.is_good else []),
             *([_OVERRIDDEN] if overridden else []),
             *([_LEFT_TO_GATES.format(command, version)] if command and not overridden else []),
         ],
@@ -214,6 +217,7 @@ _LEFT_TO_GATES = (
     "A command has run beside version {}. So the gate of version {}, and not the record, says "
     "whether that version can work with the database as it is now."
 )
+_NOT_GOOD = "Version {} was not verified as good when it served, and may fail once more."
 _OVERRIDDEN = (
     "The check whether the old version can work with the database was overridden with "
     '"allowDestructive".'
@@ -223,25 +227,15 @@ _OVERRIDDEN = (
 def _spec_of(known: Past | None, asked: _Asked, runtime: Runtime) -> AppSpec:
     if known is None or known.spec_version is None:
         return asked.spec
-    return parse_spec(runtime.apps.read(asked.text.app, known.spec_version).text)
-
-
-def _situation(
-    asked: _Asked, service: Service, serving: int, past: Mapping[int, Past]
-) -> Situation:
-    strange = Judgement(
-        verdict=Verdict.UNKNOWN, reasons=(f"Version {serving} was deployed without Lightgate.",)
-    )
-    return Situation(
-        app=asked.text.app,
-        failed=serving,
-        previous=None,
-        digest=None,
-        judgement=past[serving].judgement if serving in past else strange,
-        migrations=(),
-        shown=service.deployments,
-        past=past,
-    )
+    try:
+        return parse_spec(runtime.apps.read(asked.text.app, known.spec_version).text)
+    except RefusedError as error:
+        instead = json.dumps({"app": asked.text.app, "digest": known.digest})
+        raise RefusedError(
+            f"rollbackTo: the spec with which version {known.version} was deployed cannot be used "
+            f"any more; its image can be released with the spec of today: {instead}",
+            *error.reasons,
+        ) from error
 
 
 def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:

@@ -4,6 +4,7 @@ Nothing of what is returned here may be returned from a step, logged or kept, bu
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lightgate import permits
 from lightgate.app_spec.spec import AppSpec, SecretReference
@@ -91,13 +92,14 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         _secrets(spec, runtime),
         mailbox=permits.open_mailboxes(release, runtime)[COMMAND_CONTAINER],
         allow_destructive=release.allow_destructive,
-        beside=beside[0] if beside is not None else None,
+        beside=beside.spec if beside is not None else None,
     )
     if beside is not None:
         # Made anew, since the programs of its gates take less room then.
-        app, digest = beside
-        source, secrets = _source(app, digest, runtime), _secrets(app, runtime)
-        served = Redeployment(request=compile_app(app, source, release.id, secrets), notes=())
+        source = _source(beside.spec, beside.digest, runtime)
+        secrets = _secrets(beside.spec, runtime)
+        app = compile_app(beside.spec, source, release.id, secrets, code=beside.code)
+        served = Redeployment(request=app, notes=())
     else:
         served = assemble_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)
     containers = {**served.request["containers"], COMMAND_CONTAINER: container}
@@ -106,14 +108,21 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     return Redeployment(request=request, notes=served.notes)
 
 
-def _known(
-    app: str, service: Service, version: int, runtime: Runtime
-) -> tuple[AppSpec, str] | None:
-    """The spec and the image of a version, if they are known."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a version is made of, and the release that its code is from."""
+
+    spec: AppSpec
+    digest: str
+    code: str | None
+
+
+def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known | None:
+    """What the app of a version is, if its spec and its image are known."""
     past = on_record(runtime.records.versions(app), service).get(version)
     if past is None or past.spec_version is None or past.digest is None:
         return None
-    return _spec(app, past.spec_version, runtime), past.digest
+    return _Known(_spec(app, past.spec_version, runtime), past.digest, past.code)
 
 
 def _spec(app: str, version: int, runtime: Runtime) -> AppSpec:

@@ -77,6 +77,7 @@ class _Inputs:
 
     source: Source
     release: str
+    code: str
     secrets: Mapping[SecretReference, str]
     mailboxes: Mapping[str, str]
     part: Part
@@ -91,6 +92,7 @@ def compile_deployment(
     mailboxes: Mapping[str, str] = _NO_MAILBOXES,
     allow_destructive: bool = False,
     part: Part = Part.WHOLE,
+    code: str | None = None,
     programs: Programs | None = None,
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
@@ -98,8 +100,10 @@ def compile_deployment(
     `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
     asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
     What is returned holds those values: it is neither logged nor returned from a step.
-    `allow_destructive` overrides the spec's policy for this release. Of a whole deployment
-    `programs` are in every container as plain text, if that fits.
+    `allow_destructive` overrides the spec's policy for this release. `code` is the release that
+    first deployed this image, where that was another one: the gates hold it against what the
+    database has applied since. Of a whole deployment `programs` are in every container as plain
+    text, if that fits.
 
     Raises:
         RefusedError: a command is missing in the spec and in the image, or the request
@@ -108,7 +112,12 @@ def compile_deployment(
     migrations = replace(spec.migrations, allow_destructive=allow_destructive)
     spec = replace(spec, migrations=migrations)
     inputs = _Inputs(
-        source=source, release=release, secrets=secrets, mailboxes=mailboxes, part=part
+        source=source,
+        release=release,
+        code=code or release,
+        secrets=secrets,
+        mailboxes=mailboxes,
+        part=part,
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
     if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
@@ -159,7 +168,7 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
         gate = programs.supervisor(container.name, config)
         own = commands.main
     elif container.depends_on:
-        gate = programs.waiter(_waiter_config(container, inputs.release, ports))
+        gate = programs.waiter(_waiter_config(container, inputs.code, ports))
         own = _own_command(container, inputs.source)
     elif container.command is not None:
         return {"command": list(container.command)}
@@ -171,9 +180,10 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     return {"command": [python, "-I", "-S", "-c", *gate, *own]}
 
 
-def _waiter_config(container: Container, release: str, ports: Mapping[str, int]) -> Request:
+def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) -> Request:
     return {
-        "release": release,
+        # In a deployment of what is there already the environment has the name to report under.
+        "release": code,
         "container": container.name,
         "after": [
             {
@@ -198,7 +208,7 @@ def _supervisor_config(
     django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
     check = container.health_check
     return {
-        **_waiter_config(container, inputs.release, ports),
+        **_waiter_config(container, inputs.code, ports),
         "port": ports[container.name],
         "mode": "task" if runs_to_an_end else "service",
         "timeoutSeconds": spec.time_limit(container.name),

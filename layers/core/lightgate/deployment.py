@@ -42,6 +42,10 @@ class Deployment:
     images: Mapping[str, str] = field(default_factory=dict)
     endpoint: Endpoint | None = None
 
+    @property
+    def has_served(self) -> bool:
+        return self.state in ("ACTIVE", "INACTIVE")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:

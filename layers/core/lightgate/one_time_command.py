@@ -104,16 +104,34 @@ def compile_command(
 
 
 def compile_app(
-    spec: AppSpec, source: Source, release: str, secrets: Mapping[SecretReference, str]
+    spec: AppSpec,
+    source: Source,
+    release: str,
+    secrets: Mapping[SecretReference, str],
+    *,
+    code: str | None,
 ) -> Request:
     """What serves already, to be deployed once more with a command beside it.
+
+    `code` is the release that first deployed it. Where that is not known, its gates will take all
+    that the database has beyond the code for something that came later.
 
     Raises:
         RefusedError: it is larger than Lightsail can be trusted to take.
     """
     return compile_deployment(
-        spec, source, release, secrets, part=Part.APP, programs=_programs(spec)
+        spec,
+        source,
+        release,
+        secrets,
+        part=Part.APP,
+        code=code or _BEFORE_ALL,
+        programs=_programs(spec),
     )
+
+
+# Releases are compared by their ids, which begin with their time.
+_BEFORE_ALL = "0"
 
 
 def _programs(app: AppSpec) -> Programs:

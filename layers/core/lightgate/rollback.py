@@ -1,8 +1,9 @@
 """What to do when a version that became active does not do well: go back, or keep it and ask.
 
 Going back is a new deployment of an old version's containers. It takes back no migration. So it
-is done unasked only where the old version can work on the schema as it is now, by the verdicts of
-all releases since, and where its image is still the one that it was.
+is done unasked only where the old code can work on the schema as it is now, by the verdicts of all
+that came since it was released, and where its image is still the one that it was. That it has
+answered well, deployed once more beside a command or by a person's override, shows nothing of that.
 """
 
 import enum
@@ -26,21 +27,27 @@ class Action(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """An app after its version `failed` did not do well.
+class History:
+    """The versions that the service lists, and those of them that are on record, by number."""
 
-    `previous` is the version that served before it; None if none did. `past` has the versions on
-    record by number, `migrations` are those that `failed` applied, with `digest` its image.
+    shown: Sequence[Deployment]
+    past: Mapping[int, Past]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """An app whose version `failed` serves and does not do well. The history has it as well.
+
+    `previous` is the version that served before it; None if none did. `migrations` are those that
+    `failed` applied, with `digest` its image.
     """
 
     app: str
     failed: int
     previous: int | None
     digest: str | None
-    judgement: Judgement
     migrations: Sequence[str]
-    shown: Sequence[Deployment]
-    past: Mapping[int, Past]
+    history: History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ def remedy(seen: Situation) -> Remedy:
     Deciding again on the same situation decides the same. Whoever acts looks first whether the
     failed version is still the one that serves.
     """
-    target = last_good(seen.shown, seen.past, seen.previous)
+    target = last_good(seen.history, seen.previous)
     if target is None:
         return Remedy(
             action=Action.IMPOSSIBLE,
@@ -74,7 +81,7 @@ def remedy(seen: Situation) -> Remedy:
             reasons=[f"Version {target.version} cannot be deployed again unasked: {why}."],
             next_steps=[_mend(seen.failed), _go_back(seen, target, overrides=True)],
         )
-    judgement = since(target.version, seen)
+    judgement = against(target.version, seen.history)
     if judgement.verdict.lets_go_back:
         return Remedy(
             action=Action.REDEPLOY,
@@ -95,9 +102,7 @@ def remedy(seen: Situation) -> Remedy:
     )
 
 
-def last_good(
-    shown: Sequence[Deployment], past: Mapping[int, Past], previous: int | None
-) -> Deployment | None:
+def last_good(seen: History, previous: int | None) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
     A version that was deployed without Lightgate counts only as the one that served last: of
@@ -107,53 +112,79 @@ def last_good(
         return None
     candidates = [
         one
-        for one in shown
+        for one in seen.shown
         if one.version <= previous
-        and one.state in ("ACTIVE", "INACTIVE")
-        and (past[one.version].is_good if one.version in past else one.version == previous)
+        and one.has_served
+        and (
+            seen.past[one.version].is_good if one.version in seen.past else one.version == previous
+        )
     ]
     return max(candidates, key=lambda one: one.version, default=None)
 
 
-def since(target: int, seen: Situation) -> Judgement:
-    """What stands against the target on the schema as it is now: all that came after it.
+def against(target: int, seen: History) -> Judgement:
+    """What stands against the code of a version on the schema as it is now.
 
-    A failed version counts as well, for it may have migrated. One that is not on record was
-    deployed without Lightgate, and nobody knows what it did.
+    It counts from the version as of which that code is known to fit, which may be older than the
+    one that deployed it once more.
     """
-    judgements = [seen.judgement] if target < seen.failed else []
-    for one in seen.shown:
-        if not target < one.version < seen.failed:
-            continue
-        if one.version in seen.past:
-            judgements.append(seen.past[one.version].judgement)
-        else:
-            reason = f"Version {one.version} was deployed without Lightgate."
-            judgements.append(Judgement(verdict=Verdict.UNKNOWN, reasons=(reason,)))
-    return together(judgements)
+    fits = _fits(target, seen)
+    if fits is None:
+        return _unknown(f"Nobody knows which release the code of version {target} is from.")
+    if fits + 1 < min((one.version for one in seen.shown), default=0):
+        return _unknown(
+            f"The code of version {target} is that of version {fits}, and the service does not "
+            "list any more what came after that."
+        )
+    return since(fits, seen)
+
+
+def _fits(target: int, seen: History) -> int | None:
+    """A version that is not on record was deployed without Lightgate, and its code is its own."""
+    return seen.past[target].fits if target in seen.past else target
+
+
+def since(version: int, seen: History) -> Judgement:
+    """What all versions after that one have done to the schema, up to now.
+
+    A failed one counts as well, for it may have migrated. One that is not on record was deployed
+    without Lightgate, and nobody knows what it did.
+    """
+    return together(
+        seen.past[one.version].judgement
+        if one.version in seen.past
+        else _unknown(f"Version {one.version} was deployed without Lightgate.")
+        for one in seen.shown
+        if one.version > version
+    )
+
+
+def _unknown(reason: str) -> Judgement:
+    return Judgement(verdict=Verdict.UNKNOWN, reasons=(reason,))
 
 
 def refusal_of(
-    target: int, seen: Situation, *, overridden: bool, gates_look: bool
+    target: int, serving: int, seen: History, *, overridden: bool, gates_look: bool
 ) -> Sequence[str]:
     """Why a person's wish to go back to a version is refused; nothing if it is not.
 
-    `seen.failed` is the version that serves. What the verdicts say a person may have overridden;
-    what is not there, or was never good, nobody can deploy. `gates_look` says whether the gates
-    of the target look at the schema themselves.
+    `serving` is the version that serves; a newer one may have failed. What the verdicts say a
+    person may have overridden; what is not there, or has never served, nobody can deploy. Whether
+    the target did well is for that person to judge. `gates_look` says whether the gates of the
+    target look at the schema themselves.
     """
     found = next((one for one in seen.shown if one.version == target), None)
     if found is None:
         return [f"rollbackTo: the service does not list version {target}; it keeps the last 50"]
-    if found.state not in ("ACTIVE", "INACTIVE"):
+    if not found.has_served:
         return [f"rollbackTo: version {target} is {found.state}, and has never served"]
-    if target == seen.failed:
+    if target == serving:
         return [f"rollbackTo: version {target} is serving already"]
     command = left_to_the_gates(target, seen) if gates_look else None
-    judgement = since(command or target, seen)
+    judgement = against(target, seen) if command is None else since(command, seen)
     if overridden or judgement.verdict.lets_go_back:
         return []
-    newest = _newest_that_can_run(seen)
+    newest = _newest_that_can_run(serving, seen)
     other = (
         f"the newest that can is version {newest}"
         if newest is not None
@@ -166,16 +197,21 @@ def refusal_of(
     ]
 
 
-def left_to_the_gates(target: int, seen: Situation) -> int | None:
+def left_to_the_gates(target: int, seen: History) -> int | None:
     """The version beside which a person's command may have taken migrations back.
 
     What the verdicts before it say of the schema may not hold any more, and only the database
-    knows. None if there was no such command after the target.
+    knows. None if there was no such command since the target's code, or nobody knows how old that
+    is, for then its gates do not know either.
     """
+    fits = _fits(target, seen)
     commands = [
         one.version
         for one in seen.shown
-        if target < one.version <= seen.failed
+        # A command is permitted only once the app beside it is active.
+        if fits is not None
+        and one.version > fits
+        and one.has_served
         and one.version in seen.past
         and seen.past[one.version].kind is Kind.COMMAND
         and not seen.past[one.version].judgement.verdict.lets_go_back
@@ -183,14 +219,15 @@ def left_to_the_gates(target: int, seen: Situation) -> int | None:
     return max(commands, default=None)
 
 
-def _newest_that_can_run(seen: Situation) -> int | None:
+def _newest_that_can_run(serving: int, seen: History) -> int | None:
     able = [
         one.version
         for one in seen.shown
-        if one.version < seen.failed
+        if one.version < serving
+        and one.has_served
         and one.version in seen.past
         and seen.past[one.version].is_good
-        and since(one.version, seen).verdict.lets_go_back
+        and against(one.version, seen).verdict.lets_go_back
     ]
     return max(able, default=None)
 

@@ -17,11 +17,10 @@ from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
-from lightgate.rollback import Action, Situation, remedy
+from lightgate.rollback import Action, History, Situation, remedy
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_spec
-from lightgate.verdict import Judgement
-from lightgate.versions import on_record
+from lightgate.versions import made_by, on_record, source_of
 from lightgate.watching import look, returned
 
 
@@ -57,7 +56,7 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
             "reasons": [f"Version {failed} does not serve any more."],
         }
     past = on_record(runtime.records.versions(release.app), service)
-    action, decided = _decide(release, state["deployment"], before, service, past)
+    action, decided = _decide(release, state, before, service, past)
     match action:
         case Action.KEEP:
             return {**decided, "status": "KEPT"}
@@ -68,33 +67,46 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
 
 
 def _decide(
-    release: Release, deployment: Json, before: Json, service: Service, past: Mapping[int, Past]
+    release: Release,
+    state: Mapping[str, Any],
+    before: Json,
+    service: Service,
+    past: Mapping[int, Past],
 ) -> tuple[Action, Json]:
     """What to do. It is the same once the deployment that goes back is there."""
-    found = remedy(_situation(release, deployment, service, past))
+    found = remedy(_situation(release, state, before["release"], service, past))
     known = None if found.version is None else past.get(found.version)
     return found.action, {
         **before,
         "target": found.version,
-        "targetRelease": known and {"digest": known.digest, "specVersion": known.spec_version},
+        "targetRelease": source_of(known) or None,
         "reasons": list(found.reasons),
         "nextSteps": list(found.next_steps),
     }
 
 
 def _situation(
-    release: Release, deployment: Json, service: Service, past: Mapping[int, Past]
+    release: Release,
+    state: Mapping[str, Any],
+    marker: str,
+    service: Service,
+    past: Mapping[int, Past],
 ) -> Situation:
-    evidence = Evidence.from_json(deployment["gate"])
+    deployment = state["deployment"]
+    failed, evidence = deployment["version"], Evidence.from_json(deployment["gate"])
+    # It goes on record when the release is settled, and counts now.
+    [own] = made_by(release, state, own=failed, back=None, succeeded=False, past={})
     return Situation(
         app=release.app,
-        failed=deployment["version"],
+        failed=failed,
         previous=deployment["previousVersion"],
         digest=release.digest,
-        judgement=Judgement.from_json(deployment["judgement"]),
         migrations=[migration.name for migration in evidence.migrations],
-        shown=service.deployments,
-        past=past,
+        history=History(
+            # The deployment that goes back is no reason for or against itself.
+            shown=[one for one in service.deployments if one.release != marker],
+            past={**past, failed: own},
+        ),
     )
 
 
@@ -151,7 +163,7 @@ def follow(
         if before["target"] is None:
             # The answer with what was decided is lost.
             past = on_record(runtime.records.versions(release.app), service)
-            _, before = _decide(release, state["deployment"], before, service, past)
+            _, before = _decide(release, state, before, service, past)
         before = _created(before, ours)
     spec = _spec(release, before, runtime)
     created_at = datetime.fromisoformat(before["createdAt"])

@@ -53,6 +53,11 @@ class AppParameters:
         try:
             found = self._client.get_parameter(Name=selector)["Parameter"]
         except ClientError as error:
+            if version is not None and error_code(error) == "ParameterVersionNotFound":
+                raise RefusedError(
+                    f"app: version {version} of the spec of {app} does not exist any more: SSM "
+                    f"keeps the last 100 of {name}, and none of a parameter that was deleted"
+                ) from error
             if error_code(error) in ("ParameterNotFound", "ParameterVersionNotFound"):
                 raise RefusedError(
                     f"app: there is no app {app}: the parameter {selector} does not exist. "
