@@ -30,7 +30,7 @@ from lightgate.outcome import (
 from lightgate.permit import PermitState
 from lightgate.permits import void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
-from lightgate.rollback import Situation, since
+from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_app_name
 from lightgate.verdict import Judgement, Verdict
@@ -192,21 +192,12 @@ def _broken(error: str, state: Json, service: Service | None, back: WentBack | N
 
 def _earlier(state: Json, service: Service, runtime: Runtime) -> Judgement:
     """What the releases between this one and the version before it mean for that version."""
-    deployment, nothing = state["deployment"], Judgement(verdict=Verdict.NONE)
+    deployment = state["deployment"]
     if (previous := deployment["previousVersion"]) is None:
-        return nothing
-    app = _release(state)["app"]
-    seen = Situation(
-        app=app,
-        failed=deployment["version"],
-        previous=previous,
-        digest=None,
-        judgement=nothing,
-        migrations=(),
-        shown=service.deployments,
-        past=on_record(runtime.records.versions(app), service),
-    )
-    return since(previous, seen)
+        return Judgement(verdict=Verdict.NONE)
+    shown = [one for one in service.deployments if one.version < deployment["version"]]
+    past = on_record(runtime.records.versions(_release(state)["app"]), service)
+    return against(previous, History(shown=shown, past=past))
 
 
 def _may_have_begun(kind: Kind, state: Json) -> bool:
