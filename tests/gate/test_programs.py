@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_what_travels_is_the_program_as_it_is_now(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "limit"),
-    [("supervisor", 21_900), ("waiter", 2_600), ("django_helper", 19_200), ("courier", 1_800)],
+    [("supervisor", 21_900), ("waiter", 2_600), ("django_helper", 23_600), ("courier", 1_800)],
 )
 def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
     source = PROGRAMS[name]
@@ -43,7 +44,10 @@ def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
 
 
 def test_all_that_a_django_app_needs_leaves_room_in_a_request() -> None:
-    assert sum(len(json.dumps(source)) for source in PROGRAMS.values()) < 45 * 1024
+    """Beside ten containers of the usual size, which have some 22 KB of their own."""
+    texts = "\0".join(PROGRAMS.values()).encode()
+    packed = len(zlib.compress(texts, 9)) * 5 / 4
+    assert packed + len(json.dumps(gate.carrier_source())) < 27 * 1024
 
 
 def run(source: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -375,7 +375,7 @@ def test_a_command_that_cannot_tell_what_is_pending_is_run_as_ever(house: House)
 
 
 def test_the_carrier_tells_its_failure_under_the_new_name(house: House) -> None:
-    packed = base64.b85encode(zlib.compress(b'["", ""]')).decode()
+    packed = base64.b85encode(zlib.compress(b"\0")).decode()
     config = json.dumps({"release": OLD, "container": "migrate"})
     with socket.create_server(("127.0.0.1", 0)) as other:
         carrier = house.program(

@@ -1,10 +1,11 @@
 """Which program runs in front of a container's command, and what it is told."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 
-from lightgate import gate
+from lightgate import compiler, gate
 from lightgate.compiler import compile_deployment
 from lightgate.gate_programs import FIRST_GATE_PORT
 from tests.unit.builders import RELEASE, app_spec, migrate, source, wait_for, web
@@ -12,14 +13,13 @@ from tests.unit.compiled_requests import assert_same_texts, compiled, gate_confi
 
 
 def test_the_migration_runs_under_the_supervisor() -> None:
-    request = compiled(
-        containers={
-            "migrate": migrate(
-                timeoutSeconds=300, healthCheck={"command": ["check"], "retries": 2}
-            ),
-            "web": web(secrets={"B": "ssm:/b", "A": "ssm:/a"}),
-        }
-    )
+    containers = {
+        "migrate": migrate(timeoutSeconds=300, healthCheck={"command": ["check"], "retries": 2}),
+        "web": web(secrets={"B": "ssm:/b", "A": "ssm:/a"}),
+    }
+
+    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+        request = compiled(containers=containers)
 
     command = request["containers"]["migrate"]["command"]
     assert_same_texts(
@@ -112,7 +112,8 @@ def test_a_gate_with_a_mailbox_asks_for_its_permit_and_nobody_else_knows_the_way
         platformPatienceSeconds=1000,
     )
 
-    request = compile_deployment(spec, source(), RELEASE, {}, mailboxes={"migrate": MAILBOX})
+    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+        request = compile_deployment(spec, source(), RELEASE, {}, mailboxes={"migrate": MAILBOX})
 
     migration, app = request["containers"]["migrate"], request["containers"]["web"]
     assert gate_config(migration)["mailbox"] == {

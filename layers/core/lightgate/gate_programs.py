@@ -33,7 +33,7 @@ _HELPERS = {"django": _django_helper_source, "mailbox": _courier_source}
 def _packed() -> str:
     """What the carrier hands out, its own program first."""
     helpers = (read() for read in _HELPERS.values())
-    texts = json.dumps([_supervisor_source(), _waiter_source(), *helpers])
+    texts = "\0".join([_supervisor_source(), _waiter_source(), *helpers])
     return base64.b85encode(zlib.compress(texts.encode(), 9)).decode()
 
 
@@ -84,7 +84,7 @@ class Programs:
     ) -> Sequence[str]:
         if self.carrier is None:
             return [source, _line(config), *helpers]
-        hashes = (hashlib.sha256(text.encode()).hexdigest() for text in (source, *helpers))
+        hashes = (hashlib.sha256(text.encode()).hexdigest()[:32] for text in (source, *helpers))
         return [_loader_source(), str(self.carrier_port), ",".join(hashes), _line(config)]
 
 

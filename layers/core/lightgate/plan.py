@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.gate_log import events, plain_text
+from lightgate.reversal import UNTOLD, Reversal, read_reversal
 
 _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
@@ -68,7 +69,7 @@ class Plan:
     `breaking` names the operations that may break what serves, as far as they were told;
     `operations` are all that were told and are more than additive. `once` says that what is
     permitted to one gate must never be permitted to another. `ahead` are migrations that the
-    database has and the image does not know.
+    database has and the image does not know. `reversal` is how all of it could be taken back.
     """
 
     hash: str
@@ -78,6 +79,7 @@ class Plan:
     operations: Sequence[Operation] = ()
     once: bool = False
     ahead: Ahead | None = None
+    reversal: Reversal = UNTOLD
 
     @property
     def is_empty(self) -> bool:
@@ -118,7 +120,13 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         operations=operations,
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
+        reversal=read_reversal(event.get("takeBack"), _names(event), count),
     )
+
+
+def _names(event: Mapping[str, Any]) -> Sequence[str]:
+    found = (one.get("name") for one in _list(event.get("migrations")) if isinstance(one, dict))
+    return [name for one in found if (name := plain_text(one, _LONGEST_NAME)) is not None]
 
 
 def _ahead(found: object) -> Ahead | None:

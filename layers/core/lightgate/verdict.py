@@ -68,6 +68,29 @@ _WHY = {
         "it adds or removes a column that the release before does not know, or still uses"
     ),
 }
+# What of an operation is the trouble, where its gate says so behind it: `AddIndex(expression)`.
+_WHY_THAT = {
+    "ForeignKey": (
+        "once a row refers to one of a table that was there before, the release before cannot "
+        "delete that row any more, as it knows nothing of what refers to it"
+    ),
+    "GeneratedField": (
+        "the database works the column out for every row that the release before writes, and "
+        "where the expression fails, the write fails"
+    ),
+    "expression": (
+        "the database works the index out for every row that the release before writes, and "
+        "where an expression fails, the write fails"
+    ),
+    "unbounded": (
+        "the release before may write a text that is too long for an index, which in PostgreSQL "
+        "takes some 2,700 bytes, and such a write fails"
+    ),
+    "on_delete": (
+        "what is done with rows that refer to one that is deleted moves between Django and the "
+        "database, and the release before relies on it as it was"
+    ),
+}
 # Of a migration that is reversed. What the operation made is gone then, or what it removed is back.
 _UNDONE = "undo "
 _WHY_UNDONE = {
@@ -79,6 +102,7 @@ _WHY_UNDONE = {
 _WHY_UNKNOWN = {
     "RunSQL": "it is SQL, which is not read",
     "RunPython": "it runs code of the app, which may do anything to rows and schema",
+    "Migration.apply": "the migration replaces a method of Django's, and may do anything",
 }
 _CONTRACT = "the release before may not be able to read or write after it"
 _ODD = "it is not one of Django's own operations, and may do anything"
@@ -152,11 +176,11 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
 
 
 def _reason(operation: Operation) -> str:
-    kind = operation.what.removeprefix(_UNDONE).split(" ", 1)[0]
+    kind, _, that = operation.what.removeprefix(_UNDONE).split(" ", 1)[0].partition("(")
     if operation.what.startswith(_UNDONE):
         why = _WHY_UNDONE.get(kind, "it is taken back, and what serves may rely on it")
     elif operation.effect is Effect.CONTRACT:
-        why = _WHY.get(kind, _CONTRACT)
+        why = _WHY_THAT.get(that.removesuffix(")")) or _WHY.get(kind, _CONTRACT)
     else:
         why = _WHY_UNKNOWN.get(kind, _ODD)
     return f"{operation.migration}: {operation.what}: {why}."

@@ -25,7 +25,10 @@ from time import monotonic
 
 from django.core.management import get_commands, load_command_class  # type: ignore[import-untyped]
 from django.db import Error, connections, transaction  # type: ignore[import-untyped]
+from django.db.migrations import Migration  # type: ignore[import-untyped]
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
+from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
+from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
 
 TYPE_CHECKING = False  # type checkers take it for True
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
     from typing import Any, Sequence
 
 BEAT = 0.5  # seconds between two signs of life
+LOOK = 5  # seconds after which what waits for its permit looks whether it is still to be done
 SETTLE = 10  # seconds for a database to end what a stopped command had begun
-EVENT_LIMIT = 6500  # characters of the migrations in an event
+EVENT_LIMIT = 6500  # characters of the migrations in an event, with what takes them back
 TABLE = "lightgate_attempt"
 NAMESPACE = 1279743045  # of our advisory locks: "LGTE"
 
@@ -123,19 +127,22 @@ class Helper:
         found = self.find_attempt()
         if self.config["rollback"]:
             return self.go_back(plan, found)
-        if plan.is_done(found):
-            return self.open(plan)
-        self.judge(plan, found, is_locked=False)
-        self.ask(plan, is_locked=False)
-        notes = self.take_lock()
-        # Another node may have done it meanwhile, or a part of it.
-        plan = self.read_plan()
-        found = self.find_attempt()
-        if plan.is_done(found):
-            return self.open(plan)
-        self.judge(plan, found, is_locked=True)
-        self.ask(plan, is_locked=True)
+        notes: dict[str, Any] = {}
+        while not plan.is_done(found):
+            self.judge(plan, found, is_locked=bool(notes))
+            if self.ask(plan, is_locked=bool(notes)):
+                if notes:
+                    return self.run(plan, found, notes)
+                notes = self.take_lock()
+            # Another node may have done it meanwhile, or a part of it.
+            plan = self.read_plan()
+            found = self.find_attempt()
+        return self.open(plan)
+
+    def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
         environment, notes["lockTimeout"] = self.choose_environment(plan)
+        if monotonic() > self.until:
+            raise Shut("permit", "the permit has expired")
         notes["recorded"] = self.record_start(plan, found)
         self.tell("locked", **notes)
         self.supervisor.say(do="run", **environment)
@@ -235,7 +242,18 @@ class Helper:
         classes = self.recorded_classes() if names else {}
         labels = {name: classes.get(name) for name in sorted(names)}
         plan.ahead = {n: label if label in ORDER else "unknown" for n, label in labels.items()}
+        if isinstance(plan.way_back, list):
+            plan.way_back = [self.migrate(words) for words in plan.way_back]
         return plan
+
+    def migrate(self, words: list[str]) -> list[str]:
+        """A call with the options of the command that say what is migrated."""
+        argv = [*self.config["manage"], "migrate", *words]
+        for key in ("database", "settings", "pythonpath"):
+            value = getattr(self.arguments, key)
+            if value not in (None, "default"):
+                argv += ["--" + key, value]
+        return argv
 
     def recorded_classes(self) -> dict[str, str]:
         """What each migration meant when it was last to be applied, as far as that is on record."""
@@ -273,20 +291,29 @@ class Helper:
             self.tell("refused", hash=plan.hash, operations=blocked[:50])
             raise Shut("refused", "policy: " + "; ".join(blocked)[:400])
 
-    def ask(self, plan: Plan, is_locked: bool) -> None:
-        """Nothing is applied unless the supervisor has permitted this very plan."""
+    def ask(self, plan: Plan, is_locked: bool) -> bool:
+        """Nothing is applied unless the supervisor has permitted this very plan.
+
+        False: it may be another one by now, for something was applied while this waited.
+        """
         if plan.migrations == [] or self.permitted == plan.hash:
-            return
+            return True
         if self.told != plan.hash:
             self.tell_plan(plan)
         self.supervisor.say(do="permit", hash=plan.hash)
+        next_look = monotonic() + LOOK
         while self.permitted != plan.hash:
             if is_locked:
                 self.hold("unchanged")
+            if monotonic() > next_look:
+                next_look = monotonic() + LOOK
+                if plan.is_old(self.db):
+                    return False
             message = self.supervisor.hear(BEAT) or {}
             self.permitted = message.get("permitted")
             if message.get("seconds"):
                 self.until = monotonic() + message["seconds"]
+        return True
 
     # The lock
 
@@ -525,8 +552,10 @@ class Plan:
     hash = "unknown"
     applied = ""
     is_atomic = False
+    recorded: set[Any] | None = None
     leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
+    way_back: Any = None  # the calls that take exactly this back, or why there are none
 
     def __init__(self) -> None:
         self.classes: dict[str, str] = {}  # of each migration, by every name that it is recorded as
@@ -551,12 +580,19 @@ class Plan:
         steps = executor.migration_plan(find_targets(executor.loader, arguments))
         state = executor.loader.project_state(ends) if steps else None
         created: set[tuple[str, str]] = set()
-        plan.migrations = [describe(step, state, created) for step in steps]
+        with connection.cursor() as cursor:
+            tables = connection.introspection.table_names(cursor, True) if steps else []
+        existing = [name.lower() for name in tables]
+        plan.migrations = [describe(step, state, created, existing) for step in steps]
+        fixed = [one.pop("fixed") for one in plan.migrations]
+        if steps:
+            plan.way_back = find_way_back(executor, steps, fixed, arguments)
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         plan.hash = digest([connection.alias, plan.migrations])
         plan.applied = digest(sorted(map(list, applied)))
         plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
+        plan.recorded = set(executor.recorder.applied_migrations())
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
                 plan.classes[".".join(key)] = "additive"
@@ -569,6 +605,17 @@ class Plan:
                 names = [one["name"], *map(".".join, migration.replaces)]
                 plan.classes.update(dict.fromkeys(names, one["class"]))
         return plan
+
+    def is_old(self, connection: Any) -> bool:
+        """Whether something was applied or taken back since it was read, as far as that shows."""
+        try:
+            connection.ensure_connection()
+            connection.set_autocommit(True)
+            recorded = set(MigrationRecorder(connection).applied_migrations())
+        except Error:
+            connection.close()
+            return False
+        return self.recorded not in (None, recorded)
 
     def is_done(self, found: dict[str, Any] | None) -> bool:
         """Whether there is nothing to do. Without a plan only a success on record shows it."""
@@ -608,6 +655,8 @@ class Plan:
             "hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
             "leaves": self.leaves, "migrations": shown,
         }  # fmt: skip
+        if self.way_back and len(json.dumps([shown, self.way_back])) <= EVENT_LIMIT:
+            told["takeBack"] = self.way_back
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             told["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
@@ -632,8 +681,10 @@ def find_targets(loader: Any, arguments: Any) -> list[Any]:
     leaves = loader.graph.leaf_nodes()
     if not app:
         return list(leaves)
-    if not name:
-        return [key for key in leaves if key[0] == app]
+    return find_target(loader, app, name) if name else [key for key in leaves if key[0] == app]
+
+
+def find_target(loader: Any, app: str, name: str) -> list[Any]:
     if name == "zero":
         return [(app, None)]
     key = (app, loader.get_migration_by_prefix(app, name).name)
@@ -642,22 +693,50 @@ def find_targets(loader: Any, arguments: Any) -> list[Any]:
     return [key]
 
 
+def find_way_back(executor: Any, steps: Any, fixed: list[str], arguments: Any) -> Any:
+    """What `migrate` has to be told to take these steps back and nothing else, or why it cannot.
+
+    It goes back further than to a name: by Django's own plan, to whatever depends on it as well.
+    """
+    loader, found = executor.loader, []
+    left: dict[Any, None] = {}
+    for number, (migration, _) in enumerate(steps):
+        app, name = key = (migration.app_label, migration.name)
+        is_first = migration.initial or not any(one[0] == app for one in migration.dependencies)
+        if arguments is None or arguments.fake or (arguments.fake_initial and is_first):
+            return f"{app}.{name}: it may be recorded without being run (--fake)"[:300]
+        if fixed[number]:
+            return f"{app}.{name}: {fixed[number]} cannot be reversed for certain"[:300]
+        left[key] = None
+    before = loader.applied_migrations
+    loader.applied_migrations = {**before, **left}
+    for app, name in list(left):
+        parents = loader.graph.node_map[app, name].parents
+        for target in [*sorted(one.key[1] for one in parents if one.key[0] == app), "zero"]:
+            undone: set[Any] = set()
+            with suppress(Exception):  # a name that begins another one is ambiguous
+                plan = executor.migration_plan(find_target(loader, app, target))
+                undone = {(migration.app_label, migration.name) for migration, _ in plan}
+            if undone and undone <= left.keys():
+                found.append([app, target])
+                for key in undone:
+                    del left[key], loader.applied_migrations[key]
+    loader.applied_migrations = before
+    for key in left:
+        return "{}.{}: migrate takes it back only with others".format(*key)[:300]
+    return found
+
+
 # What an operation means for the release that is still serving. `additive`: it can go on reading
-# and writing. `contract`: it may break. `data`: rows change. `unknown` is never taken for safe.
-# Only Django's own classes are known; a subclass may do anything.
+# and writing. `contract`: it may break; without an index or with a new constraint old queries may
+# time out and old writes be refused. `data`: rows change. `unknown` is never taken for safe.
+# Only Django's own classes are known, of which all others count as `contract`; a subclass may do
+# anything.
 ORDER = ["additive", "data", "contract", "unknown"]
 DJANGOS = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 ADDITIVE = (
     "CreateModel AddIndex AddIndexConcurrently RenameIndex AlterModelOptions AlterModelManagers "
-    "AlterModelTableComment AlterConstraint ValidateConstraint CreateCollation CreateExtension "
-    "BloomExtension BtreeGinExtension BtreeGistExtension CITextExtension CryptoExtension "
-    "HStoreExtension TrigramExtension UnaccentExtension"
-).split()
-# Without an index or with a new constraint, old queries may time out and old writes be refused.
-CONTRACT = (
-    "RemoveField DeleteModel RenameField RenameModel AlterModelTable RemoveIndex AddConstraint "
-    "RemoveIndexConcurrently AddConstraintNotValid RemoveConstraint RemoveCollation "
-    "AlterUniqueTogether AlterIndexTogether AlterOrderWithRespectTo"
+    "AlterModelTableComment AlterConstraint ValidateConstraint CreateCollation"
 ).split()
 # Arguments of a field that the database does not see.
 UNSEEN = (
@@ -671,11 +750,18 @@ WIDER = [
     ("IntegerField", "BigIntegerField"),
     ("AutoField", "BigAutoField"),
 ]
+LONG = {"CharField", "TextField", "BinaryField", "JSONField", "ArrayField", "HStoreField"}
+# Characters of four bytes each: PostgreSQL's B-tree takes 2704 bytes.
+LONGEST_KEY = 650
 
 
-def describe(step: tuple[Any, bool], state: Any, created: set[Any]) -> dict[str, Any]:
+def describe(step: Any, state: Any, created: set[Any], existing: Sequence[str]) -> dict[str, Any]:
+    """The migration as it is told; `fixed` is why it cannot be taken back."""
     migration, is_backwards = step
-    app, operations = migration.app_label, []
+    app, operations, fixed = migration.app_label, [], "undo" if is_backwards else ""
+    own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
+    if own:
+        operations.append(["unknown", fixed := "Migration.apply"])
     for operation in migration.operations:
         what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
         label, kind = "contract", type(operation).__name__
@@ -683,10 +769,13 @@ def describe(step: tuple[Any, bool], state: Any, created: set[Any]) -> dict[str,
             kind = "undo " + kind
         else:
             try:
-                label = classify(operation, app, state, created)
+                label, why = classify(operation, app, state, created, existing)
+                if not can_be_undone(operation, app, state):
+                    fixed = fixed or kind
+                kind += why
                 operation.state_forwards(app, state)
             except Exception:  # noqa: BLE001 - the app's own operations
-                label = "unknown"
+                label, fixed = "unknown", fixed or kind
         name = ".".join(one for one in what if isinstance(one, str))
         operations.append([label, f"{kind} {name}".strip()])
     return {
@@ -694,46 +783,134 @@ def describe(step: tuple[Any, bool], state: Any, created: set[Any]) -> dict[str,
         "class": worst(label for label, _ in operations),
         "atomic": migration.atomic is True,
         "operations": operations,
+        "fixed": fixed,
     }
 
 
-def classify(operation: Any, app: str, state: Any, created: set[Any]) -> str:
+def can_be_undone(operation: Any, app: str, state: Any) -> bool:
+    """Whether Django knows the way, and it is no column without a value for the rows there are."""
+    kind = type(operation)
+    if not kind.__module__.startswith(DJANGOS) or not operation.reversible:
+        return False
+    if kind.__name__ == "RemoveField":
+        field = state.models[app, operation.model_name_lower].fields[operation.name]
+        return field.null or field.blank or field.has_default() or is_filled(field)
+    inner = getattr(operation, "database_operations", ())
+    return all(can_be_undone(one, app, state) for one in inner)
+
+
+def classify(
+    operation: Any, app: str, state: Any, created: set[Any], existing: Sequence[str]
+) -> tuple[str, str]:
+    """What it means, and what of it may break old code where its name does not say so.
+
+    `created` are the tables that come with this very plan, which the serving release does not
+    know: a model that is unmanaged, or whose table is there already, is none of them.
+    """
     kind = type(operation)
     name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
     subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
     model = (app, str(next((s for s in subjects if s), "")).lower())
     if name == "SeparateDatabaseAndState":
-        state, labels = state.clone(), []
+        state, created, found = state.clone(), set(created), [("additive", "")]
         for inner in operation.database_operations:
-            labels.append(classify(inner, app, state, created))
+            found.append(classify(inner, app, state, created, existing))
             inner.state_forwards(app, state)
-        return worst(labels)
+        return max(found, key=lambda one: ORDER.index(one[0]))
     if name == "RunPython":
-        return "data"
+        return "data", ""
     if name == "CreateModel":
-        created.add(model)
+        created.discard(model)
+        table = (operation.options.get("db_table") or "%s_%s" % model).lower()
+        if not operation.options.get("managed", True):
+            return "additive", ""
+        if table not in existing and '"' not in table and len(table) < 60:
+            created.add(model)
     if name == "RenameModel" and model in created:
         created.add((app, operation.new_name.lower()))
-    if name in ADDITIVE:
-        return "additive"
-    if name in CONTRACT or name in ("AddField", "AlterField"):
-        # The serving release does not know a table that comes with this very plan.
-        is_safe = model in created
-        if name == "AddField":
-            is_safe = is_safe or adds_safely(operation.field)
-        if name == "AlterField":
-            fields = state.models[model].fields
-            is_safe = is_safe or widens(fields[operation.name], operation.field)
-        return "additive" if is_safe else "contract"
-    return "unknown"
+    is_safe, why = model in created, ""
+    if name == "AddField":
+        is_safe = is_safe or adds_safely(operation.field)
+    elif name == "AlterField":
+        is_safe = is_safe or widens(state.models[model].fields[operation.name], operation.field)
+    elif name in ADDITIVE or name.endswith("Extension"):
+        is_safe = True
+    elif name in ("", "RunSQL"):
+        return "unknown", ""
+    if is_safe:
+        why = find_trap(operation, model, state, created)
+    return "additive" if is_safe and not why else "contract", why
+
+
+def find_trap(operation: Any, model: tuple[str, str], state: Any, created: set[Any]) -> str:
+    """What makes a write of old code fail that knows nothing of it."""
+    field: Any = getattr(operation, "field", None)
+    index = getattr(operation, "index", None)
+    if model in created:
+        fields = [one for _, one in getattr(operation, "fields", ())] or [field]
+        return "(ForeignKey)" if any(refers(one, model, created) for one in fields) else ""
+    if index:
+        return find_trap_of(index, state.models[model].fields)
+    if type(operation).__name__ == "AlterField":
+        old = state.models[model].fields[operation.name]
+        deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, field)]
+        if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):
+            return "(on_delete)"
+        return "(unbounded)" if field.db_index > old.db_index and room(field) > LONGEST_KEY else ""
+    if getattr(field, "generated", False):
+        return "(GeneratedField)"
+    return "(ForeignKey)" if refers(field, model, created) else ""
+
+
+def find_trap_of(index: Any, fields: Any) -> str:
+    kind = type(index)
+    if not kind.__module__.startswith("django.") or index.expressions or computes(index.condition):
+        return "(expression)"
+    names = [*(name for name, _ in index.fields_orders), *index.include]
+    is_tree = kind.__name__ in ("Index", "BTreeIndex")
+    is_long = is_tree and sum(room(fields[name]) for name in names) > LONGEST_KEY
+    return "(unbounded)" if is_long else ""
+
+
+def computes(condition: Any) -> bool:
+    """Whether it does more than compare columns with values."""
+    return any(
+        computes(one)
+        if hasattr(one, "children")
+        else type(one) is not tuple or hasattr(one[1], "resolve_expression")
+        for one in getattr(condition, "children", ())
+    )
+
+
+def room(field: Any) -> float:
+    """The characters that a value may have, where it is of those that may have many."""
+    field = getattr(field, "output_field", field)
+    is_long = any(kind.__name__ in LONG for kind in type(field).__mro__)
+    return (field.max_length or float("inf")) if is_long else 0
+
+
+def refers(field: Any, model: tuple[str, str], created: set[Any]) -> bool:
+    """Whether the database keeps old code from deleting rows that new ones refer to."""
+    to = getattr(field, "remote_field", None)
+    if not to or (field.many_to_many and to.through):
+        return False
+    holds = getattr(to if field.many_to_many else field, "db_constraint", False)
+    deletes: Any = getattr(to, "on_delete", None)
+    if hasattr(deletes, "on_delete_sql"):
+        holds = holds and deletes.__name__ == "DB_SET_DEFAULT"
+    ends = {resolve_relation(to.model, *model), *([model] if field.many_to_many else [])}
+    return holds and not ends <= created
+
+
+def is_filled(field: Any) -> bool:
+    """Whether the database itself has a value for a row that comes without one."""
+    has_default = getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+    return has_default or field.many_to_many or getattr(field, "generated", False)
 
 
 def adds_safely(field: Any) -> bool:
     """Whether old code can insert rows: Django drops a mere `default` from the new column."""
-    if field.many_to_many:
-        return True
-    has_default = getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
-    return (field.null or has_default) and not field.unique
+    return (field.null or is_filled(field)) and not field.unique
 
 
 def widens(old: Any, new: Any) -> bool:
