@@ -1,19 +1,24 @@
 """CheckDeployment: has the deployment ended, and how? Until then its gates are answered."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.backup import BackupOrder, History
-from lightgate.deployment import Service, Watch, judge, reports_since
+from lightgate.deployment import Service, Watch, judge
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import read_evidence
+from lightgate.gate_log import Evidence, Phase, plain_text, read_evidence
+from lightgate.hearing import listen
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
+from lightgate.room import fitting
 from lightgate.runtime import Json, Runtime, run
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
+
+_MOST_NOTES = 20
+_LONGEST_NOTE = 1000
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -31,8 +36,11 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     created_at = datetime.fromisoformat(deployment["createdAt"])
     ended_at = deployment["endedAt"]
     service = runtime.lightsail.service(release.service)
-    lines = _lines(release, created_at, runtime)
+    heard = listen(release, created_at, runtime)
+    lines = heard.lines
     evidence = read_evidence(release.id, lines)
+    if heard.unread and "gate" in deployment:
+        evidence = _later(evidence, Evidence.from_json(deployment["gate"]))
     status, ended = judge(
         Watch(
             version=deployment["version"],
@@ -54,6 +62,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         lines=lines,
         order=BackupOrder.from_json(order) if order else None,
         history=History.from_json(admission["history"]),
+        look=timedelta(seconds=admission["pollSeconds"]),
         objection=" ".join(objection["reasons"]) if objection else None,
         not_yet=_not_yet(release, service, deployment["version"]),
     )
@@ -61,12 +70,15 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     answered = permits.answer(course, snapshot, deployment, runtime)
     holding = answered.pop("holding")
     told = _told(release.id, lines, deployment["told"])
-    return {
+    found = {
         **deployment,
         **answered,
-        "notes": _notes(release.id, lines, deployment["notes"]),
+        "notes": _notes(
+            release.id, lines, [*deployment["notes"], *heard.unread, *answered["unknown"]]
+        ),
         "told": {gate: judgement.to_json() for gate, judgement in told.items()},
         "judgement": _judge(release, told, has_database=order is not None).to_json(),
+        "takeBack": _take_back(release.id, lines, deployment.get("takeBack", {})),
         "waits": [
             wait.to_json()
             for gate in lines
@@ -77,6 +89,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         "gate": evidence.to_json(),
         "pollSeconds": permits.poll_seconds(release, admission["pollSeconds"], holding=holding),
     }
+    return fitting(found)
 
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:
@@ -86,16 +99,9 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
     return "The app beside which the command runs is not active yet."
 
 
-def _lines(release: Release, created_at: datetime, runtime: Runtime) -> Mapping[str, Sequence[str]]:
-    """What each gate has said: in the log, which lags, and in the mailbox, if it has one."""
-    since = reports_since(created_at)
-    return {
-        gate: [
-            *runtime.lightsail.gate_lines(release.service, gate, since),
-            *permits.letters(release, gate, runtime),
-        ]
-        for gate in dict.fromkeys([*release.gates, *release.asking_gates])
-    }
+def _later(now: Evidence, before: Evidence) -> Evidence:
+    """What goes further: what was heard once stays so while it cannot be read again."""
+    return max(now, before, key=lambda one: list(Phase).index(one.phase))
 
 
 def _told(
@@ -114,12 +120,24 @@ def _told(
     return found
 
 
+def _take_back(
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """How what each gate applies is taken back, by its first plan: later ones have less."""
+    found = {}
+    for gate in lines:
+        plans = [plan for plan in read_plans(release, gate, lines[gate]) if not plan.is_empty]
+        found.update({gate: plans[0].reversal.to_json()} if plans else {})
+    return {**found, **before}
+
+
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
 ) -> Sequence[str]:
     """What people are told of the deployment, with what the gates have noticed."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
-    return list(dict.fromkeys([*before, *(str(plan.ahead) for plan in plans if plan.ahead)]))
+    ahead = (plain_text(str(plan.ahead), _LONGEST_NOTE) or "" for plan in plans if plan.ahead)
+    return list(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
 
 
 def _judge(release: Release, told: Mapping[str, Judgement], *, has_database: bool) -> Judgement:

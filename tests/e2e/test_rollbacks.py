@@ -83,7 +83,7 @@ def way_back(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def taking_back(release: str) -> str:
-    command = ["python", "manage.py", "migrate", "harvests", "0004"]
+    command = ["python", "manage.py", "migrate", "harvests", "0004_fill_season"]
     digest = crops.image(release).digest
     return json.dumps({"app": crops.APP, "digest": digest, "command": command})
 

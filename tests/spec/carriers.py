@@ -32,11 +32,11 @@ DEADLINE = 30
 
 
 def packed(*texts: str) -> str:
-    return base64.b85encode(zlib.compress(json.dumps(texts).encode())).decode()
+    return base64.b85encode(zlib.compress("\0".join(texts).encode())).decode()
 
 
 def hash_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def connect(port: int) -> socket.socket:

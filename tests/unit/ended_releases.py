@@ -8,23 +8,22 @@ from lightgate.ending import concluded
 from lightgate.gate_log import Migration, Phase
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import refused
-from lightgate.reversal import take_back
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched
 from tests.unit.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report
 
 RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
-TAKE_BACK = take_back("crops-backend", DIGEST, ["harvests.0005_tidy_crops"])
+TAKE_BACK = [
+    f'{{"app": "crops-backend", "digest": "{DIGEST}", "command": '
+    '["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}'
+]
 MIGRATION_ERROR = Diagnosis(
     kind=FailureKind.MIGRATION_ERROR,
     what="Migration harvests.0006_one_harvest_a_day failed. A part is applied.",
     evidence="django.db.utils.IntegrityError: could not create unique index",
     next_action="Correct harvests.0006_one_harvest_a_day and push again.",
 )
-ONE_WAY = Judgement(
-    verdict=Verdict.ONE_WAY,
-    reasons=("harvests.0005_tidy_crops: RemoveField crop.note: the release before still uses it.",),
-)
+SAFE = Judgement(verdict=Verdict.SAFE)
 
 
 def rolled_back() -> Report:
@@ -32,13 +31,14 @@ def rolled_back() -> Report:
         Phase.FAILED,
         migrations=[Migration(name="harvests.0005_tidy_crops", seconds=0.2)],
         failed=failure(),
+        changed=True,
     )
     well = Verified(status="GOOD", version=7, watch=Watched(began_at=STARTED, rounds=2))
     return report(
         evidence=found,
-        conclusion=concluded(ending(evidence=found, verified=well)),
+        conclusion=concluded(ending(evidence=found, verified=well, judgement=SAFE)),
         failure=MIGRATION_ERROR,
-        judgement=ONE_WAY,
+        judgement=SAFE,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=TAKE_BACK,
         snapshot=Snapshot(

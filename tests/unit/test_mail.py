@@ -46,22 +46,18 @@ Started by: push of crops-backend:latest
 Deployment: version 8
 Migrations applied: harvests.0005_tidy_crops
 Not known to be applied: harvests.0006_one_harvest_a_day
-Way back: closed once this is applied. The version before may not be able to work on the schema \
-of this one (ONE_WAY)
+Way back: open. The version before can read and write on the schema of this one (SAFE)
 Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
-
-Why going back may not work:
-  harvests.0005_tidy_crops: RemoveField crop.note: the release before still uses it.
 
 Last lines of migrate:
     Applying harvests.0006_one_harvest_a_day...
   IntegrityError
 
-To take back what was applied, where it can be, start an execution with:
+To take back just what was applied, start an execution with, in this order:
   {{"app": "crops-backend", "digest": "{DIGEST}", "command": \
-["python", "manage.py", "migrate", "harvests", "0004"]}}
+["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}}
 
 To get the database of before as a new one, should you need it:
   aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new

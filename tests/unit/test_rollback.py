@@ -28,6 +28,7 @@ from tests.unit.builders import DIGEST, deployment
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
+TAKE_BACK = ['{"app": "crops-backend", "command": 1}', '{"app": "crops-backend", "command": 2}']
 WHY = "harvests.0005_no_season: RemoveField harvest.season: the release before still uses it."
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
@@ -83,8 +84,8 @@ def situation(
         "app": "crops-backend",
         "failed": 8,
         "previous": 7,
-        "digest": DIGEST,
-        "migrations": ["harvests.0005_no_season"],
+        "take_back": TAKE_BACK,
+        "why_not": None,
         "history": history(*(recorded or (past(7),)), own, listed=listed),
     }
     return Situation(**(values | changes))
@@ -108,11 +109,8 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
     assert judgement.reasons[0] in found.reasons
     assert keep == "Either keep version 8: push an image in which the cause is mended."
     assert back == (
-        "Or go back: take the migrations back with "
-        f'{{"app": "crops-backend", "digest": "{DIGEST}", "command": '
-        '["python", "manage.py", "migrate", "harvests", "0004"]}. Then start an execution with '
-        '{"app": "crops-backend", "rollbackTo": 7}. Where they cannot be taken back, it needs '
-        '"allowDestructive": true as well.'
+        f"Or go back: take the migrations back with {TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
+        'Then start an execution with {"app": "crops-backend", "rollbackTo": 7}.'
     )
 
 
@@ -324,10 +322,16 @@ def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
     assert refused_to(5, seen, serving=9) == []
 
 
-def test_a_migration_whose_predecessor_is_not_known_is_left_to_people() -> None:
-    found = remedy(situation(judgement=ONE_WAY, migrations=["harvests.no_season"]))
+def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
+    why = "harvests.0005_fill: RunPython cannot be reversed for certain"
 
-    assert "as far as they can be" in found.next_steps[-1]
+    found = remedy(situation(judgement=ONE_WAY, take_back=[], why_not=why))
+
+    assert found.next_steps[-1] == (
+        'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
+        '"allowDestructive": true}. What was applied stays applied, as there is no command that '
+        f"takes back just that: {why}. The database of before is only in a restore point."
+    )
 
 
 JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])

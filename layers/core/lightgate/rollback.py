@@ -14,7 +14,6 @@ from lightgate.deployment import Deployment
 from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
 from lightgate.release import Kind
-from lightgate.reversal import take_back
 from lightgate.verdict import Judgement, Verdict, together
 
 
@@ -38,15 +37,15 @@ class History:
 class Situation:
     """An app whose version `failed` serves and does not do well. The history has it as well.
 
-    `previous` is the version that served before it; None if none did. `migrations` are those that
-    `failed` applied, with `digest` its image.
+    `previous` is the version that served before it; None if none did. `take_back` are the
+    executions that take back what `failed` has applied; where there are none, `why_not` says why.
     """
 
     app: str
     failed: int
     previous: int | None
-    digest: str | None
-    migrations: Sequence[str]
+    take_back: Sequence[str]
+    why_not: str | None
     history: History
 
 
@@ -256,12 +255,14 @@ def _rollback_to(seen: Situation, target: Deployment, *, overrides: bool = False
 
 
 def _take_back(seen: Situation, target: Deployment) -> str:
-    commands = take_back(seen.app, seen.digest, seen.migrations)
-    if not commands:
-        back = _go_back(seen, target, overrides=True)
-        return f"{back} Take the migrations back before that, as far as they can be."
+    if not seen.take_back:
+        why = f": {seen.why_not}" if seen.why_not else ""
+        return (
+            f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
+            f"no command that takes back just that{why}. The database of before is only in a "
+            "restore point."
+        )
     return (
-        f"Or go back: take the migrations back with {' and '.join(commands)}. Then start an "
-        f"execution with {_rollback_to(seen, target)}. Where they cannot be taken back, it needs "
-        '"allowDestructive": true as well.'
+        f"Or go back: take the migrations back with {' and then '.join(seen.take_back)}. Then "
+        f"start an execution with {_rollback_to(seen, target)}."
     )

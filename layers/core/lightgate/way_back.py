@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.app_spec.spec import AppSpec
-from lightgate.assembly import assemble_rollback
+from lightgate.assembly import assemble_rollback, rollback_notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
+from lightgate.reversal import reversal_of
 from lightgate.rollback import Action, History, Situation, remedy
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_spec
@@ -94,14 +95,15 @@ def _situation(
 ) -> Situation:
     deployment = state["deployment"]
     failed, evidence = deployment["version"], Evidence.from_json(deployment["gate"])
+    reversal = reversal_of(deployment, [one.name for one in evidence.migrations])
     # It goes on record when the release is settled, and counts now.
     [own] = made_by(release, state, own=failed, back=None, succeeded=False, past={})
     return Situation(
         app=release.app,
         failed=failed,
         previous=deployment["previousVersion"],
-        digest=release.digest,
-        migrations=[migration.name for migration in evidence.migrations],
+        take_back=reversal.executions(release.app, release.digest, release.policy),
+        why_not=reversal.why_not,
         history=History(
             # The deployment that goes back is no reason for or against itself.
             shown=[one for one in service.deployments if one.release != marker],
@@ -164,7 +166,7 @@ def follow(
             # The answer with what was decided is lost.
             past = on_record(runtime.records.versions(release.app), service)
             _, before = _decide(release, state, before, service, past)
-        before = _created(before, ours)
+        before = _created(_with_notes(release, before, runtime), ours)
     spec = _spec(release, before, runtime)
     created_at = datetime.fromisoformat(before["createdAt"])
     evidence = _evidence(release, before["release"], spec, created_at, runtime)
@@ -194,6 +196,17 @@ def follow(
             return _watch(answer, spec, service, runtime)
         case _:
             return {**answer, "status": "FAILED", "reasons": _why_not(answer, status, evidence)}
+
+
+def _with_notes(release: Release, before: Json, runtime: Runtime) -> Json:
+    """What was told when the deployment was created, whose answer is lost."""
+    if before["notes"] or before["target"] is None:
+        return before
+    spec_version = _known(before).get("specVersion")
+    return {
+        **before,
+        "notes": list(rollback_notes_again(release, before["target"], spec_version, runtime)),
+    }
 
 
 def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:

@@ -6,12 +6,12 @@ JSON object for queues and functions, and the schema of Amazon Q Developer for c
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightgate.message.report import Report
 from lightgate.message.shortening import shorter_and_shorter
-from lightgate.message.text import cause, facts, one_line, text
+from lightgate.message.text import cause, facts, is_damaged, one_line, text
 
 # SNS: fewer than 100 ASCII characters, no line break.
 _LONGEST_SUBJECT = 99
@@ -26,7 +26,12 @@ _LARGEST_MESSAGE_BYTES = 64 * 1024
 
 
 def subject(report: Report) -> str:
-    line = f"[{report.stage}] {report.app} {report.conclusion.outcome.value} {report.release}"
+    outcome = report.conclusion.outcome.value
+    return subject_line(report.stage, report.app, outcome, report.release)
+
+
+def subject_line(stage: str, app: str, status: str, release: str) -> str:
+    line = f"[{stage}] {app} {status} {release}"
     return one_line(line).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
 
 
@@ -57,8 +62,11 @@ def machine(report: Report) -> dict[str, Any]:
             "status": report.snapshot.status,
             "availableAt": report.snapshot.available_at,
             "restoresTo": report.snapshot.restores_to,
+            "ageSeconds": report.snapshot.age and report.snapshot.age.total_seconds(),
             "restore": list(report.snapshot.restore),
+            "pointTheApp": list(report.snapshot.point_the_app),
         },
+        "noRestorePoint": report.no_restore_point,
         "savedSeconds": report.saved_seconds,
         "gate": report.evidence.to_json(),
         "notApplied": list(report.not_applied),
@@ -75,16 +83,21 @@ def sns_message(report: Report) -> str:
     Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). What is
     too large is shortened in all forms.
     """
-    message = _all_forms(report)
+    message = _forms_of(report)
     for shorter in shorter_and_shorter(report):
         if len(message.encode()) <= _LARGEST_MESSAGE_BYTES:
             break
-        message = _all_forms(shorter)
+        message = _forms_of(shorter)
     return message
 
 
-def _all_forms(report: Report) -> str:
-    readable, structured = text(report), json.dumps(machine(report), ensure_ascii=False)
+def _forms_of(report: Report) -> str:
+    return all_forms(text(report), machine(report), _chat(report))
+
+
+def all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any]) -> str:
+    """One text for each protocol, as `MessageStructure: json` takes them."""
+    structured = json.dumps(document, ensure_ascii=False)
     return json.dumps(
         {
             "default": readable,
@@ -92,7 +105,7 @@ def _all_forms(report: Report) -> str:
             "sqs": structured,
             "lambda": structured,
             "http": structured,
-            "https": json.dumps(_chat(report), ensure_ascii=False),
+            "https": json.dumps(chat, ensure_ascii=False),
         },
         ensure_ascii=False,
     )
@@ -112,11 +125,19 @@ def _chat(report: Report) -> Mapping[str, Any]:
                     *(f"*{label}*: {literal(value)}" for label, value in cause(report)),
                     *(f"*{label}*: {literal(value)}" for label, value in facts(report)),
                     *(f"*Warning*: {literal(warning)}" for warning in report.warnings),
+                    *_where_to_restore(report),
                 ]
             ),
             "nextSteps": [literal(step) for step in conclusion.next_steps],
         },
     }
+
+
+def _where_to_restore(report: Report) -> Sequence[str]:
+    """Commands are to be copied as they are, which chats do not leave them."""
+    if report.snapshot is None or not report.snapshot.restore or not is_damaged(report):
+        return []
+    return ["*To restore the database*: the commands are in the e-mail and on record"]
 
 
 def literal(text: str) -> str:

@@ -1,19 +1,21 @@
 """What is told of an ended release, put together from the state that its execution carries."""
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.aftermath import Verified
-from lightgate.backup import BackupOrder
+from lightgate.backup import BackupMode, BackupOrder
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.durations import handed_on, saved
-from lightgate.gate_log import NO_EVIDENCE, Evidence
+from lightgate.gate_log import NO_EVIDENCE, Evidence, Phase
 from lightgate.outcome import Conclusion
 from lightgate.release import Kind, Release, release_id
-from lightgate.restore import restore_from_snapshot, restore_to_moment
-from lightgate.reversal import take_back
+from lightgate.restore import Restoring, point_the_app, restore_from_snapshot, restore_to_moment
+from lightgate.reversal import reversal_of
 from lightgate.verdict import Judgement
 from lightgate.versions import judgement_of
 
@@ -26,8 +28,10 @@ class Snapshot:
 
     `id` is None for the latter. `status` is that of the last look, with the database service's
     own word in `detail`; it is None if nobody has told of one. `available_at` is None until the
-    service has said so. `restore` are the commands that bring that database back, beside the one
-    that is there.
+    service has said so. `restores_to` is the moment as of which it has the database, and `age` how
+    old that was when something may first have been applied. `restore` are the commands that bring
+    that database back, beside the one that is there, and `point_the_app` those that let the app
+    use it then.
     """
 
     id: str | None
@@ -35,7 +39,9 @@ class Snapshot:
     status: str | None = None
     detail: str = ""
     restores_to: str | None = None
+    age: timedelta | None = None
     restore: Sequence[str] = ()
+    point_the_app: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +49,10 @@ class Report:
     """Everything that is known of an ended release.
 
     `failure` says why it failed, `judgement` what it means for the version before, and `watched`
-    what its watch period has shown. `not_applied` was pending and is not known to be applied,
-    `take_back` are the executions that take back what is.
+    what its watch period has shown. `no_restore_point` says why the release had none, if that was
+    wanted so. `not_applied` was pending and is not known to be applied,
+    `take_back` are the executions that take back what is, and `why_not_back` says why there are
+    none; neither where nothing is known to be applied.
     """
 
     app: str
@@ -62,6 +70,7 @@ class Report:
     previous_version: int | None
     evidence: Evidence
     conclusion: Conclusion
+    no_restore_point: str | None = None
     saved_seconds: float = 0
     kind: Kind = Kind.IMAGE
     failure: Diagnosis | None = None
@@ -69,6 +78,7 @@ class Report:
     watched: str | None = None
     not_applied: Sequence[str] = ()
     take_back: Sequence[str] = ()
+    why_not_back: str | None = None
 
 
 def report_of(
@@ -81,6 +91,8 @@ def report_of(
     evidence = Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE
     applied = [migration.name for migration in evidence.migrations]
     digest, examined = release.get("digest"), state.get("examination", {})
+    reversal = reversal_of(deployment, applied)
+    has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
     failure = examined.get("failure")
     return Report(
         kind=kind,
@@ -95,6 +107,7 @@ def report_of(
         started_at=started_at,
         ended_at=now,
         snapshot=_snapshot(state),
+        no_restore_point=_no_restore_point(state),
         saved_seconds=saved(dict(state), now),
         version=deployment.get("version"),
         previous_version=deployment.get("previousVersion"),
@@ -104,8 +117,14 @@ def report_of(
         judgement=_judgement(release, deployment),
         watched=_watched(state),
         not_applied=[name for name in examined.get("planned", ()) if name not in applied],
-        take_back=take_back(app, digest, applied) if kind is Kind.IMAGE else (),
+        take_back=reversal.executions(app, digest, release.get("policy")) if has_applied else (),
+        why_not_back=reversal.why_not if has_applied else None,
     )
+
+
+def _all_is_applied(deployment: Json, evidence: Evidence) -> bool:
+    """Whether what was told to be pending is applied, also if the command does not print it."""
+    return evidence.phase is Phase.SUCCEEDED and bool(deployment.get("takeBack"))
 
 
 def _judgement(release: Json, deployment: Json) -> Judgement | None:
@@ -137,8 +156,30 @@ def _snapshot(state: Json) -> Snapshot | None:
         detail=found["detail"],
         available_at=found["availableAt"],
         restores_to=found["restoresTo"],
+        age=_age(state, found["restoresTo"]),
         restore=_restore(order, state, found),
+        point_the_app=_point_the_app(order, state) if found["availableAt"] is not None else (),
     )
+
+
+def _age(state: Json, restores_to: str | None) -> timedelta | None:
+    """How old the restore point was when something may first have been applied."""
+    deployment = state.get("deployment", {})
+    asks = bool(state["admission"]["release"].get("askingGates"))
+    # Where no gate asks, nothing can have begun before the deployment was there.
+    began_at = deployment.get("permittedAt" if asks else "createdAt")
+    if began_at is None or restores_to is None:
+        return None
+    return datetime.fromisoformat(began_at) - datetime.fromisoformat(restores_to)
+
+
+def _no_restore_point(state: Json) -> str | None:
+    order = _order(state)
+    if order is None or order.mode is not BackupMode.NONE:
+        return None
+    request = state.get("request")
+    skipped = isinstance(request, Mapping) and request.get("skipSnapshot")
+    return '"skipSnapshot" was asked for' if skipped else 'database.backup is "none"'
 
 
 def _order(state: Json) -> BackupOrder | None:
@@ -151,20 +192,43 @@ def _not_seen(order: BackupOrder, state: Json) -> Snapshot | None:
     is_cut_off = "stopped" in state or "error" in state
     if not is_cut_off or not order.mode.takes_a_snapshot:
         return None
-    release = state["admission"]["release"]["id"]
+    found = {"availableAt": "", "id": order.snapshot}
     return Snapshot(
         id=order.snapshot,
         status=None,
         available_at=None,
-        restore=restore_from_snapshot(order.kind, order.database, release, order.snapshot),
+        restore=_restore(order, state, found),
+        point_the_app=_point_the_app(order, state),
     )
 
 
 def _restore(order: BackupOrder, state: Json, found: Json) -> Sequence[str]:
-    release = state["admission"]["release"]["id"]
     if found["availableAt"] is None:
         return ()
+    release, restoring = state["admission"]["release"]["id"], _restoring(state)
+    name, original = order.database, restoring.original if restoring else None
     if found["id"] is not None:
-        return restore_from_snapshot(order.kind, order.database, release, found["id"])
+        return restore_from_snapshot(order.kind, name, release, found["id"], original)
     moment = datetime.fromisoformat(found["restoresTo"])
-    return restore_to_moment(order.kind, order.database, release, moment)
+    return restore_to_moment(order.kind, name, release, moment, original)
+
+
+def _point_the_app(order: BackupOrder, state: Json) -> Sequence[str]:
+    restoring, release = _restoring(state), state["admission"]["release"]
+    if restoring is None:
+        return ()
+    machine = state["execution"].replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    request = json.dumps(
+        {"app": release["app"], "digest": restoring.digest or "sha256:…"}, ensure_ascii=False
+    )
+    start = (
+        f"aws stepfunctions start-execution --state-machine-arn {machine}"
+        f" --input {shlex.quote(request)}"
+    )
+    return point_the_app(order.kind, order.database, release["id"], restoring, start)
+
+
+def _restoring(state: Json) -> Restoring | None:
+    """What was noted when the release was admitted."""
+    document = state["admission"].get("restoring")
+    return Restoring.from_json(document) if document else None

@@ -21,6 +21,9 @@ class _Limits:
 _SHORTENINGS = (_Limits(5, 200, 1000), _Limits(3, 100, 500), _Limits(1, 50, 200))
 
 
+_NO_ROOM = "the executions that do so have no room in this message"
+
+
 def shorter_and_shorter(report: Report) -> Iterator[Report]:
     """The report again and again, with less in it each time."""
     return (_shortened(report, limits) for limits in _SHORTENINGS)
@@ -29,6 +32,8 @@ def shorter_and_shorter(report: Report) -> Iterator[Report]:
 def _shortened(report: Report, limits: _Limits) -> Report:
     evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
     failure, diagnosis = evidence.failure, report.failure
+    # Half of the way back would be no way.
+    is_short = sum(map(len, report.take_back)) <= limits.step
     return replace(
         report,
         reason=report.reason and _short(report.reason, limits.text),
@@ -58,9 +63,8 @@ def _shortened(report: Report, limits: _Limits) -> Report:
         ),
         judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
         not_applied=report.not_applied[: limits.items],
-        take_back=[
-            _short(execution, limits.step) for execution in report.take_back[: limits.items]
-        ],
+        take_back=report.take_back if is_short else (),
+        why_not_back=report.why_not_back if is_short else _NO_ROOM,
     )
 
 

@@ -1,7 +1,7 @@
 """The message as people read it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Outcome
@@ -103,17 +103,38 @@ def _printed(report: Report) -> Sequence[Sequence[str]]:
     return [_section("The command's last lines:", printed)]
 
 
+def is_damaged(report: Report) -> bool:
+    return report.conclusion.outcome in _DAMAGED
+
+
 def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
     """How to have it as it was, for whom nothing less will do."""
-    if report.conclusion.outcome not in _DAMAGED:
-        return []
+    if not is_damaged(report):
+        return [_first_to_restore(report)]
     said = " ".join(report.conclusion.next_steps)
     back = [execution for execution in report.take_back if execution not in said]
-    restore = report.snapshot.restore if report.snapshot else ()
+    why_not = report.why_not_back
+    snapshot = report.snapshot
+    restore, point = (snapshot.restore, snapshot.point_the_app) if snapshot else ((), ())
     return [
-        _section("To take back what was applied, where it can be, start an execution with:", back),
+        _section(
+            "To take back just what was applied, start an execution with, in this order:", back
+        ),
+        [f"No command takes back just what was applied: {one_line(why_not)}."]
+        if why_not and why_not not in said
+        else [],
         _section("To get the database of before as a new one, should you need it:", restore),
+        _section("To point the app to it, once you have looked at it, in the same shell:", point),
     ]
+
+
+def _first_to_restore(report: Report) -> Sequence[str]:
+    """After a success somebody may find out later; the message in the table has the rest."""
+    snapshot = report.snapshot
+    if snapshot is None or snapshot.age is None:
+        return []
+    title = "To get the database of before as a new one, begin with (docs/runbook.md has the rest):"
+    return _section(title, snapshot.restore[:1])
 
 
 def one_line(text: str) -> str:
@@ -146,6 +167,8 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
         facts.append(("Way back", f"{_WAYS_BACK[verdict]} ({verdict.value})"))
     if report.snapshot is not None:
         facts.append(_restore_point(report.snapshot))
+    if report.no_restore_point is not None:
+        facts.append(("Restore point", f"none: {report.no_restore_point}"))
     took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
     saved = report.saved_seconds
     facts.append(("Took", took + (f", {saved:.0f} less than in sequence" if saved >= 1 else "")))
@@ -154,17 +177,24 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
 
 
 def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
-    since = _moment(snapshot.available_at)
+    is_there, moment = snapshot.available_at is not None, _moment(snapshot.restores_to)
+    old = f", {_span(snapshot.age)} before anything was applied" if snapshot.age else ""
     if snapshot.id is None:
-        reaches = f"reaches up to {_moment(snapshot.restores_to)}" if since else "is not there"
+        reaches = f"reaches up to {moment}{old}" if is_there else "is not there"
         return "Restore point", f"the continuous backup, which {reaches}"
-    if since:
-        return "Snapshot", f"{snapshot.id}, available since {since}"
+    if is_there:
+        of = f", with the database as it was at {moment}{old}" if moment else ""
+        return "Snapshot", f"{snapshot.id}, available since {_moment(snapshot.available_at)}{of}"
     if snapshot.status is None:
         return "Snapshot", f"{snapshot.id}, if it was begun; whether it is there is not known"
     if snapshot.status == SnapshotStatus.FAILED:
         return "Snapshot", f"{snapshot.id}, failed ({snapshot.detail}): it cannot be restored from"
     return "Snapshot", f"{snapshot.id}, pending when last looked at ({snapshot.detail})"
+
+
+def _span(time: timedelta) -> str:
+    seconds = max(0, round(time.total_seconds()))
+    return f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
 
 
 def _moment(text: str | None) -> str | None:

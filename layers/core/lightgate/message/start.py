@@ -1,0 +1,47 @@
+"""What people are told when a release begins from which there is no automatic way back."""
+
+from collections.abc import Mapping
+
+from lightgate.message.forms import all_forms, literal, subject_line
+from lightgate.message.text import one_line
+from lightgate.release import Release
+
+STARTED = "STARTED"
+
+
+def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[str, str]:
+    """The `Subject` and the `Message` of a publication with `MessageStructure: json`."""
+    subject = subject_line(release.stage, release.app, STARTED, release.id)
+    told = [
+        one_line(no_way_back),
+        "If the new version does not do well, it is kept, and what to do is left to people.",
+    ]
+    head = f"{release.app}: release {release.id} has started."
+    return {
+        "subject": subject,
+        "message": all_forms(
+            "\n\n".join([head, *told, f"Execution: {execution}"]) + "\n",
+            {
+                "messageId": f"lightgate-{release.app}-{release.id}-start",
+                "kind": release.kind.value,
+                "app": release.app,
+                "stage": release.stage,
+                "release": release.id,
+                "status": STARTED,
+                "text": " ".join([head, *told]),
+                "warnings": [no_way_back],
+                "digest": release.digest,
+                "startedAt": release.started_at.isoformat(),
+                "execution": execution,
+            },
+            {
+                "version": "1.0",
+                "source": "custom",
+                "content": {
+                    "textType": "client-markdown",
+                    "title": subject,
+                    "description": "\n".join(map(literal, told)),
+                },
+            },
+        ),
+    }
