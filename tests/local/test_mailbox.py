@@ -43,17 +43,21 @@ def mailboxes(
         RoleName=bucket,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )["Role"]["Arn"]
-    may = {
-        "Effect": "Allow",
-        "Action": ["s3:PutObject", "s3:GetObject"],
-        "Resource": f"arn:aws:s3:::{bucket}/*",
-    }
+    letters = [f"arn:aws:s3:::{bucket}/*/{name}.json" for name in ("plan", "status", "result")]
+    may = [
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*/permit.json"),
+        allow("s3:PutObject", *letters),
+    ]
     iam.put_role_policy(
         RoleName=bucket,
         PolicyName="mailbox",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": may}),
     )
     return Mailboxes(client("s3"), client("sts"), bucket, role)
+
+
+def allow(action: str, *resources: str) -> dict[str, object]:
+    return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
 
 
 def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
