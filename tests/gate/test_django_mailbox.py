@@ -7,7 +7,7 @@ import pytest
 
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, House, Program, eventually
-from tests.gate.projects import ADD_COLOUR, Project, Rows
+from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 
 TAKE_LOCK = "select pg_advisory_lock(1279743045, 1)"
 FREE_LOCK = "select pg_advisory_unlock(1279743045, 1)"
@@ -244,3 +244,76 @@ def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
 
     migrate.event("succeeded")
     assert "colour" in rows.columns()
+
+
+def test_a_node_that_waits_for_a_permit_opens_when_another_one_has_applied_everything(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    pending.migration(sql("select pg_sleep(3)"))
+    first = pending.gate(house, mailbox=mailbox)
+    whole = told_plan(mailbox)
+    mailbox.put_permit(plan=whole)
+    eventually(lambda: "0003" in str(first.named("applying")), "not in the second", first)
+
+    second = pending.gate(house, mailbox=mailbox)
+    assert told_plan(mailbox, other_than=whole)
+
+    assert second.event("succeeded")["migrations"] == []
+    assert second.named("permitted") == []
+    assert [(release, state) for release, state, _ in rows.attempts()] == [(RELEASE, "succeeded")]
+
+
+def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    pending.migration(ADD_COLOUR.replace("colour", "size"))
+    migrate = pending.gate(house, mailbox=mailbox)
+    whole = told_plan(mailbox)
+    rows("alter table crops_crop add column colour text")
+    rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
+
+    rest = told_plan(mailbox, other_than=whole)
+    # What was asked for first is not what is asked for now.
+    mailbox.put_permit(plan=whole)
+    looks = mailbox.looks
+    eventually(lambda: mailbox.looks > looks + 2, "nobody looks for the permit")
+    assert migrate.named("permitted") == []
+    mailbox.put_permit(plan=rest)
+
+    assert migrate.event("succeeded")["migrations"] == ["crops.0003_change"]
+    assert [one["hash"] for one in migrate.named("permitted")] == [rest]
+
+
+def test_a_database_that_is_away_while_a_permit_is_waited_for_costs_nothing(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    migrate = pending.gate(house, mailbox=mailbox)
+    plan = told_plan(mailbox)
+    for _ in range(6):
+        rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        time.sleep(1)
+
+    mailbox.put_permit(plan=plan)
+
+    assert migrate.event("succeeded")["migrations"] == ["crops.0002_change"]
+
+
+def test_a_permit_that_has_run_out_once_the_lock_is_there_applies_nothing(
+    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+) -> None:
+    rows(TAKE_LOCK)
+    migrate = pending.gate(house, mailbox=mailbox)
+    until = time.time() + 8
+    mailbox.put_permit(plan=told_plan(mailbox), until=until)
+    eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)
+    rows("begin")
+    rows("lock table django_migrations")
+    rows(FREE_LOCK)
+    time.sleep(max(0, until - time.time()) + 1.5)  # the mailbox's clock has whole seconds only
+    rows("commit")
+
+    assert stays_shut(migrate)["error"] == "the permit has expired"
+    assert is_untouched(rows)
