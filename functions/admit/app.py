@@ -8,7 +8,7 @@ from lightgate import permits
 from lightgate.admission import Admission, prepare
 from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
-from lightgate.cleaning import clean_up
+from lightgate.cleaning import try_to_clean_up
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError
 from lightgate.release import (
@@ -165,7 +165,7 @@ def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
     if holder is None or holder.execution == execution:
         return
     if (ended := runtime.executions.ended(holder.execution)) is not None:
-        clean_up(app, ended, runtime)
+        try_to_clean_up(app, ended, runtime)
 
 
 def _wait(

@@ -1,16 +1,20 @@
 """Settle: one final outcome for the release, explained, recorded, and put into words."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.errors import NotYetError
 from lightgate.examination import examine
 from lightgate.runtime import METRICS_NAMESPACE, Json, Runtime, run
 from lightgate.settlement import settle_release
 
+# How long to wait until a permit that could not be voided is tried again.
+_PAUSE = timedelta(seconds=60)
 # What later releases and people look up; the state machine has no room for it.
-_ON_RECORD_ONLY = ("failure", "judgement", "versions")
+_ON_RECORD_ONLY = ("failure", "judgement", "versions", "savedSeconds")
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -18,9 +22,17 @@ def handler(event: Json, context: LambdaContext) -> Json:
 
 
 def settle(event: Json, runtime: Runtime) -> Json:
-    """What the state machine publishes, or not. The first outcome on record stands."""
+    """What the state machine publishes, or not. The first outcome on record stands.
+
+    NOT_YET while a gate may still act on a permit that cannot be voided.
+    """
     state = {**event["state"], "examination": examine(event["state"], runtime)}
-    settlement = settle_release(state, runtime)
+    try:
+        settlement = settle_release(state, runtime)
+    except NotYetError as error:
+        runtime.logger.warning("settling has to wait", why=str(error))
+        wait = min(error.wait, _PAUSE)
+        return {"status": "NOT_YET", "waitSeconds": ceil(wait.total_seconds())}
     runtime.logger.info("the release is settled", outcome=settlement["status"])
     _measure(settlement, datetime.fromisoformat(state["startedAt"]), runtime)
     return {name: value for name, value in settlement.items() if name not in _ON_RECORD_ONLY}

@@ -10,7 +10,7 @@ from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.release import RELEASE_VARIABLE
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
@@ -22,7 +22,8 @@ SECRET = "hunter2-of-the-tests"
 @pytest.fixture
 def lightsail(cloud: Cloud) -> Lightsail:
     cloud.lightsail.add(NAME)
-    return Lightsail(make_client("lightsail"), make_client("lightsail", attempts=1))
+    create_client = make_client("lightsail", attempts=1)
+    return Lightsail(make_client("lightsail"), create_client, cloud.clock.now)
 
 
 def request(release: str = "r1", **changes: object) -> dict[str, Any]:
@@ -293,7 +294,7 @@ def test_a_container_that_never_wrote_is_silent(
 def test_a_lasting_trouble_of_the_log_passes(cloud: Cloud, lightsail: Lightsail) -> None:
     cloud.lightsail.fail(GET_LOG, *["broken"] * 4)
 
-    with pytest.raises(ClientError, match="ServiceException"):
+    with pytest.raises(UnreachableError, match="ServiceException"):
         lightsail.gate_lines(NAME, "web", cloud.clock.now())
 
 
@@ -303,6 +304,22 @@ def test_a_log_without_end_is_not_read_to_its_end(cloud: Cloud, lightsail: Light
     cloud.clock.sleep(300)
 
     assert 0 < len(lightsail.gate_lines(NAME, "web", since)) < 199
+
+
+def test_of_a_log_without_end_the_newest_words_are_read_and_none_twice(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
+    log = {at / 2: f"e{at}" for at in range(1, 600)}
+    since = begin(cloud, lightsail, logged({**log, 301: "failed"}))
+    cloud.clock.sleep(310)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    said = [json.loads(line)["event"] for line in lines]
+    assert (said[0], said[-1]) == ("e1", "failed")
+    assert "e599" in said
+    assert len(said) == len(set(said)) < 200
 
 
 def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:

@@ -65,7 +65,7 @@ def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[Watch
         seen = watch_round(
             seen,
             rules,
-            Lightsail(service.api, service.api).service(service.name),
+            Lightsail(service.api, service.api, lambda: datetime.now(UTC)).service(service.name),
             version=version,
             problems={
                 name: problem_of(probe, ask(service.url, probe))

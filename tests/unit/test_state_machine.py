@@ -158,8 +158,10 @@ def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> No
     assert before == {"IsAdmitted?", "IsToBePublished?", "PublishOutcome"}
     [quiet] = [c["Or"] for c in STATES["IsAdmitted?"]["Choices"] if c["Next"] == "HandOver"]
     assert [branch["StringEquals"] for branch in quiet] == ["QUEUED", "DUPLICATE", "SUPERSEDED"]
+    not_yet = {"Variable": "$.settlement.status", "StringEquals": "NOT_YET"}
     assert STATES["IsToBePublished?"]["Choices"] == [
-        {"Variable": "$.settlement.publish", "BooleanEquals": True, "Next": "PublishOutcome"}
+        {**not_yet, "Next": "WaitForPermit"},
+        {"Variable": "$.settlement.publish", "BooleanEquals": True, "Next": "PublishOutcome"},
     ]
 
 

@@ -38,6 +38,8 @@ _COPYING = (
 )
 # A parsed definition keeps nothing of an execution.
 _PARSE = cache(AmazonStateLanguageParser.parse)
+# What Step Functions carries; a larger answer or state ends the execution, past every Catch.
+_LARGEST_BYTES = 256 * 1024
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 visited: set[str] = set()
@@ -175,6 +177,9 @@ def _invoking(functions: Functions) -> Callable[..., bytes]:
         response_headers: dict[str, str],
     ) -> bytes:
         answer, is_error = functions.invoke(function_name.rpartition(":")[2], body)
+        size = max(len(body.encode()), len(json.dumps(answer, ensure_ascii=False).encode()))
+        if size > _LARGEST_BYTES:
+            pytest.fail(f"States.DataLimitExceeded: {function_name} has or gives {size} bytes")
         if is_error:
             response_headers["x-amz-function-error"] = "Unhandled"
         return json.dumps(answer).encode()

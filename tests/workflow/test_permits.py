@@ -302,3 +302,19 @@ def test_a_plan_that_somebody_forged_does_not_let_the_gate_begin_its_own(world: 
     assert gate.began_at is None
     assert [permit["plan"] for permit in gate.permits] == [None, "0000"]
     assert world.record()["status"] == "ROLLED_BACK"
+
+
+def test_what_gates_say_over_and_over_never_becomes_too_much_to_carry(world: World) -> None:
+    gate = Gate(world, "a.0002", patience=600)
+
+    def write() -> None:
+        for number in range(100):
+            names = [f"{number}-{name}-{'x' * 180}" for name in range(20)]
+            event = {**told_plan("a.0002"), "ahead": {"class": "contract", "names": names}}
+            letter = json.dumps(line_of(gate.release, world.clock.now(), event))
+            world.lightsail.logs.restore(APP, "migrate", letter, world.clock.now())
+
+    world.functions.before("check_deployment", write)
+
+    assert world.release().status == "SUCCEEDED"
+    assert gate.states == ["pending", "granted"]

@@ -132,7 +132,8 @@ def test_a_passing_trouble_of_lightsail_costs_time_only(
 
 
 def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None:
-    world.lightsail.fail(GET_LOG, *["broken"] * 100)
+    broken = ["broken"] * 4 * ATTEMPTS
+    world.functions.before("check_deployment", lambda: world.lightsail.fail(GET_SERVICES, *broken))
 
     ended = world.release(course=succeeded())
 

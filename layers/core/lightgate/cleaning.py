@@ -9,6 +9,7 @@ the same id, and what comes next has one name.
 import json
 
 from lightgate.aws.executions import EndedExecution
+from lightgate.errors import NotYetError
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import settle_release
 from lightgate.turn import Waiting, abandon, next_to_start
@@ -19,6 +20,10 @@ def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
 
     In this order: its release is settled, its message is out, its turn is free. An
     execution that has done all that itself leaves nothing to do.
+
+    Raises:
+        NotYetError: one of its permits may still be acted on. The turn stays where it is; who
+            looks later finds what is left.
     """
     state = _state(app, ended, runtime)
     settlement = settle_release(state, runtime) if state is not None else None
@@ -51,7 +56,15 @@ def _start_no_more(app: str, waiting: Waiting, runtime: Runtime) -> None:
     """There was an execution of this name before: if it has ended, nobody comes for the turn."""
     arn = runtime.executions.arn(waiting.name)
     if (ended := runtime.executions.ended(arn)) is not None:
+        try_to_clean_up(app, ended, runtime)
+
+
+def try_to_clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
+    """Clean up if that can be done already; otherwise leave it to who looks later."""
+    try:
         clean_up(app, ended, runtime)
+    except NotYetError as error:
+        runtime.logger.warning("cleaning up has to wait", app=app, why=str(error))
 
 
 def _state(app: str, ended: EndedExecution, runtime: Runtime) -> Json | None:

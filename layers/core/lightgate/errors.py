@@ -6,6 +6,7 @@ classes carry such a situation from the place that finds it to the step that ret
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class LightgateError(Exception):
@@ -21,6 +22,18 @@ class RefusedError(LightgateError):
     def __init__(self, *reasons: str) -> None:
         super().__init__("\n".join(reasons))
         self.reasons: Sequence[str] = reasons
+
+
+class UnreachableError(LightgateError):
+    """AWS has refused a call or left it without an answer. What it would have told is unknown."""
+
+
+class NotYetError(LightgateError):
+    """Something of the release may still be acted upon for that long; afterwards, try again."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"a permit that cannot be voided holds for {wait.total_seconds():.0f} s")
+        self.wait = wait
 
 
 class DocumentError(RefusedError):

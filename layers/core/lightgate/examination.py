@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 
-from lightgate import permits
 from lightgate.aftermath import Verified
-from lightgate.deployment import Service, reports_since
+from lightgate.deployment import Service
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
+from lightgate.hearing import listen
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of
@@ -134,13 +134,11 @@ class _Look:
         self._know(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not Kind.IMAGE:
             return
-        since = reports_since(datetime.fromisoformat(self._deployment["createdAt"]))
+        heard = listen(
+            release, datetime.fromisoformat(self._deployment["createdAt"]), self._runtime
+        )
         names: dict[str, None] = {}
-        for gate in dict.fromkeys([*release.gates, *release.asking_gates]):
-            lines = [
-                *self._runtime.lightsail.gate_lines(release.service, gate, since),
-                *permits.letters(release, gate, self._runtime),
-            ]
+        for gate, lines in heard.lines.items():
             names |= dict.fromkeys(planned(release.id, gate, lines))
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
 

@@ -22,7 +22,7 @@ from lightgate.backup import (
 from lightgate.compiler import GRACE_SECONDS
 from lightgate.decision import Action, Decision, Observation, decide
 from lightgate.deployment import Status
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.gate_log import Phase, read_evidence
 from lightgate.permit import PermitState
 from lightgate.permit import pending as pending_permit
@@ -40,7 +40,7 @@ _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
 # What Deploy hands on, before any gate has asked.
 NOTHING_ASKED: Mapping[str, object] = MappingProxyType(
-    {"pending": False, "permitted": False, "refusal": None}
+    {"pending": False, "permitted": False, "unknown": [], "refusal": None}
 )
 
 
@@ -81,9 +81,25 @@ def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
 
 
 def void(release: Release, reason: str, runtime: Runtime) -> None:
-    """Nothing of the release may begin any more."""
+    """Nothing of the release may begin any more.
+
+    Raises:
+        UnreachableError: a permit may still stand; all others are void.
+    """
+    failed = None
     for gate in release.asking_gates:
-        runtime.mailboxes.void(_address(release, gate), reason)
+        try:
+            runtime.mailboxes.void(_address(release, gate), reason)
+        except UnreachableError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def end_of_permits(release: Release, created_at: datetime) -> datetime:
+    """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
+    shortest = min(release.asking_gates.values(), default=timedelta())
+    return created_at + release.platform_patience - shortest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +124,24 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
 
     `snapshot` is the restore point as it was handed on so far, `before` what this has answered
     at the last look. In what comes back `pending` says that something is or was to be applied,
-    `permitted` that a gate may have begun, `refusal` why the release has to end as refused, and
-    `holding` that a gate waits for us.
+    `permitted` that a gate was let begin, `unknown` which permits could not be read or written
+    now, `refusal` why the release has to end as refused, and `holding` that a gate waits for us.
     """
     pending, permitted, refusal = before["pending"], before["permitted"], before["refusal"]
-    holding = False
+    holding, unknown = False, []
     snapshot = _look(course, snapshot, runtime)
     for gate in course.release.asking_gates:
         plan = read_plan(course.release.id, gate, course.lines[gate])
         pending = pending or (plan is not None and not plan.is_empty)
-        seen = _observe(course, gate, plan, snapshot, runtime)
-        decision = decide(seen)
-        runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
-                            why=decision.reason)  # fmt: skip
-        snapshot = _carry_out(course, gate, decision, snapshot, runtime)
+        try:
+            seen = _observe(course, gate, plan, snapshot, runtime)
+            decision = decide(seen)
+            runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
+                                why=decision.reason)  # fmt: skip
+            snapshot = _carry_out(course, seen, gate, decision, snapshot, runtime)
+        except UnreachableError as error:
+            unknown.append(f"The permit of {gate} could not be read or written: {error}.")
+            continue
         refusal = refusal or _refusal(seen, decision)
         was_granted = seen.permit.state is PermitState.GRANTED
         permitted = permitted or was_granted or decision.action is Action.PERMIT
@@ -130,6 +150,7 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     return {
         "pending": pending,
         "permitted": permitted,
+        "unknown": unknown,
         "refusal": refusal,
         "snapshot": snapshot,
         "holding": holding,
@@ -184,10 +205,13 @@ def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | Non
 
 def _may_still_be_asked_for(course: Course, runtime: Runtime) -> bool:
     """Whether nothing can have begun: later, the moment to restore to must not move any more."""
-    return course.status is Status.ACTIVATING and all(
-        runtime.mailboxes.permit(_address(course.release, gate)).state is PermitState.PENDING
-        for gate in course.release.asking_gates
-    )
+    try:
+        return course.status is Status.ACTIVATING and all(
+            runtime.mailboxes.permit(_address(course.release, gate)).state is PermitState.PENDING
+            for gate in course.release.asking_gates
+        )
+    except UnreachableError:
+        return False
 
 
 def _observe(
@@ -220,14 +244,19 @@ def _observe(
 
 
 def _carry_out(
-    course: Course, gate: str, decision: Decision, snapshot: Json | None, runtime: Runtime
+    course: Course,
+    seen: Observation,
+    gate: str,
+    decision: Decision,
+    snapshot: Json | None,
+    runtime: Runtime,
 ) -> Json | None:
     """The restore point, as it is after the decision was carried out."""
     address = _address(course.release, gate)
     if decision.action.voids:
         runtime.mailboxes.void(address, decision.reason)
     elif decision.action is Action.PERMIT and decision.plan and decision.until:
-        runtime.mailboxes.grant(address, decision.plan, decision.until)
+        runtime.mailboxes.grant(address, seen.permit, decision.plan, decision.until)
     elif decision.action is Action.BACK_UP and course.order is not None:
         return _back_up(course.release, course.order, snapshot, runtime)
     return snapshot

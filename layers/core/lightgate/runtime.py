@@ -93,7 +93,8 @@ class Runtime:
 
     @cached_property
     def lightsail(self) -> Lightsail:
-        return Lightsail(make_client("lightsail"), make_client("lightsail", attempts=1))
+        create_client = make_client("lightsail", attempts=1)
+        return Lightsail(make_client("lightsail"), create_client, self.now)
 
     @cached_property
     def histories(self) -> Histories:
@@ -102,9 +103,9 @@ class Runtime:
     @cached_property
     def mailboxes(self) -> Mailboxes:
         settings = self.settings
-        return Mailboxes(
-            make_client("s3"), make_client("sts"), settings.mailbox_bucket, settings.mailbox_role
-        )
+        # The log says the same, and a step has a minute: who does not answer is soon let be.
+        s3, sts = make_client("s3", attempts=2), make_client("sts")
+        return Mailboxes(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
     def restore_points(self, kind: DatabaseKind) -> RestorePoints:
         match kind:

@@ -6,7 +6,7 @@ ended without. Both know the release by the state that its execution carries.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
@@ -14,7 +14,7 @@ from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
 from lightgate.ending import Ending, concluded
-from lightgate.errors import RefusedError, SpecError
+from lightgate.errors import NotYetError, RefusedError, SpecError, UnreachableError
 from lightgate.gate_log import Evidence
 from lightgate.message.forms import sns_message, subject
 from lightgate.message.report import report_of
@@ -28,7 +28,7 @@ from lightgate.outcome import (
     unverified,
 )
 from lightgate.permit import PermitState
-from lightgate.permits import void
+from lightgate.permits import end_of_permits, void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
@@ -49,6 +49,9 @@ def settle_release(state: Json, runtime: Runtime) -> Json:
     """The settlement on record; the first one stands.
 
     `publish` in it says whether the message is still to go out.
+
+    Raises:
+        NotYetError: a permit could not be voided, and a gate may still act on it.
     """
     record = _record(state, runtime)
     if record is None or record.outcome is None:
@@ -56,18 +59,42 @@ def settle_release(state: Json, runtime: Runtime) -> Json:
         if record is not None and record.admission is not None:
             release = Release.from_json(record.admission["release"])
             no_permit = why_not_permitted(release, runtime)
-            void(release, "the release has ended", runtime)
             state = {**state, "admission": {**record.admission, **state.get("admission", {})}}
+            _withdraw(release, state, runtime)
         record = _settle(state, no_permit, runtime)
     publish = not record.published and _is_published(record.status)
     return {**(record.outcome or {}), "publish": publish}
 
 
+def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
+    """Void its permits. Where that cannot be done, they end by themselves.
+
+    What a gate may begin by, it goes by the mailbox's own clock. Without a deployment nobody was
+    let begin anything: only who follows one grants a permit.
+    """
+    try:
+        void(release, "the release has ended", runtime)
+    except UnreachableError as error:
+        runtime.logger.warning("a permit could not be voided", why=str(error))
+        made = _deployment(state, _service(state, runtime))
+        told = state.get("deployment", {}).get("createdAt")
+        created_at = made.created_at if made else told and datetime.fromisoformat(told)
+        left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
+        if left > timedelta():
+            raise NotYetError(left) from error
+
+
 def why_not_permitted(release: Release, runtime: Runtime) -> str | None:
-    """Why a gate of the release was told that it gets no permit, if it was while it could ask."""
+    """Why a gate of the release was told that it gets no permit, if it was while it could ask.
+
+    None also where that cannot be read.
+    """
     for gate in release.asking_gates:
         address = Address(app=release.app, release=release.id, container=gate)
-        permit = runtime.mailboxes.permit(address)
+        try:
+            permit = runtime.mailboxes.permit(address)
+        except UnreachableError:
+            continue
         reason = permit.reason or ""
         if permit.state is PermitState.VOID and not reason.startswith(_AFTER_THE_FACT):
             return permit.reason
@@ -203,7 +230,9 @@ def _earlier(state: Json, service: Service, runtime: Runtime) -> Judgement:
 def _may_have_begun(kind: Kind, state: Json) -> bool:
     """Whether something can have been applied, also if no gate has said so."""
     needs_permits = bool(_release(state).get("askingGates"))
-    return kind is not Kind.ROLLBACK and (not needs_permits or state["deployment"]["permitted"])
+    deployment = state["deployment"]
+    let_begin = deployment["permitted"] or bool(deployment.get("unknown"))
+    return kind is not Kind.ROLLBACK and (not needs_permits or let_begin)
 
 
 def _versions(

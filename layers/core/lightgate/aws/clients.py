@@ -1,11 +1,14 @@
 """How every client talks to AWS: bounded in time, with retries where they are safe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lightgate.errors import UnreachableError
 
 _CONNECT_TIMEOUT_SECONDS = 3
 _READ_TIMEOUT_SECONDS = 20
@@ -45,6 +48,16 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
             s3={"us_east_1_regional_endpoint": "regional", "addressing_style": "virtual"},
         ),
     )
+
+
+@contextmanager
+def reaching(service: str) -> Iterator[None]:
+    """Raise UnreachableError for whatever keeps us from an answer of the service."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        code = error_code(error) if isinstance(error, ClientError) else type(error).__name__
+        raise UnreachableError(f"{service} answers {code}") from error
 
 
 def error_code(error: ClientError) -> str:

@@ -1,13 +1,13 @@
 """AWS Lightsail container services."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lightgate.aws.clients import error_code, error_message
+from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import RefusedError
@@ -22,6 +22,10 @@ _BUSY_TEXTS = (
 )
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
+# What a log that is longer says last: the newest words of a gate are what is waited for.
+_MOST_NEWEST_PAGES = 25
+_SHORTEST_WINDOW = timedelta(seconds=1)
+_MOMENT = timedelta(milliseconds=1)
 # Lightsail's own clocks need not agree to the second.
 _CLOCK_MARGIN = timedelta(minutes=1)
 # What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
@@ -42,8 +46,8 @@ class Lightsail:
     (measured-facts.md, "Lightsail").
     """
 
-    def __init__(self, client: Any, create_client: Any) -> None:  # noqa: ANN401
-        self._client = client
+    def __init__(self, client: Any, create_client: Any, now: Callable[[], datetime]) -> None:  # noqa: ANN401
+        self._client, self._now = client, now
         self._create_client = create_client
 
     def service(self, name: str) -> Service:
@@ -111,10 +115,14 @@ class Lightsail:
             raise
         return _deployment(answer["containerService"]["nextDeployment"])
 
+    @reaching("GetContainerLog")
     def gate_lines(self, service: str, container: str, since: datetime) -> list[str]:
         """The lines in the container's log since then that may come from its gate.
 
         Oldest first, as far as they have arrived: the log lags by minutes.
+
+        Raises:
+            UnreachableError: it cannot be read, so that nobody knows what it holds.
         """
         return self._lines(service, container, since, "lightgate")
 
@@ -154,29 +162,53 @@ class Lightsail:
     def _lines(
         self, service: str, container: str, since: datetime, pattern: str | None = None
     ) -> list[str]:
-        """The lines of the container's log since then, the oldest first."""
-        lines: list[str] = []
+        """The lines of the container's log since then, but for the middle of a very long one."""
         arguments: dict[str, Any] = {
             "serviceName": service,
             "containerName": container,
             "startTime": since,
             **({"filterPattern": pattern} if pattern else {}),
         }
-        for _ in range(_MOST_LOG_PAGES):
+        pages = list(self._pages(arguments, _MOST_LOG_PAGES))
+        found = _events(pages)
+        if pages and pages[-1].get("nextPageToken"):
+            read_to = found[-1]["createdAt"] if found else since
+            found += self._newest_events(arguments, read_to)
+        return [event["message"] for event in found]
+
+    def _newest_events(self, arguments: Mapping[str, Any], since: datetime) -> list[Any]:
+        """The end of a log whose pages begin at its other end: in windows, from the newest back."""
+        found: list[Any] = []
+        end, length = self._now() + _CLOCK_MARGIN, _CLOCK_MARGIN + _SHORTEST_WINDOW
+        left = _MOST_NEWEST_PAGES
+        while left > 0 and end > since:
+            start = max(end - length, since)
+            window = {**arguments, "startTime": start + _MOMENT, "endTime": end}
+            pages = list(self._pages(window, left))
+            found = _events(pages) + found
+            left -= max(1, len(pages))
+            end, length = start, _SHORTEST_WINDOW * 2 ** (_MOST_NEWEST_PAGES - left)
+        return found
+
+    def _pages(self, arguments: Mapping[str, Any], most: int) -> Iterator[Mapping[str, Any]]:
+        for _ in range(most):
             try:
                 page = self._client.get_container_log(**arguments)
             except ClientError as error:
                 # Whether a container that never wrote has a log at all is not known
                 # (lightsail-facts.md, section 5); to us both are silence.
                 if error_code(error) == "NotFoundException":
-                    break
+                    return
                 raise
-            lines += [event["message"] for event in page.get("logEvents", [])]
+            yield page
             token = page.get("nextPageToken")
             if not token:
-                break
-            arguments["pageToken"] = token
-        return lines
+                return
+            arguments = {**arguments, "pageToken": token}
+
+
+def _events(pages: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [event for page in pages for event in page.get("logEvents", [])]
 
 
 def _without_values(message: str, request: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code, make_presigner
+from lightgate.aws.clients import error_code, make_presigner, reaching
+from lightgate.errors import UnreachableError
 from lightgate.permit import LARGEST_BYTES, Permit, PermitState, pending
 
 # A session that a role of a function assumes lasts one hour at most (measured-facts.md, "AWS
@@ -40,7 +41,7 @@ class Address:
         return f"{self.app}/{self.release}/{self.container}/{name}.json"
 
 
-class ContendedError(Exception):
+class ContendedError(UnreachableError):
     """A permit changed under our hands each time that we tried. Nothing was written."""
 
 
@@ -49,6 +50,9 @@ class Mailboxes:
 
     `role` is what signs the URLs; a session of it is confined to one release. Where the bucket
     has been deleted, every permit counts as void: no gate can read one.
+
+    What reads letters and what reads or changes a permit that was opened raises UnreachableError
+    where the bucket does not answer: what it holds is unknown then.
     """
 
     def __init__(self, s3: Any, sts: Any, bucket: str, role: str) -> None:  # noqa: ANN401 - boto3
@@ -69,6 +73,7 @@ class Mailboxes:
             return _lost(address)
         return permit
 
+    @reaching("S3")
     def permit(self, address: Address) -> Permit:
         """The permit that stands. Writes nothing: one that is missing counts as void.
 
@@ -76,15 +81,18 @@ class Mailboxes:
         """
         return self._read(address)[0] or _lost(address)
 
-    def grant(self, address: Address, plan: str, until: datetime) -> Permit:
+    @reaching("S3")
+    def grant(self, address: Address, seen: Permit, plan: str, until: datetime) -> Permit:
         """Permit this plan, if it is begun before `until`; the permit that stands afterwards.
 
-        Only what `open` has made is ever granted. A permit that is missing or unreadable may
-        have been void: it counts as void, and nothing is written.
+        Only the permit that was `seen` when that was decided is changed: one that has changed
+        since stands. What is missing or unreadable may have been void: it counts as void, and
+        nothing is written.
         """
-        permit = self._change(address, lambda p: p.granted(plan, until) if p else None)
+        permit = self._change(address, lambda p: seen.granted(plan, until) if p == seen else p)
         return permit or _lost(address)
 
+    @reaching("S3")
     def void(self, address: Address, reason: str) -> Permit:
         """Withdraw the permit for good, whatever stands there; again is the same.
 
@@ -119,6 +127,7 @@ class Mailboxes:
             return changed
         raise ContendedError(address.key(_PERMIT))
 
+    @reaching("S3")
     def letters(self, address: Address) -> list[str]:
         """What the gate has written, one line a letter, in the order in which it happened.
 
