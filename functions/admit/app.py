@@ -69,7 +69,8 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
     admission = {
         "release": release.to_json(),
         "database": order.to_json() if order else None,
-        "takeSnapshot": order is not None and permits.backs_up_first(order, release, history),
+        "takeSnapshot": order is not None
+        and permits.backs_up_first(order, release, history, timedelta(seconds=spec.poll_seconds)),
         "history": history.to_json(),
         "pollSeconds": spec.poll_seconds,
         "warnings": list(admitted.warnings),
@@ -85,6 +86,8 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "turn": holding.to_json(),
         "status": "PROCEED" if wait is None else "TAKEN_OVER",
         "waitSeconds": wait or 0,
+        # From here on the restore point has its time: what the turn was waited for is none of it.
+        "admittedAt": runtime.now().isoformat(),
     }
 
 

@@ -1,7 +1,7 @@
 """CheckDeployment: has the deployment ended, and how? Until then its gates are answered."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -62,6 +62,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         lines=lines,
         order=BackupOrder.from_json(order) if order else None,
         history=History.from_json(admission["history"]),
+        look=timedelta(seconds=admission["pollSeconds"]),
         objection=" ".join(objection["reasons"]) if objection else None,
         not_yet=_not_yet(release, service, deployment["version"]),
     )

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.backup import BackupOrder
 from lightgate.release import Release
-from lightgate.restore_point import forecast, look, progress
+from lightgate.restore_point import forecast, look, progress, shortest_hold
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -19,14 +19,15 @@ def check_snapshot(event: Json, runtime: Runtime) -> Json:
     release, order = Release.from_json(event["release"]), BackupOrder.from_json(event["database"])
     if (ending := runtime.objection(release.app, event["turn"])) is not None:
         return ending
-    begun_at, now = datetime.fromisoformat(event["snapshot"]["begunAt"]), runtime.now()
+    before, now = event["snapshot"], runtime.now()
+    begun_at = datetime.fromisoformat(before["begunAt"])
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
     return progress(
         state,
         order,
         forecast(release, event["history"]),
-        asked_at=release.started_at,
+        asked_at=datetime.fromisoformat(before["askedAt"]),
         begun_at=begun_at,
         now=now,
-        next_look=timedelta(seconds=event["pollSeconds"]),
+        hold=shortest_hold(release, timedelta(seconds=event["pollSeconds"])),
     )

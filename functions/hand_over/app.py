@@ -46,7 +46,6 @@ def _is_repeated(state: Json) -> bool:
 
 def _remember_durations(app: str, state: Json, runtime: Runtime) -> None:
     """Let the app's next release know how long its parts have to be expected to take."""
-    snapshot, node_start = taken(state)
-    if snapshot or node_start:
-        release = state["admission"]["release"]["id"]
-        runtime.histories.add(app, release, snapshot=snapshot, node_start=node_start)
+    remembered = taken(state, runtime.now())
+    if remembered.snapshot or remembered.node_start:
+        runtime.histories.add(app, state["admission"]["release"]["id"], remembered)

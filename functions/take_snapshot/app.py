@@ -1,6 +1,6 @@
 """TakeSnapshot: start the restore point of the release."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -8,7 +8,7 @@ from lightgate.backup import BackupMode, BackupOrder
 from lightgate.decision import why_no_point_in_time
 from lightgate.errors import RefusedError
 from lightgate.release import Release
-from lightgate.restore_point import begin, forecast, progress
+from lightgate.restore_point import begin, forecast, progress, shortest_hold
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -37,8 +37,8 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
         state,
         order,
         forecast(release, event["history"]),
-        asked_at=release.started_at,
+        asked_at=datetime.fromisoformat(event["admittedAt"]),
         begun_at=now,
         now=now,
-        next_look=timedelta(seconds=event["pollSeconds"]),
+        hold=shortest_hold(release, timedelta(seconds=event["pollSeconds"])),
     )

@@ -50,6 +50,7 @@ class Instance:
             if self.busy_until is not None and self._clock.now() < self.busy_until:
                 raise RDSClientError("InvalidDBInstanceState", _BUSY.format(self.name))
             snapshot = create(backend, *args, **kw)
+            snapshot.created = self._clock.now()
             end = self._clock.now() + self.snapshot_takes
             self._ends[snapshot.db_snapshot_identifier] = (end, self.snapshot_ends)
             self._show(snapshot)

@@ -6,6 +6,7 @@ import pytest
 
 from lightgate.aws.histories import Histories
 from lightgate.backup import History
+from lightgate.durations import Taken
 from tests.component import table
 from tests.component.cloud import Cloud
 
@@ -15,10 +16,16 @@ def histories(cloud: Cloud) -> Histories:
     return Histories(table.create(cloud))
 
 
-def add(histories: Histories, release: str, snapshot: float | None, node: float | None) -> None:
-    taken = (None if each is None else timedelta(seconds=each) for each in (snapshot, node))
-    snapshot_took, node_took = taken
-    histories.add("crops", release, snapshot=snapshot_took, node_start=node_took)
+def add(
+    histories: Histories,
+    release: str,
+    snapshot: float | None,
+    node: float | None,
+    *,
+    ended: bool = True,
+) -> None:
+    took = [None if each is None else timedelta(seconds=each) for each in (snapshot, node)]
+    histories.add("crops", release, Taken(snapshot=took[0], ended=ended, node_start=took[1]))
 
 
 def test_an_app_without_a_release_has_no_history(histories: Histories) -> None:
@@ -44,9 +51,30 @@ def test_a_release_that_is_told_again_is_remembered_once(histories: Histories) -
     assert histories.read("crops").snapshots == [timedelta(seconds=180)]
 
 
-def test_only_the_latest_are_kept(histories: Histories) -> None:
-    for number in range(12):
-        add(histories, f"r{number}", number, None)
+def test_only_the_latest_of_each_part_count(histories: Histories) -> None:
+    add(histories, "of-long-ago", 900, 1)
+    for number in range(5):
+        add(histories, f"r{number}", number, 60 + number)
 
-    kept = histories.read("crops").snapshots
-    assert kept == [timedelta(seconds=number) for number in range(2, 12)]
+    found = histories.read("crops")
+    assert found.snapshots == [timedelta(seconds=number) for number in range(5)]
+    assert found.node_start == timedelta(seconds=60)
+
+
+def test_releases_without_a_snapshot_let_none_be_forgotten(histories: Histories) -> None:
+    add(histories, "r0", 240, 60)
+    for number in range(1, 30):
+        add(histories, f"r{number}", None, 50)
+
+    found = histories.read("crops")
+    assert found.snapshots == [timedelta(seconds=240)]
+    assert len(found.node_starts) == 5
+
+
+def test_a_snapshot_that_was_not_there_in_time_is_remembered_as_that(histories: Histories) -> None:
+    add(histories, "r1", 120, 60)
+    add(histories, "r2", 600, 60, ended=False)
+
+    found = histories.read("crops")
+    assert (found.snapshots, found.unfinished) == ([timedelta(seconds=120)], timedelta(seconds=600))
+    assert found.snapshot is None

@@ -12,6 +12,7 @@ from lightgate.backup import (
     begins_before_the_deployment,
     seconds_saved,
 )
+from lightgate.hold import Hold
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = st.integers(min_value=0, max_value=3600)
@@ -28,22 +29,28 @@ def test_a_forecast_is_careful() -> None:
     assert history.node_start == timedelta(seconds=70)
 
 
-def test_only_recent_releases_count() -> None:
-    history = History(
-        snapshots=seconds(900, 10, 10, 10, 10, 10), node_starts=seconds(1, 60, 60, 60, 60, 60)
-    )
-
-    assert (history.snapshot, history.node_start) == (*seconds(10), *seconds(60))
-
-
 def test_without_releases_before_there_is_no_forecast() -> None:
     assert (History().snapshot, History().node_start) == (None, None)
 
 
 def test_a_history_comes_back_as_it_was() -> None:
-    history = History(snapshots=seconds(1, 2.5), node_starts=seconds(3))
+    for unfinished in (None, timedelta(seconds=9)):
+        history = History(snapshots=seconds(1, 2.5), node_starts=seconds(3), unfinished=unfinished)
 
-    assert History.from_json(history.to_json()) == history
+        assert History.from_json(history.to_json()) == history
+
+
+@pytest.mark.parametrize(
+    ("took", "unfinished", "expected"),
+    [((), 200, None), ((100,), 200, None), ((200,), 200, None), ((201,), 200, 201)],
+)
+def test_nobody_knows_how_long_a_snapshot_takes_that_took_longer_than_all_that_ended(
+    took: tuple[int, ...], unfinished: int, expected: int | None
+) -> None:
+    history = History(snapshots=seconds(*took), unfinished=timedelta(seconds=unfinished))
+
+    assert history.snapshot == (None if expected is None else timedelta(seconds=expected))
+    assert history.is_outgrown is (expected is None)
 
 
 @pytest.mark.parametrize(
@@ -53,16 +60,26 @@ def test_a_history_comes_back_as_it_was() -> None:
         (BackupMode.POINT_IN_TIME, (), True),
         (BackupMode.NONE, (10,), False),
         (BackupMode.WHEN_PENDING, (), False),
-        (BackupMode.WHEN_PENDING, (300,), False),
-        (BackupMode.WHEN_PENDING, (301,), True),
+        (BackupMode.WHEN_PENDING, (299,), False),
+        (BackupMode.WHEN_PENDING, (300,), True),
     ],
 )
 def test_when_pending_begins_first_only_if_no_gate_could_wait_for_it(
     mode: BackupMode, took: tuple[int, ...], first: bool
 ) -> None:
-    history = History(snapshots=seconds(*took))
+    [patience, limit, look, node] = seconds(900, 475, 10, 100)
+    history = History(snapshots=seconds(*took), node_starts=[node, node / 2])
+    hold = Hold(patience=patience, limit=limit, look=look)
 
-    assert begins_before_the_deployment(mode, history, timedelta(seconds=300)) is first
+    assert hold.left(node) == timedelta(seconds=300)
+    assert begins_before_the_deployment(mode, history, hold) is first
+
+
+def test_when_pending_begins_first_once_no_gate_could_wait_long_enough() -> None:
+    history = History(unfinished=timedelta(seconds=1))
+    hold = Hold(patience=timedelta(hours=1), limit=timedelta(), look=timedelta(seconds=10))
+
+    assert begins_before_the_deployment(BackupMode.WHEN_PENDING, history, hold)
 
 
 @given(created=SECONDS, node=SECONDS, available=SECONDS)

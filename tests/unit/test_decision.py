@@ -2,17 +2,20 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from lightgate.app_spec.spec import Policy
-from lightgate.backup import Backup, BackupMode, History
+from lightgate.backup import Backup, BackupMode, History, begins_before_the_deployment
 from lightgate.decision import Action, Decision, Observation, decide, when_to_deploy
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
+from lightgate.hold import GRACE_SECONDS, Hold, longest_limit
 from lightgate.permit import PermitState, pending
 from lightgate.plan import Effect, Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
@@ -20,7 +23,9 @@ from lightgate.snapshot import SnapshotState, SnapshotStatus
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)
 LIMIT, PATIENCE = timedelta(seconds=300), timedelta(seconds=900)
+HOLD = Hold(patience=PATIENCE, limit=LIMIT, look=LOOK)
 BEGIN_BY = CREATED + PATIENCE - LIMIT
+OLD = CREATED - timedelta(minutes=40)
 
 
 def plan(effect: Effect, count: int | None = 1) -> Plan:
@@ -33,9 +38,14 @@ def state(status: SnapshotStatus, **more: Any) -> SnapshotState:
 
 def backup(mode: BackupMode, found: SnapshotState | None = None, **more: Any) -> Backup:
     begun_at = CREATED - timedelta(seconds=60)
-    usual: dict[str, Any] = {"asked_at": begun_at, "begun_at": begun_at}
-    limit = timedelta(seconds=600)
-    return Backup(mode=mode, state=found, time_limit=limit, **{**usual, **more})
+    there = found is not None and found.status is SnapshotStatus.AVAILABLE
+    usual: dict[str, Any] = {
+        "asked_at": begun_at,
+        "begun_at": begun_at,
+        "available_at": CREATED if there else None,
+    }
+    usual["time_limit"] = timedelta(seconds=600)
+    return Backup(mode=mode, state=found, **{**usual, **more})
 
 
 AVAILABLE = state(SnapshotStatus.AVAILABLE, at=CREATED)
@@ -52,8 +62,8 @@ GOOD = Observation(
     allow_destructive=False,
     backup=backup(BackupMode.ALWAYS, AVAILABLE),
     history=History(),
-    migration_limit=LIMIT,
-    platform_patience=PATIENCE,
+    hold=HOLD,
+    is_untouched=True,
 )
 PLANS = [
     None,
@@ -93,9 +103,46 @@ def everything() -> Iterator[Observation]:
             allow_destructive=allow,
             backup=restore,
             history=GOOD.history,
-            migration_limit=LIMIT,
-            platform_patience=PATIENCE,
+            hold=HOLD,
+            is_untouched=True,
         )
+
+
+HISTORIES = [
+    History(),
+    History(snapshots=[timedelta(seconds=100)]),
+    History(snapshots=[timedelta(seconds=2000)]),
+    History(snapshots=[timedelta(seconds=100)], unfinished=timedelta(seconds=200)),
+]
+MOMENTS = [CREATED - timedelta(minutes=9), CREATED - timedelta(minutes=40)]
+
+
+def all_timings() -> Iterator[Observation]:
+    """What else there is about a restore point of which it is a matter of time."""
+    moments = list(itertools.product(MOMENTS, MOMENTS, [None, *MOMENTS, CREATED]))
+    timed = [
+        backup(mode, found, asked_at=asked_at, begun_at=begun_at, available_at=available_at)
+        for mode in BackupMode
+        for found in STATES
+        for asked_at, begun_at, available_at in moments
+    ]
+    for restore, history, now, permit, why_not, untouched in itertools.product(
+        timed, HISTORIES, TIMES, PERMITS, WHY_NOT, (True, False)
+    ):
+        yield replace(
+            GOOD,
+            backup=restore,
+            history=history,
+            now=now,
+            permit=permit,
+            objection=why_not[0],
+            not_yet=why_not[1],
+            is_untouched=untouched,
+        )
+
+
+def the_whole_space() -> Iterator[Observation]:
+    return itertools.chain(everything(), all_timings())
 
 
 def has_restore_point(seen: Observation) -> bool:
@@ -104,8 +151,13 @@ def has_restore_point(seen: Observation) -> bool:
         return True
     is_there = found is not None and found.status is SnapshotStatus.AVAILABLE
     if mode is BackupMode.POINT_IN_TIME:
-        return is_there and found is not None and found.at is not None
-    return is_there
+        return is_there and found is not None and found.at is not None and is_fresh(seen, found.at)
+    since = seen.backup.available_at
+    return is_there and (since is None or is_fresh(seen, since) or not seen.is_untouched)
+
+
+def is_fresh(seen: Observation, since: datetime) -> bool:
+    return seen.now - since <= timedelta(minutes=30)
 
 
 def may_permit(seen: Observation) -> bool:
@@ -132,7 +184,7 @@ def breaks(told: Plan) -> bool:
 
 def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
     permitted = 0
-    for seen in everything():
+    for seen in the_whole_space():
         decision = decide(seen)
         assert decision.reason.endswith("."), decision
         if decision.action is Action.PERMIT:
@@ -147,34 +199,39 @@ def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
 
 
 def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied() -> None:
-    for seen in everything():
+    for seen in the_whole_space():
         if may_permit(seen) and seen.phase is not Phase.APPLYING:
             assert decide(seen).action is Action.PERMIT, seen
 
 
 def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
-    for seen in everything():
+    for seen in the_whole_space():
         is_over = seen.objection or seen.phase is Phase.FAILED or seen.permit.reason
         if seen.plan and seen.plan.is_empty and not is_over and seen.status is Status.ACTIVATING:
             assert decide(seen).action is Action.NOTHING, seen
 
 
 def test_what_is_over_is_never_waited_for() -> None:
-    for seen in everything():
+    for seen in the_whole_space():
         is_over = seen.objection or seen.status is not Status.ACTIVATING
         if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
             assert decide(seen).action in (Action.NOTHING, Action.GIVE_UP), seen
 
 
 def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> None:
-    for seen in everything():
+    for seen in the_whole_space():
         if decide(seen).action is Action.BACK_UP:
             assert may_permit(replace(seen, backup=backup(BackupMode.NONE))), seen
-            assert seen.backup.state is None
+            found = seen.backup.state
+            # Or it could not be begun yet, or is to be replaced.
+            assert (
+                found is None or found.status is SnapshotStatus.BUSY or not has_restore_point(seen)
+            )
+            assert found is None or found.status is not SnapshotStatus.CREATING
 
 
 def test_whatever_is_refused_stays_so_whatever_else_happens_to_the_restore_point() -> None:
-    for seen in everything():
+    for seen in the_whole_space():
         if seen.policy is Policy.BLOCK and decide(seen).action is Action.REFUSE:
             other = replace(seen, backup=backup(BackupMode.NONE))
             refused_for_policy = seen.plan is not None and breaks(seen.plan)
@@ -233,10 +290,10 @@ def test_the_usual_case_is_permitted() -> None:
         (
             {
                 "backup": backup(BackupMode.WHEN_PENDING),
-                "history": History(snapshots=[timedelta(seconds=511)]),
+                "history": History(snapshots=[timedelta(seconds=486)]),
             },
             Action.GIVE_UP,
-            "takes some 511 s",
+            "takes some 486 s",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.FAILED))},
@@ -258,6 +315,40 @@ def test_the_usual_case_is_permitted() -> None:
             },
             Action.REFUSE,
             r"database.timeoutSeconds \(600\)",
+        ),
+        (
+            {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.BUSY))},
+            Action.BACK_UP,
+            "could be begun yet: busy",
+        ),
+        (
+            {"backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD)},
+            Action.BACK_UP,
+            "more than 30 minutes",
+        ),
+        (
+            {
+                "backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD),
+                "history": History(snapshots=[timedelta(seconds=2000)]),
+            },
+            Action.GIVE_UP,
+            "takes some 2000 s",
+        ),
+        (
+            {
+                "backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD),
+                "is_untouched": False,
+            },
+            Action.PERMIT,
+            "may be applied",
+        ),
+        (
+            {
+                "hold": replace(HOLD, patience=timedelta(hours=12)),
+                "now": CREATED + timedelta(minutes=58),
+            },
+            Action.GIVE_UP,
+            "58 minutes ago",
         ),
         ({"backup": backup(BackupMode.POINT_IN_TIME)}, Action.BACK_UP, "not known yet"),
         (
@@ -293,7 +384,7 @@ KNOWN = History(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(secon
 def starts(mode: BackupMode, found: SnapshotState | None, history: History, after: float) -> bool:
     begun = CREATED
     return when_to_deploy(
-        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), LOOK
+        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), HOLD
     ).now
 
 
@@ -335,3 +426,118 @@ def test_nothing_starts_on_a_snapshot_that_is_not_being_made() -> None:
 
 def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
     assert not starts(BackupMode.WHEN_PENDING, CREATING, KNOWN, 10)
+
+
+def test_what_does_not_fit_a_gates_hold_is_waited_for_in_sequence() -> None:
+    tight = Hold(patience=PATIENCE, limit=timedelta(seconds=790), look=timedelta(seconds=60))
+    slow = History(snapshots=[timedelta(seconds=400)], node_starts=[timedelta(seconds=40)])
+
+    for after in range(0, 370, 10):
+        now = CREATED + timedelta(seconds=after)
+        seen = backup(BackupMode.ALWAYS, CREATING, begun_at=CREATED)
+        assert not when_to_deploy(seen, slow, now, tight).now
+
+
+# From release to release
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    snapshot: timedelta
+    node: timedelta
+
+
+class App:
+    """Releases with something pending, one after the other, of which each takes as long."""
+
+    def __init__(self, mode: BackupMode, hold: Hold, history: History, takes: Takes) -> None:
+        self.mode, self.hold, self.history, self.takes = mode, hold, history, takes
+
+    def release(self) -> bool:
+        """Whether its plan is permitted in the end."""
+        now, created_at, begun_at, node_start = CREATED, None, None, None
+        if begins_before_the_deployment(self.mode, self.history, self.hold):
+            begun_at = now
+        while True:
+            restore = self._restore_point(begun_at, now)
+            if created_at is None:
+                if when_to_deploy(restore, self.history, now, self.hold).now:
+                    created_at = now
+            else:
+                is_ready = now - created_at >= self.takes.node
+                node_start = node_start or (now - created_at if is_ready else None)
+                seen = replace(
+                    GOOD,
+                    now=now,
+                    created_at=created_at,
+                    plan=GOOD.plan if is_ready else None,
+                    backup=restore,
+                    history=self.history,
+                    hold=self.hold,
+                )
+                action = decide(seen).action
+                if action is Action.BACK_UP:
+                    begun_at = now
+                elif action is not Action.WAIT:
+                    self._remember(begun_at, now, node_start)
+                    return action is Action.PERMIT
+            now += self.hold.look
+
+    def _restore_point(self, begun_at: datetime | None, now: datetime) -> Backup:
+        if begun_at is None:
+            return backup(self.mode, time_limit=timedelta(days=1))
+        there = now - begun_at >= self.takes.snapshot
+        found = AVAILABLE if there else CREATING
+        return backup(
+            self.mode,
+            found,
+            asked_at=begun_at,
+            begun_at=begun_at,
+            available_at=begun_at + self.takes.snapshot if there else None,
+            time_limit=timedelta(days=1),
+        )
+
+    def _remember(
+        self, begun_at: datetime | None, now: datetime, node_start: timedelta | None
+    ) -> None:
+        known, took = self.history, now - begun_at if begun_at else None
+        ended = took is not None and took >= self.takes.snapshot
+        self.history = History(
+            snapshots=[*known.snapshots, self.takes.snapshot][-5:] if ended else known.snapshots,
+            node_starts=[*known.node_starts, *([node_start] if node_start else [])][-5:],
+            unfinished=known.unfinished if ended or took is None else took,
+        )
+
+
+def some_seconds(least: int, most: int) -> st.SearchStrategy[timedelta]:
+    return st.integers(least, most).map(lambda count: timedelta(seconds=count))
+
+
+@given(
+    mode=st.sampled_from([BackupMode.ALWAYS, BackupMode.WHEN_PENDING]),
+    look=some_seconds(5, 60),
+    patience=some_seconds(900, 12 * 3600),
+    limit=some_seconds(10, 12 * 3600),
+    snapshots=st.lists(some_seconds(0, 7200), max_size=5),
+    node_starts=st.lists(some_seconds(0, 600), max_size=5),
+    unfinished=st.none() | some_seconds(0, 7200),
+    snapshot=some_seconds(0, 7200),
+    node=some_seconds(1, 120),
+)
+def test_whatever_was_forecast_at_most_one_release_fails_for_time(
+    mode: BackupMode,
+    look: timedelta,
+    patience: timedelta,
+    limit: timedelta,
+    snapshots: list[timedelta],
+    node_starts: list[timedelta],
+    unfinished: timedelta | None,
+    snapshot: timedelta,
+    node: timedelta,
+) -> None:
+    assume(limit <= longest_limit(patience, look))
+    history = History(snapshots=snapshots, node_starts=node_starts, unfinished=unfinished)
+    hold = Hold(patience=patience, limit=limit + timedelta(seconds=GRACE_SECONDS), look=look)
+    app = App(mode, hold, history, Takes(snapshot, node))
+
+    assert [app.release() for _ in range(7)].count(False) <= 1

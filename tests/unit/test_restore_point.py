@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
+from lightgate.hold import Hold
 from lightgate.restore_point import READ_LAG, forecast, from_json, look, progress, to_json
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.unit.builders import STARTED, Json, admitted, seconds
@@ -37,8 +38,12 @@ def after(
         asked_at=STARTED,
         begun_at=BEGUN,
         now=STARTED + waited,
-        next_look=seconds(5),
+        hold=holding(seconds(5)),
     )
+
+
+def holding(look: timedelta) -> Hold:
+    return Hold(patience=seconds(900), limit=seconds(310), look=look)
 
 
 def written(state: SnapshotState, asked: BackupOrder) -> Json:
@@ -67,7 +72,7 @@ def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
             asked_at=STARTED,
             begun_at=BEGUN,
             now=now,
-            next_look=next_look,
+            hold=holding(next_look),
         )
         return bool(answer["mayDeploy"])
 

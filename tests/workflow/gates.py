@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import ClientError
 
 from lightgate.aws.histories import Histories
+from lightgate.durations import Taken
 from lightgate.release import RELEASE_VARIABLE
 from local.lightsail.model import Deployment
 from tests.component.lightsail_service import Course
@@ -27,12 +28,10 @@ def database(**changes: object) -> Json:
 
 def remember(world: World, *, snapshot: float, node: float) -> None:
     """Let there have been a release that took so many seconds."""
-    Histories(world.table).add(
-        APP,
-        "of-before",
-        snapshot=timedelta(seconds=snapshot),
-        node_start=timedelta(seconds=node),
+    taken = Taken(
+        snapshot=timedelta(seconds=snapshot), ended=True, node_start=timedelta(seconds=node)
     )
+    Histories(world.table).add(APP, "of-before", taken)
 
 
 def reasons(world: World) -> str:

@@ -197,7 +197,7 @@ def test_a_snapshot_that_could_not_be_there_in_time_is_not_begun_on_the_plan(
     world: World,
 ) -> None:
     world.put_spec(database(backup="when-pending"))
-    remember(world, snapshot=570, node=30)
+    remember(world, snapshot=400, node=30)
     gate = Gate(world, "a.0002", starts=200)
 
     ended = world.release()
@@ -205,7 +205,7 @@ def test_a_snapshot_that_could_not_be_there_in_time_is_not_begun_on_the_plan(
     assert ended.error == "ROLLED_BACK"
     check_nothing_was_applied(world, gate)
     assert world.instance.snapshots() == {}
-    assert "takes some 570 s" in reasons(world)
+    assert "takes some 400 s" in reasons(world)
 
 
 @pytest.mark.slow

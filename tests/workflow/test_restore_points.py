@@ -16,10 +16,12 @@ from tests.workflow.gates import (
     Gate,
     check_nothing_was_applied,
     database,
+    line_of,
     minutes,
     reasons,
     remember,
 )
+from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, Json, World, spec, succeeded, unprotected
 
 IN_TIME = {"instance": "crops-db", "backup": "point-in-time"}
@@ -377,3 +379,166 @@ def test_a_lightsail_database_is_not_interrupted_when_nothing_is_pending(
 
     assert world.release().status == "SUCCEEDED"
     assert (databases.interruptions, databases.snapshots) == (0, {})
+
+
+# Forecasts that were wrong.
+
+
+def statuses_of(world: World, releases: int, *, starts: float) -> list[str]:
+    """How so many releases end, each of which has something pending."""
+    ended = []
+    for number in range(releases):
+        Gate(world, "a.0002", starts=starts)
+        ended.append(world.machine.run({"app": APP}, name=f"release-{number}").status)
+    return ended
+
+
+def with_the_usual_limit(**changes: object) -> Json:
+    usual = database(**changes)
+    del usual["containers"]["migrate"]["timeoutSeconds"]
+    return {**usual, "pollSeconds": 10}
+
+
+@pytest.mark.parametrize("took", [None, 240])
+def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
+    world: World, took: float | None
+) -> None:
+    world.put_spec(with_the_usual_limit(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(4)
+    if took is not None:
+        remember(world, snapshot=took, node=60)
+
+    ended = statuses_of(world, 2, starts=90)
+
+    assert ended == ["FAILED" if took is None else "SUCCEEDED", "SUCCEEDED"]
+
+
+def test_a_snapshot_that_outgrew_its_history_fails_one_release_and_not_the_next(
+    world: World,
+) -> None:
+    remember(world, snapshot=120, node=60)
+    world.instance.snapshot_takes = minutes(20)
+
+    assert statuses_of(world, 2, starts=60) == ["FAILED", "SUCCEEDED"]
+    known = Histories(world.table).read(APP).snapshot
+    assert known is not None
+    assert minutes(20) <= known < minutes(22)
+
+
+def test_a_container_whose_clock_is_ahead_does_not_change_what_is_remembered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tests.workflow.gates.line_of",
+        lambda release, at, event: line_of(release, at - timedelta(hours=1), event),
+    )
+    Gate(world, "a.0002", starts=30)
+
+    world.release()
+
+    node_start = Histories(world.table).read(APP).node_start
+    assert node_start is not None
+    assert timedelta(seconds=30) <= node_start < minutes(2)
+
+
+# A restore point that is not what it was.
+
+
+def test_a_snapshot_that_was_deleted_meanwhile_permits_nothing(world: World) -> None:
+    gate = Gate(world, "a.0002", starts=130)
+
+    def delete() -> None:
+        for snapshot in world.instance.snapshots():
+            world.cloud.client("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot)
+
+    world.functions.before("check_deployment", delete)
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+    assert "deleted" in reasons(world)
+
+
+@pytest.mark.slow
+def test_a_snapshot_that_is_old_when_the_node_is_there_is_taken_anew(world: World) -> None:
+    world.lightsail.deploy_by_somebody(APP, Course(after=minutes(90)))
+    gate = Gate(world, "a.0002")
+
+    assert world.release().status == "SUCCEEDED"
+
+    told = world.message().content["snapshot"]
+    assert len(gate.snapshots) == 2
+    assert gate.snapshots[told["id"]] == "available"
+    assert 0 < told["ageSeconds"] < 600
+
+
+def test_a_release_that_is_over_begins_no_snapshot(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its gate has given up, and Lightsail takes its time; meanwhile the database is free."""
+    world.put_spec(database(backup="when-pending"))
+    world.instance.busy_until = world.clock.now() + minutes(4)
+    gate = Gate(world, "a.0002", patience=120)
+    monkeypatch.setattr("tests.workflow.gates._ENDS_AFTER", minutes(10))
+
+    ended = world.release()
+
+    assert ended.status == "FAILED"
+    assert gate.began_at is None
+    assert world.instance.snapshots() == {}
+
+
+def test_the_time_of_a_snapshot_does_not_begin_before_it_is_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release before was stopped: its functions are waited for, for longer than that."""
+    world.put_spec(database(timeoutSeconds=60))
+    world.instance.snapshot_takes = timedelta(seconds=30)
+    stepper = Stepper(world, monkeypatch)
+    stopped = stepper.start({"app": APP}, "one").run_to("Deploy")
+    stopped.stop()
+    stepper.clean_up(stopped)
+    gate = Gate(world, "a.0002")
+
+    ended = stepper.start({"app": APP}, "two").run()
+
+    assert "WaitForPredecessor" in ended.passed
+    assert ended.passed[-1] == "Released"
+    assert gate.began_at is not None
+
+
+# What is told of it.
+
+
+def test_a_success_says_what_it_could_be_undone_with_and_how_old_that_is(world: World) -> None:
+    world.instance.snapshot_takes = minutes(3)
+    Gate(world, "a.0002")
+
+    world.release()
+
+    told = world.message().content
+    assert 180 <= told["snapshot"]["ageSeconds"] <= 600
+    assert "minutes before anything was applied" in told["text"]
+    assert "restore-db-instance-from-db-snapshot" in told["text"]
+    assert world.record()["savedSeconds"] == told["savedSeconds"]
+
+
+@pytest.mark.parametrize(
+    ("backup", "request_", "why"),
+    [
+        ("none", {}, 'database.backup is "none"'),
+        ("always", {"skipSnapshot": True}, '"skipSnapshot" was asked for'),
+    ],
+)
+def test_people_are_told_that_there_was_no_restore_point(
+    world: World, backup: str, request_: Json, why: str
+) -> None:
+    world.put_spec(database(backup=backup))
+    Gate(world, "a.0002")
+
+    world.release({"app": APP, **request_})
+
+    told = world.message().content
+    assert told["noRestorePoint"] == why
+    assert f"Restore point: none: {why}" in told["text"]

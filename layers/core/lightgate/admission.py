@@ -13,9 +13,10 @@ from lightgate.advice import warnings
 from lightgate.app_spec.spec import AppSpec, Policy, SecretReference
 from lightgate.aws.ecr import Registry
 from lightgate.aws.parameters import SpecText
-from lightgate.compiler import GRACE_SECONDS, Source, compile_deployment
+from lightgate.compiler import Source, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError
+from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.past import Past

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
+from lightgate.hold import USUAL_NODE_START, Hold
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 # More releases than these say nothing of the next one: databases grow.
-_RECENT = 5
+RECENT = 5
 
 
 class BackupMode(enum.StrEnum):
@@ -102,13 +103,15 @@ class Backup:
 
     `state` is None until it was begun, or looked up. `asked_at` says when that was first tried:
     `time_limit` after it, it is not waited for any more. `begun_at` says since when it is being
-    made, which is later where the database was busy.
+    made, which is later where the database was busy, and `available_at` since when it is known
+    to be there.
     """
 
     mode: BackupMode
     state: SnapshotState | None
     asked_at: datetime | None
     begun_at: datetime | None
+    available_at: datetime | None
     time_limit: timedelta
 
     @property
@@ -118,48 +121,73 @@ class Backup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """How long the same took in earlier releases of the app, the latest last."""
+    """How long the same took in recent releases of the app, the latest last.
+
+    `unfinished` is the longest time after which a snapshot was still not there when its release
+    ended.
+    """
 
     snapshots: Sequence[timedelta] = ()
     node_starts: Sequence[timedelta] = ()
+    unfinished: timedelta | None = None
+
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether a snapshot took longer than any that was there in time.
+
+        How long nobody knows then, but it is long.
+        """
+        longest = max(self.snapshots, default=timedelta())
+        return self.unfinished is not None and self.unfinished >= longest
 
     @property
     def snapshot(self) -> timedelta | None:
         """What a snapshot has to be expected to take: the longest of the recent ones."""
-        return max(self.snapshots[-_RECENT:], default=None)
+        return None if self.is_outgrown else max(self.snapshots, default=None)
 
     @property
     def node_start(self) -> timedelta | None:
-        """The time from the creation of a deployment to the first word of its gate.
+        """The time from the creation of a deployment until the plan of its gate is known.
 
         The shortest of the recent ones: a node that is there before its restore point waits.
         """
-        return min(self.node_starts[-_RECENT:], default=None)
+        return min(self.node_starts, default=None)
+
+    @property
+    def slowest_node_start(self) -> timedelta:
+        """The same where it is the time of a hold that it takes away."""
+        return max(self.node_starts, default=USUAL_NODE_START)
 
     def to_json(self) -> dict[str, Any]:
+        unfinished = self.unfinished
         return {
-            "snapshotSeconds": [t.total_seconds() for t in self.snapshots[-_RECENT:]],
-            "nodeStartSeconds": [t.total_seconds() for t in self.node_starts[-_RECENT:]],
+            "snapshotSeconds": [t.total_seconds() for t in self.snapshots],
+            "nodeStartSeconds": [t.total_seconds() for t in self.node_starts],
+            "unfinishedSeconds": None if unfinished is None else unfinished.total_seconds(),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
+        unfinished = document["unfinishedSeconds"]
         return cls(
             snapshots=[timedelta(seconds=s) for s in document["snapshotSeconds"]],
             node_starts=[timedelta(seconds=s) for s in document["nodeStartSeconds"]],
+            unfinished=None if unfinished is None else timedelta(seconds=unfinished),
         )
 
 
-def begins_before_the_deployment(mode: BackupMode, history: History, safe_hold: timedelta) -> bool:
+def begins_before_the_deployment(mode: BackupMode, history: History, hold: Hold) -> bool:
     """Whether the restore point is begun without waiting for the plan.
 
-    `safe_hold` is how long the platform can be trusted to let a gate wait, which is its
-    patience without the migration's own time limit. A snapshot that takes longer than that
-    cannot be waited for by a gate.
+    A snapshot that takes longer than a gate may hold cannot be waited for by a gate. Where
+    nothing is known of it, it is tried: if it does not fit, that is known for the next release.
     """
-    if mode is BackupMode.WHEN_PENDING:
-        return history.snapshot is not None and history.snapshot > safe_hold
-    return mode is not BackupMode.NONE
+    if mode is not BackupMode.WHEN_PENDING:
+        return mode is not BackupMode.NONE
+    if history.is_outgrown:
+        return True
+    expected = history.snapshot
+    return expected is not None and expected >= hold.left(history.slowest_node_start)
 
 
 def seconds_saved(

@@ -12,6 +12,7 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,7 @@ from lightgate.app_spec.spec import (
 )
 from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
+from lightgate.hold import GRACE_SECONDS, Hold
 from lightgate.image import ImageConfig
 from lightgate.release import (
     MAILBOX_VARIABLE,
@@ -38,7 +40,6 @@ from lightgate.release import (
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
 LARGEST_REQUEST_BYTES = 48 * 1024
-GRACE_SECONDS = 10
 USUAL_PYTHON = "python3"
 
 # A look costs a request to S3; the permit is what a ready node waits for.
@@ -233,8 +234,13 @@ def _supervisor_config(
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
     """How the gate asks. A permit that comes later than its patience would not be used."""
-    limit = spec.time_limit(container.name) or 0
-    hold = spec.platform_patience_seconds - limit - GRACE_SECONDS
+    limit = (spec.time_limit(container.name) or 0) + GRACE_SECONDS
+    bounds = Hold(
+        patience=timedelta(seconds=spec.platform_patience_seconds),
+        limit=timedelta(seconds=limit),
+        look=timedelta(seconds=spec.poll_seconds),
+    )
+    hold = int(bounds.longest.total_seconds())
     return {
         "pollSeconds": MAILBOX_POLL_SECONDS,
         "patienceSeconds": hold,

@@ -14,17 +14,15 @@ from lightgate.app_spec.spec import Policy
 from lightgate.backup import Backup, BackupMode, History
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
+from lightgate.hold import NOTICE, SIGNED_BEFORE, SIGNED_FOR, Hold
 from lightgate.permit import Permit, PermitState
 from lightgate.plan import Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
-# A gate looks every few seconds, and has to take the lock before it begins.
-_NOTICE = timedelta(seconds=15)
-# Under this much time between a deployment's creation and the last moment at which its migration
-# may begin, no node would be ready in time.
-SHORTEST_HOLD_SECONDS = 120
-# RDS lets restore to a moment some five minutes ago; what is much older does not go on.
-_OLDEST_POINT = timedelta(minutes=30)
+# RDS lets restore to a moment some five minutes ago; what is much older does not go on. Nor is a
+# snapshot any more what one would want to go back to when it has been there for so long: with it
+# goes all that people wrote since. A release that nothing holds up begins within minutes.
+_OLDEST = timedelta(minutes=30)
 
 
 class Action(enum.StrEnum):
@@ -63,9 +61,8 @@ class Observation:
     """All that a decision about one gate rests on.
 
     `objection` says why the release must not act any more, if it must not: its turn is over.
-    `not_yet` says what has to come first, if something has.
-    `migration_limit` is how long the gate lets its command run, `platform_patience` how long
-    after its creation Lightsail can be trusted to let a deployment hang.
+    `not_yet` says what has to come first, if something has. `is_untouched` says that no gate of
+    the release can have begun anything: only until then a restore point may be replaced.
     """
 
     now: datetime
@@ -80,13 +77,13 @@ class Observation:
     allow_destructive: bool
     backup: Backup
     history: History
-    migration_limit: timedelta
-    platform_patience: timedelta
+    hold: Hold
+    is_untouched: bool
 
     @property
     def begin_by(self) -> datetime:
-        """Begun later, a migration could be cut off in the middle."""
-        return self.created_at + self.platform_patience - self.migration_limit
+        """Begun later, a migration could be cut off in the middle, or its permit not be read."""
+        return self.created_at + self.hold.longest
 
 
 def decide(seen: Observation) -> Decision:
@@ -159,15 +156,21 @@ def _breaks_policy(seen: Observation) -> Decision | None:
 
 
 def _comes_too_late(seen: Observation) -> Decision | None:
-    if seen.now + _NOTICE < seen.begin_by:
+    if seen.now + NOTICE < seen.begin_by:
         return None
-    patience = seen.platform_patience.total_seconds()
-    limit = seen.migration_limit.total_seconds()
+    hold = seen.hold
+    if hold.longest < hold.patience - hold.limit:
+        minutes = (SIGNED_FOR - SIGNED_BEFORE).total_seconds() / 60
+        return _do(
+            Action.GIVE_UP,
+            f"The deployment was created {minutes:.0f} minutes ago, and a gate can reach its "
+            "mailbox for no longer than that.",
+        )
     return _do(
         Action.GIVE_UP,
-        f"A migration may take {limit:.0f} s, and what is left of platformPatienceSeconds "
-        f"({patience:.0f}) since the deployment was created is less: begun now, it could be cut "
-        "off in the middle.",
+        f"A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
+        f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
+        "created is less: begun now, it could be cut off in the middle.",
     )
 
 
@@ -183,30 +186,54 @@ def _has_no_restore_point(seen: Observation) -> Decision | None:
     if backup.mode is BackupMode.POINT_IN_TIME:
         return _has_no_point_in_time(seen)
     if backup.is_there:
-        return None
+        return _begin(seen, _TOO_OLD) if _is_too_old(seen) else None
     if backup.state is None:
-        return _begin(seen)
-    if backup.state.status is SnapshotStatus.FAILED:
-        return _do(Action.REFUSE, f"The snapshot has ended as {backup.state.detail}.")
-    if backup.asked_at is not None and seen.now - backup.asked_at >= backup.time_limit:
-        limit = backup.time_limit.total_seconds()
-        return _do(
-            Action.REFUSE,
-            f"The snapshot was not available within database.timeoutSeconds ({limit:.0f}): "
-            f"{backup.state.detail}.",
-        )
+        return _begin(seen, "Something is pending, and there is no restore point yet.")
+    if (why := why_never(backup, seen.now)) is not None:
+        return _do(Action.REFUSE, f"The snapshot {why}.")
+    if backup.state.status is SnapshotStatus.BUSY:
+        return _begin(seen, f"No snapshot could be begun yet: {backup.state.detail}.")
     return _do(Action.WAIT, f"The snapshot is not there yet: {backup.state.detail}.")
 
 
-def _begin(seen: Observation) -> Decision:
+_TOO_OLD = (
+    f"The snapshot has been there for more than {_OLDEST.total_seconds() / 60:.0f} minutes: what "
+    "was written since would be lost with it."
+)
+
+
+def _is_too_old(seen: Observation) -> bool:
+    """Whether the snapshot is to be replaced.
+
+    How long it took to be made does not count: a large database's would always be too old.
+    """
+    since = seen.backup.available_at
+    return seen.is_untouched and since is not None and seen.now - since > _OLDEST
+
+
+def why_never(backup: Backup, now: datetime) -> str | None:
+    """Why a snapshot will not be there for its release, if it will not."""
+    state = backup.state
+    if state is None or state.status is SnapshotStatus.AVAILABLE:
+        return None
+    if state.status is SnapshotStatus.FAILED:
+        return f"has ended as {state.detail}"
+    if backup.asked_at is None or now - backup.asked_at < backup.time_limit:
+        return None
+    limit = backup.time_limit.total_seconds()
+    return f"was not available within database.timeoutSeconds ({limit:.0f}): {state.detail}"
+
+
+def _begin(seen: Observation, why: str) -> Decision:
     expected = seen.history.snapshot
-    if expected is not None and seen.now + expected >= seen.begin_by:
+    if expected is not None and expected > seen.hold.left(seen.now - seen.created_at):
         return _do(
             Action.GIVE_UP,
-            f"A snapshot has to be begun, takes some {expected.total_seconds():.0f} s, and would "
-            "not be there before the deployment may be cut off.",
+            f"{why} One that is begun now takes some {expected.total_seconds():.0f} s, and would "
+            "not be there in time: a gate may hold for "
+            f"{seen.hold.longest.total_seconds():.0f} s after its deployment was created.",
         )
-    return _do(Action.BACK_UP, "Something is pending, and there is no restore point yet.")
+    return _do(Action.BACK_UP, why)
 
 
 def _has_no_point_in_time(seen: Observation) -> Decision | None:
@@ -221,7 +248,7 @@ def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
     """Why a continuous backup is no restore point for what begins now; None if it is one."""
     if state.status is not SnapshotStatus.AVAILABLE or state.at is None:
         return f"The database has no point-in-time restore: {state.detail}."
-    if now - state.at > _OLDEST_POINT:
+    if now - state.at > _OLDEST:
         return (
             f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
             "continuous backup does not go on."
@@ -248,11 +275,12 @@ class Start:
     reason: str
 
 
-def when_to_deploy(backup: Backup, history: History, now: datetime, next_look: timedelta) -> Start:
+def when_to_deploy(backup: Backup, history: History, now: datetime, hold: Hold) -> Start:
     """Create the deployment as late as it can be without its node being waited for.
 
-    `next_look` is how long it takes until this is asked again: what would be too late then is
-    done now, and the node waits for the snapshot that little longer.
+    What would be too late at the next look is done now, and the node waits for the snapshot that
+    little longer; but only if its gate may hold for as long as the snapshot has to be expected
+    to take.
 
     A wrong forecast costs time, and never safety: the gate applies nothing without its permit.
     Without a history, and once a snapshot takes longer than any before, it is waited for:
@@ -278,6 +306,8 @@ def when_to_deploy(backup: Backup, history: History, now: datetime, next_look: t
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
     left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
-    if remaining <= node_start + next_look:
+    if remaining > hold.left(timedelta()):
+        return Start(now=False, reason=f"{left}, which is longer than a gate may hold.")
+    if remaining <= node_start + hold.look:
         return Start(now=True, reason=f"{left}, and a node about as long to start.")
     return Start(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

@@ -19,16 +19,16 @@ from lightgate.backup import (
     History,
     begins_before_the_deployment,
 )
-from lightgate.compiler import GRACE_SECONDS
 from lightgate.decision import Action, Decision, Observation, decide
 from lightgate.deployment import Status
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.gate_log import Phase, read_evidence
-from lightgate.permit import PermitState
+from lightgate.hold import GRACE_SECONDS, Hold
+from lightgate.permit import Permit, PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
-from lightgate.restore_point import begin, from_json, look, to_json
+from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -40,7 +40,14 @@ _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
 # What Deploy hands on, before any gate has asked.
 NOTHING_ASKED: Mapping[str, object] = MappingProxyType(
-    {"pending": False, "permitted": False, "unknown": [], "refusal": None}
+    {
+        "pending": False,
+        "permitted": False,
+        "permittedAt": None,
+        "readyAt": None,
+        "unknown": [],
+        "refusal": None,
+    }
 )
 
 
@@ -52,10 +59,9 @@ def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
     }
 
 
-def backs_up_first(order: BackupOrder, release: Release, history: History) -> bool:
+def backs_up_first(order: BackupOrder, release: Release, history: History, look: timedelta) -> bool:
     """Whether the restore point is begun before the deployment is created."""
-    limit = max(release.asking_gates.values(), default=timedelta())
-    return begins_before_the_deployment(order.mode, history, release.platform_patience - limit)
+    return begins_before_the_deployment(order.mode, history, shortest_hold(release, look))
 
 
 def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
@@ -98,15 +104,20 @@ def void(release: Release, reason: str, runtime: Runtime) -> None:
 
 def end_of_permits(release: Release, created_at: datetime) -> datetime:
     """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
-    shortest = min(release.asking_gates.values(), default=timedelta())
-    return created_at + release.platform_patience - shortest
+    holds = [_hold(release, gate, timedelta()).longest for gate in release.asking_gates]
+    return created_at + max(holds, default=timedelta())
+
+
+def _hold(release: Release, gate: str, look: timedelta) -> Hold:
+    limit = release.asking_gates[gate]
+    return Hold(patience=release.platform_patience, limit=limit, look=look)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """What is known of a deployment when its gates are to be answered.
 
-    `objection` and `not_yet` are as in an observation.
+    `objection` and `not_yet` are as in an observation, `look` is the usual time between two looks.
     """
 
     release: Release
@@ -115,6 +126,7 @@ class Course:
     lines: Mapping[str, Sequence[str]]
     order: BackupOrder | None
     history: History
+    look: timedelta
     objection: str | None
     not_yet: str | None
 
@@ -124,32 +136,58 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
 
     `snapshot` is the restore point as it was handed on so far, `before` what this has answered
     at the last look. In what comes back `pending` says that something is or was to be applied,
-    `permitted` that a gate was let begin, `unknown` which permits could not be read or written
-    now, `refusal` why the release has to end as refused, and `holding` that a gate waits for us.
+    `permitted` that a gate was let begin and `permittedAt` when the first one was, `readyAt` when
+    a plan was known first, `unknown` which permits could not be read or written now, `refusal` why
+    the release has to end as refused, and `holding` that a gate waits for us.
     """
+    release, now = course.release, runtime.now()
     pending, permitted, refusal = before["pending"], before["permitted"], before["refusal"]
+    ready_at, permitted_at = before["readyAt"], before["permittedAt"]
     holding, unknown = False, []
-    snapshot = _look(course, snapshot, runtime)
-    for gate in course.release.asking_gates:
-        plan = read_plan(course.release.id, gate, course.lines[gate])
-        pending = pending or (plan is not None and not plan.is_empty)
+    standing: dict[str, Permit] = {}
+    for gate in release.asking_gates:
         try:
-            seen = _observe(course, gate, plan, snapshot, runtime)
+            standing[gate] = runtime.mailboxes.permit(_address(release, gate))
+        except UnreachableError as error:
+            unknown.append(_UNKNOWN.format(gate, error))
+    untouched = not permitted and len(standing) == len(release.asking_gates)
+    untouched &= all(permit.state is PermitState.PENDING for permit in standing.values())
+    snapshot = _look(course, snapshot, runtime, untouched=untouched)
+    for gate, permit in standing.items():
+        plan = read_plan(release.id, gate, course.lines[gate])
+        pending = pending or (plan is not None and not plan.is_empty)
+        ready_at = ready_at or (now.isoformat() if plan is not None else None)
+        seen = _observe(
+            course,
+            gate,
+            plan,
+            permit,
+            snapshot,
+            untouched=untouched and not permitted,
+            now=runtime.now(),
+        )
+        decision = decide(seen)
+        if decision.action is Action.PERMIT:
+            snapshot = _look_once_more(course, snapshot, runtime)
+            seen = replace(seen, backup=_backup(course.order, snapshot), now=runtime.now())
             decision = decide(seen)
-            runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
-                                why=decision.reason)  # fmt: skip
+        runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
+                            why=decision.reason)  # fmt: skip
+        try:
             snapshot = _carry_out(course, seen, gate, decision, snapshot, runtime)
         except UnreachableError as error:
-            unknown.append(f"The permit of {gate} could not be read or written: {error}.")
+            unknown.append(_UNKNOWN.format(gate, error))
             continue
         refusal = refusal or _refusal(seen, decision)
-        was_granted = seen.permit.state is PermitState.GRANTED
-        permitted = permitted or was_granted or decision.action is Action.PERMIT
-        waits = plan is not None and seen.permit.state is PermitState.PENDING
+        permitted = permitted or permit.state is PermitState.GRANTED
+        permitted = permitted or decision.action is Action.PERMIT
+        waits = plan is not None and permit.state is PermitState.PENDING
         holding = holding or (waits and decision.action in _GOES_ON)
     return {
         "pending": pending,
         "permitted": permitted,
+        "permittedAt": permitted_at or (now.isoformat() if permitted else None),
+        "readyAt": ready_at,
         "unknown": unknown,
         "refusal": refusal,
         "snapshot": snapshot,
@@ -157,6 +195,7 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     }
 
 
+_UNKNOWN = "The permit of {} could not be read or written: {}."
 _GOES_ON = (Action.WAIT, Action.BACK_UP)
 
 
@@ -186,60 +225,82 @@ def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
     return min(usual, int(max(_HOLDING_POLL, spread).total_seconds()))
 
 
-def _look(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | None:
-    """The restore point as it stands now. What is there stays, and is not asked for again."""
+def _look(
+    course: Course, snapshot: Json | None, runtime: Runtime, *, untouched: bool
+) -> Json | None:
+    """The restore point as it stands now. Changes nothing.
+
+    What is there is looked at again before it is relied upon, and only then.
+    """
     order = course.order
     if order is None or snapshot is None:
         return snapshot
-    if order.mode is BackupMode.POINT_IN_TIME and _may_still_be_asked_for(course, runtime):
-        # The service may have kept the release waiting for long since.
-        return _back_up(course.release, order, snapshot, runtime)
-    if not order.mode.takes_a_snapshot or snapshot["status"] == SnapshotStatus.AVAILABLE:
+    if order.mode is BackupMode.POINT_IN_TIME:
+        # The service may have kept the release waiting for long since. Once anything may have
+        # begun, the moment to restore to must not move any more.
+        if untouched and course.status is Status.ACTIVATING:
+            return _back_up(course.release, order, snapshot, runtime)
         return snapshot
-    if snapshot["status"] == SnapshotStatus.BUSY:
-        return _back_up(course.release, order, snapshot, runtime)
+    if snapshot["status"] in (SnapshotStatus.AVAILABLE, SnapshotStatus.BUSY):
+        return snapshot
+    return _looked(order, snapshot, runtime)
+
+
+def _look_once_more(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | None:
+    """What was there may have been deleted since; nobody could go back to it then."""
+    order = course.order
+    if order is None or snapshot is None or not order.mode.takes_a_snapshot:
+        return snapshot
+    seen = _looked(order, snapshot, runtime)
+    return snapshot if seen["status"] == SnapshotStatus.AVAILABLE else seen
+
+
+def _looked(order: BackupOrder, snapshot: Json, runtime: Runtime) -> Json:
+    order = replace(order, snapshot=snapshot["id"])
     asked_at, begun_at, now = *_moments(snapshot), runtime.now()
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
     return to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
 
 
-def _may_still_be_asked_for(course: Course, runtime: Runtime) -> bool:
-    """Whether nothing can have begun: later, the moment to restore to must not move any more."""
-    try:
-        return course.status is Status.ACTIVATING and all(
-            runtime.mailboxes.permit(_address(course.release, gate)).state is PermitState.PENDING
-            for gate in course.release.asking_gates
-        )
-    except UnreachableError:
-        return False
-
-
 def _observe(
-    course: Course, gate: str, plan: Plan | None, snapshot: Json | None, runtime: Runtime
+    course: Course,
+    gate: str,
+    plan: Plan | None,
+    permit: Permit,
+    snapshot: Json | None,
+    *,
+    untouched: bool,
+    now: datetime,
 ) -> Observation:
-    release, order = course.release, course.order
-    asked_at, begun_at = _moments(snapshot) if snapshot else (None, None)
+    release = course.release
     return Observation(
-        now=runtime.now(),
+        now=now,
         objection=course.objection,
         not_yet=course.not_yet,
         created_at=course.created_at,
         status=course.status,
         phase=read_evidence(release.id, {gate: course.lines[gate]}).phase,
         plan=plan,
-        permit=runtime.mailboxes.permit(_address(release, gate)),
+        permit=permit,
         policy=release.policy,
         allow_destructive=release.allow_destructive,
-        backup=Backup(
-            mode=order.mode if order else BackupMode.NONE,
-            state=from_json(snapshot) if snapshot else None,
-            asked_at=asked_at,
-            begun_at=begun_at,
-            time_limit=order.time_limit if order else timedelta(),
-        ),
+        backup=_backup(course.order, snapshot),
         history=course.history,
-        migration_limit=release.asking_gates[gate],
-        platform_patience=release.platform_patience,
+        hold=_hold(release, gate, course.look),
+        is_untouched=untouched,
+    )
+
+
+def _backup(order: BackupOrder | None, snapshot: Json | None) -> Backup:
+    asked_at, begun_at = _moments(snapshot) if snapshot else (None, None)
+    available_at = snapshot["availableAt"] if snapshot else None
+    return Backup(
+        mode=order.mode if order else BackupMode.NONE,
+        state=from_json(snapshot) if snapshot else None,
+        asked_at=asked_at,
+        begun_at=begun_at,
+        available_at=datetime.fromisoformat(available_at) if available_at else None,
+        time_limit=order.time_limit if order else timedelta(),
     )
 
 
@@ -263,9 +324,16 @@ def _carry_out(
 
 
 def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime: Runtime) -> Json:
-    """Begin the restore point, or try to again: only now its own time begins."""
+    """Begin the restore point, or try to again: only now its own time begins.
+
+    One that is there already is replaced, and stays: the name follows from its own.
+    """
     now = runtime.now()
-    asked_at = _moments(before)[0] if before else now
+    asked_at = now
+    if before is not None and order.mode.takes_a_snapshot:
+        is_there = before["status"] == SnapshotStatus.AVAILABLE
+        order = replace(order, snapshot=f"{before['id']}-again" if is_there else before["id"])
+        asked_at = now if is_there else _moments(before)[0]
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
-from lightgate.decision import when_to_deploy
+from lightgate.decision import when_to_deploy, why_never
+from lightgate.hold import Hold
 from lightgate.release import Release
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -44,6 +45,12 @@ def forecast(release: Release, history: Mapping[str, Any]) -> History:
     return History.from_json(history) if release.asking_gates else History()
 
 
+def shortest_hold(release: Release, look: timedelta) -> Hold:
+    """How long every gate of the release may hold."""
+    limit = max(release.asking_gates.values(), default=timedelta())
+    return Hold(patience=release.platform_patience, limit=limit, look=look)
+
+
 def progress(
     state: SnapshotState,
     order: BackupOrder,
@@ -52,27 +59,25 @@ def progress(
     asked_at: datetime,
     begun_at: datetime,
     now: datetime,
-    next_look: timedelta,
+    hold: Hold,
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
-    Nothing has been applied then, so a release without its restore point is refused. The time
-    limit counts from `asked_at`, as a busy database also keeps the release waiting. `mayDeploy`
-    says that the deployment may be created, although the snapshot may not be there; if not, it is
-    looked at again after `next_look`.
+    Nothing has been applied then, so a release without its restore point is refused.
+    `mayDeploy` says that the deployment may be created, although the snapshot may not be there;
+    if not, it is looked at again.
     """
-    if state.status is SnapshotStatus.FAILED:
-        return _refused(f"{_named(order)} has ended as {state.detail}.")
-    limit = order.time_limit
-    if state.status is not SnapshotStatus.AVAILABLE and now - asked_at >= limit:
-        return _refused(
-            f"{_named(order)} was not available within database.timeoutSeconds "
-            f"({limit.total_seconds():.0f}): {state.detail}."
-        )
     backup = Backup(
-        mode=order.mode, state=state, asked_at=asked_at, begun_at=begun_at, time_limit=limit
+        mode=order.mode,
+        state=state,
+        asked_at=asked_at,
+        begun_at=begun_at,
+        available_at=now,
+        time_limit=order.time_limit,
     )
-    start = when_to_deploy(backup, history, now, next_look)
+    if (why := why_never(backup, now)) is not None:
+        return _refused(f"{_named(order)} {why}.")
+    start = when_to_deploy(backup, history, now, hold)
     document = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
     return {**document, "mayDeploy": start.now, "why": start.reason}
 

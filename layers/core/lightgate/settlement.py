@@ -130,6 +130,7 @@ def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
         "failure": report.failure.to_json() if report.failure else None,
         "judgement": report.judgement.to_json() if report.judgement else None,
         "versions": _versions(state, service, conclusion.outcome, runtime),
+        "savedSeconds": report.saved_seconds,
     }
     # A command brings the app no image, so its image is not what serves after it.
     is_command = report.kind is Kind.COMMAND

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from lightgate.aws.table import Table
-from lightgate.backup import History
+from lightgate.backup import RECENT, History
+from lightgate.durations import Taken
 
 _ITEM = "history"
-_MOST = 10
+_SNAPSHOT, _NODE_START = "snapshotSeconds", "nodeStartSeconds"
 
 
 class Histories:
@@ -18,24 +19,29 @@ class Histories:
         self._table = table
 
     def read(self, app: str) -> History:
+        """What recent releases have shown of each part, however many of them had no such part."""
         entries = self._entries(app)
+        snapshots = _recent(entries, _SNAPSHOT)
+        unfinished = [each for each in snapshots if not each["ended"]]
         return History(
-            snapshots=_durations(entries, "snapshotSeconds"),
-            node_starts=_durations(entries, "nodeStartSeconds"),
+            snapshots=_durations([each for each in snapshots if each["ended"]], _SNAPSHOT),
+            node_starts=_durations(_recent(entries, _NODE_START), _NODE_START),
+            unfinished=max(_durations(unfinished, _SNAPSHOT), default=None),
         )
 
-    def add(
-        self, app: str, release: str, *, snapshot: timedelta | None, node_start: timedelta | None
-    ) -> None:
+    def add(self, app: str, release: str, taken: Taken) -> None:
         """Remember how long this release's took, as far as it is known. Again is the same."""
         entry = {
             "release": release,
-            "snapshotSeconds": None if snapshot is None else snapshot.total_seconds(),
-            "nodeStartSeconds": None if node_start is None else node_start.total_seconds(),
+            _SNAPSHOT: None if taken.snapshot is None else taken.snapshot.total_seconds(),
+            "ended": taken.ended,
+            _NODE_START: None if taken.node_start is None else taken.node_start.total_seconds(),
         }
-        others = [each for each in self._entries(app) if each["release"] != release]
-        entries = [*others, entry][-_MOST:]
-        item = {**self._table.key(app, _ITEM), "entries": {"S": json.dumps(entries)}}
+        entries = [each for each in self._entries(app) if each["release"] != release]
+        entries.append(entry)
+        recent = [*_recent(entries, _SNAPSHOT), *_recent(entries, _NODE_START)]
+        kept = [each for each in entries if each in recent]
+        item = {**self._table.key(app, _ITEM), "entries": {"S": json.dumps(kept)}}
         self._table.client.put_item(TableName=self._table.name, Item=item)
 
     def _entries(self, app: str) -> list[dict[str, Any]]:
@@ -44,5 +50,9 @@ class Histories:
         return entries
 
 
+def _recent(entries: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    return [each for each in entries if each[key] is not None][-RECENT:]
+
+
 def _durations(entries: list[dict[str, Any]], key: str) -> list[timedelta]:
-    return [timedelta(seconds=each[key]) for each in entries if each[key] is not None]
+    return [timedelta(seconds=each[key]) for each in entries]

@@ -7,18 +7,17 @@ The gate holds presigned URLs and nothing else: it can write `status`, `plan` an
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, make_presigner, reaching
 from lightgate.errors import UnreachableError
+from lightgate.hold import SIGNED_FOR
 from lightgate.permit import LARGEST_BYTES, Permit, PermitState, pending
 
-# A session that a role of a function assumes lasts one hour at most (measured-facts.md, "AWS
-# limits"), and a URL no longer than the session that has signed it.
-_SESSION = _SIGNED_FOR = timedelta(hours=1)
+_SESSION = _SIGNED_FOR = SIGNED_FOR
 # Read in this order a gate's letters tell what happened in its order.
 LETTERS = ("plan", "status", "result")
 _PERMIT = "permit"

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 
 from lightgate.app_spec.django_command import manage_call
 from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
-from lightgate.decision import SHORTEST_HOLD_SECONDS
 from lightgate.documents import Node, nearest, one_of, shown
+from lightgate.hold import longest_limit
 from lightgate.verification import most_rounds, rules_of
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
@@ -187,16 +188,22 @@ def _check_polls(spec: AppSpec, root: Node) -> None:
 
 def _check_patience(spec: AppSpec, root: Node) -> None:
     """A gate is not permitted to begin what the platform may cut off in the middle."""
+    if root.value.get("pollSeconds", spec.poll_seconds) != spec.poll_seconds:
+        return  # It is wrong itself, and something else stands in for it.
+    patience = timedelta(seconds=spec.platform_patience_seconds)
+    look = timedelta(seconds=spec.poll_seconds)
+    longest = int(longest_limit(patience, look).total_seconds())
     for name in spec.asking_gates():
         limit = spec.time_limit(name) or 0
-        if limit + SHORTEST_HOLD_SECONDS > spec.platform_patience_seconds:
+        if limit > longest:
             given = spec.containers[name].timeout_seconds is not None
+            fits = f"allowed is 1 to {longest}, or" if longest > 0 else "none would fit; give"
             root.child("containers", None).child(name, None).child("timeoutSeconds", None).problem(
                 f"{limit} is {'' if given else 'its default, and '}too long: Lightsail is trusted "
                 f"to wait {spec.platform_patience_seconds} seconds for a deployment "
-                "(platformPatienceSeconds, not published), and the node has to start in them too; "
-                f"allowed is 1 to {spec.platform_patience_seconds - SHORTEST_HOLD_SECONDS}, or a "
-                "longer platformPatienceSeconds at your own risk"
+                "(platformPatienceSeconds, not published), and the node has to start and to be "
+                f"seen in them too (pollSeconds, {spec.poll_seconds}); {fits} a longer "
+                "platformPatienceSeconds at your own risk"
             )
 
 
