@@ -20,8 +20,8 @@ from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
 from tests.unit.ended_releases import (
     MIGRATION_ERROR,
-    ONE_WAY,
     RESTORE,
+    SAFE,
     TAKE_BACK,
     refusal,
     rolled_back,
@@ -63,7 +63,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "status": "ROLLED_BACK",
         "reasons": list(rolled_back().conclusion.reasons),
         "failure": MIGRATION_ERROR.to_json(),
-        "judgement": ONE_WAY.to_json(),
+        "judgement": SAFE.to_json(),
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
         "takeBack": list(TAKE_BACK),
