@@ -10,7 +10,8 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import try_to_clean_up
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
+from lightgate.message.start import start_notice
 from lightgate.release import (
     Kind,
     Release,
@@ -19,6 +20,7 @@ from lightgate.release import (
     snapshot_id,
 )
 from lightgate.requests import ReleaseRequest, parse_request
+from lightgate.restore import Restoring, secrets_of
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_app_name
 from lightgate.turn import (
@@ -31,6 +33,7 @@ from lightgate.turn import (
     take,
     whole_seconds,
 )
+from lightgate.versions import on_record
 
 # How long to wait before the deployment of an abandoned release is looked at again.
 PAUSE = timedelta(seconds=30)
@@ -69,6 +72,7 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
     admission = {
         "release": release.to_json(),
         "database": order.to_json() if order else None,
+        "restoring": _restoring(order, admitted, runtime) if order else None,
         "takeSnapshot": order is not None
         and permits.backs_up_first(order, release, history, timedelta(seconds=spec.poll_seconds)),
         "history": history.to_json(),
@@ -81,11 +85,14 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         return {"status": answer.status.value, "reasons": [answer.reason]}
     holding = Holding(execution=execution, fence=answer.holder.fence)
     wait = _wait(answer.holder, release, service, runtime.now(), waited=event["waited"])
+    told = admitted.no_way_back
     return {
         **admission,
         "turn": holding.to_json(),
         "status": "PROCEED" if wait is None else "TAKEN_OVER",
         "waitSeconds": wait or 0,
+        # Only where there is something to tell at the start.
+        **({"start": start_notice(release, execution, told)} if told and wait is None else {}),
         # From here on the restore point has its time: what the turn was waited for is none of it.
         "admittedAt": runtime.now().isoformat(),
     }
@@ -108,6 +115,25 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
         snapshot=snapshot_id(release.app, release.id),
         time_limit=timedelta(seconds=database.timeout_seconds),
     )
+
+
+def _restoring(order: BackupOrder, admitted: Admission, runtime: Runtime) -> Json:
+    """What the commands that bring the database back say: noted while everything is still there."""
+    spec, service = admitted.spec, admitted.service
+    past = on_record(runtime.records.versions(admitted.release.app), service)
+    known = past.get(service.current.version) if service.current is not None else None
+    try:
+        original = runtime.restore_points(order.kind).original(order.database)
+    except UnreachableError as error:
+        # Then the commands look it up themselves.
+        runtime.logger.warning("the database cannot be described", why=str(error))
+        original = None
+    return Restoring(
+        original=original,
+        parameter=f"{runtime.settings.apps_path}/{admitted.release.app}",
+        secrets=secrets_of(spec),
+        digest=known.digest if known is not None else None,
+    ).to_json()
 
 
 def _as_before(outcome: Json) -> Json:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.app_spec.spec import AppSpec
-from lightgate.assembly import assemble
+from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
@@ -38,7 +38,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     try:
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, event)
+            return _created(service, ours, event, notes_again(release, service, runtime))
         if (ending := runtime.objection(release.app, event["turn"])) is not None:
             return ending
         service.refuse_if_disabled()
@@ -53,7 +53,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         # Our own deployment may be what the service is busy with.
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, event)
+            return _created(service, ours, event, assembled.notes)
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
     # An earlier call whose answer was lost may have created what reads do not show yet.

@@ -81,6 +81,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
             "restoresTo": None,
             "ageSeconds": None,
             "restore": [RESTORE],
+            "pointTheApp": [],
         },
         "noRestorePoint": None,
         "savedSeconds": 0,

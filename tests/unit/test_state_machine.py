@@ -4,12 +4,14 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from lightgate import prober
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import LONGEST_STEP
 from tests.unit.builders import Json, reasons_of, spec_document
@@ -102,7 +104,8 @@ def test_a_task_ends_in_time_is_retried_with_jitter_and_caught(name: str) -> Non
     assert retry["ErrorEquals"] == catch["ErrorEquals"] == ["States.ALL"]
     assert retry["JitterStrategy"] == "FULL"
     assert retry["MaxAttempts"] >= 2
-    assert catch["ResultPath"] == "$.error"
+    # What becomes of the notice at the start is no error of the release.
+    assert catch["ResultPath"] == ("$.started" if name == "PublishStart" else "$.error")
 
 
 @pytest.mark.parametrize("name", steps())
@@ -113,7 +116,7 @@ def test_a_task_outlasts_its_function(name: str) -> None:
     assert seconds < STATES[name]["TimeoutSeconds"]
 
 
-@pytest.mark.parametrize("name", [n for n in TASKS if n != "PruneSnapshots"])
+@pytest.mark.parametrize("name", TASKS.keys() - {"PublishStart", "PruneSnapshots"})
 def test_an_error_never_ends_as_a_success_without_settling(name: str) -> None:
     [catch] = TASKS[name]["Catch"]
     path = [catch["Next"]]
@@ -248,6 +251,18 @@ def test_what_a_person_wrote_is_put_aside_before_anything_reads_it() -> None:
         "startedAt.$": "$$.Execution.StartTime",
         "waited": False,
     }
+
+
+@pytest.mark.parametrize("name", ["VerifyRelease", "RollBack"])
+def test_a_look_with_all_its_probes_fits_into_the_function(name: str) -> None:
+    asked = longest(
+        spec_document(verification={"latencySeconds": 10**8}), r"verification\.latencySeconds"
+    )
+    probes = 2 * prober.longest(timedelta(seconds=asked))
+
+    # The rest is for what AWS is asked beside the app.
+    timeout = timedelta(seconds=template()[f"{name}Function"]["Properties"]["Timeout"])
+    assert probes <= timeout - timedelta(seconds=20)
 
 
 def longest(document: Json, field: str) -> int:

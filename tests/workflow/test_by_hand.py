@@ -244,3 +244,17 @@ def test_an_image_that_only_ran_a_command_is_not_taken_for_released(two: World) 
 
     assert two.turn.newest is not None
     assert two.turn.newest.release != two.message().content["release"]
+
+
+def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_its_deployment_is_lost(
+    two: World,
+) -> None:
+    two.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
+    )
+    two.functions.fail("deploy", "after")
+
+    assert by_hand(two, rollbackTo=2).status == "SUCCEEDED"
+    assert any(
+        "The value of SECRET_KEY has changed" in w for w in two.message().content["warnings"]
+    )

@@ -22,7 +22,16 @@ from tests.workflow.gates import (
     remember,
 )
 from tests.workflow.stepper import Stepper
-from tests.workflow.world import APP, Json, World, spec, succeeded, unprotected
+from tests.workflow.world import (
+    APP,
+    PASSWORD,
+    Json,
+    World,
+    migration_failed,
+    spec,
+    succeeded,
+    unprotected,
+)
 
 IN_TIME = {"instance": "crops-db", "backup": "point-in-time"}
 
@@ -243,6 +252,44 @@ def test_without_a_restore_point_a_plan_is_permitted_at_once(
     assert gate.states[-1] == "granted"
     assert world.instance.snapshots() == {}
     assert world.message().content["snapshot"] is None
+
+
+def test_a_failed_release_tells_every_command_up_to_the_app_on_the_restored_database(
+    world: World,
+) -> None:
+    first = world.release(course=succeeded())
+    assert first.status == "SUCCEEDED"
+    world.messages()
+    failed = migration_failed("a.0002", "no such column")
+    world.lightsail.courses.append(failed)
+
+    world.machine.run({"app": APP}, name="second")
+
+    message = world.message()
+    snapshot = message.content["snapshot"]
+    new = f"crops-db-restored-{message.content['release'].partition('-')[0]}"
+    told = "\n".join([*snapshot["restore"], *snapshot["pointTheApp"]])
+    assert f"--db-instance-identifier {new} --db-snapshot-identifier {snapshot['id']}" in told
+    assert " --db-instance-class db.t4g.micro " in told
+    assert " --no-publicly-accessible" in told
+    assert f"aws rds wait db-instance-available --db-instance-identifier {new}" in told
+    assert "for S in crops/db; do" in told
+    assert "for S in /crops/key; do" in told
+    assert "--name /lightgate/apps/crops-backend " in told
+    assert f'"digest": "{world.digest}"' in told
+    assert f"--state-machine-arn {world.machine.arn} " in told
+    assert PASSWORD not in told
+    assert all(f"  {line}\n" in message.content["text"] for line in told.splitlines())
+
+
+def test_a_database_that_cannot_be_described_stops_no_release(world: World) -> None:
+    world.cloud.faults.refuse("rds.DescribeDBInstances", "InternalFailure", times=20)
+    failed = migration_failed("a.0002", "no such column")
+
+    world.release(course=failed)
+
+    told = " ".join(world.message().content["snapshot"]["restore"])
+    assert "--db-subnet-group-name $(aws rds describe-db-instances " in told
 
 
 # Snapshot and node at the same time.

@@ -11,7 +11,8 @@ from local.lightsail.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.stepper import Stepper
-from tests.workflow.world import APP, SUCCEEDED, World, succeeded
+from tests.workflow.test_trouble import ATTEMPTS
+from tests.workflow.world import APP, SUCCEEDED, Message, World, succeeded
 
 
 def released(plan: dict[str, object] | None = None) -> Course:
@@ -134,16 +135,67 @@ def test_what_the_image_does_not_know_of_the_database_is_told(good: World) -> No
     assert any("crops.0003_later" in warning for warning in good.message().content["warnings"])
 
 
-def test_an_old_version_that_was_not_pinned_is_not_brought_back(world: World) -> None:
-    world.site.bad = {2: "Internal Server Error"}
+@pytest.fixture
+def loose(world: World) -> World:
+    """The world where a version serves, version 2, whose image a push can change."""
+    world.lightsail.deploy_by_somebody(APP, image="nginx:latest")
+    return world
 
-    ended = world.release(course=released())
+
+def test_an_old_version_that_was_not_pinned_is_not_brought_back(loose: World) -> None:
+    loose.site.bad = {3: "Internal Server Error"}
+
+    ended = loose.release(course=released())
 
     assert ended.error == "FAILED"
-    assert world.lightsail.serving(APP) == 2
-    content = world.message().content
-    assert "cannot be deployed again unasked" in content["text"]
-    assert any("Automatic rollback" in warning for warning in content["warnings"])
+    assert loose.lightsail.serving(APP) == 3
+    _, final = loose.messages()
+    assert "cannot be deployed again unasked" in final.content["text"]
+    assert any("Automatic rollback" in warning for warning in final.content["warnings"])
+
+
+def test_that_nobody_will_go_back_is_told_before_anything_is_done(loose: World) -> None:
+    told: list[Message] = []
+    loose.functions.before("take_snapshot", lambda: told.extend(loose.messages()))
+
+    ended = loose.release(course=released())
+
+    assert ended.status == "SUCCEEDED"
+    [start], [final] = told, loose.messages()
+    assert start.attributes == {"app": APP, "status": "STARTED", "stage": "production"}
+    assert start.subject == f"[production] {APP} STARTED {final.content['release']}"
+    assert start.content["status"] == "STARTED"
+    assert start.content["messageId"] != final.content["messageId"]
+    assert "Automatic rollback to version 2 is not available" in start.content["text"]
+    assert any("Automatic rollback" in warning for warning in final.content["warnings"])
+
+
+def test_where_there_is_a_way_back_nothing_is_told_at_the_start(good: World) -> None:
+    good.lightsail.courses.append(released())
+
+    ended = good.machine.run({"app": APP}, name="second")
+
+    assert "PublishStart" not in ended.states
+    assert good.message().attributes["status"] == "SUCCEEDED"
+
+
+def test_a_service_that_serves_nothing_yet_has_nothing_to_go_back_to(world: World) -> None:
+    world.lightsail.remove(APP)
+    world.lightsail.add(APP)
+
+    world.release(course=released())
+
+    assert world.message().attributes["status"] == "SUCCEEDED"
+
+
+def test_a_start_that_cannot_be_told_does_not_stop_the_release(loose: World) -> None:
+    loose.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=ATTEMPTS)
+
+    ended = loose.release(course=released())
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.states.count("PublishStart") == 1
+    assert loose.message().attributes["status"] == "SUCCEEDED"
 
 
 def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) -> None:
@@ -277,3 +329,16 @@ def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
     message = good.message()
     assert "SECRET_KEY" in message.text
     assert "the-key-of-today" not in message.text + good.functions.log
+
+
+def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_going_back_is_lost(
+    good: World,
+) -> None:
+    good.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
+    )
+    # The first release that fails has the new one as well; the version to go back to has not.
+    good.functions.fail("roll_back", "after")
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert "The value of SECRET_KEY has changed" in good.message().content["text"]

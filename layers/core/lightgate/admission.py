@@ -31,12 +31,17 @@ from lightgate.versions import on_record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A release that may ask for its turn. `spec` is the app's spec of today."""
+    """A release that may ask for its turn. `spec` is the app's spec of today.
+
+    `no_way_back` says why going back from it will not be possible unasked, if a version serves
+    that cannot be brought back.
+    """
 
     release: Release
     spec: AppSpec
     service: Service
     warnings: Sequence[str]
+    no_way_back: str | None = None
 
 
 def prepare(
@@ -133,6 +138,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
         spec=spec,
         service=service,
         warnings=[*warnings(spec, config), *([told] if told else [])],
+        no_way_back=told if serving is not None else None,
     )
 
 

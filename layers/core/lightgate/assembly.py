@@ -3,7 +3,7 @@
 Nothing of what is returned here may be returned from a step, logged or kept, but the notes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate import permits
@@ -64,6 +64,39 @@ def assemble_rollback(
     if spec_version is not None:
         secrets = _secrets_by_container(_spec(release.app, spec_version, runtime), runtime)
     return redeploy(release.service, listed, markers, secrets)
+
+
+def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequence[str]:
+    """What people are told of a deployment that is there, where the answer that told it is lost."""
+    match release.kind:
+        case Kind.IMAGE:
+            return ()
+        case Kind.ROLLBACK:
+            version = release.rollback_to or 0
+            return rollback_notes_again(release, version, release.spec_version, runtime)
+        case Kind.COMMAND:
+            ours = service.deployment_of(release.id)
+            served = [
+                one.version
+                for one in service.deployments
+                if one.state in ("ACTIVE", "INACTIVE") and ours and one.version < ours.version
+            ]
+            if not served or _known(release.app, service, max(served), runtime) is not None:
+                return ()
+            return rollback_notes_again(release, max(served), None, runtime)
+
+
+def rollback_notes_again(
+    release: Release, version: int, spec_version: int | None, runtime: Runtime
+) -> Sequence[str]:
+    """The same for a version that was deployed again. It is compared with the secrets of now."""
+    try:
+        again = assemble_rollback(release, version, spec_version, release.id, CHECKED, runtime)
+    except RefusedError as error:
+        # What is deployed is ours whatever has changed since.
+        why = " ".join(error.reasons)
+        return [f"Whether its secrets have changed could not be found out again: {why}"]
+    return again.notes
 
 
 def _image(release: Release, runtime: Runtime) -> Request:

@@ -45,6 +45,30 @@ class DatabaseKind(enum.StrEnum):
         return BackupMode.WHEN_PENDING if is_lightsail else BackupMode.ALWAYS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """What a restored database takes over from the one that it is made of.
+
+    Options of the command with their values, a switch with an empty one; `instance` are those of
+    the first instance of a cluster. `address` is where the app reaches the original.
+    """
+
+    options: Mapping[str, str]
+    instance: Mapping[str, str]
+    address: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "options": dict(self.options),
+            "instance": dict(self.instance),
+            "address": self.address,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**document)
+
+
 class RestorePoints(Protocol):
     """What each kind of database can do. Each call can be repeated at any time.
 
@@ -52,6 +76,7 @@ class RestorePoints(Protocol):
     can never be: no such database, no room, somebody else's snapshot. `state` is None where no
     such snapshot shows: one that was begun a moment ago may not yet. `latest_restorable` is
     AVAILABLE with the moment up to which the continuous backup reaches, or FAILED without one.
+    `original` is what a restore takes over from the database, or raises UnreachableError.
     `prune` deletes the app's oldest available snapshots beyond `keep`, and nobody else's.
     """
 
@@ -60,6 +85,8 @@ class RestorePoints(Protocol):
     def state(self, snapshot: str) -> SnapshotState | None: ...
 
     def latest_restorable(self, database: str) -> SnapshotState: ...
+
+    def original(self, database: str) -> Original: ...
 
     def prune(self, app: str, database: str, keep: int) -> list[str]: ...
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code, error_message
+from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.rds import APP_TAG, RELEASE_TAG
+from lightgate.backup import Original
 from lightgate.errors import RefusedError
+from lightgate.restore import of_lightsail
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 _NOT_NOW = ("InvalidInputException", "OperationFailureException")
@@ -81,6 +83,16 @@ class LightsailSnapshots:
         return SnapshotState(
             status=SnapshotStatus.AVAILABLE, detail="automated backups are on", at=at
         )
+
+    def original(self, database: str) -> Original:
+        """What a restore takes over from the database.
+
+        Raises:
+            UnreachableError: nobody can tell.
+        """
+        with reaching("Lightsail"):
+            answer = self._client.get_relational_database(relationalDatabaseName=database)
+        return of_lightsail(answer["relationalDatabase"])
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
         """Delete the app's oldest snapshots beyond `keep`; the names of those deleted.

@@ -7,8 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code, error_message
+from lightgate.aws.clients import error_code, error_message, reaching
+from lightgate.backup import Original
 from lightgate.errors import RefusedError
+from lightgate.restore import of_cluster, of_instance
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 APP_TAG = "lightgate:app"
@@ -124,6 +126,21 @@ class Snapshots:
         return SnapshotState(
             status=SnapshotStatus.AVAILABLE, detail=f"backups are kept for {days} days", at=at
         )
+
+    def original(self, database: str) -> Original:
+        """What a restore takes over from the database.
+
+        Raises:
+            UnreachableError: nobody can tell.
+        """
+        describe = getattr(self._client, self._kind.describe_database)
+        with reaching("RDS"):
+            found = describe(**{self._kind.id: database})[f"{self._kind.database}s"][0]
+            if self._kind is INSTANCES:
+                return of_instance(found)
+            named = {"Name": "db-cluster-id", "Values": [database]}
+            instances = self._client.describe_db_instances(Filters=[named])["DBInstances"]
+        return of_cluster(found, instances[0] if instances else {})
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
         """Delete the app's oldest snapshots beyond `keep`; the identifiers of those deleted.
