@@ -155,7 +155,8 @@ def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
         eventually(lambda: len(mailboxes.letters(GATE)) > 1, "no plan", migrate.output)
         assert migrate.named("permitted") == []
 
-        mailboxes.grant(GATE, "unknown", datetime.now(UTC) + timedelta(minutes=1))
+        until = datetime.now(UTC) + timedelta(minutes=1)
+        mailboxes.grant(GATE, mailboxes.permit(GATE), "unknown", until)
 
         done = migrate.event("succeeded")
         eventually(lambda: len(mailboxes.letters(GATE)) == 3, "no result")
