@@ -137,12 +137,16 @@ def test_a_version_that_cannot_be_gone_back_to_is_refused(
     assert "TakeSnapshot" not in ended.states
 
 
-def test_a_version_that_was_deployed_without_lightgate_can_be_gone_back_to(two: World) -> None:
-    ended = by_hand(two, rollbackTo=1, allowDestructive=True)
+def test_a_version_that_was_deployed_without_lightgate_can_be_gone_back_to(world: World) -> None:
+    world.lightsail.deploy_by_somebody(APP, image="nginx")
+    world.release(course=released())
+    world.messages()
+
+    ended = by_hand(world, rollbackTo=2, allowDestructive=True)
 
     assert ended.status == "SUCCEEDED"
-    assert two.lightsail.deployment(APP, 4).containers["web"].image == "nginx"
-    assert "may not be what it was" in two.message().text
+    assert world.lightsail.deployment(APP, 4).containers["web"].image == "nginx"
+    assert "may not be what it was" in world.message().text
 
 
 def test_an_old_version_that_does_not_answer_is_not_called_a_success(two: World) -> None:
