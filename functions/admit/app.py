@@ -91,10 +91,10 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "turn": holding.to_json(),
         "status": "PROCEED" if wait is None else "TAKEN_OVER",
         "waitSeconds": wait or 0,
-        # Only where there is something to tell at the start.
-        **({"start": start_notice(release, execution, told)} if told and wait is None else {}),
         # From here on the restore point has its time: what the turn was waited for is none of it.
         "admittedAt": runtime.now().isoformat(),
+        # Only where there is something to tell at the start.
+        **({"start": start_notice(release, execution, told)} if told and wait is None else {}),
     }
 
 

@@ -92,4 +92,5 @@ def _release(release: Released) -> Mapping[str, Any]:
         "firstMigrationAt": message["gate"]["beganAt"],
         "deploymentVersion": message["version"],
         "failure": message["gate"]["failure"],
+        "failureKind": message["failure"]["kind"] if message["failure"] else None,
     }

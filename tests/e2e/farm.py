@@ -45,10 +45,12 @@ class Farm:
         write: Mapping[str, Any] | None = None,
         migrate: Mapping[str, Any] | None = None,
         migrations: Mapping[str, Any] | None = None,
+        health_check: Mapping[str, Any] | None = None,
     ) -> None:
         """From now on the spec is the example's, with a quick preflight and a watch of the page."""
         verification = {"watchSeconds": watch, "path": "/", **({"write": write} if write else {})}
         spec = crops.spec() | {"verification": verification, "migrations": migrations or {}}
+        spec["publicEndpoint"]["healthCheck"] |= health_check or {}
         containers = spec["containers"]
         containers["migrate"]["healthCheck"] |= {"interval": 1, "retries": 2}
         containers["migrate"] |= migrate or {}

@@ -132,6 +132,31 @@ def test_what_keeps_an_app_from_coming_up_is_told_with_the_line_that_shows_it(
     assert farm.state == before
 
 
+def test_a_health_check_at_a_path_that_the_app_has_not_is_told_as_such(farm: Farm) -> None:
+    before = farm.state
+    farm.specify(health_check={"path": "/alive"})
+
+    ended = farm.release("v2.1")
+
+    text = is_rolled_back(ended, farm, "health-check", "NONE")
+    assert '"GET /alive HTTP/1.1" 404' in ended.message["failure"]["evidence"]
+    assert "Correct publicEndpoint.healthCheck.path, or add the path to the app." in text
+    assert farm.state == before
+
+
+def test_a_plan_that_the_policy_forbids_is_refused_with_its_operation(farm: Farm) -> None:
+    before = farm.state
+    farm.specify(migrations={"policy": "block"})
+
+    ended = farm.release("one-way")
+
+    assert (ended.status, ended.execution.error) == ("REFUSED", "REFUSED")
+    assert ended.message["failure"]["kind"] == "migration-refused"
+    assert "harvests.0005_no_season: RemoveField harvest.season" in ended.message["text"]
+    assert farm.state == before
+    goes_on(farm)
+
+
 def test_a_slow_migration_is_stopped_at_its_limit_and_leaves_nothing_behind(farm: Farm) -> None:
     before = farm.state
     farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
@@ -210,6 +235,23 @@ def test_an_image_that_cannot_be_pulled_is_told_with_the_statement_to_add(farm: 
     }
     assert json.dumps(statement) in text
     assert farm.state == before
+
+
+def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_words(
+    farm: Farm,
+) -> None:
+    """The migration before it stays applied, also for the tests after this one."""
+    before = farm.version
+
+    ended = farm.release("v3")
+
+    text = is_rolled_back(ended, farm, "migration-error", "ONE_WAY")
+    assert "Of this release are applied, with changes to rows: harvests.0005_tidy_crops." in text
+    assert "could not create unique index" in ended.message["failure"]["evidence"]
+    assert "Migration harvests.0006_one_harvest_a_day failed" in text
+    assert ended.message["gate"]["migrations"] == ["harvests.0005_tidy_crops"]
+    assert ended.message["notApplied"] == ["harvests.0006_one_harvest_a_day"]
+    assert farm.version == before
 
 
 def test_a_database_that_is_down_takes_what_serves_with_it_and_that_is_said(farm: Farm) -> None:

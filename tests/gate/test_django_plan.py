@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate.programs import House, eventually, resident_kilobytes
-from tests.gate.projects import ADD_COLOUR, REMOVE_NAME, Project, Rows
+from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows
 
 
 def test_what_is_pending_is_applied_once_and_on_record(
@@ -57,6 +57,19 @@ def test_a_blocked_plan_applies_nothing(house: House, crops: Project, rows: Rows
     allowed = crops.gate(house, django={"policy": "block", "allowDestructive": True}, release="r2")
     assert allowed.event("succeeded")["migrations"] == [name]
     assert allowed.event("plan")["allowDestructive"] is True
+
+
+def test_what_was_applied_before_a_failure_is_told_by_its_worst(
+    house: House, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    crops.migration(ADD_COLOUR)
+    crops.migration(HALF)
+    failed = crops.gate(house).event("failed")
+    assert (failed["database"], failed["effect"]) == ("part-way", "additive")
+    crops.migration(ADD_COLOUR.replace("colour", "shade"), name="never_reached")
+    again = crops.gate(house, release="r2").event("failed")
+    assert (again["database"], again.get("effect")) == ("unchanged", None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -22,6 +22,13 @@ def gate_config(container: Json) -> Json:
     return config
 
 
+def own_command(container: Json) -> list[str]:
+    """What the gate starts, or becomes: all behind what its program is told."""
+    command: list[str] = container["command"]
+    told = next(word for word in command if word.startswith('{"release":'))
+    return command[command.index(told) + 1 :]
+
+
 def assert_same_texts(found: Iterable[str], *expected: str) -> None:
     """By their hashes: the difference of two long lines takes pytest minutes to draw."""
     hashes = [hashlib.sha256(text.encode()).hexdigest() for text in expected]

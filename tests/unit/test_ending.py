@@ -223,30 +223,67 @@ def test_it_is_no_refusal_if_another_gate_has_applied_something(how: Any) -> Non
     assert "Nothing was applied" not in " ".join(ended.next_steps)
 
 
-@pytest.mark.parametrize(
-    ("judgement", "may"),
-    [(ONE_WAY, "may not be able to"), (UNKNOWN, "is not known to be able to")],
-)
 @pytest.mark.parametrize("of", ["judgement", "earlier"])
 def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_the_database(
-    judgement: Judgement, may: str, of: str
+    of: str,
 ) -> None:
-    how: Any = {of: judgement}
+    how: Any = {of: ONE_WAY}
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons[1:]) == [
         "Version 7 is active and goes on serving.",
         f"It was verified. {SHOWN}",
-        f"Whatever it answers, version 7 {may} work with the database as it is now. Against it "
-        "stands, as far as it is applied:",
-        *judgement.reasons,
+        "Whatever it answers, version 7 may not be able to work with the database as it is now. "
+        "Against it stands, as far as it is applied:",
+        *ONE_WAY.reasons,
     ]
     assert list(ended.next_steps) == [
         "See at once whether version 7 does all of its work, above all its writes.",
         "Then push again once the cause is mended, or take back what was applied, where that can "
         "be.",
     ]
+
+
+@pytest.mark.parametrize("of", ["judgement", "earlier"])
+def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
+    how: Any = {of: UNKNOWN}
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert list(ended.reasons[2:]) == [
+        f"It was verified. {SHOWN}",
+        "Whatever it answers, version 7 is not known to be able to work with the database as it is "
+        "now. Against it stands, as far as it is applied:",
+        *UNKNOWN.reasons,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effect", "outcome", "said"),
+    [
+        ("additive", Outcome.ROLLED_BACK, ""),
+        ("data", Outcome.ROLLED_BACK, "Of this release are applied, with changes to rows: a.0001"),
+        ("contract", Outcome.FAILED, "may not be able to"),
+        ("unknown", Outcome.FAILED, "may not be able to"),
+        ("nonsense", Outcome.FAILED, "may not be able to"),
+        (None, Outcome.FAILED, "may not be able to"),
+    ],
+)
+def test_of_a_plan_that_failed_half_way_counts_what_is_applied(
+    effect: str | None, outcome: Outcome, said: str
+) -> None:
+    left = failure(database="part-way")
+    found = replace(
+        evidence(Phase.FAILED, [Migration(name="a.0001", seconds=1)], left, changed=True),
+        atomic=True,
+        effect=effect,
+    )
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, judgement=ONE_WAY)
+
+    assert ended.outcome is outcome
+    assert said in " ".join(ended.reasons)
 
 
 def test_that_the_version_before_could_write_is_told_and_does_not_make_it_a_rollback() -> None:
@@ -279,7 +316,7 @@ def test_what_was_not_applied_stands_in_nobodys_way() -> None:
 @pytest.mark.parametrize("own", Verdict)
 @pytest.mark.parametrize("earlier", Verdict)
 @pytest.mark.parametrize("goes_back", [False, True])
-def test_a_rollback_is_said_only_if_all_that_may_be_applied_lets_the_old_version_work(
+def test_a_rollback_is_said_only_if_nothing_that_may_be_applied_breaks_the_old_version(
     *, changed: bool | None, may_have_begun: bool, own: Verdict, earlier: Verdict, goes_back: bool
 ) -> None:
     """Lightsail has gone back, or Lightgate has, from a version whose app did not do well."""
@@ -297,8 +334,8 @@ def test_a_rollback_is_said_only_if_all_that_may_be_applied_lets_the_old_version
         ended = conclusion(Status.FAILED, PREVIOUS, **how)
 
     is_applied = changed or (changed is None and may_have_begun)
-    is_open = earlier.lets_go_back and (own.lets_go_back or not is_applied)
-    assert ended.outcome is (Outcome.ROLLED_BACK if is_open else Outcome.FAILED)
+    breaks = earlier is Verdict.ONE_WAY or (own is Verdict.ONE_WAY and is_applied)
+    assert ended.outcome is (Outcome.FAILED if breaks else Outcome.ROLLED_BACK)
 
 
 def test_a_gate_that_was_told_no_is_spoken_for() -> None:

@@ -402,3 +402,35 @@ def test_a_gate_is_heard_in_its_own_log_only() -> None:
 )
 def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: str) -> None:
     assert read(line).phase is Phase.SILENT
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([BEGUN, gate_line("failed", database="part-way", effect="data", **BEGAN)], "data"),
+        ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], None),
+        ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], None),
+        (
+            [
+                BEGUN,
+                gate_line("failed", database="part-way", effect="data", **BEGAN),
+                gate_line("failed", database="part-way", effect="contract", **BEGAN),
+            ],
+            None,
+        ),
+        ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], None),
+    ],
+)
+def test_the_worst_of_what_was_applied_is_told_by_one_end_or_by_none(
+    lines: list[str], expected: str | None
+) -> None:
+    assert read(*lines).effect == expected
+
+
+def test_of_several_databases_that_were_changed_one_effect_says_nothing() -> None:
+    ended = gate_line("failed", database="part-way", effect="additive", **BEGAN)
+    other = gate_line("succeeded", container="other", **BEGAN)
+
+    both = read_evidence(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
+
+    assert both.effect is None

@@ -2,8 +2,8 @@
 
 What is said here is what people act upon, so nothing is concluded from silence: SUCCEEDED and
 ROLLED_BACK each need the service to say so itself, and the app to have answered. And an answer
-says little of a version whose database was changed behind its back: where that may break it, or
-nobody knows, it is not called rolled back.
+says little of a version whose database was changed behind its back: where that is known to break
+it, it is not called rolled back.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
+from lightgate.plan import Effect
 from lightgate.release import COMMAND_CONTAINER, Kind
 from lightgate.verdict import Judgement, Verdict, together
 
@@ -67,7 +68,20 @@ class Ending:
     @property
     def on_the_schema_as_it_is(self) -> Judgement:
         """What the migrations that are applied, or may be, mean for the version before."""
-        return together([self.earlier, *([self.judgement] if self.may_have_changed else [])])
+        return together([self.earlier, *([self._own] if self.may_have_changed else [])])
+
+    @property
+    def _own(self) -> Judgement:
+        """Of a plan that failed half-way only what is applied counts, where the gate has looked."""
+        match self.evidence.effect:
+            case Effect.ADDITIVE:
+                return Judgement(verdict=Verdict.SAFE)
+            case Effect.DATA:
+                names = ", ".join(one.name for one in self.evidence.migrations)
+                why = f"Of this release are applied, with changes to rows: {names or 'migrations'}."
+                return Judgement(verdict=Verdict.UNKNOWN, reasons=(why,))
+            case _:
+                return self.judgement
 
 
 def concluded(seen: Ending) -> Conclusion:
@@ -243,11 +257,15 @@ def _back_on(version: int, reasons: Sequence[str], seen: Ending) -> Conclusion:
     """An old version serves and was verified: rolled back, if it can work with the database.
 
     Its answers prove no more than what it was asked: that a page can be read says nothing of the
-    next row that cannot be written.
+    next row that cannot be written. So what is known to break it outweighs them. Where nobody
+    knows, as after a change of rows, they are what there is, and people are told.
     """
-    if not (against := _against(version, seen)):
+    against = _against(version, seen)
+    if seen.on_the_schema_as_it_is.verdict is not Verdict.ONE_WAY:
         return Conclusion(
-            outcome=Outcome.ROLLED_BACK, reasons=reasons, next_steps=[_correct_it(seen)]
+            outcome=Outcome.ROLLED_BACK,
+            reasons=[*reasons, *against],
+            next_steps=[_correct_it(seen)],
         )
     return Conclusion(
         outcome=Outcome.FAILED,

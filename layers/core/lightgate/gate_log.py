@@ -77,6 +77,8 @@ class Evidence:
     read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
     the first gate had its plan, or else first reported anything: from then on it could begin.
     `last_lines` are what a command has printed that succeeded, where its gate tells them.
+    `effect` is the worst of what was applied before a failure, where a gate could look: `additive`,
+    `data`, `contract` or `unknown`; None if that is not told, or anything may be applied.
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
     has not told.
@@ -90,6 +92,7 @@ class Evidence:
     ready_at: str | None = None
     last_lines: Sequence[str] = ()
     changed: bool | None = None
+    effect: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -100,6 +103,7 @@ class Evidence:
             "readyAt": self.ready_at,
             "lastLines": list(self.last_lines),
             "changed": self.changed,
+            "effect": self.effect,
             "failure": self.failure
             and {
                 "container": self.failure.container,
@@ -126,6 +130,7 @@ class Evidence:
             last_lines=tuple(document["lastLines"]),
             # A release that is under way may carry what was told before this was.
             changed=document.get("changed"),
+            effect=document.get("effect"),
             failure=failure
             and Failure(
                 container=failure["container"],
@@ -161,6 +166,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     planned: list[str] = []
     printed: list[str] = []
     changes: list[bool | None] = []
+    effects: list[str | None] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
         for event in said:
@@ -197,6 +203,8 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         phases.append(phase)
         has_open_end = has_open_end or _has_open_end(said)
         changes.append(_has_changed(said))
+        if changes[-1] is not False:
+            effects.append(_effect(said))
     failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
     if failure and has_open_end and failure.database in ("unchanged", None):
         failure = replace(failure, database="not known")
@@ -208,8 +216,18 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
         changed=True if True in changes else None if None in changes or not changes else False,
+        # Of several gates each has a database, and only one effect can be told.
+        effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
     )
+
+
+def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the gate has found applied of a plan that failed between two of its migrations."""
+    failed = [one for one in said if one["event"] == "failed"]
+    found = {plain_text(one.get("effect"), _LONGEST_NAME) for one in failed}
+    is_known = len(found) == 1 and not _has_open_end(said)
+    return found.pop() if is_known else None
 
 
 def _weight(failed: Mapping[str, Any]) -> int:

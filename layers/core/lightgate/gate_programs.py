@@ -41,9 +41,9 @@ def _packed() -> str:
 class Programs:
     """The arguments behind `python3 -I -S -c` that come before a container's own command.
 
-    Usually each container brings its programs itself, as plain text. Where that would make the
-    request too large, one container, the carrier, brings them all packed and hands them to the
-    others over loopback; they accept nothing but the very texts whose hashes they were given.
+    Each container brings its programs itself, as plain text, if there is room. Otherwise, as for
+    every app whose plan is read, one container, the carrier, brings them all packed and hands them
+    to the others over loopback; they accept nothing but the very texts whose hashes they were given.
     """
 
     ports: dict[str, int]

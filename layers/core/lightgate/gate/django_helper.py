@@ -527,6 +527,11 @@ class Helper:
         except Error:
             recorded = False
         result = {"schema": after.schema, "database": database, "recorded": recorded}
+        if database == "part-way" and plan.is_atomic:
+            left = {one["name"] for one in after.migrations or []}
+            result["effect"] = worst(
+                m["class"] for m in plan.migrations or [] if m["name"] not in left
+            )
         self.release()
         self.supervisor.say(do="ended", error=None if is_good else end["error"], **result)
 
