@@ -43,7 +43,7 @@ class Programs:
 
     Each container brings its programs itself, as plain text, if there is room. Otherwise, as for
     every app whose plan is read, one container, the carrier, brings them all packed and hands them
-    to the others over loopback; they accept nothing but the very texts whose hashes they were given.
+    to the others over loopback; they accept only the very texts whose hashes they were given.
     """
 
     ports: dict[str, int]
