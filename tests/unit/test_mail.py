@@ -46,7 +46,7 @@ Started by: push of crops-backend:latest
 Deployment: version 8
 Migrations applied: harvests.0005_tidy_crops
 Not known to be applied: harvests.0006_one_harvest_a_day
-Way back: open. The version before can read and write on the schema of this one (SAFE)
+Way back: not closed by this release. The version before can read and write on its schema (SAFE)
 Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f

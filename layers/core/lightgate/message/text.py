@@ -34,8 +34,8 @@ _HEADLINES = {
     },
 }
 _WAYS_BACK = {
-    Verdict.NONE: "open. Nothing was to be applied, so the version before can run on the database",
-    Verdict.SAFE: "open. The version before can read and write on the schema of this one",
+    Verdict.NONE: "not closed by this release. Nothing was to be applied",
+    Verdict.SAFE: "not closed by this release. The version before can read and write on its schema",
     Verdict.ONE_WAY: (
         "closed once this is applied. The version before may not be able to work on the schema "
         "of this one"
