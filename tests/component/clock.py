@@ -22,6 +22,11 @@ class Clock:
     def now(self) -> datetime:
         return datetime.now(UTC) + self._passed
 
+    @property
+    def waited(self) -> timedelta:
+        """What was waited for so far: the same on every machine."""
+        return self._passed
+
     def sleep(self, seconds: float) -> None:
         end = self._passed + timedelta(seconds=seconds)
         while self._watchers and not self._is_watched and self._passed < end:
