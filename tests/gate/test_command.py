@@ -17,6 +17,7 @@ from tests.gate.programs import (
     House,
     Program,
     after,
+    catches,
     eventually,
     facts,
     free_port,
@@ -47,10 +48,10 @@ def test_the_time_limit_ends_the_whole_group_and_is_the_reason(
 ) -> None:
     port = free_port()
     family = "trap '' TERM; (trap '' TERM; echo child $$; sleep 60) & sleep 60 & echo pid $!; wait"
-    migrate = house.supervisor(shell(family), python=any_python, port=port, timeoutSeconds=0.2)
+    migrate = house.supervisor(shell(family), python=any_python, port=port, timeoutSeconds=2)
     failed = migrate.event("failed")
     assert failed["cause"] == "timeout"
-    assert "0.2 s" in failed["error"]
+    assert "2 s" in failed["error"]
     assert "exitCode" not in failed
     pids = [int(line.split()[1]) for line in migrate.command_output.splitlines()]
     assert len(pids) == 2
@@ -62,7 +63,8 @@ def test_the_time_limit_ends_the_whole_group_and_is_the_reason(
 def test_a_command_that_ends_leaves_nothing_running(house: House) -> None:
     migrate = house.supervisor(shell("sleep 60 & echo $!"))
     migrate.event("succeeded")
-    assert not is_running(int(migrate.command_output.split()[0]))
+    pid = int(migrate.command_output.split()[0])
+    eventually(lambda: not is_running(pid), "it survived")
 
 
 def test_after_a_time_limit_the_exit_code_is_124(house: House) -> None:
@@ -80,7 +82,7 @@ def test_a_stop_signal_ends_an_idle_supervisor_quickly(house: House, number: int
         began = time.monotonic()
         migrate.told(number)
         assert migrate.ends() == 0
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 def test_term_ends_a_supervisor_that_waits_for_another(house: House) -> None:
@@ -151,12 +153,6 @@ def test_a_waiter_ends_when_told_to_while_it_waits(house: House, number: int) ->
     alone.told(number)
     assert alone.ends() == 128 + number
     assert alone.errors == b""
-
-
-def catches(pid: int, number: int) -> bool:
-    status = Path(f"/proc/{pid}/status").read_text()
-    mask = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(mask >> (number - 1) & 1)
 
 
 def test_the_command_gets_the_signals_of_a_fresh_process(house: House, any_python: str) -> None:

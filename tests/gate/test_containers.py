@@ -1,16 +1,16 @@
 """The gate as a container's first process, and on a network of its own."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lightgate import gate
-from tests.gate.programs import RELEASE, House, after, eventually, free_port
+from tests.gate.programs import RELEASE, House, after, catches, eventually, free_port
 
 AS_FIRST = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 ALONE = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
@@ -30,8 +30,11 @@ def first_process(unshare: int) -> int:
 
 
 def children_states(pid: int) -> list[str]:
-    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[0] for one in pids]
+    found = []
+    for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it may just have ended
+            found.append(Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def test_as_first_process_the_supervisor_buries_orphans_and_obeys_term(house: House) -> None:
@@ -52,7 +55,8 @@ def test_as_first_process_the_waiter_obeys_term(house: House) -> None:
         ["true"], after=[after("migrate", free_port())], options={"prefix": AS_FIRST}
     )
     pid = first_process(web.process.pid)
-    time.sleep(0.3)  # it has no word to say that it is ready
+    # It has no word to say that it is ready; of its handlers the one for QUIT comes last.
+    eventually(lambda: catches(pid, signal.SIGQUIT), "no handler", web)
     signal_process(pid, signal.SIGTERM)
     assert web.ends() == 143
 
@@ -88,6 +92,7 @@ def test_a_gate_never_takes_its_own_connection_for_the_dependency(tmp_path: Path
         gate migrate true > migrate.log & migrate=$!
         wait $web
         kill $migrate
+        wait $migrate
     """
     ran = subprocess.run(
         [*ALONE, "sh", "-c", f"python={sys.executable}\n{script}"],

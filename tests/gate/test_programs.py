@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from lightgate import gate
 from local import gate_texts
-from tests.gate.programs import RELEASE, House, after, free_port, resident_kilobytes, shell
+from tests.gate.programs import (
+    RELEASE,
+    House,
+    after,
+    eventually,
+    free_port,
+    resident_kilobytes,
+    shell,
+)
 
 SOURCES = {"supervisor": gate.supervisor_source(), "waiter": gate.waiter_source()}
 
@@ -170,10 +178,13 @@ def test_waiting_and_idling_take_little_memory_and_no_time(
         shell("true"), python=any_python, after=[after("migrate", port, "HEALTHY")]
     )
     refused = house.waiter(shell("true"), after=[after("migrate", free_port())])
-    time.sleep(0.2)
-    before = [ticks(p.process.pid) for p in (supervisor, waiter)]
-    time.sleep(0.3)
-    assert [ticks(p.process.pid) for p in (supervisor, waiter)] == before
+
+    def at_rest() -> bool:
+        before = [ticks(p.process.pid) for p in (supervisor, waiter)]
+        time.sleep(0.3)
+        return [ticks(p.process.pid) for p in (supervisor, waiter)] == before
+
+    eventually(at_rest, "they are never at rest")
     sizes = [resident_kilobytes(p.process.pid) for p in (supervisor, waiter)]
     with capsys.disabled():
         print(f"\n{any_python}: supervisor {sizes[0]} kB, waiter {sizes[1]} kB resident")
