@@ -85,8 +85,7 @@ def test_a_flood_of_output_is_bounded_and_blocks_nobody(emulator: Emulator) -> N
     service = emulator.service("flood")
     flood = """
 import sys, time
-end = time.monotonic() + 1.5
-while time.monotonic() < end:
+for _ in range(3000):
     sys.stdout.write("spam " * 2000 + "\\n")
 print("end of flood", flush=True)
 time.sleep(600)
@@ -99,7 +98,7 @@ time.sleep(600)
 
 
 def test_two_containers_cannot_have_the_same_port(emulator: Emulator) -> None:
-    service = emulator.service("same-port", time_to_active=300)
+    service = emulator.service("same-port", time_to_active=600)
     version = service.deploy({"web": web(), "twin": web()}, "web")
     assert service.ended(version) == "FAILED"
     assert any(

@@ -38,7 +38,7 @@ def test_the_exit_of_a_container_does_what_the_switches_say(
     emulator: Emulator, switches: dict[str, Any], source: str, end: str, runs: int
 ) -> None:
     name = "exit-" + "-".join(map(str, switches.values())) + f"-{len(source)}"
-    service = emulator.service(name, time_to_active=100, **switches)
+    service = emulator.service(name, time_to_active=600, **switches)
     version = service.deploy({"web": web(), "once": script(source)}, "web")
     assert service.ended(version) == end
     lines = service.log("once")
@@ -64,21 +64,21 @@ def test_how_long_failing_takes_depends_on_why(
 ) -> None:
     """And on nothing else: the other reasons take for ever here."""
     times = {f"time_to_fail_{each}": NEVER for each in ("exit", "pull", "limit")}
-    service = emulator.service(f"fails-by-{why}", activation_limit=200, **times)
+    service = emulator.service(f"fails-by-{why}", activation_limit=200, settle_time=1000, **times)
     public = "web" if why == "limit" else None
 
     first = service.deploy({"web": container}, public)
     wait_for(lambda: f"[deployment:1] {last_words}" in service.log("web"), "it is given up")
     assert service.deployment_state(first) == "ACTIVATING"
 
-    other = emulator.service(f"fails-soon-by-{why}", activation_limit=200)
+    other = emulator.service(f"fails-soon-by-{why}", activation_limit=200, settle_time=1000)
     emulator.control("PUT", f"services/{other.name}/switches", times | {f"time_to_fail_{why}": 0})
     assert other.ended(other.deploy({"web": container}, public)) == "FAILED"
 
 
 def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator) -> None:
     service = emulator.service("crashing", relaunch_limit=1)
-    source = "import time; print('ran'); time.sleep(0.6); raise SystemExit(1)"
+    source = "import time; print('ran'); time.sleep(3); raise SystemExit(1)"
     assert service.ended(service.deploy({"work": script(source)})) == "ACTIVE"
     wait_for(lambda: service.log("work").count("ran") >= 3, "it is launched again")
     assert service.state == "RUNNING"
@@ -86,7 +86,7 @@ def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator)
 
 
 def test_an_unhealthy_node_is_replaced_until_it_took_too_long(emulator: Emulator) -> None:
-    service = emulator.service("replaced", unhealthy_node="relaunch", activation_limit=150)
+    service = emulator.service("replaced", unhealthy_node="relaunch", activation_limit=600)
     assert service.ended(service.deploy({"web": web(SICK="1")}, "web")) == "FAILED"
     lines = service.log("web")
     assert lines.count("[deployment:1] Started 1 new node") > 1
@@ -94,7 +94,7 @@ def test_an_unhealthy_node_is_replaced_until_it_took_too_long(emulator: Emulator
 
 
 def test_reads_may_lag_behind_a_create(emulator: Emulator) -> None:
-    service = emulator.service("lagging", read_lag=30)
+    service = emulator.service("lagging", read_lag=300)
     service.deploy({"web": web()}, "web")
     assert service.state == "READY"
     listed = emulator.api.get_container_service_deployments(serviceName="lagging")
@@ -140,7 +140,9 @@ def test_a_command_replaces_cmd_or_the_entrypoint_too(
         "entry b",
     ]
     emulator.control(
-        "PUT", "services/entry/switches", {"command_mode": "entrypoint", "relaunch_limit": 1}
+        "PUT",
+        "services/entry/switches",
+        {"command_mode": "entrypoint", "relaunch_limit": 1, "settle_time": 1000},
     )
     assert service.ended(service.deploy({"web": {"image": image, "command": ["b"]}})) == "FAILED"
     assert 'exec: "b": executable file not found in $PATH' in service.log("web")
