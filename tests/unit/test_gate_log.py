@@ -408,6 +408,15 @@ def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: st
     ("lines", "expected"),
     [
         ([BEGUN, gate_line("failed", database="part-way", effect="data", **BEGAN)], "data"),
+        (
+            [
+                BEGUN,
+                gate_line("failed", database="part-way", effect="data", **BEGAN),
+                gate_line("failed", cause="attempt", database="part-way"),
+            ],
+            "data",
+        ),
+        ([BEGUN, gate_line("failed", cause="attempt", database="part-way")], None),
         ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], None),
         ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], None),
         (

@@ -223,8 +223,12 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
 
 
 def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
-    """What the gate has found applied of a plan that failed between two of its migrations."""
-    failed = [one for one in said if one["event"] == "failed"]
+    """What the gate has found applied of a plan that failed between two of its migrations.
+
+    A node that is launched again only repeats that the attempt has failed.
+    """
+    ends = [one for one in said if one["event"] == "failed"]
+    failed = [one for one in ends if one.get("cause") != "attempt"]
     found = {plain_text(one.get("effect"), _LONGEST_NAME) for one in failed}
     is_known = len(found) == 1 and not _has_open_end(said)
     return found.pop() if is_known else None
