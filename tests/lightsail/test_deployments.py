@@ -127,7 +127,7 @@ time.sleep(600)
 
 
 def test_a_change_of_scale_launches_the_current_deployment_again(emulator: Emulator) -> None:
-    service = emulator.service("growing")
+    service = emulator.service("growing", time_to_update=300)
     service.ended(service.deploy({"web": web("big")}, "web"))
     seen = emulator.api.update_container_service(serviceName="growing", scale=2)
     assert seen["containerService"]["state"] == "UPDATING"

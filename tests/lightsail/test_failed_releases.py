@@ -92,7 +92,7 @@ def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[Watch
 def test_the_log_of_a_failed_deployment_is_diagnosed(
     name: str, container: dict[str, Any], kind: FailureKind, evidence: str, emulator: Emulator
 ) -> None:
-    hurry = {"activation_limit": 80} if kind is FailureKind.HEALTH_CHECK else {}
+    hurry = {"activation_limit": 600} if kind is FailureKind.HEALTH_CHECK else {}
     service = emulator.service(f"failed-{name}", **hurry)
     version = service.deploy({"web": {**web(), **container}}, "web", successCodes="200")
 

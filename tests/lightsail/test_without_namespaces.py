@@ -101,7 +101,7 @@ def test_the_version_before_a_failed_deployment_serves_again(
     service = deployed(emulator, f"again-{next(iter(bad)).lower()}", port)
     emulator.control("PUT", f"services/{service.name}/switches", {"activation_limit": 80})
     assert service.ended(service.deploy({"web": web("new", port=port, **bad)}, "web")) == "FAILED"
-    assert service.get() == (200, "old")
+    wait_for(lambda: service.get() == (200, "old"), "the version before serves again")
     seen = service.read()
     assert seen["state"] == "RUNNING"
     assert seen["currentDeployment"]["version"] == 1

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -231,5 +232,10 @@ def test_every_argument_arrives_as_it_stands_in_the_spec(emulator: Emulator) -> 
     is_active(service, version, containers)
 
     for name in containers:
-        [line] = [line for line in service.log(name) if line.startswith("argv ")]
-        assert json.loads(line.removeprefix("argv ")) == AWKWARD, name
+        [arguments] = wait_for(partial(shown, service, name), f"{name} shows its arguments")
+        assert arguments == AWKWARD, name
+
+
+def shown(service: Service, name: str) -> list[object]:
+    lines = [line for line in service.log(name) if line.startswith("argv ")]
+    return [json.loads(line.removeprefix("argv ")) for line in lines]
