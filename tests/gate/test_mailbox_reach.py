@@ -15,16 +15,16 @@ from tests.gate.mailbox_server import Mailbox, make_certificate, running_mailbox
 from tests.gate.programs import House, eventually, free_port
 
 
-def test_nobody_listening_is_named(house: House, mailbox: Mailbox, any_python: str) -> None:
+def test_nobody_listening_is_named(house: House, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], f"127.0.0.1:{free_port()}")
-    failed = stays_shut(start(house, mailbox, python=any_python, reach=1))
+    failed = stays_shut(start(house, mailbox, reach=5))
     assert failed["cause"] == "mailbox"
     assert "refused" in failed["error"]
 
 
 def test_a_name_that_does_not_resolve_is_named(house: House, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], "no-such-bucket.invalid")
-    failed = stays_shut(start(house, mailbox, reach=1))
+    failed = stays_shut(start(house, mailbox, reach=5))
     assert failed["cause"] == "mailbox"
     assert "gaierror" in failed["error"]
 

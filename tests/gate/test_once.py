@@ -54,7 +54,7 @@ def test_it_is_run_with_its_permit_and_not_before_and_its_output_is_told(
 def test_without_its_permit_it_is_not_run(
     house: House, mailbox: Mailbox, held: dict[str, Any]
 ) -> None:
-    migrate = start(house, mailbox, patience=2)
+    migrate = start(house, mailbox, patience=8)
     permit(mailbox, migrate, **held)
     assert stays_shut(migrate)["cause"] == "permit"
     assert migrate.is_alive()
@@ -63,14 +63,14 @@ def test_without_its_permit_it_is_not_run(
 def test_of_several_nodes_one_runs_it_and_the_others_keep_still(
     house: House, mailbox: Mailbox
 ) -> None:
-    nodes = [start(house, mailbox, patience=2) for _ in range(3)]
+    nodes = [start(house, mailbox, patience=8) for _ in range(3)]
     for node in nodes:
         node.event("plan")
 
     permit(mailbox, nodes[0])
 
     nodes[0].event("succeeded")
-    time.sleep(2.5)
+    time.sleep(8.5)
     for node in nodes[1:]:
         assert node.is_alive()
         assert node.named("permitted") == node.named("applying") == node.named("failed") == []
