@@ -1,5 +1,7 @@
 """Child processes that leave nothing behind: started, waited for, stopped."""
 
+import contextlib
+import secrets
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from local.errors import LocalCloudError
 
 LOOPBACK = "127.0.0.1"
 _POLL = timedelta(milliseconds=20)
+_given: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +133,18 @@ def _last_line(log: Path) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that is free now. Another process may take it before it is used."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A loopback port that is free now, and never the same twice in one process.
+
+    It is outside the range from which the kernel takes ports by itself. Another process may take
+    it before it is used.
+    """
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def accepts_connections(port: int) -> bool:
