@@ -111,7 +111,7 @@ def test_a_second_deployment_meanwhile_is_refused_and_takes_no_version(
     service: Service, lightsail: Target
 ) -> None:
     # Still under way once a client that is throttled has waited and asked again.
-    version = service.deploy({"web": lightsail.web("first", after=1.5)}, "web", **PATIENT)
+    version = service.deploy({"web": lightsail.web("first", after=5)}, "web", **PATIENT)
     request = {"containers": {"web": lightsail.web("second")}}
     assert refused(service, request) == (
         f'Sorry, deployment {version} is in progress for service "{service.name}". '
