@@ -246,7 +246,7 @@ def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_wo
     ended = farm.release("v3")
 
     text = is_rolled_back(ended, farm, "migration-error", "ONE_WAY")
-    assert "Of this release are applied, with changes to rows: harvests.0005_tidy_crops." in text
+    assert "This release has changed rows. Applied of it: harvests.0005_tidy_crops." in text
     assert "could not create unique index" in ended.message["failure"]["evidence"]
     assert "Migration harvests.0006_one_harvest_a_day failed" in text
     assert ended.message["gate"]["migrations"] == ["harvests.0005_tidy_crops"]

@@ -253,8 +253,7 @@ def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
     assert ended.outcome is Outcome.ROLLED_BACK
     assert list(ended.reasons[2:]) == [
         f"It was verified. {SHOWN}",
-        "Whatever it answers, version 7 is not known to be able to work with the database as it is "
-        "now. Against it stands, as far as it is applied:",
+        "Nobody knows whether version 7 can do all of its work with the database as it is now:",
         *UNKNOWN.reasons,
     ]
 
@@ -263,7 +262,7 @@ def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
     ("effect", "outcome", "said"),
     [
         ("additive", Outcome.ROLLED_BACK, ""),
-        ("data", Outcome.ROLLED_BACK, "Of this release are applied, with changes to rows: a.0001"),
+        ("data", Outcome.ROLLED_BACK, "This release has changed rows. Applied of it: a.0001."),
         ("contract", Outcome.FAILED, "may not be able to"),
         ("unknown", Outcome.FAILED, "may not be able to"),
         ("nonsense", Outcome.FAILED, "may not be able to"),

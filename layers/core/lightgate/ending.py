@@ -78,7 +78,7 @@ class Ending:
                 return Judgement(verdict=Verdict.SAFE)
             case Effect.DATA:
                 names = ", ".join(one.name for one in self.evidence.migrations)
-                why = f"Of this release are applied, with changes to rows: {names or 'migrations'}."
+                why = f"This release has changed rows. Applied of it: {names or 'not told'}."
                 return Judgement(verdict=Verdict.UNKNOWN, reasons=(why,))
             case _:
                 return self.judgement
@@ -283,11 +283,15 @@ def _against(version: int, seen: Ending) -> list[str]:
     judgement = seen.on_the_schema_as_it_is
     if judgement.verdict.lets_go_back:
         return []
-    is_known = judgement.verdict is Verdict.ONE_WAY
-    may = "may not be able to" if is_known else "is not known to be able to"
+    if judgement.verdict is Verdict.UNKNOWN:
+        unsure = (
+            f"Nobody knows whether version {version} can do all of its work with the database as "
+            "it is now:"
+        )
+        return [unsure, *judgement.reasons]
     return [
-        f"Whatever it answers, version {version} {may} work with the database as it is now. "
-        "Against it stands, as far as it is applied:",
+        f"Whatever it answers, version {version} may not be able to work with the database as it "
+        "is now. Against it stands, as far as it is applied:",
         *judgement.reasons,
     ]
 
