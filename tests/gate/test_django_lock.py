@@ -1,5 +1,6 @@
 """One migration at a time, and a failed one only once: the lock and the record of attempts."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -24,12 +25,11 @@ def final(gate: Program) -> str:
 def processes_of(gate: Program, word: str) -> list[int]:
     """The processes that a gate started with such a word in their arguments."""
     found = []
-    for line in (
-        Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
-    ):
-        arguments = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
-        if word.encode() in arguments:
-            found.append(int(line))
+    children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text()
+    for pid in children.split():
+        with contextlib.suppress(OSError):  # it may just have ended
+            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.append(int(pid))
     return found
 
 
