@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-_TOGETHER = ("e2e", "crops", "workflow", "local")
+_TOGETHER = ("e2e", "workflow", "permits", "turns", "crops", "local")
 """Folders whose tests share something costly, or are judged together. They take the longest, so
 they are handed out first: nothing long begins when the other workers are about to end."""
 

@@ -1,19 +1,15 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.component.cloud import running_cloud
+from tests.workflow.look_back import note
 from tests.workflow.world import World
-
-_RAN: set[tuple[Path, str]] = set()
 
 
 @pytest.fixture(autouse=True)
-def ran(request: pytest.FixtureRequest) -> set[tuple[Path, str]]:
-    """The tests of this folder that have begun in this process."""
-    _RAN.add((request.path, request.function.__name__))
-    return _RAN
+def noted(request: pytest.FixtureRequest) -> None:
+    note(request)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC
@@ -43,6 +43,11 @@ _LARGEST_BYTES = 256 * 1024
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 visited: set[str] = set()
+# The states that only the tests of other folders go through.
+ELSEWHERE: Mapping[str, set[str]] = {
+    "permits": {"WaitForPermit"},
+    "turns": {"NothingToDo", "NotHandedOver"},
+}
 """Every state that an execution in this process has entered."""
 
 
