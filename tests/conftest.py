@@ -10,6 +10,8 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     database=None,
+    # Twice as many would take a minute more of two cores.
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("lightgate")

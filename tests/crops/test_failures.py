@@ -98,7 +98,9 @@ def test_its_migrations_make_its_models(name: str, database: Database, tmp_path:
     assert completed.returncode == 0, completed.stdout
 
 
-@pytest.mark.parametrize("name", ["crash-on-start", "one-way-crash"])
+@pytest.mark.parametrize(
+    "name", ["crash-on-start", pytest.param("one-way-crash", marks=pytest.mark.slow)]
+)
 @pytest.mark.usefixtures("v2")
 def test_a_crash_on_start_comes_after_a_good_migration(
     name: str, database: Database, tmp_path: Path
@@ -159,7 +161,10 @@ def test_an_unhealthy_app_serves_everything_but_its_health(
     assert (health.status, page.status) == (500, 200)
 
 
-@pytest.mark.parametrize("name", ["fails-later", "additive-fails-later", "one-way-fails-later"])
+@pytest.mark.parametrize(
+    "name",
+    ["fails-later", pytest.param("one-way-fails-later", marks=pytest.mark.slow)],
+)
 @pytest.mark.usefixtures("v2")
 def test_what_fails_later_is_healthy_and_answers_for_a_while(
     name: str, database: Database, tmp_path: Path

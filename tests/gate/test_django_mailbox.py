@@ -79,10 +79,10 @@ def test_an_empty_plan_is_told(house: House, crops: Project, mailbox: Mailbox, r
     "held",
     [
         {"plan": "0" * 32},
-        {"plan": "unknown"},
+        pytest.param({"plan": "unknown"}, marks=pytest.mark.slow),
         {"release": "another-release"},
         {"state": "void"},
-        {"state": "pending"},
+        pytest.param({"state": "pending"}, marks=pytest.mark.slow),
         {"until": 1},
     ],
     ids=str,
@@ -150,6 +150,7 @@ def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
     assert "size" not in rows.columns()
 
 
+@pytest.mark.slow
 def test_a_permit_does_not_outlast_the_wait_for_the_lock(
     house: House, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
@@ -263,6 +264,7 @@ def test_a_node_that_waits_for_a_permit_opens_when_another_one_has_applied_every
     assert [(release, state) for release, state, _ in rows.attempts()] == [(RELEASE, "succeeded")]
 
 
+@pytest.mark.slow
 def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
     house: House, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
@@ -284,6 +286,7 @@ def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
     assert [one["hash"] for one in migrate.named("permitted")] == [rest]
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_while_a_permit_is_waited_for_costs_nothing(
     house: House, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:

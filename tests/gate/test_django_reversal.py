@@ -92,6 +92,7 @@ def test_what_depends_on_it_in_another_app_is_taken_back_as_well(
     assert "farms_farm" not in rows.tables()
 
 
+@pytest.mark.slow
 def test_apps_that_know_nothing_of_each_other_need_a_call_each(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_merge_that_can_be_taken_back_only_with_what_was_there_before_is_not(
     assert told == "crops.0002_b: migrate takes it back only with others"
 
 
+@pytest.mark.slow
 def test_behind_a_merge_the_name_is_told_in_full(house: House, crops: Project, rows: Rows) -> None:
     rows.begin()
     migration(crops, "0002_a", "crops.0001_initial", operations=ADD_COLOUR)
@@ -141,6 +143,7 @@ def test_behind_a_merge_the_name_is_told_in_full(house: House, crops: Project, r
     assert (rows.applied(), rows.columns()) == before
 
 
+@pytest.mark.slow
 def test_a_name_that_begins_another_one_cannot_be_told_to_migrate(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -171,6 +174,7 @@ def test_what_cannot_be_reversed_takes_the_whole_way_back_with_it(
     assert told == f"crops.0002_change: {why} cannot be reversed for certain"
 
 
+@pytest.mark.slow
 def test_what_is_only_recorded_as_applied_is_never_taken_back(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -195,6 +199,7 @@ def test_a_faked_release_has_no_way_back(house: House, crops: Project, rows: Row
     assert gate.event("plan")["takeBack"].startswith("crops.0002_change: it may be recorded")
 
 
+@pytest.mark.slow
 def test_fake_initial_is_no_matter_where_nothing_initial_is_pending(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -228,6 +233,7 @@ def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
     assert rows.columns() == {"id", "name"}
 
 
+@pytest.mark.slow
 def test_where_the_arguments_are_hidden_nobody_knows_what_is_faked(
     house: House, crops: Project, rows: Rows
 ) -> None:
@@ -240,6 +246,7 @@ def test_where_the_arguments_are_hidden_nobody_knows_what_is_faked(
     assert told.startswith("crops.0002_change: it may be recorded")
 
 
+@pytest.mark.slow
 def test_what_has_no_room_in_the_event_is_left_out(
     house: House, crops: Project, rows: Rows
 ) -> None:

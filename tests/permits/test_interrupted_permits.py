@@ -145,7 +145,7 @@ def check_one_of_everything(world: World, *, snapshot: float, node: float) -> No
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("backup", ["always", "when-pending"])
+@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
 def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
     world: World, backup: str
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
     assert world.functions.invoked[step] >= 2
 
 
-@pytest.mark.parametrize("backup", ["always", "when-pending"])
+@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
 def test_looks_that_are_cut_off_lead_to_one_permit_and_one_snapshot(
     world: World, backup: str
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
     assert (permit["state"], permit["plan"], permit["until"]) == ("void", None, None)
 
 
+@pytest.mark.slow
 def test_a_gate_that_holds_is_looked_after_more_often_than_one_that_migrates(
     world: World,
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World
     assert list(gate.snapshots.values()) == ["available"]
 
 
+@pytest.mark.slow
 def test_how_long_a_database_was_busy_is_not_remembered_as_its_snapshots_time(
     world: World,
 ) -> None:
@@ -94,6 +95,7 @@ def test_how_long_a_database_was_busy_is_not_remembered_as_its_snapshots_time(
     assert minutes(1) <= taken < minutes(1.5)
 
 
+@pytest.mark.slow
 def test_a_busy_database_is_waited_for_no_longer_than_its_snapshot_may_be(world: World) -> None:
     world.put_spec(database(backup="when-pending", timeoutSeconds=120))
     world.instance.busy_until = world.clock.now() + minutes(60)
@@ -282,6 +284,7 @@ def test_a_failed_release_tells_every_command_up_to_the_app_on_the_restored_data
     assert all(f"  {line}\n" in message.content["text"] for line in told.splitlines())
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_described_stops_no_release(world: World) -> None:
     world.cloud.faults.refuse("rds.DescribeDBInstances", "InternalFailure", times=20)
     failed = migration_failed("a.0002", "no such column")
@@ -314,6 +317,7 @@ def test_the_first_release_is_in_sequence_and_the_next_one_overlaps(world: World
     assert ended.status == "SUCCEEDED"
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_takes_longer_than_ever_is_waited_for_by_the_gate(world: World) -> None:
     remember(world, snapshot=120, node=120)
     world.instance.snapshot_takes = minutes(7)
@@ -366,7 +370,7 @@ def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabas
     return found
 
 
-@pytest.mark.parametrize("backup", [{}, {"backup": "always"}])
+@pytest.mark.parametrize("backup", [{}, pytest.param({"backup": "always"}, marks=pytest.mark.slow)])
 def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
     world: World, databases: LightsailDatabases, backup: Json
 ) -> None:
@@ -394,7 +398,7 @@ def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
     assert "create-relational-database-from-snapshot" in " ".join(snapshot["restore"])
 
 
-@pytest.mark.parametrize("backup", ["always", "when-pending"])
+@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
 def test_a_snapshot_of_a_lightsail_database_may_show_only_after_a_while(
     world: World, databases: LightsailDatabases, monkeypatch: pytest.MonkeyPatch, backup: str
 ) -> None:
@@ -446,7 +450,7 @@ def with_the_usual_limit(**changes: object) -> Json:
     return {**usual, "pollSeconds": 10}
 
 
-@pytest.mark.parametrize("took", [None, 240])
+@pytest.mark.parametrize("took", [240, pytest.param(None, marks=pytest.mark.slow)])
 def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
     world: World, took: float | None
 ) -> None:
@@ -472,6 +476,7 @@ def test_a_snapshot_that_outgrew_its_history_fails_one_release_and_not_the_next(
     assert minutes(20) <= known < minutes(22)
 
 
+@pytest.mark.slow
 def test_a_container_whose_clock_is_ahead_does_not_change_what_is_remembered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,7 @@ def test_so_they_do_if_the_first_one_fails(play: Callable[..., Play]) -> None:
     assert every_order(two) > 50
 
 
+@pytest.mark.slow
 def test_two_pushes_of_one_image_are_one_release_in_every_order(play: Callable[..., Play]) -> None:
     def two(choose: Choose) -> None:
         playing = play(QUICK, QUICK)

@@ -1,5 +1,6 @@
 """Which tests have run in this process, for those that look back at what others went through."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,18 @@ def note(request: pytest.FixtureRequest) -> None:
 
 
 def skip_unless_all_have_run(folder: Path) -> None:
-    """Whoever calls this is the last test of the folder."""
-    defined = {
-        (path, line.removeprefix("def ").partition("(")[0])
-        for path in folder.glob("test_*.py")
-        for line in path.read_text().splitlines()
-        if line.startswith("def test_")
-    }
+    """Whoever calls this is the last test of the folder. Slow tests need not have run."""
+    defined = {(path, name) for path in folder.glob("test_*.py") for name in _usual(path)}
     if not defined <= _RAN:
         pytest.skip("not all tests of this folder have run in this process")
+
+
+def _usual(path: Path) -> Iterator[str]:
+    is_slow = False
+    for line in path.read_text().splitlines():
+        is_slow = is_slow or line == "@pytest.mark.slow"
+        if line.startswith("def "):
+            name = line.removeprefix("def ").partition("(")[0]
+            if name.startswith("test_") and not is_slow:
+                yield name
+            is_slow = False
