@@ -31,7 +31,16 @@ def _runs(executable: str, version: str) -> bool:
 INTERPRETERS = dict(_other_interpreters())
 
 
-@pytest.fixture(params=list(INTERPRETERS))
+# The oldest that is promised and the one of Lambda; those between are the slow matrix's.
+_USUAL = ("3.8", "3.13")
+
+
+@pytest.fixture(
+    params=[
+        name if name in _USUAL else pytest.param(name, marks=pytest.mark.slow)
+        for name in INTERPRETERS
+    ]
+)
 def any_python(request: pytest.FixtureRequest) -> str:
     executable = INTERPRETERS[request.param]
     if executable is None:
