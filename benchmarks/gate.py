@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from local.database import running_database
+from local.processes import free_port
 from tests.gate.programs import (
     House,
     after,

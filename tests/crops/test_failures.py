@@ -13,12 +13,13 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.plan import read_plans
-from lightgate.verdict import Verdict, judge_plans
+from lightgate.verdict import Verdict
 from local.crops import FAILURES
 from local.database import Database
 from local.processes import accepts_connections, free_port
 from tests.crops.releases import Release, Site
 from tests.crops.test_releases import applied, columns
+from tests.unit.builders import judged
 
 WITHIN = timedelta(seconds=20)
 # These two cannot even look at their migrations.
@@ -85,10 +86,10 @@ def test_the_verdict_says_before_it_starts_what_its_failure_would_mean(
     told = Release(name, tmp_path / "planned", database.url).manage("shell", "-v0", "-c", TELL_PLAN)
 
     plans = read_plans("r1", "migrate", told.stdout.splitlines())
-    judged = judge_plans({"migrate": plans}, has_database=True)
+    found = judged({"migrate": plans})
 
-    assert judged.verdict is verdict, told.stderr
-    assert any(one.startswith(reason) for one in judged.reasons) if reason else not judged.reasons
+    assert found.verdict is verdict, told.stderr
+    assert any(one.startswith(reason) for one in found.reasons) if reason else not found.reasons
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """Gates as real processes: what the tests start, hear and end."""
 
-import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightgate import gate
+from local.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0
@@ -108,15 +107,6 @@ def eventually(holds: Callable[[], bool], otherwise: str, *shown: Program) -> No
     while not holds():
         assert time.monotonic() < end, (otherwise, *((one.output, one.errors) for one in shown))
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """A port outside the range from which the kernel takes ports by itself."""
-    while True:
-        port = random.randrange(20000, 32000)  # noqa: S311
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def after(container: str, port: int, condition: str = "SUCCESS") -> dict[str, Any]:

@@ -14,9 +14,10 @@ from lightgate.gate_log import NO_EVIDENCE, Evidence, Failure, Migration, Phase
 from lightgate.image import ImageConfig
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Conclusion, Outcome
+from lightgate.plan import Plan
 from lightgate.release import Release
 from lightgate.spec_parser.parser import parse_spec
-from lightgate.verdict import Judgement, Verdict
+from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 
 type Json = dict[str, Any]
 
@@ -222,3 +223,9 @@ def compiled_secrets(spec: AppSpec) -> Mapping[Any, str]:
         for container in spec.containers.values()
         for reference in container.secrets.values()
     }
+
+
+def judged(plans: Mapping[str, Sequence[Plan]], *, has_database: bool = True) -> Judgement:
+    """The verdict on a release, from every plan that each of its gates has told so far."""
+    told = {gate: together(map(judge_plan, found)) for gate, found in plans.items() if found}
+    return judge_gates(plans, told, has_database=has_database)

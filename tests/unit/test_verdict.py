@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.plan import Effect, Operation, Plan, read_plans
-from lightgate.verdict import Judgement, Verdict, judge_plan, judge_plans, together
-from tests.unit.builders import RELEASE, gate_line
+from lightgate.verdict import Judgement, Verdict, judge_plan, together
+from tests.unit.builders import RELEASE, gate_line, judged
 
 EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])
 ADDITIVE = Plan(hash="1", count=1, effect=Effect.ADDITIVE, breaking=[])
@@ -116,22 +116,22 @@ def test_operations_that_found_no_room_in_the_plan_are_not_forgotten() -> None:
 def test_an_empty_plan_of_a_later_node_takes_nothing_back() -> None:
     applied = plan("contract", "RemoveField harvest.season")
 
-    assert judge_plans({"migrate": [applied, EMPTY]}, has_database=True).verdict is Verdict.ONE_WAY
+    assert judged({"migrate": [applied, EMPTY]}, has_database=True).verdict is Verdict.ONE_WAY
 
 
 def test_of_several_gates_the_worst_counts() -> None:
-    judged = judge_plans(
+    found = judged(
         {"migrate": [ADDITIVE], "archive": [plan("unknown", "RunSQL")]}, has_database=True
     )
 
-    assert judged.verdict is Verdict.UNKNOWN
+    assert found.verdict is Verdict.UNKNOWN
 
 
 def test_a_gate_that_has_told_nothing_leaves_it_unknown() -> None:
-    judged = judge_plans({"migrate": [EMPTY], "archive": []}, has_database=True)
+    found = judged({"migrate": [EMPTY], "archive": []}, has_database=True)
 
-    assert judged.verdict is Verdict.UNKNOWN
-    assert list(judged.reasons) == ["The gate of archive has not told what is pending."]
+    assert found.verdict is Verdict.UNKNOWN
+    assert list(found.reasons) == ["The gate of archive has not told what is pending."]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_gate_that_has_told_nothing_leaves_it_unknown() -> None:
 def test_without_a_gate_only_an_app_without_a_database_has_nothing_pending(
     has_database: bool, verdict: Verdict
 ) -> None:
-    assert judge_plans({}, has_database=has_database).verdict is verdict
+    assert judged({}, has_database=has_database).verdict is verdict
 
 
 @given(PLANS)

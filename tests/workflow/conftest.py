@@ -1,23 +1,3 @@
-from collections.abc import Iterator
+from tests.workflow.fixtures import noted, pytest_collection_modifyitems, world
 
-import pytest
-
-from tests.component.cloud import running_cloud
-from tests.workflow.look_back import note
-from tests.workflow.world import World
-
-
-@pytest.fixture(autouse=True)
-def noted(request: pytest.FixtureRequest) -> None:
-    note(request)
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with running_cloud(monkeypatch) as cloud:
-        yield World(cloud, monkeypatch)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the look back at all visited states come after the tests that visit them."""
-    items.sort(key=lambda item: item.path.name == "test_every_state.py")
+__all__ = ["noted", "pytest_collection_modifyitems", "world"]

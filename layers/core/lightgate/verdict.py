@@ -123,12 +123,6 @@ class Judgement:
         return cls(verdict=Verdict(document["verdict"]), reasons=tuple(document["reasons"]))
 
 
-def judge_plans(gates: Mapping[str, Sequence[Plan]], *, has_database: bool) -> Judgement:
-    """The verdict on a release, from every plan that each of its gates has told so far."""
-    told = {gate: together(map(judge_plan, plans)) for gate, plans in gates.items() if plans}
-    return judge_gates(gates, told, has_database=has_database)
-
-
 def judge_gates(
     gates: Iterable[str], told: Mapping[str, Judgement], *, has_database: bool
 ) -> Judgement:
