@@ -9,7 +9,7 @@ from lightgate import permits
 from lightgate.backup import BackupOrder, History
 from lightgate.deployment import Service, Watch, judge
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import Evidence, Phase, plain_text, read_evidence
+from lightgate.gate_log import Evidence, later, plain_text, read_evidence
 from lightgate.hearing import listen
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
@@ -39,8 +39,8 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     heard = listen(release, created_at, runtime)
     lines = heard.lines
     evidence = read_evidence(release.id, lines)
-    if heard.unread and "gate" in deployment:
-        evidence = _later(evidence, Evidence.from_json(deployment["gate"]))
+    if "gate" in deployment:
+        evidence = later(evidence, Evidence.from_json(deployment["gate"]))
     status, ended = judge(
         Watch(
             version=deployment["version"],
@@ -97,11 +97,6 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
     if release.kind is not Kind.COMMAND or service.serves(version):
         return None
     return "The app beside which the command runs is not active yet."
-
-
-def _later(now: Evidence, before: Evidence) -> Evidence:
-    """What goes further: what was heard once stays so while it cannot be read again."""
-    return max(now, before, key=lambda one: list(Phase).index(one.phase))
 
 
 def _told(

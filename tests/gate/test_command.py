@@ -100,6 +100,23 @@ def test_term_ends_a_supervisor_that_waits_for_another(house: House) -> None:
     assert held.named("failed") == []
 
 
+def test_a_supervisor_that_is_stopped_reports_that_it_began_nothing_only_if_it_did_not(
+    house: House,
+) -> None:
+    waits = house.supervisor(shell("true"), after=[after("base", free_port())])
+    waits.event("waiting")
+    works = house.supervisor(shell("echo on; sleep 60"))
+    works.says(b"on")
+    done = house.supervisor(shell("true"))
+    done.event("succeeded")
+
+    for supervisor in (waits, works, done):
+        supervisor.told(signal.SIGTERM)
+        supervisor.ends()
+
+    assert [len(one.named("stopped")) for one in (waits, works, done)] == [1, 0, 0]
+
+
 def test_term_during_the_health_check_ends_both(house: House) -> None:
     check = {
         "command": shell("echo $$ is on; sleep 9"),

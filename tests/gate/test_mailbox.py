@@ -223,6 +223,7 @@ def test_a_gate_that_waits_for_a_permit_ends_when_told_to(house: House, mailbox:
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.named("failed") == []
+    assert b'"event": "stopped"' in mailbox.objects["status"]
 
 
 def test_a_courier_does_not_outlive_its_gate(house: House, mailbox: Mailbox) -> None:

@@ -1,10 +1,12 @@
 """Releases whose gate asks: it begins when it is permitted, and never otherwise."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lightgate.permit import pending as pending_permit
 from tests.workflow.gates import (
     PLAN,
     Gate,
@@ -18,7 +20,7 @@ from tests.workflow.gates import (
     remember,
     told_plan,
 )
-from tests.workflow.world import APP, SUCCEEDED, Json, World, spec
+from tests.workflow.world import APP, MAILBOXES, SUCCEEDED, Json, World, spec
 
 LIMIT = timedelta(seconds=300 + 10)  # the command's, and what the gate adds to it
 PATIENCE = timedelta(seconds=900)
@@ -221,6 +223,48 @@ def test_a_gate_that_falls_silent_with_its_permit_is_not_looked_at_all_the_time(
     assert ended.error == "FAILED"
     # Step Functions keeps 25,000 events of an execution; a look costs nine.
     assert ended.states.count("CheckDeployment") * 9 < 5000
+
+
+def withdraw(world: World, gate: Gate) -> None:
+    permit = pending_permit(gate.release).voided("somebody has withdrawn it")
+    put_letter(world, gate.release, "permit", permit.to_text())
+
+
+def delete(world: World, gate: Gate) -> None:
+    key = f"{APP}/{gate.release}/migrate/permit.json"
+    world.cloud.client("s3").delete_object(Bucket=MAILBOXES, Key=key)
+
+
+def while_it_holds(world: World, gate: Gate, act: Callable[[World, Gate], None]) -> None:
+    """Act once, when the gate has reported its plan."""
+    left = [act]
+
+    def look() -> None:
+        if gate.ready_at is not None and left:
+            left.pop()(world, gate)
+
+    world.clock.watch(look)
+
+
+@pytest.mark.parametrize("interfere", [withdraw, delete])
+def test_plans_that_never_got_their_permit_leave_the_way_back_open_one_after_another(
+    world: World, interfere: Callable[[World, Gate], None]
+) -> None:
+    world.put_spec(database(backup="when-pending"))
+    world.instance.snapshot_takes = minutes(4)
+    for name in ("first", "second"):
+        gate = Gate(world, plan=told_plan("a.0002", effect="contract"))
+        while_it_holds(world, gate, interfere)
+
+        ended = world.machine.run({"app": APP, "reason": name}, name=name)
+
+        assert ended.error == "ROLLED_BACK"
+        assert gate.began_at is None
+        content = world.message().content
+        assert content["judgement"]["verdict"] == "ONE_WAY"
+        assert content["notApplied"] == ["a.0002"]
+        assert "may not be able to" not in " ".join(content["reasons"])
+        assert "which has applied nothing." in content["text"]
 
 
 # What anybody may have written.

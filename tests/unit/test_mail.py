@@ -214,6 +214,24 @@ def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None
     assert ("It is so." in told) is not verdict.lets_go_back
 
 
+@pytest.mark.parametrize("verdict", [Verdict.SAFE, Verdict.ONE_WAY, Verdict.UNKNOWN])
+def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_would_do(
+    verdict: Verdict,
+) -> None:
+    judgement = Judgement(verdict=verdict, reasons=["It is so."])
+
+    told = text(report(judgement=judgement, applied_nothing=True))
+
+    line = told.partition("Way back: ")[2].partition("\n")[0]
+    assert line.startswith("not closed by this release, which has applied nothing.")
+    assert line.endswith(f"({verdict.value})")
+    is_safe = verdict.lets_go_back
+    assert (
+        "may break the previous version once it is applied:\n  It is so." in told
+    ) is not is_safe
+    assert "Why going back may not work" not in told
+
+
 def test_what_was_said_among_the_reasons_is_not_said_again() -> None:
     kept = Conclusion(outcome=Outcome.FAILED, reasons=["It is so."], next_steps=list(TAKE_BACK))
 

@@ -103,6 +103,15 @@ def test_what_nobody_has_seen_is_not_known() -> None:
     [
         (IMAGE, {}, ONE_WAY),
         (IMAGE, {**REFUSED}, NONE),
+        # No permit was given, and nothing went on when the deployment failed.
+        (IMAGE, {"permitted": False, "status": "FAILED"}, NONE),
+        (IMAGE, {"permitted": False, "status": "OVERDUE"}, ONE_WAY),
+        (IMAGE, {"permitted": False}, ONE_WAY),
+        (IMAGE, {"permitted": True, "status": "FAILED"}, ONE_WAY),
+        (admitted(asking_gates={}), {"permitted": False, "status": "FAILED"}, ONE_WAY),
+        # A permit that could not be read may have been given.
+        (IMAGE, {"permitted": False, "status": "FAILED", "unknown": ["No answer."]}, ONE_WAY),
+        (IMAGE, {**REFUSED, "unknown": ["No answer."]}, ONE_WAY),
         # There was a permit before, for another gate or another plan.
         (IMAGE, {**REFUSED, "permitted": True}, ONE_WAY),
         (admitted(asking_gates={}), {**REFUSED}, ONE_WAY),

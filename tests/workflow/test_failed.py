@@ -111,6 +111,47 @@ def test_what_stands_against_a_version_that_answers_is_told_and_if_known_outweig
     assert world.lightsail.serving(APP) == 1
 
 
+def undone(effect: str, **failed: str) -> Course:
+    """A pending plan whose migration fails, and leaves the database unchanged."""
+    plan = told_plan("a.0002", effect=effect)
+    end = {"event": "failed", "migration": "a.0002", "database": "unchanged", **failed}
+    begun = {"event": "applying", "migration": "a.0002"}
+    log = [(20, "migrate", plan), (30, "migrate", begun), (34, "migrate", end)]
+    return Course(ends="FAILED", after=FAILS, log=log)
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [("additive", "UNKNOWN"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")],
+)
+def test_a_pending_plan_that_is_stopped_at_its_time_limit_is_not_called_nothing(
+    world: World, effect: str, verdict: str
+) -> None:
+    world.release(course=undone(effect, cause="timeout", error="not finished after 4 s"))
+
+    content = world.message().content
+    assert (content["status"], content["judgement"]["verdict"]) == ("ROLLED_BACK", verdict)
+    assert content["notApplied"] == ["a.0002"]
+    assert "which has applied nothing. Once its plan is applied: " in content["text"]
+    assert f"({verdict})\n" in content["text"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"), [("additive", "SAFE"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")]
+)
+def test_a_pending_plan_that_fails_while_it_waits_for_a_lock_keeps_its_verdict(
+    world: World, effect: str, verdict: str
+) -> None:
+    error = "canceling statement due to lock timeout"
+
+    world.release(course=undone(effect, cause="exit", error=error))
+
+    content = world.message().content
+    assert (content["status"], content["judgement"]["verdict"]) == ("ROLLED_BACK", verdict)
+    assert content["notApplied"] == ["a.0002"]
+    assert "may not be able to" not in " ".join(content["reasons"])
+
+
 def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
     world: World,
 ) -> None:

@@ -13,9 +13,8 @@ from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
-from lightgate.plan import Effect
 from lightgate.release import COMMAND_CONTAINER, Kind
-from lightgate.verdict import Judgement, Verdict, together
+from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 
 # With these a gate says that it has applied nothing, and never will.
 _GATE_REFUSED = ("refused", "schema")
@@ -73,15 +72,8 @@ class Ending:
     @property
     def _own(self) -> Judgement:
         """Of a plan that failed half-way only what is applied counts, where the gate has looked."""
-        match self.evidence.effect:
-            case Effect.ADDITIVE:
-                return Judgement(verdict=Verdict.SAFE)
-            case Effect.DATA:
-                names = ", ".join(one.name for one in self.evidence.migrations)
-                why = f"This release has changed rows. Applied of it: {names or 'not told'}."
-                return Judgement(verdict=Verdict.UNKNOWN, reasons=(why,))
-            case _:
-                return self.judgement
+        names = [one.name for one in self.evidence.migrations]
+        return of_what_is_applied(self.judgement, self.evidence.effect, names)
 
 
 def concluded(seen: Ending) -> Conclusion:
@@ -220,11 +212,9 @@ def _overdue(seen: Ending) -> Conclusion:
 def _not_active(seen: Ending) -> Conclusion:
     """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
     reasons = _why(seen)
-    before, is_half_done = seen.previous_version, _may_be_half_migrated(seen)
-    if is_half_done:
-        # Of a gate that has said nothing it is not known that it was at work.
-        was_seen = seen.evidence.phase is not Phase.SILENT
-        at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if was_seen else []
+    before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
+    if is_half_done or _may_be_at_work(seen):
+        at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if is_half_done else []
         return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
     if seen.service.serves(seen.version) or seen.went_back is not None:
         return _unprotected(reasons, seen)
@@ -387,18 +377,21 @@ def _serving(service: Service) -> str:
     return f"Version {current.version} is what the service shows now; it is {current.state}."
 
 
-def _may_be_half_migrated(seen: Ending) -> bool:
-    """Whether the database may be in the middle of a migration, for all that is known.
+def _may_be_at_work(seen: Ending) -> bool:
+    """Whether a gate may have begun that has reported neither a beginning nor an end."""
+    is_open = seen.evidence.phase not in (Phase.UNGATED, Phase.SUCCEEDED)
+    return is_open and seen.evidence.changed is None and seen.may_have_begun
+
+
+def _is_half_done(evidence: Evidence) -> bool:
+    """Whether the database may be in the middle of a migration, by what the gates have reported.
 
     The gate's own look at it counts, where it could look. Between two migrations, each of
     which is applied as a whole, is not in the middle of one.
     """
-    evidence, failure = seen.evidence, seen.evidence.failure
-    if failure is None and evidence.phase is Phase.SILENT:
-        return seen.may_have_begun
+    failure = evidence.failure
     if failure is None or failure.database is None:
-        was_cut_off = failure is not None and failure.cause in ("timeout", "signal")
-        return evidence.phase is Phase.APPLYING or was_cut_off
+        return evidence.phase is Phase.APPLYING or evidence.was_stopped
     if failure.database == "part-way":
         return not evidence.atomic
     return failure.database != "unchanged"
@@ -446,6 +439,11 @@ def _why(seen: Ending) -> list[str]:
         return [
             f"Deployment {version} failed, and its gate has reported nothing: whether a "
             "migration had begun is not known."
+        ]
+    if evidence.phase is Phase.WAITING and seen.may_have_begun and evidence.changed is None:
+        return [
+            f"Deployment {version} failed, and its gate was last heard of while it waited: whether "
+            "a migration had begun is not known."
         ]
     return [f"Deployment {version} failed, and the gate has reported no cause."]
 

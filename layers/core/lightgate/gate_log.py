@@ -25,6 +25,10 @@ _BEFORE_IT_BEGINS = (
     *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
     *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
 )
+# What ends a command before it has come to an end of its own.
+CUT_OFF = ("timeout", "signal")
+# What a gate reports that has begun nothing yet, or was stopped before it had.
+_BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
 
 
 class Phase(enum.StrEnum):
@@ -93,6 +97,19 @@ class Evidence:
     last_lines: Sequence[str] = ()
     changed: bool | None = None
     effect: str | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a gate has reported that it began something."""
+        return self.began_at is not None or bool(self.migrations)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a command was begun and was stopped, or killed, before it ended by itself."""
+        failure = self.failure
+        if failure is None or failure.cause not in CUT_OFF:
+            return False
+        return self.has_begun or failure.migration is not None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -177,7 +194,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                     planned.append(at)
                 if kind == "applying":
                     began["migration" in event].append(at)
-            if kind in ("waiting", "database", "plan", "locked") and phase is Phase.SILENT:
+            if kind in _BEFORE_THE_BEGINNING and phase is Phase.SILENT:
                 phase = Phase.WAITING
             elif kind in ("applying", "applied") and not phase.is_final:
                 phase = Phase.APPLYING
@@ -222,6 +239,29 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     )
 
 
+def later(now: Evidence, before: Evidence) -> Evidence:
+    """The evidence of two looks at one deployment: what was heard once is not forgotten.
+
+    A letter is overwritten by the next node's, a log line may be gone, and each may be unreadable.
+    A gate that knows of no beginning says nothing of what another node was seen to begin.
+    """
+    further = max(now, before, key=lambda one: list(Phase).index(one.phase))
+    other = before if further is now else now
+    if further.has_begun or not other.has_begun:
+        return further
+    failure = further.failure
+    if failure is not None and failure.database in ("unchanged", None):
+        failure = replace(failure, database="not known")
+    return replace(
+        further,
+        changed=True,
+        effect=None,
+        began_at=other.began_at,
+        migrations=other.migrations,
+        failure=failure,
+    )
+
+
 def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
     """What the gate has found applied of a plan that failed between two of its migrations.
 
@@ -262,7 +302,7 @@ def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
     """Whether a gate has changed its database, by all that it has said; None if it has not ended.
 
     Who has begun, or has succeeded with something to do, has changed it, unless it was found
-    unchanged afterwards.
+    unchanged afterwards. A gate reports that it was stopped only if it had begun nothing.
     """
     kinds = {event["event"] for event in said}
     has_begun = bool(kinds & {"applying", "applied"}) or any("beganAt" in one for one in said)
@@ -273,7 +313,9 @@ def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
     if "succeeded" in kinds:
         counts = [one.get("count") for one in said if one["event"] == "plan"]
         return has_begun or not counts or any(count != 0 for count in counts)
-    return True if has_begun else None
+    if has_begun:
+        return True
+    return False if "stopped" in kinds else None
 
 
 def _together(phases: Sequence[Phase]) -> Phase:

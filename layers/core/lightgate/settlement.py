@@ -34,7 +34,13 @@ from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_app_name
 from lightgate.verdict import Judgement, Verdict
-from lightgate.versions import judgement_of, made_by, on_record
+from lightgate.versions import (
+    judgement_of,
+    made_by,
+    may_have_begun,
+    on_record,
+    planned_judgement,
+)
 
 _STEPS = ("admission", "snapshot", "deployment")
 # With these words a permit is withdrawn after the fact; they say nothing that is not known.
@@ -180,6 +186,7 @@ def _conclude(
     if service is None:
         gone = f"there is no container service {_release(state)['service']} in this region any more"
         return broken(gone, deployment["version"], went_back)
+    release = Release.from_json(_release(state))
     return concluded(
         Ending(
             kind=kind,
@@ -191,8 +198,8 @@ def _conclude(
             rollback_to=_release(state).get("rollbackTo"),
             refusal=deployment["refusal"],
             no_permit=no_permit,
-            may_have_begun=_may_have_begun(kind, state),
-            judgement=judgement_of(Release.from_json(_release(state)), deployment),
+            may_have_begun=may_have_begun(release, deployment),
+            judgement=planned_judgement(release, deployment),
             earlier=_earlier(state, service, runtime),
             verified=Verified.from_json(state["verification"]) if "verification" in state else None,
             went_back=went_back,
@@ -226,14 +233,6 @@ def _earlier(state: Json, service: Service, runtime: Runtime) -> Judgement:
     shown = [one for one in service.deployments if one.version < deployment["version"]]
     past = on_record(runtime.records.versions(_release(state)["app"]), service)
     return against(previous, History(shown=shown, past=past))
-
-
-def _may_have_begun(kind: Kind, state: Json) -> bool:
-    """Whether something can have been applied, also if no gate has said so."""
-    needs_permits = bool(_release(state).get("askingGates"))
-    deployment = state["deployment"]
-    let_begin = deployment["permitted"] or bool(deployment.get("unknown"))
-    return kind is not Kind.ROLLBACK and (not needs_permits or let_begin)
 
 
 def _versions(

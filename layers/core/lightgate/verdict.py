@@ -156,6 +156,23 @@ def judge_plan(plan: Plan) -> Judgement:
     return Judgement(verdict=Verdict.NONE if plan.is_empty else Verdict.SAFE)
 
 
+def of_what_is_applied(
+    planned: Judgement, effect: str | None, migrations: Iterable[str]
+) -> Judgement:
+    """The verdict on the part of a plan that its gate has found applied after it failed.
+
+    `effect` is the worst of that part, None if the gate could not tell: then the whole plan counts.
+    """
+    match effect:
+        case Effect.ADDITIVE:
+            return Judgement(verdict=Verdict.SAFE)
+        case Effect.DATA:
+            names = ", ".join(migrations)
+            return _unknown(f"This release has changed rows. Applied of it: {names or 'not told'}.")
+        case _:
+            return planned
+
+
 def together(judgements: Iterable[Judgement]) -> Judgement:
     """The worst of them, with all reasons that stand against going back; NONE if there are none.
 

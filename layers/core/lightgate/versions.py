@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
-from lightgate.deployment import Service
+from lightgate.deployment import Service, Status
+from lightgate.gate_log import CUT_OFF, Phase
 from lightgate.past import Past
 from lightgate.release import Kind, Release, rollback_marker
-from lightgate.verdict import Judgement, Verdict
+from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 
 type Json = Mapping[str, Any]
 
@@ -20,6 +21,14 @@ _APPLIES_NOTHING = Judgement(verdict=Verdict.NONE)
 _NEVER_TOLD = Judgement(
     verdict=Verdict.UNKNOWN,
     reasons=("Nobody has seen what this version was about to apply.",),
+)
+_NOT_TOLD = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=("The gate began something that is in no plan that it reported.",),
+)
+_STOPPED = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=("The command was stopped before it had come to its end.",),
 )
 
 
@@ -32,22 +41,81 @@ def on_record(past: Mapping[int, Past], service: Service) -> Mapping[int, Past]:
     return {number: one for number, one in past.items() if markers.get(number) == one.release}
 
 
-def judgement_of(release: Release, deployment: Json) -> Judgement:
-    """What the migrations of the release's deployment mean for the version before."""
+def planned_judgement(release: Release, deployment: Json) -> Judgement:
+    """What the release's migrations mean for the version before, whether they are applied or not.
+
+    Something that was pending is never NONE. A command that was stopped before its own end makes
+    it at least UNKNOWN. A rollback is to apply nothing, whatever is pending for its code.
+    """
     if release.kind is Kind.ROLLBACK:
         return _APPLIES_NOTHING
-    if _was_refused(release, deployment) or _left_nothing(deployment):
-        return _APPLIES_NOTHING
     told = deployment.get("judgement")
-    return Judgement.from_json(told) if told else _NEVER_TOLD
+    found = Judgement.from_json(told) if told else _NEVER_TOLD
+    if found.verdict is Verdict.NONE and _was_pending(deployment):
+        found = together([found, _NOT_TOLD])
+    return together([found, _STOPPED]) if _was_stopped(deployment) else found
 
 
-def _was_refused(release: Release, deployment: Json) -> bool:
-    """Whether no permit was ever given, so that nothing can have been applied."""
+def judgement_of(release: Release, deployment: Json) -> Judgement:
+    """What stands against the version before once the release has ended.
+
+    Only what is applied, or may be, stands against it.
+    """
+    if applied_nothing(release, deployment):
+        return _APPLIES_NOTHING
     gate = deployment.get("gate", {})
-    has_begun = gate.get("beganAt") is not None or bool(gate.get("migrations"))
-    had_a_permit = not release.asking_gates or deployment.get("permitted") is not False
-    return bool(deployment.get("refusal")) and not had_a_permit and not has_begun
+    names = [one["name"] for one in gate.get("migrations", ())]
+    return of_what_is_applied(planned_judgement(release, deployment), gate.get("effect"), names)
+
+
+def applied_nothing(release: Release, deployment: Json) -> bool:
+    """Whether it is known that the release has applied nothing."""
+    return (
+        release.kind is Kind.ROLLBACK
+        or _never_permitted(release, deployment)
+        or _left_nothing(deployment)
+    )
+
+
+def may_have_begun(release: Release, deployment: Json) -> bool:
+    """Whether a gate may have begun to apply something, also if none has reported it.
+
+    Where gates ask, none begins without a permit. One that could not be read may have been
+    granted by a run whose answer is lost.
+    """
+    let_begin = deployment["permitted"] or bool(deployment.get("unknown"))
+    return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
+
+
+def _was_pending(deployment: Json) -> bool:
+    return bool(deployment.get("pending")) or _has_begun(deployment)
+
+
+def _has_begun(deployment: Json) -> bool:
+    """Whether a gate has reported that it began something."""
+    gate = deployment.get("gate", {})
+    return gate.get("beganAt") is not None or bool(gate.get("migrations"))
+
+
+def _was_stopped(deployment: Json) -> bool:
+    """Whether a command was begun and did not come to an end of its own."""
+    gate = deployment.get("gate", {})
+    cause = (gate.get("failure") or {}).get("cause")
+    was_cut_off = cause in CUT_OFF and _has_begun(deployment)
+    has_ended = deployment.get("status") in (Status.FAILED, Status.OVERDUE)
+    return has_ended and (was_cut_off or gate.get("phase") == Phase.APPLYING)
+
+
+def _never_permitted(release: Release, deployment: Json) -> bool:
+    """Whether its gates needed a permit, and the release has ended without one.
+
+    A permit that could not be read does not count if each gate has said that it applied nothing.
+    """
+    changed = deployment.get("gate", {}).get("changed")
+    is_known = changed is False or not deployment.get("unknown")
+    asked_in_vain = bool(release.asking_gates) and deployment.get("permitted") is False
+    has_ended = bool(deployment.get("refusal")) or deployment.get("status") == Status.FAILED
+    return asked_in_vain and is_known and has_ended and not (_has_begun(deployment) or changed)
 
 
 def _left_nothing(deployment: Json) -> bool:

@@ -77,6 +77,8 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
         preflight(gate, config["healthCheck"])
         perform(gate, config)
     except Stopped:
+        if not gate.began:
+            gate.tell("stopped")  # silence would leave open whether it had begun something
         return 128 + signal.SIGTERM
     except Failed as failure:
         gate.report(failure)

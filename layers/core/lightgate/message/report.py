@@ -17,7 +17,7 @@ from lightgate.release import Kind, Release, release_id
 from lightgate.restore import Restoring, point_the_app, restore_from_snapshot, restore_to_moment
 from lightgate.reversal import reversal_of
 from lightgate.verdict import Judgement
-from lightgate.versions import judgement_of
+from lightgate.versions import applied_nothing, planned_judgement
 
 type Json = Mapping[str, Any]
 
@@ -48,8 +48,9 @@ class Snapshot:
 class Report:
     """Everything that is known of an ended release.
 
-    `failure` says why it failed, `judgement` what it means for the version before, and `watched`
-    what its watch period has shown. `no_restore_point` says why the release had none, if that was
+    `failure` says why it failed, `judgement` what its migrations mean for the version before, also
+    if `applied_nothing` says that none of them is applied, and `watched` what its watch period has
+    shown. `no_restore_point` says why the release had none, if that was
     wanted so. `not_applied` was pending and is not known to be applied,
     `take_back` are the executions that take back what is, and `why_not_back` says why there are
     none; neither where nothing is known to be applied.
@@ -75,6 +76,7 @@ class Report:
     kind: Kind = Kind.IMAGE
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
+    applied_nothing: bool = False
     watched: str | None = None
     not_applied: Sequence[str] = ()
     take_back: Sequence[str] = ()
@@ -115,6 +117,7 @@ def report_of(
         conclusion=conclusion,
         failure=Diagnosis.from_json(failure) if failure else None,
         judgement=_judgement(release, deployment),
+        applied_nothing=_applied_nothing(release, deployment),
         watched=_watched(state),
         not_applied=[name for name in examined.get("planned", ()) if name not in applied],
         take_back=reversal.executions(app, digest, release.get("policy")) if has_applied else (),
@@ -131,7 +134,11 @@ def _judgement(release: Json, deployment: Json) -> Judgement | None:
     """What the release means for the version before; None if it has deployed nothing."""
     if "version" not in deployment:
         return None
-    return judgement_of(Release.from_json(release), deployment)
+    return planned_judgement(Release.from_json(release), deployment)
+
+
+def _applied_nothing(release: Json, deployment: Json) -> bool:
+    return "version" in deployment and applied_nothing(Release.from_json(release), deployment)
 
 
 def _watched(state: Json) -> str | None:

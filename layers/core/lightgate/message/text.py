@@ -44,6 +44,12 @@ _WAYS_BACK = {
         "not known. Nobody can tell whether the version before can work with the database now"
     ),
 }
+# Of a plan of which nothing is applied: what it would mean.
+_PLANS = {
+    Verdict.SAFE: "the previous version can read and write on its schema",
+    Verdict.ONE_WAY: "the previous version may not be able to work on its schema",
+    Verdict.UNKNOWN: "nobody can tell whether the previous version can work with what it does",
+}
 
 # After these somebody may want the database as it was before.
 _DAMAGED = (Outcome.FAILED, Outcome.ROLLED_BACK)
@@ -58,7 +64,7 @@ def text(report: Report) -> str:
         [f"{label}: {one_line(value)}" for label, value in cause(report)],
         _section("What to do:", conclusion.next_steps),
         [f"{label}: {one_line(value)}" for label, value in facts(report)],
-        _section("Why going back may not work:", _against_going_back(report)),
+        _section(_why_not_safe(report), _against_going_back(report)),
         *_printed(report),
         _section("Warnings:", report.warnings),
         *_about_the_database(report),
@@ -84,6 +90,19 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
         *evidence,
         ("Do first", failure.next_action),
     ]
+
+
+def _why_not_safe(report: Report) -> str:
+    if report.applied_nothing:
+        return "Why this plan may break the previous version once it is applied:"
+    return "Why going back may not work:"
+
+
+def _way_back(report: Report, verdict: Verdict) -> str:
+    if report.applied_nothing and verdict in _PLANS:
+        plan = f"Once its plan is applied: {_PLANS[verdict]}"
+        return f"not closed by this release, which has applied nothing. {plan} ({verdict.value})"
+    return f"{_WAYS_BACK[verdict]} ({verdict.value})"
 
 
 def _against_going_back(report: Report) -> Sequence[str]:
@@ -163,8 +182,7 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
     if report.not_applied:
         facts.append(("Not known to be applied", _listed(report.not_applied)))
     if report.judgement is not None:
-        verdict = report.judgement.verdict
-        facts.append(("Way back", f"{_WAYS_BACK[verdict]} ({verdict.value})"))
+        facts.append(("Way back", _way_back(report, report.judgement.verdict)))
     if report.snapshot is not None:
         facts.append(_restore_point(report.snapshot))
     if report.no_restore_point is not None:
