@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from lightgate.hold import GRACE_SECONDS
 from local import account, crops
 from local.cloud import STACK, LocalCloud
 from tests.e2e.by_hand import begin, end
@@ -25,8 +26,10 @@ from tests.e2e.schema import schema
 pytestmark = pytest.mark.slow
 
 SOON = timedelta(seconds=60)
-# What is left of the patience after the migration's limit is how long a gate holds: not scaled.
-PATIENCE, LIMIT = 160, 30
+# In real seconds: the migration's limit, the shortest patience that the rules allow with it, and
+# how long a gate then holds.
+LIMIT, PATIENCE = 30, 205
+HOLD = PATIENCE - LIMIT - GRACE_SECONDS
 RESTORED = """
     ALTER TABLE harvests_harvest DROP COLUMN season;
     DELETE FROM django_migrations WHERE app = 'harvests' AND name >= '0003';
@@ -98,7 +101,7 @@ def test_a_node_that_finds_something_pending_applies_nothing_and_stays_shut(read
     restored, lost_at = schema(ready), datetime.now(UTC)
 
     ready.cloud.lose_node(crops.APP)
-    holds = timedelta(seconds=PATIENCE) + SOON
+    holds = timedelta(seconds=HOLD) + SOON
     answers = []
 
     def has_failed() -> bool:
@@ -110,7 +113,7 @@ def test_a_node_that_finds_something_pending_applies_nothing_and_stays_shut(read
 
     [failed, *_] = [line for line in gate_lines(ready, lost_at) if line["event"] == "failed"]
     assert failed["cause"] == "permit"
-    assert "no permit within 120 s: 403 AccessDenied" in failed["error"]
+    assert f"no permit within {HOLD} s: 403 AccessDenied" in failed["error"]
     assert not {"permitted", "applying", "succeeded"} & events(ready, lost_at)
     assert set(answers[1:]) == {None}
     assert schema(ready) == restored

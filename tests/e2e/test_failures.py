@@ -249,7 +249,8 @@ def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_wo
     assert "This release has changed rows. Applied of it: harvests.0005_tidy_crops." in text
     assert "could not create unique index" in ended.message["failure"]["evidence"]
     assert "Migration harvests.0006_one_harvest_a_day failed" in text
-    assert ended.message["gate"]["migrations"] == ["harvests.0005_tidy_crops"]
+    applied = [migration["name"] for migration in ended.message["gate"]["migrations"]]
+    assert applied == ["harvests.0005_tidy_crops"]
     assert ended.message["notApplied"] == ["harvests.0006_one_harvest_a_day"]
     assert farm.version == before
 
