@@ -158,6 +158,24 @@ def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: Fa
     assert "nothing was applied" in found.what
 
 
+@pytest.mark.parametrize("what", ["lock", "database", "permit"])
+def test_of_a_gate_that_may_have_begun_nobody_says_that_nothing_was_applied(what: str) -> None:
+    wait = Wait(container="migrate", what=what, why="not yet")
+    held = symptoms(evidence=evidence(Phase.WAITING), wait=wait, may_have_changed=True)
+    failed = [
+        symptoms(
+            evidence=evidence(Phase.FAILED, failed=failure(cause=cause, error=error)),
+            may_have_changed=True,
+        )
+        for cause, error in (("lock", "not free after 9 s"), ("permit", "void"), ("refused", "no"))
+    ]
+
+    for seen in (held, *failed):
+        found = diagnose(seen)
+        assert "whether anything was applied is not known" in found.what
+        assert "nothing was applied" not in found.what
+
+
 def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
     began = evidence(Phase.APPLYING, began_at="2026-11-22T19:03:20+00:00")
 

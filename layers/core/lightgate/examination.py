@@ -22,6 +22,7 @@ from lightgate.hearing import listen
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of
+from lightgate.versions import may_have_changed
 
 # Settling itself needs some of the function's minute.
 PATIENCE = timedelta(seconds=25)
@@ -91,10 +92,11 @@ class _Look:
     """What is found out step by step, so that one that fails leaves the others to be used."""
 
     def __init__(self, symptoms: Symptoms, state: Json, runtime: Runtime) -> None:
-        self.symptoms = symptoms
-        self.planned: Sequence[str] = ()
         self._release = Release.from_json(state["admission"]["release"])
         self._deployment = state["deployment"]
+        changed = may_have_changed(self._release, self._deployment)
+        self.symptoms = replace(symptoms, may_have_changed=changed)
+        self.planned: Sequence[str] = ()
         self._runtime = runtime
         self._service: Service | None = None
 

@@ -83,8 +83,14 @@ def may_have_begun(release: Release, deployment: Json) -> bool:
     Where gates ask, none begins without a permit. One that could not be read may have been
     granted by a run whose answer is lost.
     """
-    let_begin = deployment["permitted"] or bool(deployment.get("unknown"))
+    let_begin = deployment.get("permitted", True) or bool(deployment.get("unknown"))
     return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
+
+
+def may_have_changed(release: Release, deployment: Json) -> bool:
+    """Whether a gate has changed a database, or may have, for all that is known."""
+    changed = deployment.get("gate", {}).get("changed")
+    return may_have_begun(release, deployment) if changed is None else bool(changed)
 
 
 def _was_pending(deployment: Json) -> bool:

@@ -98,7 +98,7 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
 def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
-        what="The policy forbids the plan, and nothing of it was applied.",
+        what=f"The policy forbids the plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
             "Make the migration compatible with the version that serves. To release it all the "
@@ -109,7 +109,7 @@ def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
     if failure.error.startswith("not free after"):
-        what = "The lock of the database was not free in time; nothing was applied."
+        what = f"The lock of the database was not free in time; {_applied(seen)}."
         return _lock_wait(seen, what, failure.error)
     if failure.error.startswith("lost:"):
         what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
@@ -258,7 +258,7 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
     is_mailbox = failure.cause == "mailbox"
     return Diagnosis(
         kind=FailureKind.NO_PERMIT,
-        what="The gate got no permit for its plan, and applied nothing.",
+        what=f"The gate got no permit for its plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
             "Give the image CA certificates and the container a way out to S3; then push again."
@@ -304,17 +304,17 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
     over = "Lightsail ended the deployment while the gate was waiting"
     match wait.what:
         case gate_waits.DATABASE:
-            what = f"{over} for the database; nothing was applied."
+            what = f"{over} for the database; {_applied(seen)}."
             return _unreachable(seen, what, wait.why, "unreachable")
         case gate_waits.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,
-                what=f"{over} for the permit of its plan; nothing was applied.",
+                what=f"{over} for the permit of its plan; {_applied(seen)}.",
                 evidence=wait.why,
                 next_action=f"Start an execution with {seen.again}.",
             )
         case _:
-            what = f"{over} for the lock of the database; nothing was applied."
+            what = f"{over} for the lock of the database; {_applied(seen)}."
             return _lock_wait(seen, what, wait.why)
 
 
@@ -322,6 +322,13 @@ def _subject(failure: Failure) -> str:
     if failure.migration:
         return f"Migration {failure.migration}"
     return f"The command of {failure.container}"
+
+
+def _applied(seen: Symptoms) -> str:
+    """What is known of a gate that was not seen to begin anything itself."""
+    if seen.may_have_changed:
+        return "whether anything was applied is not known"
+    return "nothing was applied"
 
 
 def _left(failure: Failure) -> str:

@@ -38,7 +38,8 @@ class FailureKind(enum.StrEnum):
 class Symptoms:
     """All that a diagnosis rests on.
 
-    `gates` are the containers that others wait for. `logs` has each container of the deployment,
+    `may_have_changed` says that a gate has changed a database, or may have. `gates` are the
+    containers that others wait for. `logs` has each container of the deployment,
     None where its log was not read. `endpoint` is None for a service without one, `puller` where
     nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
     from going on; `watch` is what failed last in the watch period. `no_permit` is why the gate
@@ -53,6 +54,7 @@ class Symptoms:
     rollback_to: int | None = None
     command: Sequence[str] | None = None
     evidence: Evidence
+    may_have_changed: bool = False
     gates: Sequence[str] = ()
     wait: Wait | None = None
     logs: Mapping[str, AppLog | None]
