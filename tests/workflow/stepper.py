@@ -233,9 +233,9 @@ class Stepper:
         """Take nothing up any more of what there is by now."""
         self._forgotten = {each.execution_arn for each in self._executions()}
 
-    def clean_up(self, walk: Walk) -> None:
+    def clean_up(self, walk: Walk, **detail: object) -> None:
         """What EventBridge does when an execution has ended other than well."""
-        event = {"detail": {"executionArn": walk.arn, "status": "as it was sent"}}
+        event = {"detail": {"executionArn": walk.arn, "status": "ABORTED", **detail}}
         self.world.functions.call("clean_up", event)
 
     def erase(self, walk: Walk) -> None:

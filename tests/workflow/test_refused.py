@@ -49,8 +49,8 @@ def test_an_input_that_names_no_release_is_refused(
 
     check_refused(world, ended, word)
     assert ended.states == [
-        *("Begin", "Admit", "IsAdmitted?", "Settle", "IsToBePublished?", "PublishOutcome"),
-        *("HandOver", "HasSucceeded?", "NotReleased"),
+        *("Begin", "Admit", "IsAdmitted?", "Settle", "IsRecorded?", "HandOver", "IsMessageOwed?"),
+        *("PublishOutcome", "MarkMessageSent", "HasSucceeded?", "NotReleased"),
     ]
     assert world.instance.snapshots() == {}
 
