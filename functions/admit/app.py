@@ -90,6 +90,8 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
     order = _backup(spec, release, skip=request.skip_snapshot)
     history = runtime.histories.read(release.app)
     admission = {
+        "app": release.app,
+        "stage": release.stage,
         "release": release.to_json(),
         "database": order.to_json() if order else None,
         "restoring": _restoring(order, admitted, runtime) if order else None,
@@ -110,8 +112,6 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         **admission,
         "turn": holding.to_json(),
         "status": "PROCEED" if wait is None else "TAKEN_OVER",
-        "app": release.app,
-        "stage": release.stage,
         "waitSeconds": wait or 0,
         # From here on the restore point has its time: what the turn was waited for is none of it.
         "admittedAt": runtime.now().isoformat(),

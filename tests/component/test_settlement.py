@@ -75,6 +75,8 @@ def state(release: Release = IMAGE, **more: Any) -> Json:
         "startedAt": STARTED.isoformat(),
         "admission": {
             "status": "PROCEED",
+            "app": NAME,
+            "stage": release.stage,
             "release": release.to_json(),
             "database": order.to_json(),
         },

@@ -474,3 +474,15 @@ def test_a_holder_that_step_functions_does_not_know_yet_keeps_the_lock(
     two.step()
 
     assert two.data["admission"]["status"] == "QUEUED"
+
+
+@pytest.mark.parametrize(("trouble", "stage"), [(0, "production"), (1, "unknown")])
+def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_spec(
+    world: World, stepper: Stepper, trouble: int, stage: str
+) -> None:
+    one = stopped_at(world, stepper, "Admit")
+    world.cloud.faults.refuse("ssm.GetParameter", "InternalServerError", times=trouble)
+
+    stepper.clean_up(one)
+
+    assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": stage}

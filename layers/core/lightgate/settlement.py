@@ -140,7 +140,7 @@ def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
         state,
         conclusion,
         app=app,
-        stage=_release(state).get("stage") or stage_of(app, runtime),
+        stage=state.get("admission", {}).get("stage") or stage_of(app, runtime),
         kind=kind_of(state),
         now=runtime.now(),
     )
