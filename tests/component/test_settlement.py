@@ -243,3 +243,16 @@ def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) 
     settled = settle(ended, runtime)
 
     assert "Its gate got no permit: It came too late." in settled["cause"]
+
+
+@pytest.mark.parametrize("step", ["snapshot", "deployment"])
+def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
+    runtime: Runtime, step: str
+) -> None:
+    lost = {"status": "LOST", "reasons": ["The release does not hold the turn any more."]}
+
+    settled = settle_release(state(**{step: lost}), runtime)
+
+    assert settled.outcome["status"] == "FAILED"
+    assert "does not hold the turn any more" in settled.outcome["cause"]
+    assert settled.owes_message

@@ -190,8 +190,11 @@ def _conclude(
         match state.get(step, {}).get("status"):
             case "REFUSED":
                 return refused(state[step]["reasons"], kind)
-            case "SUPERSEDED" | "LOST":
+            case "SUPERSEDED":
                 return superseded(state[step]["reasons"])
+            case "LOST":
+                # Whoever takes a lock away has recorded the outcome before. Nobody has.
+                return _broken(" ".join(state[step]["reasons"]), state, service, None)
     deployment = state.get("deployment", {})
     went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
     if "error" in state:
