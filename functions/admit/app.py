@@ -1,5 +1,6 @@
 """Admit: may this release begin, and with which image?"""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -8,7 +9,7 @@ from lightgate import permits
 from lightgate.admission import Admission, prepare
 from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
-from lightgate.cleaning import try_to_clean_up
+from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.message.start import start_notice
@@ -22,6 +23,7 @@ from lightgate.release import (
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.restore import Restoring, secrets_of
 from lightgate.runtime import Json, Runtime, run
+from lightgate.settlement import requested_app, stage_of
 from lightgate.spec_parser.parser import parse_app_name
 from lightgate.turn import (
     LONGEST_STEP,
@@ -49,19 +51,37 @@ def admit(event: Json, runtime: Runtime) -> Json:
     REFUSED with every reason known by then; QUEUED, DUPLICATE and SUPERSEDED as the turn of
     the app has it; TAKEN_OVER while something of an earlier release may still act; SETTLED
     if the release of this execution is over. Safe to repeat: whoever has its turn gets it
-    again, and what is on record is said again.
+    again, and what is on record is said again. Every answer names the app and its stage, as far as
+    they could be read.
+
+    Raises:
+        ExecutionEndedError: the execution is recorded as ended, and its outcome is not yet.
     """
     execution, started_at = event["execution"], datetime.fromisoformat(event["startedAt"])
     try:
         request = parse_request(event["request"])
         app = parse_app_name(request.app)
-        if (known := runtime.records.of_execution(app, execution, started_at)) and known.outcome:
-            return _as_before(known.outcome)
+        if known := runtime.records.of_execution(app, execution):
+            if known.outcome:
+                return _as_before(known.outcome)
+            request = _same_image(request, known.digest)
         admitted = prepare(request, execution, started_at, runtime)
         return _begin(request, admitted, event, runtime)
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
-        return {"status": "REFUSED", "reasons": list(error.reasons)}
+        asked = requested_app(event["request"])
+        return {
+            "status": "REFUSED",
+            "reasons": list(error.reasons),
+            "app": asked,
+            "stage": stage_of(asked, runtime),
+        }
+
+
+def _same_image(request: ReleaseRequest, digest: str | None) -> ReleaseRequest:
+    """The request of a release on record: its tag may have moved since that was written."""
+    is_image = digest is not None and request.rollback_to is None
+    return replace(request, tag=None, digest=digest) if is_image else request
 
 
 def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:
@@ -70,6 +90,8 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
     order = _backup(spec, release, skip=request.skip_snapshot)
     history = runtime.histories.read(release.app)
     admission = {
+        "app": release.app,
+        "stage": release.stage,
         "release": release.to_json(),
         "database": order.to_json() if order else None,
         "restoring": _restoring(order, admitted, runtime) if order else None,
@@ -190,10 +212,9 @@ def _take_turn(claim: Claim, admission: Json, runtime: Runtime) -> Answer:
 
 def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
     """Free a turn whose holder has ended without anybody noticing. Nothing else frees it."""
-    holder = runtime.turns.read(app).holder
-    if holder is None or holder.execution == execution:
-        return
-    if (ended := runtime.executions.ended(holder.execution)) is not None:
+    ended = ended_holder(app, runtime)
+    # Its own execution can only seem to be over: it was redriven a moment ago.
+    if ended is not None and ended.arn != execution:
         try_to_clean_up(app, ended, runtime)
 
 

@@ -4,7 +4,9 @@ import json
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.aws.executions import GONE
 from lightgate.cleaning import clean_up as clean_up_after
+from lightgate.errors import StillRunningError
 from lightgate.runtime import Json, Runtime, run
 from lightgate.settlement import requested_app
 
@@ -17,15 +19,21 @@ def clean_up(event: Json, runtime: Runtime) -> Json:
     """The app that was cleaned up after; None for what is no execution that has ended.
 
     What the event says of the execution is not relied on: it may have been redriven since.
+
+    Raises:
+        StillRunningError: Step Functions does not say yet what the event says. Its answers may be
+            seconds old, so the event has to be delivered again.
     """
     detail = event.get("detail")
     arn = detail.get("executionArn") if isinstance(detail, dict) else None
-    if not isinstance(arn, str):
+    if not isinstance(detail, dict) or not isinstance(arn, str):
         runtime.logger.error("this is no event of an execution")
         return {"app": None}
     ended = runtime.executions.ended(arn)
-    if ended is None or ended.started_at is None:
-        return {"app": None}
+    if ended is None or ended.status == GONE:
+        if ended is None and runtime.executions.was_redriven(arn, detail.get("redriveCount") or 0):
+            return {"app": None}
+        raise StillRunningError(f"Step Functions does not know yet that {arn} has ended")
     app = _app(ended.input)
     clean_up_after(app, ended, runtime)
     return {"app": app}

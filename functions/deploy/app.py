@@ -32,6 +32,9 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     not the answer to its creation ever arrived. It is looked for before anything else,
     so that nothing that has changed since can disown it. Before anything is touched, the
     release must hold its turn; at the moment of creation, it stops giving way.
+
+    Raises:
+        ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
     release = Release.from_json(event["release"])
     holding = Holding(**event["turn"])
@@ -44,7 +47,11 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         service.refuse_if_disabled()
         spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
         assembled = assemble(release, service, runtime)
-        start = runtime.turns.change(release.app, lambda turn: begin_creating(turn, holding))
+        start = runtime.turns.change(
+            release.app,
+            lambda turn: begin_creating(turn, holding),
+            lambda _: [runtime.records.unless_ended(release.app, holding.execution)],
+        )
         if start.objection is not None:
             return start.objection.to_json()
         created = runtime.lightsail.create_deployment(assembled.request)

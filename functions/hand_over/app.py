@@ -1,12 +1,14 @@
-"""HandOver: the release is over; the next one may begin."""
+"""HandOver: the outcome is recorded; free the lock, and start what waits."""
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.cleaning import start_next
 from lightgate.durations import taken
+from lightgate.errors import UnreachableError
 from lightgate.runtime import Json, Runtime, run
 from lightgate.settlement import requested_app
 from lightgate.turn import hand_over as handed_over
+from lightgate.turn import next_to_start
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -16,20 +18,23 @@ def handler(event: Json, context: LambdaContext) -> Json:
 def hand_over(event: Json, runtime: Runtime) -> Json:
     """How the execution ends.
 
-    Every way out leads through here. The message is marked as published, the turn is freed,
-    and what waits is started, in this order: wherever this is cut off, the cleaning step
-    finds out from what is left how to go on.
+    Every way out leads through here, before the message: trouble with the message must not keep
+    the next release waiting. Safe to repeat, and to cut off anywhere: the cleaning step and
+    Reconcile do what is left.
     """
     state = event["state"]
     app, settlement = requested_app(state["request"]), state.get("settlement")
     if settlement is not None and settlement["publish"]:
-        runtime.records.mark_published(app, settlement["release"], runtime.now())
+        # While it has the lock, no other release writes the app's history.
         _remember_durations(app, state, runtime)
-    execution = state["execution"]
-    runtime.turns.change(app, lambda turn: (handed_over(turn, execution), None))
-    started = start_next(app, runtime)
-    if started is not None:
-        runtime.logger.info("the release that waited begins", execution=started)
+    execution, fence = (
+        state["execution"],
+        state.get("admission", {}).get("turn", {}).get("fence", 0),
+    )
+    waiting = runtime.turns.change(
+        app, lambda turn: (after := handed_over(turn, execution, fence), next_to_start(after))
+    )
+    start_next(app, waiting, runtime)
     if settlement is not None:
         before = "The release was settled before: " if _is_repeated(state) else ""
         return {"status": settlement["status"], "cause": before + settlement["cause"]}
@@ -45,7 +50,14 @@ def _is_repeated(state: Json) -> bool:
 
 
 def _remember_durations(app: str, state: Json, runtime: Runtime) -> None:
-    """Let the app's next release know how long its parts have to be expected to take."""
+    """Let the app's next release know how long its parts have to be expected to take.
+
+    This is advice. Where it cannot be written, the release goes on without it.
+    """
     remembered = taken(state, runtime.now())
-    if remembered.snapshot or remembered.node_start:
+    if not remembered.snapshot and not remembered.node_start:
+        return
+    try:
         runtime.histories.add(app, state["admission"]["release"]["id"], remembered)
+    except UnreachableError as error:
+        runtime.logger.warning("durations could not be recorded", app=app, why=str(error))

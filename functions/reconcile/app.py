@@ -11,13 +11,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
-from lightgate.cleaning import clean_up, start_next
-from lightgate.errors import RefusedError
+from lightgate.cleaning import clean_up, ended_holder, ended_release, send_message, start_next
+from lightgate.errors import MissingError, RefusedError
 from lightgate.image import PushedImage, newest_watched
 from lightgate.release import execution_name
 from lightgate.requests import missed_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
+from lightgate.turn import next_to_start
 
 # So long an event of ECR may be under way before its push counts as missed.
 _PATIENCE = timedelta(minutes=5)
@@ -30,10 +31,16 @@ def handler(event: Json, context: LambdaContext) -> Json:
 def reconcile(_event: Json, runtime: Runtime) -> Json:
     """The names of the executions that this look started; none if nothing was missed.
 
-    Every app is looked at for itself: trouble with one does not keep the others waiting.
-    Safe to repeat, and to run beside itself.
+    Every app and every unsent message is looked at for itself: trouble with one does not keep
+    the others waiting. Safe to repeat, and to run beside itself.
     """
     started, troubled = [], []
+    for app, release in runtime.records.owed_messages():
+        try:
+            _send_what_is_owed(app, release, runtime)
+        except Exception:
+            runtime.logger.exception("a message could not be sent", app=app, release=release)
+            troubled.append(app)
     for text in runtime.apps.all():
         try:
             name = _look_after(text, runtime)
@@ -60,12 +67,28 @@ def _look_after(text: SpecText, runtime: Runtime) -> str | None:
     return _release(app, spec, image, runtime)
 
 
-def _finish_what_ended(app: str, runtime: Runtime) -> None:
-    holder = runtime.turns.read(app).holder
-    if holder is None:
-        start_next(app, runtime)
-    elif (ended := runtime.executions.ended(holder.execution)) is not None:
+def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
+    """Send the message of a release whose execution has ended without; one that runs sends its own.
+
+    This needs no spec: the app may be gone, or was never there.
+    """
+    record = runtime.records.get(app, release)
+    if record.execution is None:
+        raise MissingError(f"the record of release {release} names no execution")
+    ended = ended_release(app, release, record.execution, runtime)
+    if ended is None:
+        return
+    if record.outcome is None:
         clean_up(app, ended, runtime)
+    else:
+        send_message(app, record.outcome, runtime)
+
+
+def _finish_what_ended(app: str, runtime: Runtime) -> None:
+    if (ended := ended_holder(app, runtime)) is not None:
+        clean_up(app, ended, runtime)
+    else:
+        start_next(app, next_to_start(runtime.turns.read(app)), runtime)
 
 
 def _is_missed(app: str, image: PushedImage, runtime: Runtime) -> bool:

@@ -33,9 +33,11 @@ def settle(event: Json, runtime: Runtime) -> Json:
         runtime.logger.warning("settling has to wait", why=str(error))
         wait = min(error.wait, _PAUSE)
         return {"status": "NOT_YET", "waitSeconds": ceil(wait.total_seconds())}
-    runtime.logger.info("the release is settled", outcome=settlement["status"])
-    _measure(settlement, datetime.fromisoformat(state["startedAt"]), runtime)
-    return {name: value for name, value in settlement.items() if name not in _ON_RECORD_ONLY}
+    outcome = settlement.outcome
+    runtime.logger.info("the release is settled", outcome=outcome["status"])
+    _measure(outcome, datetime.fromisoformat(state["startedAt"]), runtime)
+    told = {name: value for name, value in outcome.items() if name not in _ON_RECORD_ONLY}
+    return {**told, "publish": settlement.owes_message}
 
 
 def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:

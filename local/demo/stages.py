@@ -22,6 +22,7 @@ _STAGES = {
     "WaitForRollback": "RollBack",
     "Settle": "Settle",
     "PublishOutcome": "PublishOutcome",
+    "MarkMessageSent": "PublishOutcome",
     "PublishUnsettled": "PublishOutcome",
     "PruneSnapshots": "PruneSnapshots",
 }

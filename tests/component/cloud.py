@@ -35,10 +35,15 @@ class Faults:
         self._errors: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
         self._lost: dict[str, int] = defaultdict(int)
         self._changes: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._watches: list[Callable[[str], None]] = []
 
     def refuse(self, call: str, code: str, message: str = "refused", *, times: int = 1) -> None:
         """Answer the next calls, named like `rds.CreateDBSnapshot`, with an error."""
         self._errors[call].extend([(code, message)] * times)
+
+    def forgive(self, call: str) -> None:
+        """Answer the next calls as if nothing had been refused."""
+        self._errors[call].clear()
 
     def lose_answer(self, call: str) -> None:
         """Let the next call take effect and its answer never arrive."""
@@ -48,9 +53,22 @@ class Faults:
         """Let the answers to all such calls be others."""
         self._changes[call] = change
 
+    def answer_again(self, call: str) -> None:
+        """Let the answers to all such calls be what they are."""
+        del self._changes[call]
+
+    def watch(self, see: Callable[[str], None]) -> None:
+        """Show every call just before it is made, until it is asked to show none."""
+        self._watches.append(see)
+
+    def watch_no_more(self) -> None:
+        self._watches.clear()
+
     def before_call(
         self, model: OperationModel, **_: Any
     ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        for see in list(self._watches):
+            see(_name(model))
         errors = self._errors[_name(model)]
         return _error(*errors.popleft()) if errors else None
 

@@ -1,9 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.records import Records
+from lightgate.errors import MissingError
 from lightgate.past import Past
 from lightgate.release import Kind
 from lightgate.verdict import Judgement, Verdict
@@ -32,12 +33,15 @@ def settle(
     digest: str | None = None,
 ) -> dict[str, object] | None:
     """What is on record after settling."""
-    return records.settle(app, release, outcome, execution=execution, digest=digest).outcome
+    return records.settle(
+        app, release, outcome, execution=execution, digest=digest, owes_message=True
+    ).outcome
 
 
 def count(cloud: Cloud) -> int:
-    items: int = cloud.client("dynamodb").scan(TableName=table.NAME)["Count"]
-    return items
+    """How many releases are on record."""
+    items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+    return sum(item["item"]["S"].startswith("release#") for item in items)
 
 
 def test_the_first_outcome_stands(cloud: Cloud, records: Records) -> None:
@@ -85,32 +89,61 @@ def test_a_settled_release_makes_its_image_known_and_no_other(records: Records) 
     assert not records.knows_image("weather", "sha256:1")
 
 
-def test_a_message_is_marked_as_published_and_stays_so(records: Records) -> None:
+def test_a_release_owes_its_message_until_that_is_sent(records: Records) -> None:
     settle(records, "r1", FIRST)
-    before = records.find("crops", "r1")
+    settle(records, "r1", FIRST, app="weather")
 
-    records.mark_published("crops", "r1", STARTED)
-    records.mark_published("crops", "r1", STARTED)
+    assert sorted(records.owed_messages()) == [("crops", "r1"), ("weather", "r1")]
+    records.message_sent("crops", "r1")
+    records.message_sent("crops", "r1")
+
+    assert list(records.owed_messages()) == [("weather", "r1")]
+    assert not records.owes_message("crops", "r1")
+    assert records.owes_message("weather", "r1")
+
+
+def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Records) -> None:
+    settle(records, "r1", FIRST)
+    records.message_sent("crops", "r1")
+
     settle(records, "r1", SECOND)
 
-    after = records.find("crops", "r1")
-    assert before is not None
-    assert after is not None
-    assert (before.published, after.published) == (False, True)
-    assert (after.status, after.outcome) == ("SUCCEEDED", FIRST)
+    assert list(records.owed_messages()) == []
+
+
+def test_a_quiet_outcome_owes_nothing(records: Records) -> None:
+    records.settle("crops", "r1", FIRST, execution=ARN, digest=None, owes_message=False)
+
+    assert list(records.owed_messages()) == []
 
 
 def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Records) -> None:
     settle(records, ID, FIRST)
     settle(records, "20261116t015434z-7f5b2640-c3d4", SECOND, execution=f"{ARN}-beside-it")
 
-    found = records.of_execution("crops", ARN, STARTED)
+    found = records.of_execution("crops", ARN)
 
     assert found is not None
     assert (found.release, found.outcome) == (ID, FIRST)
-    assert records.of_execution("crops", f"{ARN}-of-nobody", STARTED) is None
-    assert records.of_execution("crops", ARN, STARTED + timedelta(seconds=1)) is None
-    assert records.of_execution("weather", ARN, STARTED) is None
+    assert records.of_execution("crops", f"{ARN}-of-nobody") is None
+    assert records.of_execution("weather", ARN) is None
+
+
+def test_the_end_of_an_execution_tells_its_release(records: Records) -> None:
+    assert records.end("crops", ARN, STARTED) is None
+    settle(records, ID, FIRST)
+
+    assert records.end("crops", ARN, STARTED) == ID
+    assert records.end("crops", ARN, STARTED) == ID
+
+
+def test_an_empty_answer_to_the_end_of_an_execution_is_no_answer(
+    cloud: Cloud, records: Records
+) -> None:
+    cloud.faults.change_answers("dynamodb.UpdateItem", dict.clear)
+
+    with pytest.raises(MissingError, match="could not be read back"):
+        records.end("crops", ARN, STARTED)
 
 
 def past(version: int, release: str = ID) -> Past:
@@ -141,12 +174,6 @@ def test_versions_are_on_record_by_their_numbers(records: Records) -> None:
 
     assert found == {7: past(7), 8: past(8), 9: past(9, f"{ID}-back")}
     assert records.versions("nobody") == {}
-
-
-def test_a_release_under_way_has_no_version_on_record(records: Records) -> None:
-    records.mark_published("crops", ID, STARTED)
-
-    assert records.versions("crops") == {}
 
 
 def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Records) -> None:

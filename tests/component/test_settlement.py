@@ -32,8 +32,22 @@ def runtime(cloud: Cloud) -> Runtime:
     cloud.lightsail.add(NAME)
     cloud.lightsail.deploy_by_somebody(NAME)
     cloud.client("s3").create_bucket(Bucket="mailboxes")
+    # The release is on record from its admission on.
+    cloud.client("dynamodb").put_item(
+        TableName=table.NAME,
+        Item={
+            "app": {"S": NAME},
+            "item": {"S": f"release#{RELEASE}"},
+            "admission": {"S": json.dumps(state()["admission"])},
+        },
+    )
     environment = {"LIGHTGATE_MAILBOX_BUCKET": "mailboxes", "LIGHTGATE_TABLE": table.NAME}
     return Runtime(Settings.from_environment(environment))
+
+
+def settle(ended: Json, runtime: Runtime) -> Json:
+    """The outcome on record."""
+    return settle_release(ended, runtime).outcome
 
 
 def deploy(cloud: Cloud, runtime: Runtime, marker: str) -> int:
@@ -61,6 +75,8 @@ def state(release: Release = IMAGE, **more: Any) -> Json:
         "startedAt": STARTED.isoformat(),
         "admission": {
             "status": "PROCEED",
+            "app": NAME,
+            "stage": release.stage,
             "release": release.to_json(),
             "database": order.to_json(),
         },
@@ -97,7 +113,7 @@ def test_a_success_leaves_a_good_version_for_those_that_come_after(
 ) -> None:
     deploy(cloud, runtime, RELEASE)
 
-    settled = settle_release(state(deployment=deployment(), verification=verification()), runtime)
+    settled = settle(state(deployment=deployment(), verification=verification()), runtime)
 
     [past] = runtime.records.versions(NAME).values()
     assert settled["status"] == "SUCCEEDED"
@@ -112,7 +128,7 @@ def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtim
     deploy(cloud, runtime, marker)
     back = {"status": "GOOD", "target": 1, "version": 3, "release": marker, "targetRelease": None}
 
-    settled = settle_release(
+    settled = settle(
         state(deployment=deployment(), verification=verification("FAILED"), rollback=back), runtime
     )
 
@@ -130,7 +146,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, rollback_marker(RELEASE))
 
-    settled = settle_release(state(stopped="ABORTED"), runtime)
+    settled = settle(state(stopped="ABORTED"), runtime)
 
     own, back = runtime.records.versions(NAME).values()
     assert settled["status"] == "FAILED"
@@ -143,7 +159,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
 def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
     runtime: Runtime, how: Json
 ) -> None:
-    told = message(settle_release(state(**how), runtime))
+    told = message(settle(state(**how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
@@ -159,7 +175,7 @@ def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> 
     begun = {"status": "FAILED", "id": "s", "detail": "failed", "begunAt": STARTED.isoformat()}
     failed = {**begun, "availableAt": None, "restoresTo": None}
 
-    told = message(settle_release(state(deployment=deployment(snapshot=failed)), runtime))
+    told = message(settle(state(deployment=deployment(snapshot=failed)), runtime))
 
     assert "\nSnapshot: s, failed (failed): it cannot be restored from\n" in told["text"]
 
@@ -171,7 +187,7 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
     failure = {"kind": "app-crash", "what": "It ended.", "evidence": "boom", "nextAction": "Mend."}
     examined = {"failure": failure, "planned": ["crops.0002_a"]}
 
-    settled = settle_release(state(deployment=deployment(), examination=examined), runtime)
+    settled = settle(state(deployment=deployment(), examination=examined), runtime)
 
     assert settled["failure"] == message(settled)["failure"] == failure
     assert (
@@ -185,9 +201,7 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
     deploy(cloud, runtime, RELEASE)
     command = replace(IMAGE, command=("python", "manage.py", "check"))
 
-    settled = settle_release(
-        state(command, deployment=deployment(), verification=verification()), runtime
-    )
+    settled = settle(state(command, deployment=deployment(), verification=verification()), runtime)
 
     record = runtime.records.find(NAME, RELEASE)
     assert record is not None
@@ -218,31 +232,27 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
     assert why_not_permitted(IMAGE, runtime) == (reason if told else None)
 
 
-def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(
-    cloud: Cloud, runtime: Runtime
-) -> None:
+def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
     runtime.mailboxes.open(address)
     runtime.mailboxes.void(address, "It came too late.")
-    admission = state()["admission"]
     waiting = {**evidence().to_json(), "phase": "WAITING"}
     ended = state(
         deployment=deployment(status="FAILED", gate=waiting), verification=verification("GOOD", 1)
     )
-    # The release is on record from its admission on.
-    _put_on_record(cloud, admission)
-
-    settled = settle_release(ended, runtime)
+    settled = settle(ended, runtime)
 
     assert "Its gate got no permit: It came too late." in settled["cause"]
 
 
-def _put_on_record(cloud: Cloud, admission: Json) -> None:
-    cloud.client("dynamodb").put_item(
-        TableName=table.NAME,
-        Item={
-            "app": {"S": NAME},
-            "item": {"S": f"release#{RELEASE}"},
-            "admission": {"S": json.dumps(admission)},
-        },
-    )
+@pytest.mark.parametrize("step", ["snapshot", "deployment"])
+def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
+    runtime: Runtime, step: str
+) -> None:
+    lost = {"status": "LOST", "reasons": ["The release does not hold the turn any more."]}
+
+    settled = settle_release(state(**{step: lost}), runtime)
+
+    assert settled.outcome["status"] == "FAILED"
+    assert "does not hold the turn any more" in settled.outcome["cause"]
+    assert settled.owes_message

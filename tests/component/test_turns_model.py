@@ -139,7 +139,7 @@ class OneApp(RuleBasedStateMachine):
     def a_stranger_acts(self, fence: int) -> None:
         before = self.turns.read(self.app)
         stranger = claim("stranger").execution
-        holding = Holding(execution=stranger, fence=fence)
+        holding = Holding(execution=stranger, fence=min(fence, before.fence))
 
         def strange(turn: Turn) -> tuple[Turn, None]:
             turn, start = begin_creating(turn, holding)

@@ -124,5 +124,12 @@ def stop(ready: Ready, arn: str) -> None:
 
 def is_settled(ready: Ready, app: str, digest: str) -> bool:
     """Whether a release of the image has come to its end."""
-    ended = [r for r in releases_of(ready, app) if r["digest"] == digest and "published" in r]
-    return bool(ended)
+    ended = [r for r in releases_of(ready, app) if r["digest"] == digest and "outcome" in r]
+    return any(not owes_message(ready, app, r["item"].partition("#")[2]) for r in ended)
+
+
+def owes_message(ready: Ready, app: str, release: str) -> bool:
+    """Whether the final message of a release that has ended is not out yet."""
+    key = {"app": {"S": "#owed-messages"}, "item": {"S": f"{app}#{release}"}}
+    table = ready.cloud.client("dynamodb")
+    return "Item" in table.get_item(TableName=ready.stack.table_name, Key=key, ConsistentRead=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lightgate.errors import UnreachableError
 from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
@@ -172,3 +173,133 @@ def test_what_was_stopped_before_its_turn_is_not_waited_for(
 
     assert world.turn.waiting is None
     assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED", "REFUSED"]
+
+
+PUBLISH = "sns.Publish"
+
+
+def refused_without_a_message(world: World, request: object) -> None:
+    """A release that is refused while SNS takes nothing, and an outage that outlasts CleanUp."""
+    world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
+    ended = world.machine.run(request, f"refused-{len(world.records())}")
+    assert (ended.status, ended.error) == ("FAILED", "Unpublished")
+    with pytest.raises(UnreachableError):
+        world.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
+    assert world.messages() == []
+    world.cloud.faults.forgive(PUBLISH)
+
+
+@pytest.mark.parametrize(
+    ("request_", "app"),
+    [({"app": APP, "tag": "v9"}, APP), ({"app": "nobody"}, "nobody"), ({}, "unknown")],
+)
+def test_a_message_that_was_never_sent_is_sent_once_sns_takes_it_again(
+    world: World, request_: object, app: str
+) -> None:
+    refused_without_a_message(world, request_)
+
+    look(world)
+    look(world)
+
+    message = world.message()
+    assert message.attributes["app"] == app
+    assert message.content["status"] == "REFUSED"
+    assert message.content["messageId"] == f"lightgate-{app}-{message.content['release']}"
+
+
+def test_a_message_is_sent_though_the_spec_of_its_app_is_gone(world: World) -> None:
+    refused_without_a_message(world, {"app": APP, "tag": "v9"})
+    world.cloud.client("ssm").delete_parameter(Name=f"/lightgate/apps/{APP}")
+
+    look(world)
+
+    assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": "production"}
+
+
+def test_a_message_that_sns_does_not_take_keeps_no_other_from_being_sent(world: World) -> None:
+    refused_without_a_message(world, {"app": APP, "tag": "v9"})
+    refused_without_a_message(world, {"app": "nobody"})
+    world.cloud.faults.refuse(PUBLISH, "InternalError")
+
+    assert look(world)["troubled"] == [APP]
+    assert world.message().attributes["app"] == "nobody"
+    look(world)
+    assert world.message().attributes["app"] == APP
+
+
+def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
+
+    look(world)
+
+    assert world.messages() == []
+    one.run()
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    one.stop()
+    world.cloud.client("ssm").delete_parameter(Name=f"/lightgate/apps/{APP}")
+
+    look(world)
+
+    assert world.message().content["status"] == "FAILED"
+    assert world.turn.holder is None
+
+
+def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    two = stepper.start(push(world, "v1.2", after=5), "two").run()
+    one.stop()
+    world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
+
+    with pytest.raises(UnreachableError):
+        stepper.clean_up(one)
+
+    [three] = stepper.discover()
+    assert two.passed[-1] == "NothingToDo"
+    assert three.run().error == "Unpublished"
+    assert sorted(world.statuses()) == ["FAILED", "QUEUED", "SUCCEEDED"]
+    assert (world.turn.holder, world.turn.waiting) == (None, None)
+    world.cloud.faults.forgive(PUBLISH)
+    look(world)
+    assert sorted(m.content["status"] for m in world.messages()) == ["FAILED", "SUCCEEDED"]
+
+
+def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    one.stop()
+    world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
+
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Deploy")
+
+    assert world.turn.holder is not None
+    assert world.turn.holder.execution == two.arn
+
+
+def test_a_waiting_release_begins_while_sns_takes_no_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Settle")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
+
+    one.run()
+
+    assert one.error == "Unpublished"
+    [three] = stepper.discover()
+    assert three.run_to("Deploy").state == "Deploy"

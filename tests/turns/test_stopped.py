@@ -1,19 +1,25 @@
 """Executions that are stopped, forgotten or redriven, in every state."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from lightgate.aws.records import Records
+from lightgate.errors import ExecutionEndedError, StillRunningError
 from lightgate.turn import LONGEST_STEP
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper, Walk
 from tests.workflow.world import APP, World, spec, succeeded
 
+DESCRIBE = "stepfunctions.DescribeExecution"
 WAY = [
     *("Begin", "Admit", "TakeSnapshot", "WaitForSnapshot", "CheckSnapshot", "Deploy"),
-    *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "Settle", "PublishOutcome"),
-    *("HandOver", "PruneSnapshots"),
+    *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "Settle", "HandOver"),
+    *("PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
 ]
 # For what does not depend on the state: on each run only where the turn, the deployment and the
 # record have just changed hands.
@@ -32,7 +38,7 @@ SLICED_WAY = [
     for state in WAY
 ]
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
-BEFORE_SETTLED = WAY[: WAY.index("PublishOutcome")]
+BEFORE_SETTLED = WAY[: WAY.index("HandOver")]
 
 
 @pytest.fixture
@@ -211,6 +217,7 @@ def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
 ) -> None:
     one = stopped_at(world, stepper, "WaitForDeployment")
     stepper.erase(one)
+    world.clock.sleep(timedelta(days=90).total_seconds())
 
     two = push(world, "v1.2", after=5)
     ended = stepper.start(two, "two").run()
@@ -274,20 +281,19 @@ def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
     assert two.run().passed[-1] == "Released"
 
 
-def test_a_hand_over_that_keeps_failing_is_done_by_the_cleaning_step(
+def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_cleaning_step(
     world: World, stepper: Stepper
 ) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
     world.functions.fail("hand_over", "before")
     one.run()
     assert one.error == "NotHandedOver"
+    assert world.turn.holder is not None
 
     stepper.clean_up(one)
 
     assert world.turn.holder is None
-    first, second = world.messages()
-    assert first == second
-    assert first.content["status"] == "SUCCEEDED"
+    assert world.message().content["status"] == "SUCCEEDED"
 
 
 def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
@@ -310,3 +316,173 @@ def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
 )
 def test_an_event_of_no_execution_cleans_nothing_up(world: World, event: dict[str, object]) -> None:
     assert world.functions.call("clean_up", event) == {"app": None}
+
+
+def running_admit(walk: Walk) -> dict[str, object]:
+    """The event of the function that runs when the walk is about to enter Admit."""
+    assert walk.state == "Admit"
+    return {**walk.data, "execution": walk.arn}
+
+
+def calls_of_admit(world: World, stepper: Stepper) -> int:
+    """How many calls of AWS Admit makes until it has answered."""
+    calls: list[str] = []
+    walk = stepper.start(push(world, "v1.0", after=0), "zero").run_to("Admit")
+    world.cloud.faults.watch(calls.append)
+    world.functions.call("admit", running_admit(walk))
+    world.cloud.faults.watch_no_more()
+    walk.run()
+    return len(calls)
+
+
+def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
+    world: World, stepper: Stepper
+) -> None:
+    world.lightsail.courses.append(succeeded())
+    calls = calls_of_admit(world, stepper)
+    world.messages()
+    assert calls > 5
+
+    for number in range(calls):
+        walk = stepper.start(push(world, f"v2.{number}", after=10 + number), f"a{number}")
+        walk.run_to("Admit")
+        left = iter(range(number, -1, -1))
+
+        def end_the_execution(_call: str, left: Iterator[int] = left, walk: Walk = walk) -> None:
+            if next(left, None) == 0:
+                walk.stop()
+                stepper.clean_up(walk)
+
+        event = running_admit(walk)
+        world.cloud.faults.watch(end_the_execution)
+        with contextlib.suppress(ExecutionEndedError):
+            world.functions.call("admit", event)
+        world.cloud.faults.watch_no_more()
+
+        records = [
+            item
+            for item in world.items()
+            if item["item"]["S"].startswith("release#") and item["execution"]["S"] == walk.arn
+        ]
+        assert [record["status"]["S"] in ("REFUSED", "FAILED") for record in records] == [True]
+        assert world.turn.holder is None
+        assert len({message.content["messageId"] for message in world.messages()}) == 1
+
+    check_the_next_push_is_released(world, stepper)
+
+
+def test_a_deploy_that_outlives_its_execution_creates_nothing(
+    world: World, stepper: Stepper
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    event = {
+        "release": one.data["admission"]["release"],
+        "turn": one.data["admission"]["turn"],
+        "pollSeconds": 60,
+    }
+    # The lock is still its own when the function asks, and its end is on record already.
+    Records(world.table).end(APP, one.arn, world.clock.now())
+
+    with pytest.raises(ExecutionEndedError):
+        world.functions.call("deploy", event)
+
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+
+
+def test_an_admit_that_is_repeated_keeps_its_image_though_its_tag_has_moved(
+    world: World, stepper: Stepper
+) -> None:
+    # The engine drops an image that loses its only tag.
+    push(world, "first", after=0)
+    first = push(world, "moving", after=0, name="first")["digest"]
+    walk = stepper.start({"app": APP, "tag": "moving"}, "one").run_to("Admit")
+    world.functions.call("admit", running_admit(walk))
+    push(world, "moving", after=1, name="second")
+
+    walk.run()
+
+    assert world.message().content["digest"] == first
+    assert world.statuses() == ["SUCCEEDED"]
+
+
+def is_still_running(answer: dict[str, Any]) -> None:
+    answer["status"] = "RUNNING"
+
+
+def test_an_end_that_step_functions_does_not_show_yet_is_cleaned_up_on_the_next_delivery(
+    world: World, stepper: Stepper
+) -> None:
+    one = stopped_at(world, stepper, "TakeSnapshot")
+    world.cloud.faults.change_answers(DESCRIBE, is_still_running)
+
+    with pytest.raises(StillRunningError):
+        stepper.clean_up(one)
+    world.cloud.faults.answer_again(DESCRIBE)
+    stepper.clean_up(one)
+
+    assert world.message().content["status"] == "FAILED"
+    check_free(world)
+
+
+def test_an_execution_that_step_functions_does_not_know_yet_is_cleaned_up_on_the_next_delivery(
+    world: World, stepper: Stepper
+) -> None:
+    one = stopped_at(world, stepper, "TakeSnapshot")
+    world.cloud.faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
+
+    with pytest.raises(StillRunningError):
+        stepper.clean_up(one)
+    stepper.clean_up(one)
+
+    assert world.turn.holder is None
+
+
+@pytest.mark.parametrize(
+    "seen", [{"status": "RUNNING", "redriveCount": 1}, {"status": "PENDING_REDRIVE"}]
+)
+def test_an_execution_that_was_redriven_since_the_event_is_left_alone(
+    world: World, stepper: Stepper, seen: dict[str, Any]
+) -> None:
+    one = stopped_at(world, stepper, "TakeSnapshot")
+    world.cloud.faults.change_answers(DESCRIBE, lambda answer: answer.update(seen))
+
+    stepper.clean_up(one)
+
+    assert world.turn.holder is not None
+    assert world.messages() == []
+
+
+def test_an_event_before_the_second_end_of_a_redriven_execution_is_delivered_again(
+    world: World, stepper: Stepper
+) -> None:
+    one = stopped_at(world, stepper, "TakeSnapshot")
+    world.cloud.faults.change_answers(
+        DESCRIBE, lambda answer: answer.update(status="RUNNING", redriveCount=1)
+    )
+
+    with pytest.raises(StillRunningError):
+        stepper.clean_up(one, redriveCount=1)
+
+
+def test_a_holder_that_step_functions_does_not_know_yet_keeps_the_lock(
+    world: World, stepper: Stepper
+) -> None:
+    stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
+    world.cloud.faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
+
+    two.step()
+
+    assert two.data["admission"]["status"] == "QUEUED"
+
+
+@pytest.mark.parametrize(("trouble", "stage"), [(0, "production"), (1, "unknown")])
+def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_spec(
+    world: World, stepper: Stepper, trouble: int, stage: str
+) -> None:
+    one = stopped_at(world, stepper, "Admit")
+    world.cloud.faults.refuse("ssm.GetParameter", "InternalServerError", times=trouble)
+
+    stepper.clean_up(one)
+
+    assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": stage}

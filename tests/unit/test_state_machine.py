@@ -12,6 +12,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate import prober
+from lightgate.aws.records import _OWED, _owed
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import LONGEST_STEP
 from tests.unit.builders import Json, reasons_of, spec_document
@@ -116,19 +117,34 @@ def test_a_task_outlasts_its_function(name: str) -> None:
     assert seconds < STATES[name]["TimeoutSeconds"]
 
 
-@pytest.mark.parametrize("name", sorted(TASKS.keys() - {"PublishStart", "PruneSnapshots"}))
+# What these do says nothing about the outcome, which is recorded by then or not yet wanted.
+BESIDE_THE_OUTCOME = {"PublishStart", "HandOver", "MarkMessageSent", "PruneSnapshots"}
+
+
+@pytest.mark.parametrize("name", sorted(TASKS.keys() - BESIDE_THE_OUTCOME))
 def test_an_error_never_ends_as_a_success_without_settling(name: str) -> None:
     [catch] = TASKS[name]["Catch"]
-    path = [catch["Next"]]
-    while path[-1] not in ("Settle", "PublishUnsettled") and "Next" in STATES[path[-1]]:
-        path.append(STATES[path[-1]]["Next"])
 
-    assert path[-1] in ("Settle", "PublishUnsettled") or STATES[path[-1]]["Type"] == "Fail"
+    ends = {STATES[end]["Type"] for end in ends_without("Settle", start=catch["Next"])}
+
+    assert ends <= {"Fail"}
+
+
+def test_a_lock_that_could_not_be_freed_ends_in_a_failure_after_the_message() -> None:
+    [catch] = TASKS["HandOver"]["Catch"]
+
+    assert catch["Next"] == TASKS["HandOver"]["Next"] == "IsMessageOwed?"
+    # Only HandOver says how the execution ends.
+    assert STATES["HasSucceeded?"]["Choices"][0] == {
+        "Variable": "$.end",
+        "IsPresent": False,
+        "Next": "NotHandedOver",
+    }
 
 
 def test_only_a_settled_success_reaches_the_successful_end() -> None:
     before = {name for name, state in STATES.items() if "Released" in successors(state)}
-    succeeded, nothing_to_do = STATES["HasSucceeded?"]["Choices"]
+    _, succeeded, nothing_to_do = STATES["HasSucceeded?"]["Choices"]
 
     assert before == {"PruneSnapshots"}
     assert [n for n, s in STATES.items() if "PruneSnapshots" in successors(s)] == ["HasSucceeded?"]
@@ -139,10 +155,10 @@ def test_only_a_settled_success_reaches_the_successful_end() -> None:
     assert STATES[STATES["HasSucceeded?"]["Default"]]["Type"] == "Fail"
 
 
-def ends_without(*passed: str) -> list[str]:
+def ends_without(*passed: str, start: str = MACHINE["StartAt"]) -> list[str]:
     """The ends that can be reached without going through any of these states."""
     without: set[str] = set()
-    waiting = [MACHINE["StartAt"]]
+    waiting = [start]
     while waiting:
         name = waiting.pop()
         if name not in without | set(passed):
@@ -152,20 +168,42 @@ def ends_without(*passed: str) -> list[str]:
 
 
 def test_no_way_out_leaves_the_turn_but_through_a_failure_that_is_cleaned_up() -> None:
-    assert ends_without("HandOver") == ["Unpublished", "Unsettled"]
+    assert ends_without("HandOver") == ["Unsettled"]
 
 
 def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> None:
     before = {name for name, state in STATES.items() if "HandOver" in successors(state)}
 
-    assert before == {"IsAdmitted?", "IsToBePublished?", "PublishOutcome"}
+    assert before == {"IsAdmitted?", "IsRecorded?"}
     [quiet] = [c["Or"] for c in STATES["IsAdmitted?"]["Choices"] if c["Next"] == "HandOver"]
     assert [branch["StringEquals"] for branch in quiet] == ["QUEUED", "DUPLICATE", "SUPERSEDED"]
     not_yet = {"Variable": "$.settlement.status", "StringEquals": "NOT_YET"}
-    assert STATES["IsToBePublished?"]["Choices"] == [
-        {**not_yet, "Next": "WaitForPermit"},
-        {"Variable": "$.settlement.publish", "BooleanEquals": True, "Next": "PublishOutcome"},
-    ]
+    assert STATES["IsRecorded?"]["Choices"] == [{**not_yet, "Next": "WaitForPermit"}]
+
+
+def test_no_message_is_sent_before_the_lock_was_handed_over() -> None:
+    before = {name for name, state in STATES.items() if "PublishOutcome" in successors(state)}
+
+    assert before == {"IsMessageOwed?"}
+    assert {name for name, state in STATES.items() if "IsMessageOwed?" in successors(state)} == {
+        "HandOver"
+    }
+
+
+def test_the_state_machine_marks_the_message_that_reconcile_would_send_again() -> None:
+    key = TASKS["MarkMessageSent"]["Parameters"]["Key"]
+
+    assert key["app"] == {"S": _OWED}
+    assert key["item"]["S.$"] == "States.Format('{}#{}', $.settlement.app, $.settlement.release)"
+    assert _owed("crops", "r1") == "crops#r1"
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("Publish")])
+def test_every_publication_has_all_forms_and_all_attributes(name: str) -> None:
+    parameters = TASKS[name]["Parameters"]
+
+    assert parameters["MessageStructure"] == "json"
+    assert parameters["MessageAttributes"].keys() == {"app", "status", "stage"}
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -225,7 +263,7 @@ def test_the_machine_may_call_every_function_that_it_names() -> None:
 
 
 def test_only_plain_paths_are_used() -> None:
-    plain = re.compile(r"\$(\.\w+)*|\$\$\.Execution\.(Id|StartTime)")
+    plain = re.compile(r"\$(\.\w+)*|\$\$\.Execution\.(Id|Name|StartTime)")
     paths = [
         (key, value)
         for key, value in strings(STATES)
@@ -236,6 +274,7 @@ def test_only_plain_paths_are_used() -> None:
     for key, value in paths:
         if value.startswith("States.Format("):
             value = value.rpartition("', ")[2].removesuffix(")")
+        value = value.removeprefix("States.JsonToString(").removesuffix(")")
         assert all(plain.fullmatch(path) for path in value.split(", ")), (key, value)
     assert MACHINE["QueryLanguage"] == "JSONPath"
     assert not any("Assign" in state or "Arguments" in state for state in STATES.values())

@@ -22,13 +22,18 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.workflow.functions import Functions
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
 _STATE_TASK = "moto.stepfunctions.parser.asl.component.state.exec.state_task"
-_CALLING = (f"{_STATE_TASK}.lambda_eval_utils", f"{_STATE_TASK}.service.state_task_service_sns")
+_CALLING = (
+    f"{_STATE_TASK}.lambda_eval_utils",
+    f"{_STATE_TASK}.service.state_task_service_sns",
+    f"{_STATE_TASK}.service.state_task_service_dynamodb",
+)
 # What these copy is JSON, for which the usual way to copy takes a sixth of all tests' time.
 _PARSER = "moto.stepfunctions.parser.asl"
 _COPYING = (
@@ -126,7 +131,8 @@ def definition(topic: str) -> str:
         r"\$\{(\w+)FunctionArn\}",
         lambda found: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_folder(found[1])}",
         DEFINITION.read_text(),
-    ).replace("${TopicArn}", topic)
+    )
+    text = text.replace("${TopicArn}", topic).replace("${TableName}", table.NAME)
     assert "${" not in text
     return text
 

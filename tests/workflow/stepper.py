@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -23,6 +25,7 @@ from tests.workflow.world import World
 
 type Json = dict[str, Any]
 
+_INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
 _FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
 
 
@@ -39,7 +42,7 @@ class Walk:
         self.stopped_at = ""
         self.error: str | None = None
         self.cause: str | None = None
-        self._context = {"Execution": {"Id": arn, "StartTime": _iso(started)}}
+        self._context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": _iso(started)}}
 
     @property
     def tasks(self) -> list[str]:
@@ -111,18 +114,26 @@ class Walk:
         parameters = self._filled(state["Parameters"])
         function = _FUNCTION.fullmatch(state["Resource"])
         if function is None:
-            self._stepper.world.cloud.client("sns").publish(**parameters)
-            self.state = state["Next"]
+            service, operation = _INTEGRATION.fullmatch(state["Resource"]).groups()  # type: ignore[union-attr]
+            client = self._stepper.world.cloud.client(service)
+            try:
+                getattr(client, xform_name(operation))(**parameters)
+            except ClientError as error:
+                self._catch(state, type(error).__name__, str(error))
+            else:
+                self.state = state["Next"]
             return
         answer, is_error = self._stepper.world.functions.invoke(function[1], json.dumps(parameters))
         if is_error:
-            [catch] = state["Catch"]
-            error = {"Error": answer["errorType"], "Cause": json.dumps(answer)}
-            self._put(catch["ResultPath"], error)
-            self.state = catch["Next"]
+            self._catch(state, answer["errorType"], json.dumps(answer))
         else:
             self._put(state["ResultPath"], answer)
             self.state = state["Next"]
+
+    def _catch(self, state: Json, error: str, cause: str) -> None:
+        [catch] = state["Catch"]
+        self._put(catch["ResultPath"], {"Error": error, "Cause": cause})
+        self.state = catch["Next"]
 
     def _definition(self, name: str) -> Json:
         found: Json = self._stepper.machine["States"][name]
@@ -137,6 +148,8 @@ class Walk:
         if path.startswith("States.Format("):
             template, *values = path.removeprefix("States.Format('").rstrip(")").split("', ")
             return template.format(*(self._value(each) for each in values[0].split(", ")))
+        if path.startswith("States.JsonToString("):
+            return json.dumps(self._value(path.removeprefix("States.JsonToString(").rstrip(")")))
         value = self._context if path.startswith("$$") else self.data
         for key in path.lstrip("$").split(".")[1:]:
             value = value[key]
@@ -157,6 +170,8 @@ class Walk:
         self.data = {**self.data, key: value} if key else value
 
     def _holds(self, rule: Json) -> bool:
+        if "Not" in rule:
+            return not self._holds(rule["Not"])
         if "And" in rule:
             return all(self._holds(each) for each in rule["And"])
         if "Or" in rule:
@@ -166,6 +181,8 @@ class Walk:
                 self._value(rule["Variable"])
                 return bool(rule["IsPresent"])
             return not rule["IsPresent"]
+        if "IsString" in rule:
+            return isinstance(self._value(rule["Variable"]), str) is rule["IsString"]
         [expected] = [value for key, value in rule.items() if key.endswith("Equals")]
         return bool(self._value(rule["Variable"]) == expected)
 
@@ -216,9 +233,9 @@ class Stepper:
         """Take nothing up any more of what there is by now."""
         self._forgotten = {each.execution_arn for each in self._executions()}
 
-    def clean_up(self, walk: Walk) -> None:
+    def clean_up(self, walk: Walk, **detail: object) -> None:
         """What EventBridge does when an execution has ended other than well."""
-        event = {"detail": {"executionArn": walk.arn, "status": "as it was sent"}}
+        event = {"detail": {"executionArn": walk.arn, "status": "ABORTED", **detail}}
         self.world.functions.call("clean_up", event)
 
     def erase(self, walk: Walk) -> None:

@@ -49,8 +49,8 @@ def test_an_input_that_names_no_release_is_refused(
 
     check_refused(world, ended, word)
     assert ended.states == [
-        *("Begin", "Admit", "IsAdmitted?", "Settle", "IsToBePublished?", "PublishOutcome"),
-        *("HandOver", "HasSucceeded?", "NotReleased"),
+        *("Begin", "Admit", "IsAdmitted?", "Settle", "IsRecorded?", "HandOver", "IsMessageOwed?"),
+        *("PublishOutcome", "MarkMessageSent", "HasSucceeded?", "NotReleased"),
     ]
     assert world.instance.snapshots() == {}
 
@@ -70,6 +70,37 @@ def test_a_broken_spec_is_refused_with_each_problem_and_its_place(world: World) 
     check_refused(
         world, world.release(), "stage:", "did you mean production", "serviceName: must not"
     )
+
+
+BROKEN = {"serviceName": "", "repository": APP}
+
+
+@pytest.mark.parametrize(
+    ("stored", "stage"),
+    [
+        (spec(stage="staging", repository="crops-elsewhere"), "staging"),
+        (spec(stage="staging", serviceName="crops-elsewhere"), "staging"),
+        (spec(stage=None, repository="crops-elsewhere"), "production"),
+        ({**BROKEN, "stage": "development"}, "development"),
+        (BROKEN, "production"),
+        ('{"stage": "staging", "tags": ["v*",]}', "staging"),
+        ('{"tags": ["v*",]}', "unknown"),
+        ({**BROKEN, "stage": "prodution"}, "unknown"),
+        ({**BROKEN, "stage": ["staging"]}, "unknown"),
+        ("[]", "unknown"),
+    ],
+)
+def test_a_refusal_has_the_stage_that_the_spec_names(
+    world: World, stored: object, stage: str
+) -> None:
+    world.put_spec(stored)  # type: ignore[arg-type]
+
+    world.release()
+
+    message = world.message()
+    assert message.attributes == {"app": APP, "status": "REFUSED", "stage": stage}
+    assert message.content["stage"] == stage
+    assert message.subject.startswith(f"[{stage}] {APP} REFUSED ")
 
 
 def test_a_spec_with_a_thousand_problems_still_gets_its_message(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -141,19 +142,65 @@ def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None
     assert world.message().content["version"] == 2
 
 
-def test_people_hear_it_if_the_outcome_cannot_be_settled(world: World) -> None:
-    world.functions.fail("settle", *["before"] * ATTEMPTS)
+NEVER = ["before"] * ATTEMPTS
 
-    ended = world.release(course=succeeded())
+
+@pytest.mark.parametrize(
+    ("request_", "failing", "app", "stage"),
+    [
+        ({"app": APP}, ["settle"], APP, "production"),
+        ({"app": APP, "tag": "v9"}, ["settle"], APP, "production"),
+        ({"app": "nobody"}, ["settle"], "nobody", "unknown"),
+        ({"app": APP}, ["admit", "settle"], APP, "unknown"),
+        ({"app": ""}, ["admit", "settle"], "unknown", "unknown"),
+        ({"app": 7}, ["admit", "settle"], "unknown", "unknown"),
+        ([], ["settle"], "unknown", "unknown"),
+    ],
+)
+def test_an_outcome_that_cannot_be_determined_is_sent_in_all_forms_with_all_attributes(
+    world: World, request_: object, failing: list[str], app: str, stage: str
+) -> None:
+    for step in failing:
+        world.functions.fail(step, *NEVER)
+
+    ended = world.release(request_, course=succeeded())
 
     assert (ended.status, ended.error) == ("FAILED", "Unsettled")
     assert ended.states[-2:] == ["PublishUnsettled", "Unsettled"]
     assert world.records() == {}
     message = world.message()
-    assert message.subject == "Lightgate could not settle a release"
-    assert message.attributes == {"status": "FAILED"}
-    assert ended.arn in message.text
-    assert "RuntimeError" in message.text
+    assert message.subject == "Lightgate: FAILED, the outcome of a release could not be determined"
+    assert message.attributes == {"app": app, "status": "FAILED", "stage": stage}
+    content = message.content
+    assert (content["app"], content["status"], content["stage"]) == (app, "FAILED", stage)
+    assert content["execution"] == ended.arn
+    assert content["messageId"].startswith("lightgate-")
+    assert ended.arn in content["text"]
+    assert content["error"] == "RuntimeError"
+
+
+def test_every_publication_has_a_form_for_each_protocol(world: World) -> None:
+    forms = json.loads(world.release(course=succeeded()) and world.record()["message"]).keys()
+    published: list[str] = []
+    events = world.cloud.client("sns").meta.events
+    note = (
+        "provide-client-params.sns.Publish",
+        lambda params, **_: published.append(params["Message"]),
+    )
+    world.functions.fail("settle", *NEVER)
+
+    events.register(*note)
+    world.machine.run({"app": APP, "reason": "once more"}, "again")
+    events.unregister(*note)
+
+    assert [json.loads(message).keys() for message in published] == [forms]
+    [message] = map(json.loads, published)
+    for machine in ("sqs", "lambda", "http"):
+        assert json.loads(message[machine])["status"] == "FAILED"
+    chat = json.loads(message["https"])
+    assert (chat["version"], chat["source"]) == ("1.0", "custom")
+    assert chat["content"]["title"]
+    assert message["email"] == message["default"]
 
 
 def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World) -> None:
@@ -205,9 +252,10 @@ def test_an_outcome_that_cannot_be_published_ends_as_that(world: World, step: st
 
     ended = world.release(course=succeeded())
 
-    assert (ended.status, ended.error) == ("FAILED", "Unpublished")
+    assert (ended.status, ended.error) == ("FAILED", "Unsettled" if step else "Unpublished")
     assert world.messages() == []
     assert len(world.records()) == (0 if step else 1)
+    assert (world.turn.holder is None) is not bool(step)
 
 
 def test_no_secret_is_in_the_history_the_log_the_record_or_the_message(world: World) -> None:
@@ -237,3 +285,84 @@ def test_no_secret_is_told_when_lightsail_quotes_it(world: World) -> None:
     for text in (ended.history, world.functions.log, json.dumps(world.records())):
         assert PASSWORD not in text
         assert SECRET_KEY not in text
+
+
+GET = "dynamodb.GetItem"
+
+
+def without_the_lock(answer: dict[str, Any]) -> None:
+    """The answer to a read of the deployment lock becomes that of an item that is not there."""
+    if "turn" in answer.get("Item", {}):
+        del answer["Item"]
+
+
+LOCK_READERS = ["take_snapshot", "check_snapshot", "deploy", "check_deployment", "hand_over"]
+
+
+@pytest.mark.parametrize("step", LOCK_READERS)
+def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step: str) -> None:
+    faults = slow.cloud.faults
+
+    def once(answer: dict[str, Any]) -> None:
+        if "turn" in answer.get("Item", {}):
+            del answer["Item"]
+            faults.answer_again(GET)
+
+    slow.functions.before(step, lambda: faults.change_answers(GET, once))
+
+    ended = slow.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    assert slow.turn.holder is None
+    assert slow.message().content["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("step", LOCK_READERS)
+def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> None:
+    faults = slow.cloud.faults
+    slow.functions.before(step, lambda: faults.change_answers(GET, without_the_lock))
+
+    ended = slow.release(course=succeeded())
+
+    assert (ended.status, ended.error) == ("FAILED", "NotHandedOver")
+    status = "SUCCEEDED" if step == "hand_over" else "FAILED"
+    assert slow.record()["status"] == slow.message().content["status"] == status
+    faults.answer_again(GET)
+    assert slow.turn.holder is not None
+    slow.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
+    assert slow.turn.holder is None
+
+
+def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) -> None:
+    faults = world.cloud.faults
+
+    def without_admission(answer: dict[str, Any]) -> None:
+        if "admission" in answer.get("Item", {}):
+            del answer["Item"]
+
+    world.functions.before("settle", lambda: faults.change_answers(GET, without_admission))
+
+    ended = world.release(course=succeeded())
+
+    assert ended.error == "Unsettled"
+    assert world.records() == {}
+    faults.answer_again(GET)
+    world.messages()
+    world.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
+    assert world.message().content["status"] == world.record()["status"] == "FAILED"
+    assert world.turn.holder is None
+
+
+def test_a_message_that_is_sent_and_cannot_be_marked_ends_the_release_as_it_was(
+    world: World,
+) -> None:
+    world.cloud.faults.refuse("dynamodb.DeleteItem", "InternalServerError", times=ATTEMPTS)
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    first = world.message()
+    world.functions.call("reconcile", {})
+    assert world.message() == first
+    world.functions.call("reconcile", {})
+    assert world.messages() == []

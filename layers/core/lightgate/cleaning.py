@@ -1,97 +1,125 @@
 """Cleaning up after executions that cannot do it themselves, and starting what comes next.
 
 Whoever finds that an execution has ended may clean up after it: the cleaning step, which is
-told, Admit, which wants the turn, and Reconcile, which looks. Every part can be repeated and
+told, Admit, which wants the lock, and Reconcile, which looks. Every part can be repeated and
 cut off anywhere: settling and freeing are conditional, a message that goes out twice has
 the same id, and what comes next has one name.
 """
 
 import json
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from lightgate.aws.executions import EndedExecution
-from lightgate.errors import NotYetError
+from lightgate.aws.executions import GONE, EndedExecution
+from lightgate.errors import NotYetError, UnreachableError
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import settle_release
 from lightgate.turn import Waiting, abandon, next_to_start
 
+# The state machine's own time limit (release.asl.json). Step Functions forgets an execution 90 days
+# after its end, and its answers may be seconds old: it may not know one that has just started.
+_LONGEST_EXECUTION = timedelta(days=3)
+
 
 def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
-    """Leave nothing of the execution open, and start what waits.
+    """Leave nothing of the execution open, start what waits, and send the message.
 
-    In this order: its release is settled, its message is out, its turn is free. An
-    execution that has done all that itself leaves nothing to do.
+    In this order: its outcome is recorded, its lock is free, what waits has been started, its
+    message is sent. So trouble with the message holds nothing up. An execution that has done all
+    that itself leaves nothing to do.
 
     Raises:
-        NotYetError: one of its permits may still be acted on. The turn stays where it is; who
+        MissingError: something of the release could not be read. It is left as it is.
+        NotYetError: one of its permits may still be acted on. The lock stays where it is; who
             looks later finds what is left.
+        UnreachableError: all is done but the message. The release goes on owing it.
     """
-    state = _state(app, ended, runtime)
-    settlement = settle_release(state, runtime) if state is not None else None
-    if settlement is not None and settlement["publish"]:
-        _publish(app, settlement, runtime)
-    runtime.turns.change(app, lambda turn: (abandon(turn, ended.arn), None))
-    start_next(app, runtime)
+    settlement = settle_release(_state(app, ended), runtime)
+    waiting = runtime.turns.change(
+        app,
+        lambda turn: (after := abandon(turn, ended.arn, settlement.fence), next_to_start(after)),
+    )
+    try:
+        start_next(app, waiting, runtime)
+    finally:
+        if settlement.owes_message:
+            send_message(app, settlement.outcome, runtime)
 
 
-def _publish(app: str, settlement: Json, runtime: Runtime) -> None:
-    runtime.logger.warning("a release was left unpublished", release=settlement["release"])
-    runtime.topic.publish(settlement)
-    runtime.records.mark_published(app, settlement["release"], runtime.now())
+def send_message(app: str, outcome: Json, runtime: Runtime) -> None:
+    """Send the final message of a release whose execution did not.
+
+    Raises:
+        UnreachableError: SNS did not take it.
+    """
+    runtime.logger.warning("a release left its message unsent", release=outcome["release"])
+    runtime.topic.publish(outcome)
+    runtime.records.message_sent(app, outcome["release"])
 
 
-def start_next(app: str, runtime: Runtime) -> str | None:
-    """Start what waits for its turn, if nobody has it. The name of the execution, if any.
+def ended_holder(app: str, runtime: Runtime) -> EndedExecution | None:
+    """The execution that holds the app's lock, if that is known to be over."""
+    holder = runtime.turns.read(app).holder
+    if holder is None:
+        return None
+    return ended_release(app, holder.release, holder.execution, runtime)
+
+
+def ended_release(
+    app: str, release: str, execution: str, runtime: Runtime
+) -> EndedExecution | None:
+    """The execution of a release on record, if it is known to be over."""
+    ended = runtime.executions.ended(execution)
+    if ended is None or ended.status != GONE:
+        return ended
+    admission = runtime.records.get(app, release).admission
+    if admission is None:
+        # It never got the lock, so nothing of it is left but its message.
+        return ended
+    started_at = datetime.fromisoformat(admission["release"]["startedAt"])
+    is_forgotten = runtime.now() - started_at > _LONGEST_EXECUTION
+    return replace(ended, started_at=started_at) if is_forgotten else None
+
+
+def start_next(app: str, waiting: Waiting | None, runtime: Runtime) -> None:
+    """Start what waits for the lock.
 
     The name follows from what waits, so that starting it twice starts one.
     """
-    waiting = next_to_start(runtime.turns.read(app))
     if waiting is None:
-        return None
-    if not runtime.executions.start(waiting.name, waiting.request):
+        return
+    if runtime.executions.start(waiting.name, waiting.request):
+        runtime.logger.info("the release that waited begins", execution=waiting.name)
+    else:
         _start_no_more(app, waiting, runtime)
-    return waiting.name
 
 
 def _start_no_more(app: str, waiting: Waiting, runtime: Runtime) -> None:
-    """There was an execution of this name before: if it has ended, nobody comes for the turn."""
-    arn = runtime.executions.arn(waiting.name)
-    if (ended := runtime.executions.ended(arn)) is not None:
+    """There was an execution of this name before: if it has ended, nobody comes for the lock."""
+    ended = runtime.executions.ended(runtime.executions.arn(waiting.name))
+    # Step Functions has just said that it knows this execution.
+    if ended is not None and ended.status != GONE:
         try_to_clean_up(app, ended, runtime)
 
 
 def try_to_clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
-    """Clean up if that can be done already; otherwise leave it to who looks later."""
+    """Clean up as far as that can be done by now, and leave the rest to Reconcile."""
     try:
         clean_up(app, ended, runtime)
-    except NotYetError as error:
+    except (NotYetError, UnreachableError) as error:
         runtime.logger.warning("cleaning up has to wait", app=app, why=str(error))
 
 
-def _state(app: str, ended: EndedExecution, runtime: Runtime) -> Json | None:
-    """What the execution would have brought to Settle; None if nothing is known of it."""
-    started_at = (
-        ended.started_at.isoformat() if ended.started_at else _admitted_at(app, ended, runtime)
-    )
-    if started_at is None:
-        return None
+def _state(app: str, ended: EndedExecution) -> Json:
+    """What the execution would have brought to Settle."""
+    if ended.started_at is None:
+        raise ValueError(f"the start of {ended.arn} is not known")
     return {
         "request": _request(app, ended.input),
         "execution": ended.arn,
-        "startedAt": started_at,
+        "startedAt": ended.started_at.isoformat(),
         "stopped": ended.status,
     }
-
-
-def _admitted_at(app: str, ended: EndedExecution, runtime: Runtime) -> str | None:
-    """When an execution had started that AWS has forgotten, if it has the turn."""
-    holder = runtime.turns.read(app).holder
-    if holder is None or holder.execution != ended.arn:
-        return None
-    record = runtime.records.find(app, holder.release)
-    if record is None or record.admission is None:
-        return None
-    started_at: str = record.admission["release"]["startedAt"]
-    return started_at
 
 
 def _request(app: str, text: str | None) -> Json:

@@ -28,6 +28,18 @@ class UnreachableError(LightgateError):
     """AWS has refused a call or left it without an answer. What it would have told is unknown."""
 
 
+class MissingError(LightgateError):
+    """An answer of AWS lacks what is known to be there. What it would have said is unknown."""
+
+
+class ExecutionEndedError(LightgateError):
+    """The execution is recorded as ended, so this late write of one of its functions is refused."""
+
+
+class StillRunningError(LightgateError):
+    """An event says that an execution has ended, and Step Functions still says that it runs."""
+
+
 class NotYetError(LightgateError):
     """Something of the release may still be acted upon for that long; afterwards, try again."""
 

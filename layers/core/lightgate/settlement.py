@@ -6,10 +6,12 @@ ended without. Both know the release by the state that its execution carries.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.aftermath import Verified, WentBack
+from lightgate.aws.clients import reaching
 from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
@@ -32,7 +34,7 @@ from lightgate.permits import end_of_permits, void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
-from lightgate.spec_parser.parser import parse_app_name
+from lightgate.spec_parser.parser import parse_app_name, readable_stage
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import (
     judgement_of,
@@ -42,6 +44,7 @@ from lightgate.versions import (
     planned_judgement,
 )
 
+UNKNOWN = "unknown"
 _STEPS = ("admission", "snapshot", "deployment")
 # With these words a permit is withdrawn after the fact; they say nothing that is not known.
 _AFTER_THE_FACT = (
@@ -51,16 +54,33 @@ _AFTER_THE_FACT = (
 )
 
 
-def settle_release(state: Json, runtime: Runtime) -> Json:
-    """The settlement on record; the first one stands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The outcome on record. `fence` is that of the release's lock, 0 if it never had it.
 
-    `publish` in it says whether the message is still to go out.
+    `owes_message` says whether the message still has to be sent.
+    """
+
+    outcome: Json
+    fence: int
+    owes_message: bool
+
+
+def settle_release(state: Json, runtime: Runtime) -> Settlement:
+    """Record that the execution is over, and then the outcome of its release; the first one stands.
+
+    In this order a function of the execution that still runs either shows its record here, or
+    gets none any more: an execution has one record.
 
     Raises:
+        MissingError: the record of the release, which must exist, could not be read.
         NotYetError: a permit could not be voided, and a gate may still act on it.
     """
     record = _record(state, runtime)
-    if record is None or record.outcome is None:
+    if record is not None and record.outcome is not None:
+        owes_message = runtime.records.owes_message(requested_app(state["request"]), record.release)
+    else:
+        owes_message = True
         no_permit = None
         if record is not None and record.admission is not None:
             release = Release.from_json(record.admission["release"])
@@ -68,8 +88,11 @@ def settle_release(state: Json, runtime: Runtime) -> Json:
             state = {**state, "admission": {**record.admission, **state.get("admission", {})}}
             _withdraw(release, state, runtime)
         record = _settle(state, no_permit, runtime)
-    publish = not record.published and _is_published(record.status)
-    return {**(record.outcome or {}), "publish": publish}
+    return Settlement(
+        outcome=record.outcome or {},
+        fence=record.fence,
+        owes_message=owes_message and _is_published(record.status),
+    )
 
 
 def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
@@ -109,19 +132,21 @@ def why_not_permitted(release: Release, runtime: Runtime) -> str | None:
 
 def _record(state: Json, runtime: Runtime) -> Record | None:
     """What is on record of the release; also if the answer of Admit that tells of it is lost."""
-    app, started_at = requested_app(state["request"]), datetime.fromisoformat(state["startedAt"])
-    if release := _release(state):
-        return runtime.records.find(app, release["id"])
-    return runtime.records.of_execution(app, state["execution"], started_at)
+    app = requested_app(state["request"])
+    known = runtime.records.end(app, state["execution"], runtime.now())
+    release = _release(state).get("id") or known
+    return None if release is None else runtime.records.get(app, release)
 
 
 def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
     service = _service(state, runtime)
     conclusion = _conclude(state, service, no_permit, runtime)
+    app = requested_app(state["request"])
     report = report_of(
         state,
         conclusion,
-        app=requested_app(state["request"]),
+        app=app,
+        stage=state.get("admission", {}).get("stage") or stage_of(app, runtime),
         kind=kind_of(state),
         now=runtime.now(),
     )
@@ -146,6 +171,7 @@ def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
         outcome,
         execution=report.execution,
         digest=None if is_command else report.digest or _requested_digest(state["request"]),
+        owes_message=not conclusion.outcome.is_quiet,
     )
 
 
@@ -170,8 +196,11 @@ def _conclude(
         match state.get(step, {}).get("status"):
             case "REFUSED":
                 return refused(state[step]["reasons"], kind)
-            case "SUPERSEDED" | "LOST":
+            case "SUPERSEDED":
                 return superseded(state[step]["reasons"])
+            case "LOST":
+                # Whoever takes a lock away has recorded the outcome before. Nobody has.
+                return _broken(" ".join(state[step]["reasons"]), state, service, None)
     deployment = state.get("deployment", {})
     went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
     if "error" in state:
@@ -313,9 +342,23 @@ def requested_app(request: object) -> str:
     """What a person asked for, if it could be an app: SNS takes no line break in a subject."""
     name = _request(request).get("app")
     try:
-        return parse_app_name(name) if isinstance(name, str) else "unknown"
+        return parse_app_name(name) if isinstance(name, str) else UNKNOWN
     except SpecError:
-        return "unknown"
+        return UNKNOWN
+
+
+def stage_of(app: str, runtime: Runtime) -> str:
+    """The stage in the app's spec as it stands; "unknown" where that cannot be read.
+
+    Subscribers filter by it. So a refusal has it too, even if the rest of the spec is wrong.
+    """
+    try:
+        with reaching("SSM"):
+            text = runtime.apps.read(app).text
+    except (RefusedError, UnreachableError):
+        return UNKNOWN
+    stage = readable_stage(text)
+    return UNKNOWN if stage is None else stage.value
 
 
 def _requested_digest(request: object) -> str | None:

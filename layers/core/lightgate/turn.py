@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightgate.errors import RefusedError
+from lightgate.errors import MissingError, RefusedError
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
@@ -282,12 +282,32 @@ class Holding:
         return {"execution": self.execution, "fence": self.fence}
 
 
+def require(turn: Turn, fence: int) -> None:
+    """Make sure that this is the lock as it stands, and not an empty or outdated answer.
+
+    The fence only grows and its item is never deleted. So a lock with a lower fence than one
+    that was already given out shows a read that has missed it.
+
+    Raises:
+        MissingError: the read has missed the lock, so its state is unknown.
+    """
+    if turn.fence < fence:
+        raise MissingError(
+            f"the deployment lock was read with fence {turn.fence}, but fence {fence} was already "
+            "given out; its state could not be determined"
+        )
+
+
 def objection(turn: Turn, holding: Holding) -> Answer | None:
     """Why the release must not act any further; None while it may.
 
     It may not once it has lost its turn, nor if a newer push waits and the deployment is
     not being created yet. After that it finishes first: Lightsail has no cancel.
+
+    Raises:
+        MissingError: see `require`.
     """
+    require(turn, holding.fence)
     holder = turn.holder
     if holder is None or not holding.is_of(holder):
         return Answer(status=TurnStatus.LOST, reason="The release does not hold the turn any more.")
@@ -315,13 +335,21 @@ def begin_creating(turn: Turn, holding: Holding) -> tuple[Turn, Start]:
 
 def end_creating(turn: Turn, holding: Holding) -> Turn:
     """Lightsail has taken no deployment, for certain: the release may give way again."""
+    require(turn, holding.fence)
     if turn.holder is None or not holding.is_of(turn.holder):
         return turn
     return replace(turn, holder=replace(turn.holder, creating=False))
 
 
-def hand_over(turn: Turn, execution: str) -> Turn:
-    """The execution is done with the app. Changes nothing for one that had no part in it."""
+def hand_over(turn: Turn, execution: str, fence: int = 0) -> Turn:
+    """The execution is done with the app. Changes nothing for one that had no part in it.
+
+    `fence` is that of the execution's own lock, 0 if it never had it.
+
+    Raises:
+        MissingError: see `require`.
+    """
+    require(turn, fence)
     turn = _not_waiting_for(turn, execution)
     holder = turn.holder
     if holder is None or holder.execution != execution:
@@ -330,8 +358,15 @@ def hand_over(turn: Turn, execution: str) -> Turn:
     return replace(turn, holder=None, abandoned=None if holder.creating else holder.after)
 
 
-def abandon(turn: Turn, execution: str) -> Turn:
-    """The execution has ended without handing over; what it started may still be going on."""
+def abandon(turn: Turn, execution: str, fence: int = 0) -> Turn:
+    """The execution has ended without handing over; what it started may still be going on.
+
+    `fence` is that of the execution's own lock, 0 if it never had it.
+
+    Raises:
+        MissingError: see `require`.
+    """
+    require(turn, fence)
     turn = _not_waiting_for(turn, execution)
     holder = turn.holder
     if holder is None or holder.execution != execution:

@@ -50,7 +50,11 @@ class Executions:
         return self._state_machine.replace(":stateMachine:", ":execution:") + f":{name}"
 
     def ended(self, arn: str) -> EndedExecution | None:
-        """The execution, if it is known to be over; None while it may still act."""
+        """The execution, if Step Functions says that it is over; None while it may still act.
+
+        The answer may be seconds old: an execution that has just begun can be GONE, one that has
+        just ended can still be running.
+        """
         try:
             found = self._client.describe_execution(executionArn=arn)
         except ClientError as error:
@@ -65,3 +69,9 @@ class Executions:
             started_at=found["startDate"],
             input=found.get("input"),
         )
+
+    def was_redriven(self, arn: str, redrives: int) -> bool:
+        """Whether the execution goes on because it was redriven more often than that."""
+        found = self._client.describe_execution(executionArn=arn)
+        again = int(found.get("redriveCount", 0)) > redrives
+        return found["status"] == "PENDING_REDRIVE" or (found["status"] in _GOING_ON and again)

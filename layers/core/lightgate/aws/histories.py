@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from lightgate.aws.clients import reaching
 from lightgate.aws.table import Table
 from lightgate.backup import RECENT, History
 from lightgate.durations import Taken
@@ -30,19 +31,24 @@ class Histories:
         )
 
     def add(self, app: str, release: str, taken: Taken) -> None:
-        """Remember how long this release's took, as far as it is known. Again is the same."""
+        """Remember how long this release's took, as far as it is known. Again is the same.
+
+        Raises:
+            UnreachableError: it could not be written.
+        """
         entry = {
             "release": release,
             _SNAPSHOT: None if taken.snapshot is None else taken.snapshot.total_seconds(),
             "ended": taken.ended,
             _NODE_START: None if taken.node_start is None else taken.node_start.total_seconds(),
         }
-        entries = [each for each in self._entries(app) if each["release"] != release]
-        entries.append(entry)
-        recent = [*_recent(entries, _SNAPSHOT), *_recent(entries, _NODE_START)]
-        kept = [each for each in entries if each in recent]
-        item = {**self._table.key(app, _ITEM), "entries": {"S": json.dumps(kept)}}
-        self._table.client.put_item(TableName=self._table.name, Item=item)
+        with reaching("DynamoDB"):
+            entries = [each for each in self._entries(app) if each["release"] != release]
+            entries.append(entry)
+            recent = [*_recent(entries, _SNAPSHOT), *_recent(entries, _NODE_START)]
+            kept = [each for each in entries if each in recent]
+            item = {**self._table.key(app, _ITEM), "entries": {"S": json.dumps(kept)}}
+            self._table.client.put_item(TableName=self._table.name, Item=item)
 
     def _entries(self, app: str) -> list[dict[str, Any]]:
         found = self._table.read(app, _ITEM)

@@ -8,15 +8,16 @@ becomes another release, or is superseded.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.table import Table
+from lightgate.errors import MissingError
 from lightgate.past import Past
-from lightgate.turn import Answer, Claim, TurnStatus
+from lightgate.turn import Answer, Claim, TurnStatus, execution_name_of
 
 type Json = dict[str, Any]
 type Write = dict[str, Any]
@@ -26,6 +27,10 @@ type Write = dict[str, Any]
 # most two. The rest is for releases that made none: an older version than these is not on record.
 _MOST_RELEASES = 200
 _LISTED_VERSIONS = 50
+# The state machine writes this name, too (MarkMessageSent).
+_OWED = "#owed-messages"
+_NOT_ENDED = "attribute_not_exists(ended)"
+_ITS_ONLY_RELEASE = f"{_NOT_ENDED} AND (attribute_not_exists(#release) OR #release = :release)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +38,28 @@ class Record:
     """A release on record. `outcome` is None while it is under way.
 
     `admission` is what Admit answered, so that whoever settles the release for an
-    execution that cannot do it any more knows what it was about.
+    execution that cannot do it any more knows what it was about. `fence` is that of its lock,
+    0 if it never had it.
     """
 
     release: str
     status: str
     execution: str | None
     digest: str | None
+    fence: int
     admission: Mapping[str, Any] | None
     outcome: Json | None
-    published: bool
 
 
 class Records:
-    """The items `release#<id>` and `image#<digest>` of each app."""
+    """What is on record of each app, and which releases still have to be heard of.
+
+    The items of an app are `release#<id>`, `image#<digest>` and `execution#<name>`. The last one
+    ties an execution to its only release, and says when it was found to be over. A release owes a
+    message from the moment it gets the lock, or ends without it, until the message is out. Such
+    releases of all apps are items of one partition, so that they are found without a scan and
+    without the app's spec. No app can have the name of that partition.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -55,24 +68,49 @@ class Records:
         found = self._table.read(app, _release(release))
         return None if found is None else _record(found)
 
-    def of_execution(self, app: str, execution: str, started_at: datetime) -> Record | None:
-        """The record of the release that this execution has carried out, if it got so far.
+    def get(self, app: str, release: str) -> Record:
+        """The record of a release that is known to have one.
 
-        Release ids begin with the second of the execution's start.
+        Raises:
+            MissingError: the answer has no record, so what it says is unknown.
         """
-        moment = started_at.astimezone(UTC).strftime("%Y%m%dt%H%M%Sz")
-        pages = self._table.client.get_paginator("query").paginate(
-            TableName=self._table.name,
-            ConsistentRead=True,
-            KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
-            ExpressionAttributeNames={"#item": "item"},
-            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": _release(moment)}},
-        )
-        for page in pages:
-            for found in page["Items"]:
-                if found.get("execution", {}).get("S") == execution:
-                    return _record(found)
-        return None
+        found = self.find(app, release)
+        if found is None:
+            raise MissingError(f"the record of release {release} of {app} could not be read")
+        return found
+
+    def of_execution(self, app: str, execution: str) -> Record | None:
+        """The record of the execution's release; None if it has none, or the answer was empty."""
+        found = self._table.read(app, _execution(execution))
+        release = None if found is None else _text(found, "release")
+        return None if release is None else self.get(app, release)
+
+    def end(self, app: str, execution: str, at: datetime) -> str | None:
+        """Record that the execution is over, and return its release if that has a record.
+
+        From here on no function of the execution that still runs can take the lock, open a
+        record or begin to create a deployment. Whatever it wrote before shows in the answer.
+        Safe to repeat.
+
+        Raises:
+            MissingError: the answer was empty.
+        """
+        update = self._table.update(app, _execution(execution), {"ended": at.isoformat()})["Update"]
+        answer = self._table.client.update_item(**update, ReturnValues="ALL_NEW")
+        written = answer.get("Attributes", {})
+        if "ended" not in written:
+            raise MissingError(f"the end of {execution} could not be read back")
+        return _text(written, "release")
+
+    def unless_ended(self, app: str, execution: str) -> Write:
+        """A part of a transaction that refuses it once the execution is recorded as ended."""
+        return {
+            "ConditionCheck": {
+                "TableName": self._table.name,
+                "Key": self._table.key(app, _execution(execution)),
+                "ConditionExpression": _NOT_ENDED,
+            }
+        }
 
     def versions(self, app: str) -> Mapping[int, Past]:
         """The versions of the app's service that its last 200 releases have made, by number."""
@@ -105,16 +143,23 @@ class Records:
         return self._table.read(app, _image(digest)) is not None
 
     def settle(
-        self, app: str, release: str, outcome: Json, *, execution: str, digest: str | None
+        self,
+        app: str,
+        release: str,
+        outcome: Json,
+        *,
+        execution: str,
+        digest: str | None,
+        owes_message: bool,
     ) -> Record:
         """Record the outcome, and return what is on record.
 
         The first outcome stands: a step that runs again after a lost answer, and comes
         to another conclusion because time has passed, gets the one that was recorded.
         """
-        settled = self._update(
+        settled = self._table.update(
             app,
-            release,
+            _release(release),
             {
                 "status": outcome["status"],
                 "outcome": json.dumps(outcome),
@@ -123,62 +168,83 @@ class Records:
             },
             condition="attribute_not_exists(outcome)",
         )
-        image = [self._image_known(app, digest, release)] if digest else []
+        writes = [
+            settled,
+            self._table.update(app, _execution(execution), {"release": release}),
+            self._owes(app, release) if owes_message else self._owes_nothing(app, release),
+            *([self._image_known(app, digest, release)] if digest else []),
+        ]
         try:
-            self._table.client.transact_write_items(TransactItems=[settled, *image])
+            self._table.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             if not _is_condition(error):
                 raise
-        record = self.find(app, release)
-        if record is None:
-            raise RuntimeError(f"the record of release {release} has gone")
-        return record
+        return self.get(app, release)
 
-    def mark_published(self, app: str, release: str, at: datetime) -> None:
-        """The final message has gone out. Repeating this changes nothing that matters."""
-        update = self._update(app, release, {"published": at.isoformat()})["Update"]
-        self._table.client.update_item(**update)
+    def owes_message(self, app: str, release: str) -> bool:
+        """Whether the release still has to be heard of."""
+        return self._table.read(_OWED, _owed(app, release)) is not None
+
+    def owed_messages(self) -> Iterator[tuple[str, str]]:
+        """App and release of all that still have to be heard of, those in progress included."""
+        pages = self._table.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            ConsistentRead=True,
+            KeyConditionExpression="app = :owed",
+            ExpressionAttributeValues={":owed": {"S": _OWED}},
+        )
+        for page in pages:
+            for found in page["Items"]:
+                app, _, release = found["item"]["S"].partition("#")
+                yield app, release
+
+    def message_sent(self, app: str, release: str) -> None:
+        """The final message is out. The state machine does the same after its own publication."""
+        delete = self._owes_nothing(app, release)["Delete"]
+        self._table.client.delete_item(**delete)
 
     def following(self, app: str, claim: Claim, answer: Answer, admission: Json) -> Iterator[Write]:
         """The writes that follow from the answer to a claim, and belong to its transaction."""
         if answer.displaced is not None:
-            yield self._update(
-                app,
-                answer.displaced.release,
-                {"status": TurnStatus.SUPERSEDED.value, "supersededBy": claim.release},
-            )
+            displaced = {"status": TurnStatus.SUPERSEDED.value, "supersededBy": claim.release}
+            yield self._table.update(app, _release(answer.displaced.release), displaced)
         if answer.begun is not None:
-            yield self._update(app, answer.begun.release, {"begunAs": claim.release})
+            yield self._table.update(
+                app, _release(answer.begun.release), {"begunAs": claim.release}
+            )
         attributes = {"execution": claim.execution}
         if claim.digest is not None:
             attributes["digest"] = claim.digest
         if answer.holder is not None:
-            attributes |= {"status": "RELEASING", "admission": json.dumps(admission)}
+            attributes |= {
+                "status": "RELEASING",
+                "admission": json.dumps(admission),
+                "fence": str(answer.holder.fence),
+            }
+            yield self._owes(app, claim.release)
         else:
             outcome = {"status": answer.status.value, "cause": answer.reason}
             ending = {"app": app, "release": claim.release, **outcome}
             attributes |= {"status": answer.status.value, "outcome": json.dumps(ending)}
-        yield self._update(app, claim.release, attributes)
+        yield self._table.update(app, _release(claim.release), attributes)
+        yield self._table.update(
+            app,
+            _execution(claim.execution),
+            {"release": claim.release},
+            condition=_ITS_ONLY_RELEASE,
+        )
         if claim.digest is not None:
             yield self._image_known(app, claim.digest, claim.release)
 
-    def _update(
-        self, app: str, release: str, attributes: Mapping[str, str], condition: str | None = None
-    ) -> Write:
-        return {
-            "Update": {
-                "TableName": self._table.name,
-                "Key": self._table.key(app, _release(release)),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-                "ExpressionAttributeValues": {f":{k}": {"S": v} for k, v in attributes.items()},
-                **({"ConditionExpression": condition} if condition else {}),
-            }
-        }
+    def _owes(self, app: str, release: str) -> Write:
+        return self._table.put(_OWED, _owed(app, release), {})
+
+    def _owes_nothing(self, app: str, release: str) -> Write:
+        key = self._table.key(_OWED, _owed(app, release))
+        return {"Delete": {"TableName": self._table.name, "Key": key}}
 
     def _image_known(self, app: str, digest: str, release: str) -> Write:
-        item = {**self._table.key(app, _image(digest)), "release": {"S": release}}
-        return {"Put": {"TableName": self._table.name, "Item": item}}
+        return self._table.put(app, _image(digest), {"release": release})
 
 
 def _release(release: str) -> str:
@@ -187,6 +253,19 @@ def _release(release: str) -> str:
 
 def _image(digest: str) -> str:
     return f"image#{digest}"
+
+
+def _execution(arn: str) -> str:
+    return f"execution#{execution_name_of(arn)}"
+
+
+def _owed(app: str, release: str) -> str:
+    return f"{app}#{release}"
+
+
+def _text(found: Mapping[str, Any], name: str) -> str | None:
+    value: str | None = found.get(name, {}).get("S")
+    return value
 
 
 def _is_condition(error: ClientError) -> bool:
@@ -200,17 +279,13 @@ def _is_condition(error: ClientError) -> bool:
 
 
 def _record(found: Mapping[str, Any]) -> Record:
-    def text(name: str) -> str | None:
-        value: str | None = found.get(name, {}).get("S")
-        return value
-
-    outcome, admission = text("outcome"), text("admission")
+    outcome, admission = _text(found, "outcome"), _text(found, "admission")
     return Record(
-        release=str(text("item")).removeprefix("release#"),
-        status=text("status") or "",
-        execution=text("execution"),
-        digest=text("digest"),
+        release=str(_text(found, "item")).removeprefix("release#"),
+        status=_text(found, "status") or "",
+        execution=_text(found, "execution"),
+        digest=_text(found, "digest"),
+        fence=int(_text(found, "fence") or 0),
         admission=None if admission is None else json.loads(admission),
         outcome=None if outcome is None else json.loads(outcome),
-        published=text("published") is not None,
     )

@@ -21,3 +21,23 @@ class Table:
         )
         item_found: Mapping[str, Any] | None = found.get("Item")
         return item_found
+
+    def put(self, app: str, item: str, attributes: Mapping[str, str]) -> dict[str, Any]:
+        """A write of a transaction that makes the item or replaces it."""
+        texts = {name: {"S": value} for name, value in attributes.items()}
+        return {"Put": {"TableName": self.name, "Item": {**self.key(app, item), **texts}}}
+
+    def update(
+        self, app: str, item: str, attributes: Mapping[str, str], condition: str | None = None
+    ) -> dict[str, Any]:
+        """A write of a transaction that sets these attributes and keeps the others."""
+        return {
+            "Update": {
+                "TableName": self.name,
+                "Key": self.key(app, item),
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+                "ExpressionAttributeValues": {f":{k}": {"S": v} for k, v in attributes.items()},
+                **({"ConditionExpression": condition} if condition else {}),
+            }
+        }

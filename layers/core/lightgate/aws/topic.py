@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lightgate.aws.clients import reaching
+
 
 class Topic:
     def __init__(self, client: Any, arn: str) -> None:  # noqa: ANN401 - boto3 is untyped
@@ -10,14 +12,19 @@ class Topic:
         self._arn = arn
 
     def publish(self, settlement: Mapping[str, Any]) -> None:
-        """The same publication as the state `PublishOutcome` makes."""
-        self._client.publish(
-            TopicArn=self._arn,
-            Subject=settlement["subject"],
-            Message=settlement["message"],
-            MessageStructure="json",
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": settlement[name]}
-                for name in ("app", "status", "stage")
-            },
-        )
+        """The same publication as the state `PublishOutcome` makes.
+
+        Raises:
+            UnreachableError: SNS did not take it, or its answer was lost.
+        """
+        with reaching("SNS"):
+            self._client.publish(
+                TopicArn=self._arn,
+                Subject=settlement["subject"],
+                Message=settlement["message"],
+                MessageStructure="json",
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": settlement[name]}
+                    for name in ("app", "status", "stage")
+                },
+            )

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.table import Table
+from lightgate.errors import ExecutionEndedError
 from lightgate.turn import Holder, Mark, Turn, Waiting
 
 _ITEM = "turn"
@@ -39,6 +40,10 @@ class Turns:
         The turn and the records that follow from the answer are written at once or not at
         all. The rule is asked again with each turn that somebody else has written in
         between; after a lost answer, whoever repeats the call asks it with his own turn.
+
+        Raises:
+            ExecutionEndedError: a condition of the records does not hold. The only one they
+                have is that the execution is not recorded as ended.
         """
         for _ in range(_ATTEMPTS):
             turn, version = self._read(app)
@@ -51,6 +56,10 @@ class Turns:
                     TransactItems=[self._put(app, changed, version), *writes]
                 )
             except ClientError as error:
+                if _breaks_a_record(error):
+                    raise ExecutionEndedError(
+                        f"the execution is recorded as ended; {app} is left as it is"
+                    ) from error
                 if not _has_lost_a_race(error):
                     raise
             else:
@@ -81,9 +90,19 @@ class Turns:
         }
 
 
+def _breaks_a_record(error: ClientError) -> bool:
+    """Whether a condition behind the first one has failed. The first one is that of the lock."""
+    return "ConditionalCheckFailed" in _reasons(error)[1:]
+
+
 def _has_lost_a_race(error: ClientError) -> bool:
-    codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+    codes = set(_reasons(error))
     return error_code(error) == "TransactionCanceledException" and codes <= {"None", *_PASSING}
+
+
+def _reasons(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled: one code for each of its writes, in their order."""
+    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
 
 
 def _text(value: object) -> str:

@@ -84,7 +84,7 @@ class Report:
 
 
 def report_of(
-    state: Json, conclusion: Conclusion, *, app: str, kind: Kind, now: datetime
+    state: Json, conclusion: Conclusion, *, app: str, stage: str, kind: Kind, now: datetime
 ) -> Report:
     """`app` and `kind` are what was asked for, should the release never have been admitted."""
     admission, deployment = state.get("admission", {}), state.get("deployment", {})
@@ -99,7 +99,7 @@ def report_of(
     return Report(
         kind=kind,
         app=release.get("app") or app,
-        stage=release.get("stage", "unknown"),
+        stage=stage,
         release=release.get("id") or release_id(state["execution"], started_at, None),
         repository=release.get("repository"),
         digest=digest,

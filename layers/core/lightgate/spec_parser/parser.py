@@ -57,6 +57,7 @@ _OWN_HEADERS = frozenset(
         "transfer-encoding",
     }
 )
+_STAGE = re.compile(r'"stage"\s*:\s*"(\w+)"')
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
 # Problems that leave whole what the rules look at, so that both are reported at once.
 _BESIDE_THE_RULES = re.compile(
@@ -105,6 +106,20 @@ def parse_spec(text: str | bytes) -> AppSpec:
     if problems.lines:
         raise SpecError(*problems.reasons)
     return spec
+
+
+def readable_stage(text: str) -> Stage | None:
+    """The stage that the text names, whatever else is wrong with it; None if it names none.
+
+    A text that is no JSON is searched for the member `stage`.
+    """
+    document = parse_json(text, Problems("the spec"))
+    if isinstance(document, dict):
+        named = document.get("stage", Stage.PRODUCTION)
+    else:
+        found = _STAGE.search(text)
+        named = found[1] if found is not None else None
+    return Stage(named) if isinstance(named, str) and named in Stage else None
 
 
 def _refuse_braces(root: Node) -> None:
