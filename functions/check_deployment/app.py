@@ -16,6 +16,7 @@ from lightgate.release import Kind, Release
 from lightgate.room import fitting
 from lightgate.runtime import Json, Runtime, run
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.wait_state import wait_seconds
 
 _MOST_NOTES = 20
 _LONGEST_NOTE = 1000
@@ -87,7 +88,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         "status": status.value,
         "endedAt": ended.isoformat() if ended else None,
         "gate": evidence.to_json(),
-        "pollSeconds": permits.poll_seconds(release, admission["pollSeconds"], holding=holding),
+        "pollSeconds": wait_seconds(permits.pause(release, course.look, holding=holding)),
     }
     return fitting(found)
 

@@ -29,7 +29,7 @@ def roll_back(event: Json, runtime: Runtime) -> Json:
     state = event["state"]
     admission = state["admission"]
     release = Release.from_json(admission["release"])
-    before = state.get("rollback") or not_begun(release, admission["pollSeconds"], runtime.now())
+    before = state.get("rollback") or not_begun(release, admission, runtime.now())
     ours = runtime.lightsail.service(release.service).deployment_of(before["release"])
     if ours is None and before["version"] is None:
         answer = begin(release, state, before, runtime)

@@ -217,12 +217,12 @@ def _refusal(seen: Observation, decision: Decision) -> str | None:
     return decided.reason if was_it else None
 
 
-def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
+def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
     """How long to wait until the next look."""
     if not holding:
         return usual
     spread = release.platform_patience / _MOST_HOLDING_POLLS
-    return min(usual, int(max(_HOLDING_POLL, spread).total_seconds()))
+    return min(usual, max(_HOLDING_POLL, spread))
 
 
 def _look(

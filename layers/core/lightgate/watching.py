@@ -23,6 +23,7 @@ from lightgate.verification import (
     rules_of,
     watch_round,
 )
+from lightgate.wait_state import wait_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +70,17 @@ def returned(version: int, spec: AppSpec, service: Service, *, digest: str | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How the watch stands after a look, and in how many seconds the next one is due."""
+    """How the watch stands after a look, and after which pause the next one is due."""
 
     status: WatchStatus
     watched: Watched
-    pause_seconds: int
+    pause: timedelta
 
     def to_json(self) -> Json:
         return {
             "status": self.status.value,
             "watch": self.watched.to_json(),
-            "pollSeconds": self.pause_seconds,
+            "pollSeconds": wait_seconds(self.pause),
         }
 
 
@@ -114,7 +115,7 @@ def look(
     return Look(
         status=judge_watch(watched, rules, runtime.now()),
         watched=watched,
-        pause_seconds=int(pause(rules).total_seconds()),
+        pause=pause(rules),
     )
 
 

@@ -25,11 +25,11 @@ from lightgate.versions import made_by, on_record, source_of
 from lightgate.watching import look, returned
 
 
-def not_begun(release: Release, poll_seconds: int, now: datetime) -> Json:
+def not_begun(release: Release, admission: Mapping[str, Any], now: datetime) -> Json:
     return {
         "status": None,
         "begunAt": now.isoformat(),
-        "pollSeconds": poll_seconds,
+        "pollSeconds": admission["pollSeconds"],
         "release": rollback_marker(release.id),
         "target": None,
         "version": None,
