@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ministack.services import stepfunctions
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
 type _Wait = Callable[..., tuple[Any, str]]
 
