@@ -12,6 +12,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate import prober
+from lightgate.outage import LONGEST_OUTAGE
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import LONGEST_STEP
 from lightgate.wait_state import wait_seconds
@@ -97,16 +98,42 @@ def test_a_choice_that_fits_nothing_has_somewhere_to_go(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_ends_in_time_is_retried_with_jitter_and_caught(name: str) -> None:
+def test_a_task_ends_in_time_is_retried_and_caught(name: str) -> None:
     task = TASKS[name]
 
     assert 0 < task["TimeoutSeconds"] <= 900
     [retry], [catch] = task["Retry"], task["Catch"]
     assert retry["ErrorEquals"] == catch["ErrorEquals"] == ["States.ALL"]
-    assert retry["JitterStrategy"] == "FULL"
     assert retry["MaxAttempts"] >= 2
     # What becomes of the notice at the start is no error of the release.
     assert catch["ResultPath"] == ("$.started" if name == "PublishStart" else "$.error")
+
+
+# From Settle on the release has an outcome, and each task has its own reasons to give up.
+BEFORE_SETTLE = sorted(TASKS.keys() - reachable("Settle"))
+
+
+def shortest_retry(retry: Json) -> timedelta:
+    """The least time from the first attempt to the last one, were each to fail at once."""
+    if retry.get("JitterStrategy", "NONE") != "NONE":
+        return timedelta()  # full jitter may make every delay as short as nothing
+    delays = (
+        retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt
+        for attempt in range(retry["MaxAttempts"])
+    )
+    return timedelta(seconds=sum(min(delay, retry["MaxDelaySeconds"]) for delay in delays))
+
+
+@pytest.mark.parametrize("name", BEFORE_SETTLE)
+def test_a_task_is_retried_for_longer_than_an_outage_lasts(name: str) -> None:
+    [retry] = TASKS[name]["Retry"]
+
+    assert shortest_retry(retry) >= LONGEST_OUTAGE + timedelta(seconds=retry["MaxDelaySeconds"])
+
+
+def test_there_is_one_retry_rule_for_all_tasks_before_a_release_is_settled() -> None:
+    assert {"Admit", "CheckSnapshot", "CheckDeployment", "VerifyRelease"} <= set(BEFORE_SETTLE)
+    assert len({json.dumps(TASKS[name]["Retry"]) for name in BEFORE_SETTLE}) == 1
 
 
 @pytest.mark.parametrize("name", steps())

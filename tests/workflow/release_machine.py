@@ -57,6 +57,12 @@ def states() -> set[str]:
     return set(json.loads(DEFINITION.read_text())["States"])
 
 
+def attempts(state: str) -> int:
+    """How often the state machine tries a task: once, and again as its Retry rule says."""
+    [retry] = json.loads(DEFINITION.read_text())["States"][state]["Retry"]
+    return 1 + int(retry["MaxAttempts"])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """An execution that has ended, with the states it went through."""
@@ -160,6 +166,11 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(each) for each in value]
     return value if value is None or isinstance(value, str | int | float) else deepcopy(value)
+
+
+def state_of(function: str) -> str:
+    """The state that calls the function of this folder."""
+    return "".join(word.capitalize() for word in function.split("_"))
 
 
 def _folder(step: str) -> str:

@@ -12,13 +12,13 @@ from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, World, succeeded
 
 
-def abandoned(world: World, course: Course, *, at: str = "check_deployment") -> None:
+def abandoned(world: World, course: Course, *, at: str = "CheckDeployment") -> None:
     """A release whose execution ends before it is settled. Nobody cleans up after it."""
     world.lightsail.courses.append(course)
     with pytest.MonkeyPatch.context() as patch:
         stepper = Stepper(world, patch)
         walk = stepper.start(push(world, "v1.1", after=0), "abandoned")
-        walk.run_to("".join(word.capitalize() for word in at.split("_")))
+        walk.run_to(at)
         walk.stop()
 
 
@@ -28,7 +28,7 @@ def take_over(world: World) -> Ended:
     return world.machine.run(push(world, "v1.2", after=5), name="next")
 
 
-@pytest.mark.parametrize("at", ["take_snapshot", "deploy", "check_deployment", "settle"])
+@pytest.mark.parametrize("at", ["TakeSnapshot", "Deploy", "CheckDeployment", "Settle"])
 def test_the_next_push_is_released_after_a_release_was_abandoned(world: World, at: str) -> None:
     abandoned(world, Course(ends="ACTIVE", after=timedelta(seconds=30)), at=at)
     began = world.clock.now()

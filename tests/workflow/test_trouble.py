@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
+from tests.workflow.release_machine import attempts, state_of
 from tests.workflow.world import (
     APP,
     PASSWORD,
@@ -18,7 +19,6 @@ from tests.workflow.world import (
 
 BEFORE_SETTLE = ["admit", "take_snapshot", "check_snapshot", "deploy", "check_deployment"]
 STEPS = [*BEFORE_SETTLE, "settle", "hand_over", "prune_snapshots"]
-ATTEMPTS = 5
 WRITE = "dynamodb.TransactWriteItems"
 
 
@@ -32,7 +32,7 @@ def slow(world: World) -> World:
 
 @pytest.mark.parametrize("step", BEFORE_SETTLE)
 def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step: str) -> None:
-    slow.functions.fail(step, *["before"] * ATTEMPTS)
+    slow.functions.fail(step, *["before"] * attempts(state_of(step)))
 
     ended = slow.release(course=succeeded())
 
@@ -110,7 +110,7 @@ def test_it_is_found_also_when_reads_lag_behind(world: World) -> None:
 
 def test_a_lost_creation_is_named_also_if_deploy_never_comes_back(world: World) -> None:
     world.lightsail.fail(CREATE, "lost")
-    world.functions.fail("deploy", "after", *["before"] * (ATTEMPTS - 1))
+    world.functions.fail("deploy", "after", *["before"] * (attempts("Deploy") - 1))
 
     ended = world.release(course=Course(ends=None))
 
@@ -132,7 +132,7 @@ def test_a_passing_trouble_of_lightsail_costs_time_only(
 
 
 def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None:
-    broken = ["broken"] * 4 * ATTEMPTS
+    broken = ["broken"] * 4 * attempts("CheckDeployment")
     world.functions.before("check_deployment", lambda: world.lightsail.fail(GET_SERVICES, *broken))
 
     ended = world.release(course=succeeded())
@@ -142,7 +142,7 @@ def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None
 
 
 def test_people_hear_it_if_the_outcome_cannot_be_settled(world: World) -> None:
-    world.functions.fail("settle", *["before"] * ATTEMPTS)
+    world.functions.fail("settle", *["before"] * attempts("Settle"))
 
     ended = world.release(course=succeeded())
 
@@ -159,7 +159,7 @@ def test_people_hear_it_if_the_outcome_cannot_be_settled(world: World) -> None:
 def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World) -> None:
     faults = world.cloud.faults
     world.functions.before(
-        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=ATTEMPTS)
+        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=attempts("Settle"))
     )
 
     ended = world.release(course=succeeded())
@@ -178,7 +178,7 @@ def test_a_record_whose_writing_was_never_answered_stands(world: World) -> None:
 
 
 def test_a_publication_that_fails_at_first_is_repeated(world: World) -> None:
-    world.cloud.faults.refuse("sns.Publish", "InternalError", times=ATTEMPTS - 1)
+    world.cloud.faults.refuse("sns.Publish", "InternalError", times=attempts("PublishOutcome") - 1)
 
     ended = world.release(course=succeeded())
 
@@ -199,9 +199,10 @@ def test_a_publication_whose_answer_was_lost_is_repeated_with_the_same_id(world:
 
 @pytest.mark.parametrize("step", ["", "settle"])
 def test_an_outcome_that_cannot_be_published_ends_as_that(world: World, step: str) -> None:
-    world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=ATTEMPTS)
+    publishing = "PublishUnsettled" if step else "PublishOutcome"
+    world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=attempts(publishing))
     if step:
-        world.functions.fail(step, *["before"] * ATTEMPTS)
+        world.functions.fail(step, *["before"] * attempts("Settle"))
 
     ended = world.release(course=succeeded())
 

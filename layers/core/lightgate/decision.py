@@ -208,7 +208,9 @@ def _is_too_old(seen: Observation) -> bool:
     How long it took to be made does not count: a large database's would always be too old.
     """
     since = seen.backup.available_at
-    return seen.is_untouched and since is not None and seen.now - since > _OLDEST
+    return (
+        seen.is_untouched and since is not None and seen.now - since - seen.backup.outage > _OLDEST
+    )
 
 
 def why_never(backup: Backup, now: datetime) -> str | None:
@@ -218,7 +220,7 @@ def why_never(backup: Backup, now: datetime) -> str | None:
         return None
     if state.status is SnapshotStatus.FAILED:
         return f"has ended as {state.detail}"
-    if backup.asked_at is None or now - backup.asked_at < backup.time_limit:
+    if backup.asked_at is None or now - backup.asked_at - backup.outage < backup.time_limit:
         return None
     limit = backup.time_limit.total_seconds()
     return f"was not available within database.timeoutSeconds ({limit:.0f}): {state.detail}"

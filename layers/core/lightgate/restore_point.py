@@ -60,6 +60,7 @@ def progress(
     begun_at: datetime,
     now: datetime,
     hold: Hold,
+    outage: timedelta = timedelta(),
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
@@ -74,6 +75,7 @@ def progress(
         begun_at=begun_at,
         available_at=now,
         time_limit=order.time_limit,
+        outage=outage,
     )
     if (why := why_never(backup, now)) is not None:
         return _refused(f"{_named(order)} {why}.")

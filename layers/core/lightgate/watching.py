@@ -1,7 +1,7 @@
 """One look at whether a version does its work, for the steps that verify one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,6 +93,7 @@ def look(
     """
     rules, now = subject.rules, runtime.now()
     seen = Watched.from_json(before) if before is not None else Watched(began_at=now)
+    checks = seen.checks.resumed(now, pause=pause(rules))
     problems: dict[str, str | None] = {}
     slowest = timedelta()
     for name, probe in probes_of(seen, rules).items():
@@ -103,7 +104,7 @@ def look(
         answer = _ask(service, asked, runtime)
         problems[name] = problem_of(asked, answer)
         slowest = max(slowest, answer.took)
-    watched = watch_round(
+    found = watch_round(
         seen,
         rules,
         service,
@@ -112,8 +113,10 @@ def look(
         slowest=slowest,
         restarts=_restarts(subject, service, seen.began_at, runtime),
     )
+    ended = runtime.now()
+    watched = replace(found, checks=checks.ended(ended))
     return Look(
-        status=judge_watch(watched, rules, runtime.now()),
+        status=judge_watch(watched, rules, ended),
         watched=watched,
         pause=pause(rules),
     )
