@@ -70,6 +70,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         look=timedelta(seconds=admission["pollSeconds"]),
         objection=" ".join(objection["reasons"]) if objection else None,
         not_yet=_not_yet(release, service, deployment["version"]),
+        outage=checks.outage,
         delay=checks.outage - before.outage,
     )
     snapshot = deployment.get("snapshot") or state.get("snapshot")

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.backup import BackupOrder
 from lightgate.outage import Checks
 from lightgate.release import Release
-from lightgate.restore_point import forecast, look, progress, shortest_hold
+from lightgate.restore_point import forecast, look, progress, shortest_hold, with_checks
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -35,4 +35,4 @@ def check_snapshot(event: Json, runtime: Runtime) -> Json:
         hold=shortest_hold(release, poll),
         outage=checks.outage,
     )
-    return {**answer, **checks.ended(runtime.now()).to_json()}
+    return with_checks(answer, checks.ended(runtime.now()))

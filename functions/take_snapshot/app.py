@@ -9,7 +9,7 @@ from lightgate.decision import why_no_point_in_time
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
 from lightgate.release import Release
-from lightgate.restore_point import begin, forecast, progress, shortest_hold
+from lightgate.restore_point import begin, forecast, progress, shortest_hold, with_checks
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -47,7 +47,7 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
         hold=shortest_hold(release, poll),
         outage=checks.outage,
     )
-    return {**answer, **checks.ended(runtime.now()).to_json()}
+    return with_checks(answer, checks.ended(runtime.now()))
 
 
 def _checks(event: Json, admitted_at: datetime, poll: timedelta, now: datetime) -> Checks:

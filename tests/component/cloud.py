@@ -35,6 +35,8 @@ class Faults:
         self._errors: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
         self._lost: dict[str, int] = defaultdict(int)
         self._changes: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._outages: list[tuple[str, str, Callable[[], bool]]] = []
+        self.watchers: list[Callable[[str], None]] = []
 
     def refuse(self, call: str, code: str, message: str = "refused", *, times: int = 1) -> None:
         """Answer the next calls, named like `rds.CreateDBSnapshot`, with an error."""
@@ -48,9 +50,18 @@ class Faults:
         """Let the answers to all such calls be others."""
         self._changes[call] = change
 
+    def break_down(self, service: str, code: str, is_down: Callable[[], bool]) -> None:
+        """Answer every call to the service with an error while it is down."""
+        self._outages.append((service, code, is_down))
+
     def before_call(
         self, model: OperationModel, **_: Any
     ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        for watcher in self.watchers:
+            watcher(_service(model))
+        for service, code, is_down in self._outages:
+            if service == _service(model) and is_down():
+                return _error(code, "the service is down")
         errors = self._errors[_name(model)]
         return _error(*errors.popleft()) if errors else None
 
@@ -62,8 +73,12 @@ class Faults:
             raise ReadTimeoutError(endpoint_url=f"https://{_name(model)}")
 
 
+def _service(model: OperationModel) -> str:
+    return str(model.service_model.service_name)
+
+
 def _name(model: OperationModel) -> str:
-    return f"{model.service_model.service_name}.{model.name}"
+    return f"{_service(model)}.{model.name}"
 
 
 def _error(code: str, message: str) -> tuple[SimpleNamespace, dict[str, Any]]:

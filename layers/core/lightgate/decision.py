@@ -62,7 +62,8 @@ class Observation:
 
     `objection` says why the release must not act any more, if it must not: its turn is over.
     `not_yet` says what has to come first, if something has. `is_untouched` says that no gate of
-    the release can have begun anything: only until then a restore point may be replaced.
+    the release can have begun anything: only until then a restore point may be replaced. `outage`
+    is the time in which AWS let Lightgate check nothing.
     """
 
     now: datetime
@@ -79,6 +80,7 @@ class Observation:
     history: History
     hold: Hold
     is_untouched: bool
+    outage: timedelta = timedelta()
 
     @property
     def begin_by(self) -> datetime:
@@ -164,14 +166,22 @@ def _comes_too_late(seen: Observation) -> Decision | None:
         return _do(
             Action.GIVE_UP,
             f"The deployment was created {minutes:.0f} minutes ago, and a gate can reach its "
-            "mailbox for no longer than that.",
+            f"mailbox for no longer than that.{_after_an_outage(seen)}",
         )
     return _do(
         Action.GIVE_UP,
         f"A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
         f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
-        "created is less: begun now, it could be cut off in the middle.",
+        f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
     )
+
+
+def _after_an_outage(seen: Observation) -> str:
+    """What to do if an outage took the time: the platform waits no longer because of it."""
+    if not seen.outage:
+        return ""
+    seconds = seen.outage.total_seconds()
+    return f" AWS refused calls for {seconds:.0f} s meanwhile: start the release again."
 
 
 def _has_to_wait(seen: Observation) -> Decision | None:

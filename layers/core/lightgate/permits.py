@@ -29,7 +29,7 @@ from lightgate.permit import Permit, PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
-from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json
+from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json, with_checks
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -119,7 +119,8 @@ class Course:
     """What is known of a deployment when its gates are to be answered.
 
     `objection` and `not_yet` are as in an observation, `look` is the usual time between two looks.
-    `delay` is the time for which an outage has kept Lightgate from this look.
+    `outage` is the time since the creation that no time limit counts, `delay` how much of it came
+    with this look.
     """
 
     release: Release
@@ -131,6 +132,7 @@ class Course:
     look: timedelta
     objection: str | None
     not_yet: str | None
+    outage: timedelta
     delay: timedelta
 
 
@@ -265,10 +267,7 @@ def _looked(order: BackupOrder, snapshot: Json, runtime: Runtime) -> Json:
     asked_at, begun_at, now = *_moments(snapshot), runtime.now()
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
     seen = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
-    # From here on its age counts, and not how long it was waited for.
-    is_new = seen["availableAt"] is not None and snapshot["availableAt"] is None
-    checks = Checks() if is_new else Checks.from_json(snapshot)
-    return {**seen, **checks.to_json()}
+    return with_checks(seen, Checks.from_json(snapshot))
 
 
 def _observe(
@@ -297,6 +296,7 @@ def _observe(
         history=course.history,
         hold=_hold(release, gate, course.look),
         is_untouched=untouched,
+        outage=course.outage,
     )
 
 
@@ -350,7 +350,7 @@ def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime:
     except RefusedError as error:
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
     seen = to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
-    return {**seen, **checks.to_json()}
+    return with_checks(seen, checks)
 
 
 def _moments(snapshot: Json) -> tuple[datetime, datetime]:
