@@ -14,11 +14,13 @@ from local.credentials import ACCOUNT, REGION
 from local.processes import LOOPBACK, Process, Program
 
 _START = timedelta(seconds=30)
+_GUARD = Path(__file__).with_name("engine_guard.py")
 # The engine runs functions with its own interpreter. Started this way it sees the packages of the
 # virtual environment and the functions do not: what a layer lacks is missing here too.
 _RUN_ENGINE = """
 import runpy, site, sys
 site.addsitedir(sys.argv.pop())
+runpy.run_path(sys.argv.pop())
 runpy.run_module("ministack", run_name="__main__")
 """
 
@@ -37,7 +39,7 @@ def running_engine(
     scratch.mkdir(parents=True)
     program = Program(
         name="engine",
-        argv=[*_bare_python(), _RUN_ENGINE, sysconfig.get_path("purelib")],
+        argv=[*_bare_python(), _RUN_ENGINE, str(_GUARD), sysconfig.get_path("purelib")],
         environment=_environment(port, public_url, wait_scale, directory)
         | {"TMPDIR": str(scratch)},
         directory=directory,

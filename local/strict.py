@@ -15,6 +15,7 @@ _STANDARD_LIMIT = 4096
 _ADVANCED_LIMIT = 8192
 _NESTED_PARAMETER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
+_LONGEST_WAIT_SECONDS = 99_999_999
 
 
 class Format(enum.Enum):
@@ -126,3 +127,19 @@ def image(request: Mapping[str, Any], digest_of_tag: str | None) -> Refusal | No
         f"Image with digest '{digest}' and tag '{request.get('imageTag')}' already exists in the"
         f" repository with name '{request.get('repositoryName')}'",
     )
+
+
+def wait_seconds(path: str, value: object) -> str | None:
+    """Why the value at a Wait state's SecondsPath ends the execution; None if the state waits.
+
+    Step Functions ends it with States.Runtime, which no Catch sees.
+    """
+    found = f"{path} == {json.dumps(value)}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"The SecondsPath parameter cannot be parsed as a long value: {found}"
+    if value < 0:
+        return f"The SecondsPath parameter references a negative value: {found}"
+    if value > _LONGEST_WAIT_SECONDS:
+        limit = f"a value greater than {_LONGEST_WAIT_SECONDS}"
+        return f"The SecondsPath parameter references {limit}: {found}"
+    return None

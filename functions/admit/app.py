@@ -36,6 +36,7 @@ from lightgate.turn import (
     whole_seconds,
 )
 from lightgate.versions import on_record
+from lightgate.wait_state import wait_seconds
 
 # How long to wait before the deployment of an abandoned release is looked at again.
 PAUSE = timedelta(seconds=30)
@@ -88,6 +89,7 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
     release, spec, service = admitted.release, admitted.spec, admitted.service
     execution = event["execution"]
     order = _backup(spec, release, skip=request.skip_snapshot)
+    poll = timedelta(seconds=spec.poll_seconds)
     history = runtime.histories.read(release.app)
     admission = {
         "app": release.app,
@@ -95,10 +97,9 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "release": release.to_json(),
         "database": order.to_json() if order else None,
         "restoring": _restoring(order, admitted, runtime) if order else None,
-        "takeSnapshot": order is not None
-        and permits.backs_up_first(order, release, history, timedelta(seconds=spec.poll_seconds)),
+        "takeSnapshot": order is not None and permits.backs_up_first(order, release, history, poll),
         "history": history.to_json(),
-        "pollSeconds": spec.poll_seconds,
+        "pollSeconds": wait_seconds(poll),
         "warnings": list(admitted.warnings),
     }
     answer = _take_turn(_claim(request, release, execution, service, runtime), admission, runtime)
@@ -112,7 +113,7 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         **admission,
         "turn": holding.to_json(),
         "status": "PROCEED" if wait is None else "TAKEN_OVER",
-        "waitSeconds": wait or 0,
+        "waitSeconds": wait_seconds(wait or timedelta()),
         # From here on the restore point has its time: what the turn was waited for is none of it.
         "admittedAt": runtime.now().isoformat(),
         # Only where there is something to tell at the start.
@@ -220,8 +221,8 @@ def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
 
 def _wait(
     holder: Holder, release: Release, service: Service, now: datetime, *, waited: bool
-) -> float | None:
-    """How many seconds to wait until nothing of the abandoned release before can act.
+) -> timedelta | None:
+    """How long to wait until nothing of the abandoned release before can act.
 
     First for its functions, which outlive their execution; then for its deployment, which
     may be migrating. The latter ends by itself, and is not waited for beyond the time limit.
@@ -229,10 +230,10 @@ def _wait(
     if holder.after is None or holder.creating:
         return None
     if not waited:
-        return LONGEST_STEP.total_seconds()
+        return LONGEST_STEP
     # It may have been on its way back when it was abandoned.
     own = [service.deployment_of(m) for m in (holder.after, rollback_marker(holder.after))]
     is_over = all(before is None or before.state != "ACTIVATING" for before in own)
     if is_over or now - release.started_at >= release.deployment_timeout:
         return None
-    return PAUSE.total_seconds()
+    return PAUSE

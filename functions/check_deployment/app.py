@@ -7,15 +7,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
 from lightgate.backup import BackupOrder, History
-from lightgate.deployment import Service, Watch, judge
+from lightgate.deployment import Service, Watch, believed, judge
 from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate_log import Evidence, later, plain_text, read_evidence
 from lightgate.hearing import listen
+from lightgate.outage import Checks
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
 from lightgate.room import fitting
 from lightgate.runtime import Json, Runtime, run
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.wait_state import wait_seconds
 
 _MOST_NOTES = 20
 _LONGEST_NOTE = 1000
@@ -35,8 +37,11 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     release = Release.from_json(admission["release"])
     created_at = datetime.fromisoformat(deployment["createdAt"])
     ended_at = deployment["endedAt"]
+    before, began = Checks.from_json(deployment), runtime.now()
     service = runtime.lightsail.service(release.service)
     heard = listen(release, created_at, runtime)
+    pause = timedelta(seconds=deployment["pollSeconds"])
+    checks = before.missed(began) if heard.unread else before.resumed(began, pause=pause)
     lines = heard.lines
     evidence = read_evidence(release.id, lines)
     if "gate" in deployment:
@@ -45,7 +50,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         Watch(
             version=deployment["version"],
             created_at=created_at,
-            time_limit=release.deployment_timeout,
+            time_limit=release.deployment_timeout + checks.outage,
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
         ),
         service,
@@ -65,10 +70,20 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         look=timedelta(seconds=admission["pollSeconds"]),
         objection=" ".join(objection["reasons"]) if objection else None,
         not_yet=_not_yet(release, service, deployment["version"]),
+        outage=checks.outage,
+        delay=checks.outage - before.outage,
     )
     snapshot = deployment.get("snapshot") or state.get("snapshot")
     answered = permits.answer(course, snapshot, deployment, runtime)
     holding = answered.pop("holding")
+    status = believed(
+        status,
+        ended,
+        evidence,
+        unread=heard.unread,
+        unknown=answered["unknown"],
+        now=runtime.now(),
+    )
     told = _told(release.id, lines, deployment["told"])
     found = {
         **deployment,
@@ -87,7 +102,8 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
         "status": status.value,
         "endedAt": ended.isoformat() if ended else None,
         "gate": evidence.to_json(),
-        "pollSeconds": permits.poll_seconds(release, admission["pollSeconds"], holding=holding),
+        "pollSeconds": wait_seconds(permits.pause(release, course.look, holding=holding)),
+        **checks.ended(runtime.now()).to_json(),
     }
     return fitting(found)
 

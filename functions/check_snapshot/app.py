@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.backup import BackupOrder
+from lightgate.outage import Checks
 from lightgate.release import Release
-from lightgate.restore_point import forecast, look, progress, shortest_hold
+from lightgate.restore_point import forecast, look, progress, shortest_hold, with_checks
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -20,14 +21,18 @@ def check_snapshot(event: Json, runtime: Runtime) -> Json:
     if (ending := runtime.objection(release.app, event["turn"])) is not None:
         return ending
     before, now = event["snapshot"], runtime.now()
+    poll = timedelta(seconds=event["pollSeconds"])
+    checks = Checks.from_json(before).resumed(now, pause=poll)
     begun_at = datetime.fromisoformat(before["begunAt"])
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
-    return progress(
+    answer = progress(
         state,
         order,
         forecast(release, event["history"]),
         asked_at=datetime.fromisoformat(before["askedAt"]),
         begun_at=begun_at,
         now=now,
-        hold=shortest_hold(release, timedelta(seconds=event["pollSeconds"])),
+        hold=shortest_hold(release, poll),
+        outage=checks.outage,
     )
+    return with_checks(answer, checks.ended(runtime.now()))

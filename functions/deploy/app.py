@@ -15,6 +15,7 @@ from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
+from lightgate.outage import Checks
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
@@ -41,7 +42,8 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     try:
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, event, notes_again(release, service, runtime))
+            notes = notes_again(release, service, runtime)
+            return _created(service, ours, event, notes, runtime.now())
         if (ending := runtime.objection(release.app, event["turn"])) is not None:
             return ending
         service.refuse_if_disabled()
@@ -56,11 +58,11 @@ def deploy(event: Json, runtime: Runtime) -> Json:
             return start.objection.to_json()
         created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
-            return _created(service, created, event, assembled.notes)
+            return _created(service, created, event, assembled.notes, runtime.now())
         # Our own deployment may be what the service is busy with.
         service = runtime.lightsail.service(release.service)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, event, assembled.notes)
+            return _created(service, ours, event, assembled.notes, runtime.now())
     except RefusedError as error:
         return {"status": "REFUSED", "reasons": list(error.reasons)}
     # An earlier call whose answer was lost may have created what reads do not show yet.
@@ -70,7 +72,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
 
 
 def _created(
-    service: Service, deployment: Deployment, event: Json, notes: Sequence[str] = ()
+    service: Service, deployment: Deployment, event: Json, notes: Sequence[str], now: datetime
 ) -> Json:
     """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
@@ -87,6 +89,7 @@ def _created(
         "waits": [],
         "pollSeconds": event["pollSeconds"],
         **permits.NOTHING_ASKED,
+        **Checks(last_at=now).to_json(),
     }
 
 

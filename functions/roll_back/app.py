@@ -4,8 +4,11 @@ With Deploy the only step that reads secrets. They go into the request to Lights
 nowhere else: not into what the step returns, nor into a log line or an error.
 """
 
+from datetime import timedelta
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.outage import Checks
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.way_back import begin, follow, not_begun
@@ -29,11 +32,14 @@ def roll_back(event: Json, runtime: Runtime) -> Json:
     state = event["state"]
     admission = state["admission"]
     release = Release.from_json(admission["release"])
-    before = state.get("rollback") or not_begun(release, admission["pollSeconds"], runtime.now())
+    before = state.get("rollback") or not_begun(release, admission, runtime.now())
+    pause = timedelta(seconds=before["pollSeconds"])
+    checks = Checks.from_json(before).resumed(runtime.now(), pause=pause)
+    before = {**before, **checks.to_json()}
     ours = runtime.lightsail.service(release.service).deployment_of(before["release"])
     if ours is None and before["version"] is None:
         answer = begin(release, state, before, runtime)
     else:
         answer = follow(release, state, before, ours, runtime)
     runtime.logger.info("the way back", status=answer["status"], reasons=answer["reasons"])
-    return answer
+    return {**answer, **checks.ended(runtime.now()).to_json()}

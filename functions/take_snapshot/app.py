@@ -7,8 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.decision import why_no_point_in_time
 from lightgate.errors import RefusedError
+from lightgate.outage import Checks
 from lightgate.release import Release
-from lightgate.restore_point import begin, forecast, progress, shortest_hold
+from lightgate.restore_point import begin, forecast, progress, shortest_hold, with_checks
 from lightgate.runtime import Json, Runtime, run
 
 
@@ -22,6 +23,9 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
     Running this again goes on with the same snapshot.
     """
     release, order = Release.from_json(event["release"]), BackupOrder.from_json(event["database"])
+    admitted_at = datetime.fromisoformat(event["admittedAt"])
+    poll = timedelta(seconds=event["pollSeconds"])
+    checks = _checks(event, admitted_at, poll, runtime.now())
     if (ending := runtime.objection(release.app, event["turn"])) is not None:
         return ending
     try:
@@ -33,12 +37,22 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
     is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
     if is_final and (why := why_no_point_in_time(state, now)) is not None:
         return {"status": "REFUSED", "reasons": [why]}
-    return progress(
+    answer = progress(
         state,
         order,
         forecast(release, event["history"]),
-        asked_at=datetime.fromisoformat(event["admittedAt"]),
+        asked_at=admitted_at,
         begun_at=now,
         now=now,
-        hold=shortest_hold(release, timedelta(seconds=event["pollSeconds"])),
+        hold=shortest_hold(release, poll),
+        outage=checks.outage,
     )
+    return with_checks(answer, checks.ended(runtime.now()))
+
+
+def _checks(event: Json, admitted_at: datetime, poll: timedelta, now: datetime) -> Checks:
+    """The checks so far: since the database was found busy, or since the release was admitted."""
+    before = event.get("state", {}).get("snapshot")
+    if before is None:
+        return Checks(last_at=admitted_at).resumed(now, pause=timedelta())
+    return Checks.from_json(before).resumed(now, pause=poll)

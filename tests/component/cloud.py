@@ -35,6 +35,7 @@ class Faults:
         self._errors: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
         self._lost: dict[str, int] = defaultdict(int)
         self._changes: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._outages: list[tuple[str, str, Callable[[], bool]]] = []
         self._watches: list[Callable[[str], None]] = []
 
     def refuse(self, call: str, code: str, message: str = "refused", *, times: int = 1) -> None:
@@ -64,11 +65,18 @@ class Faults:
     def watch_no_more(self) -> None:
         self._watches.clear()
 
+    def break_down(self, service: str, code: str, is_down: Callable[[], bool]) -> None:
+        """Answer every call to the service with an error while it is down."""
+        self._outages.append((service, code, is_down))
+
     def before_call(
         self, model: OperationModel, **_: Any
     ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
         for see in list(self._watches):
             see(_name(model))
+        for service, code, is_down in self._outages:
+            if service == _service(model) and is_down():
+                return _error(code, "the service is down")
         errors = self._errors[_name(model)]
         return _error(*errors.popleft()) if errors else None
 
@@ -80,8 +88,12 @@ class Faults:
             raise ReadTimeoutError(endpoint_url=f"https://{_name(model)}")
 
 
+def _service(model: OperationModel) -> str:
+    return str(model.service_model.service_name)
+
+
 def _name(model: OperationModel) -> str:
-    return f"{model.service_model.service_name}.{model.name}"
+    return f"{_service(model)}.{model.name}"
 
 
 def _error(code: str, message: str) -> tuple[SimpleNamespace, dict[str, Any]]:

@@ -98,3 +98,25 @@ def test_other_answers_of_the_engine_stand(
     method: str, query: dict[str, str], status: int, body: bytes
 ) -> None:
     assert strict.missing_object(method, query, status, body) is None
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 90, 99_999_999])
+def test_a_wait_of_whole_seconds_is_one(seconds: int) -> None:
+    assert strict.wait_seconds("$.seconds", seconds) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (90.0, "cannot be parsed as a long value: $.seconds == 90.0"),
+        (0.5, "cannot be parsed as a long value"),
+        ("90", 'cannot be parsed as a long value: $.seconds == "90"'),
+        (True, "cannot be parsed as a long value: $.seconds == true"),
+        (None, "cannot be parsed as a long value: $.seconds == null"),
+        ([90], "cannot be parsed as a long value"),
+        (-1, "references a negative value: $.seconds == -1"),
+        (100_000_000, "references a value greater than 99999999"),
+    ],
+)
+def test_any_other_wait_ends_the_execution(seconds: object, says: str) -> None:
+    assert says in str(strict.wait_seconds("$.seconds", seconds))

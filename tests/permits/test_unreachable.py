@@ -133,7 +133,7 @@ def test_without_a_deployment_nothing_is_waited_for(
     ended = world.release()
 
     assert ended.error == "FAILED"
-    assert world.waited() < timedelta(minutes=5)
+    assert world.waited() < timedelta(minutes=8)
     assert world.turn.holder is None
 
 

@@ -541,3 +541,23 @@ def test_whatever_was_forecast_at_most_one_release_fails_for_time(
     app = App(mode, hold, history, Takes(snapshot, node))
 
     assert [app.release() for _ in range(7)].count(False) <= 1
+
+
+def test_the_age_of_a_snapshot_counts_no_outage() -> None:
+    aged = replace(GOOD.backup, available_at=GOOD.now - timedelta(minutes=33))
+
+    old = decide(replace(GOOD, backup=aged))
+    after_an_outage = decide(replace(GOOD, backup=replace(aged, outage=timedelta(minutes=5))))
+
+    assert old.action is Action.BACK_UP
+    assert after_an_outage.action is Action.PERMIT
+
+
+def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
+    late = replace(GOOD, now=BEGIN_BY, outage=timedelta(seconds=320))
+
+    decision = decide(late)
+
+    assert decision.action is Action.GIVE_UP
+    assert "AWS refused calls for 320 s meanwhile: start the release again." in decision.reason
+    assert "AWS" not in decide(replace(late, outage=timedelta())).reason

@@ -1,12 +1,14 @@
 """What may be concluded from how Lightsail shows a deployment."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from lightgate.deployment import Service, Status, judge
+from lightgate.deployment import Service, Status, believed, judge
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Phase
+from lightgate.outage import LONGEST_OUTAGE
 from tests.unit.builders import STARTED, deployment, evidence, seconds, service, watch
 
 LIVE = service(current=deployment(8), deployments=[deployment(8), deployment(7, "INACTIVE")])
@@ -137,3 +139,72 @@ def test_a_disabled_service_refuses_with_the_way_out() -> None:
         "console and push again"
     ]
     service().refuse_if_disabled()
+
+
+UNREAD = ["The mailbox of migrate could not be read: S3 answers SlowDown."]
+UNKNOWN = ["The permit of migrate could not be read or written: S3 answers SlowDown."]
+
+
+def believed_after(
+    ended_for: float,
+    verdict: Status,
+    phase: Phase,
+    *,
+    unread: Sequence[str] = (),
+    unknown: Sequence[str] = (),
+) -> Status:
+    return believed(
+        verdict,
+        STARTED,
+        evidence(phase),
+        unread=unread,
+        unknown=unknown,
+        now=STARTED + seconds(ended_for),
+    )
+
+
+@pytest.mark.parametrize("verdict", [Status.ACTIVE, Status.FAILED])
+@pytest.mark.parametrize("phase", Phase)
+def test_an_end_is_believed_at_once_when_all_could_be_read(verdict: Status, phase: Phase) -> None:
+    assert believed_after(0, verdict, phase) is verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "phase", "unread", "unknown"),
+    [
+        (Status.ACTIVE, Phase.SILENT, UNREAD, []),
+        (Status.ACTIVE, Phase.APPLYING, UNREAD, UNKNOWN),
+        (Status.FAILED, Phase.APPLYING, UNREAD, []),
+        (Status.FAILED, Phase.FAILED, [], UNKNOWN),
+        (Status.FAILED, Phase.FAILED, UNREAD, UNKNOWN),
+    ],
+)
+def test_an_end_is_checked_again_until_an_outage_is_over(
+    verdict: Status, phase: Phase, unread: Sequence[str], unknown: Sequence[str]
+) -> None:
+    for ended_for in (0, LONGEST_OUTAGE.total_seconds(), 599):
+        found = believed_after(ended_for, verdict, phase, unread=unread, unknown=unknown)
+        assert found is Status.ACTIVATING
+    assert believed_after(600, verdict, phase, unread=unread, unknown=unknown) is verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "phase", "unread", "unknown"),
+    [
+        (Status.ACTIVE, Phase.SUCCEEDED, UNREAD, UNKNOWN),
+        (Status.ACTIVE, Phase.UNGATED, UNREAD, UNKNOWN),
+        (Status.FAILED, Phase.FAILED, UNREAD, []),
+    ],
+)
+def test_an_end_that_the_gate_has_reported_does_not_wait_for_a_second_report(
+    verdict: Status, phase: Phase, unread: Sequence[str], unknown: Sequence[str]
+) -> None:
+    assert believed_after(0, verdict, phase, unread=unread, unknown=unknown) is verdict
+
+
+def test_what_has_not_ended_stays_as_it_is() -> None:
+    for verdict in (Status.ACTIVATING, Status.OVERDUE):
+        found = believed(
+            verdict, None, evidence(Phase.SILENT), unread=UNREAD, unknown=UNKNOWN, now=STARTED
+        )
+        assert found is verdict

@@ -8,7 +8,16 @@ import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
 from lightgate.hold import Hold
-from lightgate.restore_point import READ_LAG, forecast, from_json, look, progress, to_json
+from lightgate.outage import Checks
+from lightgate.restore_point import (
+    READ_LAG,
+    forecast,
+    from_json,
+    look,
+    progress,
+    to_json,
+    with_checks,
+)
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.unit.builders import STARTED, Json, admitted, seconds
 
@@ -172,3 +181,30 @@ def test_a_moment_of_a_continuous_backup_has_no_snapshots_name() -> None:
 @pytest.mark.parametrize("mode", list(BackupMode))
 def test_an_order_survives_the_state_machine(mode: BackupMode) -> None:
     assert BackupOrder.from_json(json.loads(json.dumps(order(mode).to_json()))) == order(mode)
+
+
+@pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
+def test_the_limit_of_a_snapshot_counts_no_outage(status: SnapshotStatus) -> None:
+    def answer(waited: float) -> Json:
+        return progress(
+            SnapshotState(status=status, detail="creating"),
+            order(),
+            History(),
+            asked_at=STARTED,
+            begun_at=BEGUN,
+            now=STARTED + seconds(waited),
+            hold=holding(seconds(5)),
+            outage=seconds(300),
+        )
+
+    assert answer(899)["status"] == status
+    assert answer(900)["status"] == "REFUSED"
+
+
+def test_the_time_that_a_snapshot_was_waited_for_does_not_make_it_younger() -> None:
+    checks = Checks(last_at=STARTED, outage=seconds(300))
+    creating = after(seconds(1), SnapshotStatus.CREATING)
+    there = after(seconds(1), SnapshotStatus.AVAILABLE)
+
+    assert Checks.from_json(with_checks(creating, checks)) == checks
+    assert Checks.from_json(with_checks(there, checks)) == Checks(last_at=STARTED)

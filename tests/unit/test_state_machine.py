@@ -13,8 +13,10 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate import prober
 from lightgate.aws.records import _OWED, _owed
+from lightgate.outage import LONGEST_OUTAGE
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import LONGEST_STEP
+from lightgate.wait_state import wait_seconds
 from tests.unit.builders import Json, reasons_of, spec_document
 
 ROOT = Path(__file__).parents[2]
@@ -97,16 +99,47 @@ def test_a_choice_that_fits_nothing_has_somewhere_to_go(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_ends_in_time_is_retried_with_jitter_and_caught(name: str) -> None:
+def test_a_task_ends_in_time_is_retried_and_caught(name: str) -> None:
     task = TASKS[name]
 
     assert 0 < task["TimeoutSeconds"] <= 900
     [retry], [catch] = task["Retry"], task["Catch"]
     assert retry["ErrorEquals"] == catch["ErrorEquals"] == ["States.ALL"]
-    assert retry["JitterStrategy"] == "FULL"
     assert retry["MaxAttempts"] >= 2
     # What becomes of the notice at the start is no error of the release.
     assert catch["ResultPath"] == ("$.started" if name == "PublishStart" else "$.error")
+
+
+# A message that nobody needs to have before the release begins must not hold it up.
+RETRIED_THROUGH_AN_OUTAGE = sorted(TASKS.keys() - {"PublishStart"})
+
+
+def shortest_retry(retry: Json) -> timedelta:
+    """The least time from the first attempt to the last one, were each to fail at once."""
+    if retry.get("JitterStrategy", "NONE") != "NONE":
+        return timedelta()  # full jitter may make every delay as short as nothing
+    delays = (
+        retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt
+        for attempt in range(retry["MaxAttempts"])
+    )
+    return timedelta(seconds=sum(min(delay, retry["MaxDelaySeconds"]) for delay in delays))
+
+
+@pytest.mark.parametrize("name", RETRIED_THROUGH_AN_OUTAGE)
+def test_a_task_is_retried_for_longer_than_an_outage_lasts(name: str) -> None:
+    [retry] = TASKS[name]["Retry"]
+
+    assert shortest_retry(retry) >= LONGEST_OUTAGE + timedelta(seconds=retry["MaxDelaySeconds"])
+
+
+def test_there_is_one_retry_rule_for_all_tasks_that_outlast_an_outage() -> None:
+    assert len({json.dumps(TASKS[name]["Retry"]) for name in RETRIED_THROUGH_AN_OUTAGE}) == 1
+
+
+def test_the_notice_at_the_start_holds_the_release_up_for_half_a_minute_at_most() -> None:
+    [retry] = TASKS["PublishStart"]["Retry"]
+
+    assert shortest_retry(retry) <= timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("name", steps())
@@ -278,6 +311,63 @@ def test_only_plain_paths_are_used() -> None:
         assert all(plain.fullmatch(path) for path in value.split(", ")), (key, value)
     assert MACHINE["QueryLanguage"] == "JSONPath"
     assert not any("Assign" in state or "Arguments" in state for state in STATES.values())
+
+
+# What a Wait state reads: `$.`, the step whose answer it is, and the member of the answer.
+SECONDS_PATH = re.compile(r"\$\.(\w+)\.(\w+)")
+# Each returns an int, whatever it is given.
+WHOLE = {"wait_seconds", "ceil"}
+
+
+def members(name: str) -> Iterator[tuple[Path, ast.expr]]:
+    """Every value that the functions and their layer put under this name into a dict."""
+    travelling = ROOT / "layers/core/lightgate/gate"
+    modules = [*FUNCTIONS, *ROOT.glob("layers/core/lightgate/**/*.py")]
+    for path in modules:
+        if travelling in path.parents or path.name == "compiler.py":
+            continue  # the gate has settings of the same name, and no part in the state machine
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                yield from (
+                    (path, value)
+                    for key, value in zip(node.keys, node.values, strict=True)
+                    if isinstance(key, ast.Constant) and key.value == name
+                )
+
+
+def is_whole(value: ast.expr, name: str) -> bool:
+    """Whether it is an int by its type, or hands on a member of the same name."""
+    match value:
+        case ast.Call(func=ast.Name(id=function)):
+            return function in WHOLE
+        case ast.Subscript(slice=ast.Constant(value=key)):
+            return bool(key == name)
+    return False
+
+
+@pytest.mark.parametrize("name", [n for n, s in STATES.items() if s["Type"] == "Wait"])
+def test_a_wait_reads_whole_seconds_that_a_step_has_answered(name: str) -> None:
+    found = SECONDS_PATH.fullmatch(STATES[name]["SecondsPath"])
+    assert found is not None
+    step, member = found.groups()
+
+    assert [n for n, task in steps().items() if task["ResultPath"] == f"$.{step}"] != []
+    given = list(members(member))
+    assert given != []
+    assert [
+        (path.parent.name, ast.unparse(v)) for path, v in given if not is_whole(v, member)
+    ] == []
+    assert wait_seconds.__annotations__["return"] is int
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 999, 1000, 90_000, 90_001])
+def test_a_wait_is_never_shorter_than_it_has_to_be(milliseconds: int) -> None:
+    pause = timedelta(milliseconds=milliseconds)
+
+    seconds = wait_seconds(pause)
+
+    assert type(seconds) is int
+    assert timedelta() <= timedelta(seconds=seconds) - pause < timedelta(seconds=1)
 
 
 def test_what_a_person_wrote_is_put_aside_before_anything_reads_it() -> None:

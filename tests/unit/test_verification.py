@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.outage import Checks
 from lightgate.verification import (
     Rules,
     Watched,
@@ -295,3 +296,27 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
 
     assert status is not WatchStatus.WATCHING
     assert seen.rounds <= most_rounds(rules)
+
+
+def test_a_watch_period_counts_no_outage() -> None:
+    seen = Watched(began_at=STARTED)
+    for _ in range(3):
+        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": None})
+    checked = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
+
+    assert judge_watch(seen, RULES, STARTED + seconds(120)) is WatchStatus.GOOD
+    assert judge_watch(checked, RULES, STARTED + seconds(419)) is WatchStatus.WATCHING
+    assert judge_watch(checked, RULES, STARTED + seconds(420)) is WatchStatus.GOOD
+
+
+def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
+    seen = Watched(began_at=STARTED)
+    for index in range(40):
+        problem = "GET / answered 500" if index % 5 == 4 else None
+        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": problem})
+    assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
+
+    later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
+
+    assert judge_watch(later, RULES, STARTED + seconds(479)) is WatchStatus.WATCHING
+    assert judge_watch(later, RULES, STARTED + seconds(480)) is WatchStatus.FAILED

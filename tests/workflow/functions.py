@@ -35,13 +35,16 @@ class Functions:
     """All functions by the names of their folders.
 
     `log` is everything they have written. A fault is met by one invocation: it is cut off
-    `before` it does anything, or `after` it has done everything, its result being lost.
+    `before` it does anything, or `after` it has done everything, its result being lost. While
+    `is_down` Lambda runs none of them. `running` is the one that runs now.
     """
 
     def __init__(
         self, patch: pytest.MonkeyPatch, clock: Clock, site: Site, environment: Json
     ) -> None:
         self.twice = False
+        self.is_down: Callable[[], bool] = lambda: False
+        self.running: str | None = None
         self.invoked: Counter[str] = Counter()
         self._log = io.StringIO()
         self._faults: dict[str, deque[str]] = defaultdict(deque)
@@ -68,8 +71,12 @@ class Functions:
     def call(self, name: str, event: Json) -> Json:
         """What the handler returns; every exception passes."""
         handler = importlib.import_module(f"functions.{name}.app").handler
-        with contextlib.redirect_stdout(self._log):
-            answer: Json = json.loads(json.dumps(handler(event, Context(name))))
+        self.running = name
+        try:
+            with contextlib.redirect_stdout(self._log):
+                answer: Json = json.loads(json.dumps(handler(event, Context(name))))
+        finally:
+            self.running = None
         return answer
 
     def invoke(self, name: str, payload: str) -> tuple[Json, bool]:
@@ -78,6 +85,8 @@ class Functions:
         self._events.pop(name, lambda: None)()
         fault = self._faults[name].popleft() if self._faults[name] else None
         try:
+            if self.is_down():
+                raise RuntimeError("Lambda is down")
             if fault == "before":
                 raise RuntimeError("cut off before")
             answer = self.call(name, json.loads(payload))

@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local import strict
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.workflow.functions import Functions
@@ -59,6 +60,12 @@ ELSEWHERE: Mapping[str, set[str]] = {
 def states() -> set[str]:
     """The states of the file."""
     return set(json.loads(DEFINITION.read_text())["States"])
+
+
+def attempts(state: str) -> int:
+    """How often the state machine tries a task: once, and again as its Retry rule says."""
+    [retry] = json.loads(DEFINITION.read_text())["States"][state]["Retry"]
+    return 1 + int(retry["MaxAttempts"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +174,22 @@ def _copied(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else deepcopy(value)
 
 
+def state_of(function: str) -> str:
+    """The state that calls the function of this folder."""
+    return "".join(word.capitalize() for word in function.split("_"))
+
+
 def _folder(step: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", step).lower()
 
 
 def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
-    def wait(_state: WaitFunction, env: object, wait_seconds: int) -> None:  # noqa: ARG001
+    def wait(state: Any, env: object, wait_seconds: int) -> None:  # noqa: ARG001
+        # The interpreter itself lets true and far too long waits pass.
+        if (
+            cause := strict.wait_seconds(state.string_sampler.literal_value, wait_seconds)
+        ) is not None:
+            pytest.fail(f"States.Runtime: {cause}")
         sleep(wait_seconds)
 
     return wait

@@ -19,6 +19,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local import strict
 from tests.component.cloud import ACCOUNT, REGION
 from tests.workflow.release_machine import definition, visited
 from tests.workflow.world import World
@@ -96,8 +97,7 @@ class Walk:
                 self._put(state.get("ResultPath", "$"), result)
                 self.state = state["Next"]
             case "Wait":
-                self._stepper.world.clock.sleep(self._value(state["SecondsPath"]))
-                self.state = state["Next"]
+                self._wait(state)
             case "Choice":
                 chosen = (c["Next"] for c in state["Choices"] if self._holds(c))
                 self.state = next(chosen, state["Default"])
@@ -109,6 +109,19 @@ class Walk:
                 self.error = state.get("Error") or self._value(state["ErrorPath"])
                 self.cause = state.get("Cause") or self._value(state["CausePath"])
                 self._end(ExecutionStatus.FAILED)
+
+    def _wait(self, state: Json) -> None:
+        path: str = state["SecondsPath"]
+        seconds: Any = None
+        with contextlib.suppress(KeyError, TypeError):
+            seconds = self._value(path)
+        self.cause = strict.wait_seconds(path, seconds)
+        if self.cause is not None:
+            self.error = "States.Runtime"
+            self._end(ExecutionStatus.FAILED)
+            return
+        self._stepper.world.clock.sleep(seconds)
+        self.state = state["Next"]
 
     def _carry_out(self, state: Json) -> None:
         parameters = self._filled(state["Parameters"])

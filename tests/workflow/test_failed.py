@@ -6,7 +6,7 @@ import pytest
 
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
-from tests.workflow.release_machine import Ended
+from tests.workflow.release_machine import Ended, attempts
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
@@ -20,8 +20,6 @@ from tests.workflow.world import (
 )
 
 FAILS = timedelta(seconds=400)
-# The first one, and the eight of the state machine that come after it.
-PATIENT_ATTEMPTS = 9
 
 
 def check_ended(world: World, ended: Ended, status: str, *words: str) -> None:
@@ -170,7 +168,7 @@ def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
 def test_a_version_that_nobody_could_verify_is_told_to_serve_with_both_ways_out(
     world: World,
 ) -> None:
-    world.functions.fail("verify_release", *["before"] * PATIENT_ATTEMPTS)
+    world.functions.fail("verify_release", *["before"] * attempts("VerifyRelease"))
 
     ended = world.release(course=succeeded())
 

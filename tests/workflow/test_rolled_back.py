@@ -10,8 +10,8 @@ from lightgate.turn import abandon
 from local.lightsail.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
+from tests.workflow.release_machine import attempts
 from tests.workflow.stepper import Stepper
-from tests.workflow.test_trouble import ATTEMPTS
 from tests.workflow.world import APP, SUCCEEDED, Message, World, succeeded
 
 
@@ -189,7 +189,8 @@ def test_a_service_that_serves_nothing_yet_has_nothing_to_go_back_to(world: Worl
 
 
 def test_a_start_that_cannot_be_told_does_not_stop_the_release(loose: World) -> None:
-    loose.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=ATTEMPTS)
+    tried = attempts("PublishStart")
+    loose.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=tried)
 
     ended = loose.release(course=released())
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
+from tests.workflow.release_machine import attempts, state_of
 from tests.workflow.world import (
     APP,
     PASSWORD,
@@ -19,7 +20,6 @@ from tests.workflow.world import (
 
 BEFORE_SETTLE = ["admit", "take_snapshot", "check_snapshot", "deploy", "check_deployment"]
 STEPS = [*BEFORE_SETTLE, "settle", "hand_over", "prune_snapshots"]
-ATTEMPTS = 5
 WRITE = "dynamodb.TransactWriteItems"
 
 
@@ -33,7 +33,7 @@ def slow(world: World) -> World:
 
 @pytest.mark.parametrize("step", BEFORE_SETTLE)
 def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step: str) -> None:
-    slow.functions.fail(step, *["before"] * ATTEMPTS)
+    slow.functions.fail(step, *["before"] * attempts(state_of(step)))
 
     ended = slow.release(course=succeeded())
 
@@ -111,7 +111,7 @@ def test_it_is_found_also_when_reads_lag_behind(world: World) -> None:
 
 def test_a_lost_creation_is_named_also_if_deploy_never_comes_back(world: World) -> None:
     world.lightsail.fail(CREATE, "lost")
-    world.functions.fail("deploy", "after", *["before"] * (ATTEMPTS - 1))
+    world.functions.fail("deploy", "after", *["before"] * (attempts("Deploy") - 1))
 
     ended = world.release(course=Course(ends=None))
 
@@ -133,7 +133,7 @@ def test_a_passing_trouble_of_lightsail_costs_time_only(
 
 
 def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None:
-    broken = ["broken"] * 4 * ATTEMPTS
+    broken = ["broken"] * 4 * attempts("CheckDeployment")
     world.functions.before("check_deployment", lambda: world.lightsail.fail(GET_SERVICES, *broken))
 
     ended = world.release(course=succeeded())
@@ -142,7 +142,7 @@ def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None
     assert world.message().content["version"] == 2
 
 
-NEVER = ["before"] * ATTEMPTS
+NEVER = ["before"] * attempts("Settle")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_every_publication_has_a_form_for_each_protocol(world: World) -> None:
 def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World) -> None:
     faults = world.cloud.faults
     world.functions.before(
-        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=ATTEMPTS)
+        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=attempts("Settle"))
     )
 
     ended = world.release(course=succeeded())
@@ -225,7 +225,7 @@ def test_a_record_whose_writing_was_never_answered_stands(world: World) -> None:
 
 
 def test_a_publication_that_fails_at_first_is_repeated(world: World) -> None:
-    world.cloud.faults.refuse("sns.Publish", "InternalError", times=ATTEMPTS - 1)
+    world.cloud.faults.refuse("sns.Publish", "InternalError", times=attempts("PublishOutcome") - 1)
 
     ended = world.release(course=succeeded())
 
@@ -246,9 +246,10 @@ def test_a_publication_whose_answer_was_lost_is_repeated_with_the_same_id(world:
 
 @pytest.mark.parametrize("step", ["", "settle"])
 def test_an_outcome_that_cannot_be_published_ends_as_that(world: World, step: str) -> None:
-    world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=ATTEMPTS)
+    publishing = "PublishUnsettled" if step else "PublishOutcome"
+    world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=attempts(publishing))
     if step:
-        world.functions.fail(step, *["before"] * ATTEMPTS)
+        world.functions.fail(step, *["before"] * attempts("Settle"))
 
     ended = world.release(course=succeeded())
 
@@ -356,7 +357,9 @@ def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) 
 def test_a_message_that_is_sent_and_cannot_be_marked_ends_the_release_as_it_was(
     world: World,
 ) -> None:
-    world.cloud.faults.refuse("dynamodb.DeleteItem", "InternalServerError", times=ATTEMPTS)
+    world.cloud.faults.refuse(
+        "dynamodb.DeleteItem", "InternalServerError", times=attempts("MarkMessageSent")
+    )
 
     ended = world.release(course=succeeded())
 

@@ -131,7 +131,7 @@ class Backup:
     `state` is None until it was begun, or looked up. `asked_at` says when that was first tried:
     `time_limit` after it, it is not waited for any more. `begun_at` says since when it is being
     made, which is later where the database was busy, and `available_at` since when it is known
-    to be there.
+    to be there. `outage` is the time since then that no time limit counts.
     """
 
     mode: BackupMode
@@ -140,6 +140,7 @@ class Backup:
     begun_at: datetime | None
     available_at: datetime | None
     time_limit: timedelta
+    outage: timedelta = timedelta()
 
     @property
     def is_there(self) -> bool:

@@ -62,7 +62,8 @@ class Observation:
 
     `objection` says why the release must not act any more, if it must not: its turn is over.
     `not_yet` says what has to come first, if something has. `is_untouched` says that no gate of
-    the release can have begun anything: only until then a restore point may be replaced.
+    the release can have begun anything: only until then a restore point may be replaced. `outage`
+    is the time in which AWS let Lightgate check nothing.
     """
 
     now: datetime
@@ -79,6 +80,7 @@ class Observation:
     history: History
     hold: Hold
     is_untouched: bool
+    outage: timedelta = timedelta()
 
     @property
     def begin_by(self) -> datetime:
@@ -164,14 +166,22 @@ def _comes_too_late(seen: Observation) -> Decision | None:
         return _do(
             Action.GIVE_UP,
             f"The deployment was created {minutes:.0f} minutes ago, and a gate can reach its "
-            "mailbox for no longer than that.",
+            f"mailbox for no longer than that.{_after_an_outage(seen)}",
         )
     return _do(
         Action.GIVE_UP,
         f"A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
         f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
-        "created is less: begun now, it could be cut off in the middle.",
+        f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
     )
+
+
+def _after_an_outage(seen: Observation) -> str:
+    """What to do if an outage took the time: the platform waits no longer because of it."""
+    if not seen.outage:
+        return ""
+    seconds = seen.outage.total_seconds()
+    return f" AWS refused calls for {seconds:.0f} s meanwhile: start the release again."
 
 
 def _has_to_wait(seen: Observation) -> Decision | None:
@@ -208,7 +218,9 @@ def _is_too_old(seen: Observation) -> bool:
     How long it took to be made does not count: a large database's would always be too old.
     """
     since = seen.backup.available_at
-    return seen.is_untouched and since is not None and seen.now - since > _OLDEST
+    return (
+        seen.is_untouched and since is not None and seen.now - since - seen.backup.outage > _OLDEST
+    )
 
 
 def why_never(backup: Backup, now: datetime) -> str | None:
@@ -218,7 +230,7 @@ def why_never(backup: Backup, now: datetime) -> str | None:
         return None
     if state.status is SnapshotStatus.FAILED:
         return f"has ended as {state.detail}"
-    if backup.asked_at is None or now - backup.asked_at < backup.time_limit:
+    if backup.asked_at is None or now - backup.asked_at - backup.outage < backup.time_limit:
         return None
     limit = backup.time_limit.total_seconds()
     return f"was not available within database.timeoutSeconds ({limit:.0f}): {state.detail}"

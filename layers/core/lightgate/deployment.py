@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase
+from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
 # gate's report only enriches the message; after a FAILED one it decides what is said of
 # the database, and is worth a longer wait.
 LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
 LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
+# A log or a mailbox that does not answer may do so again: then what it holds is read first.
+_UNREAD_PATIENCE = LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
 # The container's clock and Lightsail's need not agree with each other.
 _CLOCK_MARGIN = timedelta(minutes=5)
 
@@ -150,3 +153,25 @@ def judge(
     if is_overdue:
         return Status.OVERDUE, ended_at
     return Status.ACTIVATING, ended_at
+
+
+def believed(
+    status: Status,
+    ended_at: datetime | None,
+    evidence: Evidence,
+    *,
+    unread: Sequence[str],
+    unknown: Sequence[str],
+    now: datetime,
+) -> Status:
+    """The status, or ACTIVATING while more has to be read before an end can be judged.
+
+    `unread` says which log or mailbox could not be read now, `unknown` which permit. An end that
+    the gate has reported stands, except a failure with an unknown permit: a permit may have let a
+    migration begin.
+    """
+    if ended_at is None or not (unread or unknown):
+        return status
+    is_certain = evidence.phase.is_final and (status is Status.ACTIVE or not unknown)
+    is_over = now - ended_at >= _UNREAD_PATIENCE
+    return status if is_certain or is_over else Status.ACTIVATING

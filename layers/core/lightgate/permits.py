@@ -24,11 +24,12 @@ from lightgate.deployment import Status
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.gate_log import Phase, read_evidence
 from lightgate.hold import GRACE_SECONDS, Hold
+from lightgate.outage import Checks
 from lightgate.permit import Permit, PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release
-from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json
+from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json, with_checks
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -118,6 +119,8 @@ class Course:
     """What is known of a deployment when its gates are to be answered.
 
     `objection` and `not_yet` are as in an observation, `look` is the usual time between two looks.
+    `outage` is the time since the creation that no time limit counts, `delay` how much of it came
+    with this look.
     """
 
     release: Release
@@ -129,6 +132,8 @@ class Course:
     look: timedelta
     objection: str | None
     not_yet: str | None
+    outage: timedelta
+    delay: timedelta
 
 
 def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime) -> Json:
@@ -141,6 +146,8 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     the release has to end as refused, and `holding` that a gate waits for us.
     """
     release, now = course.release, runtime.now()
+    if snapshot is not None:
+        snapshot = {**snapshot, **Checks.from_json(snapshot).delayed(course.delay).to_json()}
     pending, permitted, refusal = before["pending"], before["permitted"], before["refusal"]
     ready_at, permitted_at = before["readyAt"], before["permittedAt"]
     holding, unknown = False, []
@@ -217,12 +224,12 @@ def _refusal(seen: Observation, decision: Decision) -> str | None:
     return decided.reason if was_it else None
 
 
-def poll_seconds(release: Release, usual: int, *, holding: bool) -> int:
+def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
     """How long to wait until the next look."""
     if not holding:
         return usual
     spread = release.platform_patience / _MOST_HOLDING_POLLS
-    return min(usual, int(max(_HOLDING_POLL, spread).total_seconds()))
+    return min(usual, max(_HOLDING_POLL, spread))
 
 
 def _look(
@@ -259,7 +266,8 @@ def _looked(order: BackupOrder, snapshot: Json, runtime: Runtime) -> Json:
     order = replace(order, snapshot=snapshot["id"])
     asked_at, begun_at, now = *_moments(snapshot), runtime.now()
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
-    return to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
+    seen = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
+    return with_checks(seen, Checks.from_json(snapshot))
 
 
 def _observe(
@@ -288,6 +296,7 @@ def _observe(
         history=course.history,
         hold=_hold(release, gate, course.look),
         is_untouched=untouched,
+        outage=course.outage,
     )
 
 
@@ -301,6 +310,7 @@ def _backup(order: BackupOrder | None, snapshot: Json | None) -> Backup:
         begun_at=begun_at,
         available_at=datetime.fromisoformat(available_at) if available_at else None,
         time_limit=order.time_limit if order else timedelta(),
+        outage=Checks.from_json(snapshot or {}).outage,
     )
 
 
@@ -329,16 +339,18 @@ def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime:
     One that is there already is replaced, and stays: the name follows from its own.
     """
     now = runtime.now()
-    asked_at = now
+    asked_at, checks = now, Checks()
     if before is not None and order.mode.takes_a_snapshot:
         is_there = before["status"] == SnapshotStatus.AVAILABLE
         order = replace(order, snapshot=f"{before['id']}-again" if is_there else before["id"])
-        asked_at = now if is_there else _moments(before)[0]
+        if not is_there:
+            asked_at, checks = _moments(before)[0], Checks.from_json(before)
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
-    return to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
+    seen = to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
+    return with_checks(seen, checks)
 
 
 def _moments(snapshot: Json) -> tuple[datetime, datetime]:

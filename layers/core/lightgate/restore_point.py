@@ -1,12 +1,14 @@
 """The restore point of one release, as the steps hand it on to each other."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
 from lightgate.decision import when_to_deploy, why_never
 from lightgate.hold import Hold
+from lightgate.outage import Checks
 from lightgate.release import Release
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -60,6 +62,7 @@ def progress(
     begun_at: datetime,
     now: datetime,
     hold: Hold,
+    outage: timedelta = timedelta(),
 ) -> dict[str, Any]:
     """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
 
@@ -74,6 +77,7 @@ def progress(
         begun_at=begun_at,
         available_at=now,
         time_limit=order.time_limit,
+        outage=outage,
     )
     if (why := why_never(backup, now)) is not None:
         return _refused(f"{_named(order)} {why}.")
@@ -101,6 +105,16 @@ def to_json(
         "availableAt": now.isoformat() if is_there else None,
         "restoresTo": state.at.isoformat() if state.at else None,
     }
+
+
+def with_checks(document: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+    """The restore point with the checks so far.
+
+    Once it is there its age counts, and no longer how long the release has waited for it.
+    """
+    is_there = document["status"] == SnapshotStatus.AVAILABLE
+    kept = replace(checks, outage=timedelta()) if is_there else checks
+    return {**document, **kept.to_json()}
 
 
 def from_json(document: Mapping[str, Any]) -> SnapshotState:

@@ -21,7 +21,7 @@ current and active, and is started again no more than once, as when a node is re
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ from lightgate.app_spec.spec import AppSpec, EndpointHealthCheck, Verification, 
 from lightgate.app_spec.success_codes import accepts
 from lightgate.deployment import Endpoint, Service
 from lightgate.gate_log import plain_text
+from lightgate.outage import Checks
 
 # What is left of an answer after that is not looked at.
 LARGEST_BODY_BYTES = 64 * 1024
@@ -214,7 +215,7 @@ class Watched:
 
     `recent` has the last rounds, `+` for a good and `-` for a bad one, `problem` is what was wrong
     in the last bad round, `restarts` how often the app was started again since the watch began,
-    `written` whether a write was good.
+    `written` whether a write was good. The period counts no time in which AWS let nobody look.
     """
 
     began_at: datetime
@@ -228,6 +229,7 @@ class Watched:
     problem: str | None = None
     written: bool = False
     replaced: bool = False
+    checks: Checks = field(default_factory=Checks)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -242,6 +244,7 @@ class Watched:
             "problem": self.problem,
             "written": self.written,
             "replaced": self.replaced,
+            **self.checks.to_json(),
         }
 
     @classmethod
@@ -258,6 +261,7 @@ class Watched:
             problem=document["problem"],
             written=document["written"],
             replaced=document["replaced"],
+            checks=Checks.from_json(document),
         )
 
 
@@ -339,7 +343,7 @@ def judge_watch(seen: Watched, rules: Rules, now: datetime) -> WatchStatus:
     bad = seen.recent.count(_BAD)
     if seen.bad_in_a_row >= rules.failures_in_a_row or bad > rules.failures_in_a_row:
         return WatchStatus.FAILED
-    over = now - seen.began_at - rules.period
+    over = now - seen.began_at - seen.checks.outage - rules.period
     if over < timedelta():
         return WatchStatus.WATCHING
     is_mostly_good = bad * _ROUNDS_PER_FAILURE <= len(seen.recent)

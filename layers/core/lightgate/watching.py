@@ -1,7 +1,7 @@
 """One look at whether a version does its work, for the steps that verify one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from lightgate.verification import (
     rules_of,
     watch_round,
 )
+from lightgate.wait_state import wait_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +70,17 @@ def returned(version: int, spec: AppSpec, service: Service, *, digest: str | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How the watch stands after a look, and in how many seconds the next one is due."""
+    """How the watch stands after a look, and after which pause the next one is due."""
 
     status: WatchStatus
     watched: Watched
-    pause_seconds: int
+    pause: timedelta
 
     def to_json(self) -> Json:
         return {
             "status": self.status.value,
             "watch": self.watched.to_json(),
-            "pollSeconds": self.pause_seconds,
+            "pollSeconds": wait_seconds(self.pause),
         }
 
 
@@ -92,6 +93,7 @@ def look(
     """
     rules, now = subject.rules, runtime.now()
     seen = Watched.from_json(before) if before is not None else Watched(began_at=now)
+    checks = seen.checks.resumed(now, pause=pause(rules))
     problems: dict[str, str | None] = {}
     slowest = timedelta()
     for name, probe in probes_of(seen, rules).items():
@@ -102,7 +104,7 @@ def look(
         answer = _ask(service, asked, runtime)
         problems[name] = problem_of(asked, answer)
         slowest = max(slowest, answer.took)
-    watched = watch_round(
+    found = watch_round(
         seen,
         rules,
         service,
@@ -111,10 +113,12 @@ def look(
         slowest=slowest,
         restarts=_restarts(subject, service, seen.began_at, runtime),
     )
+    ended = runtime.now()
+    watched = replace(found, checks=checks.ended(ended))
     return Look(
-        status=judge_watch(watched, rules, runtime.now()),
+        status=judge_watch(watched, rules, ended),
         watched=watched,
-        pause_seconds=int(pause(rules).total_seconds()),
+        pause=pause(rules),
     )
 
 

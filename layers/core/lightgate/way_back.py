@@ -15,6 +15,7 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
+from lightgate.outage import Checks
 from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
 from lightgate.reversal import reversal_of
@@ -25,11 +26,11 @@ from lightgate.versions import made_by, on_record, source_of
 from lightgate.watching import look, returned
 
 
-def not_begun(release: Release, poll_seconds: int, now: datetime) -> Json:
+def not_begun(release: Release, admission: Mapping[str, Any], now: datetime) -> Json:
     return {
         "status": None,
         "begunAt": now.isoformat(),
-        "pollSeconds": poll_seconds,
+        "pollSeconds": admission["pollSeconds"],
         "release": rollback_marker(release.id),
         "target": None,
         "version": None,
@@ -134,7 +135,8 @@ def _known(before: Json) -> Mapping[str, Any]:
 
 def _busy(release: Release, decided: Json, busy: Busy, now: datetime) -> Json:
     """Wait for whatever is in the way, but not for ever."""
-    if now - datetime.fromisoformat(decided["begunAt"]) < release.deployment_timeout:
+    limit = release.deployment_timeout + Checks.from_json(decided).outage
+    if now - datetime.fromisoformat(decided["begunAt"]) < limit:
         return {**decided, "status": "BUSY"}
     reason = f"The container service was busy for too long: {busy.reason}"
     return {**decided, "status": "FAILED", "reasons": [reason]}
@@ -176,7 +178,7 @@ def follow(
             version=before["version"],
             # The time limit is for the whole way back, with the wait for a busy service.
             created_at=datetime.fromisoformat(before["begunAt"]),
-            time_limit=release.deployment_timeout,
+            time_limit=release.deployment_timeout + Checks.from_json(before).outage,
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
         ),
         service,

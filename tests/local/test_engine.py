@@ -1,0 +1,71 @@
+"""The engine runs a state machine as strictly as Step Functions."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local import executions
+from local.executions import Execution
+from tests.local.conftest import Account
+
+type Run = Callable[[dict[str, object]], Execution]
+
+WAITS = {
+    "QueryLanguage": "JSONPath",
+    "StartAt": "Wait",
+    "States": {
+        "Wait": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "Waited"},
+        "Waited": {"Type": "Succeed"},
+    },
+}
+TRUST: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def run(account: Account) -> Run:
+    """Run an execution that waits for the `seconds` of its input to its end."""
+    name, stepfunctions = f"waits-{uuid4().hex}", account.client("stepfunctions")
+    role = account.client("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
+    machine = stepfunctions.create_state_machine(
+        name=name, definition=json.dumps(WAITS), roleArn=role["Role"]["Arn"]
+    )["stateMachineArn"]
+
+    def run(request: dict[str, object]) -> Execution:
+        arn = executions.start(stepfunctions, machine, request)
+        return executions.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))
+
+    return run
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 20])
+def test_a_wait_of_whole_seconds_goes_on(run: Run, seconds: int) -> None:
+    assert run({"seconds": seconds}).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("seconds", [90.0, 1.5, -1, True, "90", None, 100_000_000])
+def test_a_wait_of_anything_else_ends_the_execution(run: Run, seconds: object) -> None:
+    ended = run({"seconds": seconds})
+
+    assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
+    assert f"$.seconds == {json.dumps(seconds)}" in ended.cause
+
+
+def test_a_wait_without_a_value_ends_the_execution(run: Run) -> None:
+    ended = run({})
+
+    assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
