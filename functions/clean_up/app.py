@@ -16,12 +16,21 @@ def handler(event: Json, context: LambdaContext) -> Json:
 def clean_up(event: Json, runtime: Runtime) -> Json:
     """The app that was cleaned up after; None for what is no execution that has ended.
 
-    What the event says of the execution is not relied on: it may have been redriven since.
+    What the event says of the execution is not relied on: it may have been redriven since. Its
+    ARN says whose it is; an execution of another account, region or stack is left alone.
     """
     detail = event.get("detail")
     arn = detail.get("executionArn") if isinstance(detail, dict) else None
     if not isinstance(arn, str):
         runtime.logger.error("this is no event of an execution")
+        return {"app": None}
+    if not runtime.executions.has(arn) or runtime.home.is_foreign(event):
+        runtime.logger.warning(
+            "this event is of another account, region or stack and cleans nothing up",
+            ended=arn,
+            account=event.get("account"),
+            region=event.get("region"),
+        )
         return {"app": None}
     ended = runtime.executions.ended(arn)
     if ended is None or ended.started_at is None:

@@ -1,10 +1,12 @@
 """Executions that are stopped, forgotten or redriven, in every state."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from lightgate.turn import LONGEST_STEP
+from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper, Walk
@@ -31,6 +33,7 @@ SLICED_WAY = [
     )
     for state in WAY
 ]
+HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
 BEFORE_SETTLED = WAY[: WAY.index("PublishOutcome")]
 
@@ -310,3 +313,40 @@ def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
 )
 def test_an_event_of_no_execution_cleans_nothing_up(world: World, event: dict[str, object]) -> None:
     assert world.functions.call("clean_up", event) == {"app": None}
+
+
+@pytest.mark.parametrize(
+    ("origin", "ours", "theirs"),
+    [
+        ({"account": "999999999999"}, "", ""),
+        ({"region": "eu-central-1"}, "", ""),
+        ({}, ":123456789012:", ":999999999999:"),
+        ({}, ":us-east-1:", ":eu-central-1:"),
+        ({}, ":execution:release:", ":execution:another-release:"),
+        ({}, ":execution:release:", ":execution:release-of-another:"),
+        ({}, ":execution:", ":express:"),
+        ({}, "arn:aws:", "arn:aws-cn:"),
+    ],
+)
+def test_an_execution_of_another_account_region_or_stack_is_left_alone(
+    world: World, stepper: Stepper, origin: dict[str, str], ours: str, theirs: str
+) -> None:
+    one = stopped_at(world, stepper, "Deploy")
+    arn = one.arn.replace(ours, theirs) if ours else one.arn
+    event = {**HERE, **origin, "detail": {"executionArn": arn, "status": "ABORTED"}}
+
+    assert world.functions.call("clean_up", event) == {"app": None}
+
+    assert world.turn.holder is not None
+    assert world.messages() == []
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "another" in line]
+    assert (line["level"], line["ended"]) == ("WARNING", arn)
+
+
+def test_an_own_execution_is_cleaned_up_after(world: World, stepper: Stepper) -> None:
+    one = stopped_at(world, stepper, "Deploy")
+    event = {**HERE, "detail": {"executionArn": one.arn, "status": "ABORTED"}}
+
+    assert world.functions.call("clean_up", event) == {"app": APP}
+
+    assert world.turn.holder is None

@@ -31,6 +31,7 @@ from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
 from lightgate.prober import ask
+from lightgate.requests import Home
 from lightgate.turn import Holding, objection
 from lightgate.verification import Answer, Probe
 
@@ -82,6 +83,11 @@ class Runtime:
     def ask(self, url: str, probe: Probe) -> Answer:
         """What the app answers to the probe."""
         return ask(url, probe)
+
+    @cached_property
+    def home(self) -> Home:
+        """Where this stack is, by its state machine."""
+        return Home.of_arn(self.settings.state_machine)
 
     @cached_property
     def apps(self) -> AppParameters:
