@@ -44,6 +44,7 @@ METRICS_NAMESPACE = "lightgate"
 class Settings:
     """What template.yaml tells a function."""
 
+    stack: str
     table: str
     state_machine: str
     topic: str
@@ -54,12 +55,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
+            stack=environment.get("LIGHTGATE_STACK", ""),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
             mailbox_bucket=environment.get("LIGHTGATE_MAILBOX_BUCKET", ""),
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
-            apps_path=environment.get("LIGHTGATE_APPS_PATH", "/lightgate/apps"),
+            apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
         )
 
 
@@ -69,7 +71,8 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.logger = Logger(service="lightgate")
-        self.metrics = Metrics(namespace=METRICS_NAMESPACE, service="lightgate")
+        # Of two stacks each has its own metrics, also for apps of the same name.
+        self.metrics = Metrics(namespace=METRICS_NAMESPACE, service=settings.stack)
         self.tracer = Tracer(service="lightgate")
 
     def now(self) -> datetime:
