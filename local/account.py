@@ -26,10 +26,12 @@ def create_repository(ecr: Client, name: str) -> str:
     return uri
 
 
-def put_app(ssm: Client, app: str, spec: Mapping[str, Any]) -> None:
-    """Register the app, or change it: its spec in `/lightgate/apps/<app>`."""
+def put_app(
+    ssm: Client, app: str, spec: Mapping[str, Any], *, apps_path: str = "/lightgate/apps"
+) -> None:
+    """Register the app with the stack of this path, or change it: its spec in `<path>/<app>`."""
     ssm.put_parameter(
-        Name=f"/lightgate/apps/{app}",
+        Name=f"{apps_path}/{app}",
         Value=json.dumps(spec, separators=(",", ":")),
         Type="String",
         Tier="Intelligent-Tiering",

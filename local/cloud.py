@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,14 +22,16 @@ from local.errors import LocalCloudError
 from local.processes import LOOPBACK, Process, Program, accepts_connections, free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
-STACK = "lightgate-local"
+# The name of the production stack: the account is the local cloud's own.
+STACK = "lightgate"
 _START = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The outputs of the deployed stack."""
+    """The outputs of a deployed stack."""
 
+    apps_path: str
     state_machine_arn: str
     topic_arn: str
     table_name: str
@@ -105,13 +107,32 @@ class LocalCloud:
         """Let the host of the service's node die: Lightsail launches another one."""
         self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
 
-    def deploy(self, project: Path = PROJECT) -> Stack:
-        """Build and deploy the stack with the real SAM; again is an update."""
+    def deploy(
+        self,
+        project: Path = PROJECT,
+        *,
+        stack: str = STACK,
+        environment: str = "local",
+        overrides: Sequence[str] = (),
+    ) -> Stack:
+        """Build and deploy a stack of this name with the real SAM; again is an update.
+
+        `environment` is one of samconfig.toml, and `overrides` are parameters as `Name=value`.
+        """
         self._on_progress("building the stack")
         template = sam.build(project, self.logs)
         self._on_progress("deploying the stack")
-        outputs = sam.deploy(project, template, STACK, self.endpoint, self.logs)
+        outputs = sam.deploy(
+            project,
+            template,
+            stack,
+            self.endpoint,
+            self.logs,
+            environment=environment,
+            overrides=overrides,
+        )
         return Stack(
+            apps_path=outputs["AppsPath"],
             state_machine_arn=outputs["StateMachineArn"],
             topic_arn=outputs["TopicArn"],
             table_name=outputs["TableName"],

@@ -25,6 +25,7 @@ from local.processes import LOOPBACK
 from local.proxy import Answer, client_session, forward
 from local.push_events import Deliverer, Push
 from local.snapshots import SnapshotTimes
+from local.taken_names import TakenNames, executed_change_set
 
 _LIGHTSAIL = "Lightsail_20161128."
 _ECR = "AmazonEC2ContainerRegistry_V20150921."
@@ -41,6 +42,7 @@ class Front:
         self._lightsail = lightsail
         self._deliverer = Deliverer(lambda service: client_for(service, engine))
         self._ecr = client_for("ecr", engine)
+        self._names = TakenNames(client_for("cloudformation", engine))
         self._snapshots = SnapshotTimes(snapshot_takes)
         # The event loop keeps only weak references to tasks.
         self._deliveries: set[asyncio.Task[int]] = set()
@@ -80,7 +82,11 @@ class Front:
         if operation == f"{_ECR}PutImage":
             wanted = _json_object(body)
             return strict.image(wanted, await asyncio.to_thread(self._digest_of_tag, wanted))
-        return self._snapshots.refusal(body) if path == "/" and not operation else None
+        if path != "/" or operation:
+            return None
+        if (change_set := executed_change_set(body)) is not None:
+            return await asyncio.to_thread(self._names.refusal, change_set)
+        return self._snapshots.refusal(body)
 
     def _digest_of_tag(self, wanted: dict[str, Any]) -> str | None:
         if not wanted.get("imageTag"):

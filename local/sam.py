@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -69,21 +69,31 @@ def _says(file: Path, text: str) -> bool:
     return file.exists() and file.read_text() == text
 
 
-def deploy(project: Path, template: Path, stack: str, endpoint: str, logs: Path) -> dict[str, str]:
-    """Deploy the built template as environment `local` and answer the stack's outputs.
+def deploy(
+    project: Path,
+    template: Path,
+    stack: str,
+    endpoint: str,
+    logs: Path,
+    *,
+    environment: str = "local",
+    overrides: Sequence[str] = (),
+) -> dict[str, str]:
+    """Deploy the built template as an environment of samconfig.toml; answer the stack's outputs.
 
-    Deploying the same template again changes nothing. On failure the error names the resources
-    that failed and why.
+    `overrides` are parameters as `Name=value`. Deploying the same template again changes nothing.
+    On failure the error names the resources that failed and why.
     """
     arguments = [
         *("--template-file", str(template)),
-        *("--config-file", str(project / "samconfig.toml"), "--config-env", "local"),
-        *("--stack-name", stack, "--no-progressbar"),
+        *("--config-file", str(project / "samconfig.toml"), "--config-env", environment),
+        *("--stack-name", stack, "--no-progressbar", "--no-confirm-changeset"),
+        *(("--parameter-overrides", *overrides) if overrides else ()),
     ]
     cloudformation = client_for("cloudformation", endpoint)
-    environment = _environment(AWS_ENDPOINT_URL=endpoint)
+    variables = _environment(AWS_ENDPOINT_URL=endpoint)
     try:
-        _run("sam-deploy", [_sam(), "deploy", *arguments], project, environment, logs, _DEPLOY)
+        _run("sam-deploy", [_sam(), "deploy", *arguments], project, variables, logs, _DEPLOY)
     except LocalCloudError as error:
         reasons = "; ".join(_failed_events(cloudformation, stack))
         raise LocalCloudError(f"{error}: {reasons}" if reasons else str(error)) from None

@@ -36,9 +36,10 @@ _LINE = 88
 _OPENING = """\
 # The app spec
 
-The spec of an app is one JSON document in the parameter `/lightgate/apps/<app>`: adding an app is
-adding a parameter. It is the `containers-with-migrations.json` that describes containers and what
-they wait for, with a little more around it. Look at it before it is released:
+The spec of an app is one JSON document in the parameter `/lightgate/apps/<app>`, where `lightgate`
+is the name of the stack: adding an app is adding a parameter. It is the
+`containers-with-migrations.json` that describes containers and what they wait for, with a little
+more around it. Look at it before it is released:
 
 ```
 python -m lightgate validate containers-with-migrations.json
@@ -365,7 +366,8 @@ def _becomes(document: dict[str, Any]) -> str:
         config=image,
     )
     release = "20260102t030405z-0a1b2c3d-9f8e"
-    request = compile_deployment(parse_spec(json.dumps(document)), source, release, {})
+    spec = parse_spec(json.dumps(document))
+    request = compile_deployment(spec, source, release, {}, stack="lightgate")
     programs = {
         gate.supervisor_source(): "SUPERVISOR",
         gate.waiter_source(): "WAITER",

@@ -18,7 +18,8 @@ def handler(event: Json, context: LambdaContext) -> Json:
 def clean_up(event: Json, runtime: Runtime) -> Json:
     """The app that was cleaned up after; None for what is no execution that has ended.
 
-    What the event says of the execution is not relied on: it may have been redriven since.
+    The event is not relied on: the execution may have been redriven since. Its ARN says whose it
+    is; an execution of another account, region or stack is left alone.
 
     Raises:
         StillRunningError: Step Functions does not say yet what the event says. Its answers may be
@@ -28,6 +29,14 @@ def clean_up(event: Json, runtime: Runtime) -> Json:
     arn = detail.get("executionArn") if isinstance(detail, dict) else None
     if not isinstance(detail, dict) or not isinstance(arn, str):
         runtime.logger.error("this is no event of an execution")
+        return {"app": None}
+    if not runtime.executions.has(arn) or runtime.home.is_foreign(event):
+        runtime.logger.warning(
+            "this event is of another account, region or stack and cleans nothing up",
+            ended=arn,
+            account=event.get("account"),
+            region=event.get("region"),
+        )
         return {"app": None}
     ended = runtime.executions.ended(arn)
     if ended is None or ended.status == GONE:

@@ -16,6 +16,7 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
+from lightgate.ownership import refuse_if_foreign
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
@@ -47,6 +48,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         if (ending := runtime.objection(release.app, event["turn"])) is not None:
             return ending
         service.refuse_if_disabled()
+        refuse_if_foreign(service, release.app, runtime)
         spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
         assembled = assemble(release, service, runtime)
         start = runtime.turns.change(
@@ -56,6 +58,8 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         )
         if start.objection is not None:
             return start.objection.to_json()
+        # Another stack may have found the service free as well, and have been faster.
+        refuse_if_foreign(runtime.lightsail.service(release.service), release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
             return _created(service, created, event, assembled.notes, runtime.now())

@@ -26,6 +26,13 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
         return {"started": []}
     if push is None:
         return {"started": []}
+    if runtime.home.is_foreign(event):
+        runtime.logger.warning(
+            "this push is of another account or region and starts nothing",
+            account=event.get("account"),
+            region=event.get("region"),
+        )
+        return {"started": []}
     watching = [spec.app for spec in runtime.apps.all() if _watches(spec, push, runtime)]
     if not watching:
         runtime.logger.info("no app watches this push", repository=push.repository, tag=push.tag)

@@ -1,5 +1,6 @@
 """Settle: one final outcome for the release, explained, recorded, and put into words."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -47,15 +48,15 @@ def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:
     seconds = (runtime.now() - started_at).total_seconds()
     runtime.metrics.add_metric("lightgateReleaseSeconds", MetricUnit.Seconds, seconds)
     if (failure := settlement.get("failure")) is not None:
-        _count("lightgateFailures", settlement["app"], "class", failure["kind"])
+        _count("lightgateFailures", settlement["app"], {"class": failure["kind"]}, runtime)
     if (judgement := settlement.get("judgement")) is not None:
-        _count("lightgateVerdicts", settlement["app"], "verdict", judgement["verdict"])
+        _count("lightgateVerdicts", settlement["app"], {"verdict": judgement["verdict"]}, runtime)
 
 
-def _count(name: str, app: str, dimension: str, value: str) -> None:
+def _count(name: str, app: str, dimension: Mapping[str, str], runtime: Runtime) -> None:
     """One more of these. Its dimensions are not those of the release's other metrics."""
     with single_metric(
         name=name, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE
     ) as metric:
-        metric.add_dimension("app", app)
-        metric.add_dimension(dimension, value)
+        for key, value in {"service": runtime.settings.stack, "app": app, **dimension}.items():
+            metric.add_dimension(key, value)

@@ -136,10 +136,14 @@ class LightsailService:
         self.services[name] = _Runner(self, service)
 
     def deploy_by_somebody(
-        self, name: str, course: Course | None = None, image: str = PINNED
+        self,
+        name: str,
+        course: Course | None = None,
+        image: str = PINNED,
+        environment: Mapping[str, str] | None = None,
     ) -> int:
         """A deployment that is not ours; without a course it is active at once."""
-        containers = {"web": Container(image, ports={"80": "HTTP"})}
+        containers = {"web": Container(image, environment=environment or {}, ports={"80": "HTTP"})}
         runner = self.services[name]
         runner.change(lambda service: service.deploying(containers, None, self.clock()))
         deployment = runner.service.deployments[-1]
@@ -151,6 +155,12 @@ class LightsailService:
         runner = self.services[name]
         runner.change(lambda service: service.begun(ServiceState.UPDATING))
         runner.later(takes, lambda service: service.ended())
+
+    def tag(self, name: str, key: str, value: str) -> None:
+        """Tag the service, as `aws lightsail tag-resource` does."""
+        self.services[name].change(
+            lambda service: replace(service, tags={**service.tags, key: value})
+        )
 
     def disable(self, name: str) -> None:
         self.services[name].change(lambda service: replace(service, is_disabled=True))

@@ -11,7 +11,7 @@ from lightgate.aws.lightsail import Busy, Lightsail
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.release import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
 
@@ -70,6 +70,46 @@ def test_the_role_that_pulls_images_is_told_once_it_is_there(
     assert before is None
     assert role is not None
     assert role.startswith("arn:aws:iam::170441448102:role/amazon/lightsail/")
+
+
+def test_a_deployment_names_the_stack_that_made_it(lightsail: Lightsail) -> None:
+    asked = request()
+    asked["containers"]["web"]["environment"][STACK_VARIABLE] = "lightgate-staging"
+
+    created = lightsail.create_deployment(asked)
+
+    assert isinstance(created, Deployment)
+    assert created.stack == "lightgate-staging"
+    shown = lightsail.service(NAME)
+    assert [each.stack for each in shown.deployments] == ["lightgate-staging"]
+    assert (shown.newest_release, shown.tagged_stack) == (created, None)
+
+
+def test_the_tag_of_a_service_names_the_stack_that_it_is_given_to(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.tag(NAME, "team", "crops")
+    before = lightsail.service(NAME).tagged_stack
+    cloud.lightsail.tag(NAME, STACK_TAG, "lightgate-staging")
+
+    assert before is None
+    assert lightsail.service(NAME).tagged_stack == "lightgate-staging"
+
+
+def test_the_name_of_the_stack_is_no_secret(cloud: Cloud, lightsail: Lightsail) -> None:
+    """Lightgate's own lines begin with the usual name of the stack."""
+    asked = request()
+    asked["containers"]["web"]["environment"][STACK_VARIABLE] = "lightgate"
+    lightsail.create_deployment(asked)
+    for line in ("the app of lightgate is ready", f"with {SECRET}"):
+        cloud.lightsail.logs.restore(NAME, "web", line, cloud.clock.now())
+    service = lightsail.service(NAME)
+    assert service.next is not None
+
+    log = lightsail.app_logs(NAME, service.next)["web"]
+
+    assert isinstance(log, AppLog)
+    assert list(log.lines) == ["the app of lightgate is ready", "with ***"]
 
 
 def test_the_images_of_a_version_are_told_wherever_it_is_shown(lightsail: Lightsail) -> None:

@@ -3,9 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -16,6 +17,7 @@ from local import executions, registry, sam
 from local.credentials import REGION
 from local.errors import LocalCloudError
 from local.inbox import Inbox, Message
+from local.push_events import Deliverer, Push
 from local.registry import Image, ImageConfig
 from tests.local.conftest import Account
 from tests.local.waiting import eventually
@@ -72,6 +74,27 @@ def test_a_push_runs_the_function_of_the_rule_but_a_push_of_a_pin_does_not(
     assert [line["event"]["detail"]["image-tag"] for line in lines] == ["latest"]
     assert lines[0]["layer"] == "from the layer"
     assert lines[0]["endpoint"] == account.url
+
+
+@pytest.mark.usefixtures("outputs")
+@pytest.mark.parametrize(
+    ("origin", "delivered"),
+    [({}, 1), ({"account": "999999999999"}, 0), ({"region": "eu-central-1"}, 0)],
+    ids=["here", "another account", "another region"],
+)
+def test_a_rule_that_names_its_account_and_region_gets_no_event_of_another(
+    client: Connect, origin: dict[str, str], delivered: int
+) -> None:
+    push = Push(
+        repository="forwarded",
+        tag="latest",
+        digest="sha256:1",
+        manifest_media_type="",
+        artifact_media_type="",
+    )
+    event = push.event(identity=uuid4(), at=datetime(2026, 11, 22, 15, 0, 1, tzinfo=UTC))
+
+    assert Deliverer(client).send(event | origin) == delivered
 
 
 def test_a_function_has_the_packages_of_its_layers_and_no_others(

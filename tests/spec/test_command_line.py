@@ -88,6 +88,15 @@ def test_the_plan_leaves_secrets_as_references(
     assert environment["SECRET_KEY"] == "ssm:/crops/secret-key"
 
 
+def test_the_plan_has_a_placeholder_for_the_stack(
+    lightgate: Callable[..., Said], written: Callable[..., Path]
+) -> None:
+    request = json.loads(lightgate("plan", written(EXAMPLES["full"])).output)
+
+    stacks = {c["environment"]["LIGHTGATE_STACK"] for c in request["containers"].values()}
+    assert stacks == {"STACK"}
+
+
 INSPECTED = [{"Architecture": "amd64", "Config": {"Cmd": ["gunicorn", "crops.wsgi"]}}]
 BLOB = {"architecture": "amd64", "config": {"Cmd": ["gunicorn", "crops.wsgi"]}}
 

@@ -156,6 +156,36 @@ def test_a_malformed_event_is_logged_and_starts_nothing(
     assert world.functions.log.count('"level":"ERROR"') == 1
 
 
+ELSEWHERE = [
+    {"account": "999999999999"},
+    {"region": "eu-central-1"},
+    {"account": "999999999999", "region": "eu-central-1"},
+]
+
+
+@pytest.mark.parametrize("origin", ELSEWHERE, ids=["account", "region", "both"])
+def test_a_push_of_another_account_or_region_starts_nothing_and_is_logged(
+    world: World, origin: dict[str, str]
+) -> None:
+    assert receive(world, push_of(world) | origin) == []
+    assert executions(world) == {}
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "another" in line]
+    assert line["level"] == "WARNING"
+    assert origin.items() <= line.items()
+
+
+@pytest.mark.parametrize("name", ["account", "region"])
+@pytest.mark.parametrize("value", [..., None, "", 7])
+def test_a_push_that_does_not_say_where_it_was_starts_nothing(
+    world: World, name: str, value: object
+) -> None:
+    pushed = {k: v for k, v in (push_of(world) | {name: value}).items() if v is not ...}
+
+    assert receive(world, pushed) == []
+    assert executions(world) == {}
+    assert world.functions.log.count('"level":"ERROR"') == 1
+
+
 def test_a_release_beside_one_that_never_ends_deploys_nothing(world: World) -> None:
     world.put_spec(spec(pollSeconds=300))
     world.lightsail.courses.append(Course(ends=None))

@@ -1,6 +1,7 @@
 """Executions that are stopped, forgotten or redriven, in every state."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from lightgate.aws.records import Records
 from lightgate.errors import ExecutionEndedError, StillRunningError
 from lightgate.turn import LONGEST_STEP
+from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper, Walk
@@ -37,6 +39,7 @@ SLICED_WAY = [
     )
     for state in WAY
 ]
+HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
 BEFORE_SETTLED = WAY[: WAY.index("HandOver")]
 
@@ -486,3 +489,40 @@ def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_
     stepper.clean_up(one)
 
     assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": stage}
+
+
+@pytest.mark.parametrize(
+    ("origin", "ours", "theirs"),
+    [
+        ({"account": "999999999999"}, "", ""),
+        ({"region": "eu-central-1"}, "", ""),
+        ({}, ":123456789012:", ":999999999999:"),
+        ({}, ":us-east-1:", ":eu-central-1:"),
+        ({}, ":execution:release:", ":execution:another-release:"),
+        ({}, ":execution:release:", ":execution:release-of-another:"),
+        ({}, ":execution:", ":express:"),
+        ({}, "arn:aws:", "arn:aws-cn:"),
+    ],
+)
+def test_an_execution_of_another_account_region_or_stack_is_left_alone(
+    world: World, stepper: Stepper, origin: dict[str, str], ours: str, theirs: str
+) -> None:
+    one = stopped_at(world, stepper, "Deploy")
+    arn = one.arn.replace(ours, theirs) if ours else one.arn
+    event = {**HERE, **origin, "detail": {"executionArn": arn, "status": "ABORTED"}}
+
+    assert world.functions.call("clean_up", event) == {"app": None}
+
+    assert world.turn.holder is not None
+    assert world.messages() == []
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "another" in line]
+    assert (line["level"], line["ended"]) == ("WARNING", arn)
+
+
+def test_an_own_execution_is_cleaned_up_after(world: World, stepper: Stepper) -> None:
+    one = stopped_at(world, stepper, "Deploy")
+    event = {**HERE, "detail": {"executionArn": one.arn, "status": "ABORTED"}}
+
+    assert world.functions.call("clean_up", event) == {"app": APP}
+
+    assert world.turn.holder is None

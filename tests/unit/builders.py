@@ -1,6 +1,7 @@
 """Values with defaults, so that each test shows only what matters to it."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,6 +56,27 @@ def web(**changes: object) -> Json:
         "dependsOn": [wait_for("migrate")],
         **changes,
     }
+
+
+def deployed(value: Any, stack: str = "lightgate", **resources: str) -> Any:
+    """A value of the template as CloudFormation resolves it; `resources` are values of `Ref`."""
+    known = {
+        "AWS::AccountId": "123456789012",
+        "AWS::Partition": "aws",
+        "AWS::Region": "us-east-1",
+        "AWS::StackName": stack,
+        **resources,
+    }
+    match value:
+        case {"Ref": name}:
+            return known[name]
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: known[found[1]], text)
+        case dict():
+            return {key: deployed(each, stack, **resources) for key, each in value.items()}
+        case list():
+            return [deployed(each, stack, **resources) for each in value]
+    return value
 
 
 def spec_document(**changes: object) -> Json:

@@ -1,6 +1,7 @@
 """What of a spec stands in the request as the spec says it, and what the image adds."""
 
-from tests.unit.builders import RELEASE, migrate, reasons_of, source, wait_for, web
+from lightgate.compiler import compile_deployment
+from tests.unit.builders import RELEASE, app_spec, migrate, reasons_of, source, wait_for, web
 from tests.unit.compiled_requests import compiled, own_command
 
 
@@ -58,6 +59,17 @@ def test_every_container_carries_the_marker_its_variables_and_its_secrets() -> N
 
     expected = {"DEBUG": "0", "KEY": "value of ssm:/crops/key", "LIGHTGATE_RELEASE": RELEASE}
     assert [c["environment"] for c in request["containers"].values()] == [expected, expected]
+
+
+def test_only_the_name_of_the_stack_is_added_to_a_deployment_of_a_stack() -> None:
+    spec = app_spec(environment={"DEBUG": "0"})
+    without = compile_deployment(spec, source(), RELEASE, {})
+
+    request = compile_deployment(spec, source(), RELEASE, {}, stack="lightgate")
+
+    for container in request["containers"].values():
+        assert container["environment"].pop("LIGHTGATE_STACK") == "lightgate"
+    assert request == without
 
 
 AWKWARD = [

@@ -1,11 +1,9 @@
 """Which ends of executions the rule of the template sends to CleanUp."""
 
-import json
-
 import pytest
 from moto.events.models import EventPattern
 
-from tests.unit.builders import Json
+from tests.unit.builders import Json, deployed
 from tests.unit.test_requests import event
 from tests.unit.test_state_machine import template
 
@@ -14,14 +12,12 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:lightgate-release"
 
 def rule() -> Json:
     ended: Json = template()["CleanUpFunction"]["Properties"]["Events"]["ExecutionEnded"]
-    pattern: Json = json.loads(json.dumps(ended["Properties"]["Pattern"]))
-    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "ReleaseStateMachine"}]
-    pattern["detail"]["stateMachineArn"] = [MACHINE]
+    pattern: Json = deployed(ended["Properties"]["Pattern"], ReleaseStateMachine=MACHINE)
     return pattern
 
 
-def passes(**detail: str) -> bool:
-    ended = event("execution-ended")
+def passes(origin: Json | None = None, **detail: str) -> bool:
+    ended = event("execution-ended") | (origin or {})
     ended["detail"] |= detail
     return bool(EventPattern(None, rule()).matches_event(ended))
 
@@ -38,3 +34,10 @@ def test_one_that_goes_on_or_ended_well_is_not(status: str) -> None:
 
 def test_the_executions_of_another_machine_are_nobody_s_here() -> None:
     assert not passes(stateMachineArn=f"{MACHINE}-of-somebody-else")
+
+
+@pytest.mark.parametrize(
+    "origin", [{"account": "999999999999"}, {"region": "eu-central-1"}], ids=["account", "region"]
+)
+def test_the_executions_of_another_account_or_region_are_not(origin: Json) -> None:
+    assert not passes(origin, status="ABORTED")

@@ -1,20 +1,19 @@
 """Which events the rule of the template lets through, and what ReceivePush makes of them."""
 
-import json
 from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
 
 from lightgate.requests import parse_push
-from tests.unit.builders import Json
+from tests.unit.builders import Json, deployed
 from tests.unit.test_requests import event, push_event
 from tests.unit.test_state_machine import template
 
 
 def rule() -> Json:
     pushed: Json = template()["ReceivePushFunction"]["Properties"]["Events"]["ImagePushed"]
-    pattern: Json = json.loads(json.dumps(pushed["Properties"]["Pattern"]))
+    pattern: Json = deployed(pushed["Properties"]["Pattern"])
     return pattern
 
 
@@ -67,3 +66,10 @@ def test_what_is_no_push_that_succeeded_does_not_pass(detail: Json) -> None:
 @pytest.mark.parametrize("tag", ["latest", "v1.2", "lightgate", "Lightgate-1", "my-lightgate-1"])
 def test_every_tag_but_our_own_passes(tag: str) -> None:
     assert passes(push_event(**{"image-tag": tag}))
+
+
+@pytest.mark.parametrize(
+    "origin", [{"account": "999999999999"}, {"region": "eu-central-1"}], ids=["account", "region"]
+)
+def test_a_push_of_another_account_or_region_does_not_pass(origin: Json) -> None:
+    assert not passes(event("ecr-push") | origin)

@@ -12,6 +12,7 @@ from hypothesis import given
 from lightgate.errors import RequestError
 from lightgate.image import PushedImage
 from lightgate.requests import (
+    Home,
     Push,
     ReleaseRequest,
     missed_request,
@@ -260,6 +261,34 @@ def test_a_push_of_another_shape_is_refused(detail: Json, expected: str) -> None
         parse_push(push_event(**detail))
 
     assert [expected] == list(caught.value.reasons)
+
+
+@pytest.mark.parametrize("name", ["account", "region"])
+@pytest.mark.parametrize("value", [None, ..., "", 123456789012])
+def test_a_push_that_does_not_say_where_it_was_is_refused(name: str, value: Any) -> None:
+    pushed = event("ecr-push") | {name: value}
+
+    with pytest.raises(RequestError, match=rf"^{name}: "):
+        parse_push({key: value for key, value in pushed.items() if value is not ...})
+
+
+@pytest.mark.parametrize(
+    ("event", "is_foreign"),
+    [
+        ({"account": "123456789012", "region": "eu-central-1"}, False),
+        ({"account": "999999999999", "region": "eu-central-1"}, True),
+        ({"account": "123456789012", "region": "us-east-1"}, True),
+        ({"account": 123456789012, "region": "eu-central-1"}, True),
+        ({"account": None}, True),
+    ],
+)
+@pytest.mark.parametrize("partition", ["aws", "aws-cn"])
+def test_an_event_of_another_account_or_region_is_foreign(
+    partition: str, event: Json, is_foreign: bool
+) -> None:
+    home = Home.of_arn(f"arn:{partition}:states:eu-central-1:123456789012:stateMachine:a-release")
+
+    assert home.is_foreign(event) is is_foreign
 
 
 @pytest.mark.parametrize("detail", [None, [], "PUSH"])

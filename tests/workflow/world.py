@@ -24,6 +24,7 @@ from tests.workflow.site import Site
 
 type Json = dict[str, Any]
 
+STACK = "lightgate"
 APP = "crops-backend"
 MAILBOXES = "mailboxes"
 PASSWORD = "hunter2-in-the-database-url"
@@ -138,9 +139,10 @@ class World:
         )
         self.table = table.create(cloud)
         environment = {
+            "LIGHTGATE_STACK": STACK,
             "LIGHTGATE_TABLE": table.NAME,
             "LIGHTGATE_TOPIC": self.topic,
-            "LIGHTGATE_APPS_PATH": "/lightgate/apps",
+            "LIGHTGATE_APPS_PATH": f"/{STACK}/apps",
             "LIGHTGATE_MAILBOX_BUCKET": MAILBOXES,
             "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailbox",
         }
@@ -165,7 +167,7 @@ class World:
 
     def put_spec(self, document: Json | str, app: str = APP) -> None:
         self.cloud.client("ssm").put_parameter(
-            Name=f"/lightgate/apps/{app}",
+            Name=f"/{STACK}/apps/{app}",
             Value=document if isinstance(document, str) else json.dumps(document),
             Type="String",
             Tier="Advanced",

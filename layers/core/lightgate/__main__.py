@@ -24,6 +24,7 @@ _REFUSED = 1
 _WRONG_CALL = 2
 # Stands where a release will have its own id, of the same length.
 _RELEASE = "yyyymmddthhmmssz-xxxxxxxx-xxxx"
+_STACK = "STACK"
 _UNKNOWN_COMMAND = "(the image's CMD)"
 
 _EXAMPLES = """\
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print the deployment that would be created",
         description=(
             "Print the exact request to Lightsail as JSON. Secrets stay references, and the "
-            "release id is a placeholder. Warnings go to standard error."
+            "release id and the stack are placeholders. Warnings go to standard error."
         ),
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -151,6 +152,7 @@ def _plan(spec: AppSpec, image: str | None, config: ImageConfig | None) -> objec
         Source(reference=reference, config=config),
         _RELEASE,
         {secret: str(secret) for secret in references},
+        stack=_STACK,
     )
 
 

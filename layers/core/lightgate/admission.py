@@ -19,6 +19,7 @@ from lightgate.errors import RefusedError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
 from lightgate.one_time_command import command_spec, compile_command
+from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
 from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
@@ -106,9 +107,10 @@ class _Asked:
         )
 
 
-def _service(spec: AppSpec, runtime: Runtime) -> Service:
-    service = runtime.lightsail.service(spec.service)
+def _service(asked: _Asked, runtime: Runtime) -> Service:
+    service = runtime.lightsail.service(asked.spec.service)
     service.refuse_if_disabled()
+    refuse_if_foreign(service, asked.text.app, runtime)
     return service
 
 
@@ -121,9 +123,10 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
         _tried(spec, digest, config),
         _ANY_RELEASE,
         _any_secrets(spec),
+        stack=runtime.settings.stack,
         mailboxes=dict.fromkeys(asking, _ANY_MAILBOX),
     )
-    service = _service(spec, runtime)
+    service = _service(asked, runtime)
     serving = service.current
     told = notice(serving)
     return Admission(
@@ -152,11 +155,12 @@ def _command(
         _tried(spec, digest, config),
         _ANY_RELEASE,
         _any_secrets(spec),
+        stack=runtime.settings.stack,
         mailbox=_ANY_MAILBOX,
         allow_destructive=asked.request.allow_destructive,
         beside=asked.spec,
     )
-    service = _service(spec, runtime)
+    service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
     limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
@@ -180,7 +184,7 @@ def _command(
 
 def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     spec = asked.spec
-    service = _service(spec, runtime)
+    service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
     past = on_record(runtime.records.versions(asked.text.app), service)

@@ -18,6 +18,7 @@ from lightgate.release import (
     COMMAND_CONTAINER,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,
+    STACK_VARIABLE,
     UNCHECKED,
     Kind,
     Release,
@@ -60,6 +61,8 @@ def assemble_rollback(
     """
     listed = runtime.lightsail.listed(release.service, version)
     markers = {RELEASE_VARIABLE: marker, ROLLBACK_VARIABLE: mode}
+    if stack := runtime.settings.stack:
+        markers[STACK_VARIABLE] = stack
     secrets: Mapping[str, Mapping[str, str]] = {}
     if spec_version is not None:
         secrets = _secrets_by_container(_spec(release.app, spec_version, runtime), runtime)
@@ -106,6 +109,7 @@ def _image(release: Release, runtime: Runtime) -> Request:
         _source(spec, release.digest or "", runtime),
         release.id,
         _secrets(spec, runtime),
+        stack=runtime.settings.stack,
         mailboxes=permits.open_mailboxes(release, runtime),
         allow_destructive=release.allow_destructive,
     )
@@ -123,6 +127,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         _source(spec, release.digest or "", runtime),
         release.id,
         _secrets(spec, runtime),
+        stack=runtime.settings.stack,
         mailbox=permits.open_mailboxes(release, runtime)[COMMAND_CONTAINER],
         allow_destructive=release.allow_destructive,
         beside=beside.spec if beside is not None else None,
@@ -131,7 +136,14 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         # Made anew, since the programs of its gates take less room then.
         source = _source(beside.spec, beside.digest, runtime)
         secrets = _secrets(beside.spec, runtime)
-        app = compile_app(beside.spec, source, release.id, secrets, code=beside.code)
+        app = compile_app(
+            beside.spec,
+            source,
+            release.id,
+            secrets,
+            stack=runtime.settings.stack,
+            code=beside.code,
+        )
         served = Redeployment(request=app, notes=())
     else:
         served = assemble_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)

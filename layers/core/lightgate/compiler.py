@@ -34,6 +34,7 @@ from lightgate.release import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,
+    STACK_VARIABLE,
     UNCHECKED,
 )
 
@@ -78,6 +79,7 @@ class _Inputs:
 
     source: Source
     release: str
+    stack: str
     code: str
     secrets: Mapping[SecretReference, str]
     mailboxes: Mapping[str, str]
@@ -90,6 +92,7 @@ def compile_deployment(
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
+    stack: str = "",
     mailboxes: Mapping[str, str] = _NO_MAILBOXES,
     allow_destructive: bool = False,
     part: Part = Part.WHOLE,
@@ -101,6 +104,7 @@ def compile_deployment(
     `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
     asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
     What is returned holds those values: it is neither logged nor returned from a step.
+    Each container names the `stack` that makes the deployment, unless that is empty.
     `allow_destructive` overrides the spec's policy for this release. `code` is the release that
     first deployed this image, where that was another one: the gates hold it against what the
     database has applied since. Of a whole deployment `programs` are in every container as plain
@@ -115,6 +119,7 @@ def compile_deployment(
     inputs = _Inputs(
         source=source,
         release=release,
+        stack=stack,
         code=code or release,
         secrets=secrets,
         mailboxes=mailboxes,
@@ -151,6 +156,7 @@ def _environment(container: Container, inputs: _Inputs) -> dict[str, str]:
         **container.environment,
         **{name: inputs.secrets[secret] for name, secret in container.secrets.items()},
         RELEASE_VARIABLE: inputs.release,
+        **({STACK_VARIABLE: inputs.stack} if inputs.stack else {}),
         **({ROLLBACK_VARIABLE: UNCHECKED} if inputs.part is Part.APP else {}),
         **({MAILBOX_VARIABLE: mailbox} if mailbox else {}),
     }

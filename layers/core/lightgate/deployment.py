@@ -1,7 +1,7 @@
 """What Lightsail says of a deployment, and what may be concluded from it."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,14 +34,15 @@ class Endpoint:
 class Deployment:
     """One version of a container service, without its environment, which holds secrets.
 
-    `release` is our marker in it, if it has one, and `images` are those of its containers by name.
-    `endpoint` is None where nothing is public.
+    `release` is our marker in it, if it has one, `stack` the stack that made it, if it names one,
+    and `images` are those of its containers by name. `endpoint` is None where nothing is public.
     """
 
     version: int
     state: str
     created_at: datetime
     release: str | None
+    stack: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     endpoint: Endpoint | None = None
 
@@ -55,7 +56,8 @@ class Service:
     """A container service with all versions it still knows, in no particular order.
 
     `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
-    it pulls from private repositories, if it has one.
+    it pulls from private repositories, if it has one. `tagged_stack` is the stack that its tag
+    names, None without the tag.
     """
 
     name: str
@@ -67,12 +69,21 @@ class Service:
     url: str | None = None
     scale: int = 1
     puller_role: str | None = None
+    tagged_stack: str | None = None
 
     def deployment_of(self, release: str) -> Deployment | None:
         """The deployment that this release has made, wherever the service shows it."""
+        return self._newest(lambda deployment: deployment.release == release)
+
+    @property
+    def newest_release(self) -> Deployment | None:
+        """The newest deployment that Lightgate has made, whatever became of it."""
+        return self._newest(lambda deployment: deployment.release is not None)
+
+    def _newest(self, wanted: Callable[[Deployment], bool]) -> Deployment | None:
         shown = [self.next, self.current, *self.deployments]
-        ours = [d for d in shown if d is not None and d.release == release]
-        return max(ours, key=lambda deployment: deployment.version, default=None)
+        found = [d for d in shown if d is not None and wanted(d)]
+        return max(found, key=lambda deployment: deployment.version, default=None)
 
     def refuse_if_disabled(self) -> None:
         """Raise RefusedError if the service takes no deployment until a person enables it."""

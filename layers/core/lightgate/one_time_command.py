@@ -76,6 +76,7 @@ def compile_command(
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
+    stack: str = "",
     mailbox: str,
     allow_destructive: bool,
     beside: AppSpec | None,
@@ -94,6 +95,7 @@ def compile_command(
         source,
         release,
         secrets,
+        stack=stack,
         mailboxes={COMMAND_CONTAINER: mailbox},
         allow_destructive=allow_destructive,
         part=Part.COMMAND,
@@ -109,6 +111,7 @@ def compile_app(
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
+    stack: str = "",
     code: str | None,
 ) -> Request:
     """What serves already, to be deployed once more with a command beside it.
@@ -124,6 +127,7 @@ def compile_app(
         source,
         release,
         secrets,
+        stack=stack,
         part=Part.APP,
         code=code or _BEFORE_ALL,
         programs=_programs(spec),

@@ -19,6 +19,10 @@ PREFIX = "lightgate"
 PIN_TAG_PREFIX = f"{PREFIX}-"
 # The marker by which a deployment of ours is recognised after a lost answer.
 RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
+# The stack that made a deployment; the service belongs to the stack of its newest one.
+STACK_VARIABLE = "LIGHTGATE_STACK"
+# The tag with which a person gives a service to a stack.
+STACK_TAG = f"{PREFIX}:stack"
 # In a deployment that brings back an old version, or leaves one as it is: its gates apply nothing.
 # What it says of their look at the schema is one of the two below it.
 ROLLBACK_VARIABLE = "LIGHTGATE_ROLLBACK"
@@ -31,6 +35,7 @@ MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_DIGEST = "0" * 8
+_BACK = "-back"
 
 
 def is_digest(text: str) -> bool:
@@ -49,7 +54,12 @@ def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> 
 
 def rollback_marker(release: str) -> str:
     """The marker of the deployment with which a release goes back; its own one is taken."""
-    return f"{release}-back"
+    return f"{release}{_BACK}"
+
+
+def marked_release(marker: str) -> str:
+    """The release that made the deployment with this marker."""
+    return marker.removesuffix(_BACK)
 
 
 def snapshot_id(app: str, release: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from lightgate.documents import Fields, Node, Problems, shown
 from lightgate.errors import RequestError
@@ -55,6 +55,25 @@ class ReleaseRequest:
             "requestedAt": at.isoformat(),
             **{name: value for name, value in given.items() if value is not None},
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The account and the region of this stack. Events of others may reach its event bus."""
+
+    account: str
+    region: str
+
+    @classmethod
+    def of_arn(cls, arn: str) -> Self:
+        """Those of a resource of this stack."""
+        _, _, _, region, account, *_ = arn.split(":")
+        return cls(account=account, region=region)
+
+    def is_foreign(self, event: Mapping[str, Any]) -> bool:
+        """Whether the event names another account or region than this one."""
+        named = event.get("account", self.account), event.get("region", self.region)
+        return named != (self.account, self.region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +180,8 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
         return None
     node = Node(event, "", problems)
     inside = node.child("detail", detail)
+    for name in ("account", "region"):
+        node.child(name, event.get(name)).string()
     push = Push(
         event_id=node.child("id", event.get("id")).string(),
         at=_moment(node.child("time", event.get("time"))),

@@ -31,6 +31,7 @@ from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
 from lightgate.prober import ask
+from lightgate.requests import Home
 from lightgate.turn import Holding, objection
 from lightgate.verification import Answer, Probe
 
@@ -43,6 +44,7 @@ METRICS_NAMESPACE = "lightgate"
 class Settings:
     """What template.yaml tells a function."""
 
+    stack: str
     table: str
     state_machine: str
     topic: str
@@ -53,12 +55,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
+            stack=environment.get("LIGHTGATE_STACK", ""),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
             mailbox_bucket=environment.get("LIGHTGATE_MAILBOX_BUCKET", ""),
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
-            apps_path=environment.get("LIGHTGATE_APPS_PATH", "/lightgate/apps"),
+            apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
         )
 
 
@@ -68,7 +71,8 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.logger = Logger(service="lightgate")
-        self.metrics = Metrics(namespace=METRICS_NAMESPACE, service="lightgate")
+        # Of two stacks each has its own metrics, also for apps of the same name.
+        self.metrics = Metrics(namespace=METRICS_NAMESPACE, service=settings.stack)
         self.tracer = Tracer(service="lightgate")
 
     def now(self) -> datetime:
@@ -82,6 +86,11 @@ class Runtime:
     def ask(self, url: str, probe: Probe) -> Answer:
         """What the app answers to the probe."""
         return ask(url, probe)
+
+    @cached_property
+    def home(self) -> Home:
+        """Where this stack is, by its state machine."""
+        return Home.of_arn(self.settings.state_machine)
 
     @cached_property
     def apps(self) -> AppParameters:

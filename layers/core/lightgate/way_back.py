@@ -16,6 +16,7 @@ from lightgate.deployment import Deployment, Service, Status, Watch, judge, repo
 from lightgate.errors import RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.outage import Checks
+from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.release import CHECKED, Release, rollback_marker
 from lightgate.reversal import reversal_of
@@ -119,6 +120,7 @@ def _redeploy(release: Release, decided: Json, runtime: Runtime) -> Json:
         assembled = assemble_rollback(
             release, target, spec_version, decided["release"], CHECKED, runtime
         )
+        refuse_if_foreign(runtime.lightsail.service(release.service), release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
     except RefusedError as error:
         return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
+from lightgate.turn import execution_name_of
 
 # An execution that is about to be redriven is not over either.
 _GOING_ON = {"RUNNING", "PENDING_REDRIVE"}
@@ -48,6 +49,11 @@ class Executions:
 
     def arn(self, name: str) -> str:
         return self._state_machine.replace(":stateMachine:", ":execution:") + f":{name}"
+
+    def has(self, arn: str) -> bool:
+        """Whether the ARN is of an execution of this state machine, in this account and region."""
+        name = execution_name_of(arn)
+        return bool(name) and arn == self.arn(name)
 
     def ended(self, arn: str) -> EndedExecution | None:
         """The execution, if Step Functions says that it is over; None while it may still act.

@@ -12,7 +12,7 @@ from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import RefusedError
 from lightgate.gate.supervisor import mask, parts
-from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_TAG, STACK_VARIABLE
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
 # apart (lightsail-facts.md, section 4).
@@ -29,7 +29,7 @@ _MOMENT = timedelta(milliseconds=1)
 # Lightsail's own clocks need not agree to the second.
 _CLOCK_MARGIN = timedelta(minutes=1)
 # What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
-_NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE)
+_NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class Lightsail:
             url=found.get("url") or None,
             scale=found["scale"],
             puller_role=_puller_role(found),
+            tagged_stack=_tagged_stack(found),
         )
 
     def listed(self, service: str, version: int) -> Mapping[str, Any]:
@@ -214,7 +215,10 @@ def _events(pages: Iterable[Mapping[str, Any]]) -> list[Any]:
 def _without_values(message: str, request: Mapping[str, Any]) -> str:
     """Lightsail's words without what it may have quoted of the environment: secrets are in it."""
     environments = (container["environment"] for container in request["containers"].values())
-    return mask(message, parts([value for one in environments for value in one.values()]))
+    values = [
+        value for one in environments for name, value in one.items() if name not in _NO_SECRETS
+    ]
+    return mask(message, parts(values))
 
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
@@ -227,16 +231,28 @@ def _puller_role(found: Mapping[str, Any]) -> str | None:
     return (role.get("principalArn") or None) if role.get("isActive") else None
 
 
+def _tagged_stack(found: Mapping[str, Any]) -> str | None:
+    """The stack that the tag names: empty for a tag without a value, None without the tag."""
+    tags = {tag["key"]: tag.get("value") or "" for tag in found.get("tags", [])}
+    return tags.get(STACK_TAG)
+
+
+def _marker(found: Mapping[str, Any], variable: str) -> str | None:
+    values = [
+        container.get("environment", {}).get(variable)
+        for container in found.get("containers", {}).values()
+    ]
+    return next((value for value in values if value), None)
+
+
 def _deployment(found: Mapping[str, Any]) -> Deployment:
     containers = found.get("containers", {})
-    releases = [
-        container.get("environment", {}).get(RELEASE_VARIABLE) for container in containers.values()
-    ]
     return Deployment(
         version=found["version"],
         state=found["state"],
         created_at=found["createdAt"],
-        release=next((release for release in releases if release), None),
+        release=_marker(found, RELEASE_VARIABLE),
+        stack=_marker(found, STACK_VARIABLE),
         images={name: container.get("image", "") for name, container in containers.items()},
         endpoint=_endpoint(found.get("publicEndpoint")),
     )
