@@ -27,7 +27,7 @@ from lightgate.hold import GRACE_SECONDS, Hold
 from lightgate.permit import Permit, PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
-from lightgate.release import Release
+from lightgate.release import Release, snapshot_id_after
 from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
@@ -332,7 +332,9 @@ def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime:
     asked_at = now
     if before is not None and order.mode.takes_a_snapshot:
         is_there = before["status"] == SnapshotStatus.AVAILABLE
-        order = replace(order, snapshot=f"{before['id']}-again" if is_there else before["id"])
+        order = replace(
+            order, snapshot=snapshot_id_after(before["id"]) if is_there else before["id"]
+        )
         asked_at = now if is_there else _moments(before)[0]
     try:
         state = begin(runtime.restore_points(order.kind), order, release)

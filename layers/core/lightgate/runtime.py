@@ -49,6 +49,7 @@ class Settings:
     apps_path: str
     mailbox_bucket: str
     mailbox_role: str
+    stack: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -59,6 +60,7 @@ class Settings:
             mailbox_bucket=environment.get("LIGHTGATE_MAILBOX_BUCKET", ""),
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", "/lightgate/apps"),
+            stack=environment.get("LIGHTGATE_STACK", ""),
         )
 
 
@@ -108,13 +110,14 @@ class Runtime:
         return Mailboxes(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
     def restore_points(self, kind: DatabaseKind) -> RestorePoints:
+        stack = self.settings.stack
         match kind:
             case DatabaseKind.INSTANCE:
-                return Snapshots(make_client("rds"), INSTANCES)
+                return Snapshots(make_client("rds"), INSTANCES, stack=stack)
             case DatabaseKind.CLUSTER:
-                return Snapshots(make_client("rds"), CLUSTERS)
+                return Snapshots(make_client("rds"), CLUSTERS, stack=stack)
             case DatabaseKind.LIGHTSAIL:
-                return LightsailSnapshots(make_client("lightsail"))
+                return LightsailSnapshots(make_client("lightsail"), stack=stack)
 
     @cached_property
     def records(self) -> Records:
