@@ -17,9 +17,9 @@ T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class LightsailDatabases:
-    """Databases and snapshots by name; a snapshot is `creating` until it is told otherwise.
+    """Databases and snapshots by name. A snapshot stays `creating` until the test changes that.
 
-    Those that are `kept` nobody may delete.
+    Nobody may delete those in `kept`.
     """
 
     def __init__(self, client: Any) -> None:

@@ -162,7 +162,7 @@ def test_any_other_error_passes(cloud: Cloud, snapshots: Snapshots) -> None:
         take(snapshots)
 
 
-# What RDS says of the instance.
+# The instance as RDS describes it.
 
 
 def test_an_instance_is_described_as_it_is(instance: Instance, snapshots: Snapshots) -> None:
@@ -271,7 +271,7 @@ def take_each(snapshots: Snapshots, count: int, **changes: str) -> list[str]:
 
 
 def copy(cloud: Cloud, source: str, target: str, **changes: Any) -> None:
-    """What a person does who wants to keep a snapshot."""
+    """Copy a snapshot by hand, to keep it."""
     cloud.client("rds").copy_db_snapshot(
         SourceDBSnapshotIdentifier=source,
         TargetDBSnapshotIdentifier=target,

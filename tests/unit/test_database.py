@@ -64,7 +64,7 @@ DOWN = [
 
 @pytest.mark.parametrize("status", [*DOWN, "Stopped"])
 @pytest.mark.parametrize("kind", DatabaseKind)
-def test_a_database_that_needs_a_person_is_refused_with_its_status(
+def test_a_database_that_is_down_is_refused_with_its_status(
     kind: DatabaseKind, status: str
 ) -> None:
     why = why_unusable(described(status, kind=kind))
@@ -84,7 +84,7 @@ def test_a_status_that_passes_by_itself_is_not_refused(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["hibernating", "stopp", "unstopped", ""])
-def test_an_unknown_status_is_neither_refused_nor_passed_over_in_silence(status: str) -> None:
+def test_an_unknown_status_is_a_warning_and_no_refusal(status: str) -> None:
     warning = why_doubtful(described(status))
 
     assert condition_of(status) is Condition.UNKNOWN
@@ -93,7 +93,7 @@ def test_an_unknown_status_is_neither_refused_nor_passed_over_in_silence(status:
     assert f"crops-db has the status {status}, which Lightgate does not know" in warning
 
 
-def test_a_stopped_database_is_to_be_started() -> None:
+def test_the_refusal_of_a_stopped_database_advises_to_start_it() -> None:
     assert "Start it" in (why_unusable(described("stopped")) or "")
 
 

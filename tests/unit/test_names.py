@@ -235,7 +235,7 @@ def test_an_execution_has_a_name_that_step_functions_takes(app: str, event: str)
 
 @given(APPS, MOMENTS)
 @example("a" * LONGEST_APP_NAME, datetime(2026, 1, 1, tzinfo=UTC))
-def test_what_reaches_a_mailbox_fits(app: str, started_at: datetime) -> None:
+def test_the_keys_and_the_session_of_a_gate_channel_fit(app: str, started_at: datetime) -> None:
     release = release_of(started_at)
     container = "c" * limits("lightsail", "ContainerName")["max"]
     address = Address(app=app, release=release, container=container)

@@ -213,7 +213,7 @@ def test_an_instance_that_is_given_as_a_cluster_is_refused_with_the_right_word(
     ("way", "status"),
     [*((way, "stopped") for way in WAYS), ("usual", "stopping"), ("usual", "storage-full")],
 )
-def test_a_database_that_needs_a_person_is_refused_with_its_status(
+def test_a_database_that_is_down_is_refused_with_its_status(
     world: World, way: str, status: str
 ) -> None:
     world.instance.is_now(status)

@@ -241,7 +241,7 @@ def _look(
         if untouched and course.status is Status.ACTIVATING:
             return _back_up(course.release, order, snapshot, runtime)
         return snapshot
-    if snapshot["status"] in (SnapshotStatus.AVAILABLE, SnapshotStatus.BUSY):
+    if snapshot["status"] != SnapshotStatus.CREATING:
         return snapshot
     return _looked(order, snapshot, runtime)
 
@@ -339,7 +339,8 @@ def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime:
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
-        state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
+        detail = f"refused: {str(error).rstrip('.')}"
+        state = SnapshotState(status=SnapshotStatus.FAILED, detail=detail)
     return to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
 
 

@@ -1,4 +1,4 @@
-"""What people are told when old snapshots could not be deleted after a release."""
+"""The message after a release whose old snapshots could not be deleted."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,18 +9,20 @@ from lightgate.message.text import one_line
 from lightgate.release import Release
 
 NOT_PRUNED = "NOT_PRUNED"
-# A person looks at a few; all of them are in the log.
+# The log of PruneSnapshots has all of them.
 _MOST_SHOWN = 10
 _LONGEST_REASON = 500
 _DELETE = {
-    DatabaseKind.INSTANCE: "aws rds delete-db-snapshot --db-snapshot-identifier {}",
-    DatabaseKind.CLUSTER: (
-        "aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier {}"
-    ),
+    DatabaseKind.INSTANCE: "aws rds delete-db-snapshot --db-snapshot-identifier",
+    DatabaseKind.CLUSTER: "aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier",
     DatabaseKind.LIGHTSAIL: (
-        "aws lightsail delete-relational-database-snapshot --relational-database-snapshot-name {}"
+        "aws lightsail delete-relational-database-snapshot --relational-database-snapshot-name"
     ),
 }
+_NEXT = (
+    "The next successful release tries again. Until then the snapshots stay and count towards the "
+    "quota of the account."
+)
 
 
 def not_pruned(
@@ -31,31 +33,28 @@ def not_pruned(
 ) -> Mapping[str, str]:
     """What `lightgate.aws.topic.Topic` publishes.
 
-    `failed` has the reason for each snapshot that could not be deleted, `reasons` why none could
-    even be looked for.
+    `failed` has the reason for each snapshot that could not be deleted. `reasons` say why
+    Lightgate could not even look for old snapshots.
     """
     subject = subject_line(release.stage, release.app, NOT_PRUNED, release.id)
-    head = f"{release.app}: {_what(failed)} after release {release.id}. The release succeeded."
-    shown = [
-        *(_short(reason) for reason in reasons),
-        *(f"{name}: {_short(why)}" for name, why in list(failed.items())[:_MOST_SHOWN]),
-    ]
-    more = len(failed) - _MOST_SHOWN
-    rest = [f"{more} more snapshots are in the log of PruneSnapshots."] if more > 0 else []
-    next_step = (
-        "The next successful release tries again. Until then the snapshots stay, and count "
-        "towards the account's quota."
+    count = f"{len(failed)} old snapshot{'s' if len(failed) > 1 else ''}"
+    head = (
+        f"{release.app}: {count if failed else 'old snapshots'} could not be deleted after release "
+        f"{release.id}. The release succeeded."
     )
-    commands = [_DELETE[database.kind].format(name) for name in failed] if database else []
-    by_hand = ["To delete them by hand:", *commands[:_MOST_SHOWN]] if commands else []
-    text = "\n\n".join([head, "\n".join([*shown, *rest]), next_step])
+    shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
+    why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]
+    if len(failed) > len(shown):
+        why.append(f"The log of PruneSnapshots has {len(failed) - len(shown)} more.")
+    commands = [f"{_DELETE[database.kind]} {name}" for name in shown] if database else []
+    by_hand = ["\n".join(["To delete them yourself:", *commands])] if commands else []
     return {
         "app": release.app,
         "stage": release.stage,
         "status": NOT_PRUNED,
         "subject": subject,
         "message": all_forms(
-            "\n\n".join([text, *(["\n".join(by_hand)] if by_hand else [])]) + "\n",
+            "\n\n".join([head, "\n".join(why), _NEXT, *by_hand]) + "\n",
             {
                 "messageId": f"lightgate-{release.app}-{release.id}-pruning",
                 "kind": release.kind.value,
@@ -63,10 +62,10 @@ def not_pruned(
                 "stage": release.stage,
                 "release": release.id,
                 "status": NOT_PRUNED,
-                "text": text,
-                "reasons": [_short(reason) for reason in reasons],
-                "failed": {name: _short(why) for name, why in failed.items()},
-                "nextSteps": [next_step, *commands],
+                "text": " ".join([head, *why, _NEXT]),
+                "reasons": list(map(_short, reasons)),
+                "failed": shown,
+                "nextSteps": [_NEXT, *commands],
             },
             {
                 "version": "1.0",
@@ -74,18 +73,11 @@ def not_pruned(
                 "content": {
                     "textType": "client-markdown",
                     "title": subject,
-                    "description": "\n".join(map(literal, [head, *shown, *rest, next_step])),
+                    "description": "\n".join(map(literal, [head, *why, _NEXT])),
                 },
             },
         ),
     }
-
-
-def _what(failed: Mapping[str, str]) -> str:
-    if not failed:
-        return "old snapshots could not be deleted"
-    count = "1 old snapshot" if len(failed) == 1 else f"{len(failed)} old snapshots"
-    return f"{count} could not be deleted"
 
 
 def _short(text: str) -> str:
