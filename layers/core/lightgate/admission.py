@@ -59,8 +59,8 @@ def prepare(
     """
     text = runtime.apps.read(parse_app_name(request.app))
     spec = parse_spec(text.text)
-    admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
     database = _database(spec, runtime)
+    admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
     warning = why_doubtful(database) if database is not None else None
     warnings = [*admitted.warnings, *([warning] if warning else [])]
     return replace(admitted, database=database, warnings=warnings)
