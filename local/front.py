@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from local.clients import client_for
 from local.processes import LOOPBACK
 from local.proxy import Answer, client_session, forward
 from local.push_events import Deliverer, Push
-from local.snapshots import SnapshotTimes
+from local.snapshots import SnapshotTimes, form_of
 from local.taken_names import TakenNames, executed_change_set
 
 _LIGHTSAIL = "Lightsail_20161128."
@@ -43,6 +43,7 @@ class Front:
         self._deliverer = Deliverer(lambda service: client_for(service, engine))
         self._ecr = client_for("ecr", engine)
         self._names = TakenNames(client_for("cloudformation", engine))
+        self._rds = client_for("rds", engine)
         self._snapshots = SnapshotTimes(snapshot_takes)
         # The event loop keeps only weak references to tasks.
         self._deliveries: set[asyncio.Task[int]] = set()
@@ -82,11 +83,31 @@ class Front:
         if operation == f"{_ECR}PutImage":
             wanted = _json_object(body)
             return strict.image(wanted, await asyncio.to_thread(self._digest_of_tag, wanted))
+        if operation == "AWSStepFunctions.StartExecution":
+            return strict.execution(_json_object(body))
         if path != "/" or operation:
             return None
         if (change_set := executed_change_set(body)) is not None:
             return await asyncio.to_thread(self._names.refusal, change_set)
-        return self._snapshots.refusal(body)
+        form = form_of(body)
+        if form.get("Action") in strict.SNAPSHOTS:
+            status, cluster = await asyncio.to_thread(self._database_of, form)
+            if (refusal := strict.snapshot(form, status, cluster)) is not None:
+                return refusal
+        return strict.query(form) or self._snapshots.refusal(body)
+
+    def _database_of(self, form: Mapping[str, str]) -> tuple[str | None, str | None]:
+        """The status of the database that a snapshot is asked of, and its cluster."""
+        try:
+            if form["Action"] == "CreateDBClusterSnapshot":
+                name = form.get("DBClusterIdentifier", "")
+                [cluster] = self._rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+                return cluster["Status"], None
+            name = form.get("DBInstanceIdentifier", "")
+            [found] = self._rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        except (ClientError, ValueError):
+            return None, None  # no such database: the engine's own answer says so
+        return found["DBInstanceStatus"], found.get("DBClusterIdentifier")
 
     def _digest_of_tag(self, wanted: dict[str, Any]) -> str | None:
         if not wanted.get("imageTag"):

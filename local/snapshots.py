@@ -37,7 +37,7 @@ class SnapshotTimes:
 
     def refusal(self, body: bytes) -> Refusal | None:
         """Refuse a snapshot of a database of which another one is being made."""
-        asked = _form(body)
+        asked = form_of(body)
         kind = _DATABASE.get(asked.get("Action", ""))
         if kind is None:
             return None
@@ -55,7 +55,7 @@ class SnapshotTimes:
 
     def answer(self, body: bytes, answer: bytes) -> bytes:
         """The engine's answer, with each snapshot as far as it is."""
-        asked = _form(body)
+        asked = form_of(body)
         action = asked.get("Action", "")
         if action not in {*_DATABASE, "DescribeDBSnapshots", "DescribeDBClusterSnapshots"}:
             return answer
@@ -83,7 +83,7 @@ class SnapshotTimes:
         return (self._clock() - begun) / self._takes if self._takes else 1.0
 
 
-def _form(body: bytes) -> Mapping[str, str]:
+def form_of(body: bytes) -> Mapping[str, str]:
     """The parameters of a call in AWS's query protocol; none if it is something else."""
     if not body.startswith(b"Action=") and b"&Action=" not in body:
         return {}

@@ -14,6 +14,12 @@ from xml.sax.saxutils import escape
 _STANDARD_LIMIT = 4096
 _ADVANCED_LIMIT = 8192
 _NESTED_PARAMETER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_RDS_NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
+_TAG_TEXT = re.compile(r"[\w .:/=+\-@]*")
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
+_SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,98}")
+_TAKES_SNAPSHOTS = ("available", "storage-optimization")
 _SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
 _LONGEST_WAIT_SECONDS = 99_999_999
 
@@ -143,3 +149,103 @@ def wait_seconds(path: str, value: object) -> str | None:
         limit = f"a value greater than {_LONGEST_WAIT_SECONDS}"
         return f"The SecondsPath parameter references {limit}: {found}"
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotKind:
+    """A call that takes a snapshot: its members, the longest name, and the error of a database
+    that takes none now.
+    """
+
+    snapshot: str
+    database: str
+    longest: int
+    busy: str
+    words: str
+
+
+SNAPSHOTS = {
+    "CreateDBSnapshot": SnapshotKind(
+        snapshot="DBSnapshotIdentifier",
+        database="DBInstanceIdentifier",
+        longest=255,
+        busy="InvalidDBInstanceState",
+        words="database instance",
+    ),
+    "CreateDBClusterSnapshot": SnapshotKind(
+        snapshot="DBClusterSnapshotIdentifier",
+        database="DBClusterIdentifier",
+        longest=63,
+        busy="InvalidDBClusterStateFault",
+        words="database cluster",
+    ),
+}
+
+
+def snapshot(form: Mapping[str, str], status: str | None, cluster: str | None) -> Refusal | None:
+    """Refuse a snapshot that RDS does not take.
+
+    `status` is that of the database, None if there is no such database: the engine says so itself.
+    `cluster` is the cluster of which an instance is a member.
+    """
+    kind = SNAPSHOTS[form["Action"]]
+    name = form.get(kind.snapshot, "")
+    if len(name) > kind.longest:
+        return _invalid(
+            f"The parameter {kind.snapshot} is not a valid identifier because it is longer than "
+            f"{kind.longest} characters."
+        )
+    if not _RDS_NAME.fullmatch(name):
+        return _invalid(
+            f"The parameter {kind.snapshot} is not a valid identifier. Identifiers must begin with "
+            "a letter; must contain only ASCII letters, digits, and hyphens; and must not end with "
+            "a hyphen or contain two consecutive hyphens."
+        )
+    if any(not _is_tag_text(member, value) for member, value in form.items()):
+        return _invalid("The tag contains characters that are not allowed, or is too long.")
+    if cluster:
+        return _invalid(
+            "The specified instance is a member of a cluster and a snapshot cannot be created "
+            "directly. Please use the CreateDBClusterSnapshot API instead."
+        )
+    if status is None or status in _TAKES_SNAPSHOTS:
+        return None
+    return Refusal(
+        400,
+        kind.busy,
+        f"Cannot create a snapshot because the {kind.words} {form.get(kind.database)} is not "
+        "currently in the available state.",
+        Format.QUERY,
+    )
+
+
+def _is_tag_text(member: str, value: str) -> bool:
+    if not member.startswith("Tags."):
+        return True
+    longest = 128 if member.endswith(".Key") else 256
+    is_reserved = value.lower().startswith(("aws:", "rds:"))
+    fits = 1 <= len(value) <= longest and not is_reserved
+    return fits and _TAG_TEXT.fullmatch(value) is not None
+
+
+def query(form: Mapping[str, str]) -> Refusal | None:
+    """Refuse an AssumeRole or a Publish with a name or a subject that AWS does not take."""
+    action = form.get("Action")
+    if action == "AssumeRole" and not _SESSION_NAME.fullmatch(form.get("RoleSessionName", "")):
+        message = "Value at 'roleSessionName' failed to satisfy constraint"
+        return Refusal(400, "ValidationError", message, Format.QUERY)
+    if action == "Publish" and "Subject" in form and not _SUBJECT.fullmatch(form["Subject"]):
+        return Refusal(400, "InvalidParameter", "Invalid parameter: Subject", Format.QUERY)
+    return None
+
+
+def execution(request: Mapping[str, Any]) -> Refusal | None:
+    """Refuse a StartExecution whose name Step Functions does not take."""
+    name = request.get("name")
+    if name is None or _EXECUTION_NAME.fullmatch(str(name)):
+        return None
+    return Refusal(400, "InvalidName", f"Invalid Name: '{name}'")
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal(400, "InvalidParameterValue", message, Format.QUERY)

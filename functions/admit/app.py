@@ -11,7 +11,7 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusedError
 from lightgate.message.start import start_notice
 from lightgate.release import (
     Kind,
@@ -96,7 +96,7 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "stage": release.stage,
         "release": release.to_json(),
         "database": order.to_json() if order else None,
-        "restoring": _restoring(order, admitted, runtime) if order else None,
+        "restoring": _restoring(admitted, runtime) if order else None,
         "takeSnapshot": order is not None and permits.backs_up_first(order, release, history, poll),
         "history": history.to_json(),
         "pollSeconds": wait_seconds(poll),
@@ -140,19 +140,13 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
     )
 
 
-def _restoring(order: BackupOrder, admitted: Admission, runtime: Runtime) -> Json:
+def _restoring(admitted: Admission, runtime: Runtime) -> Json:
     """What the commands that bring the database back say: noted while everything is still there."""
     spec, service = admitted.spec, admitted.service
     past = on_record(runtime.records.versions(admitted.release.app), service)
     known = past.get(service.current.version) if service.current is not None else None
-    try:
-        original = runtime.restore_points(order.kind).original(order.database)
-    except UnreachableError as error:
-        # Then the commands look it up themselves.
-        runtime.logger.warning("the database cannot be described", why=str(error))
-        original = None
     return Restoring(
-        original=original,
+        original=admitted.database.original if admitted.database is not None else None,
         parameter=f"{runtime.settings.apps_path}/{admitted.release.app}",
         secrets=secrets_of(spec),
         digest=known.digest if known is not None else None,

@@ -17,8 +17,10 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
+from moto.rds.models import rds_backends
 
 from lightgate.aws.clients import make_client
+from local import strict
 from tests.component.clock import Clock
 from tests.component.lightsail_service import LightsailService
 
@@ -147,6 +149,8 @@ class _Border:
         self.cloud: Cloud
         self.session = botocore.session.get_session()
         self.session.register("before-call", lambda **call: self.cloud.faults.before_call(**call))
+        for action in strict.SNAPSHOTS:
+            self.session.register(f"before-call.rds.{action}", self._strict_snapshot)
         self.session.register("after-call", lambda **call: self.cloud.faults.after_call(**call))
         self.session.register(
             "before-call.ecr.GetDownloadUrlForLayer",
@@ -156,6 +160,23 @@ class _Border:
         self.session.register("before-send.lightsail", self._lightsail)
         # One for all tests: each one more would add boto3's own hooks again.
         self.default = boto3.Session(botocore_session=self.session)
+
+    def _strict_snapshot(
+        self, model: OperationModel, params: dict[str, Any], **_: Any
+    ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        """Refuse what moto takes and RDS does not, unless the call fails anyway."""
+        if (fault := self.cloud.faults.before_call(model)) is not None:
+            return fault
+        form, backend = params["body"], rds_backends[ACCOUNT][REGION]
+        of_cluster = model.name == "CreateDBClusterSnapshot"
+        databases: Any = backend.clusters if of_cluster else backend.databases
+        found = databases.get(form[strict.SNAPSHOTS[model.name].database])
+        refusal = strict.snapshot(
+            form,
+            None if found is None else str(found.status),
+            None if of_cluster or found is None else found.db_cluster_identifier,
+        )
+        return _error(refusal.code, refusal.message) if refusal else None
 
     def _lightsail(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         return self.cloud.lightsail.answer(request)

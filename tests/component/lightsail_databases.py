@@ -4,9 +4,11 @@ What they answer is checked against the service model, and the requests are by b
 """
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 from botocore.model import OperationModel
 from botocore.validate import validate_parameters
@@ -15,18 +17,27 @@ T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class LightsailDatabases:
-    """Databases and snapshots by name; a snapshot is `creating` until it is told otherwise."""
+    """Databases and snapshots by name. A snapshot stays `creating` until the test changes that.
+
+    Nobody may delete those in `kept`.
+    """
 
     def __init__(self, client: Any) -> None:
         self.databases: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, Any]] = {}
+        self.kept: set[str] = set()
         self.page = 100
         self.interruptions = 0
         self.loses_the_answer_of: str | None = None
         client.meta.events.register("before-call.lightsail", self._answer)
 
     def add(self, name: str, **changes: Any) -> None:
-        usual = {"name": name, "state": "available", "backupRetentionEnabled": True}
+        usual = {
+            "name": name,
+            "arn": f"arn:aws:lightsail:us-east-1:123456789012:RelationalDatabase/{uuid4()}",
+            "state": "available",
+            "backupRetentionEnabled": True,
+        }
         self.databases[name] = {**usual, "latestRestorableTime": T0, **changes}
 
     def _answer(self, model: OperationModel, params: Any, **_: Any) -> Any:
@@ -45,6 +56,8 @@ class LightsailDatabases:
 
     def _CreateRelationalDatabaseSnapshot(self, asked: dict[str, Any]) -> Any:  # noqa: N802
         name = asked["relationalDatabaseSnapshotName"]
+        if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,253}[A-Za-z0-9])", name):
+            return ("InvalidInputException", f"The name {name} is invalid."), {}
         database = self.databases.get(asked["relationalDatabaseName"])
         if database is None:
             return ("NotFoundException", "no such database"), {}
@@ -58,6 +71,7 @@ class LightsailDatabases:
             "state": "creating",
             "createdAt": T0 + timedelta(minutes=len(self.snapshots)),
             "fromRelationalDatabaseName": database["name"],
+            "fromRelationalDatabaseArn": database["arn"],
             "tags": asked["tags"],
         }
         return None, {"operations": []}
@@ -76,7 +90,11 @@ class LightsailDatabases:
         return None, {"relationalDatabaseSnapshots": found, **token}
 
     def _DeleteRelationalDatabaseSnapshot(self, asked: dict[str, Any]) -> Any:  # noqa: N802
-        del self.snapshots[asked["relationalDatabaseSnapshotName"]]
+        name = asked["relationalDatabaseSnapshotName"]
+        if name in self.kept:
+            return ("AccessDeniedException", f"not authorized to delete {name}"), {}
+        if self.snapshots.pop(name, None) is None:
+            return ("NotFoundException", "no such snapshot"), {}
         return None, {"operations": []}
 
     def _GetRelationalDatabase(self, asked: dict[str, Any]) -> Any:  # noqa: N802

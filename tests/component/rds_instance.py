@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from moto.rds.exceptions import RDSClientError
-from moto.rds.models import DBSnapshot, RDSBackend
+from moto.rds.models import DBSnapshot, RDSBackend, rds_backends
 
-from tests.component.cloud import Cloud
+from tests.component.cloud import ACCOUNT, REGION, Cloud
 
 _BUSY = (
     "Cannot create a snapshot because the database instance {} is not currently in the "
@@ -35,6 +35,10 @@ class Instance:
             MasterUserPassword="of-the-tests",
         )
         self._patch(patch)
+
+    def is_now(self, status: str) -> None:
+        """Let RDS show the instance in this status from now on."""
+        rds_backends[ACCOUNT][REGION].databases[self.name].status = status
 
     def snapshots(self) -> dict[str, str]:
         """The status of each manual snapshot."""

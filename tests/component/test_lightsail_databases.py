@@ -5,7 +5,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.lightsail_databases import LightsailSnapshots
-from lightgate.errors import RefusedError
+from lightgate.errors import NotDeletedError, RefusedError
+from lightgate.release import snapshot_id
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component.lightsail_databases import T0, LightsailDatabases
 
@@ -135,31 +136,111 @@ def test_the_continuous_backup_says_how_far_it_reaches(
     assert snapshots.latest_restorable("crops-db").status is SnapshotStatus.FAILED
 
 
+def test_a_database_is_described_as_it_is(
+    service: LightsailDatabases, snapshots: LightsailSnapshots
+) -> None:
+    service.add("crops-db", state="stopped", relationalDatabaseBundleId="micro_2_0")
+
+    found = snapshots.describe("crops-db")
+
+    assert found is not None
+    assert (found.kind, found.name, found.status) == ("lightsail", "crops-db", "stopped")
+    assert found.original.options["relational-database-bundle-id"] == "micro_2_0"
+    assert snapshots.describe("nowhere") is None
+
+
+@pytest.mark.parametrize("state", ["stopped", "stopping", "deleting", "failed", "storage-full"])
+def test_a_database_that_waiting_does_not_mend_is_refused_with_its_state(
+    service: LightsailDatabases, snapshots: LightsailSnapshots, state: str
+) -> None:
+    service.add("crops-db", state=state)
+
+    with pytest.raises(RefusedError, match=f"crops-db has the status {state}"):
+        take(snapshots)
+    assert service.snapshots == {}
+
+
+@pytest.mark.parametrize("state", ["starting", "backing-up", "of-tomorrow"])
+def test_a_database_that_may_take_one_later_is_waited_for(
+    service: LightsailDatabases, snapshots: LightsailSnapshots, state: str
+) -> None:
+    service.add("crops-db", state=state)
+
+    assert take(snapshots).status is SnapshotStatus.BUSY
+
+
+def take_each(
+    service: LightsailDatabases, snapshots: LightsailSnapshots, count: int, **changes: str
+) -> list[str]:
+    """So many available snapshots under the names that Lightgate gives them, the oldest first."""
+    app, taken = changes.get("app", "crops"), []
+    for number in range(count):
+        name = snapshot_id(app, f"r{number}")
+        take(snapshots, name, release=f"r{number}", **changes)
+        service.snapshots[name]["state"] = "available"
+        taken.append(name)
+    return taken
+
+
 def test_pruning_keeps_the_newest_of_the_apps_own(
     service: LightsailDatabases, snapshots: LightsailSnapshots
 ) -> None:
     service.page = 2
     service.add("other-db")
-    ours = [f"lightgate-crops-{number}" for number in range(5)]
-    for name in ours:
-        take(snapshots, name)
-    take(snapshots, "lightgate-weather-0", app="weather")
-    take(snapshots, "lightgate-crops-other", database="other-db")
-    for found in service.snapshots.values():
-        found["state"] = "available"
+    ours = take_each(service, snapshots, 5)
+    others = [
+        *take_each(service, snapshots, 1, app="weather"),
+        *take_each(service, snapshots, 1, app="elsewhere", database="other-db"),
+    ]
     service.snapshots["by-hand"] = {
         "name": "by-hand",
         "state": "available",
         "createdAt": T0 - timedelta(days=9),
         "fromRelationalDatabaseName": "crops-db",
     }
+    for name in ("lightgate-crops-mine", "lightgate-crops-r1-mine", "lightgate-crops-r9"):
+        service.snapshots[name] = {**service.snapshots[ours[0]], "name": name}
     service.snapshots[ours[4]]["state"] = "creating"
+    kept = set(service.snapshots) - set(ours[:2])
 
     deleted = snapshots.prune("crops", "crops-db", keep=2)
 
     assert deleted == ours[:2]
     assert snapshots.prune("crops", "crops-db", keep=2) == []
-    assert set(service.snapshots) == {
-        *ours[2:],
-        *("lightgate-weather-0", "lightgate-crops-other", "by-hand"),
-    }
+    assert set(service.snapshots) == kept >= {*ours[2:], *others, "by-hand"}
+
+
+def test_pruning_leaves_the_snapshots_of_a_database_that_had_the_name_before(
+    service: LightsailDatabases, snapshots: LightsailSnapshots
+) -> None:
+    taken = take_each(service, snapshots, 3)
+    service.add("crops-db")
+
+    assert snapshots.prune("crops", "crops-db", keep=1) == []
+    assert set(service.snapshots) == set(taken)
+
+
+def test_two_stacks_with_an_app_of_one_name_leave_each_others_snapshots_alone(
+    service: LightsailDatabases,
+) -> None:
+    client = service.client  # type: ignore[attr-defined]
+    blue, green = (LightsailSnapshots(client, stack=name) for name in ("blue", "green"))
+    taken = take_each(service, blue, 3)
+
+    assert green.prune("crops", "crops-db", keep=1) == []
+    assert blue.prune("crops", "crops-db", keep=1) == taken[:2]
+
+
+def test_one_snapshot_that_cannot_be_deleted_does_not_keep_the_others(
+    service: LightsailDatabases, snapshots: LightsailSnapshots
+) -> None:
+    taken = take_each(service, snapshots, 4)
+    service.kept.add(taken[0])
+
+    with pytest.raises(NotDeletedError) as error:
+        snapshots.prune("crops", "crops-db", keep=1)
+
+    assert list(error.value.failed) == taken[:1]
+    assert "AccessDeniedException" in error.value.failed[taken[0]]
+    assert error.value.deleted == taken[1:3]
+    assert set(service.snapshots) == {taken[0], taken[3]}

@@ -31,6 +31,25 @@ def test_a_mistake_in_the_spec_is_refused_with_its_path(ready: Ready) -> None:
     ready.cloud.client("ssm").delete_parameter(Name="/lightgate/apps/mistaken")
 
 
+def test_a_database_that_is_of_another_kind_is_refused_with_the_right_word(ready: Ready) -> None:
+    rds, ssm = ready.cloud.client("rds"), ready.cloud.client("ssm")
+    rds.create_db_cluster(
+        DBClusterIdentifier="crops-cluster",
+        Engine="aurora-postgresql",
+        MasterUsername="root",
+        MasterUserPassword="of-the-tests",
+    )
+    account.put_app(ssm, "mistaken", {**crops.spec(), "database": {"instance": "crops-cluster"}})
+
+    execution = ready.release({"app": "mistaken"})
+
+    assert execution.error == "REFUSED"
+    assert 'write "cluster": "crops-cluster" instead of "instance"' in execution.cause
+    ready.inbox.receive(1, WITHIN)
+    ssm.delete_parameter(Name="/lightgate/apps/mistaken")
+    rds.delete_db_cluster(DBClusterIdentifier="crops-cluster", SkipFinalSnapshot=True)
+
+
 def test_an_image_that_is_not_there_is_refused(ready: Ready) -> None:
     execution = ready.release({"app": crops.APP, "tag": "v99"})
 

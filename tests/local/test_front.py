@@ -167,3 +167,33 @@ def test_an_event_that_no_target_takes_is_in_the_dead_letter_queue_of_the_rule(
     }
     events.remove_targets(Rule=repository, Ids=["missing"])
     events.delete_rule(Name=repository)
+
+
+def test_what_rds_refuses_and_the_engine_takes_is_refused(client: Connect) -> None:
+    rds = client("rds")
+    password = {"MasterUsername": "root", "MasterUserPassword": "of-the-tests"}
+    rds.create_db_cluster(DBClusterIdentifier="strict", Engine="aurora-postgresql", **password)
+    rds.create_db_instance(
+        DBInstanceIdentifier="strict-1",
+        DBClusterIdentifier="strict",
+        DBInstanceClass="db.r6g.large",
+        Engine="aurora-postgresql",
+    )
+    try:
+        for snapshot, database, words in [
+            ("s" * 64, "strict", "longer than 63"),
+            ("a--b", "strict", "not a valid identifier"),
+        ]:
+            with pytest.raises(ClientError, match=words):
+                rds.create_db_cluster_snapshot(
+                    DBClusterIdentifier=database, DBClusterSnapshotIdentifier=snapshot
+                )
+        with pytest.raises(ClientError, match="is a member of a cluster"):
+            rds.create_db_snapshot(
+                DBInstanceIdentifier="strict-1", DBSnapshotIdentifier="of-a-member"
+            )
+        with pytest.raises(rds.exceptions.DBInstanceNotFoundFault):
+            rds.create_db_snapshot(DBInstanceIdentifier="nowhere", DBSnapshotIdentifier="of-none")
+    finally:
+        rds.delete_db_instance(DBInstanceIdentifier="strict-1", SkipFinalSnapshot=True)
+        rds.delete_db_cluster(DBClusterIdentifier="strict", SkipFinalSnapshot=True)

@@ -120,3 +120,129 @@ def test_a_wait_of_whole_seconds_is_one(seconds: int) -> None:
 )
 def test_any_other_wait_ends_the_execution(seconds: object, says: str) -> None:
     assert says in str(strict.wait_seconds("$.seconds", seconds))
+
+
+def create(action: str = "CreateDBSnapshot", name: str = "crops-1", **more: str) -> dict[str, str]:
+    """The form of a call that takes a snapshot of the database `crops-db`."""
+    kind = strict.SNAPSHOTS[action]
+    return {"Action": action, kind.snapshot: name, kind.database: "crops-db", **more}
+
+
+@pytest.mark.parametrize("status", ["available", "storage-optimization", None])
+@pytest.mark.parametrize("action", strict.SNAPSHOTS)
+def test_a_snapshot_that_rds_takes_is_taken(action: str, status: str | None) -> None:
+    longest = strict.SNAPSHOTS[action].longest
+    tags = {"Tags.Tag.1.Key": "lightgate:app", "Tags.Tag.1.Value": "crops-backend"}
+
+    assert strict.snapshot(create(action, "a" * longest, **tags), status, None) is None
+
+
+@pytest.mark.parametrize("name", ["", "1a", "-a", "a-", "a--b", "a_b", "a.b", "a b", "ä"])
+@pytest.mark.parametrize("action", strict.SNAPSHOTS)
+def test_a_snapshot_with_a_name_that_rds_does_not_take_is_refused(action: str, name: str) -> None:
+    refusal = strict.snapshot(create(action, name), "available", None)
+
+    assert refusal is not None
+    assert refusal.code == "InvalidParameterValue"
+    assert f"{strict.SNAPSHOTS[action].snapshot} is not a valid identifier" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("action", "longest"), [("CreateDBSnapshot", 255), ("CreateDBClusterSnapshot", 63)]
+)
+def test_a_snapshot_with_a_name_that_is_too_long_is_refused(action: str, longest: int) -> None:
+    refusal = strict.snapshot(create(action, "a" * (longest + 1)), "available", None)
+
+    assert refusal is not None
+    assert f"longer than {longest} characters" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        {"Tags.Tag.1.Key": "k" * 129},
+        {"Tags.Tag.1.Value": "v" * 257},
+        {"Tags.Tag.1.Key": "aws:of-us"},
+        {"Tags.Tag.1.Value": "no (brackets)"},
+        {"Tags.Tag.1.Value": "a line\nbreak"},
+    ],
+)
+def test_a_snapshot_with_a_tag_that_rds_does_not_take_is_refused(tag: dict[str, str]) -> None:
+    refusal = strict.snapshot(create(**tag), "available", None)
+
+    assert refusal is not None
+    assert refusal.code == "InvalidParameterValue"
+
+
+def test_a_member_of_a_cluster_takes_no_snapshot_of_its_own() -> None:
+    refusal = strict.snapshot(create(), "available", "crops-cluster")
+
+    assert refusal is not None
+    assert refusal.code == "InvalidParameterValue"
+    assert "is a member of a cluster" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ("CreateDBSnapshot", "InvalidDBInstanceState"),
+        ("CreateDBClusterSnapshot", "InvalidDBClusterStateFault"),
+    ],
+)
+@pytest.mark.parametrize("status", ["stopped", "starting", "backing-up", "of-tomorrow"])
+def test_a_database_that_is_not_available_takes_no_snapshot(
+    action: str, code: str, status: str
+) -> None:
+    refusal = strict.snapshot(create(action), status, None)
+
+    assert refusal is not None
+    assert refusal.code == code
+    assert "crops-db is not currently in the available state" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"Action": "AssumeRole", "RoleSessionName": "20261116t015434z-7f5b2640-0c1d"},
+        {"Action": "Publish", "Subject": "[production] " + "x" * 86},
+        {"Action": "Publish"},
+        {"Action": "DescribeDBInstances"},
+        {},
+    ],
+)
+def test_other_calls_pass(form: dict[str, str]) -> None:
+    assert strict.query(form) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"Action": "AssumeRole", "RoleSessionName": "r" * 65}, "ValidationError"),
+        ({"Action": "AssumeRole", "RoleSessionName": "r"}, "ValidationError"),
+        ({"Action": "AssumeRole", "RoleSessionName": "a b"}, "ValidationError"),
+        ({"Action": "Publish", "Subject": "x" * 100}, "InvalidParameter"),
+        ({"Action": "Publish", "Subject": "two\nlines"}, "InvalidParameter"),
+        ({"Action": "Publish", "Subject": "ü"}, "InvalidParameter"),
+        ({"Action": "Publish", "Subject": " x"}, "InvalidParameter"),
+    ],
+)
+def test_a_session_and_a_subject_that_aws_does_not_take_are_refused(
+    form: dict[str, str], code: str
+) -> None:
+    refusal = strict.query(form)
+
+    assert refusal is not None
+    assert refusal.code == code
+
+
+@pytest.mark.parametrize("name", [None, "crops-backend-7f5b2640fe6f-0c1d2e3f", "x" * 80])
+def test_an_execution_with_a_name_that_step_functions_takes_is_started(name: str | None) -> None:
+    assert strict.execution({"name": name} if name else {}) is None
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81, "a b", "a:b", "a/b", "a\n"])
+def test_an_execution_with_another_name_is_refused(name: str) -> None:
+    refusal = strict.execution({"name": name})
+
+    assert refusal is not None
+    assert refusal.code == "InvalidName"

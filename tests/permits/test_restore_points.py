@@ -79,6 +79,23 @@ def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World
     assert list(gate.snapshots.values()) == ["available"]
 
 
+@pytest.mark.parametrize("status", ["stopped", pytest.param("deleting", marks=pytest.mark.slow)])
+def test_a_database_that_goes_down_before_the_plan_comes_is_not_waited_for(
+    world: World, status: str
+) -> None:
+    world.put_spec(database(backup="when-pending"))
+    gate = Gate(world, "a.0002")
+    world.functions.before("deploy", lambda: world.instance.is_now(status))
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    check_nothing_was_applied(world, gate)
+    assert gate.ready_at is not None
+    assert world.clock.now() - gate.ready_at < minutes(5)
+    assert f"crops-db has the status {status}" in reasons(world)
+
+
 @pytest.mark.slow
 def test_how_long_a_database_was_busy_is_not_remembered_as_its_snapshots_time(
     world: World,
@@ -420,6 +437,50 @@ def test_a_snapshot_of_a_lightsail_database_may_show_only_after_a_while(
     assert gate.states == ["pending", "granted"]
     assert first_looks[-1] - first_looks[0] < READ_LAG
     assert databases.interruptions == 1
+
+
+@pytest.mark.parametrize("state", ["stopped", pytest.param("failed", marks=pytest.mark.slow)])
+def test_a_lightsail_database_that_is_down_is_refused_with_its_state(
+    world: World, databases: LightsailDatabases, state: str
+) -> None:
+    databases.add("crops-db", state=state)
+    world.put_spec(spec(database={"lightsail": "crops-db"}))
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    assert "Deploy" not in ended.states
+    assert f"crops-db has the status {state}" in reasons(world)
+
+
+def test_a_name_of_a_lightsail_database_that_is_given_as_an_instance_is_recognised(
+    world: World, databases: LightsailDatabases
+) -> None:
+    databases.add("crops-lightsail")
+    world.put_spec(spec(database={"instance": "crops-lightsail"}))
+
+    assert world.release().error == "REFUSED"
+    assert 'write "lightsail": "crops-lightsail" instead of "instance"' in reasons(world)
+
+
+def test_surplus_snapshots_of_a_lightsail_database_are_deleted(
+    world: World, databases: LightsailDatabases
+) -> None:
+    database = {"lightsail": "crops-db", "keepSnapshots": 1, "backup": "always"}
+    world.put_spec(spec(database=database))
+
+    def be_available() -> None:
+        for snapshot in databases.snapshots.values():
+            snapshot["state"] = "available"
+
+    world.clock.watch(be_available)
+    for number in range(2):
+        Gate(world, "a.0002")
+        world.machine.run({"app": APP}, name=f"release-{number}")
+
+    taken = [message.content["snapshot"]["id"] for message in world.messages()]
+    assert len(set(taken)) == 2
+    assert list(databases.snapshots) == taken[1:]
 
 
 def test_a_lightsail_database_is_not_interrupted_when_nothing_is_pending(

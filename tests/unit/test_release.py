@@ -2,10 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
-
-from hypothesis import given
-from hypothesis import strategies as st
+from datetime import timedelta, timezone
 
 from lightgate.app_spec.spec import Policy
 from lightgate.release import (
@@ -15,14 +12,8 @@ from lightgate.release import (
     pin_tag,
     release_id,
     rollback_marker,
-    snapshot_id,
 )
-from lightgate.spec_parser.parser import LONGEST_APP_NAME
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
-
-APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(
-    lambda name: name[:LONGEST_APP_NAME].rstrip("-")
-)
 
 
 def test_a_release_id_tells_when_what_and_by_which_execution() -> None:
@@ -55,21 +46,6 @@ def test_an_event_names_one_execution_per_app_and_event() -> None:
     assert name != execution_name("crops", DIGEST, "event-2")
     assert name != execution_name("other", DIGEST, "event-1")
     assert name.startswith("crops-7f5b2640fe6f-")
-
-
-@given(APPS, st.text(max_size=50))
-def test_an_execution_name_is_one_that_step_functions_takes(app: str, event: str) -> None:
-    name = execution_name(app, DIGEST, event)
-
-    assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)
-
-
-@given(APPS, st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1)))  # noqa: DTZ001
-def test_a_snapshot_id_is_one_that_rds_takes_and_keeps(app: str, started_at: datetime) -> None:
-    snapshot = snapshot_id(app, release_id(EXECUTION, started_at, DIGEST))
-
-    assert re.fullmatch(r"[a-z](-?[a-z0-9])*", snapshot)
-    assert len(snapshot) <= 255
 
 
 def test_a_digest_is_sha256_and_64_hexadecimal_digits() -> None:

@@ -52,6 +52,18 @@ CLUSTER: Json = {
     "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4.0},
     "Endpoint": "crops-db.cluster-abc.eu-central-1.rds.amazonaws.com",
 }
+MULTI_AZ: Json = {
+    "Engine": "postgres",
+    "EngineVersion": "16.4",
+    "DBSubnetGroup": "of-the-app",
+    "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
+    "DBClusterParameterGroup": "tuned",
+    "DBClusterInstanceClass": "db.m6gd.large",
+    "StorageType": "io1",
+    "Iops": 1000,
+    "PubliclyAccessible": False,
+    "Endpoint": "crops-db.cluster-abc.eu-central-1.rds.amazonaws.com",
+}
 LIGHTSAIL: Json = {
     "relationalDatabaseBundleId": "small_ha_2_0",
     "publiclyAccessible": False,
@@ -196,6 +208,32 @@ def test_a_copy_is_not_reachable_from_everywhere(
     ]
 
     assert " --no-publicly-accessible" in creates
+
+
+@pytest.mark.parametrize("to", ["snapshot", "moment"])
+def test_a_multi_az_cluster_is_restored_with_its_own_instances(tmp_path: Path, to: str) -> None:
+    original = of_cluster(MULTI_AZ, INSTANCE)
+    kind = DatabaseKind.CLUSTER
+    commands = (
+        restore_from_snapshot(kind, "crops-db", RELEASE, "s", original)
+        if to == "snapshot"
+        else restore_to_moment(kind, "crops-db", RELEASE, MOMENT, original)
+    )
+
+    for call in calls(tmp_path, commands):
+        check(call)
+    restore, wait = commands
+    assert (
+        " --db-cluster-parameter-group-name tuned --db-cluster-instance-class db.m6gd.large"
+        " --storage-type io1 --iops 1000 --no-publicly-accessible"
+    ) in restore
+    assert wait.startswith("aws rds wait db-cluster-available")
+
+
+def test_the_base_rate_of_a_storage_type_is_not_given_to_a_restore() -> None:
+    found = {**MULTI_AZ, "StorageType": "gp3", "Iops": 3000}
+
+    assert "iops" not in of_cluster(found, {}).options
 
 
 def test_a_copy_of_a_public_database_is_public_as_that() -> None:

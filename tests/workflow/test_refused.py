@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.component import images
+from tests.component import clusters, images
 from tests.component.lightsail_service import CREATE, Course
 from tests.workflow.release_machine import Ended
+from tests.workflow.test_rolled_back import released
 from tests.workflow.world import APP, SPEC, World, spec, succeeded
 
 
@@ -159,10 +160,130 @@ def test_secrets_that_cannot_be_read_are_refused_all_at_once(world: World) -> No
     check_refused(world, world.release(), "secretsmanager:crops/none", "ssm:/crops/none")
 
 
-def test_a_missing_instance_is_refused(world: World) -> None:
-    world.put_spec(spec(database={"instance": "nowhere"}))
+# With or without a snapshot: the gate and the app would not reach the database.
+WAYS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "usual": ({}, {}),
+    "on the plan": ({"backup": "when-pending"}, {}),
+    "continuous": ({"backup": "point-in-time"}, {}),
+    "none": ({"backup": "none"}, {}),
+    "skipped": ({}, {"skipSnapshot": True}),
+    "command": ({}, {"command": ["python", "manage.py", "showmigrations"], "tag": "latest"}),
+}
 
-    check_refused(world, world.release(), "no RDS instance nowhere")
+
+def release_with(world: World, way: str, **database: object) -> Ended:
+    """A release whose database is given so, by one of the ways."""
+    changes, request = WAYS[way]
+    world.put_spec(spec(database={**database, **changes}))
+    return world.release({"app": APP, **request})
+
+
+def check_refused_at_once(world: World, ended: Ended, *words: str) -> None:
+    check_refused(world, ended, *words)
+    assert not {"TakeSnapshot", "Deploy"} & set(ended.states)
+    assert not [state for state in ended.states if state.startswith("Wait")]
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+    assert world.turn.holder is None
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "what"),
+    [*((way, "instance", "RDS instance") for way in WAYS), ("usual", "cluster", "Aurora cluster")],
+)
+def test_a_missing_database_is_refused(world: World, way: str, kind: str, what: str) -> None:
+    ended = release_with(world, way, **{kind: "nowhere"})
+
+    check_refused_at_once(world, ended, f"database.{kind}: there is no {what} nowhere")
+
+
+@pytest.mark.parametrize(
+    ("way", "engine"),
+    [
+        *(("usual", engine) for engine in ("aurora-postgresql", "aurora-mysql", "postgres")),
+        *((way, "aurora-postgresql") for way in ("none", "skipped")),
+    ],
+)
+def test_a_member_of_a_cluster_is_refused_with_the_name_of_the_cluster(
+    world: World, way: str, engine: str
+) -> None:
+    clusters.add(world.cloud, "crops-cluster", engine)
+
+    ended = release_with(world, way, instance="crops-cluster-1")
+
+    instead = 'write "cluster": "crops-cluster" instead of "instance": "crops-cluster-1"'
+    check_refused_at_once(world, ended, "member of the DB cluster crops-cluster", instead)
+
+
+def test_a_cluster_that_is_given_as_an_instance_is_refused_with_the_right_word(
+    world: World,
+) -> None:
+    clusters.add(world.cloud, "crops-cluster")
+
+    ended = release_with(world, "usual", instance="crops-cluster")
+
+    instead = 'write "cluster": "crops-cluster" instead of "instance": "crops-cluster"'
+    check_refused_at_once(world, ended, "no RDS instance crops-cluster", instead)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("crops-db", '"instance": "crops-db"'), ("crops-cluster-1", '"cluster": "crops-cluster"')],
+)
+def test_an_instance_that_is_given_as_a_cluster_is_refused_with_the_right_word(
+    world: World, name: str, instead: str
+) -> None:
+    clusters.add(world.cloud, "crops-cluster")
+
+    ended = release_with(world, "usual", cluster=name)
+
+    words = f'write {instead} instead of "cluster": "{name}"'
+    check_refused_at_once(world, ended, f"no Aurora cluster {name}", words)
+
+
+@pytest.mark.parametrize(
+    ("way", "status"),
+    [*((way, "stopped") for way in WAYS), ("usual", "stopping"), ("usual", "storage-full")],
+)
+def test_a_database_that_is_down_is_refused_with_its_status(
+    world: World, way: str, status: str
+) -> None:
+    world.instance.is_now(status)
+
+    ended = release_with(world, way, instance="crops-db")
+
+    check_refused_at_once(world, ended, f"crops-db has the status {status}")
+    assert world.instance.snapshots() == {}
+
+
+def test_a_cluster_that_is_stopped_is_refused_with_its_status(world: World) -> None:
+    clusters.add(world.cloud, "crops-cluster")
+    clusters.is_now("crops-cluster", "stopped")
+
+    ended = release_with(world, "usual", cluster="crops-cluster")
+
+    check_refused_at_once(world, ended, "crops-cluster has the status stopped")
+
+
+def test_a_rollback_by_hand_is_refused_as_well(world: World) -> None:
+    for name in ("first", "second"):
+        world.lightsail.courses.append(released())
+        world.machine.run({"app": APP}, name=name)
+    world.messages()
+    world.instance.is_now("stopped")
+
+    ended = world.machine.run({"app": APP, "rollbackTo": 2, "skipSnapshot": True}, name="back")
+
+    assert ended.error == "REFUSED"
+    assert "crops-db has the status stopped" in " ".join(world.message().content["reasons"])
+
+
+def test_an_instance_that_is_stopped_before_its_snapshot_is_not_waited_for(world: World) -> None:
+    world.functions.before("take_snapshot", lambda: world.instance.is_now("stopped"))
+
+    ended = world.release()
+
+    check_refused(world, ended, "crops-db has the status stopped")
+    assert not [state for state in ended.states if state.startswith("Wait")]
 
 
 def test_a_snapshot_that_fails_ends_the_release(world: World) -> None:

@@ -2,9 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
+
+from lightgate import runtime
 from lightgate.release import RELEASE_VARIABLE
-from tests.component import images
+from lightgate.spec_parser.parser import LONGEST_APP_NAME
+from tests.component import clusters, images
 from tests.component.lightsail_service import Course
+from tests.workflow.test_rolled_back import released
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
@@ -79,6 +84,53 @@ def test_an_instance_that_is_backed_up_is_waited_for(world: World) -> None:
     assert ended.status == "SUCCEEDED"
     assert "WaitForInstance" in ended.states
     assert list(world.instance.snapshots().values()) == ["available"]
+
+
+@pytest.mark.parametrize("status", ["starting", "backing-up", "configuring-log-exports"])
+def test_an_instance_that_will_be_available_is_waited_for(world: World, status: str) -> None:
+    world.instance.is_now(status)
+    at = world.clock.now() + timedelta(minutes=5)
+    world.clock.watch(lambda: at <= world.clock.now() and world.instance.is_now("available"))
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    assert "WaitForInstance" in ended.states
+    assert world.message().content["warnings"] == []
+
+
+def test_an_instance_in_an_unknown_status_is_tried_and_people_hear_of_it(world: World) -> None:
+    world.instance.is_now("hibernating")
+    world.functions.before("take_snapshot", lambda: world.instance.is_now("available"))
+
+    ended = world.release(course=succeeded())
+
+    assert ended.status == "SUCCEEDED"
+    [warning] = world.message().content["warnings"]
+    assert "crops-db has the status hibernating, which Lightgate does not know" in warning
+
+
+def test_an_instance_that_nobody_can_describe_is_tried(world: World) -> None:
+    world.cloud.faults.refuse("rds.DescribeDBInstances", "AccessDenied")
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+
+def test_the_longest_app_name_has_its_release_and_its_snapshot(world: World) -> None:
+    app = "a" * LONGEST_APP_NAME
+    clusters.add(world.cloud, "crops-cluster")
+    world.put_spec(spec(database={"cluster": "crops-cluster", "keepSnapshots": 1}), app)
+
+    ended = [
+        world.machine.run({"app": app}, name=f"release-{number}").status for number in range(2)
+    ]
+
+    assert ended == ["SUCCEEDED"] * 2
+    taken = [message.content["snapshot"]["id"] for message in world.messages()]
+    found = world.cloud.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")
+    kept = [one["DBClusterSnapshotIdentifier"] for one in found["DBClusterSnapshots"]]
+    assert len(set(taken)) == 2
+    assert kept == taken[1:]
 
 
 def test_a_release_by_hand_may_skip_the_snapshot(world: World) -> None:
@@ -205,6 +257,116 @@ def test_only_as_many_snapshots_stay_as_the_spec_says(world: World) -> None:
     taken = sorted(message.content["snapshot"]["id"] for message in world.messages())
     assert len(taken) == 4
     assert kept == taken[-2:]
+
+
+def test_a_snapshot_that_somebody_else_made_is_no_concern_of_pruning(world: World) -> None:
+    rds = world.cloud.client("rds")
+    world.machine.run({"app": APP}, name="release-0")
+    [first] = world.instance.snapshots()
+    for name in ("lightgate-before-the-move", "before-the-move"):
+        rds.copy_db_snapshot(
+            SourceDBSnapshotIdentifier=first, TargetDBSnapshotIdentifier=name, CopyTags=True
+        )
+
+    for number in range(1, 4):
+        world.clock.sleep(3600)
+        world.machine.run({"app": APP}, name=f"release-{number}")
+
+    taken = [message.content["snapshot"]["id"] for message in world.messages()]
+    assert set(world.instance.snapshots()) == {
+        *taken[-2:],
+        *("lightgate-before-the-move", "before-the-move"),
+    }
+
+
+def test_two_stacks_in_one_account_prune_only_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
+    taken: dict[str, list[str]] = {"blue": [], "green": []}
+    for number in range(2):
+        for stack, names in taken.items():
+            monkeypatch.setenv("LIGHTGATE_STACK", stack)
+            runtime._runtime.cache_clear()
+            world.clock.sleep(3600)
+            world.machine.run({"app": APP}, name=f"{stack}-{number}")
+            names.append(world.message().content["snapshot"]["id"])
+
+    assert set(world.instance.snapshots()) == {taken["blue"][-1], taken["green"][-1]}
+
+
+def test_a_snapshot_that_cannot_be_deleted_is_heard_of_and_keeps_no_other(world: World) -> None:
+    for number in range(2):
+        world.clock.sleep(3600)
+        world.machine.run({"app": APP}, name=f"release-{number}")
+    world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
+    kept, surplus = sorted(world.instance.snapshots())
+    world.messages()
+    world.clock.sleep(3600)
+    world.cloud.faults.refuse("rds.DeleteDBSnapshot", "AccessDenied", "not authorized")
+
+    ended = world.release(course=succeeded())
+
+    assert (ended.status, ended.states[-1]) == ("SUCCEEDED", "Released")
+    outcome, notice = world.messages()
+    assert outcome.content["status"] == "SUCCEEDED"
+    assert set(world.instance.snapshots()) == {kept, outcome.content["snapshot"]["id"]}
+    assert surplus not in world.instance.snapshots()
+    content = notice.content
+    assert notice.attributes == {"app": APP, "status": "NOT_PRUNED", "stage": "production"}
+    assert content["failed"] == {kept: "AccessDenied: not authorized"}
+    assert content["messageId"] != outcome.content["messageId"]
+    assert f"aws rds delete-db-snapshot --db-snapshot-identifier {kept}" in content["nextSteps"]
+    assert '"level":"ERROR"' in world.functions.log.replace(": ", ":")
+    assert "lightgateSnapshotsNotPruned" in world.functions.log
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "words"),
+    [
+        ("rds.DescribeDBSnapshots", "AccessDenied", "RDS answers AccessDenied"),
+        ("rds.DescribeDBInstances", "AccessDenied", "RDS answers AccessDenied"),
+        ("rds.DescribeDBInstances", "DBInstanceNotFound", "there is no RDS instance crops-db"),
+        ("ssm.GetParameter", "ParameterNotFound", "there is no app crops-backend"),
+    ],
+)
+def test_a_pruning_that_cannot_begin_is_heard_of(
+    world: World, call: str, code: str, words: str
+) -> None:
+    world.functions.before("prune_snapshots", lambda: world.cloud.faults.refuse(call, code))
+
+    ended = world.release(course=succeeded())
+
+    assert ended.states[-1] == "Released"
+    outcome, notice = world.messages()
+    assert outcome.content["status"] == "SUCCEEDED"
+    assert notice.attributes["status"] == "NOT_PRUNED"
+    assert words in " ".join(notice.content["reasons"])
+    assert "lightgateSnapshotsNotPruned" in world.functions.log
+
+
+def test_a_pruning_that_deletes_nothing_is_not_heard_of(world: World) -> None:
+    world.release(course=succeeded())
+
+    assert len(world.messages()) == 1
+    assert "lightgateSnapshotsNotPruned" not in world.functions.log
+
+
+def test_a_rollback_keeps_as_many_snapshots_as_the_spec_of_today_says(world: World) -> None:
+    for number in range(3):
+        if number == 2:
+            world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 50}))
+        world.clock.sleep(3600)
+        world.lightsail.courses.append(released())
+        world.machine.run({"app": APP}, name=f"release-{number}")
+    before = set(world.instance.snapshots())
+    world.clock.sleep(3600)
+
+    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+
+    assert ended.status == "SUCCEEDED"
+    assert len(before) == 3
+    assert set(world.instance.snapshots()) > before
 
 
 def test_a_failed_pruning_leaves_the_release_a_success(world: World) -> None:

@@ -3,9 +3,10 @@
 Everything is looked at before anything is touched, and what is deployed is made once for trial.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lightgate import permits
@@ -13,9 +14,11 @@ from lightgate.advice import warnings
 from lightgate.app_spec.spec import AppSpec, Policy, SecretReference
 from lightgate.aws.ecr import Registry
 from lightgate.aws.parameters import SpecText
+from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
+from lightgate.database import missing, why_doubtful, why_unusable
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
 from lightgate.one_time_command import command_spec, compile_command
@@ -35,7 +38,8 @@ class Admission:
     """A release that may ask for its turn. `spec` is the app's spec of today.
 
     `no_way_back` says why going back from it will not be possible unasked, if a version serves
-    that cannot be brought back.
+    that cannot be brought back. `database` is None if the app has none, or if AWS does not
+    describe it.
     """
 
     release: Release
@@ -43,6 +47,7 @@ class Admission:
     service: Service
     warnings: Sequence[str]
     no_way_back: str | None = None
+    database: Description | None = None
 
 
 def prepare(
@@ -55,7 +60,15 @@ def prepare(
     """
     text = runtime.apps.read(parse_app_name(request.app))
     spec = parse_spec(text.text)
-    asked = _Asked(request, execution, started_at, text, spec)
+    database = _database(spec, runtime)
+    admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
+    warning = why_doubtful(database) if database is not None else None
+    warnings = [*admitted.warnings, *([warning] if warning else [])]
+    return replace(admitted, database=database, warnings=warnings)
+
+
+def _prepared(asked: "_Asked", runtime: Runtime) -> Admission:
+    request, spec = asked.request, asked.spec
     if request.rollback_to is not None:
         return _rollback(asked, request.rollback_to, runtime)
     manifest = _manifest(request, spec, runtime.registry)
@@ -64,6 +77,39 @@ def prepare(
     if request.command is not None:
         return _command(asked, request.command, manifest.digest, config, runtime)
     return _image(asked, manifest.digest, config, runtime)
+
+
+def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
+    """The app's database, None if it has none or if AWS does not describe it.
+
+    Also without a snapshot: the gate and the app would not reach a database that is down.
+
+    Raises:
+        RefusedError: it does not exist, or no release can begin with it.
+    """
+    if spec.database is None:
+        return None
+    kind, name = spec.database.kind, spec.database.name
+    try:
+        found = runtime.restore_points(kind).describe(name)
+    except UnreachableError as error:
+        # Then the commands of a restore look it up themselves.
+        runtime.logger.warning("the database cannot be described", why=str(error))
+        return None
+    if found is None:
+        raise RefusedError(missing(kind, name, _of_another_kind(kind, name, runtime)))
+    if (why := why_unusable(found)) is not None:
+        raise RefusedError(why)
+    return found
+
+
+def _of_another_kind(kind: DatabaseKind, name: str, runtime: Runtime) -> Description | None:
+    for other in DatabaseKind:
+        if other is not kind:
+            with contextlib.suppress(UnreachableError):
+                if (found := runtime.restore_points(other).describe(name)) is not None:
+                    return found
+    return None
 
 
 @dataclass(frozen=True, slots=True)

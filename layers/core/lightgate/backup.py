@@ -69,6 +69,20 @@ class Original:
         return cls(**document)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A database as AWS describes it. `status` is AWS's own word.
+
+    `cluster` is the DB cluster of which an RDS instance is a member, None if it is in none.
+    """
+
+    kind: DatabaseKind
+    name: str
+    status: str
+    original: Original
+    cluster: str | None = None
+
+
 class RestorePoints(Protocol):
     """What each kind of database can do. Each call can be repeated at any time.
 
@@ -76,8 +90,9 @@ class RestorePoints(Protocol):
     can never be: no such database, no room, somebody else's snapshot. `state` is None where no
     such snapshot shows: one that was begun a moment ago may not yet. `latest_restorable` is
     AVAILABLE with the moment up to which the continuous backup reaches, or FAILED without one.
-    `original` is what a restore takes over from the database, or raises UnreachableError.
-    `prune` deletes the app's oldest available snapshots beyond `keep`, and nobody else's.
+    `describe` returns None if there is no such database, and raises UnreachableError if AWS does
+    not answer. `prune` deletes the oldest snapshots that this stack took for the app beyond
+    `keep`, and no other one. It raises NotDeletedError if some could not be deleted.
     """
 
     def take(self, snapshot: str, *, database: str, app: str, release: str) -> SnapshotState: ...
@@ -86,7 +101,7 @@ class RestorePoints(Protocol):
 
     def latest_restorable(self, database: str) -> SnapshotState: ...
 
-    def original(self, database: str) -> Original: ...
+    def describe(self, database: str) -> Description | None: ...
 
     def prune(self, app: str, database: str, keep: int) -> list[str]: ...
 

@@ -5,7 +5,7 @@ an exception for the state machine: a step returns it as a value with a `status`
 classes carry such a situation from the place that finds it to the step that returns it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 
@@ -46,6 +46,14 @@ class NotYetError(LightgateError):
     def __init__(self, wait: timedelta) -> None:
         super().__init__(f"a permit that cannot be voided holds for {wait.total_seconds():.0f} s")
         self.wait = wait
+
+
+class NotDeletedError(LightgateError):
+    """Some snapshots could not be deleted: `failed` has the reason for each. The others were."""
+
+    def __init__(self, deleted: Sequence[str], failed: Mapping[str, str]) -> None:
+        super().__init__(f"{len(failed)} snapshots could not be deleted")
+        self.deleted, self.failed = deleted, failed
 
 
 class DocumentError(RefusedError):

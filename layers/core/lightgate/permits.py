@@ -28,7 +28,7 @@ from lightgate.outage import Checks
 from lightgate.permit import Permit, PermitState
 from lightgate.permit import pending as pending_permit
 from lightgate.plan import Plan, read_plan
-from lightgate.release import Release
+from lightgate.release import Release, snapshot_id_after
 from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json, with_checks
 from lightgate.runtime import Json, Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
@@ -248,7 +248,7 @@ def _look(
         if untouched and course.status is Status.ACTIVATING:
             return _back_up(course.release, order, snapshot, runtime)
         return snapshot
-    if snapshot["status"] in (SnapshotStatus.AVAILABLE, SnapshotStatus.BUSY):
+    if snapshot["status"] != SnapshotStatus.CREATING:
         return snapshot
     return _looked(order, snapshot, runtime)
 
@@ -342,13 +342,16 @@ def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime:
     asked_at, checks = now, Checks()
     if before is not None and order.mode.takes_a_snapshot:
         is_there = before["status"] == SnapshotStatus.AVAILABLE
-        order = replace(order, snapshot=f"{before['id']}-again" if is_there else before["id"])
+        order = replace(
+            order, snapshot=snapshot_id_after(before["id"]) if is_there else before["id"]
+        )
         if not is_there:
             asked_at, checks = _moments(before)[0], Checks.from_json(before)
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
-        state = SnapshotState(status=SnapshotStatus.FAILED, detail=str(error))
+        detail = f"refused: {str(error).rstrip('.')}"
+        state = SnapshotState(status=SnapshotStatus.FAILED, detail=detail)
     seen = to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
     return with_checks(seen, checks)
 

@@ -33,6 +33,12 @@ COMMAND_CONTAINER = f"{PREFIX}-command"
 # How a gate reaches its mailbox. Whoever has it can write there what a gate writes.
 MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
 
+# That of a cluster's snapshot; other kinds may have 255.
+_LONGEST_SNAPSHOT_ID = 63
+_AGAIN = "-again"
+_LONGEST_SUFFIX = len(_AGAIN)
+_SHORT_APP_NAME = 9
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_DIGEST = "0" * 8
 _BACK = "-back"
@@ -63,8 +69,38 @@ def marked_release(marker: str) -> str:
 
 
 def snapshot_id(app: str, release: str) -> str:
-    """Lower case throughout: RDS would change it (measured-facts.md, "AWS limits")."""
-    return f"{PREFIX}-{app}-{release}"
+    """The name of the release's snapshot, whatever kind of database it is of.
+
+    Lower case throughout: RDS would change it (measured-facts.md, "AWS limits"). A cluster's may
+    have 63 characters, and what `snapshot_id_after` adds has to fit in: a long app name is cut, and
+    told apart by its hash.
+    """
+    name = f"{PREFIX}-{app}-{release}"
+    if len(name) <= _LONGEST_SNAPSHOT_ID - _LONGEST_SUFFIX:
+        return name
+    begin = app[:_SHORT_APP_NAME].rstrip("-")
+    return f"{PREFIX}-{begin}-{_hash(app, 6)}-{release}"
+
+
+def snapshot_id_after(snapshot: str) -> str:
+    """The name of the snapshot that replaces this one of the same release.
+
+    A gate waits for an hour at most, so a third one is rare, and there is no tenth.
+    """
+    if numbered := re.fullmatch(r"(.+-take)([3-9])", snapshot):
+        return f"{numbered[1]}{int(numbered[2]) + 1}"
+    if snapshot.endswith(_AGAIN):
+        return f"{snapshot.removesuffix(_AGAIN)}-take3"
+    return f"{snapshot}{_AGAIN}"
+
+
+def is_snapshot_id(name: str, app: str, release: str) -> bool:
+    """Whether Lightgate gives this name to a snapshot of the release, or once did.
+
+    Earlier versions cut no app name, and repeated `-again`.
+    """
+    first = re.sub(rf"(?:(?:{_AGAIN})+|-take[3-9])$", "", name)
+    return first in (snapshot_id(app, release), f"{PREFIX}-{app}-{release}")
 
 
 def pin_tag(digest: str) -> str:

@@ -34,6 +34,12 @@ _OF_CLUSTER = {
     "vpc-security-group-ids": "VpcSecurityGroups[].VpcSecurityGroupId",
     "db-cluster-parameter-group-name": "DBClusterParameterGroup",
 }
+# Instances of a Multi-AZ DB cluster come and go with it: their options are the cluster's.
+_OF_MULTI_AZ_CLUSTER = {
+    "db-cluster-instance-class": "DBClusterInstanceClass",
+    "storage-type": "StorageType",
+    "iops": "Iops",
+}
 _OF_FIRST_INSTANCE = {
     "db-instance-class": "DBInstanceClass",
     "db-parameter-group-name": "DBParameterGroups[0].DBParameterGroupName",
@@ -114,7 +120,24 @@ def of_instance(found: Mapping[str, Any]) -> Original:
 
 
 def of_cluster(found: Mapping[str, Any], instance: Mapping[str, Any]) -> Original:
-    """By the descriptions of it and of one of its instances."""
+    """By the descriptions of it and of one of its instances.
+
+    `instance` in what comes back is empty for a Multi-AZ DB cluster, which makes its own.
+    """
+    if not found.get("Engine", "aurora").startswith("aurora"):
+        options = {**_OF_CLUSTER, **_OF_MULTI_AZ_CLUSTER}
+        # RDS refuses to be told the base rate of the other storage types.
+        if not found.get("StorageType", "").startswith("io"):
+            del options["iops"]
+        return Original(
+            options={
+                **_values(options, found),
+                **_switches(_CLUSTER_SWITCHES, found),
+                _reach(found.get("PubliclyAccessible")): "",
+            },
+            instance={},
+            address=_address(DatabaseKind.CLUSTER, found),
+        )
     scaling = found.get("ServerlessV2ScalingConfiguration", {})
     limits = ",".join(f"{k}={scaling[k]}" for k in ("MinCapacity", "MaxCapacity") if k in scaling)
     return Original(
@@ -257,10 +280,15 @@ def _until_it_is_there(
         case DatabaseKind.INSTANCE:
             return [restore, f"{wait} {new}"]
         case DatabaseKind.CLUSTER:
-            # A restored cluster has no instance, so nothing answers for it.
-            return [
+            is_there = [
                 restore,
                 f"aws rds wait db-cluster-available --db-cluster-identifier {new}",
+            ]
+            if not original.instance:
+                return is_there
+            # A restored Aurora cluster has no instance, so nothing answers for it.
+            return [
+                *is_there,
                 f"aws rds create-db-instance --db-instance-identifier {new}-1"
                 f" --db-cluster-identifier {new}"
                 f" --engine $({_DESCRIBED[kind].format(new, 'Engine')})"

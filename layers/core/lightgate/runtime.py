@@ -44,13 +44,13 @@ METRICS_NAMESPACE = "lightgate"
 class Settings:
     """What template.yaml tells a function."""
 
-    stack: str
     table: str
     state_machine: str
     topic: str
     apps_path: str
     mailbox_bucket: str
     mailbox_role: str
+    stack: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -117,13 +117,14 @@ class Runtime:
         return Mailboxes(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
     def restore_points(self, kind: DatabaseKind) -> RestorePoints:
+        stack = self.settings.stack
         match kind:
             case DatabaseKind.INSTANCE:
-                return Snapshots(make_client("rds"), INSTANCES)
+                return Snapshots(make_client("rds"), INSTANCES, stack=stack)
             case DatabaseKind.CLUSTER:
-                return Snapshots(make_client("rds"), CLUSTERS)
+                return Snapshots(make_client("rds"), CLUSTERS, stack=stack)
             case DatabaseKind.LIGHTSAIL:
-                return LightsailSnapshots(make_client("lightsail"))
+                return LightsailSnapshots(make_client("lightsail"), stack=stack)
 
     @cached_property
     def records(self) -> Records:

@@ -11,12 +11,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
-from lightgate.aws.rds import APP_TAG, RELEASE_TAG
-from lightgate.backup import Original
+from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
+from lightgate.backup import DatabaseKind, Description
+from lightgate.database import Condition, busy, condition_of, missing, why_unusable
 from lightgate.errors import RefusedError
 from lightgate.restore import of_lightsail
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
+_NOT_FOUND = "NotFoundException"
 _NOT_NOW = ("InvalidInputException", "OperationFailureException")
 
 
@@ -24,10 +26,11 @@ class LightsailSnapshots:
     """The restore points of managed databases (`lightgate.backup.RestorePoints`).
 
     While one is begun, a database of a standard plan cannot be reached, for seconds to minutes.
+    `stack` tells the snapshots of this stack from those of another one in the same account.
     """
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3 is untyped
-        self._client = client
+    def __init__(self, client: Any, *, stack: str = "") -> None:  # noqa: ANN401 - boto3 is untyped
+        self._client, self._stack = client, stack
 
     def take(self, snapshot: str, *, database: str, app: str, release: str) -> SnapshotState:
         """Start the snapshot, or go on with the one that was started under this name.
@@ -35,16 +38,17 @@ class LightsailSnapshots:
         Looks for it before it asks for one: each asks the database to stop for a moment.
 
         Raises:
-            RefusedError: there is no such database, or the name belongs to somebody
-                else's snapshot.
+            RefusedError: there is no such database, it takes no snapshot until a person does
+                something, or the name belongs to somebody else's snapshot.
         """
         found = self._find(snapshot)
         if found is None:
+            tags = tags_of(app, release, self._stack)
             try:
                 self._client.create_relational_database_snapshot(
                     relationalDatabaseName=database,
                     relationalDatabaseSnapshotName=snapshot,
-                    tags=[{"key": APP_TAG, "value": app}, {"key": RELEASE_TAG, "value": release}],
+                    tags=[{"key": key, "value": value} for key, value in tags.items()],
                 )
                 found = self._find(snapshot)
             except ClientError as error:
@@ -53,10 +57,8 @@ class LightsailSnapshots:
                     return self._not_created(error, database)
         if found is None:  # the answer of a read may lag
             return SnapshotState(status=SnapshotStatus.CREATING, detail="requested")
-        if (
-            found.get("fromRelationalDatabaseName") != database
-            or _tags(found).get(RELEASE_TAG) != release
-        ):
+        is_of_database = found.get("fromRelationalDatabaseName") == database
+        if not (is_of_database and is_of_release(_tags(found), app, release, self._stack)):
             raise RefusedError(
                 f"a snapshot {snapshot} exists already and does not belong to this release"
             )
@@ -73,7 +75,7 @@ class LightsailSnapshots:
         Raises:
             RefusedError: there is no such database.
         """
-        found = self._database(database)
+        found = self._existing_database(database)
         if not found.get("backupRetentionEnabled"):
             return SnapshotState(status=SnapshotStatus.FAILED, detail="automated backups are off")
         at = found.get("latestRestorableTime")
@@ -84,59 +86,81 @@ class LightsailSnapshots:
             status=SnapshotStatus.AVAILABLE, detail="automated backups are on", at=at
         )
 
-    def original(self, database: str) -> Original:
-        """What a restore takes over from the database.
+    def describe(self, database: str) -> Description | None:
+        """The database as it is now; None if there is none.
 
         Raises:
-            UnreachableError: nobody can tell.
+            UnreachableError: Lightsail does not answer.
         """
         with reaching("Lightsail"):
-            answer = self._client.get_relational_database(relationalDatabaseName=database)
-        return of_lightsail(answer["relationalDatabase"])
+            found = self._database(database)
+        return _described(found) if found is not None else None
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
         """Delete the app's oldest snapshots beyond `keep`; the names of those deleted.
 
-        Only snapshots which Lightgate made for this app of this database, and which are
+        Only snapshots that this stack took of this very database for this app, and that are
         available, are ever counted or touched.
+
+        Raises:
+            RefusedError: there is no such database.
+            UnreachableError: Lightsail does not answer, and nothing was deleted.
+            NotDeletedError: some could not be deleted; all others were.
         """
-        pages = self._client.get_paginator("get_relational_database_snapshots").paginate()
-        ours = sorted(
-            (found["createdAt"], str(found["name"]))
-            for page in pages
-            for found in page["relationalDatabaseSnapshots"]
-            if found.get("fromRelationalDatabaseName") == database
-            and _state_of(found).status is SnapshotStatus.AVAILABLE
-            and _tags(found).get(APP_TAG) == app
-            and RELEASE_TAG in _tags(found)
+        with reaching("Lightsail"):
+            of = self._existing_database(database)
+            pages = self._client.get_paginator("get_relational_database_snapshots").paginate()
+            ours = sorted(
+                (found["createdAt"], str(found["name"]))
+                for page in pages
+                for found in page["relationalDatabaseSnapshots"]
+                if self._is_own(found, of, app)
+                and _state_of(found).status is SnapshotStatus.AVAILABLE
+            )
+        delete = self._client.delete_relational_database_snapshot
+        return delete_surplus(
+            [name for _, name in ours],
+            keep,
+            lambda name: delete(relationalDatabaseSnapshotName=name),
+            gone=(_NOT_FOUND,),
         )
-        surplus = [name for _, name in ours[: max(0, len(ours) - keep)]]
-        for name in surplus:
-            self._client.delete_relational_database_snapshot(relationalDatabaseSnapshotName=name)
-        return surplus
+
+    def _is_own(self, found: Mapping[str, Any], of: Mapping[str, Any], app: str) -> bool:
+        return (
+            is_of_app(found["name"], _tags(found), app, self._stack)
+            and found.get("fromRelationalDatabaseName") == of["name"]
+            # A database that was made anew under the same name has other data.
+            and found.get("fromRelationalDatabaseArn") in (None, of.get("arn"))
+        )
 
     def _not_created(self, error: ClientError, database: str) -> SnapshotState:
         """BUSY, if the database is there and only takes no snapshot now."""
-        if error_code(error) == "NotFoundException":
-            raise self._no_database(database) from error
-        if error_code(error) not in _NOT_NOW or self._database(database)["state"] == "available":
+        if error_code(error) == _NOT_FOUND:
+            raise RefusedError(missing(DatabaseKind.LIGHTSAIL, database)) from error
+        if error_code(error) not in _NOT_NOW:
             raise error
-        return SnapshotState(status=SnapshotStatus.BUSY, detail=error_message(error))
+        found = _described(self._existing_database(database))
+        if (why := why_unusable(found)) is not None:
+            raise RefusedError(why) from error
+        if condition_of(found.status) is Condition.READY:
+            raise error
+        return SnapshotState(status=SnapshotStatus.BUSY, detail=busy(found, error_message(error)))
 
-    def _database(self, database: str) -> dict[str, Any]:
+    def _existing_database(self, database: str) -> dict[str, Any]:
+        found = self._database(database)
+        if found is None:
+            raise RefusedError(missing(DatabaseKind.LIGHTSAIL, database))
+        return found
+
+    def _database(self, database: str) -> dict[str, Any] | None:
         try:
             answer = self._client.get_relational_database(relationalDatabaseName=database)
         except ClientError as error:
-            if error_code(error) == "NotFoundException":
-                raise self._no_database(database) from error
+            if error_code(error) == _NOT_FOUND:
+                return None
             raise
         found: dict[str, Any] = answer["relationalDatabase"]
         return found
-
-    def _no_database(self, database: str) -> RefusedError:
-        return RefusedError(
-            f"database.lightsail: there is no Lightsail database {database} in this region"
-        )
 
     def _find(self, snapshot: str) -> dict[str, Any] | None:
         try:
@@ -144,11 +168,20 @@ class LightsailSnapshots:
                 relationalDatabaseSnapshotName=snapshot
             )
         except ClientError as error:
-            if error_code(error) == "NotFoundException":
+            if error_code(error) == _NOT_FOUND:
                 return None
             raise
         found: dict[str, Any] = answer["relationalDatabaseSnapshot"]
         return found
+
+
+def _described(found: Mapping[str, Any]) -> Description:
+    return Description(
+        kind=DatabaseKind.LIGHTSAIL,
+        name=found["name"],
+        status=found["state"],
+        original=of_lightsail(found),
+    )
 
 
 def _state_of(found: Mapping[str, Any]) -> SnapshotState:

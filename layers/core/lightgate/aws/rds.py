@@ -8,13 +8,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
-from lightgate.backup import Original
-from lightgate.errors import RefusedError
+from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
+from lightgate.backup import DatabaseKind, Description
+from lightgate.database import busy, missing, why_unusable
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.restore import of_cluster, of_instance
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
-APP_TAG = "lightgate:app"
-RELEASE_TAG = "lightgate:release"
+# RDS says so of a member of a cluster, of a name that it does not take, and the like.
+_WRONG = ("InvalidParameterValue", "InvalidParameterCombination")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +26,14 @@ class Databases:
     On the wire some errors have the suffix `Fault` and some have not.
     """
 
-    what: str
-    field: str
+    of: DatabaseKind
     id: str
+    status: str
+    arn: str
+    resource_id: str
     snapshot_id: str
+    snapshot_arn: str
+    copied_from: str
     snapshot: str
     create: str
     describe: str
@@ -35,16 +41,20 @@ class Databases:
     database: str
     describe_database: str
     exists: str
-    busy: str
+    busy: tuple[str, ...]
     no_database: str
     no_snapshot: str
 
 
 INSTANCES = Databases(
-    what="RDS instance",
-    field="database.instance",
+    of=DatabaseKind.INSTANCE,
     id="DBInstanceIdentifier",
+    status="DBInstanceStatus",
+    arn="DBInstanceArn",
+    resource_id="DbiResourceId",
     snapshot_id="DBSnapshotIdentifier",
+    snapshot_arn="DBSnapshotArn",
+    copied_from="SourceDBSnapshotIdentifier",
     snapshot="DBSnapshot",
     create="create_db_snapshot",
     describe="describe_db_snapshots",
@@ -52,15 +62,19 @@ INSTANCES = Databases(
     database="DBInstance",
     describe_database="describe_db_instances",
     exists="DBSnapshotAlreadyExists",
-    busy="InvalidDBInstanceState",
+    busy=("InvalidDBInstanceState",),
     no_database="DBInstanceNotFound",
     no_snapshot="DBSnapshotNotFound",
 )
 CLUSTERS = Databases(
-    what="Aurora cluster",
-    field="database.cluster",
+    of=DatabaseKind.CLUSTER,
     id="DBClusterIdentifier",
+    status="Status",
+    arn="DBClusterArn",
+    resource_id="DbClusterResourceId",
     snapshot_id="DBClusterSnapshotIdentifier",
+    snapshot_arn="DBClusterSnapshotArn",
+    copied_from="SourceDBClusterSnapshotArn",
     snapshot="DBClusterSnapshot",
     create="create_db_cluster_snapshot",
     describe="describe_db_cluster_snapshots",
@@ -68,17 +82,20 @@ CLUSTERS = Databases(
     database="DBCluster",
     describe_database="describe_db_clusters",
     exists="DBClusterSnapshotAlreadyExists",
-    busy="InvalidDBClusterState",
+    busy=("InvalidDBClusterState", "InvalidDBClusterSnapshotState"),
     no_database="DBClusterNotFound",
     no_snapshot="DBClusterSnapshotNotFound",
 )
 
 
 class Snapshots:
-    """The restore points of one kind of database (`lightgate.backup.RestorePoints`)."""
+    """The restore points of one kind of database (`lightgate.backup.RestorePoints`).
 
-    def __init__(self, client: Any, kind: Databases = INSTANCES) -> None:  # noqa: ANN401 - boto3
-        self._client, self._kind = client, kind
+    `stack` tells the snapshots of this stack from those of another one in the same account.
+    """
+
+    def __init__(self, client: Any, kind: Databases = INSTANCES, *, stack: str = "") -> None:  # noqa: ANN401 - boto3
+        self._client, self._kind, self._stack = client, kind, stack
 
     def take(self, snapshot: str, *, database: str, app: str, release: str) -> SnapshotState:
         """Start the snapshot, or go on with the one that was started under this name.
@@ -86,15 +103,20 @@ class Snapshots:
         The name is the idempotency key (lightsail-facts.md, section 14).
 
         Raises:
-            RefusedError: there is no such database, the account's snapshots are used
-                up, or the name belongs to somebody else's snapshot.
+            RefusedError: there is no such database, it takes no snapshot until a person does
+                something, the account's snapshots are used up, or the name belongs to somebody
+                else's snapshot.
         """
-        tags = [{"Key": APP_TAG, "Value": app}, {"Key": RELEASE_TAG, "Value": release}]
-        names = {self._kind.id: database, self._kind.snapshot_id: snapshot}
+        tags = tags_of(app, release, self._stack)
         try:
-            answer = getattr(self._client, self._kind.create)(**names, Tags=tags)
+            answer = getattr(self._client, self._kind.create)(
+                **{self._kind.id: database, self._kind.snapshot_id: snapshot},
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            )
         except ClientError as error:
-            return self._not_created(error, snapshot, database, release)
+            if _is(error, self._kind.exists):
+                return self._existing(snapshot, database, app, release)
+            return self._not_created(error, database)
         return _state_of(answer[self._kind.snapshot])
 
     def state(self, snapshot: str) -> SnapshotState | None:
@@ -108,15 +130,7 @@ class Snapshots:
         Raises:
             RefusedError: there is no such database.
         """
-        try:
-            answer = getattr(self._client, self._kind.describe_database)(
-                **{self._kind.id: database}
-            )
-        except ClientError as error:
-            if _is(error, self._kind.no_database):
-                raise self._no_database(database) from error
-            raise
-        found = answer[f"{self._kind.database}s"][0]
+        found = self._existing_database(database)
         days, at = found.get("BackupRetentionPeriod", 0), found.get("LatestRestorableTime")
         if not days:
             return SnapshotState(status=SnapshotStatus.FAILED, detail="automated backups are off")
@@ -127,71 +141,134 @@ class Snapshots:
             status=SnapshotStatus.AVAILABLE, detail=f"backups are kept for {days} days", at=at
         )
 
-    def original(self, database: str) -> Original:
-        """What a restore takes over from the database.
+    def describe(self, database: str) -> Description | None:
+        """The database as it is now; None if there is none of this kind.
 
         Raises:
-            UnreachableError: nobody can tell.
+            UnreachableError: RDS does not answer.
         """
-        describe = getattr(self._client, self._kind.describe_database)
         with reaching("RDS"):
-            found = describe(**{self._kind.id: database})[f"{self._kind.database}s"][0]
+            found = self._database(database)
+            if found is None:
+                return None
             if self._kind is INSTANCES:
-                return of_instance(found)
-            named = {"Name": "db-cluster-id", "Values": [database]}
-            instances = self._client.describe_db_instances(Filters=[named])["DBInstances"]
-        return of_cluster(found, instances[0] if instances else {})
+                original = of_instance(found)
+            else:
+                named = {"Name": "db-cluster-id", "Values": [database]}
+                members = self._client.describe_db_instances(Filters=[named])["DBInstances"]
+                original = of_cluster(found, members[0] if members else {})
+        return Description(
+            kind=self._kind.of,
+            name=found[self._kind.id],
+            status=found[self._kind.status],
+            original=original,
+            cluster=found.get("DBClusterIdentifier") if self._kind is INSTANCES else None,
+        )
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
         """Delete the app's oldest snapshots beyond `keep`; the identifiers of those deleted.
 
-        Only snapshots which Lightgate made for this app of this database, and which are
-        available, are ever counted or touched.
-        """
-        pages = self._client.get_paginator(self._kind.describe).paginate(
-            **{self._kind.id: database}, SnapshotType="manual"
-        )
-        ours: list[tuple[datetime, str]] = sorted(
-            (found["SnapshotCreateTime"], found[self._kind.snapshot_id])
-            for page in pages
-            for found in page[f"{self._kind.snapshot}s"]
-            if _state_of(found).status is SnapshotStatus.AVAILABLE
-            and _tags(found).get(APP_TAG) == app
-            and RELEASE_TAG in _tags(found)
-        )
-        surplus = [identifier for _, identifier in ours[: max(0, len(ours) - keep)]]
-        for identifier in surplus:
-            getattr(self._client, self._kind.delete)(**{self._kind.snapshot_id: identifier})
-        return surplus
+        Only snapshots that this stack took of this very database for this app, and that are
+        available, are ever counted or touched: a copy is a person's.
 
-    def _not_created(
-        self, error: ClientError, snapshot: str, database: str, release: str
-    ) -> SnapshotState:
+        Raises:
+            RefusedError: there is no such database.
+            UnreachableError: RDS does not answer, and nothing was deleted.
+            NotDeletedError: some could not be deleted; all others were.
+        """
+        with reaching("RDS"):
+            of = self._existing_database(database)
+            pages = self._client.get_paginator(self._kind.describe).paginate(
+                **{self._kind.id: database}, SnapshotType="manual"
+            )
+            ours: list[tuple[datetime, str]] = sorted(
+                (found["SnapshotCreateTime"], found[self._kind.snapshot_id])
+                for page in pages
+                for found in page[f"{self._kind.snapshot}s"]
+                if self._is_own(found, of, app)
+                and _state_of(found).status is SnapshotStatus.AVAILABLE
+            )
+        delete = getattr(self._client, self._kind.delete)
+        return delete_surplus(
+            [name for _, name in ours],
+            keep,
+            lambda name: delete(**{self._kind.snapshot_id: name}),
+            gone=(self._kind.no_snapshot, f"{self._kind.no_snapshot}Fault"),
+        )
+
+    def _is_own(self, found: Mapping[str, Any], of: Mapping[str, Any], app: str) -> bool:
+        kind = self._kind
+        return (
+            is_of_app(found[kind.snapshot_id], _tags(found), app, self._stack)
+            and found.get("SnapshotType", "manual") == "manual"
+            and not found.get(kind.copied_from)
+            and _account(found.get(kind.snapshot_arn)) == _account(of.get(kind.arn))
+            # A database that was made anew under the same name has other data.
+            and found.get(kind.resource_id) in (None, "", of.get(kind.resource_id))
+        )
+
+    def _existing(self, snapshot: str, database: str, app: str, release: str) -> SnapshotState:
+        found = self._find(snapshot)
+        if found is None:  # what is read lags: it is asked for again, and seen whose it is
+            return SnapshotState(status=SnapshotStatus.BUSY, detail="requested")
+        # RDS takes a name in either case, and answers in lower case.
+        is_of_database = found[self._kind.id].lower() == database.lower()
+        if not (is_of_database and is_of_release(_tags(found), app, release, self._stack)):
+            raise RefusedError(
+                f"a snapshot {snapshot} exists already and does not belong to this release"
+            )
+        return _state_of(found)
+
+    def _not_created(self, error: ClientError, database: str) -> SnapshotState:
         message = error_message(error)
-        if _is(error, self._kind.exists):
-            found = self._find(snapshot)
-            if found is None:  # what is read lags: it is asked for again, and seen whose it is
-                return SnapshotState(status=SnapshotStatus.BUSY, detail="requested")
-            if found[self._kind.id] != database or _tags(found).get(RELEASE_TAG) != release:
-                raise RefusedError(
-                    f"a snapshot {snapshot} exists already and does not belong to this release"
-                ) from error
-            return _state_of(found)
-        if _is(error, self._kind.busy):
-            return SnapshotState(status=SnapshotStatus.BUSY, detail=message)
         if _is(error, self._kind.no_database):
-            raise self._no_database(database) from error
+            raise RefusedError(missing(self._kind.of, database)) from error
         if _is(error, "SnapshotQuotaExceeded"):
             raise RefusedError(
                 f"RDS takes no further snapshot: {message}. Delete old ones, or let Lightgate do "
                 "it with database.keepSnapshots"
             ) from error
+        if _is(error, *self._kind.busy):
+            found = self._usable(database)
+            detail = busy(found, message) if found is not None else message
+            return SnapshotState(status=SnapshotStatus.BUSY, detail=detail)
+        if _is(error, *_WRONG):
+            self._usable(database)
+            raise RefusedError(f"RDS takes no snapshot of {database}: {message}") from error
         raise error
 
-    def _no_database(self, database: str) -> RefusedError:
-        return RefusedError(
-            f"{self._kind.field}: there is no {self._kind.what} {database} in this region"
-        )
+    def _usable(self, database: str) -> Description | None:
+        """The database, None if RDS does not answer.
+
+        Raises:
+            RefusedError: it takes no snapshot until a person does something.
+        """
+        try:
+            found = self.describe(database)
+        except UnreachableError:
+            return None
+        why = missing(self._kind.of, database) if found is None else why_unusable(found)
+        if why is not None:
+            raise RefusedError(why)
+        return found
+
+    def _existing_database(self, database: str) -> dict[str, Any]:
+        found = self._database(database)
+        if found is None:
+            raise RefusedError(missing(self._kind.of, database))
+        return found
+
+    def _database(self, database: str) -> dict[str, Any] | None:
+        try:
+            answer = getattr(self._client, self._kind.describe_database)(
+                **{self._kind.id: database}
+            )
+        except ClientError as error:
+            if _is(error, self._kind.no_database):
+                return None
+            raise
+        found: list[dict[str, Any]] = answer[f"{self._kind.database}s"]
+        return found[0] if found else None
 
     def _find(self, snapshot: str) -> dict[str, Any] | None:
         try:
@@ -206,8 +283,12 @@ class Snapshots:
         return found
 
 
-def _is(error: ClientError, code: str) -> bool:
-    return error_code(error) in (code, f"{code}Fault")
+def _is(error: ClientError, *codes: str) -> bool:
+    return error_code(error).removesuffix("Fault") in codes
+
+
+def _account(arn: str | None) -> str:
+    return arn.split(":")[4] if arn else ""
 
 
 def _state_of(found: Mapping[str, Any]) -> SnapshotState:

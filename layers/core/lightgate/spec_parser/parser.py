@@ -28,7 +28,8 @@ LONGEST_SPEC_BYTES = 8192
 PLATFORM_PATIENCE_SECONDS = 900
 
 # The app's name becomes part of a snapshot identifier, which has no double hyphen
-# (lightsail-facts.md, section 14), and of an execution name of at most 80 characters.
+# (lightsail-facts.md, section 14), of an execution name of at most 80 characters, and of a
+# message's subject of at most 99.
 _APP = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 LONGEST_APP_NAME = 40
 _REPOSITORY = r"(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
@@ -37,7 +38,11 @@ _RDS_NAME = r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*"
 _DATABASE_NAMES = {
     DatabaseKind.INSTANCE: (_RDS_NAME, "the identifier of an RDS instance", 63),
     DatabaseKind.CLUSTER: (_RDS_NAME, "the identifier of an Aurora cluster", 63),
-    DatabaseKind.LIGHTSAIL: (r"\w[\w\-]*\w", "the name of a Lightsail database", 255),
+    DatabaseKind.LIGHTSAIL: (
+        r"[A-Za-z0-9_][A-Za-z0-9_-]*[A-Za-z0-9_]",
+        "the name of a Lightsail database",
+        255,
+    ),
 }
 # A slash first: so there is neither a scheme nor a host in it. And no line break.
 _PATH = (r"/[\x21-\x7e]*", "a path that begins with /, in ASCII and without spaces", 1024)
