@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
-from lightgate.admission import Admission, prepare
+from lightgate.admission import Admission, prepare, stage_of
 from lightgate.app_spec.spec import AppSpec
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import try_to_clean_up
@@ -61,7 +61,8 @@ def admit(event: Json, runtime: Runtime) -> Json:
         return _begin(request, admitted, event, runtime)
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
-        return {"status": "REFUSED", "reasons": list(error.reasons)}
+        stage = stage_of(event["request"], runtime)
+        return {"status": "REFUSED", "reasons": list(error.reasons), "stage": stage}
 
 
 def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:

@@ -12,11 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
 from lightgate.cleaning import clean_up, start_next
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, SpecError
 from lightgate.image import PushedImage, newest_watched
 from lightgate.release import execution_name
-from lightgate.requests import missed_request
+from lightgate.requests import broken_spec_request, missed_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 
 # So long an event of ECR may be under way before its push counts as missed.
@@ -51,13 +52,27 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
 def _look_after(text: SpecText, runtime: Runtime) -> str | None:
     app = parse_app_name(text.app)
     _finish_what_ended(app, runtime)
-    spec = parse_spec(text.text)
+    try:
+        spec = parse_spec(text.text, runtime.home)
+    except SpecError:
+        _report_once(text, runtime)
+        raise
     newest = newest_watched(runtime.registry.tagged_images(spec.repository), spec.tags)
     if not newest or not all(_is_missed(app, image, runtime) for image in newest):
         return None
     image = newest[0]
     runtime.logger.warning("a push was missed", app=app, digest=image.digest, tag=image.tag)
     return _release(app, spec, image, runtime)
+
+
+def _report_once(text: SpecText, runtime: Runtime) -> None:
+    """Tell subscribers of a broken spec that names no repository, so that no push tells them.
+
+    The name of the execution follows from the text: the same text is reported once.
+    """
+    if not remains_of(text.text).repositories:
+        name = execution_name(text.app, "broken-spec", f"{text.version} {text.text}")
+        runtime.executions.start(name, broken_spec_request(text.app))
 
 
 def _finish_what_ended(app: str, runtime: Runtime) -> None:

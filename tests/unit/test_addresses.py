@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.addresses import Registry, repository_in
+from lightgate.addresses import RegistryAddress, repository_in
 from lightgate.errors import SpecError
 from lightgate.requests import parse_request
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from tests.unit.builders import Json, app_spec, migrate, reasons_of, spec_document, web
 
-HOME = Registry("123456789012", "us-east-1")
+HOME = RegistryAddress("123456789012", "us-east-1")
 OUR_HOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
-def told(home: Registry | None = None, **changes: object) -> list[str]:
+def told(home: RegistryAddress | None = None, **changes: object) -> list[str]:
     """What is said of the spec; nothing of a valid one."""
     text = json.dumps(spec_document(**changes))
     return list(reasons_of(lambda: parse_spec(text, home)))
@@ -52,7 +52,7 @@ def test_an_address_in_china_is_read_alike() -> None:
     address = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/shop"
 
     spec = parse_spec(
-        json.dumps(spec_document(repository=address)), Registry("123456789012", "cn-north-1")
+        json.dumps(spec_document(repository=address)), RegistryAddress("123456789012", "cn-north-1")
     )
 
     assert spec.repository == "shop"

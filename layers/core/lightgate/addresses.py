@@ -59,7 +59,7 @@ def bare_name(node: Node, pattern: str, allowed: str, longest: int, hint: Hint) 
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class RegistryAddress:
     """A private ECR registry: each account has one in each region."""
 
     account: str

@@ -3,6 +3,7 @@
 Everything is looked at before anything is touched, and what is deployed is made once for trial.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
 from lightgate.requests import ReleaseRequest
 from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
+from lightgate.settlement import requested_app
+from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.versions import on_record
 
@@ -53,7 +56,7 @@ def prepare(
         RefusedError: it cannot be, with every reason known by then.
     """
     text = runtime.apps.read(parse_app_name(request.app))
-    spec = parse_spec(text.text)
+    spec = parse_spec(text.text, runtime.home)
     asked = _Asked(request, execution, started_at, text, spec)
     if request.rollback_to is not None:
         return _rollback(asked, request.rollback_to, runtime)
@@ -63,6 +66,19 @@ def prepare(
     if request.command is not None:
         return _command(asked, request.command, manifest.digest, config, runtime)
     return _image(asked, manifest.digest, config, runtime)
+
+
+def stage_of(request: object, runtime: Runtime) -> str | None:
+    """The stage of an app whose release is refused, by which subscribers filter their messages.
+
+    As far as its spec says it, broken or not; else that of its last release; else None.
+    """
+    app = requested_app(request)
+    with contextlib.suppress(RefusedError):
+        if stage := remains_of(runtime.apps.read(app).text).stage:
+            return stage.value
+    last = runtime.records.last_known(app)
+    return last.stage if last is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,19 @@ def missed_request(app: str, repository: str, image: PushedImage) -> dict[str, s
     }
 
 
+def broken_spec_request(app: str) -> dict[str, str]:
+    """The execution input that ends as REFUSED with everything that is wrong with the spec.
+
+    It names a digest that no image has, so that it releases nothing if the spec is corrected
+    before the execution reads it.
+    """
+    return {
+        "app": app,
+        "digest": f"sha256:{'0' * 64}",
+        "reason": "the spec is broken and names no repository, so no push can report it",
+    }
+
+
 def parse_push(event: Mapping[str, Any]) -> Push | None:
     """The push that an `ECR Image Action` event tells of; None for what is no release.
 

@@ -45,6 +45,14 @@ class Record:
     published: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastKnown:
+    """What was known of an app while its spec could be read."""
+
+    repository: str
+    stage: str
+
+
 class Records:
     """The items `release#<id>` and `image#<digest>` of each app."""
 
@@ -85,7 +93,21 @@ class Records:
                 break
         return found
 
+    def last_known(self, app: str) -> LastKnown | None:
+        """What the app's last release that had its turn says of it; None if there was none."""
+        for item in self._newest_items(app):
+            if "admission" in item:
+                release = json.loads(item["admission"]["S"])["release"]
+                return LastKnown(repository=release["repository"], stage=release["stage"])
+        return None
+
     def _newest_outcomes(self, app: str) -> Iterator[Json]:
+        for item in self._newest_items(app):
+            if "outcome" in item:
+                yield json.loads(item["outcome"]["S"])
+
+    def _newest_items(self, app: str) -> Iterator[Mapping[str, Any]]:
+        """The app's last 200 releases as they are in the table, the newest first."""
         pages = self._table.client.get_paginator("query").paginate(
             TableName=self._table.name,
             ConsistentRead=True,
@@ -96,9 +118,7 @@ class Records:
             PaginationConfig={"MaxItems": _MOST_RELEASES, "PageSize": _LISTED_VERSIONS},
         )
         for page in pages:
-            for item in page["Items"]:
-                if "outcome" in item:
-                    yield json.loads(item["outcome"]["S"])
+            yield from page["Items"]
 
     def knows_image(self, app: str, digest: str) -> bool:
         """Whether there has been anything at all about this image."""

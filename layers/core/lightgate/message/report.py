@@ -97,7 +97,7 @@ def report_of(
     return Report(
         kind=kind,
         app=release.get("app") or app,
-        stage=release.get("stage", "unknown"),
+        stage=release.get("stage") or admission.get("stage") or "unknown",
         release=release.get("id") or release_id(state["execution"], started_at, None),
         repository=release.get("repository"),
         digest=digest,

@@ -4,7 +4,7 @@ import re
 
 from lightgate.addresses import (
     REPOSITORY,
-    Registry,
+    RegistryAddress,
     app_hint,
     bare_name,
     database_hint,
@@ -98,7 +98,7 @@ def parse_app_name(name: str) -> str:
     return name
 
 
-def parse_spec(text: str | bytes, home: Registry | None = None) -> AppSpec:
+def parse_spec(text: str | bytes, home: RegistryAddress | None = None) -> AppSpec:
     """The spec that the text describes.
 
     `home` is the registry whose pushes Lightgate receives. Without it, as on somebody's own
@@ -145,7 +145,7 @@ def _refuse_braces(root: Node) -> None:
                     node.child(key, None).problem("contains {{, which the parameter store refuses")
 
 
-def _app(node: Node, home: Registry | None) -> AppSpec:
+def _app(node: Node, home: RegistryAddress | None) -> AppSpec:
     fields = node.fields(
         required=("serviceName", "repository", "containers"),
         optional=(
@@ -202,11 +202,11 @@ def _service_name(node: Node) -> str:
     return bare_name(node, LIGHTSAIL_NAME, LIGHTSAIL_NAME_WORDS, 63, service_hint)
 
 
-def _repository(node: Node, home: Registry | None) -> str:
+def _repository(node: Node, home: RegistryAddress | None) -> str:
     """The bare name, as ECR reports it; the address of the repository says the same."""
     words = "an ECR repository name such as team/crops"
     text = bare_name(node, REPOSITORY, words, 256, repository_hint)
-    name, registry = without_registry(text), Registry.of_address(text)
+    name, registry = without_registry(text), RegistryAddress.of_address(text)
     if registry is not None and home is not None and registry != home:
         node.problem(
             f"{shown(text)} is in the account {registry.account} and the region {registry.region}; "

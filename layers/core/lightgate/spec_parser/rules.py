@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 
-from lightgate.addresses import ImageAddress, Registry
+from lightgate.addresses import ImageAddress, RegistryAddress
 from lightgate.app_spec.django_command import manage_call
 from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, matches, runs_migrate
 from lightgate.documents import Node, nearest, one_of, shown
@@ -28,7 +28,7 @@ _NEED_AN_ANSWER = (
 )
 
 
-def check_rules(spec: AppSpec, root: Node, home: Registry | None) -> None:
+def check_rules(spec: AppSpec, root: Node, home: RegistryAddress | None) -> None:
     """Report every rule that the spec breaks. Each part of it must be valid by itself."""
     containers = root.child("containers", None)
     for name, container in spec.containers.items():
@@ -93,13 +93,13 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
         yield from walk(name, [])
 
 
-def _check_images(spec: AppSpec, containers: Node, home: Registry | None) -> None:
+def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> None:
     """A container that pulls the app's own repository by a moving tag would go past the gate."""
     for name, container in spec.containers.items():
         if container.image is None:
             continue
         image = ImageAddress.read(container.image)
-        registry = Registry.of_address(container.image)
+        registry = RegistryAddress.of_address(container.image)
         is_ours = registry is not None and home in (None, registry)
         if image.path != spec.repository or not (is_ours or not image.host):
             continue
