@@ -73,3 +73,20 @@ def _logged(ready: Ready, *texts: str) -> int:
             return len(found)
         time.sleep(0.2)
     return 0
+
+
+def test_a_push_to_the_repository_of_a_spec_that_is_no_json_is_refused(ready: Ready) -> None:
+    ssm, ecr = ready.cloud.client("ssm"), ready.cloud.client("ecr")
+    for text in ('{"repository": "mistaken",}', "{"):
+        account.create_repository(ecr, "mistaken")
+        ssm.put_parameter(
+            Name="/lightgate/apps/mistaken", Value=text, Type="String", Overwrite=True
+        )
+
+        registry.push(ready.cloud.endpoint, "mistaken", "latest", crops.image("v1"))
+
+        [message] = ready.inbox.receive(1, WITHIN)
+        assert json.loads(message.text)["status"] == "REFUSED"
+        assert "is not JSON: line 1, column" in message.text
+        ecr.delete_repository(repositoryName="mistaken", force=True)
+    ssm.delete_parameter(Name="/lightgate/apps/mistaken")
