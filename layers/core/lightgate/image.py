@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,11 +35,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """The part of an image's configuration that decides what a container runs."""
+    """The part of an image's configuration that decides what a container runs.
+
+    `environment` does not show itself: an image may have a secret built into it.
+    """
 
     command: tuple[str, ...]
     entrypoint: tuple[str, ...]
     architecture: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,7 @@ def parse_config(blob: bytes | str) -> ImageConfig:
             command=_argv(config.get("Cmd")),
             entrypoint=_argv(config.get("Entrypoint")),
             architecture=str(document.get("architecture") or "an unknown architecture"),
+            environment=_environment(config.get("Env")),
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise RefusedError("the image's configuration is not one that can be read") from None
@@ -147,6 +152,12 @@ def _argv(found: object) -> tuple[str, ...]:
     # Half of a surrogate pair is valid in JSON and can be given to no process.
     "".join(words).encode()
     return words
+
+
+def _environment(found: object) -> Mapping[str, str]:
+    """Only advice is given by it, so it is no reason to refuse an image."""
+    words = found if isinstance(found, list) else []
+    return dict(word.split("=", 1) for word in words if isinstance(word, str) and "=" in word)
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code
+from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError, SpecError
 
 
@@ -44,6 +44,15 @@ class AppParameters:
                 with contextlib.suppress(RefusedError):
                     app = found["Name"].rpartition("/")[2]
                     yield _text(app, self._parameter(app, None))
+
+    @reaching("SSM")
+    def others(self, app: str) -> list[SpecText]:
+        """The specs of all other apps, by name.
+
+        Raises:
+            UnreachableError: they cannot be read.
+        """
+        return sorted((text for text in self.all() if text.app != app), key=lambda text: text.app)
 
     def read(self, app: str, version: int | None = None) -> SpecText:
         """The app's spec, current or in an earlier version, so that a release sees one spec.
