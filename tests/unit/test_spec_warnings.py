@@ -1,4 +1,4 @@
-"""Specs that are valid and do not work as meant: each is told what to write, others are not."""
+"""Specs that are valid and cannot work get a warning with what to write; others get none."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from lightgate.image import ImageConfig
 from lightgate.spec_warnings.secrets import warnings_of_values
 from lightgate.spec_warnings.surroundings import warnings_beside, warnings_of_nodes
 from tests.spec.examples import EXAMPLES
+from tests.spec.test_schema import SCHEMA
 from tests.unit.builders import Json, app_spec, migrate, parse, wait_for, web
 
 DATABASE: Json = {"database": {"instance": "crops-db"}}
@@ -209,7 +210,9 @@ OUT_OF_REACH = {
 
 
 @pytest.mark.parametrize("command", OUT_OF_REACH.values(), ids=OUT_OF_REACH)
-def test_a_server_that_lightsail_cannot_ask_is_told_where_to_listen(command: list[str]) -> None:
+def test_a_server_out_of_reach_of_lightsail_gets_an_address_to_listen_on(
+    command: list[str],
+) -> None:
     [line] = served_by(*command)
 
     assert line.startswith("containers.web.command: ")
@@ -310,7 +313,7 @@ def test_a_server_behind_another_container_may_listen_where_it_likes() -> None:
         (("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000"), False),
     ],
 )
-def test_the_cmd_of_the_image_is_looked_at_where_it_is_run(
+def test_a_server_in_the_cmd_of_the_image_is_mentioned_where_it_runs(
     command: tuple[str, ...], is_mentioned: bool
 ) -> None:
     commandless = {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]}
@@ -454,7 +457,7 @@ def test_a_secret_in_plain_text_is_mentioned_without_its_value(name: str) -> Non
         assert SECRET not in " ".join(lines)
 
 
-def test_what_is_told_to_write_in_place_of_a_plain_secret_is_valid() -> None:
+def test_the_reference_suggested_for_a_plain_secret_is_valid() -> None:
     for name, value in PLAIN.items():
         [line] = [one for one in told(environment={name: value}) if "in plain text" in one]
         [advised] = re.findall(r'write "secrets": (\{.*\})', line)
@@ -554,7 +557,7 @@ def test_a_command_without_a_secret_is_not_mentioned(command: list[str]) -> None
         "arn:aws:ssm:us-east-1:123456789012:parameter/crops/key",
     ],
 )
-def test_a_reference_in_the_environment_is_told_where_it_belongs(value: str) -> None:
+def test_a_reference_in_the_environment_belongs_in_secrets(value: str) -> None:
     [line] = told(environment={"DATABASE_URL": value})
 
     assert line == (
@@ -587,7 +590,7 @@ MIGRATE = ["python", "manage.py", "migrate", "--noinput"]
         ),
     ],
 )
-def test_a_migrate_that_applies_too_little_is_told_what_to_remove(
+def test_a_migrate_that_applies_too_little_is_mentioned_with_what_to_remove(
     command: list[str], wrong: str
 ) -> None:
     [line] = told(containers={"migrate": migrate(command=command), "web": web()})
@@ -792,9 +795,12 @@ def test_a_secret_that_is_as_meant_is_not_mentioned(value: str) -> None:
     assert warnings_of_values({REFERENCE: value}) == []
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+SHOWN = {**EXAMPLES, **{f"schema {n}": one for n, one in enumerate(SCHEMA["examples"])}}
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_the_examples_have_nothing_of_all_this(name: str) -> None:
-    lines = warnings(parse(EXAMPLES[name]), image("gunicorn", "crops.wsgi"))
+    lines = warnings(parse(SHOWN[name]), image("gunicorn", "crops.wsgi"))
 
     assert [line for line in lines if not line.startswith("database: is missing")] == []
 
@@ -935,7 +941,7 @@ CAREFUL: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", CAREFUL)
-def test_a_careful_spec_is_told_nothing(name: str) -> None:
+def test_a_careful_spec_gets_no_warning(name: str) -> None:
     document = {key: value for key, value in CAREFUL[name].items() if value is not None}
 
     lines = warnings(parse(document), image())

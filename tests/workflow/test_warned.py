@@ -1,4 +1,4 @@
-"""What a release is warned of reaches the final message, without the value of a secret."""
+"""The final message repeats the warnings of a release, without the value of a secret."""
 
 import json
 from dataclasses import replace
@@ -23,11 +23,11 @@ def with_container(**container: object) -> dict[str, object]:
     return spec(containers={**SPEC["containers"], "side": container})
 
 
-def test_a_spec_without_anything_to_say_of_it_is_warned_of_nothing(world: World) -> None:
+def test_a_release_of_a_careful_spec_has_no_warnings(world: World) -> None:
     assert warned(world) == []
 
 
-def test_a_host_that_nobody_knows_is_in_the_final_message(world: World) -> None:
+def test_an_unknown_host_is_in_the_final_message(world: World) -> None:
     world.put_spec(spec(environment={"REDIS_URL": "redis://redis:6379"}))
 
     [warning] = warned(world)
@@ -44,7 +44,7 @@ def test_a_password_in_plain_text_is_in_the_final_message_without_its_value(worl
     assert PASSWORD not in json.dumps(world.items())
 
 
-def test_the_cmd_of_the_image_is_looked_at(world: World) -> None:
+def test_a_server_in_the_cmd_of_the_image_is_in_the_final_message(world: World) -> None:
     images.push(world.cloud, APP, "latest", name="v2", command=["uvicorn", "crops.asgi:app"])
 
     [warning] = warned(world)

@@ -21,7 +21,7 @@ _ECR_HOST = (
     r"[0-9]{12}[.]dkr[.-]ecr(?:-fips)?[.][a-z0-9-]+[.]"
     r"(?:amazonaws[.]com(?:[.]cn)?|amazonaws[.]eu|on[.]aws|on[.]amazonwebservices[.]com[.]cn)"
 )
-# A repository's own name may have dots, too: only what is known to be a registry is taken for one.
+# The name of a repository may have dots, too: only these hosts count as registries.
 _OTHER_REGISTRY = (
     r"(?:localhost|(?:[^/]+[.])?(?:amazonaws[.]com(?:[.]cn)?|amazonaws[.]eu|on[.]aws|ecr[.]aws"
     r"|amazonwebservices[.]com[.]cn|docker[.](?:io|com)|ghcr[.]io|github[.]com|quay[.]io|gcr[.]io"
@@ -209,7 +209,7 @@ def service_hint(text: str) -> str | None:
 
 
 def database_hint(key: str) -> Hint:
-    """What to write for an address that stands behind this key of `database`."""
+    """The hint for an address behind this key of `database`."""
 
     def hint(text: str) -> str | None:
         found = text.strip().lower()
@@ -248,11 +248,11 @@ def _write_database(key: str, kind: str, name: str) -> str:
 
 
 _BEHIND_A_PROXY = (
-    "that is an RDS Proxy, of which no snapshot can be taken; write the identifier of the instance "
+    "this is an RDS Proxy, and only a database has snapshots; write the identifier of the instance "
     "or cluster behind it"
 )
 _LIGHTSAIL_DATABASE = (
-    'that is a database of Lightsail; write its name behind "lightsail", which aws lightsail '
+    'this is a database of Lightsail; write its name behind "lightsail", which aws lightsail '
     "get-relational-databases --query 'relationalDatabases[].name' lists"
 )
 

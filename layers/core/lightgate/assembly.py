@@ -104,7 +104,7 @@ def rollback_notes_again(
 
 
 def _image_notes_again(release: Release, runtime: Runtime) -> Sequence[str]:
-    """What the secrets of now show. What is deployed is ours, also if they cannot be read again."""
+    """The warnings of today's secrets; none if they cannot be read. The deployment stays ours."""
     try:
         with reaching("the store of the spec or of a secret"):
             spec = _spec(release.app, release.spec_version, runtime)

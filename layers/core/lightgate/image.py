@@ -1,6 +1,7 @@
 """What the registry says of an image, as far as a release depends on it."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,9 @@ from lightgate.release import PIN_TAG_PREFIX
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"
 OPERATING_SYSTEM = "linux"
+
+# Other variables of an image may be secrets.
+_LISTENS = re.compile(r"(?:PORT|GUNICORN_CMD_ARGS|(?:UVICORN|GRANIAN|UWSGI)_[A-Z0-9_]+)=")
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -37,13 +41,13 @@ class Manifest:
 class ImageConfig:
     """The part of an image's configuration that decides what a container runs.
 
-    `environment` does not show itself: an image may have a secret built into it.
+    `environment` has only the variables that tell a server where to listen.
     """
 
     command: tuple[str, ...]
     entrypoint: tuple[str, ...]
     architecture: str
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +161,9 @@ def _argv(found: object) -> tuple[str, ...]:
 def _environment(found: object) -> Mapping[str, str]:
     """Only advice is given by it, so it is no reason to refuse an image."""
     words = found if isinstance(found, list) else []
-    return dict(word.split("=", 1) for word in words if isinstance(word, str) and "=" in word)
+    return dict(
+        word.split("=", 1) for word in words if isinstance(word, str) and _LISTENS.match(word)
+    )
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

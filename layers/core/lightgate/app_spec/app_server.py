@@ -15,7 +15,7 @@ _MANAGERS = {"supervisord", "honcho", "circusd", "s6-svscan", "runsvdir"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a server is told to listen on. `port` is None where it is not known."""
+    """Where a server listens. `port` is None if it is unknown."""
 
     host: str
     port: int | None
@@ -106,7 +106,7 @@ def _gunicorn(program: Program, known: Mapping[str, str], port: int) -> Listenin
 
 
 def _names_an_app(arguments: Sequence[str]) -> bool:
-    """Whether one of the arguments is a module, and not the value of an option."""
+    """Whether one of the arguments is a module. Values of options do not count."""
     before = ("", *arguments)
     return any(
         re.fullmatch(r"[A-Za-z_][\w.]*(?::.+)?", word)

@@ -20,7 +20,7 @@ _URL = re.compile(
 _HOST_AND_PORT = re.compile(
     r"(?:^|[\s,;=@])(?P<host>[a-z0-9_-]+):(?P<port>80|[0-9]{3,5})(?=$|[\s,;/])"
 )
-# What such variables hold is a host, without a scheme or a port.
+# Variables with such names hold a bare host.
 _HOST_VARIABLE = re.compile(
     r"(?:.*_)?(?:HOST(?:NAME)?|SERVER|ADDR(?:ESS)?|ENDPOINT|LOCATION|BROKER|HOSTS|SERVERS)|PGHOST"
 )
@@ -45,7 +45,7 @@ _USUAL_NAMES = {
     *("elasticsearch", "opensearch", "mailhog", "mailpit", "minio", "pgbouncer", "localstack"),
     *("web", "app", "api", "backend", "frontend", "worker", "celery", "django", "nginx", "proxy"),
 }
-# What listens on the same node, if anything does, is a container with an image of its own.
+# Only a container with another image can be such a server on the same node.
 _NEED_A_SERVER = re.compile(
     r"(?:[a-z0-9]+\+)?(?:rediss?|valkeys?|amqps?|pyamqp|memcached?|pymemcache|pylibmc|mongodb"
     r"|mysql|mysql2|mysqlgis|mariadb|postgres|postgresql|postgis|pgsql|psql)(?:\+[a-z0-9_]+)?"

@@ -57,7 +57,7 @@ _LEAST_ENTROPY = 3.5
 
 
 def secret_in(name: str, value: str) -> str | None:
-    """What kind of secret the variable holds, in words; None if nothing shows that it is one."""
+    """The kind of secret that the variable holds, in words; None if it seems to hold none."""
     return secret_in_text(value) or _by_name(name, value.strip())
 
 
@@ -76,7 +76,7 @@ def secret_in_text(text: str) -> str | None:
 
 
 def secrets_in_arguments(arguments: tuple[str, ...]) -> Iterator[str]:
-    """What kind of secret each argument holds that has one, and each value of an option."""
+    """The kind of each secret among the arguments, in words."""
     for last, word in zip(("", *arguments), arguments, strict=False):
         if found := secret_in_text(word):
             yield found

@@ -17,7 +17,7 @@ _MANAGE_COMMANDS = ("runapscheduler", "rqscheduler", "run_huey", "celerybeat")
 
 
 def scheduler_of(program: Program) -> str | None:
-    """What the program is called if it is a scheduler that knows nothing of other nodes."""
+    """The name of the scheduler, if the program is one and takes no lock; else None."""
     arguments = program.arguments
     # RedBeat keeps a lock in Redis: one of its copies is at work.
     if any("redbeat" in word.lower() for word in arguments):

@@ -30,7 +30,7 @@ class AppParameters:
     def all(self) -> Iterator[SpecText]:
         """Every app's current spec, in no particular order, readable or not.
 
-        That of a SecureString is its encrypted text, so that it counts as broken and not as gone.
+        A SecureString yields its encrypted text, so that callers see a broken spec and no gap.
 
         Names first, then each value by its name: reading all values by path would need a
         permission that cannot be confined to this path everywhere.

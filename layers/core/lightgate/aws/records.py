@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastKnown:
-    """What was known of an app while its spec could be read."""
+    """Facts about an app from its last admitted release."""
 
     repository: str
     stage: str
@@ -94,7 +94,7 @@ class Records:
         return found
 
     def last_known(self, app: str) -> LastKnown | None:
-        """What the app's last release that had its turn says of it; None if there was none."""
+        """The repository and stage of the app's last admitted release; None without one."""
         for item in self._newest_items(app):
             if "admission" in item:
                 release = json.loads(item["admission"]["S"])["release"]

@@ -1,6 +1,6 @@
-"""What can still be read of a spec that is broken, so that a push is answered all the same.
+"""Lenient reading of a broken spec, so that a push to its repository gets an answer.
 
-Nothing is deployed by it. It only decides who is told that the spec is broken.
+Nothing is deployed by it. It only decides which pushes report that the spec is broken.
 """
 
 import json
@@ -46,7 +46,7 @@ def remains_of(text: str) -> Remains:
         return _of(members, key) if members else list(_written(text, key))
 
     repositories = found("repository")
-    # Left out, it is production; of a text that is no JSON nobody knows whether it is.
+    # The default is production. A text that is no JSON may be cut off before its stage.
     stages = found("stage") or ([Stage.PRODUCTION.value] if members else [])
     return Remains(
         repositories=frozenset(
@@ -96,7 +96,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _written(text: str, key: str) -> Iterator[str]:
-    """What stands behind the key in a text that is no JSON."""
+    """Each value behind the key, in a text that is no JSON."""
     # UTF-16 that was read as something else has a NUL beside each character.
     plain = text.replace("\0", "").replace('\\"', '"').replace("\\/", "/")
     for found in re.finditer(rf"(?<![\w-]){_KEYS[key]}{_VALUE}", plain, re.IGNORECASE):

@@ -1,1 +1,1 @@
-"""What is valid in an app spec and does not work as meant: one small function for each rule."""
+"""Warnings of specs that are valid and cannot work: one small function for each rule."""

@@ -1,4 +1,4 @@
-"""What each rule answers, and the parts of a spec that several of them go through."""
+"""The answer of each rule, and the parts of a spec that several rules read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def commands(spec: AppSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def command_of(spec: AppSpec, container: Container, config: ImageConfig | None) -> tuple[str, ...]:
-    """What the container runs, as far as it is known without an image or with it."""
+    """The command of the container, its own or the CMD of the pushed image; empty if unknown."""
     if container.command is not None:
         return container.command
     if config is not None and spec.uses_image_command(container.name):

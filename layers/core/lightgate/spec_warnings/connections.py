@@ -51,15 +51,15 @@ def _about(path: str, host: Host, spec: AppSpec) -> Advice:
 
 
 def servers_that_nothing_runs(spec: AppSpec) -> Iterator[Advice]:
-    """Only where each container runs the pushed image: any other one may be the server."""
+    """A container with another image may be the server, so a spec that has one is skipped."""
     if any(container.image is not None for container in spec.containers.values()):
         return
     for variable in variables(spec):
         for host in servers_on_localhost(variable.value):
             yield Advice(
                 variable.path,
-                f"connects to {host.scheme} on {host.name}, and every container of this spec runs "
-                "the pushed image, so none of them is such a server",
+                f"connects to {host.scheme} on {host.name}, but every container of this spec runs "
+                "the pushed image, and nothing listens there",
                 "write the address of the server, or add a container with its image",
             )
 
@@ -69,7 +69,7 @@ def databases_in_a_file(spec: AppSpec) -> Iterator[Advice]:
         if _SQLITE.match(variable.value):
             yield Advice(
                 variable.path,
-                "names an SQLite database, and each container has files of its own, which a "
-                "deployment replaces: what migrate creates is in no other container",
+                "names an SQLite database, but each container has its own files, and a deployment "
+                "replaces them: no other container sees the tables that migrate creates",
                 "use a database server, and put its URL behind secrets",
             )

@@ -21,7 +21,7 @@ _NEED_NO_DATABASE = {
 _OF_THE_APP = re.compile(
     r"DATABASE_URL|(?:DATABASE|DB|PG|POSTGRES|MYSQL)_?PASS(?:WORD)?|.*SECRET_KEY"
 )
-# What nobody sees at the end of a text: marks without a width.
+# Characters without a width.
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 
 
@@ -68,7 +68,7 @@ def references_in_the_environment(spec: AppSpec) -> Iterator[Advice]:
 
 
 def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
-    """What stands at the top of the spec goes to every container, whatever image that runs."""
+    """Secrets at the top of the spec go to every container, whatever image it runs."""
     for container in spec.containers.values():
         if container.image is None or RegistryAddress.of_address(container.image) is not None:
             continue
@@ -101,7 +101,7 @@ def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
 
 
 def warnings_of_values(values: Mapping[SecretReference, str]) -> list[str]:
-    """What is wrong with the values of the secrets. Only for a step that reads them."""
+    """A warning for each value with a fault. Only for a step that reads secrets."""
     return [
         f"The value of the secret {reference} {wrong}, and the app gets it as it is. Store it "
         "again without, such as with printf '%s' in place of echo."

@@ -1,4 +1,4 @@
-"""What is wrong with a spec only because of the service's nodes, or of other apps."""
+"""Warnings that depend on the nodes of the service, or on the specs of other apps."""
 
 from collections.abc import Iterator, Mapping
 
