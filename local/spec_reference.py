@@ -191,7 +191,8 @@ _BROKEN = """\
 ## A stored spec that is broken
 
 A push to the repository of a broken spec ends as `REFUSED`. The message has every problem with its
-place, such as the line and column at which the text stops being JSON. Lightgate reads the repository from the broken text. If the text names none, the repository of the last release counts;
+place, such as the line and column at which the text stops being JSON. Lightgate reads the
+repository from the broken text. If the text names none, the repository of the last release counts;
 without a release, a repository with the name of the app or the service. Lightgate ignores pushes to
 other repositories, and reports a spec without a repository once, within 15 minutes.
 
