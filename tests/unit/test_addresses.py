@@ -406,6 +406,24 @@ def test_what_is_shown_of_a_wrong_value_has_no_password_of_a_url() -> None:
     assert "hunter2" not in " ".join(reasons)
 
 
+def test_an_error_about_a_secret_does_not_show_it() -> None:
+    shell = {"command": "PGPASSWORD=hunter2 psql", "healthCheck": {"command": "x --token=hunter2"}}
+
+    reasons = told(
+        environment={"DB_PASSWORD": 20260101, "WORKERS": 2},
+        containers={"migrate": migrate(), "web": web(), "side": shell},
+    )
+
+    assert [reason.partition(":")[0] for reason in reasons] == [
+        "environment.DB_PASSWORD",
+        "environment.WORKERS",
+        "containers.side.command",
+        "containers.side.healthCheck.command",
+    ]
+    assert "hunter2" not in " ".join(reasons)
+    assert "20260101" not in " ".join(reasons)
+
+
 @given(st.text(max_size=60))
 def test_whatever_name_is_suggested_would_be_taken(text: str) -> None:
     name = repository_in(text)

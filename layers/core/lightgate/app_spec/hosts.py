@@ -14,15 +14,16 @@ _SCHEMES = (
 )
 _URL = re.compile(
     rf"(?<![\w+.-])(?P<scheme>(?:[a-z0-9]+\+)?{_SCHEMES}(?:\+[a-z0-9_]+)?)://"
-    r"(?:[^\s/?#@,]*@)?(?P<host>\[[^\]\s]*\]|[^\s/?#:,;\"'\])}]*)(?::(?P<port>[0-9]+))?",
+    r"(?:[^\s/?@\"']*@)?(?P<host>\[[^\]\s]*\]|[^\s/?#:,;\"'\])}]*)(?::(?P<port>[0-9]+))?",
     re.IGNORECASE,
 )
+_HAS_MORE = re.compile(r"[^\s,;\"']*@")
 _HOST_AND_PORT = re.compile(
     r"(?:^|[\s,;=@])(?P<host>[a-z0-9_-]+):(?P<port>80|[0-9]{3,5})(?=$|[\s,;/])"
 )
 # Variables with such names hold a bare host.
 _HOST_VARIABLE = re.compile(
-    r"(?:.*_)?(?:HOST(?:NAME)?|SERVER|ADDR(?:ESS)?|ENDPOINT|LOCATION|BROKER|HOSTS|SERVERS)|PGHOST"
+    r"(?:.*_)?(?:HOST(?:NAME)?|SERVER|ADDR(?:ESS)?|ENDPOINT|HOSTS|SERVERS)|PGHOST"
 )
 # They name who may call, and connect to nobody.
 _CALLERS = re.compile(r".*(?:ORIGIN|ALLOWED_HOST|CSRF|CORS|REFERER|COOKIE_DOMAIN).*")
@@ -82,6 +83,9 @@ def hosts_in_text(text: str, containers: Collection[str]) -> Iterator[Host]:
     """The same for a text without a name, such as an argument of a command."""
     for found in _URL.finditer(text):
         host = found["host"]
+        # With an @ behind it, this may be a part of a password.
+        if _HAS_MORE.match(text, found.end()):
+            continue
         if host in containers or _is_dockers(host) or _is_one_word(host):
             yield Host(host, found["scheme"], found["port"])
     for found in _HOST_AND_PORT.finditer(_URL.sub(" ", text)):

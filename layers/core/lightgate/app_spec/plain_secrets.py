@@ -52,6 +52,7 @@ _KEY = re.compile(
 )
 _ANY_KEY = re.compile(r"(?:.*_)?(?:KEY|SALT|AUTH|DSN|PAT)")
 _PUBLIC = re.compile(r"(?:.*_)?(?:PUBLIC|PUBLISHABLE|SITE)(?:_.*)?")
+_LONGEST_NAME = 100
 _SHORTEST_RANDOM = 20
 _LEAST_ENTROPY = 3.5
 
@@ -100,7 +101,8 @@ def _by_name(name: str, value: str) -> str | None:
 
 
 def _without_qualifiers(name: str) -> str:
-    parts = [part for part in name.split("_") if part]
+    """The end of the name decides, without what only tells several secrets apart."""
+    parts = [part for part in name[-_LONGEST_NAME:].split("_") if part]
     while len(parts) > 1 and (parts[-1] in _QUALIFIERS or parts[-1].isdigit()):
         parts.pop()
     return "_".join(parts)

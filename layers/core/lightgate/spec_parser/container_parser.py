@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightgate.addresses import IMAGE, bare_name, image_hint, secret_hint
+from lightgate.app_spec.plain_secrets import secret_in, secret_in_text
 from lightgate.app_spec.spec import (
     AfterFailure,
     Condition,
@@ -69,6 +70,9 @@ def _environment(node: Node) -> Mapping[str, str]:
     values = {}
     for name, value in node.entries().items():
         _variable_name(value, name)
+        if not isinstance(value.value, str) and secret_in(name, str(value.value)):
+            value.problem("must be a string; its value is not shown, because it may be a secret")
+            continue
         values[name] = value.text()
     return values
 
@@ -133,19 +137,29 @@ def _container(name: str, node: Node, service: str, shared: Variables) -> Contai
     return Container(
         name=name,
         image=fields.read("image", lambda n: _image(n, service), None),
-        command=fields.read("command", Node.argv, None),
+        command=fields.read("command", _argv, None),
         environment=variables.environment,
         secrets=variables.secrets,
         ports=fields.read("ports", _ports, {}),
         depends_on=fields.read("dependsOn", _dependencies, ()),
         health_check=fields.read("healthCheck", _health_check, None),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(1, 43200), None),
-        pending_command=fields.read("pendingCommand", Node.argv, None),
+        pending_command=fields.read("pendingCommand", _argv, None),
         after_failure=fields.read("afterFailure", lambda n: n.member(AfterFailure), None),
-        manage=fields.read("manage", Node.argv, None),
+        manage=fields.read("manage", _argv, None),
         fixtures=fields.read("fixtures", _fixtures, ()),
         python=fields.read("python", _program, None),
     )
+
+
+def _argv(node: Node) -> tuple[str, ...]:
+    if isinstance(node.value, str) and secret_in_text(node.value):
+        node.problem(
+            "must be a list of arguments; the text is not shown, because it holds a secret, which "
+            'belongs behind "secrets"'
+        )
+        return ()
+    return node.argv()
 
 
 def _fixtures(node: Node) -> tuple[str, ...]:
@@ -204,7 +218,7 @@ def _health_check(node: Node) -> HealthCheck:
         required=("command",), optional=("interval", "timeout", "retries", "startPeriod")
     )
     return HealthCheck(
-        command=fields.read("command", Node.argv, ()),
+        command=fields.read("command", _argv, ()),
         interval_seconds=fields.read("interval", lambda n: n.integer(1, 300), 30),
         timeout_seconds=fields.read("timeout", lambda n: n.integer(1, 120), 5),
         retries=fields.read("retries", lambda n: n.integer(1, 10), 3),
