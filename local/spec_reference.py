@@ -194,7 +194,8 @@ A push to the repository of a broken spec ends as `REFUSED`. The message has eve
 place, such as the line and column at which the text stops being JSON. Lightgate reads the
 repository from the broken text. If the text names none, the repository of the last release counts;
 without a release, a repository with the name of the app or the service. Lightgate ignores pushes to
-other repositories, and reports a spec without a repository once, within 15 minutes.
+other repositories, and reports a spec once, within 15 minutes, if it names no repository in the
+registry of the account and region.
 
 The parameter must be of type String. A SecureString is refused: a spec holds no secrets.
 """

@@ -50,9 +50,9 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
 
 
 def _look_after(text: SpecText, runtime: Runtime) -> str | None:
-    app = parse_app_name(text.app)
-    _finish_what_ended(app, runtime)
     try:
+        app = parse_app_name(text.app)
+        _finish_what_ended(app, runtime)
         spec = parse_spec(text.text, runtime.home)
     except SpecError:
         _report_once(text, runtime)
@@ -66,11 +66,11 @@ def _look_after(text: SpecText, runtime: Runtime) -> str | None:
 
 
 def _report_once(text: SpecText, runtime: Runtime) -> None:
-    """Tell subscribers of a broken spec that names no repository, so that no push tells them.
+    """Report a broken spec that names no repository of this registry, as no push can report it.
 
     The name of the execution follows from the text: the same text is reported once.
     """
-    if not remains_of(text.text).repositories:
+    if not remains_of(text.text).can_be_pushed_to(runtime.home):
         name = execution_name(text.app, "broken-spec", f"{text.version} {text.text}")
         runtime.executions.start(name, broken_spec_request(text.app))
 

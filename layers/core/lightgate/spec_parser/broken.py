@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lightgate.addresses import repository_in
+from lightgate.addresses import REPOSITORY, RegistryAddress, repository_in
 from lightgate.app_spec.spec import Stage, matches
 from lightgate.documents import nearest
 from lightgate.spec_parser.parser import TAG_PATTERN
@@ -27,12 +27,28 @@ _TAGS = re.compile(rf"\btags{_QUOTE}\s*[:=]\s*\[([^\]]*)\]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """`repositories` are empty, and the others None, where nothing like them can be read."""
+    """`addresses` of repositories are as they are written; there may be none.
 
-    repositories: frozenset[str]
+    The others are None if nothing like them can be read.
+    """
+
+    addresses: tuple[str, ...]
     tags: tuple[str, ...] | None
     service: str | None
     stage: Stage | None
+
+    @property
+    def repositories(self) -> frozenset[str]:
+        """The addresses, and the bare names that they most likely mean."""
+        names = (name for text in self.addresses for name in (text, repository_in(text)))
+        return frozenset(name for name in names if name)
+
+    def can_be_pushed_to(self, home: RegistryAddress | None) -> bool:
+        """Whether a push to one of the repositories would be heard in this registry."""
+        return any(
+            re.fullmatch(REPOSITORY, text) and RegistryAddress.of_address(text) in (None, home)
+            for text in self.addresses
+        )
 
     def may_watch(self, tag: str) -> bool:
         """Whether the app may watch the tag; also if nobody can tell."""
@@ -45,13 +61,10 @@ def remains_of(text: str) -> Remains:
     def found(key: str) -> list[str]:
         return _of(members, key) if members else list(_written(text, key))
 
-    repositories = found("repository")
     # The default is production. A text that is no JSON may be cut off before its stage.
     stages = found("stage") or ([Stage.PRODUCTION.value] if members else [])
     return Remains(
-        repositories=frozenset(
-            name for value in repositories for name in (value, repository_in(value)) if name
-        ),
+        addresses=tuple(found("repository")),
         tags=_tags(members, text),
         service=next(iter(found("serviceName")), None),
         stage=next((Stage(stage) for stage in stages if stage in tuple(Stage)), None),
