@@ -47,6 +47,7 @@ python -m lightgate plan containers-with-migrations.json --image-config image.js
 ```
 
 `validate` names every problem at once; `plan` prints the exact deployment that would be created.
+Both warn of what is valid and [does not work](#what-is-valid-and-does-not-work).
 `image.json` is the output of `docker image inspect IMAGE`. For an editor that knows JSON Schema
 there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from which this page is
 made (`make docs`).
@@ -171,6 +172,63 @@ one that cannot be read refuses the release, whose message names the reference.
 
 The container's own variable wins over the app's, whether it is a value or a secret. A name stands
 in `environment` or in `secrets`, never in both, and does not begin with `LIGHTGATE_`.
+
+The `secrets` and the `environment` at the top go to every container. If a container runs another
+image, put the secrets into the containers that run the app.
+"""
+
+_ADDRESSES = """\
+## Names, and addresses in their place
+
+ECR reports a push by the bare name of the repository, such as `team/crops`. The address in the
+registry of the account and region in which Lightgate runs,
+`123456789012.dkr.ecr.us-east-1.amazonaws.com/team/crops`, stands for that name. Every other address
+is refused, and the error says what to write: a repository with a tag, in another account, region or
+registry; a tag with its repository; the URL or ARN of a service; the endpoint or ARN of a database;
+the ARN of a secret.
+"""
+
+_BROKEN = """\
+## A stored spec that is broken
+
+A push to the repository of a broken spec ends as `REFUSED`. The message has every problem with its
+place, such as the line and column at which the text stops being JSON. Lightgate reads the
+repository from the broken text. If the text names none, the repository of the last release counts;
+without a release, a repository with the name of the app or the service. Lightgate ignores pushes to
+other repositories, and reports a spec once, within 15 minutes, if it names no repository in the
+registry of the account and region.
+
+The parameter must be of type String. A SecureString is refused: a spec holds no secrets.
+"""
+
+_WARNINGS = """\
+## What is valid and does not work
+
+`validate`, `plan` and each release warn of these, and the message of the release repeats the
+warnings. No warning shows the value of a secret.
+
+- A variable or a command names a container, or a host that only Docker knows, as in
+  `redis://redis:6379`. The containers of a deployment share one network: write
+  `redis://localhost:6379`.
+- A variable names a server on `localhost` that no container can be, or an SQLite file. Write the
+  address of a server.
+- gunicorn, uvicorn, hypercorn, daphne, granian, waitress, uwsgi or `runserver` listens on loopback,
+  on a socket or on another port than `containerPort`. Write `--bind 0.0.0.0:8000`, or the same
+  option of the server.
+- `ports` lacks `containerPort`. Write the same port in both.
+- A command has `$PORT` and no shell. Write the value, or `["sh", "-c", "exec …"]`.
+- A password, key or token stands in `environment`, in a command or in `verification.write`. Store
+  it, and write a reference in `secrets`.
+- `environment` holds a reference to a secret. Move it to `secrets`.
+- The secrets of the whole app go to a container with another image. Give them to the containers
+  that run the app.
+- `migrate` has `--fake`, `--fake-initial`, `--plan`, `--check` or the name of an app. Write
+  `migrate` alone.
+
+Some warnings need more than the spec, and come with a release only: a scheduler such as celery beat
+on a service with several nodes; another app that deploys to the same service, or that uses the same
+database in another stage; a secret that is empty, in quotation marks, or has a line break or a
+space at either end.
 """
 
 _LIMITS = """\
@@ -216,6 +274,9 @@ def reference() -> str:
         _stages(),
         _verification(),
         _SECRETS,
+        _ADDRESSES,
+        _WARNINGS,
+        _BROKEN,
         _LIMITS.format(
             spec=LONGEST_SPEC_BYTES,
             containers=schema["properties"]["containers"]["maxProperties"],

@@ -4,11 +4,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.aws.parameters import SpecText
-from lightgate.documents import Problems, parse_json
 from lightgate.errors import RequestError, SpecError
 from lightgate.release import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 
 
@@ -46,22 +46,35 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
 
 
 def _watches(text: SpecText, push: Push, runtime: Runtime) -> bool:
-    """Whether the push concerns the app.
+    """Whether the push is for the app.
 
-    A broken spec that still names the repository counts: the release then ends as
-    REFUSED and people hear why, instead of a push that silently does nothing. An app
-    that cannot be one at all is logged, and does not keep the others from their push.
+    A broken spec, or a parameter whose name no app can have, still counts where its repository
+    can be told: the release ends as REFUSED and subscribers hear why, instead of a push that does
+    nothing.
     """
     try:
+        spec = parse_spec(text.text, runtime.own_registry)
         parse_app_name(text.app)
     except SpecError as error:
-        runtime.logger.warning("a parameter is no app", app=text.app, reasons=error.reasons)
-        return False
-    try:
-        return parse_spec(text.text).watches(push.repository, push.tag)
-    except SpecError as error:
-        document = parse_json(text.text, Problems())
-        concerned = isinstance(document, dict) and document.get("repository") == push.repository
-        if not concerned:
-            runtime.logger.warning("a spec is broken", app=text.app, reasons=error.reasons)
+        concerned = _may_watch(text, push, runtime)
+        runtime.logger.warning(
+            "an app is broken", app=text.app, reasons=error.reasons, concerned=concerned
+        )
         return concerned
+    return spec.watches(push.repository, push.tag)
+
+
+def _may_watch(text: SpecText, push: Push, runtime: Runtime) -> bool:
+    """Whether the push would be for the app if its spec were not broken.
+
+    The repository that the text still names decides. Without one it is the repository of the last
+    release, or the name of the app or the service. Any other push is left alone, so that a broken
+    spec is not reported with each push of the account: Reconcile reports it once.
+    """
+    remains = remains_of(text.text)
+    if not remains.may_watch(push.tag):
+        return False
+    if remains.repositories:
+        return push.repository in remains.repositories
+    last = runtime.records.last_known(text.app)
+    return push.repository in ((last.repository,) if last else (text.app, remains.service))

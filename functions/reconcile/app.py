@@ -12,11 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
 from lightgate.cleaning import clean_up, ended_holder, ended_release, send_message, start_next
-from lightgate.errors import MissingError, RefusedError
+from lightgate.errors import MissingError, RefusedError, SpecError
 from lightgate.image import PushedImage, newest_watched
 from lightgate.release import execution_name
-from lightgate.requests import missed_request
+from lightgate.requests import broken_spec_request, missed_request
 from lightgate.runtime import Json, Runtime, run
+from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.turn import next_to_start
 
@@ -56,15 +57,29 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
 
 
 def _look_after(text: SpecText, runtime: Runtime) -> str | None:
-    app = parse_app_name(text.app)
-    _finish_what_ended(app, runtime)
-    spec = parse_spec(text.text)
+    try:
+        app = parse_app_name(text.app)
+        _finish_what_ended(app, runtime)
+        spec = parse_spec(text.text, runtime.own_registry)
+    except SpecError:
+        _report_once(text, runtime)
+        raise
     newest = newest_watched(runtime.registry.tagged_images(spec.repository), spec.tags)
     if not newest or not all(_is_missed(app, image, runtime) for image in newest):
         return None
     image = newest[0]
     runtime.logger.warning("a push was missed", app=app, digest=image.digest, tag=image.tag)
     return _release(app, spec, image, runtime)
+
+
+def _report_once(text: SpecText, runtime: Runtime) -> None:
+    """Report a broken spec that names no repository of this registry, as no push can report it.
+
+    The name of the execution follows from the text: the same text is reported once.
+    """
+    if not remains_of(text.text).can_be_pushed_to(runtime.own_registry):
+        name = execution_name(text.app, "broken-spec", f"{text.version} {text.text}")
+        runtime.executions.start(name, broken_spec_request(text.app))
 
 
 def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.parameters import AppParameters
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, SpecError
 from tests.component.cloud import Cloud
 
 PATH = "/lightgate/apps"
@@ -59,6 +59,19 @@ def test_an_earlier_version_of_a_spec_can_still_be_read(cloud: Cloud, apps: AppP
 
     assert (current.text, current.version) == ("second", 2)
     assert (first.text, first.version) == ("first", 1)
+
+
+def test_a_secure_string_is_listed_and_refused_with_what_to_do(
+    cloud: Cloud, apps: AppParameters
+) -> None:
+    name = f"{PATH}/crops"
+    cloud.client("ssm").put_parameter(Name=name, Value="{}", Type="SecureString")
+
+    assert [spec.app for spec in apps.all()] == ["crops"]
+    with pytest.raises(
+        SpecError, match=rf"{name} is a SecureString.*delete-parameter --name {name}"
+    ):
+        apps.read("crops")
 
 
 @pytest.mark.parametrize("version", [None, 9])

@@ -3,8 +3,10 @@
 import json
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from local import account, crops, registry
+from tests.e2e import pushing
 from tests.e2e.conftest import WITHIN, Ready
 
 
@@ -75,6 +77,42 @@ def test_a_push_under_a_tag_that_is_not_watched_starts_nothing(ready: Ready) -> 
 
     assert _logged(ready, "no app watches this push", "nightly") == 1
     assert ready.executions() == before
+
+
+def test_a_service_that_two_apps_deploy_to_is_in_the_final_message(
+    ready: Ready, tmp_path: Path
+) -> None:
+    ssm = ready.cloud.client("ssm")
+    pushing.furnish(ready, "warned")
+    watch = {"watchSeconds": 0, "answersNeeded": 1}
+    account.put_app(ssm, "warned", {**pushing.spec("warned"), "verification": watch})
+    account.put_app(ssm, "warned-too", pushing.spec("warned"))
+    image = pushing.image(tmp_path / "v1", "v1")
+    registry.push(ready.cloud.endpoint, "warned", "nightly", image)
+
+    ready.release({"app": "warned", "digest": image.digest})
+
+    [message] = ready.inbox.receive(1, WITHIN)
+    assert any("the app warned-too" in one for one in json.loads(message.text)["warnings"])
+    for app in ("warned", "warned-too"):
+        ssm.delete_parameter(Name=f"/lightgate/apps/{app}")
+
+
+def test_a_push_to_the_repository_of_a_spec_that_is_no_json_is_refused(ready: Ready) -> None:
+    ssm, ecr = ready.cloud.client("ssm"), ready.cloud.client("ecr")
+    for text in ('{"repository": "mistaken",}', "{"):
+        account.create_repository(ecr, "mistaken")
+        ssm.put_parameter(
+            Name="/lightgate/apps/mistaken", Value=text, Type="String", Overwrite=True
+        )
+
+        registry.push(ready.cloud.endpoint, "mistaken", "latest", crops.image("v1"))
+
+        [message] = ready.inbox.receive(1, WITHIN)
+        assert json.loads(message.text)["status"] == "REFUSED"
+        assert "is not JSON: line 1, column" in message.text
+        ecr.delete_repository(repositoryName="mistaken", force=True)
+    ssm.delete_parameter(Name="/lightgate/apps/mistaken")
 
 
 def _logged(ready: Ready, *texts: str) -> int:

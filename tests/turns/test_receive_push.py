@@ -6,9 +6,15 @@ from typing import Any
 
 import pytest
 
+from lightgate.addresses import RegistryAddress
+from lightgate.spec_parser.parser import parse_spec
+from tests.component import images
 from tests.component.lightsail_service import Course
-from tests.workflow.world import APP, World, spec
+from tests.unit.builders import reasons_of
+from tests.workflow.world import APP, SPEC, World, spec
 
+HOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+HOME = RegistryAddress("123456789012", "us-east-1")
 EVENTS = Path(__file__).parents[2] / "events"
 
 
@@ -205,3 +211,162 @@ def test_the_samples_for_releases_by_hand_are_valid_inputs(world: World, name: s
 
     reasons = world.message().content["reasons"]
     assert all("has no image" in reason for reason in reasons)
+
+
+def broken(text: str) -> str:
+    """A spec with a stray comma, which is no JSON."""
+    return text.removesuffix("}") + ",}"
+
+
+BROKEN_SPECS = {
+    "stray comma": broken(json.dumps(SPEC)),
+    "byte order mark": "\ufeff" + json.dumps(SPEC),
+    "comment": json.dumps(SPEC, indent=1).replace('"tags"', '// the tags\n "tags"'),
+    "cut off": json.dumps(SPEC, indent=1)[:300],
+    "single quotes": repr(SPEC),
+    "utf-16": json.dumps(SPEC).encode("utf-16-le").decode("utf-8"),
+    "json in json": json.dumps(json.dumps(SPEC)),
+    "yaml": "serviceName: crops-backend\nrepository: crops-backend\ntags: [latest]\n",
+    "two commas": json.dumps(SPEC).replace(", ", ",, ", 1),
+    "another spelling": json.dumps(spec(repository=None, Repository=APP)),
+    "misspelt": json.dumps(spec(repository=None, repositry=APP)),
+    "address with a tag": json.dumps(spec(repository=f"{HOST}/{APP}:latest")),
+    "upper case": json.dumps(spec(repository="Crops-Backend")),
+    "another region": json.dumps(
+        spec(repository=f"{HOST}/{APP}".replace("us-east-1", "eu-west-1"))
+    ),
+    "tag with its repository": json.dumps(spec(tags=[f"{APP}:latest"])),
+    "repository twice": json.dumps(SPEC).replace("{", '{"repository": "elsewhere", ', 1),
+    "repository in a list": json.dumps(spec(repository=[APP])),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN_SPECS.values(), ids=BROKEN_SPECS)
+def test_a_push_to_the_repository_of_a_broken_spec_is_refused_with_a_message(
+    world: World, text: str
+) -> None:
+    world.put_spec(text)
+
+    [name] = receive(world, push_of(world))
+
+    assert executions(world) == {name: "FAILED"}
+    message = world.message()
+    assert message.attributes["app"] == APP
+    assert message.attributes["status"] == message.content["status"] == "REFUSED"
+    assert message.content["reasons"] == list(reasons_of(lambda: parse_spec(text, HOME)))
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+
+
+def test_a_spec_that_is_no_json_is_refused_with_line_and_column(world: World) -> None:
+    world.put_spec(json.dumps(SPEC, indent=1).replace('"tags"', '// the tags\n "tags"'))
+
+    receive(world, push_of(world))
+
+    [reason] = world.message().content["reasons"]
+    assert (
+        reason == "the spec: is not JSON: line 4, column 2: JSON has no comments; remove this one"
+    )
+
+
+@pytest.mark.parametrize("stage", ["production", "staging"])
+def test_the_refusal_of_a_broken_spec_reaches_those_who_filter_by_stage(
+    world: World, stage: str
+) -> None:
+    world.put_spec(broken(json.dumps(spec(stage=stage))))
+
+    receive(world, push_of(world))
+
+    assert world.message().attributes["stage"] == stage
+
+
+@pytest.mark.parametrize("text", BROKEN_SPECS.values(), ids=BROKEN_SPECS)
+def test_a_broken_spec_leaves_the_pushes_to_other_repositories_alone(
+    world: World, text: str
+) -> None:
+    world.put_spec(text)
+
+    assert receive(world, push_of(world, **{"repository-name": "weather"})) == []
+    assert executions(world) == {}
+
+
+def test_a_broken_spec_leaves_tags_alone_that_it_does_not_watch(world: World) -> None:
+    world.put_spec(broken(json.dumps(SPEC)))
+
+    assert receive(world, push_of(world, **{"image-tag": "nightly"})) == []
+
+
+def put_secure(world: World, document: object = SPEC) -> None:
+    ssm = world.cloud.client("ssm")
+    ssm.delete_parameter(Name=f"/lightgate/apps/{APP}")
+    ssm.put_parameter(
+        Name=f"/lightgate/apps/{APP}", Value=json.dumps(document), Type="SecureString"
+    )
+
+
+def test_a_spec_in_a_secure_string_is_refused_with_what_to_do(world: World) -> None:
+    put_secure(world)
+
+    receive(world, push_of(world))
+
+    content = world.message().content
+    assert content["status"] == "REFUSED"
+    [reason] = content["reasons"]
+    assert f"/lightgate/apps/{APP} is a SecureString" in reason
+    assert "--type String" in reason
+
+
+def test_an_encrypted_spec_is_known_by_the_repository_of_its_last_release(world: World) -> None:
+    world.put_spec(spec(repository="team/crops"))
+    world.cloud.client("ecr").create_repository(repositoryName="team/crops")
+    digest = images.push(world.cloud, "team/crops", "latest")
+    pushed = {"repository-name": "team/crops", "image-digest": digest}
+    receive(world, event(**pushed))
+    assert world.message().content["status"] == "SUCCEEDED"
+    # As SSM encrypts it, nothing of the text can be read.
+    world.put_spec("AQICAHhSomeCipherTextThatNobodyReadsHere==")
+
+    receive(world, {**event(**pushed), "id": "another"})
+    receive(world, {**push_of(world), "id": "of the app's own name"})
+
+    assert world.message().content["status"] == "REFUSED"
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", "7", '{"serviceName": "weather"}'])
+def test_a_spec_that_names_no_repository_is_looked_for_by_the_name_of_app_and_service(
+    world: World, text: str
+) -> None:
+    world.put_spec(text or " ", app="weather")
+
+    [name] = receive(world, push_of(world, **{"repository-name": "weather"}))
+
+    assert name.startswith("weather-")
+    assert world.message().content["status"] == "REFUSED"
+
+
+def test_a_push_to_the_repository_named_like_the_service_of_a_broken_spec_is_refused(
+    world: World,
+) -> None:
+    world.put_spec('{"serviceName": "weather",}', app="forecasts")
+
+    receive(world, push_of(world, **{"repository-name": "weather"}))
+
+    assert world.message().content["app"] == "forecasts"
+
+
+def test_a_parameter_whose_name_no_app_can_have_is_refused_with_a_message(world: World) -> None:
+    world.put_spec(SPEC, app="Crops_Backend")
+    world.cloud.client("ssm").delete_parameter(Name=f"/lightgate/apps/{APP}")
+
+    receive(world, push_of(world))
+
+    content = world.message().content
+    assert content["status"] == "REFUSED"
+    assert 'app: "Crops_Backend" is not valid' in " ".join(content["reasons"])
+
+
+def test_an_address_in_the_own_registry_releases_the_push(world: World) -> None:
+    world.put_spec(spec(repository=f"{HOST}/{APP}"))
+
+    receive(world, push_of(world))
+
+    assert world.message().content["status"] == "SUCCEEDED"

@@ -1,17 +1,23 @@
 """Reconcile: pushes that nobody has told of, and releases whose end nobody has noticed."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from lightgate.addresses import RegistryAddress
 from lightgate.errors import UnreachableError
+from lightgate.requests import broken_spec_request
+from lightgate.spec_parser.parser import parse_spec
 from tests.component import images
 from tests.component.lightsail_service import Course
+from tests.unit.builders import reasons_of
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, World, spec
 
+HOME = RegistryAddress("123456789012", "us-east-1")
 LONG_AGO = timedelta(minutes=6)
 
 
@@ -110,6 +116,64 @@ def test_a_broken_spec_does_not_stop_the_others(later: World, text: str) -> None
     later.put_spec(text, app="z-broken-one")
 
     assert len(look(later)["started"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"serviceName": "crops"}',
+        "AQICAHhCipherText==",
+        json.dumps(spec(repository="docker.io/acme/crops")),
+        json.dumps(spec(repository="999999999999.dkr.ecr.us-east-1.amazonaws.com/crops")),
+    ],
+)
+def test_a_broken_spec_that_names_no_repository_of_the_account_is_reported_once(
+    world: World, text: str
+) -> None:
+    world.put_spec(text)
+
+    look(world)
+    look(world)
+
+    content = world.message().content
+    assert (content["app"], content["status"]) == (APP, "REFUSED")
+    assert list(reasons_of(lambda: parse_spec(text, HOME))) == content["reasons"]
+
+
+def test_a_parameter_that_can_be_no_app_is_reported_once(world: World) -> None:
+    name = "A.name_that_no_app_can_have_" + "x" * 60
+    world.put_spec("{", app=name)
+
+    look(world)
+    look(world)
+
+    [reason] = world.message().content["reasons"]
+    assert reason.startswith("app: has 88 characters")
+
+
+def test_another_broken_text_is_reported_again(world: World) -> None:
+    for text in ("{", "["):
+        world.put_spec(text)
+        look(world)
+
+    assert [message.content["status"] for message in world.messages()] == ["REFUSED"] * 2
+
+
+def test_a_broken_spec_that_names_its_repository_is_left_to_the_next_push(world: World) -> None:
+    world.put_spec(spec(stage="prodution"))
+
+    look(world)
+
+    assert world.messages() == []
+
+
+def test_a_spec_that_is_corrected_before_its_report_begins_releases_nothing(world: World) -> None:
+    execution = world.machine.run(broken_spec_request(APP), "report")
+
+    assert execution.error == "REFUSED"
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 
 def test_a_repository_that_is_missing_does_not_stop_the_others(later: World) -> None:

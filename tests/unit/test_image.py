@@ -142,3 +142,11 @@ def test_nothing_in_a_manifest_raises_anything_but_a_refusal(
         *reasons_of(lambda: config_digest(found)),
     ):
         assert DIGEST in reason
+
+
+def test_of_the_environment_only_what_tells_a_server_where_to_listen_is_read() -> None:
+    env = ["PORT=8000", "GUNICORN_CMD_ARGS=--bind=:8000", "SECRET_KEY=hunter2", "PATH=/bin", "X", 7]
+
+    config = parse_config(json.dumps({"architecture": "amd64", "config": {"Env": env}}))
+
+    assert config.environment == {"PORT": "8000", "GUNICORN_CMD_ARGS": "--bind=:8000"}

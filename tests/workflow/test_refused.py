@@ -87,7 +87,7 @@ BROKEN = {"serviceName": "", "repository": APP}
         ('{"stage": "staging", "tags": ["v*",]}', "staging"),
         ('{"tags": ["v*",]}', "unknown"),
         ({**BROKEN, "stage": "prodution"}, "unknown"),
-        ({**BROKEN, "stage": ["staging"]}, "unknown"),
+        ({**BROKEN, "stage": ["staging"]}, "staging"),
         ("[]", "unknown"),
     ],
 )

@@ -18,7 +18,7 @@ from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
 from lightgate.database import missing, why_doubtful, why_unusable
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusedError, SpecError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
 from lightgate.one_time_command import command_spec, compile_command
@@ -30,6 +30,7 @@ from lightgate.requests import ReleaseRequest
 from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
+from lightgate.spec_warnings.surroundings import warnings_beside, warnings_of_nodes
 from lightgate.versions import on_record
 
 
@@ -59,7 +60,7 @@ def prepare(
         RefusedError: it cannot be, with every reason known by then.
     """
     text = runtime.apps.read(parse_app_name(request.app))
-    spec = parse_spec(text.text)
+    spec = parse_spec(text.text, runtime.own_registry)
     database = _database(spec, runtime)
     admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
     warning = why_doubtful(database) if database is not None else None
@@ -186,9 +187,28 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
         ),
         spec=spec,
         service=service,
-        warnings=[*warnings(spec, config), *([told] if told else [])],
+        warnings=[
+            *warnings(spec, config),
+            *warnings_of_nodes(spec, config, service.scale),
+            *_warnings_beside(asked, runtime),
+            *([told] if told else []),
+        ],
         no_way_back=told if serving is not None else None,
     )
+
+
+def _warnings_beside(asked: _Asked, runtime: Runtime) -> Sequence[str]:
+    """What the specs of other apps mean for this one. Without them the release goes on."""
+    try:
+        texts = runtime.apps.others(asked.text.app)
+    except UnreachableError as error:
+        runtime.logger.warning("the other apps cannot be read", why=str(error))
+        return []
+    others = {}
+    for text in texts:
+        with contextlib.suppress(SpecError):
+            others[text.app] = parse_spec(text.text)
+    return warnings_beside(asked.spec, others)
 
 
 def _command(

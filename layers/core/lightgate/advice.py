@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from lightgate.app_spec.spec import AppSpec, Container, runs_migrate
 from lightgate.documents import nearest
 from lightgate.image import ImageConfig
+from lightgate.spec_warnings import connections, migrate, secrets, servers
 from lightgate.verification import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
@@ -14,11 +15,26 @@ _SECRET_HEADER = re.compile("auth|cookie|token|secret|password|key", re.IGNORECA
 
 def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
     """One sentence for each, with its path. `config` is None while no image is known."""
+    rules = (
+        connections.registry_in_the_repository(spec),
+        connections.hosts_of_docker(spec),
+        connections.servers_that_nothing_runs(spec),
+        connections.databases_in_a_file(spec),
+        secrets.in_plain_text(spec),
+        secrets.in_plain_text_in_commands(spec),
+        secrets.references_in_the_environment(spec),
+        secrets.inherited_by_other_images(spec),
+        servers.ports_without_the_endpoints(spec),
+        servers.out_of_reach(spec, config),
+        servers.variables_without_a_shell(spec),
+        migrate.that_applies_too_little(spec),
+    )
     return [
         *_of_the_app(spec),
         *_of_the_verification(spec),
         *(line for c in spec.containers.values() for line in _of_container(spec, c)),
         *(_of_the_image(spec, config) if config is not None else ()),
+        *(str(advice) for rule in rules for advice in rule),
     ]
 
 

@@ -4,13 +4,14 @@ Nothing of what is returned here may be returned from a step, logged or kept, bu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightgate import permits
 from lightgate.app_spec.spec import AppSpec, SecretReference
-from lightgate.compiler import Request, Source, check_size, compile_deployment
+from lightgate.aws.clients import reaching
+from lightgate.compiler import Source, check_size, compile_deployment
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.one_time_command import compile_app, compile_command
 from lightgate.redeployment import Redeployment, redeploy
 from lightgate.release import (
@@ -26,6 +27,7 @@ from lightgate.release import (
 )
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.spec_warnings.secrets import warnings_of_values
 from lightgate.versions import on_record
 
 
@@ -37,7 +39,7 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
     """
     match release.kind:
         case Kind.IMAGE:
-            return Redeployment(request=_image(release, runtime), notes=())
+            return _image(release, runtime)
         case Kind.ROLLBACK:
             mode = UNCHECKED if release.allow_destructive else CHECKED
             return assemble_rollback(
@@ -63,17 +65,19 @@ def assemble_rollback(
     markers = {RELEASE_VARIABLE: marker, ROLLBACK_VARIABLE: mode}
     if stack := runtime.settings.stack:
         markers[STACK_VARIABLE] = stack
-    secrets: Mapping[str, Mapping[str, str]] = {}
-    if spec_version is not None:
-        secrets = _secrets_by_container(_spec(release.app, spec_version, runtime), runtime)
-    return redeploy(release.service, listed, markers, secrets)
+    if spec_version is None:
+        return redeploy(release.service, listed, markers, {})
+    spec = _spec(release.app, spec_version, runtime)
+    values = _secrets(spec, runtime)
+    again = redeploy(release.service, listed, markers, _by_container(spec, values))
+    return replace(again, notes=(*again.notes, *warnings_of_values(values)))
 
 
 def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequence[str]:
     """What people are told of a deployment that is there, where the answer that told it is lost."""
     match release.kind:
         case Kind.IMAGE:
-            return ()
+            return _image_notes_again(release, runtime)
         case Kind.ROLLBACK:
             version = release.rollback_to or 0
             return rollback_notes_again(release, version, release.spec_version, runtime)
@@ -102,17 +106,30 @@ def rollback_notes_again(
     return again.notes
 
 
-def _image(release: Release, runtime: Runtime) -> Request:
+def _image_notes_again(release: Release, runtime: Runtime) -> Sequence[str]:
+    """The warnings of today's secrets; none if they cannot be read. The deployment stays ours."""
+    try:
+        with reaching("the store of the spec or of a secret"):
+            spec = _spec(release.app, release.spec_version, runtime)
+            return warnings_of_values(_secrets(spec, runtime))
+    except (RefusedError, UnreachableError) as error:
+        runtime.logger.warning("the secrets cannot be checked again", why=str(error))
+        return ()
+
+
+def _image(release: Release, runtime: Runtime) -> Redeployment:
     spec = _spec(release.app, release.spec_version, runtime)
-    return compile_deployment(
+    values = _secrets(spec, runtime)
+    request = compile_deployment(
         spec,
         _source(spec, release.digest or "", runtime),
         release.id,
-        _secrets(spec, runtime),
+        values,
         stack=runtime.settings.stack,
         mailboxes=permits.open_mailboxes(release, runtime),
         allow_destructive=release.allow_destructive,
     )
+    return Redeployment(request=request, notes=tuple(warnings_of_values(values)))
 
 
 def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
@@ -192,8 +209,9 @@ def _secrets(spec: AppSpec, runtime: Runtime) -> Mapping[SecretReference, str]:
     )
 
 
-def _secrets_by_container(spec: AppSpec, runtime: Runtime) -> Mapping[str, Mapping[str, str]]:
-    values = _secrets(spec, runtime)
+def _by_container(
+    spec: AppSpec, values: Mapping[SecretReference, str]
+) -> Mapping[str, Mapping[str, str]]:
     return {
         name: {variable: values[reference] for variable, reference in container.secrets.items()}
         for name, container in spec.containers.items()

@@ -5,6 +5,7 @@ expectation each; what does not hold is added to the document's list of problems
 reading goes on with a harmless stand-in, so that a person sees every problem at once.
 """
 
+import codecs
 import difflib
 import enum
 import json
@@ -19,6 +20,8 @@ _SHOWN_CHARACTERS = 60
 # A document may be wrong in thousands of places, and the state machine carries 256 KB.
 _MOST_REASONS = 40
 _LONGEST_PATH = 200
+# User and password in a URL: what is shown of a wrong value may reach everybody who subscribed.
+_USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
 # What only a shell understands; without it a string is a list of words.
 _SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 
@@ -194,9 +197,9 @@ def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - 
             text = text.decode("utf-8")
         document = json.loads(text, object_pairs_hook=note_repeats)
     except UnicodeDecodeError as error:
-        problems.add("", f"is not UTF-8 text: byte {error.start} cannot be read")
+        problems.add("", _not_utf_8(error))
     except json.JSONDecodeError as error:
-        problems.add("", f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+        problems.add("", _not_json(error))
     except (RecursionError, ValueError):
         problems.add("", "is not JSON that can be read: nested too deeply, or a number too long")
     else:
@@ -206,6 +209,70 @@ def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - 
                     node.child(key, None).problem("stands twice in the same object; keep one")
         return document
     return None
+
+
+_SAVE_AS_UTF_8 = "save the file as UTF-8 without a byte order mark"
+# What JSON's own messages do not say: what to do. By the text at the place of the error, then by
+# the message of Python's parser.
+_WHAT_TO_DO_AT = (
+    (re.compile(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),
+    (re.compile(r"//|/\*|#"), "JSON has no comments; remove this one"),
+    (re.compile(r"['`]"), 'JSON takes no single quotes; write double quotes (")'),
+    (
+        re.compile("[\u2018-\u201f\u00ab\u00bb]"),
+        'these are typographic quotes; write double quotes (")',
+    ),
+    (re.compile(r"(?:True|False|None)\b"), "this is Python; write true, false or null"),
+)
+_YAML = re.compile(r"---|[A-Za-z][\w-]*:(?:\s|$)")
+_COMMA_TOO_MANY = ("Expecting property name", "Expecting value")
+_WHAT_TO_DO = (
+    (
+        "Expecting ',' delimiter",
+        "a comma is missing before this, or a bracket is not closed; add it",
+    ),
+    ("Expecting ':' delimiter", "a colon is missing between a key and its value; add it"),
+    ("Expecting property name", 'a key is expected here; write it in double quotes (")'),
+    ("Expecting value", "a value is missing here; add it, or remove the comma or colon before it"),
+    ("Extra data", "the JSON ends before this, and more text follows; keep one JSON object"),
+    ("Unterminated string", "the quotation mark that ends this text is missing; add it"),
+    ("Invalid control", "a text cannot hold a line break or a tab; write \\n or \\t"),
+    ("Invalid \\", "a backslash begins an escape; write two of them for a backslash"),
+)
+
+
+def _not_json(error: json.JSONDecodeError) -> str:
+    """Where the text stops being JSON, and what to do about it."""
+    place = f"is not JSON: line {error.lineno}, column {error.colno}"
+    rest = error.doc[error.pos :]
+    if not error.doc.strip():
+        return f"{place}: there is no text; write one JSON object"
+    if "\0" in error.doc:
+        return f"{place}: there are NUL characters, as in UTF-16 text; {_SAVE_AS_UTF_8}"
+    if _YAML.match(rest) and not error.doc[: error.pos].strip():
+        return f"{place}: this looks like YAML; write the document as JSON"
+    if error.msg.startswith("Illegal trailing comma"):
+        return f"{place}: this trailing comma stands before a closing bracket; remove it"
+    if rest.startswith(",") and error.msg.startswith(_COMMA_TOO_MANY):
+        return f"{place}: there is a comma too many; remove it"
+    for found, advice in _WHAT_TO_DO_AT:
+        if found.match(rest):
+            return f"{place}: {advice}"
+    if not rest.strip() and not error.msg.startswith("Unterminated"):
+        return f"{place}: the text ends before its last bracket is closed; add what is missing"
+    for message, advice in _WHAT_TO_DO:
+        if error.msg.startswith(message):
+            return f"{place}: {advice}"
+    return f"{place}: {error.msg}"
+
+
+def _not_utf_8(error: UnicodeDecodeError) -> str:
+    before = error.object[: error.start]
+    line, column = before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode()) + 1
+    place = f"is not UTF-8 text: line {line}, column {column}"
+    if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"{place}: this is UTF-16; {_SAVE_AS_UTF_8}"
+    return f"{place}: byte {error.start} is no character; {_SAVE_AS_UTF_8}"
 
 
 def every_node(root: Node) -> Iterator[Node]:
@@ -242,9 +309,10 @@ def shown(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with escapes for what a terminal would obey, and for what is no character."""
+    """The text with escapes for what a terminal would obey, and no user or password of a URL."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in _USER_INFO.sub("…@", text)
     )
 
 

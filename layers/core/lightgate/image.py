@@ -1,8 +1,9 @@
 """What the registry says of an image, as far as a release depends on it."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,9 @@ from lightgate.release import PIN_TAG_PREFIX
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"
 OPERATING_SYSTEM = "linux"
+
+# Other variables of an image may be secrets.
+_LISTENS = re.compile(r"(?:PORT|GUNICORN_CMD_ARGS|(?:UVICORN|GRANIAN|UWSGI)_[A-Z0-9_]+)=")
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -35,11 +39,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """The part of an image's configuration that decides what a container runs."""
+    """The part of an image's configuration that decides what a container runs.
+
+    `environment` has only the variables that tell a server where to listen.
+    """
 
     command: tuple[str, ...]
     entrypoint: tuple[str, ...]
     architecture: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +137,7 @@ def parse_config(blob: bytes | str) -> ImageConfig:
             command=_argv(config.get("Cmd")),
             entrypoint=_argv(config.get("Entrypoint")),
             architecture=str(document.get("architecture") or "an unknown architecture"),
+            environment=_environment(config.get("Env")),
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise RefusedError("the image's configuration is not one that can be read") from None
@@ -147,6 +156,14 @@ def _argv(found: object) -> tuple[str, ...]:
     # Half of a surrogate pair is valid in JSON and can be given to no process.
     "".join(words).encode()
     return words
+
+
+def _environment(found: object) -> Mapping[str, str]:
+    """Only advice is given by it, so it is no reason to refuse an image."""
+    words = found if isinstance(found, list) else []
+    return dict(
+        word.split("=", 1) for word in words if isinstance(word, str) and _LISTENS.match(word)
+    )
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _SHORT_APP_NAME = 9
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_DIGEST = "0" * 8
 _BACK = "-back"
+_LONGEST_APP = 40
 
 
 def is_digest(text: str) -> bool:
@@ -111,8 +112,11 @@ def pin_tag(digest: str) -> str:
 def execution_name(app: str, digest: str, event_id: str) -> str:
     """One name for each app and push event: a repeated event starts nothing.
 
-    At most 62 of the 80 characters that Step Functions allows.
+    At most 62 of the 80 characters that Step Functions allows; a name that is too long for an app
+    is cut, so that its refusal can still be started.
     """
+    if len(app) > _LONGEST_APP:
+        app = f"{app[: _LONGEST_APP - 9]}-{_hash(app, 8)}"
     return f"{app}-{digest.removeprefix('sha256:')[:12]}-{_hash(event_id, 8)}"
 
 

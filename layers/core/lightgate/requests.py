@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from lightgate.addresses import bare_name, digest_hint, one_tag_hint
 from lightgate.documents import Fields, Node, Problems, shown
 from lightgate.errors import RequestError
 from lightgate.image import PushedImage
-from lightgate.release import PIN_TAG_PREFIX, is_digest
+from lightgate.release import PIN_TAG_PREFIX
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 LONGEST_REASON = 500
@@ -108,7 +109,9 @@ def parse_request(document: object) -> ReleaseRequest:
     )
     request = ReleaseRequest(
         app=fields.read("app", Node.string, ""),
-        tag=fields.read("tag", lambda n: n.string(_TAG, "an image tag"), None),
+        tag=fields.read(
+            "tag", lambda n: bare_name(n, _TAG, "an image tag", 128, one_tag_hint), None
+        ),
         digest=fields.read("digest", _digest, None),
         rollback_to=fields.read("rollbackTo", lambda n: n.integer(1, _LARGEST_VERSION), None),
         command=fields.read("command", _command, None),
@@ -160,6 +163,19 @@ def missed_request(app: str, repository: str, image: PushedImage) -> dict[str, s
     }
 
 
+def broken_spec_request(app: str) -> dict[str, str]:
+    """The execution input that ends as REFUSED with everything that is wrong with the spec.
+
+    It names a digest that no image has, so that it releases nothing if the spec is corrected
+    before the execution reads it.
+    """
+    return {
+        "app": app,
+        "digest": f"sha256:{'0' * 64}",
+        "reason": "the spec is broken and names no repository, so no push can report it",
+    }
+
+
 def parse_push(event: Mapping[str, Any]) -> Push | None:
     """The push that an `ECR Image Action` event tells of; None for what is no release.
 
@@ -203,10 +219,8 @@ def _command(node: Node) -> tuple[str, ...]:
 
 
 def _digest(node: Node) -> str:
-    text = node.string()
-    if text and not is_digest(text):
-        node.problem(f"{shown(text)} is not valid; allowed is sha256: and 64 hexadecimal digits")
-    return text
+    words = "sha256: and 64 hexadecimal digits"
+    return bare_name(node, r"sha256:[0-9a-f]{64}", words, 4096, digest_hint)
 
 
 def _moment(node: Node) -> datetime:

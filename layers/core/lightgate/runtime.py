@@ -15,6 +15,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.addresses import RegistryAddress
 from lightgate.aws.clients import make_client
 from lightgate.aws.ecr import Registry
 from lightgate.aws.executions import Executions
@@ -77,6 +78,11 @@ class Runtime:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    @property
+    def own_registry(self) -> RegistryAddress | None:
+        """The registry whose pushes are heard here; None for a step that starts no release."""
+        return RegistryAddress.of_arn(self.settings.state_machine)
 
     def objection(self, app: str, holding: Json) -> Json | None:
         """Why a step must not act for the release that holds its turn by this; None if it may."""

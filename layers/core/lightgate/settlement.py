@@ -4,6 +4,7 @@ Settle does it at the end of an execution, and the cleaning step for an executio
 ended without. Both know the release by the state that its execution carries.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ from lightgate.permits import end_of_permits, void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
-from lightgate.spec_parser.parser import parse_app_name, readable_stage
+from lightgate.spec_parser.broken import remains_of
+from lightgate.spec_parser.parser import parse_app_name
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import (
     judgement_of,
@@ -348,17 +350,17 @@ def requested_app(request: object) -> str:
 
 
 def stage_of(app: str, runtime: Runtime) -> str:
-    """The stage in the app's spec as it stands; "unknown" where that cannot be read.
+    """The stage in the app's spec as it stands, else that of its last release, else "unknown".
 
     Subscribers filter by it. So a refusal has it too, even if the rest of the spec is wrong.
     """
-    try:
-        with reaching("SSM"):
-            text = runtime.apps.read(app).text
-    except (RefusedError, UnreachableError):
-        return UNKNOWN
-    stage = readable_stage(text)
-    return UNKNOWN if stage is None else stage.value
+    with contextlib.suppress(RefusedError, UnreachableError), reaching("SSM"):
+        if stage := remains_of(runtime.apps.read(app).text).stage:
+            return stage.value
+    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+        if (last := runtime.records.last_known(app)) and last.stage:
+            return last.stage
+    return UNKNOWN
 
 
 def _requested_digest(request: object) -> str | None:

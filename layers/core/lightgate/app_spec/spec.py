@@ -209,6 +209,7 @@ class AppSpec:
     The dependencies form no cycle, name existing containers only, and every gate guards
     the public endpoint unless `unprotected` says that there is none. After
     `platform_patience_seconds` Lightsail may give up a deployment that is not active yet.
+    `environment` and `secrets` are those of all containers, which have them merged into their own.
     """
 
     service: str
@@ -217,6 +218,8 @@ class AppSpec:
     stage: Stage
     database: Database | None
     migrations: Migrations
+    environment: Mapping[str, str]
+    secrets: Mapping[str, SecretReference]
     containers: Mapping[str, Container]
     public_endpoint: PublicEndpoint | None
     verification: Verification

@@ -1,14 +1,14 @@
 """AWS Systems Manager parameters: the app specs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code
-from lightgate.errors import RefusedError
+from lightgate.aws.clients import error_code, reaching
+from lightgate.errors import RefusedError, SpecError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,9 @@ class AppParameters:
         self._path = path
 
     def all(self) -> Iterator[SpecText]:
-        """Every app's current spec, in no particular order.
+        """Every app's current spec, in no particular order, readable or not.
+
+        A SecureString yields its encrypted text, so that callers see a broken spec and no gap.
 
         Names first, then each value by its name: reading all values by path would need a
         permission that cannot be confined to this path everywhere.
@@ -40,18 +42,41 @@ class AppParameters:
             for found in page["Parameters"]:
                 # An app that is removed in this moment is simply no longer one.
                 with contextlib.suppress(RefusedError):
-                    yield self.read(found["Name"].rpartition("/")[2])
+                    app = found["Name"].rpartition("/")[2]
+                    yield _text(app, self._parameter(app, None))
+
+    @reaching("SSM")
+    def others(self, app: str) -> list[SpecText]:
+        """The specs of all other apps, by name.
+
+        Raises:
+            UnreachableError: they cannot be read.
+        """
+        return sorted((text for text in self.all() if text.app != app), key=lambda text: text.app)
 
     def read(self, app: str, version: int | None = None) -> SpecText:
         """The app's spec, current or in an earlier version, so that a release sees one spec.
 
         Raises:
             RefusedError: there is no such parameter or version.
+            SpecError: the parameter is a SecureString.
         """
+        found = self._parameter(app, version)
+        if found["Type"] == "SecureString":
+            name = f"{self._path}/{app}"
+            raise SpecError(
+                f"the spec: {name} is a SecureString, which Lightgate does not decrypt; a spec "
+                "holds no secrets, only references to them. SSM cannot change the type of a "
+                f"parameter: delete it with aws ssm delete-parameter --name {name}, and store it "
+                f"again with aws ssm put-parameter --name {name} --type String --value file://FILE"
+            )
+        return _text(app, found)
+
+    def _parameter(self, app: str, version: int | None) -> Mapping[str, Any]:
         name = f"{self._path}/{app}"
         selector = name if version is None else f"{name}:{version}"
         try:
-            found = self._client.get_parameter(Name=selector)["Parameter"]
+            found: Mapping[str, Any] = self._client.get_parameter(Name=selector)["Parameter"]
         except ClientError as error:
             if version is not None and error_code(error) == "ParameterVersionNotFound":
                 raise RefusedError(
@@ -64,4 +89,8 @@ class AppParameters:
                     f"Put the app's spec into it with aws ssm put-parameter --name {name}"
                 ) from error
             raise
-        return SpecText(app=app, text=found["Value"], version=found["Version"])
+        return found
+
+
+def _text(app: str, found: Mapping[str, Any]) -> SpecText:
+    return SpecText(app=app, text=found["Value"], version=found["Version"])

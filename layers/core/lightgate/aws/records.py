@@ -51,6 +51,14 @@ class Record:
     outcome: Json | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastKnown:
+    """Facts about an app from its last admitted release."""
+
+    repository: str
+    stage: str
+
+
 class Records:
     """What is on record of each app, and which releases still have to be heard of.
 
@@ -123,7 +131,21 @@ class Records:
                 break
         return found
 
+    def last_known(self, app: str) -> LastKnown | None:
+        """The repository and stage of the app's last admitted release; None without one."""
+        for item in self._newest_items(app):
+            if "admission" in item:
+                release = json.loads(item["admission"]["S"])["release"]
+                return LastKnown(repository=release["repository"], stage=release["stage"])
+        return None
+
     def _newest_outcomes(self, app: str) -> Iterator[Json]:
+        for item in self._newest_items(app):
+            if "outcome" in item:
+                yield json.loads(item["outcome"]["S"])
+
+    def _newest_items(self, app: str) -> Iterator[Mapping[str, Any]]:
+        """The app's last 200 releases as they are in the table, the newest first."""
         pages = self._table.client.get_paginator("query").paginate(
             TableName=self._table.name,
             ConsistentRead=True,
@@ -134,9 +156,7 @@ class Records:
             PaginationConfig={"MaxItems": _MOST_RELEASES, "PageSize": _LISTED_VERSIONS},
         )
         for page in pages:
-            for item in page["Items"]:
-                if "outcome" in item:
-                    yield json.loads(item["outcome"]["S"])
+            yield from page["Items"]
 
     def knows_image(self, app: str, digest: str) -> bool:
         """Whether there has been anything at all about this image."""

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lightgate.addresses import IMAGE, bare_name, image_hint, secret_hint
+from lightgate.app_spec.plain_secrets import secret_in, secret_in_text
 from lightgate.app_spec.spec import (
     AfterFailure,
     Condition,
@@ -21,17 +23,13 @@ PROTOCOLS = ("HTTP", "HTTPS", "TCP", "UDP")
 RESERVED_PREFIX = "LIGHTGATE_"
 
 # lightsail-facts.md, section 1: the pattern as the service applies it, group included.
-_LIGHTSAIL_NAME = r"[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]"
-_LIGHTSAIL_NAME_WORDS = "lower-case letters, digits and hyphens inside"
+LIGHTSAIL_NAME = r"[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]"
+LIGHTSAIL_NAME_WORDS = "lower-case letters, digits and hyphens inside"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-_SECRETS_MANAGER = r"secretsmanager:([\w/+=.@-]+)(?::([^:]+)(?::([\w/+=.@-]+))?)?"
-_PARAMETER_STORE = r"ssm:(/[\w./-]+)"
+# Two slashes at the start are those of a URL, which no secret's name begins with.
+_SECRETS_MANAGER = r"secretsmanager:(?!//)([\w/+=.@-]+)(?::([^:]+)(?::([\w/+=.@-]+))?)?"
+_PARAMETER_STORE = r"ssm:(?!//)(/[\w./-]+)"
 _IMAGE_STORE_LABEL = r":([a-z0-9-]+)\.([a-z0-9-]+)\.(latest|\d+)"
-
-
-def lightsail_name(node: Node, longest: int) -> str:
-    """A name as Lightsail gives them to services and containers."""
-    return node.string(_LIGHTSAIL_NAME, _LIGHTSAIL_NAME_WORDS, longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,9 @@ def _environment(node: Node) -> Mapping[str, str]:
     values = {}
     for name, value in node.entries().items():
         _variable_name(value, name)
+        if not isinstance(value.value, str) and secret_in(name, str(value.value)):
+            value.problem("must be a string; its value is not shown, because it may be a secret")
+            continue
         values[name] = value.text()
     return values
 
@@ -99,6 +100,7 @@ def _secret_reference(node: Node) -> SecretReference:
     node.problem(
         "is not a reference to a secret; allowed is secretsmanager:NAME, "
         "secretsmanager:NAME:json-key, secretsmanager:NAME:json-key:version-stage or ssm:/NAME"
+        f"{f'; {advice}' if (advice := secret_hint(text)) else ''}"
     )
     return SecretReference(store=SecretStore.PARAMETER_STORE, name="/")
 
@@ -113,7 +115,7 @@ def read_containers(node: Node, service: str, shared: Variables) -> dict[str, Co
 
 
 def _container(name: str, node: Node, service: str, shared: Variables) -> Container:
-    lightsail_name(Node(name, node.path, node.problems), 53)
+    Node(name, node.path, node.problems).string(LIGHTSAIL_NAME, LIGHTSAIL_NAME_WORDS, 53)
     fields = node.fields(
         optional=(
             "image",
@@ -135,19 +137,29 @@ def _container(name: str, node: Node, service: str, shared: Variables) -> Contai
     return Container(
         name=name,
         image=fields.read("image", lambda n: _image(n, service), None),
-        command=fields.read("command", Node.argv, None),
+        command=fields.read("command", _argv, None),
         environment=variables.environment,
         secrets=variables.secrets,
         ports=fields.read("ports", _ports, {}),
         depends_on=fields.read("dependsOn", _dependencies, ()),
         health_check=fields.read("healthCheck", _health_check, None),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(1, 43200), None),
-        pending_command=fields.read("pendingCommand", Node.argv, None),
+        pending_command=fields.read("pendingCommand", _argv, None),
         after_failure=fields.read("afterFailure", lambda n: n.member(AfterFailure), None),
-        manage=fields.read("manage", Node.argv, None),
+        manage=fields.read("manage", _argv, None),
         fixtures=fields.read("fixtures", _fixtures, ()),
         python=fields.read("python", _program, None),
     )
+
+
+def _argv(node: Node) -> tuple[str, ...]:
+    if isinstance(node.value, str) and secret_in_text(node.value):
+        node.problem(
+            "must be a list of arguments; the text is not shown, because it holds a secret, which "
+            'belongs behind "secrets"'
+        )
+        return ()
+    return node.argv()
 
 
 def _fixtures(node: Node) -> tuple[str, ...]:
@@ -160,11 +172,14 @@ def _program(node: Node) -> str:
 
 
 def _image(node: Node, service: str) -> str | None:
-    reference = node.string(r"[\x21-\x7e]+", "an image reference without spaces", 1024)
+    reference = node.value if isinstance(node.value, str) else ""
     label = re.fullmatch(_IMAGE_STORE_LABEL, reference)
     if label and label[1] == service:
         return None
-    if reference.startswith(":"):
+    if not reference.startswith(":"):
+        words = "an image reference without spaces"
+        return bare_name(node, IMAGE, words, 1024, image_hint)
+    if node.string(r"[\x21-\x7e]+", "an image reference without spaces", 1024):
         node.problem(
             f"{shown(reference)} is not in this service's image store; allowed is "
             f":{service}.LABEL.latest, which means the pushed image, or a public image"
@@ -203,7 +218,7 @@ def _health_check(node: Node) -> HealthCheck:
         required=("command",), optional=("interval", "timeout", "retries", "startPeriod")
     )
     return HealthCheck(
-        command=fields.read("command", Node.argv, ()),
+        command=fields.read("command", _argv, ()),
         interval_seconds=fields.read("interval", lambda n: n.integer(1, 300), 30),
         timeout_seconds=fields.read("timeout", lambda n: n.integer(1, 120), 5),
         retries=fields.read("retries", lambda n: n.integer(1, 10), 3),

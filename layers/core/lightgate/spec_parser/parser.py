@@ -2,6 +2,18 @@
 
 import re
 
+from lightgate.addresses import (
+    REPOSITORY,
+    RegistryAddress,
+    app_hint,
+    bare_name,
+    database_hint,
+    path_hint,
+    repository_hint,
+    service_hint,
+    tag_hint,
+    without_registry,
+)
 from lightgate.app_spec.spec import (
     AppSpec,
     Database,
@@ -17,7 +29,12 @@ from lightgate.backup import BackupMode, DatabaseKind
 from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
-from lightgate.spec_parser.container_parser import Variables, lightsail_name, read_containers
+from lightgate.spec_parser.container_parser import (
+    LIGHTSAIL_NAME,
+    LIGHTSAIL_NAME_WORDS,
+    Variables,
+    read_containers,
+)
 from lightgate.spec_parser.rules import LONGEST_POLL_SECONDS, check_rules
 
 # An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
@@ -32,8 +49,7 @@ PLATFORM_PATIENCE_SECONDS = 900
 # message's subject of at most 99.
 _APP = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 LONGEST_APP_NAME = 40
-_REPOSITORY = r"(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
-_TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
+TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
 _RDS_NAME = r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*"
 _DATABASE_NAMES = {
     DatabaseKind.INSTANCE: (_RDS_NAME, "the identifier of an RDS instance", 63),
@@ -62,7 +78,6 @@ _OWN_HEADERS = frozenset(
         "transfer-encoding",
     }
 )
-_STAGE = re.compile(r'"stage"\s*:\s*"(\w+)"')
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
 # Problems that leave whole what the rules look at, so that both are reported at once.
 _BESIDE_THE_RULES = re.compile(
@@ -81,16 +96,18 @@ def parse_app_name(name: str) -> str:
         SpecError: it cannot be one.
     """
     problems = Problems("the spec")
-    Node(name, "app", problems).string(
-        _APP, "lower-case letters and digits, single hyphens between them", LONGEST_APP_NAME
-    )
+    words = "lower-case letters and digits, single hyphens between them"
+    bare_name(Node(name, "app", problems), _APP, words, LONGEST_APP_NAME, app_hint)
     if problems.lines:
         raise SpecError(*problems.reasons)
     return name
 
 
-def parse_spec(text: str | bytes) -> AppSpec:
+def parse_spec(text: str | bytes, home: RegistryAddress | None = None) -> AppSpec:
     """The spec that the text describes.
+
+    `home` is the registry whose pushes Lightgate receives. Without it, as on somebody's own
+    machine, the address of a repository in any registry is taken.
 
     Raises:
         SpecError: the text is no valid spec; one reason for each problem, each with
@@ -105,26 +122,19 @@ def parse_spec(text: str | bytes) -> AppSpec:
         raise SpecError(*problems.reasons)
     root = Node(document, "", problems)
     _refuse_braces(root)
-    spec = _app(root)
+    if isinstance(document, str) and _is_object(document):
+        root.problem("is a JSON text in quotes; store the object itself, without quotes around it")
+        raise SpecError(*problems.reasons)
+    spec = _app(root, home)
     if all(_BESIDE_THE_RULES.match(line) for line in problems.lines):
-        check_rules(spec, root)
+        check_rules(spec, root, home)
     if problems.lines:
         raise SpecError(*problems.reasons)
     return spec
 
 
-def readable_stage(text: str) -> Stage | None:
-    """The stage that the text names, whatever else is wrong with it; None if it names none.
-
-    A text that is no JSON is searched for the member `stage`.
-    """
-    document = parse_json(text, Problems("the spec"))
-    if isinstance(document, dict):
-        named = document.get("stage", Stage.PRODUCTION)
-    else:
-        found = _STAGE.search(text)
-        named = found[1] if found is not None else None
-    return Stage(named) if isinstance(named, str) and named in Stage else None
+def _is_object(text: str) -> bool:
+    return isinstance(parse_json(text, Problems()), dict)
 
 
 def _refuse_braces(root: Node) -> None:
@@ -140,7 +150,7 @@ def _refuse_braces(root: Node) -> None:
                     node.child(key, None).problem("contains {{, which the parameter store refuses")
 
 
-def _app(node: Node) -> AppSpec:
+def _app(node: Node, home: RegistryAddress | None) -> AppSpec:
     fields = node.fields(
         required=("serviceName", "repository", "containers"),
         optional=(
@@ -158,19 +168,17 @@ def _app(node: Node) -> AppSpec:
             "platformPatienceSeconds",
         ),
     )
-    service = fields.read("serviceName", lambda n: lightsail_name(n, 63), "")
+    service = fields.read("serviceName", _service_name, "")
     shared = Variables.read(fields)
     return AppSpec(
         service=service,
-        repository=fields.read(
-            "repository",
-            lambda n: n.string(_REPOSITORY, "an ECR repository name such as team/crops", 256),
-            "",
-        ),
+        repository=fields.read("repository", lambda n: _repository(n, home), ""),
         tags=fields.read("tags", _tags, ("latest",)),
         stage=fields.read("stage", lambda n: n.member(Stage), Stage.PRODUCTION),
         database=fields.read("database", _database, None),
         migrations=fields.read("migrations", _migrations, _migrations(node.child("", {}))),
+        environment=shared.environment,
+        secrets=shared.secrets,
         containers=fields.read("containers", lambda n: read_containers(n, service, shared), {}),
         public_endpoint=fields.read("publicEndpoint", _public_endpoint, None),
         verification=fields.read("verification", _verification, _verification(node.child("", {}))),
@@ -195,9 +203,28 @@ def _app(node: Node) -> AppSpec:
     )
 
 
+def _service_name(node: Node) -> str:
+    return bare_name(node, LIGHTSAIL_NAME, LIGHTSAIL_NAME_WORDS, 63, service_hint)
+
+
+def _repository(node: Node, home: RegistryAddress | None) -> str:
+    """The bare name, as ECR reports it; the address of the repository says the same."""
+    words = "an ECR repository name such as team/crops"
+    text = bare_name(node, REPOSITORY, words, 256, repository_hint)
+    name, registry = without_registry(text), RegistryAddress.of_address(text)
+    if registry is not None and home is not None and registry != home:
+        node.problem(
+            f"{shown(text)} is in the account {registry.account} and the region {registry.region}; "
+            f"Lightgate receives only the pushes of the account {home.account} and the region "
+            f"{home.region}; push to a repository there and write its name, such as {name}"
+        )
+    return name
+
+
 def _tags(node: Node) -> tuple[str, ...]:
     tags = tuple(
-        item.string(_TAG_PATTERN, "a tag, with * for any part of it", 128) for item in node.items()
+        bare_name(item, TAG_PATTERN, "a tag, with * for any part of it", 128, tag_hint)
+        for item in node.items()
     )
     if isinstance(node.value, list) and not tags:
         node.problem("must name at least one tag")
@@ -228,7 +255,8 @@ def _database(node: Node) -> Database:
 
 
 def _database_name(fields: Fields, kind: DatabaseKind) -> str:
-    return fields.read(kind.value, lambda n: n.string(*_DATABASE_NAMES[kind]), "")
+    hint = database_hint(kind.value)
+    return fields.read(kind.value, lambda n: bare_name(n, *_DATABASE_NAMES[kind], hint), "")
 
 
 def _migrations(node: Node) -> Migrations:
@@ -274,13 +302,17 @@ def _endpoint_health_check(node: Node) -> EndpointHealthCheck:
         )
     )
     return EndpointHealthCheck(
-        path=fields.read("path", lambda n: n.string(*_PATH), "/"),
+        path=fields.read("path", _path, "/"),
         success_codes=fields.read("successCodes", _success_codes, "200-399"),
         interval_seconds=fields.read("intervalSeconds", lambda n: n.integer(5, 300), 5),
         timeout_seconds=fields.read("timeoutSeconds", lambda n: n.integer(2, 60), 2),
         healthy_threshold=fields.read("healthyThreshold", lambda n: n.integer(2, 10), 2),
         unhealthy_threshold=fields.read("unhealthyThreshold", lambda n: n.integer(2, 10), 2),
     )
+
+
+def _path(node: Node) -> str:
+    return bare_name(node, *_PATH, path_hint)
 
 
 def _success_codes(node: Node) -> str:
@@ -310,7 +342,7 @@ def _verification(node: Node) -> Verification:
     )
     return Verification(
         watch_seconds=fields.read("watchSeconds", lambda n: n.integer(0, 3600), 120),
-        path=fields.read("path", lambda n: n.string(*_PATH), None),
+        path=fields.read("path", _path, None),
         success_codes=fields.read("successCodes", _success_codes, None),
         expected_header=fields.read("expectHeader", _expected_header, None),
         expected_text=fields.read("expectText", lambda n: n.string(longest=200), None),
@@ -331,7 +363,7 @@ def _write(node: Node) -> Write:
     fields = node.fields(required=("path",), optional=("method", "headers", "body", "successCodes"))
     return Write(
         method=fields.read("method", lambda n: n.choice("POST", "PUT", "PATCH"), "POST"),
-        path=fields.read("path", lambda n: n.string(*_PATH), "/"),
+        path=fields.read("path", _path, "/"),
         headers=fields.read("headers", _headers, {}),
         body=fields.read("body", lambda n: n.string(longest=2000), None),
         success_codes=fields.read("successCodes", _success_codes, "200-299"),

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 
+from lightgate.addresses import ImageAddress, RegistryAddress
 from lightgate.app_spec.django_command import manage_call
-from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
+from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, matches, runs_migrate
 from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.hold import longest_limit
 from lightgate.verification import most_rounds, rules_of
@@ -27,7 +28,7 @@ _NEED_AN_ANSWER = (
 )
 
 
-def check_rules(spec: AppSpec, root: Node) -> None:
+def check_rules(spec: AppSpec, root: Node, home: RegistryAddress | None) -> None:
     """Report every rule that the spec breaks. Each part of it must be valid by itself."""
     containers = root.child("containers", None)
     for name, container in spec.containers.items():
@@ -39,6 +40,7 @@ def check_rules(spec: AppSpec, root: Node) -> None:
                 target.child("containerName", None).problem(
                     f"waits for {shown(dependency.container)} twice; keep one of the two"
                 )
+    _check_images(spec, containers, home)
     _check_ports(spec, root)
     _check_modes(spec, containers)
     _check_commands(spec, containers)
@@ -89,6 +91,24 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
 
     for name in order:
         yield from walk(name, [])
+
+
+def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> None:
+    """A container that pulls the app's own repository by a moving tag would go past the gate."""
+    for name, container in spec.containers.items():
+        if container.image is None:
+            continue
+        image = ImageAddress.read(container.image)
+        registry = RegistryAddress.of_address(container.image)
+        is_ours = registry is not None and home in (None, registry)
+        if image.path != spec.repository or not (is_ours or not image.host):
+            continue
+        tag = image.tag or "latest"
+        if image.digest is None and any(matches(tag, pattern) for pattern in spec.tags):
+            containers.child(name, None).child("image", None).problem(
+                f"{shown(container.image)} names the app's own repository, and its tag {tag} moves "
+                "with each push; remove the image, and the container runs the image that was pushed"
+            )
 
 
 def _check_ports(spec: AppSpec, root: Node) -> None:

@@ -1,0 +1,58 @@
+"""The answer of each rule, and the parts of a spec that several rules read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lightgate.app_spec.spec import AppSpec, Container
+from lightgate.image import ImageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing that an owner should know of a spec. It never has the value of a secret."""
+
+    path: str
+    wrong: str
+    write: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.wrong}; {self.write}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    path: str
+    name: str
+    value: str
+
+
+def variables(spec: AppSpec) -> Iterator[Variable]:
+    """Each variable of an environment once, where the spec gives it."""
+    for name, value in spec.environment.items():
+        yield Variable(f"environment.{name}", name, value)
+    for container in spec.containers.values():
+        for name, value in container.environment.items():
+            if spec.environment.get(name) != value:
+                yield Variable(f"containers.{container.name}.environment.{name}", name, value)
+
+
+def commands(spec: AppSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each command that the spec gives, with its path."""
+    for name, container in spec.containers.items():
+        check = container.health_check
+        for key, command in (
+            ("command", container.command),
+            ("pendingCommand", container.pending_command),
+            ("healthCheck.command", check.command if check else None),
+        ):
+            if command:
+                yield f"containers.{name}.{key}", command
+
+
+def command_of(spec: AppSpec, container: Container, config: ImageConfig | None) -> tuple[str, ...]:
+    """The command of the container, its own or the CMD of the pushed image; empty if unknown."""
+    if container.command is not None:
+        return container.command
+    if config is not None and spec.uses_image_command(container.name):
+        return config.command
+    return ()
