@@ -31,6 +31,8 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
         service = runtime.lightsail.service(release.service)
         if deployment["status"] == Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
+        elif service.serves(version) and release.kind is Kind.COMMAND and previous is not None:
+            subject = _old_one(release, version, previous, service, runtime)
         elif service.serves(version):
             return _skipped(
                 f"Version {version} serves, although its gate failed.",

@@ -212,6 +212,40 @@ def test_a_refusal_stays_one_if_nobody_could_ask_what_serves_and_says_so(
     assert ended.reasons[-1].startswith("Whether it does its work was not verified.")
 
 
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_refusal_of_the_first_release_stays_one(how: Any) -> None:
+    ended = conclusion(Status.FAILED, NOTHING, previous_version=None, **how)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert ended.reasons[-1] == "Nothing serves now."
+
+
+COMMAND_GATE = {"container": COMMAND_CONTAINER, "migration": None, "database": "unchanged"}
+
+
+@pytest.mark.parametrize("cause", ["permit", "mailbox", None])
+def test_a_command_that_got_no_permit_is_refused(cause: str | None) -> None:
+    found = evidence(Phase.WAITING)
+    if cause is not None:
+        failed = failure(cause=cause, **COMMAND_GATE)
+        found = evidence(Phase.FAILED, failed=failed, changed=False)
+
+    ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert "The app serves what it served before, as version 8." in ended.reasons
+    assert "Nothing was applied." in ended.next_steps[0]
+
+
+def test_a_command_that_may_have_been_run_is_never_refused() -> None:
+    silent, waits = evidence(Phase.SILENT), evidence(Phase.WAITING)
+    stopped = evidence(Phase.FAILED, failed=failure(cause="signal", **COMMAND_GATE), changed=True)
+
+    for found in (silent, waits, stopped):
+        ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND, may_have_begun=True)
+        assert ended.outcome is Outcome.FAILED
+
+
 @pytest.mark.parametrize("how", [{"changed": True}, {"changed": None, "may_have_begun": True}])
 def test_it_is_no_refusal_if_another_gate_has_applied_something(how: Any) -> None:
     found = evidence(Phase.FAILED, failed=REFUSED, changed=how["changed"])

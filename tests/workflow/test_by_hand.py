@@ -8,7 +8,7 @@ from lightgate.release import COMMAND_CONTAINER, RELEASE_VARIABLE, ROLLBACK_VARI
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.test_rolled_back import released
-from tests.workflow.world import APP, World
+from tests.workflow.world import APP, World, spec
 
 BACK = ["python", "manage.py", "migrate", "crops", "0001"]
 
@@ -205,6 +205,48 @@ def test_a_command_that_fails_says_so_while_the_app_goes_on(two: World) -> None:
     assert ended.error == "FAILED"
     assert two.lightsail.serving(APP) == 4
     assert "it is irreversible" in two.message().text
+
+
+VOID: dict[str, Any] = {
+    "event": "failed",
+    "cause": "permit",
+    "error": "the permit is void",
+    "database": "unchanged",
+}
+
+
+def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two: World) -> None:
+    two.put_spec(spec(migrations={"policy": "block"}))
+    plan = told_plan("undo", effect="unknown")
+    two.lightsail.courses.append(command_course((160, plan), (260, VOID)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == "REFUSED"
+    assert two.lightsail.serving(APP) == 4
+    content = two.message().content
+    assert content["judgement"]["verdict"] == "UNKNOWN"
+    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert 'The policy "block" forbids' in " ".join(content["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "status"), [({}, "REFUSED"), ({4: "Internal Server Error"}, "FAILED")]
+)
+def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_does_well(
+    two: World, bad: dict[int, str], status: str
+) -> None:
+    two.site.bad = bad
+    plan = told_plan("undo", effect="unknown")
+    two.lightsail.courses.append(command_course((800, plan), (990, VOID)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == status
+    assert two.lightsail.serving(APP) == 4
+    content = two.message().content
+    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert content["judgement"]["verdict"] == "UNKNOWN"
 
 
 def test_a_command_is_not_permitted_before_the_app_is_active_beside_it(two: World) -> None:

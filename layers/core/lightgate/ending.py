@@ -48,9 +48,15 @@ class Ending:
     went_back: WentBack | None = None
 
     @property
+    def before(self) -> int | None:
+        """The version that has what served before: a command's own one, once that is active."""
+        is_own = self.kind is Kind.COMMAND and self.service.serves(self.version)
+        return self.version if is_own else self.previous_version
+
+    @property
     def does_what_served_do_well(self) -> bool:
         """Whether what served before serves still, and has answered."""
-        before = self.previous_version
+        before = self.before
         return (
             before is not None
             and self.service.serves(before)
@@ -219,7 +225,7 @@ def _not_active(seen: Ending) -> Conclusion:
     if seen.service.serves(seen.version) or seen.went_back is not None:
         return _unprotected(reasons, seen)
     if before is None:
-        return _failed(
+        return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
             "Nothing was serving before, so nothing serves now.",
             f"Correct the cause and {AGAIN[seen.kind]}.",
@@ -289,9 +295,9 @@ def _against(version: int, seen: Ending) -> list[str]:
 def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
     """It serves although its gate failed, or did until something was done about it."""
     if seen.kind is Kind.COMMAND and seen.went_back is None:
-        return _failed(
+        return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
-            f"The app serves what it served before, as version {seen.version}.",
+            _serving_before(seen)[0],
             "Find out what the command has left behind. Correct it and start it again.",
         )
     serves = "serves" if seen.service.serves(seen.version) else "served"
@@ -308,14 +314,23 @@ def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
     return _after_going_back([*reasons, because], seen)
 
 
+def _asked_in_vain(seen: Ending) -> bool:
+    """Whether a command was not run beside its app because its gate got no permit."""
+    failure = seen.evidence.failure
+    is_why = failure is None or failure.cause in ("permit", "mailbox")
+    is_beside = seen.kind is Kind.COMMAND and seen.service.serves(seen.version)
+    return is_why and is_beside and not seen.may_have_begun
+
+
 def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | None:
     """Nothing was applied, and that was meant; that what serves is down was not.
 
     It is a refusal as well if nobody could ask what serves: nothing has happened to it.
     """
-    failure, before = seen.evidence.failure, seen.previous_version
+    failure, before = seen.evidence.failure, seen.before
     by_gate = failure is not None and failure.cause in _GATE_REFUSED
-    if (seen.refusal is None and not by_gate) or seen.may_have_changed:
+    is_refused = by_gate or seen.refusal is not None or _asked_in_vain(seen)
+    if seen.may_have_changed or not is_refused:
         return None
     said = reasons if by_gate or seen.refusal is None else [seen.refusal]
     serving, insist = _serving_before(seen), _insist(seen, failure if by_gate else None)
@@ -353,10 +368,12 @@ def _insist(seen: Ending, failure: Failure | None) -> str:
 
 def _serving_before(seen: Ending) -> list[str]:
     """What is known of the version that served before, if it still does."""
-    before, verified = seen.previous_version, seen.verified
+    before, verified = seen.before, seen.verified
     if before is None or not seen.service.serves(before):
         return [_serving(seen.service)]
     serving = f"Version {before} is active and goes on serving."
+    if before == seen.version:
+        serving = f"The app serves what it served before, as version {before}."
     if verified is None or verified.version != before or verified.status == "SKIPPED":
         why = verified.shown if verified is not None else "Nobody has asked it."
         return [serving, f"Whether it does its work was not verified. {why}"]

@@ -161,9 +161,9 @@ def made_by(
     deployment, found = state.get("deployment", {}), []
     if own is not None:
         verified = Verified.from_json(state["verification"]) if "verification" in state else None
-        is_good = succeeded or (
-            deployment.get("status") == "ACTIVE" and verified is not None and verified.is_good(own)
-        )
+        # Beside a command that has failed the app serves all the same.
+        may_serve = deployment.get("status") == "ACTIVE" or release.kind is Kind.COMMAND
+        is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
         found.append(
             _past(
                 own,
