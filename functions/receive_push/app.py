@@ -46,7 +46,7 @@ def _watches(text: SpecText, push: Push, runtime: Runtime) -> bool:
     nothing.
     """
     try:
-        spec = parse_spec(text.text, runtime.home)
+        spec = parse_spec(text.text, runtime.own_registry)
         parse_app_name(text.app)
     except SpecError as error:
         concerned = _may_watch(text, push, runtime)

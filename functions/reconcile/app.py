@@ -53,7 +53,7 @@ def _look_after(text: SpecText, runtime: Runtime) -> str | None:
     try:
         app = parse_app_name(text.app)
         _finish_what_ended(app, runtime)
-        spec = parse_spec(text.text, runtime.home)
+        spec = parse_spec(text.text, runtime.own_registry)
     except SpecError:
         _report_once(text, runtime)
         raise
@@ -70,7 +70,7 @@ def _report_once(text: SpecText, runtime: Runtime) -> None:
 
     The name of the execution follows from the text: the same text is reported once.
     """
-    if not remains_of(text.text).can_be_pushed_to(runtime.home):
+    if not remains_of(text.text).can_be_pushed_to(runtime.own_registry):
         name = execution_name(text.app, "broken-spec", f"{text.version} {text.text}")
         runtime.executions.start(name, broken_spec_request(text.app))
 

@@ -57,7 +57,7 @@ def prepare(
         RefusedError: it cannot be, with every reason known by then.
     """
     text = runtime.apps.read(parse_app_name(request.app))
-    spec = parse_spec(text.text, runtime.home)
+    spec = parse_spec(text.text, runtime.own_registry)
     asked = _Asked(request, execution, started_at, text, spec)
     if request.rollback_to is not None:
         return _rollback(asked, request.rollback_to, runtime)

@@ -76,7 +76,7 @@ class Runtime:
         return datetime.now(UTC)
 
     @property
-    def home(self) -> RegistryAddress | None:
+    def own_registry(self) -> RegistryAddress | None:
         """The registry whose pushes are heard here; None for a step that starts no release."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
