@@ -282,23 +282,11 @@ def test_the_container_of_a_command_has_a_name_that_lightsail_takes() -> None:
     assert fits(COMMAND_CONTAINER, "lightsail", "ContainerName")
 
 
-@pytest.mark.parametrize(
-    ("path", "fits"),
-    [
-        ("/lightgate/apps", True),
-        ("/a" * 14, True),
-        ("/a" * 15, False),
-        ("/aws/apps", False),
-        ("/SSM", False),
-        ("/lightgate/apps/", False),
-        ("lightgate", False),
-    ],
-)
-def test_the_path_of_the_apps_leaves_room_for_the_name_of_every_app(
-    path: str, *, fits: bool
-) -> None:
-    parameter = TEMPLATE["Parameters"]["AppsPath"]
-    arn = "arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter"
+def test_the_path_of_the_apps_leaves_room_for_the_name_of_every_app() -> None:
+    path = f"/{'s' * 128}/apps/{'a' * LONGEST_APP_NAME}"
 
-    assert bool(re.fullmatch(parameter["AllowedPattern"], path)) is fits
-    assert len(arn) + parameter["MaxLength"] + 1 + LONGEST_APP_NAME <= LONGEST_PARAMETER_ARN
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["LIGHTGATE_APPS_PATH"] == {
+        "Fn::Sub": "/${AWS::StackName}/apps"
+    }
+    arn = "arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter"
+    assert len(arn) + len(path) <= LONGEST_PARAMETER_ARN
