@@ -109,7 +109,7 @@ def test_a_task_ends_in_time_is_retried_and_caught(name: str) -> None:
     assert catch["ResultPath"] == ("$.started" if name == "PublishStart" else "$.error")
 
 
-# From Settle on the release has an outcome, and each task has its own reasons to give up.
+# Settle and the tasks after it have Retry rules of their own.
 BEFORE_SETTLE = sorted(TASKS.keys() - reachable("Settle"))
 
 
@@ -131,7 +131,7 @@ def test_a_task_is_retried_for_longer_than_an_outage_lasts(name: str) -> None:
     assert shortest_retry(retry) >= LONGEST_OUTAGE + timedelta(seconds=retry["MaxDelaySeconds"])
 
 
-def test_there_is_one_retry_rule_for_all_tasks_before_a_release_is_settled() -> None:
+def test_all_tasks_before_settle_have_the_same_retry_rule() -> None:
     assert {"Admit", "CheckSnapshot", "CheckDeployment", "VerifyRelease"} <= set(BEFORE_SETTLE)
     assert len({json.dumps(TASKS[name]["Retry"]) for name in BEFORE_SETTLE}) == 1
 
