@@ -35,8 +35,8 @@ class Functions:
     """All functions by the names of their folders.
 
     `log` is everything they have written. A fault is met by one invocation: it is cut off
-    `before` it does anything, or `after` it has done everything, its result being lost. While
-    `is_down` Lambda runs none of them. `running` is the one that runs now.
+    `before` it does anything, or `after` it has done everything, its result being lost.
+    `is_down` says whether Lambda refuses to run a function, `running` names the one that runs.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from tests.workflow.world import APP, World, succeeded
 
 
 def abandoned(world: World, course: Course, *, at: str = "CheckDeployment") -> None:
-    """A release whose execution ends before it is settled. Nobody cleans up after it."""
+    """A release whose execution is stopped before a state. Nobody cleans up after it."""
     world.lightsail.courses.append(course)
     with pytest.MonkeyPatch.context() as patch:
         stepper = Stepper(world, patch)

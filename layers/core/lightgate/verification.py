@@ -215,7 +215,7 @@ class Watched:
 
     `recent` has the last rounds, `+` for a good and `-` for a bad one, `problem` is what was wrong
     in the last bad round, `restarts` how often the app was started again since the watch began,
-    `written` whether a write was good. The period counts no time in which AWS let nobody look.
+    `written` whether a write was good. `checks` has the outages, which the period does not count.
     """
 
     began_at: datetime
