@@ -82,6 +82,7 @@ class _Asked:
         asking_gates: Mapping[str, timedelta],
         policy: Policy,
         spec_version: int,
+        open_variables: Mapping[str, tuple[str, ...]],
     ) -> Release:
         spec, request = self.spec, self.request
         return Release(
@@ -103,6 +104,7 @@ class _Asked:
             policy=policy,
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
+            open_variables=open_variables,
         )
 
 
@@ -134,6 +136,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             asking_gates=asking,
             policy=spec.migrations.policy,
             spec_version=asked.text.version,
+            open_variables=spec.open_variables(),
         ),
         spec=spec,
         service=service,
@@ -171,6 +174,8 @@ def _command(
             asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
             policy=spec.migrations.policy if is_migration else Policy.ALLOW,
             spec_version=asked.text.version,
+            # The app beside it may be of another spec.
+            open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
         ),
         spec=asked.spec,
         service=service,
@@ -208,6 +213,9 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
             spec_version=asked.text.version
             if known is None or known.spec_version is None
             else known.spec_version,
+            open_variables={}
+            if known is None or known.spec_version is None
+            else then.open_variables(),
         ),
         spec=spec,
         service=service,

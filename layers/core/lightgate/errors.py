@@ -7,6 +7,7 @@ classes carry such a situation from the place that finds it to the step that ret
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NoReturn
 
 
 class LightgateError(Exception):
@@ -28,6 +29,14 @@ class UnreachableError(LightgateError):
     """AWS has refused a call or left it without an answer. What it would have told is unknown."""
 
 
+class NotShownError(UnreachableError):
+    """The service does not show the deployment: not yet, or not any more."""
+
+
+class UnexpectedError(LightgateError):
+    """A step that reads secrets has failed. The text says what and where, and quotes nothing."""
+
+
 class NotYetError(LightgateError):
     """Something of the release may still be acted upon for that long; afterwards, try again."""
 
@@ -46,3 +55,13 @@ class SpecError(DocumentError):
 
 class RequestError(DocumentError):
     """The input of an execution is wrong. Nothing was started."""
+
+
+def raise_alone(error: Exception) -> NoReturn:
+    """Raise the error without the errors that led to it: their texts may quote secrets."""
+    error.__cause__ = None
+    try:
+        raise error from None
+    finally:
+        # Raising has just set it.
+        error.__context__ = None

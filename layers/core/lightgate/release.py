@@ -9,7 +9,7 @@ import enum
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -92,7 +92,8 @@ class Release:
 
     `spec_version` is that of the containers that are deployed. `rollback_to` is the version
     that is brought back; `digest` is its image then, None if that is not on record. `command`
-    is run once with the image `digest`.
+    is run once with the image `digest`. `open_variables` names, for each container, the variables
+    whose values are known to be no secrets.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Release:
     policy: Policy
     platform_patience: timedelta
     deployment_timeout: timedelta
+    open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -142,6 +144,7 @@ class Release:
             "policy": self.policy.value,
             "platformPatienceSeconds": self.platform_patience.total_seconds(),
             "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
+            "openVariables": {name: list(each) for name, each in self.open_variables.items()},
         }
 
     @classmethod
@@ -167,4 +170,8 @@ class Release:
             policy=Policy(document["policy"]),
             platform_patience=timedelta(seconds=document["platformPatienceSeconds"]),
             deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
+            # A release that is under way may have been admitted before this was carried.
+            open_variables={
+                name: tuple(each) for name, each in document.get("openVariables", {}).items()
+            },
         )
