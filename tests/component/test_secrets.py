@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.secrets import Secrets
 from lightgate.errors import RefusedError, UnreachableError

@@ -20,14 +20,12 @@ _LONGEST_TEXT = 20_000
 # A text may be cut within a secret. A shorter beginning or end of one is part of usual words.
 _SHORTEST_PIECE = 12
 _FORMS = re.compile(
-    r"(?P<percent>(?:%(?:25)*[0-9a-fA-F]{2})+)"
-    r"|(?P<bytes>(?:\\+x[0-9a-fA-F]{2})+)"
+    r"(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
     r"|\\+u(?P<short>[0-9a-fA-F]{4})"
-    r"|\\+U(?P<long>000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4})"
+    r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
     r"|(?P<dropped>\\+[nrtfv]?|[\s+]+)"
 )
-_HEX_PAIR = re.compile(r"[%x](?:25)*([0-9a-fA-F]{2})")
 # A presigned URL, or a header or parameter that carries what signs one.
 _WORD = re.compile(r"[^\s\"'<>]+")
 _SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")
@@ -44,7 +42,7 @@ class Mask:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._parts = parts_of(list(values))
-        plain = {_plain(part) for part in self._parts}
+        plain = {_plain(form) for part in self._parts for form in (part, _bytes_of(part))}
         usable = (part for part in plain if len(part) >= SHORTEST)
         self._plain = sorted(usable, key=len, reverse=True)
 
@@ -101,6 +99,11 @@ def _pieces(plain: str, part: str) -> Iterator[tuple[int, int]]:
         yield 0, length
 
 
+def _bytes_of(text: str) -> str:
+    """A character for each byte: a form may write any of them by itself."""
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
 def _plain(text: str) -> str:
     return _read(text)[0]
 
@@ -133,13 +136,7 @@ def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _decoded(form: re.Match[str]) -> str:
     match form.lastgroup:
-        case "percent" | "bytes":
-            data = bytes(int(pair, 16) for pair in _HEX_PAIR.findall(form[0]))
-            try:
-                return data.decode()
-            except UnicodeDecodeError:
-                return data.decode("latin-1")
-        case "short" | "long" as group:
+        case "byte" | "short" | "long" as group:
             return chr(int(form[group], 16))
         case "entity":
             return html.unescape(form[0])

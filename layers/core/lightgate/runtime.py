@@ -75,7 +75,7 @@ class Runtime:
         self.settings = settings
         self.logger = Logger(service="lightgate")
         self.metrics = Metrics(namespace=METRICS_NAMESPACE, service="lightgate")
-        self.tracer = Tracer(service="lightgate")
+        self.tracer = Tracer(service="lightgate", patch_modules=["botocore"])
 
     def now(self) -> datetime:
         return datetime.now(UTC)
