@@ -1,4 +1,4 @@
-"""What an app writes is never taken for a report of its gate, and its reports show no secret."""
+"""Lightgate takes no line of an app for a report of its gate, and no report shows a secret."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is left of a text of somebody else once the secrets are taken out."""
+"""Mask takes secrets out of texts, in whatever form others write them."""
 
 import json
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_a_secret_is_masked_in_every_form(form: str) -> None:
 @given(st.text(min_size=6, max_size=40), st.sampled_from(sorted(FORMS)))
 def test_no_text_that_quotes_a_secret_shows_it(secret: str, form: str) -> None:
     assume(secret.encode("utf-8", "ignore").decode() == secret)
-    # What has no six characters of its own is not told from usual words.
+    # A shorter secret cannot be told from usual words.
     assume(len("".join(secret.split()).replace("\\", "").replace("+", "")) >= 6)
 
     shown = Mask([secret]).text(f"[{FORMS[form](secret)}]")

@@ -10,8 +10,8 @@ from lightgate.verification import Answer, Probe
 class Site:
     """What the app answers, by the version that serves. A version that is not bad does well.
 
-    `asked` counts the requests by version, method and path, `urls` where they went. `headers` are
-    in every good answer.
+    `asked` counts the requests by version, method and path, `urls` where they went. Every good
+    answer has `headers`.
     """
 
     def __init__(self, serving: Callable[[], int | None]) -> None:

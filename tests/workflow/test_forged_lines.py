@@ -136,7 +136,7 @@ def test_a_secret_in_forged_lines_is_shown_nowhere_when_the_release_fails(
     check_nothing_is_shown(canaries, ended)
 
 
-def test_a_secret_of_the_version_that_goes_on_serving_is_masked_as_well(canaries: World) -> None:
+def test_a_secret_of_the_live_version_is_masked_as_well(canaries: World) -> None:
     log = [*applied("a.0002"), (39, *SUCCEEDED)]
     assert canaries.release(course=Course(log=log)).status == "SUCCEEDED"
     canaries.cloud.client("ssm").put_parameter(
@@ -243,7 +243,7 @@ def test_a_line_that_does_not_begin_as_a_gates_is_none(canaries: World, before: 
     assert canaries.message().content["judgement"]["verdict"] == "UNKNOWN"
 
 
-def test_a_plan_that_was_told_as_harmless_under_the_same_hash_gets_no_permit(
+def test_a_plan_that_is_reported_as_harmless_under_the_same_hash_gets_no_permit(
     canaries: World,
 ) -> None:
     canaries.put_spec(with_sidecar(spec(migrations={"policy": "block"})))

@@ -193,7 +193,7 @@ def test_a_trace_says_which_call_failed_and_how(
         for exception in part["cause"]["exceptions"]
     ]
     code = "An error occurred (InvalidInputException) when calling the {} operation"
-    # What the table has taken once is not written again.
+    # Deploy does not write to the table again once the table has its answer.
     failed = {operation for service, operation in deploy.calls if service != "dynamodb"}
     assert {(operation, code.format(operation)) for operation in failed} <= set(causes)
     assert {part["name"] for part in traces.sent} >= {"## deploy", "lightsail", "ssm"}

@@ -174,7 +174,7 @@ def _command(
             asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
             policy=spec.migrations.policy if is_migration else Policy.ALLOW,
             spec_version=asked.text.version,
-            # The app beside it may be of another spec.
+            # The app beside it may come from another spec.
             open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
         ),
         spec=asked.spec,

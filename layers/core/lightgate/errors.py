@@ -30,7 +30,7 @@ class UnreachableError(LightgateError):
 
 
 class NotShownError(UnreachableError):
-    """The service does not show the deployment: not yet, or not any more."""
+    """The service does not show the deployment yet, or not any more."""
 
 
 class UnexpectedError(LightgateError):
@@ -63,5 +63,5 @@ def raise_alone(error: Exception) -> NoReturn:
     try:
         raise error from None
     finally:
-        # Raising has just set it.
+        # `raise` has just set it.
         error.__context__ = None

@@ -289,9 +289,8 @@ def _together(phases: Sequence[Phase]) -> Phase:
 def reports(lines: Iterable[str], mask: Mask) -> list[str]:
     """The lines that a gate may have written, without secrets. All other lines are left out.
 
-    An app can imitate such a line and put a secret into it. So whoever reads a log or a mailbox
-    masks what it has read here, before anything else sees it. What only decides which gate a
-    report is from, and is never carried on, stays as it is.
+    An app can imitate such a line and put a secret into it. So every line of a log or a mailbox
+    passes through here before any other code reads it.
     """
     masked = []
     for line in lines:
@@ -304,7 +303,7 @@ def reports(lines: Iterable[str], mask: Mask) -> list[str]:
     return masked
 
 
-# They are only compared with what is known, and `at` is read as a moment.
+# Lightgate only compares these with known values, or reads them as a moment.
 _NEVER_SHOWN = ("lightgate", "release", "container", "event", "at")
 
 

@@ -23,9 +23,10 @@ class Heard:
 
 
 def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
-    """What each gate has reported since its deployment was created, without the app's secrets.
+    """The reports of each gate since its deployment was created, without the app's secrets.
 
-    Only the deployment itself shows them. While the service does not show it, nothing is read.
+    The deployment shows which values are secrets. While the service does not show the deployment,
+    no report is read.
 
     Raises:
         UnreachableError: of one gate nothing could be read at all.

@@ -15,7 +15,7 @@ from lightgate.gate.supervisor import mask as mask_parts
 from lightgate.gate.supervisor import parts as parts_of
 
 _MASKED = "***"
-# No text that Lightgate shows is as long, and patterns take time.
+# Lightgate shows no text that is longer, and patterns take time.
 _LONGEST_TEXT = 20_000
 # A text may be cut within a secret. A shorter beginning or end of one is part of usual words.
 _SHORTEST_PIECE = 12
@@ -49,7 +49,7 @@ class Mask:
     def text(self, text: str) -> str:
         """The text without the values, in any of their forms, and without a piece at either end.
 
-        A log may break a line within a value. What is very long is cut.
+        A log may break a line within a value. A very long text is cut.
         """
         return self._masked(text, [_whole, _pieces])
 
@@ -145,7 +145,7 @@ def _decoded(form: re.Match[str]) -> str:
 
 
 def _units(character: str) -> str:
-    """As JSON escapes it: what does not fit into 16 bits is two."""
+    """The character in units of 16 bits, as JSON escapes it."""
     code = ord(character) - 0x10000
     return character if code < 0 else chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
 

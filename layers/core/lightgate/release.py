@@ -170,7 +170,7 @@ class Release:
             policy=Policy(document["policy"]),
             platform_patience=timedelta(seconds=document["platformPatienceSeconds"]),
             deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
-            # A release that is under way may have been admitted before this was carried.
+            # An older version of Lightgate may have admitted a release that is still in progress.
             open_variables={
                 name: tuple(each) for name, each in document.get("openVariables", {}).items()
             },

@@ -218,13 +218,13 @@ def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:
 def _evidence(
     release: Release, before: Json, spec: AppSpec, created_at: datetime, runtime: Runtime
 ) -> Evidence:
-    """What the gates have reported. Nothing while the service does not show the deployment.
+    """The reports of the gates; none while the service does not show the deployment.
 
-    Only the deployment itself shows the secrets that its containers may have written.
+    The deployment shows which values are secrets.
     """
     lightsail, marker, since = runtime.lightsail, before["release"], reports_since(created_at)
     lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
-    # The version that is brought back has its own spec on record, or its variables are not known.
+    # Without the target's own spec on record, nobody knows which of its variables are secrets.
     is_open = spec.open_variables() if _known(before).get("specVersion") else {}
     with contextlib.suppress(NotShownError):
         mask = lightsail.mask(release.service, marker, is_open)

@@ -56,8 +56,8 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
 def reaching(service: str) -> Iterator[None]:
     """Raise UnreachableError for whatever keeps us from an answer of the service.
 
-    The request or the answer may hold secrets, and the text of an error may quote them. So only
-    the code or the type of the error is told, and the error is not kept as the cause.
+    The request or the answer may hold secrets, and the text of an error may quote them. So the
+    error that is raised has only the code or the type of that error, and does not refer to it.
     """
     failure: LightgateError
     try:
@@ -72,7 +72,7 @@ def reaching(service: str) -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """What kind of error it is, without its text."""
+    """The code that AWS gave the error, or else its type; never its text."""
     code = error_code(error) if isinstance(error, ClientError) else ""
     return code if _CODE.fullmatch(code) else type(error).__name__
 

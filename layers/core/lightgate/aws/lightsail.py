@@ -103,15 +103,15 @@ class Lightsail:
     def mask(
         self, service: str, release: str | None = None, is_open: OpenVariables = _NOTHING_OPEN
     ) -> Mask:
-        """What takes the secrets out of all that the service's containers write.
+        """Takes the secrets out of all that the service's containers write.
 
-        Every deployment that the service shows counts, because all of them write to the same logs,
-        and each variable counts as a secret, except those that `is_open` names of the deployment of
-        `release`.
+        Every variable of every deployment that the service shows counts as a secret: all of them
+        write to the same logs. Only the variables that `is_open` names are left out, in the
+        deployment of `release`.
 
         Raises:
-            NotShownError: the service does not show the deployment of `release`, so that nobody
-                knows its secrets.
+            NotShownError: the service does not show the deployment of `release`. Its secrets are
+                unknown then.
         """
         shown = self._deployments(service)
         if release is not None and not any(_release(one) == release for one in shown):
@@ -254,7 +254,7 @@ def _listed(shown: Sequence[Mapping[str, Any]], service: str, version: int) -> M
 
 
 def _environments(deployment: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
-    """Those of the containers, in a request as in an answer."""
+    """The environment of each container, in a request as in an answer."""
     containers = deployment.get("containers", {})
     return {name: one.get("environment") or {} for name, one in containers.items()}
 
@@ -288,7 +288,7 @@ def _puller_role(found: Mapping[str, Any]) -> str | None:
 
 
 def _release(found: Mapping[str, Any]) -> str | None:
-    """The marker of ours in the deployment, if it has one."""
+    """The release whose marker the deployment carries, if it carries one."""
     markers = (one.get(RELEASE_VARIABLE) for one in _environments(found).values())
     return next((marker for marker in markers if marker), None)
 

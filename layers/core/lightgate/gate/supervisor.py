@@ -44,7 +44,7 @@ RETRIES = 3  # after a lock time-out
 DELIVERY = 5  # seconds at the end for letters that are still to be brought
 MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
 EVENT = b'{"lightgate"'  # how our events begin, and no line of a child
-# What a log may drop, so that an event comes out of it: colours, and what is no printable ASCII.
+# A log may drop colours and whatever is not printable ASCII, so that an event remains.
 JUNK = rb"(?:\x1b\[[0-9;]*[A-Za-z]|[^\n -~]){0,99}"
 NONSENSE = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
@@ -630,7 +630,7 @@ class Gate:
         elif event in ("succeeded", "failed") and self.began:
             # The last letter says all that matters: the log may lag behind it.
             fields["beganAt"] = self.began.get(True) or self.began[False]
-        # The app's own code has chosen names, and can have put anything into them.
+        # The app chooses names, and can put anything into them.
         fields = masked(fields, self.config.get("secrets", []))
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
         for key in LISTS:
@@ -807,10 +807,10 @@ class Child:
         return [line for line, _ in self.last_lines]
 
     def flush(self) -> None:
-        """Pass on what came, except what may become an event, which waits for more.
+        """Pass on what came, except a beginning of an imitated event, which waits for more.
 
-        An event of the child's gets a line of its own, with a mark before it: a log may split a
-        line that is too long for it, also right before an event.
+        An imitated event gets a line of its own, with a mark before it. A log splits lines that are
+        too long for it, and must not split one right behind the mark.
         """
         data = re.sub(IMITATION, rb"\n|\g<0>", self.unsent)
         begun = re.search(BEGUN, data)
@@ -1058,7 +1058,7 @@ def percent_decoded(text: str) -> str:
 
 
 def masked(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401
-    """The same of every text in what an event tells."""
+    """The value with every text in it masked."""
     if isinstance(value, dict):
         return {key: masked(one, secrets) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -1154,14 +1154,14 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
 
 
 def any_beginning(letters: list[bytes]) -> bytes:
-    """A pattern of the first of these letters, or of the first two, and so on."""
+    """A pattern for the first one, the first two, and so on up to all of them."""
     rest = letters[1:]
     return letters[0] + (b"(?:" + JUNK + any_beginning(rest) + b")?" if rest else b"")
 
 
 LETTERS_OF_EVENT = [re.escape(EVENT[n : n + 1]) for n in range(len(EVENT))]
 IMITATION = JUNK.join(LETTERS_OF_EVENT)
-# What may become one, at the end of what has come.
+# The beginning of an imitation at the end of the output.
 BEGUN = any_beginning(LETTERS_OF_EVENT[:-1]) + JUNK + rb"(?:\x1b(?:\[[0-9;]*)?)?\Z"
 
 
