@@ -24,7 +24,7 @@ from lightgate.turn import Holding, begin_creating, end_creating
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(deploy, event, context)
+    return run(deploy, event, context, reads_secrets=True)
 
 
 def deploy(event: Json, runtime: Runtime) -> Json:

@@ -15,7 +15,7 @@ from lightgate.way_back import begin, follow, not_begun
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(roll_back, event, context)
+    return run(roll_back, event, context, reads_secrets=True)
 
 
 def roll_back(event: Json, runtime: Runtime) -> Json:

@@ -1,5 +1,4 @@
 import json
-import urllib.error
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -9,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.ecr import Registry
 from lightgate.diagnosis.puller import statement
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.image import ImageConfig
 from lightgate.release import pin_tag
 from tests.component import images
@@ -175,9 +174,9 @@ def test_an_expired_download_address_passes_and_is_tried_again(
     manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
     cloud.blobs.move_to(forbidden_url)
 
-    with pytest.raises(urllib.error.HTTPError, match="403") as caught:
+    with pytest.raises(UnreachableError, match="403") as caught:
         registry.config(REPOSITORY, manifest)
-    caught.value.close()
+    assert caught.value.__context__ is None
 
 
 def test_a_tag_leads_to_the_image_it_points_to_now(cloud: Cloud, registry: Registry) -> None:

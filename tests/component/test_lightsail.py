@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import NotShownError, RefusedError, UnreachableError
 from lightgate.release import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
 from tests.component.cloud import Cloud
+from tests.component.leaks import KINDS, Border, rendered
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course
 
 NAME = "crops-backend"
@@ -217,7 +217,7 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(
 ) -> None:
     cloud.lightsail.fail(CREATE, "lost")
 
-    with pytest.raises(ReadTimeoutError):
+    with pytest.raises(UnreachableError, match="ReadTimeoutError"):
         lightsail.create_deployment(request())
 
     assert version_of(lightsail.service(NAME), "r1") == 1
@@ -229,7 +229,7 @@ def test_a_creation_that_breaks_the_service_is_not_repeated(
 ) -> None:
     cloud.lightsail.fail(CREATE, "broken")
 
-    with pytest.raises(ClientError, match="ServiceException"):
+    with pytest.raises(UnreachableError, match="ServiceException"):
         lightsail.create_deployment(request())
 
     assert cloud.lightsail.deployments(NAME) == {}
@@ -265,6 +265,46 @@ def test_a_value_that_lightsail_quotes_is_not_repeated(cloud: Cloud, lightsail: 
         lightsail.create_deployment(request())
 
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("call", ["create_deployment", "service", "mask", "gate_lines", "app_logs"])
+def test_no_error_of_lightsail_repeats_what_it_quotes(
+    cloud: Cloud, lightsail: Lightsail, monkeypatch: pytest.MonkeyPatch, call: str, kind: str
+) -> None:
+    since = begin(cloud, lightsail, logged({1: "waiting"}))
+    [shown] = lightsail.service(NAME).deployments
+    cloud.clock.sleep(300)
+    border = Border(monkeypatch)
+    border.kind = kind
+    border.failing = {
+        ("lightsail", operation)
+        for operation in (CREATE, GET_SERVICES, GET_LOG, "GetContainerServiceDeployments")
+    }
+    arguments: dict[str, tuple[Any, ...]] = {
+        "create_deployment": (request("r2"),),
+        "service": (NAME,),
+        "mask": (NAME,),
+        "gate_lines": (NAME, "web", since),
+        "app_logs": (NAME, shown),
+    }
+
+    try:
+        told = repr(getattr(lightsail, call)(*arguments[call]))
+    except (RefusedError, UnreachableError) as error:
+        told = rendered(error)
+
+    assert SECRET not in told
+
+
+def test_a_request_that_botocore_refuses_is_not_quoted(lightsail: Lightsail) -> None:
+    web = request()["containers"]["web"]
+    wrong = {"web": {**web, "environment": {"SECRET_KEY": SECRET.encode()}}}
+
+    with pytest.raises(UnreachableError, match="ParamValidationError") as caught:
+        lightsail.create_deployment(request(containers=wrong))
+
+    assert SECRET not in rendered(caught.value)
 
 
 def test_a_missing_service_is_refused_by_its_name(lightsail: Lightsail) -> None:
@@ -388,6 +428,58 @@ def test_no_value_of_the_environment_is_read_from_a_log(cloud: Cloud, lightsail:
     log = app_log(cloud, lightsail, f"the key is {SECRET}!")
 
     assert list(log.lines) == ["the key is ***!"]
+
+
+def test_what_a_gate_has_written_is_read_without_any_value_of_the_environment(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    event = {"event": "failed", "error": f"no {SECRET}", "lastLines": [json.dumps(SECRET)]}
+    since = begin(cloud, lightsail, Course(log=[(1, "web", event)]))
+    cloud.clock.sleep(10)
+
+    [line] = lightsail.gate_lines(NAME, "web", since)
+
+    assert SECRET not in line
+    assert json.loads(line)["error"] == "no ***"
+
+
+def with_environment(release: str, **environment: str) -> dict[str, Any]:
+    web = request(release)["containers"]["web"]
+    return request(
+        containers={"web": {**web, "environment": {RELEASE_VARIABLE: release, **environment}}}
+    )
+
+
+def test_the_values_of_all_deployments_are_masked_but_what_the_spec_gives_openly(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    for release, key in (("r1", "the first key"), ("r2", "the second key")):
+        environment = {"KEY": key, "STAGE": "production"}
+        lightsail.create_deployment(with_environment(release, **environment))
+        cloud.clock.sleep(200)
+    text = "the first key, the second key, production, r1"
+
+    assert lightsail.mask(NAME).text(text) == "***, ***, ***, r1"
+    mask = lightsail.mask(NAME, "r2", {"web": ["STAGE"], "other": ["KEY"]})
+    assert mask.text(text) == "***, ***, production, r1"
+
+
+def test_the_secrets_of_a_deployment_that_is_not_shown_are_not_known(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"read_lag": 60})
+    lightsail.create_deployment(request("r1"))
+
+    with pytest.raises(NotShownError, match="does not show the deployment of r1"):
+        lightsail.mask(NAME, "r1")
+    cloud.clock.sleep(61)
+    assert SECRET not in lightsail.mask(NAME, "r1").text(SECRET)
+
+
+def test_a_line_that_imitates_lightsail_shows_no_secret(cloud: Cloud, lightsail: Lightsail) -> None:
+    log = app_log(cloud, lightsail, f"[deployment:1] Started {SECRET}")
+
+    assert list(log.system) == ["Started ***"]
 
 
 def test_a_log_that_cannot_be_read_keeps_nobody_from_the_others(

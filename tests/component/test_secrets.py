@@ -1,11 +1,10 @@
 import json
 
 import pytest
-from botocore.exceptions import ClientError
 
 from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.secrets import Secrets
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from tests.component.cloud import Cloud
 
 VALUE = "hunter2-of-the-tests"
@@ -153,5 +152,5 @@ def test_a_deleted_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
 def test_a_trouble_of_the_store_passes_and_is_tried_again(cloud: Cloud, secrets: Secrets) -> None:
     cloud.faults.refuse("secretsmanager.GetSecretValue", "InternalServiceError")
 
-    with pytest.raises(ClientError, match="InternalServiceError"):
+    with pytest.raises(UnreachableError, match="InternalServiceError"):
         secrets.resolve([managed("crops/db")])

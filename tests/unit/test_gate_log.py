@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.gate_log import Evidence, Failure, Migration, Phase, read_evidence
+from lightgate.gate_log import Evidence, Failure, Migration, Phase, read_evidence, reports
+from lightgate.masking import Mask
 from tests.unit.builders import RELEASE, gate_line
 from tests.unit.strategies import JSON_VALUES
 
@@ -449,3 +450,32 @@ def test_of_several_databases_that_were_changed_one_effect_says_nothing() -> Non
     both = read_evidence(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
 
     assert both.effect is None
+
+
+def test_what_was_read_of_a_log_holds_no_secret_and_tells_the_same() -> None:
+    secret = "hunter2-of-the-tests"
+    failed = gate_line(
+        "failed", cause="exit", error=f"no {secret}", lastLines=[secret, "b"], exitCode=3
+    )
+    spelled = failed.replace("hunter2", "\\u0068unter2")
+
+    lines = reports([secret, "noise", spelled, APPLYING, f"|{failed}", "[" * 9999], Mask([secret]))
+
+    assert secret not in str(lines)
+    assert lines[1:] == [APPLYING]
+    failure = read(*lines).failure
+    assert failure is not None
+    assert (failure.error, failure.last_lines, failure.exit_code) == ("no ***", ["***", "b"], 3)
+
+
+def test_a_secret_that_is_a_word_of_the_gate_changes_no_report() -> None:
+    secrets = Mask([RELEASE, "migrate", "succeeded", "lightgate", "release", "container"])
+
+    assert read(*reports([APPLYING, SUCCEEDED], secrets)).phase is Phase.SUCCEEDED
+
+
+@given(st.lists(JSON_VALUES))
+def test_no_junk_breaks_the_reader_of_reports(values: list[Any]) -> None:
+    lines = [gate_line("plan", migrations=value, hash=value) for value in values]
+
+    assert len(reports(lines, Mask(["hunter2"]))) == len(values)

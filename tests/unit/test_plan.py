@@ -52,6 +52,24 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
     )
 
 
+@pytest.mark.parametrize("harmless", [{"class": "additive"}, {"count": 0}, {"migrations": []}])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_of_plans_with_one_hash_the_worst_counts(harmless: dict[str, Any], is_last: bool) -> None:
+    other = {**TOLD, **harmless}
+
+    plan = read(TOLD, other) if is_last else read(other, TOLD)
+
+    assert plan is not None
+    assert (plan.effect, plan.count) == (Effect.CONTRACT, 2)
+
+
+def test_a_plan_with_another_hash_takes_the_place_of_the_one_before() -> None:
+    plan = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []})
+
+    assert plan is not None
+    assert (plan.hash, plan.effect, plan.is_empty) == ("cd34", Effect.ADDITIVE, True)
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [

@@ -64,9 +64,17 @@ def test_a_release_survives_the_state_machine() -> None:
         asking_gates={"migrate": timedelta(seconds=310)},
         policy=Policy.BLOCK,
         platform_patience=timedelta(seconds=900),
+        open_variables={"web": ("DJANGO_SETTINGS_MODULE", "DEBUG"), "migrate": ()},
     )
 
     assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release
+
+
+def test_a_release_that_was_admitted_before_an_update_counts_every_variable_as_a_secret() -> None:
+    document = admitted(open_variables={"web": ("DEBUG",)}).to_json()
+    del document["openVariables"]
+
+    assert Release.from_json(document).open_variables == {}
 
 
 def test_going_back_has_a_marker_of_its_own() -> None:

@@ -10,12 +10,14 @@ from lightgate.verification import Answer, Probe
 class Site:
     """What the app answers, by the version that serves. A version that is not bad does well.
 
-    `asked` counts the requests by version, method and path, `urls` where they went.
+    `asked` counts the requests by version, method and path, `urls` where they went. Every good
+    answer has `headers`.
     """
 
     def __init__(self, serving: Callable[[], int | None]) -> None:
         self._serving = serving
         self.bad: dict[int, str] = {}
+        self.headers: dict[str, str] = {}
         self.asked: Counter[tuple[int | None, str, str]] = Counter()
         self.expected: set[str | None] = set()
         self.urls: set[str] = set()
@@ -31,4 +33,4 @@ class Site:
         if (error := self.bad.get(version)) is not None:
             return Answer(status=500, headers={}, body=error.encode(), took=took)
         said = (probe.expected_text or "").encode()
-        return Answer(status=200, headers={}, body=said, took=took)
+        return Answer(status=200, headers=self.headers, body=said, took=took)

@@ -130,6 +130,7 @@ class _Asked:
         asking_gates: Mapping[str, timedelta],
         policy: Policy,
         spec_version: int,
+        open_variables: Mapping[str, tuple[str, ...]],
     ) -> Release:
         spec, request = self.spec, self.request
         return Release(
@@ -151,6 +152,7 @@ class _Asked:
             policy=policy,
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
+            open_variables=open_variables,
         )
 
 
@@ -184,6 +186,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             asking_gates=asking,
             policy=spec.migrations.policy,
             spec_version=asked.text.version,
+            open_variables=spec.open_variables(),
         ),
         spec=spec,
         service=service,
@@ -241,6 +244,8 @@ def _command(
             asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
             policy=spec.migrations.policy if is_migration else Policy.ALLOW,
             spec_version=asked.text.version,
+            # The app beside it may come from another spec.
+            open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
         ),
         spec=asked.spec,
         service=service,
@@ -278,6 +283,9 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
             spec_version=asked.text.version
             if known is None or known.spec_version is None
             else known.spec_version,
+            open_variables={}
+            if known is None or known.spec_version is None
+            else then.open_variables(),
         ),
         spec=spec,
         service=service,

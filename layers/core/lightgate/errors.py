@@ -7,6 +7,7 @@ classes carry such a situation from the place that finds it to the step that ret
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NoReturn
 
 
 class LightgateError(Exception):
@@ -40,6 +41,14 @@ class StillRunningError(LightgateError):
     """An event says that an execution has ended, and Step Functions still says that it runs."""
 
 
+class NotShownError(UnreachableError):
+    """The service does not show the deployment yet, or not any more."""
+
+
+class UnexpectedError(LightgateError):
+    """A step that reads secrets has failed. The text says what and where, and quotes nothing."""
+
+
 class NotYetError(LightgateError):
     """Something of the release may still be acted upon for that long; afterwards, try again."""
 
@@ -66,3 +75,13 @@ class SpecError(DocumentError):
 
 class RequestError(DocumentError):
     """The input of an execution is wrong. Nothing was started."""
+
+
+def raise_alone(error: Exception) -> NoReturn:
+    """Raise the error without the errors that led to it: their texts may quote secrets."""
+    error.__cause__ = None
+    try:
+        raise error from None
+    finally:
+        # `raise` has just set it.
+        error.__context__ = None

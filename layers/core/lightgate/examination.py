@@ -17,6 +17,7 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
+from lightgate.errors import LightgateError
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
 from lightgate.hearing import listen
 from lightgate.release import Kind, Release
@@ -150,7 +151,8 @@ class _Look:
         if shown is None:
             raise LookupError("the service does not show the deployment")
         logs: dict[str, AppLog | None] = {}
-        for container, log in lightsail.app_logs(release.service, shown).items():
+        found = lightsail.app_logs(release.service, shown, release.open_variables)
+        for container, log in found.items():
             logs[container] = log if isinstance(log, AppLog) else None
             if not isinstance(log, AppLog):
                 self._tell(f"the log of {container}", log)
@@ -170,7 +172,9 @@ class _Look:
         self.symptoms = replace(self.symptoms, **found)
 
     def _tell(self, what: str, error: Exception) -> None:
-        self._runtime.logger.warning("a failure is not looked into", what=what, error=repr(error))
+        # The text of any other error may quote what was read.
+        why = str(error) if isinstance(error, LightgateError) else type(error).__name__
+        self._runtime.logger.warning("a failure is not looked into", what=what, error=why)
 
 
 def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:

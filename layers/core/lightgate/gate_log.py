@@ -4,12 +4,15 @@ Anybody who can write to the app's output can write such a line: what stands her
 explains a failure and enriches a message, and never makes a protected release succeed.
 """
 
+import contextlib
 import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
+
+from lightgate.masking import Mask
 
 _LONGEST_LINE = 500
 # The last twenty lines of a command, and before them up to ten exceptions that led there.
@@ -325,23 +328,48 @@ def _together(phases: Sequence[Phase]) -> Phase:
     return Phase.SUCCEEDED if phases else Phase.UNGATED
 
 
+def reports(lines: Iterable[str], mask: Mask) -> list[str]:
+    """The lines that a gate may have written, without secrets. All other lines are left out.
+
+    An app can imitate such a line and put a secret into it. So every line of a log or a mailbox
+    passes through here before any other code reads it.
+    """
+    masked = []
+    for line in lines:
+        event = _read(line)
+        if event is None:
+            continue
+        with contextlib.suppress(RecursionError):
+            shown = {k: v if k in _NEVER_SHOWN else mask.json(v) for k, v in event.items()}
+            masked.append(json.dumps(shown))
+    return masked
+
+
+# Lightgate only compares these with known values, or reads them as a moment.
+_NEVER_SHOWN = ("lightgate", "release", "container", "event", "at")
+
+
 def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     """What one gate has said, be it in its log or in its mailbox; all other lines are left out."""
     for line in lines:
-        if not line.startswith(_BEGINNING):
-            continue
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
+        event = _read(line)
         if (
-            isinstance(event, dict)
-            and event.get("lightgate") == 1
+            event is not None
             and event.get("release") == release
             and event.get("container") == container
             and isinstance(event.get("event"), str)
         ):
             yield event
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    if not line.startswith(_BEGINNING):
+        return None
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and event.get("lightgate") == 1 else None
 
 
 def _names(*lists: object) -> Iterable[str]:

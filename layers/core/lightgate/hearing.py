@@ -7,7 +7,9 @@ from functools import partial
 
 from lightgate import permits
 from lightgate.deployment import reports_since
-from lightgate.errors import UnreachableError
+from lightgate.errors import NotShownError, UnreachableError
+from lightgate.gate_log import reports
+from lightgate.masking import Mask
 from lightgate.release import Release
 from lightgate.runtime import Runtime
 
@@ -21,20 +23,31 @@ class Heard:
 
 
 def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
-    """What each gate has said since its deployment was created.
+    """The reports of each gate since its deployment was created, without the app's secrets.
+
+    The deployment shows which values are secrets. While the service does not show the deployment,
+    no report is read.
 
     Raises:
         UnreachableError: of one gate nothing could be read at all.
     """
     since = reports_since(created_at)
-    lines: dict[str, Sequence[str]] = {}
+    gates = list(dict.fromkeys([*release.gates, *release.asking_gates]))
+    lines: dict[str, Sequence[str]] = {gate: [] for gate in gates}
+    if not gates:
+        return Heard(lines=lines, unread=[])
+    lightsail = runtime.lightsail
+    try:
+        mask = lightsail.mask(release.service, release.id, release.open_variables)
+    except NotShownError as error:
+        return Heard(lines=lines, unread=[f"The reports of the gates could not be read: {error}."])
     unread: list[str] = []
-    for gate in dict.fromkeys([*release.gates, *release.asking_gates]):
+    for gate in gates:
         sources: dict[str, Callable[[], Sequence[str]]] = {
-            "log": partial(runtime.lightsail.gate_lines, release.service, gate, since)
+            "log": partial(lightsail.gate_lines, release.service, gate, since, mask)
         }
         if gate in release.asking_gates:
-            sources["mailbox"] = partial(permits.letters, release, gate, runtime)
+            sources["mailbox"] = partial(_letters, release, gate, mask, runtime)
         found: list[str] = []
         failed: dict[str, UnreachableError] = {}
         for name, read in sources.items():
@@ -47,3 +60,7 @@ def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
         lines[gate] = found
         unread += failed
     return Heard(lines=lines, unread=unread)
+
+
+def _letters(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
+    return reports(permits.letters(release, gate, runtime), mask)

@@ -7,7 +7,7 @@ get one for anything that it does not name.
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightgate.gate_log import events, plain_text
@@ -87,9 +87,25 @@ class Plan:
 
 
 def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None:
-    """The last plan that the gate told; None if it has told none that makes sense."""
+    """The last plan that the gate told; None if it has told none that makes sense.
+
+    A permit names the hash of a plan. So of all plans with the hash of the last one the worst
+    counts, whatever somebody else has told under that hash.
+    """
     told = read_plans(release, container, lines)
-    return told[-1] if told else None
+    same = [plan for plan in told if plan.hash == told[-1].hash]
+    if not same:
+        return None
+    worst = max(reversed(same), key=lambda plan: _FROM_GOOD_TO_BAD.index(plan.effect))
+    counts = [plan.count for plan in same]
+    return replace(
+        worst,
+        count=None if None in counts else max(count or 0 for count in counts),
+        once=any(plan.once for plan in same),
+    )
+
+
+_FROM_GOOD_TO_BAD = (Effect.ADDITIVE, Effect.DATA, Effect.UNKNOWN, Effect.CONTRACT)
 
 
 def read_plans(release: str, container: str, lines: Iterable[str]) -> list[Plan]:

@@ -9,7 +9,7 @@ import enum
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -142,7 +142,8 @@ class Release:
 
     `spec_version` is that of the containers that are deployed. `rollback_to` is the version
     that is brought back; `digest` is its image then, None if that is not on record. `command`
-    is run once with the image `digest`.
+    is run once with the image `digest`. `open_variables` names, for each container, the variables
+    whose values are known to be no secrets.
     """
 
     id: str
@@ -163,6 +164,7 @@ class Release:
     policy: Policy
     platform_patience: timedelta
     deployment_timeout: timedelta
+    open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -192,6 +194,7 @@ class Release:
             "policy": self.policy.value,
             "platformPatienceSeconds": self.platform_patience.total_seconds(),
             "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
+            "openVariables": {name: list(each) for name, each in self.open_variables.items()},
         }
 
     @classmethod
@@ -217,4 +220,8 @@ class Release:
             policy=Policy(document["policy"]),
             platform_patience=timedelta(seconds=document["platformPatienceSeconds"]),
             deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
+            # An older version of Lightgate may have admitted a release that is still in progress.
+            open_variables={
+                name: tuple(each) for name, each in document.get("openVariables", {}).items()
+            },
         )

@@ -6,17 +6,20 @@ it needs.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.addresses import RegistryAddress
-from lightgate.aws.clients import make_client
+from lightgate.aws.clients import code_of, make_client
 from lightgate.aws.ecr import Registry
 from lightgate.aws.executions import Executions
 from lightgate.aws.histories import Histories
@@ -31,14 +34,17 @@ from lightgate.aws.table import Table
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
+from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.prober import ask
 from lightgate.requests import Home
+from lightgate.tracing import trace_without_texts
 from lightgate.turn import Holding, objection
 from lightgate.verification import Answer, Probe
 
 type Json = dict[str, Any]
 
 METRICS_NAMESPACE = "lightgate"
+_PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,7 @@ class Runtime:
         self.logger = Logger(service="lightgate")
         # Of two stacks each has its own metrics, also for apps of the same name.
         self.metrics = Metrics(namespace=METRICS_NAMESPACE, service=settings.stack)
-        self.tracer = Tracer(service="lightgate")
+        self.tracer = Tracer(service="lightgate", patch_modules=["botocore"])
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -162,15 +168,27 @@ def _runtime() -> Runtime:
     return Runtime(Settings.from_environment(os.environ))
 
 
-def run(step: Callable[[Json, Runtime], Json], event: Json, context: LambdaContext) -> Json:
+type Step = Callable[[Json, Runtime], Json]
+
+
+def run(step: Step, event: Json, context: LambdaContext, *, reads_secrets: bool = False) -> Json:
     """Carry out one step for its Lambda handler, with log, trace and metrics around it.
 
-    The event is never logged as a whole: a person may have written anything into it.
+    The event is never logged as a whole: a person may have written anything into it. An error of a
+    step that reads secrets leaves it without the texts of whatever led to it: Lambda, the tracer
+    and the state machine keep what they get.
     """
     runtime = _runtime()
     runtime.logger.set_correlation_id(_correlation(event))
+
+    @wraps(step)
+    def carry_out(event: Json, _context: LambdaContext) -> Json:
+        with _without_texts() if reads_secrets else nullcontext():
+            return step(event, runtime)
+
+    trace_without_texts(runtime.tracer)
     handler = runtime.tracer.capture_lambda_handler(
-        lambda event, _context: step(event, runtime), capture_response=False
+        carry_out, capture_response=False, capture_error=False
     )
     logged = runtime.logger.inject_lambda_context(handler, clear_state=False)
     try:
@@ -180,6 +198,31 @@ def run(step: Callable[[Json, Runtime], Json], event: Json, context: LambdaConte
         if runtime.metrics.provider.metric_set:
             runtime.metrics.flush_metrics()
     return answer
+
+
+@contextmanager
+def _without_texts() -> Iterator[None]:
+    """Raise errors whose texts are Lightgate's own, and nothing of what led to them."""
+    failure: LightgateError
+    try:
+        yield
+    except LightgateError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - any text may quote a secret
+        failure = UnexpectedError(_what_and_where(error)).with_traceback(error.__traceback__)
+    else:
+        return
+    raise_alone(failure)
+
+
+def _what_and_where(error: Exception) -> str:
+    """The kind of error, the call of AWS that failed, and the last line of ours that led there."""
+    frames = extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    [*_, place] = ours or frames
+    operation = getattr(error, "operation_name", None)
+    call = f" of {operation}" if operation else ""
+    return f"{code_of(error)}{call} at {Path(place.filename).name}:{place.lineno}"
 
 
 def _correlation(event: Json) -> str:

@@ -31,6 +31,7 @@ class Subject:
     """The version that is watched. `marker` and `digest` are those of its deployment, if known.
 
     `containers` are those whose starts are counted where there is no public URL to ask.
+    `open_variables` are the variables of each container that are known to be no secrets.
     """
 
     version: int
@@ -38,6 +39,7 @@ class Subject:
     digest: str | None
     rules: Rules
     containers: Sequence[str]
+    open_variables: Mapping[str, Sequence[str]]
 
 
 def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
@@ -48,6 +50,7 @@ def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) ->
         digest=digest,
         rules=rules_of(spec),
         containers=tuple(spec.containers),
+        open_variables=spec.open_variables(),
     )
 
 
@@ -65,6 +68,7 @@ def returned(version: int, spec: AppSpec, service: Service, *, digest: str | Non
         digest=digest,
         rules=rules if digest is not None else of_a_stranger(rules, shown.endpoint),
         containers=tuple(spec.containers),
+        open_variables=spec.open_variables() if digest is not None else {},
     )
 
 
@@ -102,7 +106,7 @@ def look(
             break
         asked = probe.for_release(subject.marker, subject.digest)
         answer = _ask(service, asked, runtime)
-        problems[name] = problem_of(asked, answer)
+        problems[name] = _masked(problem_of(asked, answer), subject, service, runtime)
         slowest = max(slowest, answer.took)
     found = watch_round(
         seen,
@@ -127,6 +131,16 @@ def _ask(service: Service, probe: Probe, runtime: Runtime) -> Answer:
         error = "the service shows no public URL"
         return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
     return runtime.ask(service.url, probe)
+
+
+def _masked(
+    problem: str | None, subject: Subject, service: Service, runtime: Runtime
+) -> str | None:
+    """The problem without the app's secrets: it may quote what the app has answered."""
+    if problem is None:
+        return None
+    mask = runtime.lightsail.mask(service.name, subject.marker, subject.open_variables)
+    return mask.text(problem)
 
 
 def _restarts(

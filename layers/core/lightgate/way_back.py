@@ -4,6 +4,7 @@ What is known of it travels as the answer of the step: `target` is the version t
 `version` the deployment that brings it back, `release` the marker of that.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble_rollback, rollback_notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
-from lightgate.errors import RefusedError
+from lightgate.errors import NotShownError, RefusedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
@@ -173,7 +174,7 @@ def follow(
         before = _created(_with_notes(release, before, runtime), ours)
     spec = _spec(release, before, runtime)
     created_at = datetime.fromisoformat(before["createdAt"])
-    evidence = _evidence(release, before["release"], spec, created_at, runtime)
+    evidence = _evidence(release, before, spec, created_at, runtime)
     ended_at = before["endedAt"]
     status, ended = judge(
         Watch(
@@ -219,12 +220,20 @@ def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:
 
 
 def _evidence(
-    release: Release, marker: str, spec: AppSpec, created_at: datetime, runtime: Runtime
+    release: Release, before: Json, spec: AppSpec, created_at: datetime, runtime: Runtime
 ) -> Evidence:
-    since = reports_since(created_at)
-    lines = {
-        gate: runtime.lightsail.gate_lines(release.service, gate, since) for gate in spec.gates()
-    }
+    """The reports of the gates; none while the service does not show the deployment.
+
+    The deployment shows which values are secrets.
+    """
+    lightsail, marker, since = runtime.lightsail, before["release"], reports_since(created_at)
+    lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
+    # Without the target's own spec on record, nobody knows which of its variables are secrets.
+    is_open = spec.open_variables() if _known(before).get("specVersion") else {}
+    with contextlib.suppress(NotShownError):
+        mask = lightsail.mask(release.service, marker, is_open)
+        for gate in lines:
+            lines[gate] = lightsail.gate_lines(release.service, gate, since, mask)
     return read_evidence(marker, lines)
 
 

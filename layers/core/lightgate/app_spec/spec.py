@@ -237,6 +237,10 @@ class AppSpec:
             if dependency.container == name
         )
 
+    def open_variables(self) -> dict[str, tuple[str, ...]]:
+        """For each container the variables whose values stand in the spec: they are no secrets."""
+        return {name: tuple(each.environment) for name, each in self.containers.items()}
+
     def open_ports(self, name: str) -> dict[int, str]:
         """The container's ports, with the one that the public endpoint needs of it."""
         ports = dict(self.containers[name].ports)

@@ -1,17 +1,19 @@
 """How every client talks to AWS: bounded in time, with retries where they are safe."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from lightgate.errors import UnreachableError
+from lightgate.errors import LightgateError, UnreachableError, raise_alone
 
 _CONNECT_TIMEOUT_SECONDS = 3
 _READ_TIMEOUT_SECONDS = 20
+_CODE = re.compile(r"[\w.:#-]{1,100}")
 
 
 def make_client(service: str, *, attempts: int = 4) -> Any:  # noqa: ANN401 - boto3 is untyped
@@ -52,12 +54,27 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
 
 @contextmanager
 def reaching(service: str) -> Iterator[None]:
-    """Raise UnreachableError for whatever keeps us from an answer of the service."""
+    """Raise UnreachableError for whatever keeps us from an answer of the service.
+
+    The request or the answer may hold secrets, and the text of an error may quote them. So the
+    error that is raised has only the code or the type of that error, and does not refer to it.
+    """
+    failure: LightgateError
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        code = error_code(error) if isinstance(error, ClientError) else type(error).__name__
-        raise UnreachableError(f"{service} answers {code}") from error
+    except LightgateError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - an answer that makes no sense is none
+        failure = UnreachableError(f"{service} answers {code_of(error)}")
+    else:
+        return
+    raise_alone(failure)
+
+
+def code_of(error: Exception) -> str:
+    """The code that AWS gave the error, or else its type; never its text."""
+    code = error_code(error) if isinstance(error, ClientError) else ""
+    return code if _CODE.fullmatch(code) else type(error).__name__
 
 
 def error_code(error: ClientError) -> str:

@@ -3,11 +3,12 @@
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.error import HTTPError
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.clients import error_code
-from lightgate.errors import RefusedError
+from lightgate.aws.clients import error_code, reaching
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.image import (
     INDEX_TYPES,
     MANIFEST_TYPES,
@@ -73,14 +74,23 @@ class Registry:
             return manifest
         return self.manifest(repository, {"imageDigest": digest})
 
+    @reaching("GetDownloadUrlForLayer")
     def config(self, repository: str, manifest: Manifest) -> ImageConfig:
-        """The configuration of a single image, as `docker inspect` would show it."""
+        """The configuration of a single image, as `docker inspect` would show it.
+
+        Raises:
+            UnreachableError: it cannot be read. The text of an error may quote the presigned URL.
+        """
         url = self._client.get_download_url_for_layer(
             repositoryName=repository, layerDigest=config_digest(manifest)
         )["downloadUrl"]
-        # The address comes from ECR itself, presigned; it is never the user's.
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return parse_config(answer.read(_LARGEST_CONFIG_BYTES))
+        try:
+            # The address comes from ECR itself, presigned; it is never the user's.
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                return parse_config(answer.read(_LARGEST_CONFIG_BYTES))
+        except HTTPError as error:
+            error.close()
+            raise UnreachableError(f"the download from ECR answers {error.code}") from None
 
     def pin(self, repository: str, manifest: Manifest, tag: str) -> str:
         """Tag the image, and return the reference by which Lightsail pulls it.

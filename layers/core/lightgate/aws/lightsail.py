@@ -1,17 +1,19 @@
 """AWS Lightsail container services."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
-from lightgate.errors import RefusedError
-from lightgate.gate.supervisor import mask, parts
+from lightgate.errors import NotShownError, RefusedError, UnreachableError
+from lightgate.gate_log import reports
+from lightgate.masking import Mask
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_TAG, STACK_VARIABLE
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
@@ -31,6 +33,10 @@ _CLOCK_MARGIN = timedelta(minutes=1)
 # What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
 _NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
 
+# For each container the variables whose values the spec gives openly.
+type OpenVariables = Mapping[str, Collection[str]]
+_NOTHING_OPEN: OpenVariables = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
@@ -44,12 +50,16 @@ class Lightsail:
 
     A retried create after a lost answer would meet its own deployment as "busy"
     (measured-facts.md, "Lightsail").
+
+    Requests and answers hold the environments of containers with their secrets. So every call is
+    made within `reaching`: no error repeats what AWS or botocore quotes of them.
     """
 
     def __init__(self, client: Any, create_client: Any, now: Callable[[], datetime]) -> None:  # noqa: ANN401
         self._client, self._now = client, now
         self._create_client = create_client
 
+    @reaching("GetContainerServices")
     def service(self, name: str) -> Service:
         """The service as it shows itself now; reads may lag behind what was created.
 
@@ -58,7 +68,7 @@ class Lightsail:
         """
         try:
             [found] = self._client.get_container_services(serviceName=name)["containerServices"]
-            listed = self._client.get_container_service_deployments(serviceName=name)
+            listed = self._deployments(name)
         except ClientError as error:
             if error_code(error) == "NotFoundException":
                 raise RefusedError(
@@ -72,13 +82,14 @@ class Lightsail:
             disabled=found.get("isDisabled", False),
             current=_deployment_or_none(found.get("currentDeployment")),
             next=_deployment_or_none(found.get("nextDeployment")),
-            deployments=[_deployment(one) for one in listed.get("deployments", [])],
+            deployments=[_deployment(one) for one in listed],
             url=found.get("url") or None,
             scale=found["scale"],
             puller_role=_puller_role(found),
             tagged_stack=_tagged_stack(found),
         )
 
+    @reaching("GetContainerServiceDeployments")
     def listed(self, service: str, version: int) -> Mapping[str, Any]:
         """The deployment as the service lists it, with the secrets in its environment.
 
@@ -87,15 +98,28 @@ class Lightsail:
         Raises:
             RefusedError: the service does not list it any more; it keeps the last 50.
         """
-        answer = self._client.get_container_service_deployments(serviceName=service)
-        for found in answer.get("deployments", []):
-            if found["version"] == version:
-                listed: Mapping[str, Any] = found
-                return listed
-        raise RefusedError(
-            f"the container service {service} does not list version {version}; it keeps the last 50"
-        )
+        return _listed(self._deployments(service), service, version)
 
+    @reaching("GetContainerServiceDeployments")
+    def mask(
+        self, service: str, release: str | None = None, is_open: OpenVariables = _NOTHING_OPEN
+    ) -> Mask:
+        """Takes the secrets out of all that the service's containers write.
+
+        Every variable of every deployment that the service shows counts as a secret: all of them
+        write to the same logs. Only the variables that `is_open` names are left out, in the
+        deployment of `release`.
+
+        Raises:
+            NotShownError: the service does not show the deployment of `release`. Its secrets are
+                unknown then.
+        """
+        shown = self._deployments(service)
+        if release is not None and not any(_release(one) == release for one in shown):
+            raise NotShownError(f"{service} does not show the deployment of {release}")
+        return Mask(_secrets(shown, release, is_open))
+
+    @reaching("CreateContainerServiceDeployment")
     def create_deployment(self, request: Mapping[str, Any]) -> Deployment | Busy:
         """The new deployment, or why there can be none just now.
 
@@ -108,47 +132,50 @@ class Lightsail:
         try:
             answer = self._create_client.create_container_service_deployment(**request)
         except ClientError as error:
-            code, message = error_code(error), _without_values(error_message(error), request)
+            code, message = error_code(error), error_message(error)
+            words = Mask(_values(request)).text(message)
             if code == "ThrottlingException" or any(busy in message for busy in _BUSY_TEXTS):
-                return Busy(reason=message)
+                return Busy(reason=words)
             if code in ("InvalidInputException", "NotFoundException"):
-                raise RefusedError(f"Lightsail refuses the deployment: {message}") from error
+                raise RefusedError(f"Lightsail refuses the deployment: {words}") from None
             raise
         return _deployment(answer["containerService"]["nextDeployment"])
 
     @reaching("GetContainerLog")
-    def gate_lines(self, service: str, container: str, since: datetime) -> list[str]:
-        """The lines in the container's log since then that may come from its gate.
+    def gate_lines(
+        self, service: str, container: str, since: datetime, mask: Mask | None = None
+    ) -> list[str]:
+        """The lines in the container's log since then that may come from its gate, masked.
 
-        Oldest first, as far as they have arrived: the log lags by minutes.
+        Oldest first, as far as they have arrived: the log lags by minutes. Without a `mask` the
+        values of all variables are taken out.
 
         Raises:
             UnreachableError: it cannot be read, so that nobody knows what it holds.
         """
-        return self._lines(service, container, since, "lightgate")
+        lines = self._lines(service, container, since, "lightgate")
+        return reports(lines, mask or self.mask(service)) if lines else []
 
+    @reaching("GetContainerServiceDeployments")
     def app_logs(
-        self, service: str, deployment: Deployment
-    ) -> Mapping[str, AppLog | BotoCoreError | ClientError]:
+        self, service: str, deployment: Deployment, is_open: OpenVariables = _NOTHING_OPEN
+    ) -> Mapping[str, AppLog | UnreachableError]:
         """What each container has written since the deployment was created, or why not read.
 
-        No value of the deployment's environment is repeated: secrets are in it.
+        The lines are masked as `mask` says.
 
         Raises:
             RefusedError: the service does not list the deployment any more.
         """
-        listed = self.listed(service, deployment.version)
-        secrets = [
-            value
-            for container in listed["containers"].values()
-            for name, value in container.get("environment", {}).items()
-            if name not in _NO_SECRETS
-        ]
-        logs: dict[str, AppLog | BotoCoreError | ClientError] = {}
+        shown = self._deployments(service)
+        listed = _listed(shown, service, deployment.version)
+        secrets = _secrets(shown, deployment.release, is_open)
+        logs: dict[str, AppLog | UnreachableError] = {}
         for container in listed["containers"]:
             try:
-                lines = self._lines(service, container, deployment.created_at - _CLOCK_MARGIN)
-            except (BotoCoreError, ClientError) as error:
+                with reaching("GetContainerLog"):
+                    lines = self._lines(service, container, deployment.created_at - _CLOCK_MARGIN)
+            except UnreachableError as error:
                 logs[container] = error
                 continue
             logs[container] = read_app_log(
@@ -159,6 +186,12 @@ class Lightsail:
                 secrets=secrets,
             )
         return logs
+
+    def _deployments(self, service: str) -> Sequence[Mapping[str, Any]]:
+        """Every deployment that the service lists, with the environments."""
+        answer = self._client.get_container_service_deployments(serviceName=service)
+        listed: Sequence[Mapping[str, Any]] = answer.get("deployments", [])
+        return listed
 
     def _lines(
         self, service: str, container: str, since: datetime, pattern: str | None = None
@@ -212,13 +245,37 @@ def _events(pages: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [event for page in pages for event in page.get("logEvents", [])]
 
 
-def _without_values(message: str, request: Mapping[str, Any]) -> str:
-    """Lightsail's words without what it may have quoted of the environment: secrets are in it."""
-    environments = (container["environment"] for container in request["containers"].values())
-    values = [
-        value for one in environments for name, value in one.items() if name not in _NO_SECRETS
-    ]
-    return mask(message, parts(values))
+def _listed(shown: Sequence[Mapping[str, Any]], service: str, version: int) -> Mapping[str, Any]:
+    for found in shown:
+        if found["version"] == version:
+            return found
+    raise RefusedError(
+        f"the container service {service} does not list version {version}; it keeps the last 50"
+    )
+
+
+def _environments(deployment: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
+    """The environment of each container, in a request as in an answer."""
+    containers = deployment.get("containers", {})
+    return {name: one.get("environment") or {} for name, one in containers.items()}
+
+
+def _values(request: Mapping[str, Any]) -> list[str]:
+    return [str(value) for one in _environments(request).values() for value in one.values()]
+
+
+def _secrets(
+    shown: Iterable[Mapping[str, Any]], release: str | None, is_open: OpenVariables
+) -> list[str]:
+    secret: set[str] = set()
+    opened: set[str] = set()
+    for deployment in shown:
+        names = is_open if _release(deployment) == release else _NOTHING_OPEN
+        for container, environment in _environments(deployment).items():
+            for name, value in environment.items():
+                kind = opened if name in (*_NO_SECRETS, *names.get(container, ())) else secret
+                kind.add(value)
+    return sorted(secret - opened)
 
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
@@ -237,11 +294,13 @@ def _tagged_stack(found: Mapping[str, Any]) -> str | None:
     return tags.get(STACK_TAG)
 
 
+def _release(found: Mapping[str, Any]) -> str | None:
+    """The release whose marker the deployment carries, if it carries one."""
+    return _marker(found, RELEASE_VARIABLE)
+
+
 def _marker(found: Mapping[str, Any], variable: str) -> str | None:
-    values = [
-        container.get("environment", {}).get(variable)
-        for container in found.get("containers", {}).values()
-    ]
+    values = (one.get(variable) for one in _environments(found).values())
     return next((value for value in values if value), None)
 
 
@@ -251,7 +310,7 @@ def _deployment(found: Mapping[str, Any]) -> Deployment:
         version=found["version"],
         state=found["state"],
         created_at=found["createdAt"],
-        release=_marker(found, RELEASE_VARIABLE),
+        release=_release(found),
         stack=_marker(found, STACK_VARIABLE),
         images={name: container.get("image", "") for name, container in containers.items()},
         endpoint=_endpoint(found.get("publicEndpoint")),

@@ -135,10 +135,14 @@ class Mailboxes:
         found = (self._object(address, name, _LARGEST_LETTER_BYTES)[0] for name in LETTERS)
         return [text for text in found if text]
 
+    @reaching("AssumeRole")
     def urls(self, app: str, release: str, gates: Iterable[str]) -> Mapping[str, str]:
         """For each gate the value of its variable LIGHTGATE_MAILBOX: a secret.
 
         Signed anew each time, by a session that can do nothing but what the URLs do.
+
+        Raises:
+            UnreachableError: there are no credentials for that session, or no URLs from them.
         """
         answer = self._sts.assume_role(
             RoleArn=self._role,
@@ -167,7 +171,7 @@ class Mailboxes:
             if len(heads) == 1:
                 signatures = {name: url.rpartition("=")[2] for name, url in urls.items()}
                 return json.dumps({"url": f"{heads.pop()}=", "signatures": signatures})
-        raise ValueError("presigned URLs of one second differ in more than name and signature")
+        raise UnreachableError("presigned URLs of one second differ in more than the signature")
 
     def _url(self, presigner: Any, address: Address, name: str) -> str:  # noqa: ANN401 - boto3
         url: str = presigner.generate_presigned_url(

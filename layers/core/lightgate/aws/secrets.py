@@ -1,4 +1,4 @@
-"""The values behind secret references. Only the Deploy step may read them."""
+"""The values behind secret references. Only Deploy and RollBack may read them."""
 
 import json
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.app_spec.spec import SecretReference, SecretStore
-from lightgate.aws.clients import error_code
+from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError
 
 _NOT_THERE = {
@@ -35,12 +35,14 @@ class Secrets:
         Raises:
             RefusedError: some cannot be resolved; one reason for each. The reference is
                 named, and never a value.
+            UnreachableError: a store does not answer.
         """
         values: dict[SecretReference, str] = {}
         reasons: list[str] = []
         for reference in dict.fromkeys(references):
             try:
-                values[reference] = self._read(reference)
+                with reaching(f"The store of {reference}"):
+                    values[reference] = self._read(reference)
             except RefusedError as error:
                 reasons += error.reasons
         if reasons:
@@ -61,7 +63,7 @@ class Secrets:
                 raise
             raise RefusedError(
                 f"the secret {reference} cannot be read: {error_code(error)}"
-            ) from error
+            ) from None
         if text is None:
             raise RefusedError(f"the secret {reference} is binary, and a variable holds text")
         return str(text) if reference.json_key is None else _member(text, reference)

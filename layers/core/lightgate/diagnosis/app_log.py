@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightgate.diagnosis.log_patterns import is_of_a_request
-from lightgate.gate.supervisor import mask, parts
 from lightgate.gate_log import events, plain_text
+from lightgate.masking import Mask
 
 _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50
@@ -67,12 +67,13 @@ def read_app_log(
                 system.append(found[2])
         elif '"lightgate": 1' not in line and not _SERVED.search(line):
             own.append(line)
-    hidden = parts(list(secrets))
+    mask = Mask(secrets)
     return AppLog(
-        lines=tuple(_shown(line, hidden) for line in own[-_MOST_LINES:] if line.strip()),
-        system=tuple(_shown(line, []) for line in system[-_MOST_SYSTEM_LINES:]),
+        lines=tuple(_shown(line, mask) for line in own[-_MOST_LINES:] if line.strip()),
+        # An app can imitate these as well.
+        system=tuple(_shown(line, mask) for line in system[-_MOST_SYSTEM_LINES:]),
         starts=sum(event["event"] == "open" for event in told),
-        exec_error=_shown(str(failed[-1].get("error") or ""), hidden) or None if failed else None,
+        exec_error=_shown(str(failed[-1].get("error") or ""), mask) or None if failed else None,
     )
 
 
@@ -83,6 +84,6 @@ def _since_creation(lines: list[str], version: int) -> list[str]:
     return lines[first:]
 
 
-def _shown(line: str, hidden: list[str]) -> str:
+def _shown(line: str, mask: Mask) -> str:
     # What is beyond is not shown, and would take the patterns long.
-    return plain_text(mask(line, hidden)[:_LONGEST_READ].rstrip()) or ""
+    return plain_text(mask.text(line)[:_LONGEST_READ].rstrip()) or ""

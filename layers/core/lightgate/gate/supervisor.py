@@ -44,6 +44,8 @@ RETRIES = 3  # after a lock time-out
 DELIVERY = 5  # seconds at the end for letters that are still to be brought
 MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
 EVENT = b'{"lightgate"'  # how our events begin, and no line of a child
+# A log may drop colours and whatever is not printable ASCII, so that an event remains.
+JUNK = rb"(?:\x1b\[[0-9;]*[A-Za-z]|[^\n -~]){0,99}"
 NONSENSE = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 
@@ -630,6 +632,8 @@ class Gate:
         elif event in ("succeeded", "failed") and self.began:
             # The last letter says all that matters: the log may lag behind it.
             fields["beganAt"] = self.began.get(True) or self.began[False]
+        # The app chooses names, and can put anything into them.
+        fields = masked(fields, self.config.get("secrets", []))
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
         for key in LISTS:
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
@@ -805,11 +809,16 @@ class Child:
         return [line for line, _ in self.last_lines]
 
     def flush(self) -> None:
-        """Pass on what came, except a beginning of EVENT, which waits for more."""
-        data = self.unsent
-        kept = next((n for n in range(len(EVENT) - 1, 0, -1) if data.endswith(EVENT[:n])), 0)
-        self.unsent = data[len(data) - kept :]
-        self.gate.write(data[: len(data) - kept].replace(EVENT, b"|" + EVENT), self)
+        """Pass on what came, except a beginning of an imitated event, which waits for more.
+
+        An imitated event gets a line of its own, with a mark before it. A log splits lines that are
+        too long for it, and must not split one right behind the mark.
+        """
+        data = re.sub(IMITATION, rb"\n|\g<0>", self.unsent)
+        begun = re.search(BEGUN, data)
+        end = begun.start() if begun else len(data)
+        self.unsent = data[end:]
+        self.gate.write(data[:end], self)
 
     def close(self) -> None:
         """Pass on what the pipe still holds: at most 1 MiB, so that this comes to an end."""
@@ -1018,8 +1027,8 @@ def parts(secrets: list[str]) -> list[str]:
 
     That is the whole, its lines, what is in it if it is JSON, who logs in and the password in a
     URL, also percent-decoded, and what it assigns to the name of a secret; and all of that as
-    Python and JSON write it. What is shorter than SHORTEST is part of usual words and numbers:
-    without `crops`, `true` and `5432` nobody could read what is left.
+    Python, JSON and URLs write it. What is shorter than SHORTEST is part of usual words and
+    numbers: without `crops`, `true` and `5432` nobody could read what is left.
     """
     found = list(secrets)
     for secret in secrets:
@@ -1034,13 +1043,29 @@ def parts(secrets: list[str]) -> list[str]:
         found += [match[3] or match[4] for match in re.finditer(ASSIGNED, one)]
     found += [percent_decoded(one) for one in found]
     forms = {form for one in found for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
+    encoded = [percent_encoded(one, safe) for one in found for safe in (b"", b"/")]
+    forms.update(encoded, [one.replace("%20", "+") for one in encoded])
     return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+
+
+def percent_encoded(text: str, safe: bytes) -> str:
+    data = text.encode("utf-8", "replace")
+    return re.sub(rb"[^\w.~" + safe + b"-]", lambda found: b"%%%02X" % found[0][0], data).decode()
 
 
 def percent_decoded(text: str) -> str:
     data = text.encode("utf-8", "replace")
     data = re.sub(b"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), data)
     return data.decode("utf-8", "replace")
+
+
+def masked(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401
+    """The value with every text in it masked."""
+    if isinstance(value, dict):
+        return {key: masked(one, secrets) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(one, secrets) for one in value]
+    return mask(value, secrets) if isinstance(value, str) else value
 
 
 def mask(text: str, secrets: list[str]) -> str:
@@ -1128,6 +1153,18 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     config["command"] = command
     config["secrets"] = parts([os.environ.get(name, "") for name in config.get("secretNames", [])])
     return config
+
+
+def any_beginning(letters: list[bytes]) -> bytes:
+    """A pattern for the first one, the first two, and so on up to all of them."""
+    rest = letters[1:]
+    return letters[0] + (b"(?:" + JUNK + any_beginning(rest) + b")?" if rest else b"")
+
+
+LETTERS_OF_EVENT = [re.escape(EVENT[n : n + 1]) for n in range(len(EVENT))]
+IMITATION = JUNK.join(LETTERS_OF_EVENT)
+# The beginning of an imitation at the end of the output.
+BEGUN = any_beginning(LETTERS_OF_EVENT[:-1]) + JUNK + rb"(?:\x1b(?:\[[0-9;]*)?)?\Z"
 
 
 def is_argv(value: object) -> bool:

@@ -1,0 +1,161 @@
+"""Texts without secrets.
+
+The supervisor's `parts` decides what counts as a secret, in the gate and here. A text of somebody
+else may write a secret in another form: escaped as JSON or Python write it, percent-encoded, as an
+HTML entity, or several of these at once. `Mask` compares text and secret without these forms.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from lightgate.gate.supervisor import SHORTEST
+from lightgate.gate.supervisor import mask as mask_parts
+from lightgate.gate.supervisor import parts as parts_of
+
+_MASKED = "***"
+# Lightgate shows no text that is longer, and patterns take time.
+_LONGEST_TEXT = 20_000
+# A text may be cut within a secret. A shorter beginning or end of one is part of usual words.
+_SHORTEST_PIECE = 12
+_FORMS = re.compile(
+    r"(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
+    r"|\\+u(?P<short>[0-9a-fA-F]{4})"
+    r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
+    r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
+    r"|(?P<dropped>\\+[nrtfv]?|[\s+]+)"
+)
+# A presigned URL, or a header or parameter that carries what signs one.
+_WORD = re.compile(r"[^\s\"'<>]+")
+_SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")
+_SIGNATURE = re.compile(
+    r"(?i)(x-amz-(?:signature|security-token|credential)\\*[\"']?\s*[:=]\s*\\*[\"']?)[^\s\"'<>,;\\]+"
+)
+
+# Where a text has a part, as positions of its beginning and its end.
+type _Search = Callable[[str, str], Iterator[tuple[int, int]]]
+
+
+class Mask:
+    """Takes values out of texts, and also what looks like a password or signs a URL."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._parts = parts_of(list(values))
+        plain = {_plain(form) for part in self._parts for form in (part, _bytes_of(part))}
+        usable = (part for part in plain if len(part) >= SHORTEST)
+        self._plain = sorted(usable, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without the values, in any of their forms, and without a piece at either end.
+
+        A log may break a line within a value. A very long text is cut.
+        """
+        return self._masked(text, [_whole, _pieces])
+
+    def json(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """The value without them in any of its strings. A number that shows one becomes None."""
+        match value:
+            case str():
+                return self._masked(value, [_whole])
+            case dict():
+                return {name: self.json(each) for name, each in value.items()}
+            case list():
+                return [self.json(each) for each in value]
+            case bool() | None:
+                return value
+            case _:
+                return value if self.json(str(value)) == str(value) else None
+
+    def _masked(self, text: str, where: Iterable[_Search]) -> str:
+        text = text[:_LONGEST_TEXT]
+        plain, places = _read(text)
+        found = [
+            (places[begin][0], places[end - 1][1])
+            for search in where
+            for part in self._plain
+            for begin, end in search(plain, part)
+        ]
+        shown, at = "", 0
+        for begin, end in sorted(found):
+            if end > at:
+                shown += text[at:begin] + _MASKED if begin >= at else ""
+                at = end
+        return _without_signatures(mask_parts(shown + text[at:], self._parts))
+
+
+def _whole(plain: str, part: str) -> Iterator[tuple[int, int]]:
+    at = plain.find(part)
+    while at >= 0:
+        yield at, at + len(part)
+        at = plain.find(part, at + len(part))
+
+
+def _pieces(plain: str, part: str) -> Iterator[tuple[int, int]]:
+    lengths = range(min(len(part) - 1, len(plain)), _SHORTEST_PIECE - 1, -1)
+    if length := next((n for n in lengths if plain.endswith(part[:n])), 0):
+        yield len(plain) - length, len(plain)
+    if length := next((n for n in lengths if plain.startswith(part[-n:])), 0):
+        yield 0, length
+
+
+def _bytes_of(text: str) -> str:
+    """A character for each byte: a form may write any of them by itself."""
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
+def _plain(text: str) -> str:
+    return _read(text)[0]
+
+
+def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text's characters behind all forms, and for each one the place where it stands.
+
+    White space, backslashes and plus signs are left out: forms differ in them.
+    """
+    plain: list[str] = []
+    places: list[tuple[int, int]] = []
+
+    def take(characters: str, begin: int, end: int | None) -> None:
+        for index, character in enumerate(characters):
+            if character.isspace() or character in "\\+":
+                continue
+            place = (begin, end) if end is not None else (begin + index, begin + index + 1)
+            for unit in _units(character):
+                plain.append(unit)
+                places.append(place)
+
+    at = 0
+    for form in _FORMS.finditer(text):
+        take(text[at : form.start()], at, None)
+        take(_decoded(form), form.start(), form.end())
+        at = form.end()
+    take(text[at:], at, None)
+    return "".join(plain), places
+
+
+def _decoded(form: re.Match[str]) -> str:
+    match form.lastgroup:
+        case "byte" | "short" | "long" as group:
+            return chr(int(form[group], 16))
+        case "entity":
+            return html.unescape(form[0])
+        case _:
+            return ""
+
+
+def _units(character: str) -> str:
+    """The character in units of 16 bits, as JSON escapes it."""
+    code = ord(character) - 0x10000
+    return character if code < 0 else chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
+
+
+def _without_signatures(text: str) -> str:
+    if not _SIGNS.search(text):
+        return text
+    text = _WORD.sub(lambda word: _MASKED if _is_presigned(word[0]) else word[0], text)
+    return _SIGNATURE.sub(rf"\1{_MASKED}", text)
+
+
+def _is_presigned(word: str) -> bool:
+    return bool(_SIGNS.search(word)) and ("://" in word or "%3A%2F%2F" in word.upper())

@@ -1,0 +1,129 @@
+"""Mask takes secrets out of texts, in whatever form others write them."""
+
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from lightgate.masking import Mask
+
+SECRET = "p@ss/w \"or'd\\x\nlíne2🙂+=end"
+URL = "postgres://crops:hun%2Fter2-word@db.example/crops"
+SIGNED = (
+    "https://mailbox.s3.eu-central-1.amazonaws.com/crops/r1/migrate/permit.json"
+    "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAXXXX%2F20261122&X-Amz-Expires=3600"
+    "&X-Amz-Security-Token=IQoJb3JpZ2luX2Vj&X-Amz-Signature=0123456789abcdef"
+)
+
+
+def doubled(write: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: write(write(text))
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "Python": repr,
+    "Python twice": doubled(repr),
+    "Python in ASCII": ascii,
+    "Python's bytes": lambda text: repr(text.encode()),
+    "in a dict": lambda text: str({"SECRET_KEY": [text]}),
+    "JSON": json.dumps,
+    "JSON twice": doubled(json.dumps),
+    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON in Python": lambda text: repr(json.dumps(text)),
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded path": quote,
+    "percent-encoded form": quote_plus,
+    "percent-encoded in lower case": lambda text: quote(text, safe="").replace("%2F", "%2f"),
+    "percent-encoded twice": doubled(lambda text: quote(text, safe="")),
+    "on one line": lambda text: " ".join(text.split()),
+    "every character as JSON can": lambda text: "".join(
+        f"\\u{unit:04X}" for unit in memoryview(text.encode("utf-16-le")).cast("H")
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_masked_in_every_form(form: str) -> None:
+    shown = Mask([SECRET, URL]).text(f"it says {FORMS[form](SECRET)}!")
+
+    assert "***" in shown
+    for word in ("p@ss", "p%40ss", "or", "d\\x", "ne2", "=end"):
+        assert word not in shown
+
+
+@given(st.text(min_size=6, max_size=40), st.sampled_from(sorted(FORMS)))
+def test_no_text_that_quotes_a_secret_shows_it(secret: str, form: str) -> None:
+    assume(secret.encode("utf-8", "ignore").decode() == secret)
+    # A shorter secret cannot be told from usual words.
+    assume(len("".join(secret.split()).replace("\\", "").replace("+", "")) >= 6)
+
+    shown = Mask([secret]).text(f"[{FORMS[form](secret)}]")
+
+    assert secret not in shown.replace("***", "")
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    "cut",
+    ["could not connect to postgres://crops:hun", "ter2-word@db.example/crops refused"],
+)
+def test_a_piece_of_a_secret_is_masked_where_its_text_was_cut(cut: str) -> None:
+    shown = Mask([URL]).text(cut)
+
+    assert "hun" not in shown
+    assert "ter2" not in shown
+
+
+def test_a_usual_word_that_a_secret_begins_with_is_left() -> None:
+    assert Mask([URL]).text("this is postgres") == "this is postgres"
+
+
+@pytest.mark.parametrize("write", [str, json.dumps, repr, lambda text: quote(text, safe="")])
+def test_a_presigned_url_is_masked_as_a_whole(write: Callable[[str], str]) -> None:
+    shown = Mask([]).text(f"GET {write(SIGNED)} answered 403")
+
+    assert shown.replace('"', "").replace("'", "") == "GET *** answered 403"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X-Amz-Security-Token: IQoJb3JpZ2luX2Vj",
+        '{"X-Amz-Signature": "IQoJb3JpZ2luX2Vj"}',
+        '{\\"X-Amz-Signature\\": \\"IQoJb3JpZ2luX2Vj\\"}',
+        "x-amz-credential=IQoJb3JpZ2luX2Vj&x=1",
+    ],
+)
+def test_what_signs_a_request_is_masked_wherever_it_stands(text: str) -> None:
+    assert "IQoJb3JpZ2luX2Vj" not in Mask([]).text(text)
+
+
+def test_every_text_of_a_document_is_masked_and_a_number_that_shows_a_secret_is_dropped() -> None:
+    document = {"a": ["x 12345678", {"b": 12345678, "c": 12, "d": 1.5}], "e": True, "f": None}
+
+    assert Mask(["12345678"]).json(document) == {
+        "a": ["x ***", {"b": None, "c": 12, "d": 1.5}],
+        "e": True,
+        "f": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot run 'gunicorn': No such file or directory (ENOENT)",
+        "50% done, 100%25 of C:\\new\\table & more",
+        "  Applying crops.0003_price... OK",
+        "",
+    ],
+)
+def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
+    assert Mask([SECRET, URL]).text(text) == text
+
+
+def test_a_very_long_text_is_cut() -> None:
+    assert len(Mask([SECRET]).text("%41\\u0041 &amp;" * 100_000)) <= 20_000
