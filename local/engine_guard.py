@@ -22,10 +22,16 @@ def _strict(execute: _Wait) -> _Wait:
     def execute_wait(
         state: Mapping[str, Any], data: object, context: Mapping[str, Any] | None = None
     ) -> tuple[Any, str]:
-        if (path := state.get("SecondsPath")) is not None:
-            seconds = stepfunctions._resolve_path(path, data)
-            if (cause := _why_refused(path, seconds)) is not None:
-                raise stepfunctions._ExecutionError("States.Runtime", cause)
+        cause = None
+        if stepfunctions._state_query_language(state, context) != "JSONPath":
+            pass  # the engine itself is strict with JSONata
+        elif (path := state.get("SecondsPath")) is not None:
+            cause = _why_refused(path, stepfunctions._resolve_path(path, data))
+        elif "Seconds" in state:
+            # Step Functions would not even create this state machine.
+            cause = _why_refused("Seconds", state["Seconds"])
+        if cause is not None:
+            raise stepfunctions._ExecutionError("States.Runtime", cause)
         return execute(state, data, context)
 
     return execute_wait

@@ -135,12 +135,12 @@ def image(request: Mapping[str, Any], digest_of_tag: str | None) -> Refusal | No
     )
 
 
-def wait_seconds(path: str, value: object) -> str | None:
+def wait_seconds(place: str, value: object) -> str | None:
     """Why the value at a Wait state's SecondsPath ends the execution; None if the state waits.
 
     Step Functions ends it with States.Runtime, which no Catch sees.
     """
-    found = f"{path} == {json.dumps(value)}"
+    found = f"{place} == {json.dumps(value)}"
     if isinstance(value, bool) or not isinstance(value, int):
         return f"The SecondsPath parameter cannot be parsed as a long value: {found}"
     if value < 0:

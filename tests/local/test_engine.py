@@ -12,16 +12,10 @@ from local import executions
 from local.executions import Execution
 from tests.local.conftest import Account
 
-type Run = Callable[[dict[str, object]], Execution]
+type Run = Callable[[dict[str, object], dict[str, object]], Execution]
 
-WAITS = {
-    "QueryLanguage": "JSONPath",
-    "StartAt": "Wait",
-    "States": {
-        "Wait": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "Waited"},
-        "Waited": {"Type": "Succeed"},
-    },
-}
+BY_PATH: dict[str, object] = {"SecondsPath": "$.seconds"}
+
 TRUST: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
@@ -36,16 +30,19 @@ TRUST: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def run(account: Account) -> Run:
-    """Run an execution that waits for the `seconds` of its input to its end."""
+    """Run an execution of a machine with one Wait state to its end."""
     name, stepfunctions = f"waits-{uuid4().hex}", account.client("stepfunctions")
     role = account.client("iam").create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST)
     )
-    machine = stepfunctions.create_state_machine(
-        name=name, definition=json.dumps(WAITS), roleArn=role["Role"]["Arn"]
-    )["stateMachineArn"]
 
-    def run(request: dict[str, object]) -> Execution:
+    def run(wait: dict[str, object], request: dict[str, object]) -> Execution:
+        states = {"Wait": {"Type": "Wait", **wait, "Next": "End"}, "End": {"Type": "Succeed"}}
+        machine = stepfunctions.create_state_machine(
+            name=f"waits-{uuid4().hex}",
+            definition=json.dumps({"StartAt": "Wait", "States": states}),
+            roleArn=role["Role"]["Arn"],
+        )["stateMachineArn"]
         arn = executions.start(stepfunctions, machine, request)
         return executions.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))
 
@@ -54,18 +51,25 @@ def run(account: Account) -> Run:
 
 @pytest.mark.parametrize("seconds", [0, 1, 20])
 def test_a_wait_of_whole_seconds_goes_on(run: Run, seconds: int) -> None:
-    assert run({"seconds": seconds}).status == "SUCCEEDED"
+    assert run(BY_PATH, {"seconds": seconds}).status == "SUCCEEDED"
+    assert run({"Seconds": seconds}, {}).status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("seconds", [90.0, 1.5, -1, True, "90", None, 100_000_000])
 def test_a_wait_of_anything_else_ends_the_execution(run: Run, seconds: object) -> None:
-    ended = run({"seconds": seconds})
+    ended = run(BY_PATH, {"seconds": seconds})
 
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
     assert f"$.seconds == {json.dumps(seconds)}" in ended.cause
 
 
 def test_a_wait_without_a_value_ends_the_execution(run: Run) -> None:
-    ended = run({})
+    ended = run(BY_PATH, {})
+
+    assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
+
+
+def test_a_wait_whose_own_seconds_are_not_whole_ends_the_execution(run: Run) -> None:
+    ended = run({"Seconds": 1.5}, {})
 
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
