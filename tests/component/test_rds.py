@@ -187,6 +187,21 @@ def test_a_member_of_a_cluster_is_described_with_its_cluster(
     assert found.cluster == "crops-cluster"
 
 
+def test_an_instance_whose_cluster_has_no_name_is_a_member_of_none(
+    cloud: Cloud, snapshots: Snapshots
+) -> None:
+    def without_a_name(answer: dict[str, Any]) -> None:
+        for one in answer["DBInstances"]:
+            one["DBClusterIdentifier"] = ""
+
+    cloud.faults.change_answers("rds.DescribeDBInstances", without_a_name)
+
+    found = snapshots.describe("crops-db")
+
+    assert found is not None
+    assert found.cluster is None
+
+
 def test_an_instance_that_does_not_exist_has_no_description(snapshots: Snapshots) -> None:
     assert snapshots.describe("nowhere") is None
 

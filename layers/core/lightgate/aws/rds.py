@@ -162,7 +162,7 @@ class Snapshots:
             name=found[self._kind.id],
             status=found[self._kind.status],
             original=original,
-            cluster=found.get("DBClusterIdentifier") if self._kind is INSTANCES else None,
+            cluster=(found.get("DBClusterIdentifier") or None) if self._kind is INSTANCES else None,
         )
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
