@@ -53,7 +53,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
         else:
             started += [name] if name is not None else []
     runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
-    return {"started": started, "troubled": troubled}
+    return {"started": started, "troubled": list(dict.fromkeys(troubled))}
 
 
 def _look_after(text: SpecText, runtime: Runtime) -> str | None:

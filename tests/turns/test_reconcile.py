@@ -15,7 +15,7 @@ from tests.component.lightsail_service import Course
 from tests.unit.builders import reasons_of
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper
-from tests.workflow.world import APP, World, spec
+from tests.workflow.world import APP, Message, World, spec
 
 HOME = RegistryAddress("123456789012", "us-east-1")
 LONG_AGO = timedelta(minutes=6)
@@ -253,6 +253,11 @@ def refused_without_a_message(world: World, request: object) -> None:
     world.cloud.faults.forgive(PUBLISH)
 
 
+def refusals(world: World) -> list[Message]:
+    """The messages about refused releases. An outage lasts, so the first image counts as missed."""
+    return [one for one in world.messages() if one.attributes["status"] == "REFUSED"]
+
+
 @pytest.mark.parametrize(
     ("request_", "app"),
     [({"app": APP, "tag": "v9"}, APP), ({"app": "nobody"}, "nobody"), ({}, "unknown")],
@@ -265,7 +270,7 @@ def test_a_message_that_was_never_sent_is_sent_once_sns_takes_it_again(
     look(world)
     look(world)
 
-    message = world.message()
+    [message] = refusals(world)
     assert message.attributes["app"] == app
     assert message.content["status"] == "REFUSED"
     assert message.content["messageId"] == f"lightgate-{app}-{message.content['release']}"
@@ -286,9 +291,9 @@ def test_a_message_that_sns_does_not_take_keeps_no_other_from_being_sent(world: 
     world.cloud.faults.refuse(PUBLISH, "InternalError")
 
     assert look(world)["troubled"] == [APP]
-    assert world.message().attributes["app"] == "nobody"
+    assert [message.attributes["app"] for message in refusals(world)] == ["nobody"]
     look(world)
-    assert world.message().attributes["app"] == APP
+    assert [message.attributes["app"] for message in refusals(world)] == [APP]
 
 
 def test_the_message_of_a_release_in_progress_is_left_to_its_execution(

@@ -282,13 +282,16 @@ def test_a_snapshot_that_somebody_else_made_is_no_concern_of_pruning(world: Worl
 def test_two_stacks_in_one_account_prune_only_their_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
     taken: dict[str, list[str]] = {"blue": [], "green": []}
+    for stack in taken:
+        world.lightsail.add(stack)
     for number in range(2):
         for stack, names in taken.items():
             monkeypatch.setenv("LIGHTGATE_STACK", stack)
             runtime._runtime.cache_clear()
             world.clock.sleep(3600)
+            kept = {"instance": "crops-db", "keepSnapshots": 1}
+            world.put_spec(spec(serviceName=stack, database=kept))
             world.machine.run({"app": APP}, name=f"{stack}-{number}")
             names.append(world.message().content["snapshot"]["id"])
 

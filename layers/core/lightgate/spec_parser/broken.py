@@ -88,10 +88,13 @@ def _members(text: str) -> list[tuple[str, Any]]:
 
 def _of(members: list[tuple[str, Any]], key: str) -> list[str]:
     """The texts behind the key, or behind one that is spelt like it."""
+    # `tags` is no misspelt `stage`.
+    others = {"tags", *_KEYS} - {key}
     return [
         text
         for name, value in members
-        if nearest(name, [key]) or re.fullmatch(_KEYS[key], name, re.IGNORECASE)
+        if name not in others
+        and (nearest(name, [key]) or re.fullmatch(_KEYS[key], name, re.IGNORECASE))
         for text in _texts(value)
     ]
 
