@@ -22,7 +22,6 @@ from tests.gate.programs import (
     after,
     eventually,
     facts,
-    free_port,
     resident_kilobytes,
     shell,
 )
