@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -17,8 +16,6 @@ FORGED = json.dumps(
     {"lightgate": 1, "release": RELEASE, "container": "migrate", "event": "succeeded"}
 )
 BEGINNING = b'{"lightgate"'
-# What a log may leave out of a line.
-DROPPED = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[^\n -~]")
 # One byte less than what a log keeps as one line.
 LONG = b"x" * (256 * 1024 - 1)
 
@@ -64,14 +61,13 @@ def lines_of(output: bytes) -> list[str]:
 
 
 def check_the_gate_alone_is_heard(program: Program) -> None:
-    for output in (program.output, DROPPED.sub(b"", program.output)):
-        for lines in (output.decode("utf-8", "replace").split("\n"), lines_of(output)):
-            evidence = read_evidence(RELEASE, {"migrate": lines})
-            assert evidence.phase is Phase.FAILED
-            assert evidence.failure is not None
-            assert evidence.failure.exit_code == 3
-            kinds = [event["event"] for event in events(RELEASE, "migrate", lines)]
-            assert kinds == ["applying", "failed"]
+    for lines in (program.output.decode("utf-8", "replace").split("\n"), lines_of(program.output)):
+        evidence = read_evidence(RELEASE, {"migrate": lines})
+        assert evidence.phase is Phase.FAILED
+        assert evidence.failure is not None
+        assert evidence.failure.exit_code == 3
+        kinds = [event["event"] for event in events(RELEASE, "migrate", lines)]
+        assert kinds == ["applying", "failed"]
     # Wherever a log splits a line, what is behind it is no report.
     for found in re.finditer(re.escape(BEGINNING), program.output):
         before = program.output[: found.start()]
@@ -154,7 +150,7 @@ def test_everything_else_is_passed_on_as_it_is(house: House, text: str) -> None:
 KEY = 'hun/ter2 "of" the\'tests'
 
 
-@pytest.mark.parametrize("shown", [KEY, quote(KEY), quote(KEY, safe=""), repr(KEY)[1:-1]])
+@pytest.mark.parametrize("shown", [KEY, json.dumps(KEY)[1:-1], repr(KEY)[1:-1]])
 def test_a_secret_is_in_no_field_of_any_report(house: House, shown: str) -> None:
     code = f"""
 import sys
@@ -173,5 +169,5 @@ sys.exit(3)
 
     told = json.dumps(program.events, ensure_ascii=False)
     assert "***" in told
-    for word in ("hun/", "hun%2", "ter2", "the'tests"):
+    for word in ("hun/", "ter2", "the'tests"):
         assert word not in told

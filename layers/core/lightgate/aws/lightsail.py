@@ -13,8 +13,15 @@ from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
 from lightgate.gate_log import reports
+from lightgate.hold import SIGNED_FOR
 from lightgate.masking import Mask
-from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_TAG, STACK_VARIABLE
+from lightgate.release import (
+    MAILBOX_VARIABLE,
+    RELEASE_VARIABLE,
+    ROLLBACK_VARIABLE,
+    STACK_TAG,
+    STACK_VARIABLE,
+)
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
 # apart (lightsail-facts.md, section 4).
@@ -117,7 +124,7 @@ class Lightsail:
         shown = self._deployments(service)
         if release is not None and not any(_release(one) == release for one in shown):
             raise NotShownError(f"{service} does not show the deployment of {release}")
-        return Mask(_secrets(shown, release, is_open))
+        return Mask(self._secrets(shown, release, is_open))
 
     @reaching("CreateContainerServiceDeployment")
     def create_deployment(self, request: Mapping[str, Any]) -> Deployment | Busy:
@@ -169,7 +176,7 @@ class Lightsail:
         """
         shown = self._deployments(service)
         listed = _listed(shown, service, deployment.version)
-        secrets = _secrets(shown, deployment.release, is_open)
+        secrets = self._secrets(shown, deployment.release, is_open)
         logs: dict[str, AppLog | UnreachableError] = {}
         for container in listed["containers"]:
             try:
@@ -192,6 +199,23 @@ class Lightsail:
         answer = self._client.get_container_service_deployments(serviceName=service)
         listed: Sequence[Mapping[str, Any]] = answer.get("deployments", [])
         return listed
+
+    def _secrets(
+        self, shown: Iterable[Mapping[str, Any]], release: str | None, is_open: OpenVariables
+    ) -> list[str]:
+        """The values of the variables, but of those that `mask` leaves out, and of expired URLs."""
+        secret: set[str] = set()
+        opened: set[str] = set()
+        for deployment in shown:
+            names = is_open if _release(deployment) == release else _NOTHING_OPEN
+            is_signed = self._now() < deployment["createdAt"] + SIGNED_FOR
+            for container, environment in _environments(deployment).items():
+                for name, value in environment.items():
+                    if name == MAILBOX_VARIABLE and not is_signed:
+                        continue
+                    is_known = name in (*_NO_SECRETS, *names.get(container, ()))
+                    (opened if is_known else secret).add(value)
+        return sorted(secret - opened)
 
     def _lines(
         self, service: str, container: str, since: datetime, pattern: str | None = None
@@ -262,20 +286,6 @@ def _environments(deployment: Mapping[str, Any]) -> Mapping[str, Mapping[str, st
 
 def _values(request: Mapping[str, Any]) -> list[str]:
     return [str(value) for one in _environments(request).values() for value in one.values()]
-
-
-def _secrets(
-    shown: Iterable[Mapping[str, Any]], release: str | None, is_open: OpenVariables
-) -> list[str]:
-    secret: set[str] = set()
-    opened: set[str] = set()
-    for deployment in shown:
-        names = is_open if _release(deployment) == release else _NOTHING_OPEN
-        for container, environment in _environments(deployment).items():
-            for name, value in environment.items():
-                kind = opened if name in (*_NO_SECRETS, *names.get(container, ())) else secret
-                kind.add(value)
-    return sorted(secret - opened)
 
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:

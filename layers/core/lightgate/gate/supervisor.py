@@ -42,10 +42,7 @@ SILENCE = 15  # seconds without a sign of life from whoever holds the lock
 START_UP = 60  # seconds that an app may take to load
 RETRIES = 3  # after a lock time-out
 DELIVERY = 5  # seconds at the end for letters that are still to be brought
-MAILBOX = "LIGHTGATE_MAILBOX"  # the variable with the URLs, which are secrets
 EVENT = b'{"lightgate"'  # how our events begin, and no line of a child
-# A log may drop colours and whatever is not printable ASCII, so that an event remains.
-JUNK = rb"(?:\x1b\[[0-9;]*[A-Za-z]|[^\n -~]){0,99}"
 NONSENSE = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 
@@ -56,7 +53,8 @@ def main() -> int:
         pass
     forget_coerced_locale()
     try:
-        urls = os.environ.pop(MAILBOX, "{}")  # nobody whom we start is to inherit it
+        # The URLs are secrets, which no child may inherit.
+        urls = os.environ.pop("LIGHTGATE_MAILBOX", "{}")
         gate = Gate(read_config(sys.argv[1], sys.argv[2:], urls))
     except NONSENSE as error:
         gate = Gate({})
@@ -144,7 +142,13 @@ def is_pending(gate: Gate, config: dict[str, Any], helper: Helper | None) -> boo
             gate.result["overridden"] = [why]
             return False
     if config["mailbox"]:
-        plan = dict(UNKNOWN_PLAN)
+        plan: dict[str, Any] = {
+            "hash": "unknown",
+            "count": None,
+            "class": "unknown",
+            "atomic": False,
+            "migrations": [],
+        }
         if config["pending"]:
             # Of this very process, so that the permit is for it alone: it is for no other node's,
             # and for none that comes after it.
@@ -633,7 +637,7 @@ class Gate:
             # The last letter says all that matters: the log may lag behind it.
             fields["beganAt"] = self.began.get(True) or self.began[False]
         # The app chooses names, and can put anything into them.
-        fields = masked(fields, self.config.get("secrets", []))
+        fields = mask(fields, self.config.get("secrets", []))
         told = {"lightgate": 1, **who, "event": event, "at": at, **fields}
         for key in LISTS:
             while told.get(key) and len(json.dumps(told)) > EVENT_LIMIT:
@@ -781,7 +785,7 @@ class Child:
             self.line_ends()
 
     def text(self) -> str:
-        return re.sub(COLOUR, "", self.line.decode("utf-8", "replace")).rstrip("\r\n")
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.line.decode("utf-8", "replace")).rstrip("\r\n")
 
     def migration_ends(self, seconds: float | None) -> None:
         if self.migration:
@@ -814,11 +818,12 @@ class Child:
         An imitated event gets a line of its own, with a mark before it. A log splits lines that are
         too long for it, and must not split one right behind the mark.
         """
-        data = re.sub(IMITATION, rb"\n|\g<0>", self.unsent)
-        begun = re.search(BEGUN, data)
-        end = begun.start() if begun else len(data)
+        data = self.unsent
+        end = data.rfind(EVENT[:1])
+        if not EVENT.startswith(data[end:]):
+            end = len(data)
         self.unsent = data[end:]
-        self.gate.write(data[:end], self)
+        self.gate.write(data[:end].replace(EVENT, b"\n|" + EVENT), self)
 
     def close(self) -> None:
         """Pass on what the pipe still holds: at most 1 MiB, so that this comes to an end."""
@@ -922,8 +927,6 @@ class Helper(Partner):
 
     def hear_of(self, message: dict[str, Any]) -> None:
         self.heard_of_it = monotonic()
-        if message.get("error"):
-            message["error"] = mask(message["error"], self.secrets)
         if "event" in message:
             self.gate.tell(message.pop("event"), **message)
         elif "do" in message:
@@ -1027,8 +1030,8 @@ def parts(secrets: list[str]) -> list[str]:
 
     That is the whole, its lines, what is in it if it is JSON, who logs in and the password in a
     URL, also percent-decoded, and what it assigns to the name of a secret; and all of that as
-    Python, JSON and URLs write it. What is shorter than SHORTEST is part of usual words and
-    numbers: without `crops`, `true` and `5432` nobody could read what is left.
+    Python and JSON write it. What is shorter than SHORTEST is part of usual words and numbers:
+    without `crops`, `true` and `5432` nobody could read what is left.
     """
     found = list(secrets)
     for secret in secrets:
@@ -1043,14 +1046,7 @@ def parts(secrets: list[str]) -> list[str]:
         found += [match[3] or match[4] for match in re.finditer(ASSIGNED, one)]
     found += [percent_decoded(one) for one in found]
     forms = {form for one in found for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
-    encoded = [percent_encoded(one, safe) for one in found for safe in (b"", b"/")]
-    forms.update(encoded, [one.replace("%20", "+") for one in encoded])
     return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
-
-
-def percent_encoded(text: str, safe: bytes) -> str:
-    data = text.encode("utf-8", "replace")
-    return re.sub(rb"[^\w.~" + safe + b"-]", lambda found: b"%%%02X" % found[0][0], data).decode()
 
 
 def percent_decoded(text: str) -> str:
@@ -1059,34 +1055,25 @@ def percent_decoded(text: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def masked(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401
-    """The value with every text in it masked."""
+def mask(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401
+    """Every text in the value without these parts, and without what looks like a password."""
+    if isinstance(value, list):
+        return [mask(one, secrets) for one in value]
     if isinstance(value, dict):
-        return {key: masked(one, secrets) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(one, secrets) for one in value]
-    return mask(value, secrets) if isinstance(value, str) else value
-
-
-def mask(text: str, secrets: list[str]) -> str:
-    """The text without these parts, and without what looks like a password."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return re.sub(ASSIGNED, r"\1\2***", re.sub(IN_URL, r"\1:***@", text))
+        return {key: mask(one, secrets) for key, one in value.items()}
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        value = re.sub(r"(://[^\s:/@]*):[^\s/\"']+@", r"\1:***@", value)
+        value = re.sub(ASSIGNED, r"\1\2***", value)
+    return value
 
 
 SHORTEST = 6
-IN_URL = r"(://[^\s:/@]*):[^\s/\"']+@"
 ASSIGNED = (
     r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}[\"']?"
     r"\s*[=:]\s*)(?:([\"'])((?:\\.|(?!\2).)*)|([^\s\"',;&]+))"
 )
-UNKNOWN_PLAN: dict[str, Any] = {
-    "hash": "unknown", "count": None, "class": "unknown", "atomic": False, "migrations": []
-}  # fmt: skip
-COLOUR = r"\x1b\[[0-9;]*m"
-APPLYING = r"  Applying (\S+?)\.\.\."
-APPLIED = r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?"
 
 
 def read_progress(line: str) -> tuple[str | None, bool, float | None]:
@@ -1095,7 +1082,9 @@ def read_progress(line: str) -> tuple[str | None, bool, float | None]:
     Django prints `  Applying crops.0003_price...` and, when it is done, ` OK` behind it, or on a
     line of its own if the migration itself has printed something.
     """
-    begun, ended = re.match(APPLYING, line), re.fullmatch(APPLIED, line)
+    begun = re.match(r"  Applying (\S+?)\.\.\.", line)
+    end = r"(?:  Applying \S+?\.\.\.)? (?:OK|FAKED)(?: \((\d+\.\d+)s\))?"
+    ended = re.fullmatch(end, line)
     seconds = float(ended[1]) if ended and ended[1] else None
     return (begun[1][:200] if begun else None), ended is not None, seconds
 
@@ -1153,18 +1142,6 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     config["command"] = command
     config["secrets"] = parts([os.environ.get(name, "") for name in config.get("secretNames", [])])
     return config
-
-
-def any_beginning(letters: list[bytes]) -> bytes:
-    """A pattern for the first one, the first two, and so on up to all of them."""
-    rest = letters[1:]
-    return letters[0] + (b"(?:" + JUNK + any_beginning(rest) + b")?" if rest else b"")
-
-
-LETTERS_OF_EVENT = [re.escape(EVENT[n : n + 1]) for n in range(len(EVENT))]
-IMITATION = JUNK.join(LETTERS_OF_EVENT)
-# The beginning of an imitation at the end of the output.
-BEGUN = any_beginning(LETTERS_OF_EVENT[:-1]) + JUNK + rb"(?:\x1b(?:\[[0-9;]*)?)?\Z"
 
 
 def is_argv(value: object) -> bool:
