@@ -374,6 +374,34 @@ def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
     check_the_next_push_is_released(world, stepper)
 
 
+@pytest.mark.parametrize("call", ["ssm.GetParameter", "dynamodb.TransactWriteItems"])
+def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
+    world: World, stepper: Stepper, call: str
+) -> None:
+    world.lightsail.courses.clear()
+    world.lightsail.courses.append(Course(ends="FAILED"))
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
+
+    def end_all_others(made: str) -> None:
+        if made == call:
+            world.cloud.faults.watch_no_more()
+            # A second run of Admit is answered with QUEUED. What waits begins, and ends.
+            two.run()
+            one.run()
+            stepper.run_all()
+
+    event = running_admit(two)
+    world.cloud.faults.watch(end_all_others)
+    with pytest.raises(ExecutionEndedError):
+        world.functions.call("admit", event)
+
+    assert two.passed[-1] == "NothingToDo"
+    assert sorted(world.statuses()) == ["QUEUED", "ROLLED_BACK", "SUPERSEDED"]
+    assert world.turn.holder is None
+    assert list(Records(world.table).owed_messages()) == []
+
+
 def test_a_deploy_that_outlives_its_execution_creates_nothing(
     world: World, stepper: Stepper
 ) -> None:
