@@ -436,6 +436,41 @@ def test_an_admit_that_is_repeated_keeps_its_image_though_its_tag_has_moved(
     assert world.statuses() == ["SUCCEEDED"]
 
 
+def test_a_command_that_waits_for_its_predecessor_keeps_its_image_though_its_tag_has_moved(
+    world: World, stepper: Stepper
+) -> None:
+    push(world, "first", after=0)
+    first = push(world, "moving", after=0, name="first")["digest"]
+    cleaned_up_at(world, stepper, "WaitForDeployment")
+    command = {"app": APP, "tag": "moving", "command": ["python", "manage.py", "check"]}
+    walk = stepper.start(command, "two").run_to("WaitForPredecessor")
+    release = walk.data["admission"]["release"]
+
+    push(world, "moving", after=1, name="second")
+    walk.run_to("TakeSnapshot")
+
+    assert walk.data["admission"]["release"] == release
+    assert release["digest"] == first
+
+
+def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
+    world: World, stepper: Stepper
+) -> None:
+    stopped_at(world, stepper, "Settle")
+    world.lightsail.deploy_by_somebody(APP)
+    back = {"app": APP, "rollbackTo": 2, "allowDestructive": True}
+    walk = stepper.start(back, "two").run_to("WaitForPredecessor")
+    before = walk.data["admission"]["release"]
+
+    # Its first run has settled the release before, which made version 2.
+    walk.run_to("TakeSnapshot")
+
+    after = walk.data["admission"]["release"]
+    assert (before["digest"], after["digest"] is None) == (None, False)
+    assert after["id"] == before["id"]
+    assert walk.run().passed[-1] == "Released"
+
+
 def is_still_running(answer: dict[str, Any]) -> None:
     answer["status"] = "RUNNING"
 
