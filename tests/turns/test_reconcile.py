@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lightgate.addresses import RegistryAddress
 from lightgate.errors import UnreachableError
@@ -304,6 +305,43 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
     assert world.messages() == []
     one.run()
     assert world.message().content["status"] == "SUCCEEDED"
+
+
+class OutOfTimeError(BaseException):
+    """Lambda ends the function."""
+
+
+def test_what_waits_begins_though_sns_leaves_a_message_without_an_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    stepper.start({"app": "nobody"}, "refused").run_to("PublishOutcome").stop()
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    world.functions.fail("hand_over", "before")
+    one.run()
+
+    def run_out_of_time(call: str) -> None:
+        if call == PUBLISH:
+            raise OutOfTimeError
+
+    world.cloud.faults.watch(run_out_of_time)
+    with pytest.raises(OutOfTimeError):
+        look(world)
+
+    [three] = stepper.discover()
+    world.cloud.faults.watch_no_more()
+    assert three.run().passed[-1] == "Released"
+
+
+def test_a_message_is_sent_though_no_spec_can_be_read(world: World) -> None:
+    refused_without_a_message(world, {"app": APP, "tag": "v9"})
+    world.cloud.faults.refuse("ssm.DescribeParameters", "InternalServerError")
+
+    with pytest.raises(ClientError):
+        look(world)
+
+    assert world.message().content["status"] == "REFUSED"
 
 
 def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
