@@ -108,7 +108,8 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
         return
     if record.outcome is None:
         clean_up(app, ended, runtime)
-    else:
+    elif runtime.records.owes_message(app, release):
+        # Its execution may have sent the message since the list was read.
         send_message(app, record.outcome, runtime)
 
 

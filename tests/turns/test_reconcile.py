@@ -307,6 +307,25 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
     assert world.message().content["status"] == "SUCCEEDED"
 
 
+def test_a_message_that_its_execution_sends_while_reconcile_looks_is_sent_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
+
+    def end_the_execution(call: str) -> None:
+        if call == "stepfunctions.DescribeExecution":
+            world.cloud.faults.watch_no_more()
+            one.run()
+
+    # Reconcile has found the lock free, and has listed the message as owed by then.
+    world.cloud.faults.watch(end_the_execution)
+    look(world)
+
+    assert one.passed[-1] == "Released"
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
 class OutOfTimeError(BaseException):
     """Lambda ends the function."""
 
