@@ -103,7 +103,7 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
     record = runtime.records.get(app, release)
     if record.execution is None:
         raise MissingError(f"the record of release {release} names no execution")
-    ended = ended_release(app, release, record.execution, runtime)
+    ended = ended_release(release, record.execution, runtime)
     if ended is None:
         return
     if record.outcome is None:

@@ -307,6 +307,36 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
     assert world.message().content["status"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("request_", [{"app": APP}, {"app": APP, "tag": "v9"}])
+def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_left_to_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, request_: object
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(request_, "one").run_to("PublishOutcome")
+    world.cloud.faults.refuse("stepfunctions.DescribeExecution", "ExecutionDoesNotExist")
+
+    look(world)
+
+    assert world.messages() == []
+    one.run()
+    assert len(world.messages()) == 1
+
+
+def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start({"app": APP, "tag": "v9"}, "one").run_to("PublishOutcome")
+    one.stop()
+    stepper.erase(one)
+    world.put_spec(spec(tags=["nothing"]))
+    world.clock.sleep(timedelta(days=90).total_seconds())
+
+    look(world)
+
+    assert world.message().content["status"] == "REFUSED"
+
+
 def test_a_message_that_its_execution_sends_while_reconcile_looks_is_sent_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
