@@ -299,6 +299,24 @@ def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_clean
     assert world.message().content["status"] == "SUCCEEDED"
 
 
+def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
+    world: World, stepper: Stepper
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Admit")
+    # The step has taken the lock, and its answer is lost for good.
+    world.functions.fail("admit", "after")
+    one.run_to("HandOver")
+    world.cloud.faults.change_answers("dynamodb.GetItem", lambda answer: answer.pop("Item", None))
+
+    one.step()
+
+    assert json.loads(one.data["error"]["Cause"])["errorType"] == "MissingError"
+    world.cloud.faults.answer_again("dynamodb.GetItem")
+    assert one.run().error == "NotHandedOver"
+    stepper.clean_up(one)
+    assert world.turn.holder is None
+
+
 def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
     world: World, stepper: Stepper
 ) -> None:
