@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate import permits
 from lightgate.admission import Admission, prepare
 from lightgate.app_spec.spec import AppSpec
+from lightgate.aws.records import Record
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
@@ -52,8 +53,8 @@ def admit(event: Json, runtime: Runtime) -> Json:
     REFUSED with every reason known by then; QUEUED, DUPLICATE and SUPERSEDED as the turn of
     the app has it; TAKEN_OVER while something of an earlier release may still act; SETTLED
     if the release of this execution is over. Safe to repeat: whoever has its turn gets it
-    again, and what is on record is said again. Every answer names the app and its stage, as far as
-    they could be read.
+    again under its first id, and what is on record is said again. Every answer names the app and
+    its stage, as far as they could be read.
 
     Raises:
         ExecutionEndedError: the execution is recorded as ended, and its outcome is not yet.
@@ -62,11 +63,13 @@ def admit(event: Json, runtime: Runtime) -> Json:
     try:
         request = parse_request(event["request"])
         app = parse_app_name(request.app)
-        if known := runtime.records.of_execution(app, execution):
-            if known.outcome:
-                return _as_before(known.outcome)
-            request = _same_image(request, known.digest)
+        known = runtime.records.of_execution(app, execution)
+        if known is not None and known.outcome:
+            return _as_before(known.outcome)
+        request = request if known is None else _same_image(request, known)
         admitted = prepare(request, execution, started_at, runtime)
+        if known is not None:
+            admitted = replace(admitted, release=replace(admitted.release, id=known.release))
         return _begin(request, admitted, event, runtime)
     except RefusedError as error:
         runtime.logger.warning("the release is refused", reasons=error.reasons)
@@ -79,10 +82,11 @@ def admit(event: Json, runtime: Runtime) -> Json:
         }
 
 
-def _same_image(request: ReleaseRequest, digest: str | None) -> ReleaseRequest:
+def _same_image(request: ReleaseRequest, known: Record) -> ReleaseRequest:
     """The request of a release on record: its tag may have moved since that was written."""
-    is_image = digest is not None and request.rollback_to is None
-    return replace(request, tag=None, digest=digest) if is_image else request
+    if request.rollback_to is not None or known.admission is None:
+        return request
+    return replace(request, tag=None, digest=known.admission["release"]["digest"])
 
 
 def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:

@@ -27,10 +27,8 @@ def hand_over(event: Json, runtime: Runtime) -> Json:
     if settlement is not None and settlement["publish"]:
         # While it has the lock, no other release writes the app's history.
         _remember_durations(app, state, runtime)
-    execution, fence = (
-        state["execution"],
-        state.get("admission", {}).get("turn", {}).get("fence", 0),
-    )
+    # Only the record knows of a lock that was taken by a step whose answer is lost.
+    execution, fence = state["execution"], (settlement or {}).get("fence", 0)
     waiting = runtime.turns.change(
         app, lambda turn: (after := handed_over(turn, execution, fence), next_to_start(after))
     )

@@ -4,6 +4,7 @@ Events of ECR and of Step Functions are best effort. This finds the image whose 
 never heard of, and the release that ended without anybody noticing.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -33,27 +34,39 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     """The names of the executions that this look started; none if nothing was missed.
 
     Every app and every unsent message is looked at for itself: trouble with one does not keep
-    the others waiting. Safe to repeat, and to run beside itself.
+    the others waiting, and no message keeps an app waiting. Safe to repeat, and to run beside
+    itself.
     """
-    started, troubled = [], []
+    started: list[str] = []
+    troubled: list[str] = []
+    try:
+        for text in runtime.apps.all():
+            try:
+                name = _look_after(text, runtime)
+            except RefusedError as error:
+                runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
+            except Exception:
+                runtime.logger.exception("an app could not be looked after", app=text.app)
+                troubled.append(text.app)
+            else:
+                started += [name] if name is not None else []
+    finally:
+        # Last, as SNS may keep this function waiting until its time is over.
+        troubled += _send_all_that_is_owed(runtime)
+    runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
+    return {"started": started, "troubled": list(dict.fromkeys(troubled))}
+
+
+def _send_all_that_is_owed(runtime: Runtime) -> Sequence[str]:
+    """The apps of which a message could not be sent."""
+    troubled = []
     for app, release in runtime.records.owed_messages():
         try:
             _send_what_is_owed(app, release, runtime)
         except Exception:
             runtime.logger.exception("a message could not be sent", app=app, release=release)
             troubled.append(app)
-    for text in runtime.apps.all():
-        try:
-            name = _look_after(text, runtime)
-        except RefusedError as error:
-            runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
-        except Exception:
-            runtime.logger.exception("an app could not be looked after", app=text.app)
-            troubled.append(text.app)
-        else:
-            started += [name] if name is not None else []
-    runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
-    return {"started": started, "troubled": list(dict.fromkeys(troubled))}
+    return troubled
 
 
 def _look_after(text: SpecText, runtime: Runtime) -> str | None:
@@ -90,12 +103,13 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
     record = runtime.records.get(app, release)
     if record.execution is None:
         raise MissingError(f"the record of release {release} names no execution")
-    ended = ended_release(app, release, record.execution, runtime)
+    ended = ended_release(release, record.execution, runtime)
     if ended is None:
         return
     if record.outcome is None:
         clean_up(app, ended, runtime)
-    else:
+    elif runtime.records.owes_message(app, release):
+        # Its execution may have sent the message since the list was read.
         send_message(app, record.outcome, runtime)
 
 

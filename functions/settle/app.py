@@ -38,7 +38,7 @@ def settle(event: Json, runtime: Runtime) -> Json:
     runtime.logger.info("the release is settled", outcome=outcome["status"])
     _measure(outcome, datetime.fromisoformat(state["startedAt"]), runtime)
     told = {name: value for name, value in outcome.items() if name not in _ON_RECORD_ONLY}
-    return {**told, "publish": settlement.owes_message}
+    return {**told, "publish": settlement.owes_message, "fence": settlement.fence}
 
 
 def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lightgate.addresses import RegistryAddress
 from lightgate.errors import UnreachableError
@@ -251,6 +252,8 @@ def refused_without_a_message(world: World, request: object) -> None:
         world.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
     assert world.messages() == []
     world.cloud.faults.forgive(PUBLISH)
+    # The outage took minutes. The event of the first push may still come.
+    world.pushed_at(world.digest, world.clock.now())
 
 
 def refusals(world: World) -> list[Message]:
@@ -307,6 +310,92 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
     assert world.messages() == []
     one.run()
     assert world.message().content["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("request_", [{"app": APP}, {"app": APP, "tag": "v9"}])
+def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_left_to_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, request_: object
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(request_, "one").run_to("PublishOutcome")
+    world.cloud.faults.refuse("stepfunctions.DescribeExecution", "ExecutionDoesNotExist")
+
+    look(world)
+
+    assert world.messages() == []
+    one.run()
+    assert len(world.messages()) == 1
+
+
+def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start({"app": APP, "tag": "v9"}, "one").run_to("PublishOutcome")
+    one.stop()
+    stepper.erase(one)
+    world.put_spec(spec(tags=["nothing"]))
+    world.clock.sleep(timedelta(days=90).total_seconds())
+
+    look(world)
+
+    assert world.message().content["status"] == "REFUSED"
+
+
+def test_a_message_that_its_execution_sends_while_reconcile_looks_is_sent_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
+
+    def end_the_execution(call: str) -> None:
+        if call == "stepfunctions.DescribeExecution":
+            world.cloud.faults.watch_no_more()
+            one.run()
+
+    # Reconcile has found the lock free, and has listed the message as owed by then.
+    world.cloud.faults.watch(end_the_execution)
+    look(world)
+
+    assert one.passed[-1] == "Released"
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+class OutOfTimeError(BaseException):
+    """Lambda ends the function."""
+
+
+def test_what_waits_begins_though_sns_leaves_a_message_without_an_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper = Stepper(world, monkeypatch)
+    stepper.start({"app": "nobody"}, "refused").run_to("PublishOutcome").stop()
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    stepper.start(push(world, "v1.2", after=5), "two").run()
+    world.functions.fail("hand_over", "before")
+    one.run()
+
+    def run_out_of_time(call: str) -> None:
+        if call == PUBLISH:
+            raise OutOfTimeError
+
+    world.cloud.faults.watch(run_out_of_time)
+    with pytest.raises(OutOfTimeError):
+        look(world)
+
+    [three] = stepper.discover()
+    world.cloud.faults.watch_no_more()
+    assert three.run().passed[-1] == "Released"
+
+
+def test_a_message_is_sent_though_no_spec_can_be_read(world: World) -> None:
+    refused_without_a_message(world, {"app": APP, "tag": "v9"})
+    world.cloud.faults.refuse("ssm.DescribeParameters", "InternalServerError")
+
+    with pytest.raises(ClientError):
+        look(world)
+
+    assert world.message().content["status"] == "REFUSED"
 
 
 def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(

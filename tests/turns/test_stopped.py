@@ -299,6 +299,24 @@ def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_clean
     assert world.message().content["status"] == "SUCCEEDED"
 
 
+def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
+    world: World, stepper: Stepper
+) -> None:
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Admit")
+    # The step has taken the lock, and its answer is lost for good.
+    world.functions.fail("admit", "after")
+    one.run_to("HandOver")
+    world.cloud.faults.change_answers("dynamodb.GetItem", lambda answer: answer.pop("Item", None))
+
+    one.step()
+
+    assert json.loads(one.data["error"]["Cause"])["errorType"] == "MissingError"
+    world.cloud.faults.answer_again("dynamodb.GetItem")
+    assert one.run().error == "NotHandedOver"
+    stepper.clean_up(one)
+    assert world.turn.holder is None
+
+
 def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
     world: World, stepper: Stepper
 ) -> None:
@@ -374,6 +392,34 @@ def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
     check_the_next_push_is_released(world, stepper)
 
 
+@pytest.mark.parametrize("call", ["ssm.GetParameter", "dynamodb.TransactWriteItems"])
+def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
+    world: World, stepper: Stepper, call: str
+) -> None:
+    world.lightsail.courses.clear()
+    world.lightsail.courses.append(Course(ends="FAILED"))
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
+    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
+
+    def end_all_others(made: str) -> None:
+        if made == call:
+            world.cloud.faults.watch_no_more()
+            # A second run of Admit is answered with QUEUED. What waits begins, and ends.
+            two.run()
+            one.run()
+            stepper.run_all()
+
+    event = running_admit(two)
+    world.cloud.faults.watch(end_all_others)
+    with pytest.raises(ExecutionEndedError):
+        world.functions.call("admit", event)
+
+    assert two.passed[-1] == "NothingToDo"
+    assert sorted(world.statuses()) == ["QUEUED", "ROLLED_BACK", "SUPERSEDED"]
+    assert world.turn.holder is None
+    assert list(Records(world.table).owed_messages()) == []
+
+
 def test_a_deploy_that_outlives_its_execution_creates_nothing(
     world: World, stepper: Stepper
 ) -> None:
@@ -406,6 +452,41 @@ def test_an_admit_that_is_repeated_keeps_its_image_though_its_tag_has_moved(
 
     assert world.message().content["digest"] == first
     assert world.statuses() == ["SUCCEEDED"]
+
+
+def test_a_command_that_waits_for_its_predecessor_keeps_its_image_though_its_tag_has_moved(
+    world: World, stepper: Stepper
+) -> None:
+    push(world, "first", after=0)
+    first = push(world, "moving", after=0, name="first")["digest"]
+    cleaned_up_at(world, stepper, "WaitForDeployment")
+    command = {"app": APP, "tag": "moving", "command": ["python", "manage.py", "check"]}
+    walk = stepper.start(command, "two").run_to("WaitForPredecessor")
+    release = walk.data["admission"]["release"]
+
+    push(world, "moving", after=1, name="second")
+    walk.run_to("TakeSnapshot")
+
+    assert walk.data["admission"]["release"] == release
+    assert release["digest"] == first
+
+
+def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
+    world: World, stepper: Stepper
+) -> None:
+    stopped_at(world, stepper, "Settle")
+    world.lightsail.deploy_by_somebody(APP)
+    back = {"app": APP, "rollbackTo": 2, "allowDestructive": True}
+    walk = stepper.start(back, "two").run_to("WaitForPredecessor")
+    before = walk.data["admission"]["release"]
+
+    # Its first run has settled the release before, which made version 2.
+    walk.run_to("TakeSnapshot")
+
+    after = walk.data["admission"]["release"]
+    assert (before["digest"], after["digest"] is None) == (None, False)
+    assert after["id"] == before["id"]
+    assert walk.run().passed[-1] == "Released"
 
 
 def is_still_running(answer: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from lightgate.release import (
     pin_tag,
     release_id,
     rollback_marker,
+    start_of,
 )
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
@@ -29,6 +30,7 @@ def test_a_release_id_is_in_utc_wherever_the_time_comes_from() -> None:
     elsewhere = STARTED.astimezone(timezone(timedelta(hours=5, minutes=30)))
 
     assert release_id(EXECUTION, elsewhere, DIGEST) == release_id(EXECUTION, STARTED, DIGEST)
+    assert start_of(release_id(EXECUTION, elsewhere, None)) == STARTED.replace(microsecond=0)
 
 
 def test_a_release_refused_before_its_image_is_known_has_zeros() -> None:

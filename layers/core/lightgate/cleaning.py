@@ -8,10 +8,11 @@ the same id, and what comes next has one name.
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from lightgate.aws.executions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
+from lightgate.release import start_of
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import settle_release
 from lightgate.turn import Waiting, abandon, next_to_start
@@ -62,21 +63,15 @@ def ended_holder(app: str, runtime: Runtime) -> EndedExecution | None:
     holder = runtime.turns.read(app).holder
     if holder is None:
         return None
-    return ended_release(app, holder.release, holder.execution, runtime)
+    return ended_release(holder.release, holder.execution, runtime)
 
 
-def ended_release(
-    app: str, release: str, execution: str, runtime: Runtime
-) -> EndedExecution | None:
+def ended_release(release: str, execution: str, runtime: Runtime) -> EndedExecution | None:
     """The execution of a release on record, if it is known to be over."""
     ended = runtime.executions.ended(execution)
     if ended is None or ended.status != GONE:
         return ended
-    admission = runtime.records.get(app, release).admission
-    if admission is None:
-        # It never got the lock, so nothing of it is left but its message.
-        return ended
-    started_at = datetime.fromisoformat(admission["release"]["startedAt"])
+    started_at = start_of(release)
     is_forgotten = runtime.now() - started_at > _LONGEST_EXECUTION
     return replace(ended, started_at=started_at) if is_forgotten else None
 

@@ -34,7 +34,7 @@ class MissingError(LightgateError):
 
 
 class ExecutionEndedError(LightgateError):
-    """The execution is recorded as ended, so this late write of one of its functions is refused."""
+    """The execution, or its release, is recorded as ended, so a late write of it is refused."""
 
 
 class StillRunningError(LightgateError):

@@ -40,6 +40,7 @@ _LONGEST_SUFFIX = len(_AGAIN)
 _SHORT_APP_NAME = 9
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MOMENT = "%Y%m%dt%H%M%Sz"
 _NO_DIGEST = "0" * 8
 _BACK = "-back"
 _LONGEST_APP = 40
@@ -54,9 +55,14 @@ def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> 
 
     A release that is refused before its image is known has zeros for the digest.
     """
-    moment = started_at.astimezone(UTC).strftime("%Y%m%dt%H%M%Sz")
+    moment = started_at.astimezone(UTC).strftime(_MOMENT)
     image = digest.removeprefix("sha256:")[:8] if digest else _NO_DIGEST
     return f"{moment}-{image}-{_hash(execution_arn, 4)}"
+
+
+def start_of(release: str) -> datetime:
+    """When the execution of the release with this id started, to the second."""
+    return datetime.strptime(release.split("-")[0], _MOMENT).replace(tzinfo=UTC)
 
 
 def rollback_marker(release: str) -> str:

@@ -31,6 +31,7 @@ _LISTED_VERSIONS = 50
 _OWED = "#owed-messages"
 _NOT_ENDED = "attribute_not_exists(ended)"
 _ITS_ONLY_RELEASE = f"{_NOT_ENDED} AND (attribute_not_exists(#release) OR #release = :release)"
+_NO_OUTCOME = "attribute_not_exists(outcome)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +187,7 @@ class Records:
                 "execution": execution,
                 **({"digest": digest} if digest else {}),
             },
-            condition="attribute_not_exists(outcome)",
+            condition=_NO_OUTCOME,
         )
         writes = [
             settled,
@@ -224,7 +225,12 @@ class Records:
         self._table.client.delete_item(**delete)
 
     def following(self, app: str, claim: Claim, answer: Answer, admission: Json) -> Iterator[Write]:
-        """The writes that follow from the answer to a claim, and belong to its transaction."""
+        """The writes that follow from the answer to a claim, and belong to its transaction.
+
+        They are refused once the execution is recorded as ended. A release with an outcome gets no
+        lock any more: an execution whose release was queued ends without that record, and an
+        earlier run of its Admit may still be in progress.
+        """
         if answer.displaced is not None:
             displaced = {"status": TurnStatus.SUPERSEDED.value, "supersededBy": claim.release}
             yield self._table.update(app, _release(answer.displaced.release), displaced)
@@ -246,7 +252,8 @@ class Records:
             outcome = {"status": answer.status.value, "cause": answer.reason}
             ending = {"app": app, "release": claim.release, **outcome}
             attributes |= {"status": answer.status.value, "outcome": json.dumps(ending)}
-        yield self._table.update(app, _release(claim.release), attributes)
+        may_begin = _NO_OUTCOME if answer.holder is not None else None
+        yield self._table.update(app, _release(claim.release), attributes, condition=may_begin)
         yield self._table.update(
             app,
             _execution(claim.execution),

@@ -42,8 +42,9 @@ class Turns:
         between; after a lost answer, whoever repeats the call asks it with his own turn.
 
         Raises:
-            ExecutionEndedError: a condition of the records does not hold. The only one they
-                have is that the execution is not recorded as ended.
+            ExecutionEndedError: a condition of the records does not hold. The only ones they
+                have are that the execution is not recorded as ended, and that a release with an
+                outcome gets no lock.
         """
         for _ in range(_ATTEMPTS):
             turn, version = self._read(app)
@@ -58,7 +59,7 @@ class Turns:
             except ClientError as error:
                 if _breaks_a_record(error):
                     raise ExecutionEndedError(
-                        f"the execution is recorded as ended; {app} is left as it is"
+                        f"the execution or its release is recorded as ended; {app} is left as it is"
                     ) from error
                 if not _has_lost_a_race(error):
                     raise

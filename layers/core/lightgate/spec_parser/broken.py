@@ -88,15 +88,18 @@ def _members(text: str) -> list[tuple[str, Any]]:
 
 def _of(members: list[tuple[str, Any]], key: str) -> list[str]:
     """The texts behind the key, or behind one that is spelt like it."""
-    # `tags` is no misspelt `stage`.
-    others = {"tags", *_KEYS} - {key}
     return [
         text
         for name, value in members
-        if name not in others
-        and (nearest(name, [key]) or re.fullmatch(_KEYS[key], name, re.IGNORECASE))
+        if _is_spelt_like(name, key) or re.fullmatch(_KEYS[key], name, re.IGNORECASE)
         for text in _texts(value)
     ]
+
+
+def _is_spelt_like(name: str, key: str) -> bool:
+    """Whether the name is most likely the key. `tags` is spelt like `stage`, and is not it."""
+    hint = nearest(name, [key])
+    return bool(hint) and nearest(name, [*_KEYS, "tags"]) == hint
 
 
 def _texts(value: object) -> list[str]:
