@@ -108,8 +108,7 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
         return
     if record.outcome is None:
         clean_up(app, ended, runtime)
-    elif runtime.records.owes_message(app, release):
-        # Its execution may have sent the message since the list was read.
+    else:
         send_message(app, record.outcome, runtime)
 
 

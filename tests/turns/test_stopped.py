@@ -299,6 +299,21 @@ def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_clean
     assert world.message().content["status"] == "SUCCEEDED"
 
 
+def test_two_that_clean_up_at_once_send_one_message(world: World, stepper: Stepper) -> None:
+    one = stopped_at(world, stepper, "Deploy")
+    # The first write records the outcome, and the second one frees the lock.
+    writes = iter((False, True))
+
+    def clean_up_as_well(call: str) -> None:
+        if call == "dynamodb.TransactWriteItems" and next(writes, False):
+            stepper.clean_up(one)
+
+    world.cloud.faults.watch(clean_up_as_well)
+    stepper.clean_up(one)
+
+    assert world.message().content["status"] == "FAILED"
+
+
 def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
     world: World, stepper: Stepper
 ) -> None:

@@ -50,9 +50,14 @@ def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
 def send_message(app: str, outcome: Json, runtime: Runtime) -> None:
     """Send the final message of a release whose execution did not.
 
+    Somebody else may have sent it since the caller saw it as owed: another cleaning step, or the
+    execution itself.
+
     Raises:
         UnreachableError: SNS did not take it.
     """
+    if not runtime.records.owes_message(app, outcome["release"]):
+        return
     runtime.logger.warning("a release left its message unsent", release=outcome["release"])
     runtime.topic.publish(outcome)
     runtime.records.message_sent(app, outcome["release"])
