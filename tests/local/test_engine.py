@@ -1,4 +1,4 @@
-"""The engine runs a state machine as strictly as Step Functions."""
+"""The engine runs a state machine, and evaluates policies, as strictly as AWS."""
 
 import json
 from collections.abc import Callable
@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local import executions
+from local.credentials import REGION
 from local.executions import Execution
 from tests.local.conftest import Account
 
@@ -73,3 +76,55 @@ def test_a_wait_whose_own_seconds_are_not_whole_ends_the_execution(run: Run) -> 
     ended = run({"Seconds": 1.5}, {})
 
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
+
+
+def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any:
+    """A client with a role that may do this to that, and nothing else."""
+    iam, name = account.client("iam"), f"may-{uuid4().hex}"
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    may = {"Effect": "Allow", "Action": action, "Resource": resource}
+    role = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName=name,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}),
+    )
+    session = account.client("sts").assume_role(RoleArn=role, RoleSessionName=name[:64])
+    return boto3.client(
+        service,
+        endpoint_url=account.url,
+        region_name=REGION,
+        aws_access_key_id=session["Credentials"]["AccessKeyId"],
+        aws_secret_access_key=session["Credentials"]["SecretAccessKey"],
+        aws_session_token=session["Credentials"]["SessionToken"],
+    )
+
+
+def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Account) -> None:
+    owner, name = account.client("rds"), f"db-{uuid4().hex[:8]}"
+    owner.create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        MasterUsername="crops",
+        MasterUserPassword=uuid4().hex,
+        AllocatedStorage=20,
+    )
+    snapshot = f"ours-{name}"
+    owner.create_db_snapshot(DBSnapshotIdentifier=snapshot, DBInstanceIdentifier=name)
+    ours = "arn:aws:rds:*:*:snapshot:ours-*"
+    theirs = "arn:aws:rds:*:*:snapshot:theirs-*"
+
+    with pytest.raises(ClientError, match="not authorized"):
+        of_a_role(account, "rds", "rds:DeleteDBSnapshot", theirs).delete_db_snapshot(
+            DBSnapshotIdentifier=snapshot
+        )
+    of_a_role(account, "rds", "rds:DeleteDBSnapshot", ours).delete_db_snapshot(
+        DBSnapshotIdentifier=snapshot
+    )
+
+    left = owner.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"]
+    assert left == []
