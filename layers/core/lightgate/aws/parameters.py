@@ -1,6 +1,7 @@
 """AWS Systems Manager parameters: the app specs."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,20 @@ from lightgate.errors import RefusedError, SpecError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecText:
-    """An app's spec as it stands in its parameter."""
+    """An app's spec as it stands in its parameter.
+
+    The version alone does not identify the text: a parameter that is deleted and stored again
+    counts from 1 once more.
+    """
 
     app: str
     text: str
     version: int
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the text, in hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 class AppParameters:
