@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: faults gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(READY) ## Run all tests but the slow matrix
 
 test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
 	@python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow
+
+faults: $(READY) ## Put one fault at each AWS call and state of real releases: [OPTIONS="--slice"]
+	@python -m tests.faults $(OPTIONS)
 
 benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a migrate of nothing
 	@python -m benchmarks.gate

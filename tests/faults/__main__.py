@@ -1,0 +1,106 @@
+"""The matrix of faults: `python -m tests.faults`."""
+
+import argparse
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from multiprocessing.pool import ThreadPool
+
+from tests.faults.faults import CALL_FAULTS, STATE_FAULTS
+from tests.faults.matrix import Case, Place, carried_out_alone, new_world, recorded, struck
+from tests.faults.runs import RUNS
+
+type Wanted = Callable[[Place, str], bool]
+
+
+def main() -> int:
+    options = _options()
+    began = time.perf_counter()
+    world = new_world()
+    if options.case:
+        run, place, fault = options.case.split(": ")
+        return carried_out_alone(world, run, place, fault)
+    names = options.run or list(RUNS)
+    places = {name: recorded(world, name) for name in names}
+    wanted = {name: _chosen(places, name, is_slice=options.slice) for name in names}
+
+    def cases_of(name: str) -> list[Case]:
+        found = list(struck(world, name, wanted[name]))
+        _say(f"  {name}: {len(found)} cases, {sum(bool(c.problems) for c in found)} failed")
+        return found
+
+    with ThreadPool(options.jobs) as pool:
+        cases = [case for found in pool.map(cases_of, names, chunksize=1) for case in found]
+    failed = [case for case in cases if case.problems]
+    for case in failed:
+        _say(f"\n{case.label}", *(f"    {problem}" for problem in case.problems))
+    _say("", *_table(cases))
+    seconds = time.perf_counter() - began
+    _say(f"\n{len(cases) - len(failed)} passed, {len(failed)} failed in {seconds:.0f} s")
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--slice", action="store_true", help="one fault for each call and state")
+    parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
+    parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")
+    return parser.parse_args()
+
+
+def _chosen(places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool) -> Wanted:
+    """Of many calls alike the first and the last one; none whose past another run has, too."""
+    own = places[name]
+    shared = max((_shared(own, places[other]) for other in _before(places, name)), default=0)
+    alike: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
+    for place in own[shared:]:
+        alike[place.caller, place.name, place.number].append(place)
+    ends = {end for found in alike.values() for end in (found[0], found[-1])}
+    if not is_slice:
+        return lambda place, _: place in ends
+    faults = {
+        place: _of_turn(place, number) for number, place in enumerate(p for p in own if p in ends)
+    }
+    return lambda place, fault: place in faults and fault == faults[place]
+
+
+def _of_turn(place: Place, number: int) -> str:
+    """Each place of a slice has the next fault."""
+    faults = CALL_FAULTS if place.name else STATE_FAULTS
+    return faults[number % len(faults)]
+
+
+def _before(places: Mapping[str, Sequence[Place]], name: str) -> Iterator[str]:
+    return takewhile(lambda other: other != name, places)
+
+
+def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
+    pairs = zip(own, others, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _table(cases: Sequence[Case]) -> Iterator[str]:
+    """Calls and faults: how many passed, of how many."""
+    names = [*CALL_FAULTS, *STATE_FAULTS]
+    yield "| Call | " + " | ".join(names) + " |"
+    yield "| --- |" + " --- |" * len(names)
+    for call in sorted({case.call for case in cases}):
+        yield f"| {call} | " + " | ".join(_cell(cases, call, name) for name in names) + " |"
+
+
+def _cell(cases: Sequence[Case], call: str, fault: str) -> str:
+    found = [case for case in cases if (case.call, case.fault) == (call, fault)]
+    passed = sum(not case.problems for case in found)
+    return f"{passed}/{len(found)}" if found else ""
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What must hold after every run, whatever has gone wrong."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tests.faults.executions import Execution
+from tests.faults.gate import COMPATIBLE
+from tests.faults.world import APP, CANARIES, FINAL, Release, World
+
+RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
+_MOST_RECONCILED = 3
+_LONGEST = timedelta(hours=2)
+_ROW = re.compile(r"\| (?P<status>[A-Z_]+) \| (?P<serves>[^|]+) \| (?P<applied>[^|]+) \|")
+
+
+def allowed() -> set[tuple[str, str, str]]:
+    """The table of docs/reliability.md: status, what serves, what is applied."""
+    return {
+        (row["status"], serves.strip(), applied.strip())
+        for row in _ROW.finditer(RELIABILITY.read_text())
+        for serves in row["serves"].split(",")
+        for applied in row["applied"].split(",")
+    }
+
+
+def problems(world: World, subject: str, began: datetime, log: str) -> Iterator[str]:
+    """Everything that is wrong with the release of the execution of this name."""
+    world.is_over = True
+    world.account.wire.fault = None
+    looks = 0
+    while looks < _MOST_RECONCILED and (_is_open(world, subject) or looks == 0):
+        world.reconcile()
+        looks += 1
+    yield from _of_release(world, subject, began)
+    yield from _of_next(world)
+    written = world.everything_written() + log
+    yield from (f"the secret {canary} is written" for canary in CANARIES if canary in written)
+
+
+def _is_open(world: World, subject: str) -> bool:
+    release = _release(world, subject)
+    return release is None or not _finals(world, release)
+
+
+def _release(world: World, subject: str) -> Release | None:
+    found = [each for each in world.releases() if each.execution.endswith(f":{subject}")]
+    return found[-1] if found else None
+
+
+def _execution(world: World, subject: str) -> Execution | None:
+    found = [each for each in world.executions.all if each.name == subject]
+    return found[-1] if found else None
+
+
+def _finals(world: World, release: Release) -> list[tuple[str, str]]:
+    """Id and status of the final messages, without repetitions."""
+    told = [
+        (str(message["messageId"]), str(message["status"]))
+        for message in world.receive()
+        if message.get("release") == release.id and message["status"] in FINAL
+    ]
+    return list(dict.fromkeys(told))
+
+
+def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
+    execution, release = _execution(world, subject), _release(world, subject)
+    if execution is None:
+        yield f"there is no execution {subject}"
+        return
+    if execution.state is not None:
+        yield f"the execution stands in {execution.state}"
+    if release is None:
+        yield f"nothing is on record of {subject}, which ended as {execution.status}"
+        return
+    finals = _finals(world, release)
+    if len(finals) != 1:
+        yield f"{len(finals)} final messages for {release.status}: {finals}"
+    elif finals[0][1] != release.status:
+        yield f"the message says {finals[0][1]}, the record {release.status}"
+    markers = list(world.markers().values())
+    for marker in (release.id, f"{release.id}-back"):
+        if markers.count(marker) > 1:
+            yield f"{markers.count(marker)} deployments of {marker}"
+    snapshots = [name for name in world.account.snapshots() if release.id in name]
+    if len(snapshots) > 1 + sum(name.endswith("-again") for name in snapshots):
+        yield f"{len(snapshots)} snapshots: {snapshots}"
+    stands = (release.status, _serves(world, release), _applied(world, release))
+    if stands not in allowed():
+        yield f"not allowed: {' | '.join(stands)}"
+    if world.clock.now() - began > _LONGEST:
+        yield f"it took {world.clock.now() - began}"
+
+
+def _serves(world: World, release: Release) -> str:
+    return "new" if world.live() == release.id else "old"
+
+
+def _applied(world: World, release: Release) -> str:
+    planned, applied = world.planned_by(release.id), world.applied_by(release.id)
+    if not planned:
+        return "nothing pending"
+    if not applied:
+        return "none"
+    kind = "compatible" if world.plan_of(release.id).effect == COMPATIBLE else "other"
+    return f"all {kind}" if set(planned) <= set(applied) else f"some {kind}"
+
+
+def _of_next(world: World) -> Iterator[str]:
+    """The next push is released."""
+    world.heal()
+    world.push("v99")
+    for _ in range(_MOST_RECONCILED):
+        if (live := world.live()) is not None and _is_newest(world, live):
+            return
+        world.reconcile()
+    newest = world.releases()[-1]
+    yield f"the next release does not serve: {newest.status}, {world.live()} serves of {APP}"
+
+
+def _is_newest(world: World, live: str) -> bool:
+    newest = world.releases()[-1]
+    return newest.id == live and newest.status == "SUCCEEDED"

@@ -1,0 +1,66 @@
+"""The time of day, which passes only where somebody waits."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
+BEGINNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+# So often those who act while others wait are asked.
+_STEP = timedelta(seconds=5)
+# What a call of AWS takes, so that no two moments are the same.
+_CALL = timedelta(milliseconds=40)
+
+
+class TimeIsUp(BaseException):
+    """A function has reached its time limit. No code of ours can catch this, as with Lambda."""
+
+
+class VirtualClock:
+    """All of this process reads this clock, also the simulated services.
+
+    `deadline` ends the function that runs. `skew` is by how much the functions' clock is ahead of
+    that of everybody else.
+    """
+
+    def __init__(self) -> None:
+        self.deadline: datetime | None = None
+        self.skew = timedelta()
+        self._watchers: list[Callable[[], None]] = []
+        self._is_watched = False
+        self._traveller = time_machine.travel(BEGINNING, tick=False).start()
+        time.sleep = self.sleep  # type: ignore[assignment]
+
+    def now(self) -> datetime:
+        """The time outside the functions."""
+        return datetime.now(UTC)
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        self._watchers.append(watcher)
+
+    def call(self) -> None:
+        """Let the time pass that a call of AWS takes."""
+        self._pass(_CALL)
+
+    def sleep(self, seconds: float) -> None:
+        end = self.now() + timedelta(seconds=seconds)
+        while self.now() < end:
+            if not self._is_watched:
+                self._tell()
+            self._pass(min(_STEP, end - self.now()))
+
+    def _pass(self, duration: timedelta) -> None:
+        if self.deadline is not None and self.now() + duration >= self.deadline:
+            self._traveller.move_to(self.deadline)
+            self.deadline = None
+            raise TimeIsUp
+        self._traveller.shift(duration)
+
+    def _tell(self) -> None:
+        self._is_watched = True
+        try:
+            for watcher in list(self._watchers):
+                watcher()
+        finally:
+            self._is_watched = False

@@ -1,0 +1,119 @@
+"""What can go wrong with one call of AWS, and with one state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from botocore.awsrequest import AWSResponse
+
+from tests.faults.wire import Answer, Call, Fault, Killed, refusal, response, unanswered, unreached
+from tests.faults.world import World
+
+_LONG = timedelta(minutes=2)
+
+
+@dataclass(slots=True)
+class _Aim:
+    """Strikes the call that it meets first, and those like it for as long as it lasts."""
+
+    world: World
+    strikes: Callable[[Call, Answer], AWSResponse]
+    lasts: Callable[["_Aim"], bool]
+    began: datetime | None = None
+    struck: Call | None = None
+
+    def __call__(self, call: Call, answer: Answer) -> AWSResponse:
+        if self.struck is None:
+            self.struck, self.began = call, self.world.clock.now()
+            return self.strikes(call, answer)
+        same = (call.caller, call.name) == (self.struck.caller, self.struck.name)
+        return self.strikes(call, answer) if same and self.lasts(self) else answer()
+
+
+def _once(_: _Aim) -> bool:
+    return False
+
+
+def _for_minutes(aim: _Aim) -> bool:
+    assert aim.began is not None
+    return aim.world.clock.now() - aim.began < _LONG
+
+
+def _for_this_call(aim: _Aim) -> bool:
+    """As long as the client tries again by itself."""
+    assert aim.began is not None
+    return aim.world.clock.now() - aim.began < timedelta(seconds=1)
+
+
+def _until_it_is_over(aim: _Aim) -> bool:
+    return not aim.world.is_over
+
+
+def _throttle(call: Call, _: Answer) -> AWSResponse:
+    if call.service == "s3":
+        return refusal(call, 503, "SlowDown", "Please reduce your request rate.")
+    return refusal(call, 400, "ThrottlingException", "Rate exceeded")
+
+
+def _deny(call: Call, _: Answer) -> AWSResponse:
+    code = "AccessDenied" if call.service in ("s3", "sts", "rds") else "AccessDeniedException"
+    return refusal(call, 403 if call.service == "s3" else 400, code, "not authorized")
+
+
+def _break(call: Call, _: Answer) -> AWSResponse:
+    return refusal(call, 500, "InternalServerError", "We encountered an internal error.")
+
+
+def _do_not_reach(call: Call, _: Answer) -> AWSResponse:
+    raise unreached(call)
+
+
+def _lose_answer(call: Call, answer: Answer) -> AWSResponse:
+    answer()
+    raise unanswered(call)
+
+
+def _empty(call: Call, answer: Answer) -> AWSResponse:
+    """After its effect: an answer with nothing in it."""
+    answer()
+    is_json = call.service not in ("s3", "sts", "rds", "sns")
+    return response(call, 200, b"{}" if is_json else b"")
+
+
+def _garble(call: Call, answer: Answer) -> AWSResponse:
+    answer()
+    return response(call, 200, b"<<not {what it should be")
+
+
+def _kill_before(_call: Call, _: Answer) -> AWSResponse:
+    raise Killed
+
+
+def _kill_after(_call: Call, answer: Answer) -> AWSResponse:
+    answer()
+    raise Killed
+
+
+_CALL_FAULTS: dict[str, tuple[Callable[[Call, Answer], AWSResponse], Callable[[_Aim], bool]]] = {
+    "throttled once": (_throttle, _once),
+    "throttled for two minutes": (_throttle, _for_minutes),
+    "denied": (_deny, _once),
+    "denied to the end": (_deny, _until_it_is_over),
+    "server error": (_break, _for_this_call),
+    "not reached": (_do_not_reach, _for_this_call),
+    "answer lost": (_lose_answer, _once),
+    "empty answer": (_empty, _once),
+    "malformed answer": (_garble, _once),
+    "killed before": (_kill_before, _once),
+    "killed after": (_kill_after, _once),
+}
+CALL_FAULTS = tuple(_CALL_FAULTS)
+# Step Functions is not killed.
+OF_FUNCTIONS_ONLY = ("killed before", "killed after")
+STATE_FAULTS = ("delivered twice", "stopped", "stopped unheard", "timed out")
+OF_TASKS_ONLY = ("delivered twice", "timed out")
+
+
+def fault(name: str, world: World) -> Fault:
+    strikes, lasts = _CALL_FAULTS[name]
+    return _Aim(world, strikes, lasts)

@@ -1,0 +1,174 @@
+"""The gates of the deployments: they speak as the real programs do, by mailbox and log."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.lightsail.model import Deployment
+from tests.faults.account import Account
+
+type Json = dict[str, Any]
+
+RELEASE = "LIGHTGATE_RELEASE"
+MAILBOX = "LIGHTGATE_MAILBOX"
+# What the version that serves can go on working with.
+COMPATIBLE = "additive"
+MIGRATE, COMMAND = "migrate", "lightgate-command"
+_NODE_STARTS = timedelta(seconds=40)
+_APPLYING_TAKES = timedelta(seconds=20)
+_PATIENCE = timedelta(minutes=20)
+_ENDS_AFTER = timedelta(seconds=10)
+_LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a gate has to apply; `fails` is the migration that breaks."""
+
+    migrations: tuple[str, ...] = ()
+    fails: str | None = None
+    effect: str = COMPATIBLE
+
+
+@dataclass(slots=True, eq=False)
+class Gate:
+    """The gate of one container of one deployment. `applied` is what it has applied."""
+
+    account: Account
+    service: str
+    container: str
+    deployment: Deployment
+    plan: Plan
+    applied: list[str] = field(default_factory=list)
+    ready_at: datetime | None = None
+    began_at: datetime | None = None
+    is_over: bool = False
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.deployment.containers[self.container].environment
+
+    def act(self) -> None:
+        """Do what is due by now."""
+        now = self.account.clock.now()
+        if self.is_over or now - self.deployment.created_at < _NODE_STARTS:
+            return
+        if self.ready_at is None:
+            self.ready_at = now
+            self._tell(self._told())
+        if self.began_at is not None:
+            if now - self.began_at >= _APPLYING_TAKES:
+                self._apply()
+        elif not self.plan.migrations or MAILBOX not in self.environment:
+            self._begin()
+        else:
+            self._ask(now)
+
+    def _ask(self, now: datetime) -> None:
+        permit = self._permit()
+        if permit["state"] == "void":
+            self._fail({"cause": "permit", "error": f"the permit is void: {permit['reason']}"})
+        elif permit["state"] == "granted" and permit["plan"] == self._told()["hash"]:
+            if now < datetime.fromtimestamp(permit["until"], UTC):
+                self._begin()
+            else:
+                self._fail({"cause": "permit", "error": "the permit has expired"})
+        elif self.ready_at is not None and now - self.ready_at >= _PATIENCE:
+            self._fail({"cause": "permit", "error": "no permit"})
+
+    def _begin(self) -> None:
+        self.began_at = self.account.clock.now()
+        if not self.plan.migrations:
+            self._succeed()
+
+    def _apply(self) -> None:
+        for migration in self.plan.migrations:
+            self._tell({"event": "applying", "migration": migration})
+            if migration == self.plan.fails:
+                state = "part-way" if self.applied else "unchanged"
+                self._fail(
+                    {
+                        "cause": "exit",
+                        "error": "boom",
+                        "migration": migration,
+                        "exitCode": 1,
+                        "database": state,
+                        "lastLines": ["Traceback (most recent call last):", "boom"],
+                    }
+                )
+                return
+            self.applied.append(migration)
+            self._tell({"event": "applied", "migration": migration, "seconds": 0.5})
+        self._succeed()
+
+    def _succeed(self) -> None:
+        self._tell({"event": "succeeded", "seconds": 9.0})
+        self._end("ACTIVE")
+
+    def _fail(self, event: Json) -> None:
+        self._tell({"event": "failed", **event})
+        self._end("FAILED")
+
+    def _end(self, state: str) -> None:
+        self.is_over = True
+        if self.container == COMMAND:
+            return
+        version = self.deployment.version
+        self.account.lightsail.services[self.service].later(
+            _ENDS_AFTER,
+            lambda service: (
+                service.activated(version) if state == "ACTIVE" else service.failed(version)
+            ),
+        )
+
+    def _told(self) -> Json:
+        operations = [[self.plan.effect, "AddField harvest.season"]]
+        return {
+            "event": "plan",
+            "hash": "ab12cd34",
+            "count": len(self.plan.migrations),
+            "class": self.plan.effect if self.plan.migrations else "none",
+            "atomic": True,
+            "migrations": [
+                {"name": name, "operations": operations} for name in self.plan.migrations
+            ],
+        }
+
+    def _tell(self, event: Json) -> None:
+        now = self.account.clock.now()
+        line = {
+            "lightgate": 1,
+            "release": self.environment[RELEASE],
+            "container": self.container,
+            "at": now.isoformat(),
+            **event,
+        }
+        text = json.dumps(line)
+        self.account.lightsail.logs.restore(self.service, self.container, text, now)
+        if (bucket_and_key := self._object(_LETTERS.get(event["event"], "status"))) is not None:
+            bucket, key = bucket_and_key
+            self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+    def _permit(self) -> Json:
+        bucket_and_key = self._object("permit")
+        if bucket_and_key is None:
+            return {"state": "missing"}
+        bucket, key = bucket_and_key
+        s3 = self.account.client("s3")
+        try:
+            found = s3.get_object(Bucket=bucket, Key=key)
+        except s3.exceptions.NoSuchKey:
+            return {"state": "missing"}
+        permit: Json = json.loads(found["Body"].read())
+        return permit
+
+    def _object(self, name: str) -> tuple[str, str] | None:
+        """Where the URLs of this deployment lead."""
+        given = self.environment.get(MAILBOX)
+        if given is None:
+            return None
+        url = urlsplit(json.loads(given)["url"])
+        return (url.hostname or "").partition(".")[0], url.path.lstrip("/").replace("*", name)

@@ -1,0 +1,109 @@
+"""Between botocore and AWS: every request passes here, and every fault enters here.
+
+A request is answered by moto, or by the Lightsail emulator, as HTTP. So is a fault: whatever
+botocore makes of it, its own retries included, is what happens in a Lambda function, too.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
+
+from tests.faults.clock import VirtualClock
+
+type Answer = Callable[[], AWSResponse]
+type Fault = Callable[["Call", Answer], AWSResponse]
+
+
+class Killed(BaseException):
+    """The function ends here. No code of ours can catch this, as with Lambda."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP request to AWS. `caller` is the function or the state that makes it."""
+
+    caller: str
+    service: str
+    operation: str
+    request: AWSPreparedRequest
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}.{self.operation}"
+
+
+class Wire:
+    """`caller` is who runs now; calls of nobody, which are the harness's own, meet no fault."""
+
+    def __init__(
+        self, clock: VirtualClock, answer_instead: Callable[[Call], AWSResponse | None]
+    ) -> None:
+        self._clock = clock
+        self.caller: str | None = None
+        self.before: Callable[[Call], None] = lambda _: None
+        self.fault: Fault | None = None
+        self._instead = answer_instead
+        self._original = BotocoreStubber.__call__
+        wire = self
+
+        def stub(
+            stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **_: Any
+        ) -> Any:
+            return wire._send(stubber, event_name, request)
+
+        BotocoreStubber.__call__ = stub  # type: ignore[method-assign, assignment]
+
+    def _send(
+        self, stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest
+    ) -> AWSResponse:
+        _, service, operation = event_name.split(".")
+
+        def answer() -> AWSResponse:
+            found = self._instead(call) or self._original(stubber, event_name, request)
+            assert found is not None, f"{call.name} goes to nobody"
+            return found
+
+        call = Call(caller=self.caller or "", service=service, operation=operation, request=request)
+        if self.caller is None:
+            return answer()
+        self._clock.call()
+        self.before(call)
+        return self.fault(call, answer) if self.fault else answer()
+
+
+def refusal(call: Call, status: int, code: str, message: str) -> AWSResponse:
+    """An error as the service would put it."""
+    if call.service == "s3":
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    elif call.service in _QUERY:
+        body = (
+            "<ErrorResponse><Error><Type>Sender</Type>"
+            f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
+    else:
+        body = json.dumps({"__type": code, "message": message})
+    return response(call, status, body.encode())
+
+
+_QUERY = ("rds", "sts", "sns", "sqs")
+
+
+def response(call: Call, status: int, body: bytes) -> AWSResponse:
+    xml = call.service == "s3" or call.service in _QUERY
+    kind = "text/xml" if xml else "application/x-amz-json-1.1"
+    raw: Any = MockRawResponse(body)
+    headers: Any = {"Content-Type": kind}
+    return AWSResponse(call.request.url, status, headers, raw)
+
+
+def unreached(call: Call) -> ConnectTimeoutError:
+    return ConnectTimeoutError(endpoint_url=call.request.url)
+
+
+def unanswered(call: Call) -> ReadTimeoutError:
+    return ReadTimeoutError(endpoint_url=call.request.url)
