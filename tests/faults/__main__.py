@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
-from tests.faults.faults import CALL_FAULTS, STATE_FAULTS
+from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import Case, Place, carried_out_alone, new_world, recorded, struck
 from tests.faults.runs import RUNS
 
@@ -53,29 +53,28 @@ def _options() -> argparse.Namespace:
 
 
 def _chosen(places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool) -> Wanted:
-    """Of many calls alike the first and the last one; none whose past another run has, too."""
-    own = places[name]
-    shared = max((_shared(own, places[other]) for other in _before(places, name)), default=0)
+    """Of many calls alike the first and the last one; none whose past the first run has, too."""
+    own, first = places[name], next(iter(places))
+    shared = 0 if name == first else _shared(own, places[first])
     alike: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
     for place in own[shared:]:
         alike[place.caller, place.name, place.number].append(place)
     ends = {end for found in alike.values() for end in (found[0], found[-1])}
+    ends.add(own[0])
     if not is_slice:
         return lambda place, _: place in ends
     faults = {
-        place: _of_turn(place, number) for number, place in enumerate(p for p in own if p in ends)
+        place: _of_turn(place, turn) for turn, place in enumerate(p for p in own if p in ends)
     }
     return lambda place, fault: place in faults and fault == faults[place]
 
 
-def _of_turn(place: Place, number: int) -> str:
+def _of_turn(place: Place, turn: int) -> str:
     """Each place of a slice has the next fault."""
     faults = CALL_FAULTS if place.name else STATE_FAULTS
-    return faults[number % len(faults)]
-
-
-def _before(places: Mapping[str, Sequence[Place]], name: str) -> Iterator[str]:
-    return takewhile(lambda other: other != name, places)
+    if place.caller == "event":
+        faults = RUN_FAULTS
+    return faults[turn % len(faults)]
 
 
 def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
@@ -85,7 +84,7 @@ def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
 
 def _table(cases: Sequence[Case]) -> Iterator[str]:
     """Calls and faults: how many passed, of how many."""
-    names = [*CALL_FAULTS, *STATE_FAULTS]
+    names = [*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS]
     yield "| Call | " + " | ".join(names) + " |"
     yield "| --- |" + " --- |" * len(names)
     for call in sorted({case.call for case in cases}):

@@ -35,7 +35,7 @@ class Account:
         self.lightsail = LightsailService(self.clock.now)
         # A deployment ends as its gate does.
         self.lightsail.next_course = lambda: Course(ends=None)  # type: ignore[method-assign]
-        self.snapshot_takes = timedelta(seconds=90)
+        self.snapshot_takes = timedelta(seconds=55)
         self._available: dict[str, datetime] = {}
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")

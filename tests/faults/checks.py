@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.faults.executions import Execution
 from tests.faults.gate import COMPATIBLE
 from tests.faults.world import APP, CANARIES, FINAL, Release, World
 
@@ -26,9 +25,9 @@ def allowed() -> set[tuple[str, str, str]]:
 
 
 def problems(world: World, subject: str, began: datetime, log: str) -> Iterator[str]:
-    """Everything that is wrong with the release of the execution of this name."""
+    """Everything that is wrong with the release: see `Run`."""
     world.is_over = True
-    world.account.wire.fault = None
+    world.heal()
     looks = 0
     while looks < _MOST_RECONCILED and (_is_open(world, subject) or looks == 0):
         world.reconcile()
@@ -45,12 +44,14 @@ def _is_open(world: World, subject: str) -> bool:
 
 
 def _release(world: World, subject: str) -> Release | None:
-    found = [each for each in world.releases() if each.execution.endswith(f":{subject}")]
-    return found[-1] if found else None
-
-
-def _execution(world: World, subject: str) -> Execution | None:
-    found = [each for each in world.executions.all if each.name == subject]
+    """The release of this image, or of this execution. One that was queued begins anew."""
+    digest = subject.removeprefix("sha256:")
+    names = (f":{subject}", f":{APP}-{digest[:12]}-")
+    found = [
+        each
+        for each in world.releases()
+        if f"-{digest[:8]}-" in each.id or any(name in each.execution for name in names)
+    ]
     return found[-1] if found else None
 
 
@@ -65,15 +66,11 @@ def _finals(world: World, release: Release) -> list[tuple[str, str]]:
 
 
 def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
-    execution, release = _execution(world, subject), _release(world, subject)
-    if execution is None:
-        yield f"there is no execution {subject}"
-        return
-    if execution.state is not None:
-        yield f"the execution stands in {execution.state}"
+    release = _release(world, subject)
     if release is None:
-        yield f"nothing is on record of {subject}, which ended as {execution.status}"
+        yield f"nothing is on record of {subject}"
         return
+    yield from (f"{e.name} stands in {e.state}" for e in world.executions.all if e.state)
     finals = _finals(world, release)
     if len(finals) != 1:
         yield f"{len(finals)} final messages for {release.status}: {finals}"
@@ -103,13 +100,12 @@ def _applied(world: World, release: Release) -> str:
         return "nothing pending"
     if not applied:
         return "none"
-    kind = "compatible" if world.plan_of(release.id).effect == COMPATIBLE else "other"
+    kind = "compatible" if world.plan_of(release.id).effect == COMPATIBLE else "breaking"
     return f"all {kind}" if set(planned) <= set(applied) else f"some {kind}"
 
 
 def _of_next(world: World) -> Iterator[str]:
     """The next push is released."""
-    world.heal()
     world.push("v99")
     for _ in range(_MOST_RECONCILED):
         if (live := world.live()) is not None and _is_newest(world, live):

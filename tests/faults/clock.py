@@ -1,7 +1,8 @@
 """The time of day, which passes only where somebody waits."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import time_machine
@@ -35,6 +36,24 @@ class VirtualClock:
     def now(self) -> datetime:
         """The time outside the functions."""
         return datetime.now(UTC)
+
+    @contextmanager
+    def of_functions(self) -> Iterator[None]:
+        """Let all who look at the clock see the functions' one."""
+        self._traveller.shift(self.skew)
+        try:
+            yield
+        finally:
+            self._traveller.shift(-self.skew)
+
+    @contextmanager
+    def of_services(self) -> Iterator[None]:
+        """Let all who look at the clock see that of AWS again, while a function waits for it."""
+        self._traveller.shift(-self.skew)
+        try:
+            yield
+        finally:
+            self._traveller.shift(self.skew)
 
     def watch(self, watcher: Callable[[], None]) -> None:
         self._watchers.append(watcher)

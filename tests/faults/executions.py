@@ -56,7 +56,8 @@ class Tasks:
         self.invoked[name] += 1
         clock.deadline = clock.now() + timedelta(seconds=function.seconds)
         try:
-            return function(event)
+            with clock.of_functions():
+                return function(event)
         except Killed:
             raise TaskError("Runtime.ExitError", "the runtime exited") from None
         except TimeIsUp:

@@ -10,6 +10,7 @@ from tests.faults.wire import Answer, Call, Fault, Killed, refusal, response, un
 from tests.faults.world import World
 
 _LONG = timedelta(minutes=2)
+_SKEW = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -112,6 +113,19 @@ CALL_FAULTS = tuple(_CALL_FAULTS)
 OF_FUNCTIONS_ONLY = ("killed before", "killed after")
 STATE_FAULTS = ("delivered twice", "stopped", "stopped unheard", "timed out")
 OF_TASKS_ONLY = ("delivered twice", "timed out")
+_RUN_FAULTS: dict[str, Callable[[World], None]] = {
+    "event lost": lambda world: setattr(world, "deliveries", 0),
+    "event twice": lambda world: setattr(world, "deliveries", 2),
+    "event a day late": lambda world: setattr(world, "delay", timedelta(days=1)),
+    "clocks ahead": lambda world: setattr(world.clock, "skew", _SKEW),
+    "clocks behind": lambda world: setattr(world.clock, "skew", -_SKEW),
+}
+RUN_FAULTS = tuple(_RUN_FAULTS)
+
+
+def strike(name: str, world: World) -> None:
+    """Let the whole run be struck."""
+    _RUN_FAULTS[name](world)
 
 
 def fault(name: str, world: World) -> Fault:

@@ -14,11 +14,12 @@ type Json = dict[str, Any]
 
 RELEASE = "LIGHTGATE_RELEASE"
 MAILBOX = "LIGHTGATE_MAILBOX"
-# What the version that serves can go on working with.
+# What the version that serves can go on working with, and what it cannot.
 COMPATIBLE = "additive"
+BREAKING = "contract"
 MIGRATE, COMMAND = "migrate", "lightgate-command"
 _NODE_STARTS = timedelta(seconds=40)
-_APPLYING_TAKES = timedelta(seconds=20)
+_APPLYING_TAKES = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=20)
 _ENDS_AFTER = timedelta(seconds=10)
 _LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}

@@ -28,8 +28,10 @@ from tests.faults.faults import (
     CALL_FAULTS,
     OF_FUNCTIONS_ONLY,
     OF_TASKS_ONLY,
+    RUN_FAULTS,
     STATE_FAULTS,
     fault,
+    strike,
 )
 from tests.faults.runs import RUNS, Run
 from tests.faults.stack import Json
@@ -92,6 +94,12 @@ class Striker:
         self.case: tuple[Place, str, str] | None = None
 
     def begin(self) -> None:
+        """The next that happens in the world is looked at."""
+        place = self._place("event", 1, "")
+        for name in RUN_FAULTS:
+            if self._wanted(place, name) and self._fork(place, "event", name):
+                strike(name, self._world)
+                return
         self._world.account.wire.before = self._call
         self._world.executions.before_state = self._state
 

@@ -71,9 +71,10 @@ class Wire:
         call = Call(caller=self.caller or "", service=service, operation=operation, request=request)
         if self.caller is None:
             return answer()
-        self._clock.call()
-        self.before(call)
-        return self.fault(call, answer) if self.fault else answer()
+        with self._clock.of_services():
+            self._clock.call()
+            self.before(call)
+            return self.fault(call, answer) if self.fault else answer()
 
 
 def refusal(call: Call, status: int, code: str, message: str) -> AWSResponse:

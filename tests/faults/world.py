@@ -35,7 +35,7 @@ SPEC: Json = {
         },
     },
     "publicEndpoint": {"containerName": "web", "containerPort": 8000},
-    "verification": {"watchSeconds": 20, "answersNeeded": 2, "failuresInARow": 2},
+    "verification": {"watchSeconds": 10, "answersNeeded": 2, "failuresInARow": 2},
 }
 _RECONCILE_EVERY = timedelta(minutes=15)
 
@@ -63,6 +63,9 @@ class World:
         self.gates: list[Gate] = []
         self.digests: dict[str, str] = {}
         self.is_over = False
+        # How often and when the event of a push is delivered.
+        self.deliveries = 1
+        self.delay = timedelta()
         self.pushes = 0
         self._bad_tags: set[str] = set()
         self.messages: list[Json] = []
@@ -89,12 +92,10 @@ class World:
         return digest
 
     def push(self, tag: str, plan: Plan | None = None) -> str:
-        """The same with its event, to the end. The answer is the name of the execution."""
-        self.tell_of_push(tag, self.push_image(tag, plan))
-        return self.newest_execution()
-
-    def newest_execution(self) -> str:
-        return self.executions.all[-1].name
+        """The same with its event, to the end."""
+        digest = self.push_image(tag, plan)
+        self.tell_of_push(tag, digest)
+        return digest
 
     def tell_of_push(self, tag: str, digest: str) -> None:
         self.pushes += 1
@@ -115,7 +116,9 @@ class World:
                 "artifact-media-type": images.CONFIG,
             },
         }
-        self.tasks.invoke_by_event("ReceivePushFunction", event)
+        self.clock.sleep(self.delay.total_seconds())
+        for _ in range(self.deliveries):
+            self.tasks.invoke_by_event("ReceivePushFunction", event)
         self.executions.run_all()
 
     def by_hand(self, name: str, **request: object) -> str:
@@ -128,7 +131,10 @@ class World:
         self._bad_tags.add(tag)
 
     def heal(self) -> None:
+        """From now on all goes well."""
         self._bad_tags.clear()
+        self.deliveries, self.delay, self.clock.skew = 1, timedelta(), timedelta()
+        self.account.wire.fault = None
 
     def stop_unheard_at(self, state: str) -> None:
         """Let the next execution be stopped there, and no event tell of it."""
