@@ -10,6 +10,7 @@ from tests.faults.world import APP, CANARIES, FINAL, Release, World
 
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
 _MOST_RECONCILED = 3
+_ARE_WELL = ("SUCCEEDED", "ROLLED_BACK")
 _LONGEST = timedelta(hours=2)
 _ROW = re.compile(r"\| (?P<status>[A-Z_]+) \| (?P<serves>[^|]+) \| (?P<applied>[^|]+) \|")
 
@@ -86,6 +87,8 @@ def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
     stands = (release.status, _serves(world, release), _applied(world, release))
     if stands not in allowed():
         yield f"not allowed: {' | '.join(stands)}"
+    if release.status in _ARE_WELL and not world.does_well():
+        yield f"{release.status} is said, and what serves answers badly"
     if world.clock.now() - began > _LONGEST:
         yield f"it took {world.clock.now() - began}"
 
@@ -106,6 +109,7 @@ def _applied(world: World, release: Release) -> str:
 
 def _of_next(world: World) -> Iterator[str]:
     """The next push is released."""
+    world.work_again()
     world.push("v99")
     for _ in range(_MOST_RECONCILED):
         if (live := world.live()) is not None and _is_newest(world, live):

@@ -165,6 +165,7 @@ class Striker:
         """True in the child. The parent waits for it."""
         child = 0 if self._is_alone else os.fork()
         if child == 0:
+            gc.disable()
             self.case = (place, call, name)
             signal.signal(signal.SIGALRM, _too_long)
             signal.alarm(_LONGEST_CASE_SECONDS)

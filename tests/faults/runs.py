@@ -39,6 +39,11 @@ def _failing_its_watch(plan: Plan) -> Callable[[World], str]:
     return act
 
 
+def _bad_before_too(world: World) -> str:
+    world.fails_from_next()
+    return world.push("v2", _ONE)
+
+
 def _two(world: World) -> None:
     _first(world)
     world.push("v2", Plan(migrations=("a.0002",)))
@@ -94,6 +99,7 @@ RUNS: Mapping[str, Run] = {
     "failed watch, no way back": Run(
         prepare=_first, act=_failing_its_watch(replace(_ONE, effect=BREAKING))
     ),
+    "bad before, too": Run(prepare=_first, act=_bad_before_too),
     "rollback by hand": Run(prepare=_two, act=_back),
     "command": Run(prepare=_two, act=_command),
     "take-over": Run(prepare=_abandoned, act=_next),

@@ -37,6 +37,7 @@ SPEC: Json = {
     "publicEndpoint": {"containerName": "web", "containerPort": 8000},
     "verification": {"watchSeconds": 10, "answersNeeded": 2, "failuresInARow": 2},
 }
+_NEVER = 10**6
 _RECONCILE_EVERY = timedelta(minutes=15)
 
 
@@ -68,8 +69,9 @@ class World:
         self.delay = timedelta()
         self.pushes = 0
         self._bad_tags: set[str] = set()
+        self._bad_from = _NEVER
         self.messages: list[Json] = []
-        self.account.add_service(APP, self._is_good)
+        self.account.add_service(APP, self.does_well)
         self._secrets()
         self.put_spec(SPEC)
         self.account.client("ecr").create_repository(repositoryName=APP)
@@ -130,9 +132,17 @@ class World:
         """Let every version with the image of this tag answer badly."""
         self._bad_tags.add(tag)
 
+    def fails_from_next(self) -> None:
+        """Let the app answer badly from its next version on, whatever its image is."""
+        self._bad_from = max(self.account.lightsail.deployments(APP)) + 1
+
+    def does_well(self) -> bool:
+        """Whether what serves answers well."""
+        serving = self.account.lightsail.serving(APP)
+        return serving is not None and self._is_good(serving)
+
     def heal(self) -> None:
-        """From now on all goes well."""
-        self._bad_tags.clear()
+        """From now on all goes well for the next release."""
         self.deliveries, self.delay, self.clock.skew = 1, timedelta(), timedelta()
         self.account.wire.fault = None
 
@@ -155,6 +165,11 @@ class World:
         self.executions.run_all()
 
     # What can be seen.
+
+    def work_again(self) -> None:
+        """Let every version answer well from now on."""
+        self._bad_tags.clear()
+        self._bad_from = _NEVER
 
     def items(self) -> list[Json]:
         found: list[Json] = self.account.client("dynamodb").scan(TableName=self.stack.table)[
@@ -254,7 +269,9 @@ class World:
     def _is_good(self, version: int) -> bool:
         images_of = self.account.lightsail.deployment(APP, version).containers.values()
         bad = [self.digests[tag].removeprefix("sha256:")[:12] for tag in self._bad_tags]
-        return not any(container.image.endswith(tag) for container in images_of for tag in bad)
+        return version < self._bad_from and not any(
+            container.image.endswith(tag) for container in images_of for tag in bad
+        )
 
     def _secrets(self) -> None:
         password, key = CANARIES

@@ -1,0 +1,214 @@
+"""Planted mutations of the design's promises, each of which the tests must catch.
+
+`python -m tests.faults.mutants`. Each mutation changes one place of a copy of the project, and
+then what is to catch it runs there. A mutation whose place is not found fails as well.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[2]
+_PACKAGE = "layers/core/lightgate"
+_LONGEST_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """`old` stands exactly once in `file`. `caught_by` are runs of the matrix, or tests."""
+
+    promise: str
+    file: str
+    old: str
+    new: str
+    caught_by: Sequence[str]
+
+
+MUTANTS = (
+    Mutant(
+        promise="Deploy looks for its own marker before it creates",
+        file="functions/deploy/app.py",
+        old="""        service = runtime.lightsail.service(release.service)
+        if (ours := service.deployment_of(release.id)) is not None:
+            notes = notes_again""",
+        new="""        service = runtime.lightsail.service(release.service)
+        if (ours := service.deployment_of("nobody's")) is not None:
+            notes = notes_again""",
+        caught_by=["good"],
+    ),
+    Mutant(
+        promise="An outcome is recorded after the permits are void",
+        file=f"{_PACKAGE}/settlement.py",
+        old="            _withdraw(release, state, runtime)\n",
+        new="",
+        caught_by=["good"],
+    ),
+    Mutant(
+        promise="A lock is freed only when its execution is known to have ended",
+        file=f"{_PACKAGE}/cleaning.py",
+        old="    if ended is None or ended.status != GONE:\n        return ended\n",
+        new="""    if ended is None:
+        return EndedExecution(
+            arn=execution, status="ABORTED", started_at=start_of(release), input=None
+        )
+    if ended.status != GONE:
+        return ended
+""",
+        caught_by=["tests/turns/test_stopped.py", "tests/turns/test_reconcile.py"],
+    ),
+    Mutant(
+        promise="ROLLED_BACK is said only after the version that is back was verified",
+        file=f"{_PACKAGE}/way_back.py",
+        old="            return _watch(answer, spec, service, runtime)\n",
+        new='            return {**answer, "status": "GOOD"}\n',
+        caught_by=["bad before, too"],
+    ),
+    Mutant(
+        promise="A permit that is missing or denied is not an open one",
+        file=f"{_PACKAGE}/aws/mailbox.py",
+        old="        return self._read(address)[0] or _lost(address)\n",
+        new="        return self._read(address)[0] or pending(address.release)\n",
+        caught_by=["tests/component/test_mailbox.py"],
+    ),
+    Mutant(
+        promise="A denied read of a permit is not an empty one",
+        file=f"{_PACKAGE}/aws/mailbox.py",
+        old="            if error_code(error) in (*_MISSING, _NO_BUCKET):\n",
+        new='            if error_code(error) in (*_MISSING, _NO_BUCKET, "AccessDenied"):\n',
+        caught_by=["tests/component/test_mailbox.py"],
+    ),
+    Mutant(
+        promise="Nothing is permitted before the snapshot is available",
+        file=f"{_PACKAGE}/decision.py",
+        old='    return _do(Action.WAIT, f"The snapshot is not there yet: {backup.state.detail}.")',
+        new="    return None",
+        caught_by=["tests/unit/test_decision.py"],
+    ),
+    Mutant(
+        promise="A snapshot of this name is looked at before another one is wanted",
+        file=f"{_PACKAGE}/aws/rds.py",
+        old="            if _is(error, self._kind.exists):\n"
+        "                return self._existing(snapshot, database, app, release)\n",
+        new="",
+        caught_by=["good"],
+    ),
+    Mutant(
+        promise="One release of an app at a time",
+        file=f"{_PACKAGE}/turn.py",
+        old="    if turn.holder is not None:\n        queued, answer",
+        new="    if False and turn.holder is not None:\n        queued, answer",
+        caught_by=["tests/turns"],
+    ),
+    Mutant(
+        promise="Who has lost the lock does not act",
+        file=f"{_PACKAGE}/turn.py",
+        old="    if holder is None or not holding.is_of(holder):\n",
+        new="    if False and not holding.is_of(holder):\n",
+        caught_by=["tests/turns"],
+    ),
+    Mutant(
+        promise="A lock that was read too low is unknown",
+        file=f"{_PACKAGE}/turn.py",
+        old="    if turn.fence < fence:\n",
+        new="    if turn.fence < 0:\n",
+        caught_by=["tests/workflow/test_trouble.py", "tests/turns/test_stopped.py"],
+    ),
+    Mutant(
+        promise="RollBack looks for its own deployment before it creates another one",
+        file="functions/roll_back/app.py",
+        old='ours = runtime.lightsail.service(release.service).deployment_of(before["release"])',
+        new="ours = None",
+        caught_by=["failed watch"],
+    ),
+    Mutant(
+        promise="A message has one id, however often it is sent",
+        file=f"{_PACKAGE}/message/forms.py",
+        old='"messageId": f"lightgate-{report.app}-{report.release}",\n',
+        new='"messageId": f"lightgate-{report.app}-{report.release}-{report.ended_at}",\n',
+        caught_by=["good"],
+    ),
+    Mutant(
+        promise="A release owes its message until that is out",
+        file=f"{_PACKAGE}/cleaning.py",
+        old="        if settlement.owes_message:\n            send_message",
+        new="        if False:\n            send_message",
+        caught_by=["good"],
+    ),
+    Mutant(
+        promise="No secret is in the state",
+        file="functions/deploy/app.py",
+        old="return _created(service, created, event, assembled.notes, runtime.now())",
+        new="""return _created(
+                service, created, event, [*assembled.notes, str(assembled.request)], runtime.now()
+            )""",
+        caught_by=["good"],
+    ),
+)
+
+
+def main() -> int:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = list(pool.map(_result, MUTANTS))
+    print("\n| Promise that is broken | Caught by |\n| --- | --- |")
+    for mutant, by in zip(MUTANTS, results, strict=True):
+        print(f"| {mutant.promise} | {by or '**nothing**'} |")
+    caught = sum(result is not None for result in results)
+    seconds = time.perf_counter() - began
+    print(f"\n{caught} caught, {len(MUTANTS) - caught} not caught in {seconds:.0f} s")
+    return 0 if caught == len(MUTANTS) else 1
+
+
+def _result(mutant: Mutant) -> str | None:
+    """What has caught it; None if nothing has."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder)
+        _copy(copy)
+        path = copy / mutant.file
+        text = path.read_text()
+        if text.count(mutant.old) != 1:
+            print(f"{mutant.promise}: its place is not in {mutant.file}", file=sys.stderr)
+            return None
+        path.write_text(text.replace(mutant.old, mutant.new))
+        return next((one for one in mutant.caught_by if _catches(one, copy)), None)
+
+
+def _copy(folder: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    for name in filter(None, listed):
+        source, target = ROOT / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def _catches(one: str, folder: Path) -> bool:
+    """Whether the run of the matrix, or the test, fails there for a reason of its own."""
+    is_test = one.startswith("tests/")
+    words = ["pytest", "-x", "-m", "not slow", one] if is_test else ["tests.faults", "--run", one]
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{folder / 'layers/core'}:{folder}"},
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST_SECONDS,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    expected = " failed" if is_test else "passed, "
+    is_broken = "without any fault" in said and not is_test
+    return done.returncode == 1 and (expected in said or is_broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
