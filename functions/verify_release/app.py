@@ -28,12 +28,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
     deployment, before = state["deployment"], state.get("verification") or {}
     version, previous = deployment["version"], deployment["previousVersion"]
     try:
-        service = runtime.lightsail.service(release.service)
+        service = runtime.lightsail.service(release.service, release.service_since)
+        is_own = service.serves_own(version, release.id)
         if deployment["status"] == Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
-        elif service.serves(version) and release.kind is Kind.COMMAND and previous is not None:
+        elif is_own and release.kind is Kind.COMMAND and previous is not None:
             subject = _old_one(release, version, previous, service, runtime)
-        elif service.serves(version):
+        elif is_own:
             return _skipped(
                 f"Version {version} serves, although its gate failed.",
                 go_back=release.kind is Kind.IMAGE,
@@ -69,10 +70,12 @@ def _new_one(
     """The version of this release: one that has served before needs no watch period."""
     if release.kind is Kind.COMMAND and previous is not None:
         return _old_one(release, version, previous, service, runtime)
-    spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
+    spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
     if release.kind is Kind.IMAGE:
         return newcomer(version, spec, marker=release.id, digest=release.digest)
-    return returned(version, spec, service, digest=release.digest)
+    return returned(
+        version, spec, service, digest=release.digest if release.spec is not None else None
+    )
 
 
 def _old_one(
@@ -80,6 +83,8 @@ def _old_one(
 ) -> Subject:
     """A version with the content of `original`, by the spec of then if that is on record."""
     past = on_record(runtime.records.versions(release.app), service).get(original)
-    known = past.spec_version if past is not None else None
-    spec = parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
-    return returned(version, spec, service, digest=past.digest if past is not None else None)
+    used = past.spec if past is not None else None
+    spec = parse_spec(runtime.apps.read_again(release.app, used or release.spec).text)
+    return returned(
+        version, spec, service, digest=past.digest if past is not None and used else None
+    )

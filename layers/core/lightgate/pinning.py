@@ -2,6 +2,7 @@
 
 import re
 
+from lightgate.app_spec.spec import AppSpec
 from lightgate.deployment import Deployment
 from lightgate.release import PIN_TAG_PREFIX
 
@@ -9,6 +10,15 @@ _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
 _STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
 _PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
+
+
+def other_images(spec: AppSpec) -> list[str]:
+    """The containers that do not run the pushed image, in whole sentences: a push leaves them."""
+    return [
+        f"containers.{name}.image: {name} runs {container.image}, whatever image is pushed."
+        for name, container in spec.containers.items()
+        if container.image is not None
+    ]
 
 
 def why_not_pinned(shown: Deployment) -> str | None:
