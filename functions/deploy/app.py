@@ -14,13 +14,16 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, SpecReplacedError
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import Holding, begin_creating, end_creating
+
+
+_AGAIN = "Start the release again; it then uses the spec as it is now."
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -69,7 +72,8 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         if (ours := service.deployment_of(release.id)) is not None:
             return _created(service, ours, event, assembled.notes, runtime.now())
     except RefusedError as error:
-        return {"status": "REFUSED", "reasons": list(error.reasons)}
+        advice = [_AGAIN] if isinstance(error, SpecReplacedError) else []
+        return {"status": "REFUSED", "reasons": [*error.reasons, *advice]}
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
         runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))

@@ -4,7 +4,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
-from lightgate.release import Kind, Release
+from lightgate.pinning import why_other_images, without_command
+from lightgate.release import COMMAND_CONTAINER, Kind, Release, pin_tag
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.verification import WatchStatus
@@ -49,6 +50,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
         return _skipped(str(error))
     found = look(subject, service, before.get("watch"), runtime)
     is_new = subject.version == version
+    if is_new and found.status is WatchStatus.GOOD:
+        try:
+            why = _why_other_images(release, version, previous, service, runtime)
+        except RefusedError as error:
+            why = f"Whether it runs the image of this release is unknown: {error}."
+        if why is not None:
+            return _skipped(why)
     # Who has gone back by hand, or given a command, is asked what to do next.
     go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
     return {**found.to_json(), "version": subject.version, "reason": None, "goBack": go_back}
@@ -76,6 +84,34 @@ def _new_one(
     return returned(
         version, spec, service, digest=release.digest if release.spec is not None else None
     )
+
+
+def _why_other_images(
+    release: Release, version: int, previous: int | None, service: Service, runtime: Runtime
+) -> str | None:
+    """Why the version may not run what the release has deployed; None if it does.
+
+    Raises:
+        RefusedError: the tag that is deployed does not name the image of the release any more.
+    """
+    shown = service.deployment_of(release.id)
+    if shown is None or shown.version != version:
+        return f"The container service does not list version {version} of this release."
+    pushed, registry = "", runtime.registry
+    if release.digest is not None:
+        manifest = registry.manifest(release.repository, {"imageDigest": release.digest})
+        runnable = registry.runnable(release.repository, manifest)
+        pushed = registry.pinned(release.repository, runnable, pin_tag(release.digest))
+    if release.kind is Kind.IMAGE:
+        spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
+        containers = spec.containers.items()
+        return why_other_images(shown, {name: each.image or pushed for name, each in containers})
+    before = release.rollback_to if release.kind is Kind.ROLLBACK else previous
+    source = None if before is None else service.version_of(before)
+    if source is None:
+        return f"Version {before}, with which the images have to be compared, is not listed."
+    command = {COMMAND_CONTAINER: pushed} if release.kind is Kind.COMMAND else {}
+    return why_other_images(shown, {**without_command(source), **command})
 
 
 def _old_one(

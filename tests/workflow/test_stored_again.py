@@ -10,7 +10,7 @@ from lightgate.release import RELEASE_VARIABLE
 from tests.component import table
 from tests.component.lightsail_service import Course
 from tests.workflow.stepper import Stepper
-from tests.workflow.test_by_hand import BACK, DONE, command_course
+from tests.workflow.test_by_hand import BACK
 from tests.workflow.test_rolled_back import released
 from tests.workflow.world import APP, PASSWORD, SPEC, STACK, Json, World, spec, succeeded
 
@@ -68,8 +68,9 @@ def test_nothing_is_deployed_by_a_spec_that_was_stored_anew_during_the_release(
     assert ended.error == "REFUSED"
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
     assert world.lightsail.deployments("somebody-elses") == {}
-    [reason] = world.message().content["reasons"]
+    reason, advice = world.message().content["reasons"]
     assert reason.startswith(f"app: the spec of {APP} was deleted and stored again: version 1 of")
+    assert advice == "Start the release again; it then uses the spec as it is now."
 
 
 def test_nothing_is_deployed_by_a_spec_that_was_deleted_during_the_release(world: World) -> None:
@@ -250,15 +251,14 @@ def test_a_rollback_by_hand_to_a_version_without_lightgate_keeps_its_secrets(wor
     assert again.environment["DATABASE_URL"] == "postgres://of-the-time-before"
 
 
-def test_a_command_beside_a_version_whose_spec_is_unknown_keeps_what_serves(two: World) -> None:
+def test_a_command_runs_beside_no_version_whose_spec_is_unknown(two: World) -> None:
+    """Its gates cannot be made anew, and there is no room for the command beside those."""
     forget_digests(two)
     store_again(two, other_database())
-    two.lightsail.courses.append(command_course((160, {"event": "succeeded"}), (190, DONE)))
 
-    by_hand(two, digest=two.digest, command=["python", "manage.py", "check"])
-
-    again = two.lightsail.deployment(APP, 4).containers["web"]
-    assert again.environment["DATABASE_URL"] == f"postgres://crops:{PASSWORD}@db/c"
+    assert by_hand(two, digest=two.digest, command=BACK) == "REFUSED"
+    assert two.lightsail.serving(APP) == 3
+    assert OTHER_URL not in urls(two)
 
 
 def test_a_release_that_an_older_version_has_admitted_deploys_nothing(

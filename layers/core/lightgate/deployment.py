@@ -77,6 +77,10 @@ class Service:
         """The deployment that this release has made, wherever the service shows it."""
         return self._newest(lambda deployment: deployment.release == release)
 
+    def version_of(self, version: int) -> Deployment | None:
+        """The version as the service lists it."""
+        return next((one for one in self.deployments if one.version == version), None)
+
     @property
     def newest_release(self) -> Deployment | None:
         """The newest deployment that Lightgate has made, whatever became of it."""

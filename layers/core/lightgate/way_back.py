@@ -19,11 +19,13 @@ from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
+from lightgate.pinning import why_other_images, without_command
 from lightgate.release import CHECKED, Release, UsedSpec, rollback_marker
 from lightgate.reversal import reversal_of
 from lightgate.rollback import Action, History, Situation, remedy, without_its_spec
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.verification import WatchStatus
 from lightgate.versions import made_by, on_record, source_of
 from lightgate.watching import look, returned
 
@@ -274,7 +276,19 @@ def _short(evidence: Evidence) -> Evidence:
 def _watch(answer: Json, spec: AppSpec, service: Service, runtime: Runtime) -> Json:
     digest = _known(answer).get("digest") if _used(answer) else None
     subject = returned(answer["version"], spec, service, digest=digest)
-    return {**answer, **look(subject, service, answer["watch"], runtime).to_json()}
+    found = look(subject, service, answer["watch"], runtime)
+    if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):
+        return {**answer, "status": "FAILED", "reasons": [why]}
+    return {**answer, **found.to_json()}
+
+
+def _why_other_images(answer: Json, service: Service) -> str | None:
+    """Why it may not run the images of the version that was rolled back to."""
+    target = service.version_of(answer["target"])
+    shown = service.deployment_of(answer["release"])
+    if target is None or shown is None:
+        return f"Version {answer['target']} is not listed any more, so what runs is unknown."
+    return why_other_images(shown, without_command(target))
 
 
 def _why_not(answer: Json, status: Status, evidence: Evidence) -> list[str]:

@@ -98,7 +98,7 @@ class AppParameters:
             raise SpecReplacedError(
                 f"app: the spec of {app} was deleted and stored again: version {used.version} of "
                 f"{name} has another text now than when it was used (SHA-256 {found.digest[:12]}, "
-                f"then {used.digest[:12]}). Nothing is deployed by a spec that is another one."
+                f"then {used.digest[:12]})."
             )
         return found
 
