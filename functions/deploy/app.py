@@ -22,7 +22,6 @@ from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import Holding, begin_creating, end_creating
 
-
 _AGAIN = "Start the release again; it then uses the spec as it is now."
 
 

@@ -509,3 +509,16 @@ def begin(cloud: Cloud, lightsail: Lightsail, course: Course) -> datetime:
     cloud.lightsail.courses.append(course)
     assert isinstance(lightsail.create_deployment(request()), Deployment)
     return since
+
+
+def test_a_service_that_was_created_again_is_another_one(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    since = lightsail.service(NAME).created_at
+    assert lightsail.service(NAME, since).created_at == since
+    cloud.clock.sleep(1)
+    cloud.lightsail.remove(NAME)
+    cloud.lightsail.add(NAME)
+
+    with pytest.raises(RefusedError, match=f"{NAME} was deleted and created again"):
+        lightsail.service(NAME, since)

@@ -167,7 +167,10 @@ def test_without_a_good_write_nothing_is_good() -> None:
     assert ending("+" * 20, rules) == (WatchStatus.FAILED, 18)
 
 
-@pytest.mark.parametrize("shown", [OTHER, service(current=deployment(9))])
+@pytest.mark.parametrize(
+    "shown",
+    [OTHER, service(current=deployment(9)), service(current=deployment(8, release="another"))],
+)
 def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: Any) -> None:
     seen = watch_round(
         Watched(began_at=STARTED),

@@ -6,7 +6,7 @@ import pytest
 
 from lightgate.deployment import Service
 from lightgate.past import Past
-from lightgate.release import Kind, Release, rollback_marker
+from lightgate.release import Kind, Release, UsedSpec, rollback_marker
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import judgement_of, made_by, on_record
 from tests.unit import builders
@@ -251,6 +251,14 @@ def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
 def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
     assert Past.from_json(one.to_json()) == one
+
+
+def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
+    written = past(7).to_json()
+    del written["specDigest"]
+
+    assert past(7).spec == UsedSpec(version=2, digest=SPEC_DIGEST)
+    assert Past.from_json(written).spec is None
 
 
 @pytest.mark.parametrize(

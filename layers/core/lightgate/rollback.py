@@ -245,7 +245,7 @@ def _mend(failed: int) -> str:
 
 
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
-    """What people can do if the spec of the version to go back to is gone."""
+    """The next steps if the spec of the version to go back to is gone."""
     again = f'{{"app": "{app}", "digest": "{digest}"}}'
     image = f"Or release the image of version {target} with the spec of today: start an execution "
     return [_mend(failed), *([f"{image}with {again}."] if digest else [])]

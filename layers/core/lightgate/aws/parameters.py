@@ -84,7 +84,7 @@ class AppParameters:
         return _text(app, found)
 
     def read_again(self, app: str, used: UsedSpec | None) -> SpecText:
-        """The spec that was used before, exactly that text; that of today if it is unknown.
+        """The spec that was used before, exactly that text; for None, the spec of today.
 
         Raises:
             SpecReplacedError: the parameter has another text under that number.

@@ -96,7 +96,8 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
 def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> None:
     """Another image than the pushed one is meant only if its digest says which one.
 
-    What serves and what migrates is what was pushed: else a release would succeed with another app.
+    The public endpoint and the migrations need the pushed image: otherwise a release of one image
+    would succeed with another one.
     """
     for name, container in spec.containers.items():
         if container.image is None:
