@@ -75,6 +75,17 @@ foreign image names it in `python`; one that has none can run beside the others,
 nor be waited for. A command that must end has {timeout} seconds unless `timeoutSeconds` says
 otherwise. How long Lightsail waits is not published: `platformPatienceSeconds` says how long it is
 trusted to, {patience} unless the spec says otherwise.
+
+## Which image a container runs
+
+The container of `publicEndpoint`, and each one that is waited for until it ends or that runs
+`migrate`, runs the image that was pushed. An `image` there is refused, unless it is the label of
+the service's image store, as in the guide. One label stands for the pushed image in all containers;
+a second label, or a number such as `:crops-backend.web.4`, is refused.
+
+Any other container may run another image, with its digest: `redis:7@sha256:…`. A tag alone is
+refused, because it can become another image at any time. `docker buildx imagetools inspect redis:7`
+prints the digest. `validate`, `plan` and the message of each release name every such image.
 """
 
 _VERIFICATION = """\

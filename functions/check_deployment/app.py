@@ -38,7 +38,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     created_at = datetime.fromisoformat(deployment["createdAt"])
     ended_at = deployment["endedAt"]
     before, began = Checks.from_json(deployment), runtime.now()
-    service = runtime.lightsail.service(release.service)
+    service = runtime.lightsail.service(release.service, release.service_since)
     heard = listen(release, created_at, runtime)
     pause = timedelta(seconds=deployment["pollSeconds"])
     checks = before.missed(began) if heard.unread else before.resumed(began, pause=pause)
@@ -49,6 +49,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
     status, ended = judge(
         Watch(
             version=deployment["version"],
+            marker=release.id,
             created_at=created_at,
             time_limit=release.deployment_timeout + checks.outage,
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
@@ -110,7 +111,7 @@ def check_deployment(event: Json, runtime: Runtime) -> Json:
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:
     """A command waits for the app beside it: a deployment that fails would cut it off."""
-    if release.kind is not Kind.COMMAND or service.serves(version):
+    if release.kind is not Kind.COMMAND or service.serves_own(version, release.id):
         return None
     return "The app beside which the command runs is not active yet."
 

@@ -14,13 +14,15 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, SpecReplacedError
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.release import Release
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import Holding, begin_creating, end_creating
+
+_AGAIN = "Start the release again; it then uses the spec as it is now."
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
@@ -39,9 +41,9 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
     release = Release.from_json(event["release"])
-    holding = Holding(**event["turn"])
+    holding, since = Holding(**event["turn"]), release.service_since
     try:
-        service = runtime.lightsail.service(release.service)
+        service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again(release, service, runtime)
             return _created(service, ours, event, notes, runtime.now())
@@ -49,7 +51,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
             return ending
         service.refuse_if_disabled()
         refuse_if_foreign(service, release.app, runtime)
-        spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
+        spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
         assembled = assemble(release, service, runtime)
         start = runtime.turns.change(
             release.app,
@@ -59,16 +61,18 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         if start.objection is not None:
             return start.objection.to_json()
         # Another stack may have found the service free as well, and have been faster.
-        refuse_if_foreign(runtime.lightsail.service(release.service), release.app, runtime)
+        service = runtime.lightsail.service(release.service, since)
+        refuse_if_foreign(service, release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
             return _created(service, created, event, assembled.notes, runtime.now())
         # Our own deployment may be what the service is busy with.
-        service = runtime.lightsail.service(release.service)
+        service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             return _created(service, ours, event, assembled.notes, runtime.now())
     except RefusedError as error:
-        return {"status": "REFUSED", "reasons": list(error.reasons)}
+        advice = [_AGAIN] if isinstance(error, SpecReplacedError) else []
+        return {"status": "REFUSED", "reasons": [*error.reasons, *advice]}
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
         runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))

@@ -36,7 +36,8 @@ def roll_back(event: Json, runtime: Runtime) -> Json:
     pause = timedelta(seconds=before["pollSeconds"])
     checks = Checks.from_json(before).resumed(runtime.now(), pause=pause)
     before = {**before, **checks.to_json()}
-    ours = runtime.lightsail.service(release.service).deployment_of(before["release"])
+    service = runtime.lightsail.service(release.service, release.service_since)
+    ours = service.deployment_of(before["release"])
     if ours is None and before["version"] is None:
         answer = begin(release, state, before, runtime)
     else:

@@ -4,7 +4,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
-from lightgate.release import Kind, Release
+from lightgate.pinning import why_other_images, without_command
+from lightgate.release import COMMAND_CONTAINER, Kind, Release, pin_tag
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.verification import WatchStatus
@@ -28,12 +29,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
     deployment, before = state["deployment"], state.get("verification") or {}
     version, previous = deployment["version"], deployment["previousVersion"]
     try:
-        service = runtime.lightsail.service(release.service)
+        service = runtime.lightsail.service(release.service, release.service_since)
+        is_own = service.serves_own(version, release.id)
         if deployment["status"] == Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
-        elif service.serves(version) and release.kind is Kind.COMMAND and previous is not None:
+        elif is_own and release.kind is Kind.COMMAND and previous is not None:
             subject = _old_one(release, version, previous, service, runtime)
-        elif service.serves(version):
+        elif is_own:
             return _skipped(
                 f"Version {version} serves, although its gate failed.",
                 go_back=release.kind is Kind.IMAGE,
@@ -48,6 +50,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
         return _skipped(str(error))
     found = look(subject, service, before.get("watch"), runtime)
     is_new = subject.version == version
+    if is_new and found.status is WatchStatus.GOOD:
+        try:
+            why = _why_other_images(release, version, previous, service, runtime)
+        except RefusedError as error:
+            why = f"Whether it runs the image of this release is unknown: {error}."
+        if why is not None:
+            return _skipped(why)
     # Who has gone back by hand, or given a command, is asked what to do next.
     go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
     return {**found.to_json(), "version": subject.version, "reason": None, "goBack": go_back}
@@ -69,10 +78,40 @@ def _new_one(
     """The version of this release: one that has served before needs no watch period."""
     if release.kind is Kind.COMMAND and previous is not None:
         return _old_one(release, version, previous, service, runtime)
-    spec = parse_spec(runtime.apps.read(release.app, release.spec_version).text)
+    spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
     if release.kind is Kind.IMAGE:
         return newcomer(version, spec, marker=release.id, digest=release.digest)
-    return returned(version, spec, service, digest=release.digest)
+    return returned(
+        version, spec, service, digest=release.digest if release.spec is not None else None
+    )
+
+
+def _why_other_images(
+    release: Release, version: int, previous: int | None, service: Service, runtime: Runtime
+) -> str | None:
+    """Why the version may not run what the release has deployed; None if it does.
+
+    Raises:
+        RefusedError: the tag that is deployed does not name the image of the release any more.
+    """
+    shown = service.deployment_of(release.id)
+    if shown is None or shown.version != version:
+        return f"The container service does not list version {version} of this release."
+    pushed, registry = "", runtime.registry
+    if release.digest is not None:
+        manifest = registry.manifest(release.repository, {"imageDigest": release.digest})
+        runnable = registry.runnable(release.repository, manifest)
+        pushed = registry.pinned(release.repository, runnable, pin_tag(release.digest))
+    if release.kind is Kind.IMAGE:
+        spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
+        containers = spec.containers.items()
+        return why_other_images(shown, {name: each.image or pushed for name, each in containers})
+    before = release.rollback_to if release.kind is Kind.ROLLBACK else previous
+    source = None if before is None else service.version_of(before)
+    if source is None:
+        return f"Version {before}, with which the images have to be compared, is not listed."
+    command = {COMMAND_CONTAINER: pushed} if release.kind is Kind.COMMAND else {}
+    return why_other_images(shown, {**without_command(source), **command})
 
 
 def _old_one(
@@ -80,6 +119,8 @@ def _old_one(
 ) -> Subject:
     """A version with the content of `original`, by the spec of then if that is on record."""
     past = on_record(runtime.records.versions(release.app), service).get(original)
-    known = past.spec_version if past is not None else None
-    spec = parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
-    return returned(version, spec, service, digest=past.digest if past is not None else None)
+    used = past.spec if past is not None else None
+    spec = parse_spec(runtime.apps.read_again(release.app, used or release.spec).text)
+    return returned(
+        version, spec, service, digest=past.digest if past is not None and used else None
+    )

@@ -55,6 +55,7 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
         url="https://crops-backend.example.com/",
         scale=1,
         puller_role=None,
+        created_at=service.created_at,
     )
 
 
@@ -167,7 +168,7 @@ def test_a_failed_deployment_is_seen_in_the_list_only(cloud: Cloud, lightsail: L
 
     assert isinstance(created, Deployment)
     assert (service.state, service.current, service.next) == ("READY", None, None)
-    assert service.has_failed(created.version)
+    assert service.has_failed(created.version, "r1")
     assert version_of(service, "r1") == created.version
 
 
@@ -508,3 +509,16 @@ def begin(cloud: Cloud, lightsail: Lightsail, course: Course) -> datetime:
     cloud.lightsail.courses.append(course)
     assert isinstance(lightsail.create_deployment(request()), Deployment)
     return since
+
+
+def test_a_service_that_was_created_again_is_another_one(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    since = lightsail.service(NAME).created_at
+    assert lightsail.service(NAME, since).created_at == since
+    cloud.clock.sleep(1)
+    cloud.lightsail.remove(NAME)
+    cloud.lightsail.add(NAME)
+
+    with pytest.raises(RefusedError, match=f"{NAME} was deleted and created again"):
+        lightsail.service(NAME, since)

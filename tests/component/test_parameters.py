@@ -4,7 +4,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.parameters import AppParameters
-from lightgate.errors import RefusedError, SpecError
+from lightgate.errors import RefusedError, SpecError, SpecReplacedError
+from lightgate.release import UsedSpec
 from tests.component.cloud import Cloud
 
 PATH = "/lightgate/apps"
@@ -59,6 +60,23 @@ def test_an_earlier_version_of_a_spec_can_still_be_read(cloud: Cloud, apps: AppP
 
     assert (current.text, current.version) == ("second", 2)
     assert (first.text, first.version) == ("first", 1)
+
+
+def test_a_spec_that_was_used_is_read_again_only_with_the_same_text(
+    cloud: Cloud, apps: AppParameters
+) -> None:
+    put(cloud, f"{PATH}/crops", '{"a": 1}')
+    used = UsedSpec(version=1, digest=apps.read("crops").digest)
+    put(cloud, f"{PATH}/crops", '{"a": 2}')
+    before = apps.read_again("crops", used)
+    cloud.client("ssm").delete_parameter(Name=f"{PATH}/crops")
+    put(cloud, f"{PATH}/crops", '{"a": 3}')
+
+    with pytest.raises(SpecReplacedError, match="was deleted and stored again: version 1 of"):
+        apps.read_again("crops", used)
+
+    assert before.text == '{"a": 1}'
+    assert apps.read_again("crops", None).text == '{"a": 3}'
 
 
 def test_a_secure_string_is_listed_and_refused_with_what_to_do(

@@ -153,6 +153,7 @@ def past(version: int, release: str = ID) -> Past:
         kind=Kind.IMAGE,
         digest="sha256:1",
         spec_version=3,
+        spec_digest="ab",
         code=release,
         fits=version,
         is_good=True,

@@ -133,11 +133,14 @@ def test_the_stage_of_a_container_without_a_command_needs_no_image(
 ) -> None:
     document = spec_document(database={"instance": "crops-db"})
     del document["containers"]["migrate"]["command"]
-    document["containers"]["proxy"] = {"image": "nginx"}
+    image = f"nginx@sha256:{'7' * 64}"
+    document["containers"]["proxy"] = {"image": image}
 
     said = lightgate("plan", written(document))
 
-    assert said.errors == []
+    assert said.errors == [
+        f"note: containers.proxy.image: proxy runs {image}, whatever image is pushed."
+    ]
     assert "--verbosity=2" in json.loads(said.output)["containers"]["migrate"]["command"]
 
 

@@ -20,7 +20,7 @@ from lightgate.errors import SpecError
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
 from tests.spec.examples import EXAMPLES, FULL, ROOT, Json
 from tests.unit.builders import parse, spec_document
-from tests.unit.strategies import valid_specs
+from tests.unit.strategies import FOREIGN, valid_specs
 
 SCHEMA: Json = json.loads(
     (ROOT / "layers/core/lightgate/spec_parser/schema.json").read_text("utf-8")
@@ -56,7 +56,6 @@ BEYOND_A_SCHEMA = {
     "fixtures-in-production": ACROSS,
     "fixtures-of-a-foreign-image": ACROSS,
     "image-of-another-service": ANOTHER_VALUE,
-    "image-of-another-service-number": ANOTHER_VALUE,
     "manage-of-a-foreign-image": ACROSS,
     "manage-where-nobody-waits": ACROSS,
     "migrate-of-the-stage-waited-for-with-complete": ACROSS,
@@ -193,7 +192,7 @@ def everything() -> Json:
         },
     }  # fmt: skip
     web = document["containers"]["web"]
-    web |= {"image": "nginx", "environment": {}, "secrets": {}, "manage": ["x"], "fixtures": ["x"]}
+    web |= {"image": FOREIGN, "environment": {}, "secrets": {}, "manage": ["x"], "fixtures": ["x"]}
     web |= {"pendingCommand": ["x"], "afterFailure": "hold"}
     web |= {"python": "python3", "healthCheck": {"command": ["x"], "startPeriod": 1}}
     return document

@@ -24,6 +24,7 @@ type Json = dict[str, Any]
 
 RELEASE = "20261116t015434z-7f5b2640-0c1d"
 DIGEST = "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0"
+SPEC_DIGEST = "c" * 64
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f"
 STARTED = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
 
@@ -131,7 +132,13 @@ def service(
 
 
 def watch(version: int = 8, limit: int = 3600, ended_at: datetime | None = None) -> Watch:
-    return Watch(version=version, created_at=STARTED, time_limit=seconds(limit), ended_at=ended_at)
+    return Watch(
+        version=version,
+        marker=None,
+        created_at=STARTED,
+        time_limit=seconds(limit),
+        ended_at=ended_at,
+    )
 
 
 def failure(**changes: Any) -> Failure:
@@ -184,6 +191,7 @@ def admitted(**changes: Any) -> Release:
         "rollback_to": None,
         "command": None,
         "spec_version": 3,
+        "spec_digest": SPEC_DIGEST,
         "reason": None,
         "started_at": STARTED,
         "gates": ("migrate",),
@@ -203,6 +211,7 @@ IMAGE = admitted()
 def ending(**changes: Any) -> Ending:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
+        "release": None,
         "status": Status.FAILED,
         "version": 8,
         "previous_version": 7,

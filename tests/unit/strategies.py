@@ -133,6 +133,9 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
     return document
 
 
+FOREIGN = f"nginx@sha256:{'7' * 64}"
+
+
 def _conditions_on(containers: Json, name: str) -> set[str]:
     return {
         dependency["condition"]
@@ -147,9 +150,11 @@ def _vary(
 ) -> None:
     """Choose the image of the container, and leave out a command that is known without it."""
     is_wrapped = bool(container["dependsOn"] or awaited)
-    match draw(st.sampled_from(["foreign", "labelled", "unlabelled"])):
+    must_be_ours = is_public or awaited & {"SUCCESS", "COMPLETE"}
+    foreign = [] if must_be_ours else ["foreign"]
+    match draw(st.sampled_from([*foreign, "labelled", "unlabelled"])):
         case "foreign":
-            container["image"] = "nginx"
+            container["image"] = FOREIGN
             if is_wrapped:
                 container["python"] = draw(st.sampled_from(["python3", "/opt/bin/python3.12"]))
                 return
@@ -161,8 +166,6 @@ def _vary(
         _add_what_tells_pending(draw, container, awaited)
         return
     if "SUCCESS" in awaited or ("COMPLETE" in awaited and not is_public):
-        if container.get("image") == "nginx":
-            return
         container["manage"] = draw(COMMANDS)
         if stage == "development":
             container["fixtures"] = draw(FIXTURES)
@@ -173,12 +176,11 @@ def _vary(
 
 def _add_what_tells_pending(draw: st.DrawFn, container: Json, awaited: set[str]) -> None:
     """A Django command has its plan; any other may have a command of its own for it."""
-    is_foreign = container.get("image") == "nginx"
     if not awaited & {"SUCCESS", "COMPLETE"}:
         return
-    if draw(st.booleans()) and not is_foreign and "SUCCESS" in awaited:
+    if draw(st.booleans()) and "SUCCESS" in awaited:
         container["command"] = ["python", "manage.py", "migrate", *container["command"]]
-    elif draw(st.booleans()) and not is_foreign:
+    elif draw(st.booleans()):
         container["manage"] = draw(COMMANDS)
     elif draw(st.booleans()):
         container["pendingCommand"] = draw(COMMANDS)

@@ -303,7 +303,7 @@ def test_another_form_of_a_secret_reference_is_refused_with_the_right_one_and_no
         ("nginx/", "write nginx"),
         (
             "arn:aws:ecr:us-east-1:123456789012:repository/proxy",
-            f"write {OUR_HOST}/proxy:TAG",
+            f"write {OUR_HOST}/proxy",
         ),
     ],
 )
@@ -313,7 +313,7 @@ def test_an_image_in_a_form_that_nobody_pulls_is_refused_with_the_right_one(
     [reason] = with_image(image)
 
     assert reason.startswith("containers.side.image: ")
-    assert reason.endswith(advice)
+    assert reason.endswith(f"{advice}@sha256:…, with its digest")
 
 
 @pytest.mark.parametrize(
@@ -325,22 +325,31 @@ def test_an_image_in_a_form_that_nobody_pulls_is_refused_with_the_right_one(
         "public.ecr.aws/nginx/nginx:1.27",
         "localhost:5000/proxy",
         "registry.example.com:5000/team/proxy:v1",
-        f"redis:7@sha256:{'0' * 64}",
         f"{OUR_HOST}/proxy:v1",
-        f"{OUR_HOST}/crops-backend:nightly",
-        f"{OUR_HOST}/crops-backend@sha256:{'0' * 64}",
         "gcr.io/cloud_sql__x/proxy---1",
     ],
 )
-def test_any_image_that_can_be_pulled_is_taken(image: str) -> None:
-    assert with_image(image) == []
+def test_any_image_that_can_be_pulled_is_taken_with_its_digest_and_refused_by_its_tag(
+    image: str,
+) -> None:
+    [reason] = with_image(image)
+
+    assert with_image(f"{image}@sha256:{'0' * 64}") == []
+    assert reason.startswith(f'containers.side.image: "{image}" can become another image')
+    assert f"; write {image}@sha256:…" in reason
 
 
 @pytest.mark.parametrize(
     "image",
-    [f"{OUR_HOST}/crops-backend:latest", f"{OUR_HOST}/crops-backend", "crops-backend:latest"],
+    [
+        f"{OUR_HOST}/crops-backend:latest",
+        f"{OUR_HOST}/crops-backend",
+        f"{OUR_HOST}/crops-backend:v11",
+        f"{OUR_HOST}/crops-backend:lightgate-7f5b2640fe6f",
+        "crops-backend:latest",
+    ],
 )
-def test_the_apps_own_repository_under_a_watched_tag_is_no_image_of_a_container(
+def test_the_apps_own_repository_under_any_tag_is_no_image_of_a_container(
     image: str,
 ) -> None:
     [reason] = with_image(image)
@@ -350,11 +359,16 @@ def test_the_apps_own_repository_under_a_watched_tag_is_no_image_of_a_container(
 
 
 def test_a_repository_of_that_name_in_another_registry_is_another_image() -> None:
-    side = {"image": "999999999999.dkr.ecr.us-east-1.amazonaws.com/crops-backend:latest",
-            "command": ["run"]}  # fmt: skip
-    containers = {"migrate": migrate(), "web": web(), "side": side}
+    image = "999999999999.dkr.ecr.us-east-1.amazonaws.com/crops-backend:latest"
+    containers = {"migrate": migrate(), "web": web(), "side": {"image": image, "command": ["run"]}}
 
-    assert told(HOME, containers=containers) == []
+    [reason] = told(HOME, containers=containers)
+
+    assert "can become another image at any time" in reason
+
+
+def test_the_apps_own_repository_by_a_digest_is_meant() -> None:
+    assert with_image(f"{OUR_HOST}/crops-backend@sha256:{'0' * 64}") == []
 
 
 @pytest.mark.parametrize("key", ["path", "healthCheck"])

@@ -1,7 +1,16 @@
 """What of a spec stands in the request as the spec says it, and what the image adds."""
 
 from lightgate.compiler import compile_deployment
-from tests.unit.builders import RELEASE, app_spec, migrate, reasons_of, source, wait_for, web
+from tests.unit.builders import (
+    DIGEST,
+    RELEASE,
+    app_spec,
+    migrate,
+    reasons_of,
+    source,
+    wait_for,
+    web,
+)
 from tests.unit.compiled_requests import compiled, own_command
 
 
@@ -10,13 +19,13 @@ def test_a_container_outside_the_graph_runs_untouched() -> None:
         containers={
             "migrate": migrate(),
             "web": web(),
-            "cache": {"image": "redis:7", "command": ["redis-server", "--save", ""]},
-            "proxy": {"image": "nginx"},
+            "cache": {"image": f"redis:7@{DIGEST}", "command": ["redis-server", "--save", ""]},
+            "proxy": {"image": f"nginx@{DIGEST}"},
         }
     )
 
     assert request["containers"]["cache"]["command"] == ["redis-server", "--save", ""]
-    assert request["containers"]["cache"]["image"] == "redis:7"
+    assert request["containers"]["cache"]["image"] == f"redis:7@{DIGEST}"
     assert "command" not in request["containers"]["proxy"]
 
 

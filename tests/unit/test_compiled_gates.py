@@ -8,7 +8,7 @@ import pytest
 from lightgate import compiler, gate
 from lightgate.compiler import compile_deployment
 from lightgate.gate_programs import FIRST_GATE_PORT
-from tests.unit.builders import RELEASE, app_spec, migrate, source, wait_for, web
+from tests.unit.builders import DIGEST, RELEASE, app_spec, migrate, source, wait_for, web
 from tests.unit.compiled_requests import assert_same_texts, compiled, gate_config, own_command
 
 
@@ -207,7 +207,7 @@ def test_the_gates_keep_away_from_a_port_that_only_the_endpoint_mentions() -> No
 
 def test_a_foreign_image_runs_the_gate_with_the_python_that_it_names() -> None:
     side = {
-        "image": "celery:5",
+        "image": f"celery:5@{DIGEST}",
         "command": ["celery"],
         "python": "/usr/local/bin/python3.8",
         "dependsOn": [wait_for("migrate")],
@@ -217,7 +217,7 @@ def test_a_foreign_image_runs_the_gate_with_the_python_that_it_names() -> None:
 
     programs = {name: c["command"][0] for name, c in request["containers"].items()}
     assert programs == {"migrate": "python3.9", "web": "python3", "b": "/usr/local/bin/python3.8"}
-    assert request["containers"]["b"]["image"] == "celery:5"
+    assert request["containers"]["b"]["image"] == f"celery:5@{DIGEST}"
 
 
 MANAGE = ["python", "manage.py"]

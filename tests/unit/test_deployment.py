@@ -1,6 +1,7 @@
 """What may be concluded from how Lightsail shows a deployment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -128,6 +129,24 @@ def test_a_deployment_without_our_marker_is_nobodys() -> None:
 
 def test_a_version_that_is_current_but_not_active_does_not_serve() -> None:
     assert not service(current=deployment(8, "ACTIVATING")).serves(8)
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("state", ["ACTIVE", "INACTIVE", "FAILED"])
+@pytest.mark.parametrize("marker", [None, "of-somebody-else"])
+def test_the_number_of_another_deployment_says_nothing_of_ours(
+    marker: str | None, state: str, phase: Phase
+) -> None:
+    other = deployment(8, state, marker)
+    current = other if state == "ACTIVE" else deployment(9)
+    shown = service(current=current, deployments=[other, current])
+
+    found, ended_at = judge(
+        replace(watch(), marker="ours"), shown, evidence(phase), unprotected=False, now=STARTED
+    )
+
+    assert (found, ended_at) == (Status.ACTIVATING, None)
+    assert not shown.serves_own(8, "ours")
 
 
 def test_a_disabled_service_refuses_with_the_way_out() -> None:

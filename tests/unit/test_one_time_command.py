@@ -10,6 +10,7 @@ from lightgate.compiler import LARGEST_REQUEST_BYTES
 from lightgate.one_time_command import command_spec, compile_app, compile_command
 from lightgate.release import COMMAND_CONTAINER
 from tests.unit.builders import (
+    DIGEST,
     RELEASE,
     Json,
     app_spec,
@@ -104,7 +105,7 @@ def test_a_way_to_call_manage_py_that_is_given_is_used_for_migrate_only() -> Non
 
 
 def test_of_containers_with_an_image_of_their_own_none_is_taken_for_a_model() -> None:
-    sidecar = {"image": "nginx:1.27", "command": ["nginx"]}
+    sidecar = {"image": f"nginx:1.27@{DIGEST}", "command": ["nginx"]}
     containers = {"proxy": sidecar, "web": web(dependsOn=[], environment={"A": "2"})}
     spec = app_spec(containers=containers)
 
@@ -115,9 +116,8 @@ def test_of_containers_with_an_image_of_their_own_none_is_taken_for_a_model() ->
 
 
 def test_without_a_container_that_runs_the_image_there_is_nothing_to_go_by() -> None:
-    sidecar = {"image": "nginx:1.27", "command": ["nginx"]}
-    endpoint = {"containerName": "proxy", "containerPort": 8000}
-    spec = app_spec(containers={"proxy": sidecar}, publicEndpoint=endpoint)
+    sidecar = {"image": f"nginx:1.27@{DIGEST}", "command": ["nginx"]}
+    spec = app_spec(containers={"proxy": sidecar}, publicEndpoint=None, unprotected=True)
 
     assert reasons_of(lambda: command_spec(spec, SHOW)) == (
         "command: no container of the spec runs the image of its repository",

@@ -67,6 +67,7 @@ def test_a_release_survives_the_state_machine() -> None:
         policy=Policy.BLOCK,
         platform_patience=timedelta(seconds=900),
         open_variables={"web": ("DJANGO_SETTINGS_MODULE", "DEBUG"), "migrate": ()},
+        service_since=STARTED,
     )
 
     assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release
@@ -77,6 +78,15 @@ def test_a_release_that_was_admitted_before_an_update_counts_every_variable_as_a
     del document["openVariables"]
 
     assert Release.from_json(document).open_variables == {}
+
+
+def test_a_release_that_was_admitted_before_an_update_has_an_unknown_spec_and_service() -> None:
+    document = admitted(service_since=STARTED).to_json()
+    del document["specDigest"], document["serviceSince"]
+
+    found = Release.from_json(document)
+
+    assert (found.spec, found.service_since) == (None, None)
 
 
 def test_going_back_has_a_marker_of_its_own() -> None:

@@ -54,6 +54,7 @@ def past(
         kind=kind,
         digest=DIGEST,
         spec_version=1,
+        spec_digest="ab",
         code=f"r{version}",
         fits=changes.get("fits", version),
         is_good=is_good,

@@ -13,7 +13,7 @@ from lightgate.spec_warnings.secrets import warnings_of_values
 from lightgate.spec_warnings.surroundings import warnings_beside, warnings_of_nodes
 from tests.spec.examples import EXAMPLES
 from tests.spec.test_schema import SCHEMA
-from tests.unit.builders import Json, app_spec, migrate, parse, wait_for, web
+from tests.unit.builders import DIGEST, Json, app_spec, migrate, parse, wait_for, web
 
 DATABASE: Json = {"database": {"instance": "crops-db"}}
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
@@ -41,7 +41,7 @@ def beside(side: Json, **changes: object) -> list[str]:
     return told(containers={"migrate": migrate(), "web": web(), "side": side}, **changes)
 
 
-REDIS: Json = {"image": "redis:7"}
+REDIS: Json = {"image": f"redis:7@{DIGEST}"}
 
 
 @pytest.mark.parametrize(
@@ -298,10 +298,7 @@ def test_a_server_behind_another_container_may_listen_where_it_likes() -> None:
     containers = {
         "migrate": migrate(),
         "app": {"command": ["gunicorn", "crops.wsgi"], "dependsOn": [wait_for("migrate")]},
-        "web": {
-            "image": f"{ECR}/proxy:v1", "command": ["nginx"], "python": "python3",
-            "dependsOn": [wait_for("migrate")],
-        },
+        "web": web(command=["nginx"]),
     }  # fmt: skip
 
     assert told(containers=containers) == []
@@ -350,7 +347,9 @@ def test_ports_without_that_of_the_endpoint_are_mentioned(ports: Json, is_mentio
 SECRETS: Json = {"DATABASE_URL": "secretsmanager:crops/db:url", "SECRET_KEY": "ssm:/crops/key"}
 
 
-@pytest.mark.parametrize("side", ["nginx:1.27", "redis:7", "ghcr.io/acme/agent:v1"])
+@pytest.mark.parametrize(
+    "side", [f"{side}@{DIGEST}" for side in ("nginx:1.27", "redis:7", "ghcr.io/acme/agent:v1")]
+)
 def test_secrets_that_go_to_another_image_are_mentioned(side: str) -> None:
     [line] = beside({"image": side}, secrets=SECRETS)
 
@@ -362,7 +361,9 @@ def test_secrets_that_go_to_another_image_are_mentioned(side: str) -> None:
 
 
 def test_a_password_at_the_top_that_goes_to_another_image_is_mentioned() -> None:
-    lines = beside({"image": "nginx"}, environment={"DB_PASSWORD": "hunter2", "TZ": "UTC"})
+    lines = beside(
+        {"image": f"nginx@{DIGEST}"}, environment={"DB_PASSWORD": "hunter2", "TZ": "UTC"}
+    )
 
     assert any(line.startswith("containers.side: ") and "DB_PASSWORD" in line for line in lines)
     assert not any("TZ" in line for line in lines)
@@ -372,7 +373,7 @@ def test_a_password_at_the_top_that_goes_to_another_image_is_mentioned() -> None
 def test_the_apps_secrets_in_a_container_that_needs_none_are_mentioned(key: str) -> None:
     value = "ssm:/crops/db" if key == "secrets" else "the-apps"
 
-    lines = beside({"image": "redis:7", key: {"DATABASE_URL": value}})
+    lines = beside({"image": f"redis:7@{DIGEST}", key: {"DATABASE_URL": value}})
 
     assert any("for which redis has no use" in line for line in lines)
 
@@ -381,13 +382,16 @@ def test_the_apps_secrets_in_a_container_that_needs_none_are_mentioned(key: str)
     ("side", "changes"),
     [
         # It may well be the team's own.
-        ({"image": f"{ECR}/worker:v1"}, {"secrets": SECRETS}),
+        ({"image": f"{ECR}/worker:v1@{DIGEST}"}, {"secrets": SECRETS}),
         ({"command": ["celery", "-A", "crops", "worker"]}, {"secrets": SECRETS}),
-        ({"image": "edoburu/pgbouncer", "secrets": {"DATABASE_URL": "ssm:/crops/db"}}, {}),
-        ({"image": "datadog/agent", "secrets": {"DD_API_KEY": "ssm:/dd"}}, {}),
-        ({"image": "redis:7"}, {"environment": {"TZ": "UTC"}}),
         (
-            {"image": "redis:7", "environment": {"DATABASE_URL": "", "SECRET_KEY": ""}},
+            {"image": f"edoburu/pgbouncer@{DIGEST}", "secrets": {"DATABASE_URL": "ssm:/crops/db"}},
+            {},
+        ),
+        ({"image": f"datadog/agent@{DIGEST}", "secrets": {"DD_API_KEY": "ssm:/dd"}}, {}),
+        ({"image": f"redis:7@{DIGEST}"}, {"environment": {"TZ": "UTC"}}),
+        (
+            {"image": f"redis:7@{DIGEST}", "environment": {"DATABASE_URL": "", "SECRET_KEY": ""}},
             {"secrets": SECRETS},
         ),
     ],
@@ -853,7 +857,7 @@ CAREFUL: dict[str, Json] = {
     "celery with redis beside it": django(
         containers={
             "migrate": migrate(secrets=KEYS),
-            "redis": {"image": "redis:7", "command": ["redis-server", "--save", ""]},
+            "redis": {"image": f"redis:7@{DIGEST}", "command": ["redis-server", "--save", ""]},
             "worker": {
                 "command": ["celery", "-A", "shop", "worker", "--loglevel", "info"],
                 "secrets": KEYS,
@@ -868,11 +872,7 @@ CAREFUL: dict[str, Json] = {
             "migrate": migrate(secrets=KEYS),
             "app": web(secrets=KEYS, command=["gunicorn", "shop.wsgi", "-b", "127.0.0.1:8001"],
                        ports={}),
-            "web": {
-                "image": f"{ECR}/shop-proxy:v3", "command": ["nginx", "-g", "daemon off;"],
-                "python": "python3", "ports": {"8000": "HTTP"},
-                "dependsOn": [wait_for("migrate")],
-            },
+            "web": web(command=["nginx", "-g", "daemon off;"]),
         }
     ),
     "pgbouncer": django(
@@ -880,7 +880,7 @@ CAREFUL: dict[str, Json] = {
         containers={
             "migrate": migrate(secrets=KEYS),
             "pgbouncer": {
-                "image": "edoburu/pgbouncer:v1.23.1-p2",
+                "image": f"edoburu/pgbouncer:v1.23.1-p2@{DIGEST}",
                 "secrets": {"DATABASE_URL": "secretsmanager:shop/db:url"},
                 "environment": {"POOL_MODE": "transaction", "LISTEN_PORT": "6432"},
             },

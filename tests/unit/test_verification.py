@@ -37,7 +37,7 @@ def watched(rounds: Iterable[bool], rules: Rules = RULES) -> list[WatchStatus]:
     seen, found = Watched(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
         problems = {"read": None if is_good else "GET / answered 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, problems=problems)
+        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
 
@@ -100,7 +100,7 @@ def test_rounds_that_are_far_apart_are_waited_for() -> None:
     for index in range(1, 4):
         now = STARTED + seconds(300 * index)
         assert judge_watch(seen, RULES, now) is WatchStatus.WATCHING
-        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": None})
+        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
 
     assert judge_watch(seen, RULES, now) is WatchStatus.GOOD
 
@@ -145,9 +145,16 @@ def test_a_write_is_asked_for_until_it_was_good_once() -> None:
     seen = Watched(began_at=STARTED)
 
     refused = watch_round(
-        seen, rules, LIVE, version=8, problems={"read": None, "write": "POST / answered 500"}
+        seen,
+        rules,
+        LIVE,
+        version=8,
+        marker=None,
+        problems={"read": None, "write": "POST / answered 500"},
     )
-    written = watch_round(refused, rules, LIVE, version=8, problems={"read": None, "write": None})
+    written = watch_round(
+        refused, rules, LIVE, version=8, marker=None, problems={"read": None, "write": None}
+    )
 
     assert list(probes_of(refused, rules)) == ["read", "write"]
     assert list(probes_of(written, rules)) == ["read"]
@@ -160,10 +167,18 @@ def test_without_a_good_write_nothing_is_good() -> None:
     assert ending("+" * 20, rules) == (WatchStatus.FAILED, 18)
 
 
-@pytest.mark.parametrize("shown", [OTHER, service(current=deployment(9))])
+@pytest.mark.parametrize(
+    "shown",
+    [OTHER, service(current=deployment(9)), service(current=deployment(8, release="another"))],
+)
 def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: Any) -> None:
     seen = watch_round(
-        Watched(began_at=STARTED), RULES, shown, version=8, problems={"read": "no answer"}
+        Watched(began_at=STARTED),
+        RULES,
+        shown,
+        version=8,
+        marker=None,
+        problems={"read": "no answer"},
     )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
@@ -177,14 +192,16 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
     later = deployment(9, state)
     shown = service(current=later, deployments=[later, deployment(8)])
 
-    seen = watch_round(Watched(began_at=STARTED), RULES, shown, version=8, problems={"read": None})
+    seen = watch_round(
+        Watched(began_at=STARTED), RULES, shown, version=8, marker=None, problems={"read": None}
+    )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
 
 
 def test_a_read_that_lags_behind_replaces_nothing() -> None:
     seen = watch_round(
-        Watched(began_at=STARTED), RULES, LAGGING, version=8, problems={"read": None}
+        Watched(began_at=STARTED), RULES, LAGGING, version=8, marker=None, problems={"read": None}
     )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
@@ -196,8 +213,8 @@ PRIVATE = replace(RULES, read=None)
 
 def test_without_a_public_url_being_current_and_active_is_good() -> None:
     begun = Watched(began_at=STARTED)
-    live = watch_round(begun, PRIVATE, LIVE, version=8, problems={})
-    gone = watch_round(begun, PRIVATE, service(), version=8, problems={})
+    live = watch_round(begun, PRIVATE, LIVE, version=8, marker=None, problems={})
+    gone = watch_round(begun, PRIVATE, service(), version=8, marker=None, problems={})
 
     assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
     assert gone.problem == "Version 8 is not shown as current and active"
@@ -217,7 +234,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
 ) -> None:
     seen = Watched(began_at=STARTED)
     for count in restarts:
-        seen = watch_round(seen, PRIVATE, LIVE, version=8, problems={}, restarts=count)
+        seen = watch_round(seen, PRIVATE, LIVE, version=8, marker=None, problems={}, restarts=count)
 
     assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
 
@@ -230,6 +247,7 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
             RULES,
             LIVE,
             version=8,
+            marker=None,
             problems={"read": "x\x1b" * 900},
             slowest=timedelta(seconds=1.5),
             restarts=9,
@@ -247,7 +265,7 @@ def crashing(every: float, period: int) -> WatchStatus:
     seen, status, at = Watched(began_at=STARTED), WatchStatus.WATCHING, timedelta()
     while status is WatchStatus.WATCHING:
         count = int(at.total_seconds() / every)
-        seen = watch_round(seen, rules, LIVE, version=8, problems={}, restarts=count)
+        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
         status = judge_watch(seen, rules, STARTED + at)
         at += pause(rules)
     return status
@@ -289,7 +307,7 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
     seen, status, now = Watched(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
         problems = {"read": None if is_good else "GET / answered 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, problems=problems)
+        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
         now += pause(rules)
@@ -301,7 +319,7 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
 def test_a_watch_period_counts_no_outage() -> None:
     seen = Watched(began_at=STARTED)
     for _ in range(3):
-        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": None})
+        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
     checked = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
 
     assert judge_watch(seen, RULES, STARTED + seconds(120)) is WatchStatus.GOOD
@@ -313,7 +331,7 @@ def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
     seen = Watched(began_at=STARTED)
     for index in range(40):
         problem = "GET / answered 500" if index % 5 == 4 else None
-        seen = watch_round(seen, RULES, LIVE, version=8, problems={"read": problem})
+        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 
     later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))

@@ -6,11 +6,11 @@ import pytest
 
 from lightgate.deployment import Service
 from lightgate.past import Past
-from lightgate.release import Kind, Release, rollback_marker
+from lightgate.release import Kind, Release, UsedSpec, rollback_marker
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import judgement_of, made_by, on_record
 from tests.unit import builders
-from tests.unit.builders import DIGEST, IMAGE, RELEASE, admitted, service
+from tests.unit.builders import DIGEST, IMAGE, RELEASE, SPEC_DIGEST, admitted, service
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",))
@@ -27,6 +27,7 @@ def past(version: int, digest: str | None = "sha256:5", spec_version: int | None
         kind=Kind.IMAGE,
         digest=digest,
         spec_version=spec_version,
+        spec_digest=None if spec_version is None else SPEC_DIGEST,
         code=f"r{version}",
         fits=version,
         is_good=True,
@@ -45,7 +46,8 @@ def verification(status: str = "GOOD", version: int = 8) -> dict[str, Any]:
 
 def rollback(**changes: Any) -> dict[str, Any]:
     usual = {"status": "GOOD", "target": 7, "version": 9, "release": rollback_marker(RELEASE)}
-    target = {"digest": "sha256:7", "specVersion": 2, "code": "r3", "fits": 3}
+    target = {"digest": "sha256:7", "specVersion": 2, "specDigest": SPEC_DIGEST}
+    target |= {"code": "r3", "fits": 3}
     return {**usual, "targetRelease": target, **changes}
 
 
@@ -64,6 +66,7 @@ def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_it
             kind=Kind.IMAGE,
             digest=DIGEST,
             spec_version=3,
+            spec_digest=SPEC_DIGEST,
             code=RELEASE,
             fits=8,
             is_good=True,
@@ -224,6 +227,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
         kind=Kind.ROLLBACK,
         digest="sha256:7",
         spec_version=2,
+        spec_digest=SPEC_DIGEST,
         code="r3",
         fits=3,
         is_good=good,
@@ -247,6 +251,14 @@ def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
 def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
     assert Past.from_json(one.to_json()) == one
+
+
+def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
+    written = past(7).to_json()
+    del written["specDigest"]
+
+    assert past(7).spec == UsedSpec(version=2, digest=SPEC_DIGEST)
+    assert Past.from_json(written).spec is None
 
 
 @pytest.mark.parametrize(

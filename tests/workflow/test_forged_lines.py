@@ -16,7 +16,7 @@ from tests.workflow.world import APP, MAILBOXES, SUCCEEDED, Json, World, applied
 WORDS = ("Zq1canaryAlpha", "Zq2canaryBeta", "Zq3canaryGamma")
 KEY = f"{WORDS[0]} \"\\/%'é\n{WORDS[1]}"
 DATABASE = f"postgres://crops:{WORDS[2]}@db.example/crops"
-SIDECAR = {"image": "public.ecr.aws/nginx/nginx:1.27", "command": ["nginx"]}
+SIDECAR = {"image": f"public.ecr.aws/nginx/nginx:1.27@sha256:{'7' * 64}", "command": ["nginx"]}
 CONTAINERS = ("migrate", "web", "proxy")
 
 

@@ -154,9 +154,9 @@ CALLS: list[tuple[Scenario, str, set[str]]] = [
     (taking_a_snapshot, "take_snapshot", {"dynamodb", "rds"}),
     (taking_a_snapshot, "check_snapshot", {"dynamodb", "rds"}),
     (asking_for_a_permit, "check_deployment", {"dynamodb", "lightsail", "rds", "s3"}),
-    (being_watched, "verify_release", {"lightsail", "ssm"}),
-    (being_watched_without_a_url, "verify_release", {"lightsail", "ssm"}),
-    (failing_its_migration, "verify_release", {"dynamodb", "lightsail", "ssm"}),
+    (being_watched, "verify_release", {"ecr", "lightsail", "ssm"}),
+    (being_watched_without_a_url, "verify_release", {"ecr", "lightsail", "ssm"}),
+    (failing_its_migration, "verify_release", {"dynamodb", "ecr", "lightsail", "ssm"}),
     (failing_its_watch, "roll_back", {"dynamodb", "lightsail", "secretsmanager", "ssm"}),
     (
         asking_for_a_permit,

@@ -17,6 +17,7 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.image import ImageConfig, parse_config
+from lightgate.pinning import other_images
 from lightgate.release import PIN_TAG_PREFIX
 from lightgate.spec_parser.parser import parse_spec
 
@@ -61,6 +62,8 @@ def _carry_out(options: argparse.Namespace) -> int:
     config = _image_config(options.image_config) if options.image_config else None
     for warning in warnings(spec, config):
         _tell("warning", warning)
+    for note in other_images(spec):
+        _tell("note", note)
     if options.command == "validate":
         _tell("ok", f"{_name(options.spec)} is valid")
         return 0

@@ -181,14 +181,16 @@ def digest_hint(text: str) -> str | None:
 def image_hint(text: str) -> str | None:
     if arn := re.fullmatch(r"arn:[\w-]*:ecr:([\w-]+):(\d+):repository/(\S+)", text.strip()):
         region, account, name = arn.groups()
-        return f"write {account}.dkr.ecr.{region}.amazonaws.com/{name}:TAG"
+        return f"write {account}.dkr.ecr.{region}.amazonaws.com/{name}@sha256:…, with its digest"
     bare = re.sub(rf"^{_SCHEME}(?:[^/@]*@)?", "", text.strip()).strip("/")
     host, slash, path = bare.partition("/")
     rest, colon, tag = path.partition(":") if slash else host.partition(":")
     lowered = (
         f"{host.lower()}/{rest.lower()}{colon}{tag}" if slash else f"{rest.lower()}{colon}{tag}"
     )
-    return f"write {lowered}" if re.fullmatch(IMAGE, lowered) else None
+    if not re.fullmatch(IMAGE, lowered):
+        return None
+    return f"write {lowered}" if "@" in lowered else f"write {lowered}@sha256:…, with its digest"
 
 
 def service_hint(text: str) -> str | None:

@@ -25,7 +25,7 @@ from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
-from lightgate.release import COMMAND_CONTAINER, Release, pin_tag, release_id
+from lightgate.release import COMMAND_CONTAINER, Release, UsedSpec, pin_tag, release_id
 from lightgate.requests import ReleaseRequest
 from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
@@ -129,7 +129,8 @@ class _Asked:
         unprotected: bool,
         asking_gates: Mapping[str, timedelta],
         policy: Policy,
-        spec_version: int,
+        since: datetime | None,
+        used: SpecText | UsedSpec | None,
         open_variables: Mapping[str, tuple[str, ...]],
     ) -> Release:
         spec, request = self.spec, self.request
@@ -142,7 +143,9 @@ class _Asked:
             digest=digest,
             rollback_to=request.rollback_to,
             command=request.command,
-            spec_version=spec_version,
+            spec_version=used.version if used else self.text.version,
+            spec_digest=used.digest if used else None,
+            service_since=since,
             reason=request.reason,
             started_at=self.started_at,
             gates=tuple(gates),
@@ -185,7 +188,8 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             unprotected=spec.unprotected,
             asking_gates=asking,
             policy=spec.migrations.policy,
-            spec_version=asked.text.version,
+            since=service.created_at,
+            used=asked.text,
             open_variables=spec.open_variables(),
         ),
         spec=spec,
@@ -243,7 +247,8 @@ def _command(
             unprotected=True,
             asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
             policy=spec.migrations.policy if is_migration else Policy.ALLOW,
-            spec_version=asked.text.version,
+            since=service.created_at,
+            used=asked.text,
             # The app beside it may come from another spec.
             open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
         ),
@@ -262,6 +267,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     history = History(shown=service.deployments, past=past)
     overridden = asked.request.allow_destructive
     known = past.get(version)
+    used = known.spec if known is not None else None
     then = _spec_of(known, asked, runtime)
     gates = then.gates() if known is not None else ()
     gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
@@ -280,12 +286,9 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
             unprotected=then.unprotected,
             asking_gates={},
             policy=then.migrations.policy,
-            spec_version=asked.text.version
-            if known is None or known.spec_version is None
-            else known.spec_version,
-            open_variables={}
-            if known is None or known.spec_version is None
-            else then.open_variables(),
+            since=service.created_at,
+            used=used,
+            open_variables=then.open_variables() if used else {},
         ),
         spec=spec,
         service=service,
@@ -310,10 +313,10 @@ _OVERRIDDEN = (
 
 
 def _spec_of(known: Past | None, asked: _Asked, runtime: Runtime) -> AppSpec:
-    if known is None or known.spec_version is None:
+    if known is None or known.spec is None:
         return asked.spec
     try:
-        return parse_spec(runtime.apps.read(asked.text.app, known.spec_version).text)
+        return parse_spec(runtime.apps.read_again(asked.text.app, known.spec).text)
     except RefusedError as error:
         instead = json.dumps({"app": asked.text.app, "digest": known.digest})
         raise RefusedError(

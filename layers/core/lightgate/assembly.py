@@ -13,6 +13,8 @@ from lightgate.compiler import Source, check_size, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.one_time_command import compile_app, compile_command
+from lightgate.past import Past
+from lightgate.pinning import other_images
 from lightgate.redeployment import Redeployment, redeploy
 from lightgate.release import (
     CHECKED,
@@ -23,6 +25,7 @@ from lightgate.release import (
     UNCHECKED,
     Kind,
     Release,
+    UsedSpec,
     pin_tag,
 )
 from lightgate.runtime import Runtime
@@ -43,7 +46,7 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
         case Kind.ROLLBACK:
             mode = UNCHECKED if release.allow_destructive else CHECKED
             return assemble_rollback(
-                release, release.rollback_to or 0, release.spec_version, release.id, mode, runtime
+                release, release.rollback_to or 0, release.spec, release.id, mode, runtime
             )
         case Kind.COMMAND:
             return _command(release, service, runtime)
@@ -52,7 +55,7 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
 def assemble_rollback(
     release: Release,
     version: int,
-    spec_version: int | None,
+    used: UsedSpec | None,
     marker: str,
     mode: str,
     runtime: Runtime,
@@ -60,14 +63,18 @@ def assemble_rollback(
     """The version once more, with the secrets of today.
 
     They are looked up as the spec of then says; what is not known to be a secret stays as it was.
+    Where that spec is unknown, everything does: another spec may mean other secrets.
+
+    Raises:
+        SpecReplacedError: the spec of then was deleted and stored again.
     """
     listed = runtime.lightsail.listed(release.service, version)
     markers = {RELEASE_VARIABLE: marker, ROLLBACK_VARIABLE: mode}
     if stack := runtime.settings.stack:
         markers[STACK_VARIABLE] = stack
-    if spec_version is None:
+    if used is None:
         return redeploy(release.service, listed, markers, {})
-    spec = _spec(release.app, spec_version, runtime)
+    spec = _spec(release.app, used, runtime)
     values = _secrets(spec, runtime)
     again = redeploy(release.service, listed, markers, _by_container(spec, values))
     return replace(again, notes=(*again.notes, *warnings_of_values(values)))
@@ -80,7 +87,7 @@ def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequenc
             return _image_notes_again(release, runtime)
         case Kind.ROLLBACK:
             version = release.rollback_to or 0
-            return rollback_notes_again(release, version, release.spec_version, runtime)
+            return rollback_notes_again(release, version, release.spec, runtime)
         case Kind.COMMAND:
             ours = service.deployment_of(release.id)
             served = [
@@ -88,17 +95,18 @@ def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequenc
                 for one in service.deployments
                 if one.state in ("ACTIVE", "INACTIVE") and ours and one.version < ours.version
             ]
-            if not served or _known(release.app, service, max(served), runtime) is not None:
+            past = _past(release.app, service, max(served), runtime) if served else None
+            if not served or (past and past.spec and past.digest):
                 return ()
             return rollback_notes_again(release, max(served), None, runtime)
 
 
 def rollback_notes_again(
-    release: Release, version: int, spec_version: int | None, runtime: Runtime
+    release: Release, version: int, used: UsedSpec | None, runtime: Runtime
 ) -> Sequence[str]:
     """The same for a version that was deployed again. It is compared with the secrets of now."""
     try:
-        again = assemble_rollback(release, version, spec_version, release.id, CHECKED, runtime)
+        again = assemble_rollback(release, version, used, release.id, CHECKED, runtime)
     except RefusedError as error:
         # What is deployed is ours whatever has changed since.
         why = " ".join(error.reasons)
@@ -110,15 +118,15 @@ def _image_notes_again(release: Release, runtime: Runtime) -> Sequence[str]:
     """The warnings of today's secrets; none if they cannot be read. The deployment stays ours."""
     try:
         with reaching("the store of the spec or of a secret"):
-            spec = _spec(release.app, release.spec_version, runtime)
-            return warnings_of_values(_secrets(spec, runtime))
+            spec = _own_spec(release, runtime)
+            return _image_notes(spec, _secrets(spec, runtime))
     except (RefusedError, UnreachableError) as error:
         runtime.logger.warning("the secrets cannot be checked again", why=str(error))
         return ()
 
 
 def _image(release: Release, runtime: Runtime) -> Redeployment:
-    spec = _spec(release.app, release.spec_version, runtime)
+    spec = _own_spec(release, runtime)
     values = _secrets(spec, runtime)
     request = compile_deployment(
         spec,
@@ -129,14 +137,18 @@ def _image(release: Release, runtime: Runtime) -> Redeployment:
         mailboxes=permits.open_mailboxes(release, runtime),
         allow_destructive=release.allow_destructive,
     )
-    return Redeployment(request=request, notes=tuple(warnings_of_values(values)))
+    return Redeployment(request=request, notes=_image_notes(spec, values))
+
+
+def _image_notes(spec: AppSpec, values: Mapping[SecretReference, str]) -> tuple[str, ...]:
+    return (*other_images(spec), *warnings_of_values(values))
 
 
 def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
     serving = service.current
     if serving is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
-    spec = _spec(release.app, release.spec_version, runtime)
+    spec = _own_spec(release, runtime)
     beside = _known(release.app, service, serving.version, runtime)
     container = compile_command(
         spec,
@@ -181,14 +193,28 @@ class _Known:
 
 def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known | None:
     """What the app of a version is, if its spec and its image are known."""
-    past = on_record(runtime.records.versions(app), service).get(version)
-    if past is None or past.spec_version is None or past.digest is None:
+    past = _past(app, service, version, runtime)
+    if past is None or past.spec is None or past.digest is None:
         return None
-    return _Known(_spec(app, past.spec_version, runtime), past.digest, past.code)
+    return _Known(_spec(app, past.spec, runtime), past.digest, past.code)
 
 
-def _spec(app: str, version: int, runtime: Runtime) -> AppSpec:
-    return parse_spec(runtime.apps.read(app, version).text)
+def _past(app: str, service: Service, version: int, runtime: Runtime) -> Past | None:
+    return on_record(runtime.records.versions(app), service).get(version)
+
+
+def _spec(app: str, used: UsedSpec, runtime: Runtime) -> AppSpec:
+    return parse_spec(runtime.apps.read_again(app, used).text)
+
+
+def _own_spec(release: Release, runtime: Runtime) -> AppSpec:
+    """The spec by which the release was admitted."""
+    if release.spec is None:
+        raise RefusedError(
+            "app: this release was admitted by an older version of Lightgate, which did not record "
+            "the text of its spec, so the spec may be another one by now. Start the release again."
+        )
+    return _spec(release.app, release.spec, runtime)
 
 
 def _source(spec: AppSpec, digest: str, runtime: Runtime) -> Source:

@@ -57,7 +57,8 @@ class Service:
 
     `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
     it pulls from private repositories, if it has one. `tagged_stack` is the stack that its tag
-    names, None without the tag.
+    names, None without the tag. A service that is deleted and created again has another
+    `created_at`, and counts its versions from 1: a number alone does not identify a version.
     """
 
     name: str
@@ -70,10 +71,15 @@ class Service:
     scale: int = 1
     puller_role: str | None = None
     tagged_stack: str | None = None
+    created_at: datetime | None = None
 
     def deployment_of(self, release: str) -> Deployment | None:
         """The deployment that this release has made, wherever the service shows it."""
         return self._newest(lambda deployment: deployment.release == release)
+
+    def version_of(self, version: int) -> Deployment | None:
+        """The version as the service lists it."""
+        return next((one for one in self.deployments if one.version == version), None)
 
     @property
     def newest_release(self) -> Deployment | None:
@@ -94,18 +100,27 @@ class Service:
             )
 
     def serves(self, version: int) -> bool:
-        return (
-            self.current is not None
-            and self.current.version == version
-            and self.current.state == "ACTIVE"
+        """Whether this number serves. `serves_own` says it of a release's own deployment."""
+        current = self.current
+        return current is not None and current.version == version and current.state == "ACTIVE"
+
+    def serves_own(self, version: int, marker: str | None) -> bool:
+        """Whether the version serves, and is the deployment with this marker."""
+        current = self.current
+        return self.serves(version) and current is not None and current.release == marker
+
+    def has_replaced(self, version: int, marker: str | None) -> bool:
+        """Whether the deployment was active, and then another one took its place."""
+        return self._has_come_to("INACTIVE", version, marker)
+
+    def has_failed(self, version: int, marker: str | None) -> bool:
+        return self._has_come_to("FAILED", version, marker)
+
+    def _has_come_to(self, state: str, version: int, marker: str | None) -> bool:
+        return any(
+            one.version == version and one.release == marker and one.state == state
+            for one in self.deployments
         )
-
-    def has_replaced(self, version: int) -> bool:
-        """Whether the version was active, and then another one took its place."""
-        return any(d.version == version and d.state == "INACTIVE" for d in self.deployments)
-
-    def has_failed(self, version: int) -> bool:
-        return any(d.version == version and d.state == "FAILED" for d in self.deployments)
 
 
 def reports_since(created_at: datetime) -> datetime:
@@ -124,9 +139,13 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """A deployment being followed. `ended_at` is when its end was first seen."""
+    """A deployment being followed. `ended_at` is when its end was first seen.
+
+    Version and marker identify it together.
+    """
 
     version: int
+    marker: str | None
     created_at: datetime
     time_limit: timedelta
     ended_at: datetime | None
@@ -145,7 +164,7 @@ def judge(
     """
     ended_at = watch.ended_at
     is_overdue = now - watch.created_at >= watch.time_limit
-    if service.serves(watch.version):
+    if service.serves_own(watch.version, watch.marker):
         ended_at = ended_at or now
         if evidence.phase in (Phase.SUCCEEDED, Phase.UNGATED):
             return Status.ACTIVE, ended_at
@@ -154,9 +173,9 @@ def judge(
                 return Status.FAILED, ended_at
         elif is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
             return Status.ACTIVE, ended_at
-    elif service.has_replaced(watch.version):
+    elif service.has_replaced(watch.version, watch.marker):
         return Status.ACTIVE, ended_at or now
-    elif service.has_failed(watch.version):
+    elif service.has_failed(watch.version, watch.marker):
         ended_at = ended_at or now
         patience_ends = is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_FAILED
         if evidence.phase.is_final or patience_ends:

@@ -13,7 +13,7 @@ from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
-from lightgate.release import COMMAND_CONTAINER, Kind
+from lightgate.release import COMMAND_CONTAINER, Kind, rollback_marker
 from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 
 # With these a gate says that it has applied nothing, and never will.
@@ -24,14 +24,16 @@ _GATE_REFUSED = ("refused", "schema")
 class Ending:
     """All that decides how a release ended whose deployment was created.
 
-    `service` is read after the deployment's end. `refusal` says why its gates were never
-    permitted to begin, if they were not, and `no_permit` what else kept them from it.
+    `release` is the marker of its deployment. `service` is read after the deployment's end.
+    `refusal` says why its gates were never permitted to begin, if they were not, and `no_permit`
+    what else kept them from it.
     `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
     `judgement` says what its own migrations mean for the version before, and `earlier` what those
     of other releases do that came after that version.
     `rollback_to` is the version that a person wanted back.
     """
 
+    release: str | None
     status: Status
     version: int
     previous_version: int | None
@@ -50,8 +52,18 @@ class Ending:
     @property
     def before(self) -> int | None:
         """The version that has what served before: a command's own one, once that is active."""
-        is_own = self.kind is Kind.COMMAND and self.service.serves(self.version)
+        is_own = self.kind is Kind.COMMAND and self.serves
         return self.version if is_own else self.previous_version
+
+    @property
+    def serves(self) -> bool:
+        """Whether the release's own deployment serves."""
+        return self.service.serves_own(self.version, self.release)
+
+    def serves_again(self, version: int) -> bool:
+        """Whether the deployment with which the release has gone back serves."""
+        marker = None if self.release is None else rollback_marker(self.release)
+        return self.service.serves_own(version, marker)
 
     @property
     def does_what_served_do_well(self) -> bool:
@@ -105,7 +117,7 @@ def _active(seen: Ending) -> Conclusion:
             f"{verified.shown}"
         )
         return _after_going_back([wrong], seen)
-    if not seen.service.serves(version):
+    if not seen.serves:
         return _failed(
             f"Deployment {version} became active, but the service no longer serves it.",
             _serving(seen.service),
@@ -146,7 +158,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
             reasons=[*wrong, *back.reasons, *back.notes],
             next_steps=back.next_steps,
         )
-    if back.is_good and back.version is not None and seen.service.serves(back.version):
+    if back.is_good and back.version is not None and seen.serves_again(back.version):
         return _back_on(
             back.version,
             [
@@ -202,7 +214,7 @@ _DONE = {
 
 def _overdue(seen: Ending) -> Conclusion:
     version = seen.version
-    if seen.service.serves(version):
+    if seen.serves:
         return _failed(
             f"Deployment {version} is active, but its gate has not reported success within the "
             "time limit, and without a public endpoint nothing else proves it.",
@@ -222,7 +234,7 @@ def _not_active(seen: Ending) -> Conclusion:
     if is_half_done or _may_be_at_work(seen):
         at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if is_half_done else []
         return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
-    if seen.service.serves(seen.version) or seen.went_back is not None:
+    if seen.serves or seen.went_back is not None:
         return _unprotected(reasons, seen)
     if before is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
@@ -300,7 +312,7 @@ def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
             _serving_before(seen)[0],
             "Find out what the command has left behind. Correct it and start it again.",
         )
-    serves = "serves" if seen.service.serves(seen.version) else "served"
+    serves = "serves" if seen.serves else "served"
     because = (
         f"Deployment {seen.version} {serves} although its gate failed, because the service has no "
         "public endpoint that could hold it back."
@@ -318,7 +330,7 @@ def _asked_in_vain(seen: Ending) -> bool:
     """Whether a command was not run beside its app because its gate got no permit."""
     failure = seen.evidence.failure
     is_why = failure is None or failure.cause in ("permit", "mailbox")
-    is_beside = seen.kind is Kind.COMMAND and seen.service.serves(seen.version)
+    is_beside = seen.kind is Kind.COMMAND and seen.serves
     return is_why and is_beside and not seen.may_have_begun
 
 

@@ -25,6 +25,10 @@ class RefusedError(LightgateError):
         self.reasons: Sequence[str] = reasons
 
 
+class SpecReplacedError(RefusedError):
+    """The spec that was used is gone: its parameter was deleted and stored again."""
+
+
 class UnreachableError(LightgateError):
     """AWS has refused a call or left it without an answer. What it would have told is unknown."""
 

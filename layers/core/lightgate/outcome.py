@@ -93,6 +93,22 @@ def stopped(
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
+def gone(why: str, version: int, kind: Kind) -> Conclusion:
+    """The container service does not exist any more, or is another one of the same name."""
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[
+            f"{why}.",
+            f"Deployment {version} of this release is gone with the container service.",
+        ],
+        next_steps=[
+            "Find out who deleted the container service. Compare python manage.py showmigrations "
+            "with the database: a migration may have been applied. If the service of that name is "
+            f"to run this app, {AGAIN[kind]}."
+        ],
+    )
+
+
 def broken(error: str, version: int | None, back: WentBack | None = None) -> Conclusion:
     """A step failed in a way that nobody foresaw, and went on failing when retried."""
     deployed = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lightgate.release import Kind
+from lightgate.release import Kind, UsedSpec
 from lightgate.verdict import Judgement
 
 
@@ -18,7 +18,8 @@ class Past:
     `code` is the release that first deployed what the app runs. `fits` is the newest version as of
     which that code is known to fit the schema: it was released then, or its gates have looked.
     What was deployed again without a look has both from before. Both, image and spec are None of
-    a version that was deployed again and was not on record itself: then nobody knows.
+    a version that was deployed again and was not on record itself: then nobody knows. The spec
+    counts as known only with its digest: the number alone may be that of another spec by now.
     """
 
     version: int
@@ -26,10 +27,15 @@ class Past:
     kind: Kind
     digest: str | None
     spec_version: int | None
+    spec_digest: str | None
     code: str | None
     fits: int | None
     is_good: bool
     judgement: Judgement
+
+    @property
+    def spec(self) -> UsedSpec | None:
+        return UsedSpec.of(self.spec_version, self.spec_digest)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +44,7 @@ class Past:
             "kind": self.kind.value,
             "digest": self.digest,
             "specVersion": self.spec_version,
+            "specDigest": self.spec_digest,
             "code": self.code,
             "fits": self.fits,
             "isGood": self.is_good,
@@ -55,6 +62,8 @@ class Past:
             kind=kind,
             digest=document["digest"],
             spec_version=document["specVersion"],
+            # Older versions of Lightgate recorded the number only.
+            spec_digest=document.get("specDigest"),
             code=document.get("code", document["release"] if is_own else None),
             fits=document.get("fits", document["version"] if is_own else None),
             is_good=document["isGood"],

@@ -1,14 +1,43 @@
-"""Whether an image reference brings the same image for ever."""
+"""Which images run, and whether a reference brings the same image for ever."""
 
 import re
+from collections.abc import Mapping
 
+from lightgate.app_spec.spec import AppSpec
 from lightgate.deployment import Deployment
-from lightgate.release import PIN_TAG_PREFIX
+from lightgate.release import COMMAND_CONTAINER, PIN_TAG_PREFIX
 
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
 _STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
 _PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
+
+
+def other_images(spec: AppSpec) -> list[str]:
+    """The containers that do not run the pushed image, in whole sentences: a push leaves them."""
+    return [
+        f"containers.{name}.image: {name} runs {container.image}, whatever image is pushed."
+        for name, container in spec.containers.items()
+        if container.image is not None
+    ]
+
+
+def why_other_images(shown: Deployment, expected: Mapping[str, str]) -> str | None:
+    """Why the deployment runs other images than these, by container; None if it does not."""
+    names = sorted(shown.images.keys() | expected.keys())
+    wrong = [
+        f"{name} runs {shown.images.get(name, 'nothing')}, and not {expected.get(name, 'at all')}"
+        for name in names
+        if shown.images.get(name) != expected.get(name)
+    ]
+    if not wrong:
+        return None
+    return f"Version {shown.version} does not run the images of this release: {'; '.join(wrong)}."
+
+
+def without_command(shown: Deployment) -> dict[str, str]:
+    """The images of the app in a deployment, which may have a person's command beside it."""
+    return {name: image for name, image in shown.images.items() if name != COMMAND_CONTAINER}
 
 
 def why_not_pinned(shown: Deployment) -> str | None:

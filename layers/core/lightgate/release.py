@@ -139,6 +139,19 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedSpec:
+    """A spec that was used. The number alone may be that of another text by now."""
+
+    version: int
+    digest: str
+
+    @classmethod
+    def of(cls, version: int | None, digest: str | None) -> Self | None:
+        """None where either is unknown, as in what older versions of Lightgate wrote."""
+        return None if version is None or digest is None else cls(version=version, digest=digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """An admitted release as it travels through the state machine. It holds no secret.
 
@@ -146,10 +159,12 @@ class Release:
     is changed or removed meanwhile cannot disown a deployment that is running. `asking_gates`
     are those that need a permit, each with the longest that its migration may take.
 
-    `spec_version` is that of the containers that are deployed. `rollback_to` is the version
-    that is brought back; `digest` is its image then, None if that is not on record. `command`
-    is run once with the image `digest`. `open_variables` names, for each container, the variables
-    whose values are known to be no secrets.
+    `spec_version` and `spec_digest` are those of the spec of the containers that are deployed. Of a
+    rollback to a version whose spec is unknown, `spec_digest` is None, and `spec_version` is that
+    of today. `rollback_to` is the version that is brought back; `digest` is its image then, None if
+    that is not on record. `command` is run once with the image `digest`. `open_variables` names,
+    for each container, the variables whose values are known to be no secrets. `service_since` is
+    when the container service was created: one that was created later is another one.
     """
 
     id: str
@@ -171,6 +186,13 @@ class Release:
     platform_patience: timedelta
     deployment_timeout: timedelta
     open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spec_digest: str | None = None
+    service_since: datetime | None = None
+
+    @property
+    def spec(self) -> UsedSpec | None:
+        """The spec of the containers that are deployed, if it is known."""
+        return UsedSpec.of(self.spec_version, self.spec_digest)
 
     @property
     def kind(self) -> Kind:
@@ -189,6 +211,8 @@ class Release:
             "rollbackTo": self.rollback_to,
             "command": None if self.command is None else list(self.command),
             "specVersion": self.spec_version,
+            "specDigest": self.spec_digest,
+            "serviceSince": self.service_since.isoformat() if self.service_since else None,
             "reason": self.reason,
             "startedAt": self.started_at.isoformat(),
             "gates": list(self.gates),
@@ -230,4 +254,8 @@ class Release:
             open_variables={
                 name: tuple(each) for name, each in document.get("openVariables", {}).items()
             },
+            spec_digest=document.get("specDigest"),
+            service_since=datetime.fromisoformat(since)
+            if (since := document.get("serviceSince"))
+            else None,
         )

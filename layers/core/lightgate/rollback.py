@@ -244,6 +244,13 @@ def _mend(failed: int) -> str:
     return f"Either keep version {failed}: push an image in which the cause is mended."
 
 
+def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
+    """The next steps if the spec of the version to go back to is gone."""
+    again = f'{{"app": "{app}", "digest": "{digest}"}}'
+    image = f"Or release the image of version {target} with the spec of today: start an execution "
+    return [_mend(failed), *([f"{image}with {again}."] if digest else [])]
+
+
 def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:
     execution = _rollback_to(seen, target, overrides=overrides)
     return f"Or go back: start an execution with {execution}."

@@ -25,6 +25,7 @@ from lightgate.outcome import (
     Conclusion,
     Outcome,
     broken,
+    gone,
     refused,
     stopped,
     superseded,
@@ -107,7 +108,8 @@ def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
         void(release, "the release has ended", runtime)
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
-        made = _deployment(state, _service(state, runtime))
+        service, _ = _service(state, runtime)
+        made = _deployment(state, service)
         told = state.get("deployment", {}).get("createdAt")
         created_at = made.created_at if made else told and datetime.fromisoformat(told)
         left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
@@ -141,8 +143,8 @@ def _record(state: Json, runtime: Runtime) -> Record | None:
 
 
 def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
-    service = _service(state, runtime)
-    conclusion = _conclude(state, service, no_permit, runtime)
+    service, why_gone = _service(state, runtime)
+    conclusion = _conclude(state, service, why_gone or "", no_permit, runtime)
     app = requested_app(state["request"])
     report = report_of(
         state,
@@ -181,17 +183,20 @@ def _is_published(status: str) -> bool:
     return status in Outcome and not Outcome(status).is_quiet
 
 
-def _service(state: Json, runtime: Runtime) -> Service | None:
-    """The service as it is now; None if the release got none, or somebody has deleted it."""
-    release = _release(state)
+def _service(state: Json, runtime: Runtime) -> tuple[Service | None, str | None]:
+    """The service as it is now; without it, why the release has none any more, if it had one."""
+    found = _release(state)
+    if not found:
+        return None, None
+    release = Release.from_json(found)
     try:
-        return runtime.lightsail.service(release["service"]) if release else None
-    except RefusedError:
-        return None
+        return runtime.lightsail.service(release.service, release.service_since), None
+    except RefusedError as error:
+        return None, " ".join(error.reasons)
 
 
 def _conclude(
-    state: Json, service: Service | None, no_permit: str | None, runtime: Runtime
+    state: Json, service: Service | None, why_gone: str, no_permit: str | None, runtime: Runtime
 ) -> Conclusion:
     kind = kind_of(state)
     for step in _STEPS:
@@ -205,9 +210,10 @@ def _conclude(
                 return _broken(" ".join(state[step]["reasons"]), state, service, None)
     deployment = state.get("deployment", {})
     went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
-    if "error" in state:
+    is_gone = service is None and "version" in deployment
+    if "error" in state and not is_gone:
         return _broken(words_of(state["error"]), state, service, went_back)
-    if "stopped" in state:
+    if "stopped" in state and not is_gone:
         return stopped(
             state["stopped"],
             admitted=bool(_release(state)),
@@ -215,11 +221,11 @@ def _conclude(
             back=_deployment_back(state, service),
         )
     if service is None:
-        gone = f"there is no container service {_release(state)['service']} in this region any more"
-        return broken(gone, deployment["version"], went_back)
+        return gone(why_gone, deployment["version"], kind)
     release = Release.from_json(_release(state))
     return concluded(
         Ending(
+            release=release.id,
             kind=kind,
             status=Status(deployment["status"]),
             version=deployment["version"],
@@ -242,9 +248,11 @@ def _broken(error: str, state: Json, service: Service | None, back: WentBack | N
     deployment, version = state.get("deployment", {}), _own_version(state, service)
     is_back = back is not None and back.version is not None
     is_active = deployment.get("status") == Status.ACTIVE
-    if service is None or version is None or is_back or not (is_active and service.serves(version)):
+    if service is None or version is None or is_back or not is_active:
         return broken(error, version, back)
     release = Release.from_json(_release(state))
+    if not service.serves_own(version, release.id):
+        return broken(error, version, back)
     seen = Verified.from_json(state["verification"]) if "verification" in state else None
     return unverified(
         error,

@@ -298,6 +298,7 @@ def watch_round(
     service: Service,
     *,
     version: int,
+    marker: str | None,
     problems: Mapping[str, str | None],
     slowest: timedelta = timedelta(),
     restarts: int | None = None,
@@ -308,11 +309,11 @@ def watch_round(
     the watch began, None if nobody could count them. A service that shows neither this version
     nor a later one is read again: reads may lag.
     """
-    if service.has_replaced(version) or _has_a_later_one(service, version):
+    if service.has_replaced(version, marker) or _has_another_one(service, version, marker):
         return replace(seen, replaced=True, problem="Another deployment has taken its place")
     restarts = max(seen.restarts, restarts or 0)
     found = [problem for problem in problems.values() if problem is not None]
-    if rules.read is None and not service.serves(version):
+    if rules.read is None and not service.serves_own(version, marker):
         found.append(f"Version {version} is not shown as current and active")
     if restarts > _MOST_RESTARTS:
         found.append(f"The app was started again {restarts} times")
@@ -331,9 +332,12 @@ def watch_round(
     )
 
 
-def _has_a_later_one(service: Service, version: int) -> bool:
+def _has_another_one(service: Service, version: int, marker: str | None) -> bool:
+    """Whether a later version serves, or one of the same number that is another deployment."""
     current = service.current
-    return current is not None and current.version > version and service.serves(current.version)
+    if current is None or not service.serves(current.version):
+        return False
+    return current.version > version or (current.version == version and current.release != marker)
 
 
 def judge_watch(seen: Watched, rules: Rules, now: datetime) -> WatchStatus:

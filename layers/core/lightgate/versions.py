@@ -196,6 +196,7 @@ def source_of(known: Past | None) -> dict[str, Any]:
     return {
         "digest": known.digest,
         "specVersion": known.spec_version,
+        "specDigest": known.spec_digest,
         "code": known.code,
         "fits": known.fits,
     }
@@ -216,6 +217,7 @@ def _past(
         kind=kind,
         digest=source.get("digest"),
         spec_version=source.get("specVersion"),
+        spec_digest=source.get("specDigest"),
         code=source.get("code"),
         fits=source.get("fits"),
         is_good=is_good,
@@ -230,8 +232,13 @@ def _source(release: Release, deployment: Json, past: Mapping[int, Past], own: i
     """
     match release.kind:
         case Kind.IMAGE:
-            image = {"digest": release.digest, "specVersion": release.spec_version}
-            return {**image, "code": release.id, "fits": own}
+            return {
+                "digest": release.digest,
+                "specVersion": release.spec_version,
+                "specDigest": release.spec_digest,
+                "code": release.id,
+                "fits": own,
+            }
         case Kind.ROLLBACK:
             before = release.rollback_to
         case Kind.COMMAND:

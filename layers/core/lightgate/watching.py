@@ -57,8 +57,8 @@ def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) ->
 def returned(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
     """A version that has served before, or has the content of one: it is asked at once.
 
-    `spec` is that by which it was deployed. Without a `digest` it is not on record: then it is
-    the spec of today, of which a version that knew nothing of it owes nothing but the numbers.
+    `spec` is that by which it was deployed. Without a `digest` that is unknown: then it is
+    another spec, of which a version that knew nothing of it owes nothing but the numbers.
     """
     [shown] = [one for one in service.deployments if one.version == version]
     rules = rules_of(spec).at_once()
@@ -113,6 +113,7 @@ def look(
         rules,
         service,
         version=subject.version,
+        marker=subject.marker,
         problems=problems,
         slowest=slowest,
         restarts=_restarts(subject, service, seen.began_at, runtime),

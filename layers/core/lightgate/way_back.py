@@ -14,16 +14,18 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble_rollback, rollback_notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
-from lightgate.errors import NotShownError, RefusedError
+from lightgate.errors import NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
-from lightgate.release import CHECKED, Release, rollback_marker
+from lightgate.pinning import why_other_images, without_command
+from lightgate.release import CHECKED, Release, UsedSpec, rollback_marker
 from lightgate.reversal import reversal_of
-from lightgate.rollback import Action, History, Situation, remedy
+from lightgate.rollback import Action, History, Situation, remedy, without_its_spec
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.verification import WatchStatus
 from lightgate.versions import made_by, on_record, source_of
 from lightgate.watching import look, returned
 
@@ -52,8 +54,8 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
     admission, failed = state["admission"], state["deployment"]["version"]
     if (objection := runtime.objection(release.app, admission["turn"])) is not None:
         return {**before, "status": "LOST", "reasons": objection["reasons"]}
-    service = runtime.lightsail.service(release.service)
-    if not service.serves(failed):
+    service = runtime.lightsail.service(release.service, release.service_since)
+    if not service.serves_own(failed, release.id):
         return {
             **before,
             "status": "REPLACED",
@@ -67,7 +69,7 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
         case Action.IMPOSSIBLE:
             return {**decided, "status": "IMPOSSIBLE"}
         case Action.REDEPLOY:
-            return _redeploy(release, decided, runtime)
+            return _redeploy(release, failed, decided, runtime)
 
 
 def _decide(
@@ -115,14 +117,26 @@ def _situation(
     )
 
 
-def _redeploy(release: Release, decided: Json, runtime: Runtime) -> Json:
-    target, spec_version = decided["target"], _known(decided).get("specVersion")
+def _redeploy(release: Release, failed: int, decided: Json, runtime: Runtime) -> Json:
+    target, known = decided["target"], _known(decided)
     try:
         assembled = assemble_rollback(
-            release, target, spec_version, decided["release"], CHECKED, runtime
+            release, target, _used(decided), decided["release"], CHECKED, runtime
         )
-        refuse_if_foreign(runtime.lightsail.service(release.service), release.app, runtime)
+        service = runtime.lightsail.service(release.service, release.service_since)
+        refuse_if_foreign(service, release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
+    except SpecReplacedError as error:
+        return {
+            **decided,
+            "status": "IMPOSSIBLE",
+            "reasons": [
+                f"Version {target} cannot be deployed again automatically, because its secrets are "
+                "named in a spec that is gone.",
+                *error.reasons,
+            ],
+            "nextSteps": without_its_spec(release.app, failed, target, known.get("digest")),
+        }
     except RefusedError as error:
         return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
     decided = {**decided, "notes": list(assembled.notes)}
@@ -134,6 +148,12 @@ def _redeploy(release: Release, decided: Json, runtime: Runtime) -> Json:
 def _known(before: Json) -> Mapping[str, Any]:
     """What is on record of the version to go back to."""
     return before["targetRelease"] or {}
+
+
+def _used(before: Json) -> UsedSpec | None:
+    """The spec of the version to go back to, if it is known."""
+    known = _known(before)
+    return UsedSpec.of(known.get("specVersion"), known.get("specDigest"))
 
 
 def _busy(release: Release, decided: Json, busy: Busy, now: datetime) -> Json:
@@ -165,20 +185,28 @@ def follow(
 
     `ours` is that deployment as the service shows it, None while reads lag.
     """
-    service = runtime.lightsail.service(release.service)
+    service = runtime.lightsail.service(release.service, release.service_since)
     if before["version"] is None and ours is not None:
         if before["target"] is None:
             # The answer with what was decided is lost.
             past = on_record(runtime.records.versions(release.app), service)
             _, before = _decide(release, state, before, service, past)
         before = _created(_with_notes(release, before, runtime), ours)
-    spec = _spec(release, before, runtime)
+    try:
+        spec = _spec(release, before, runtime)
+    except RefusedError as error:
+        reason = (
+            f"Version {before['target']} was deployed again as version {before['version']}, which "
+            "could not be verified, because its spec cannot be read."
+        )
+        return {**before, "status": "FAILED", "reasons": [reason, *error.reasons]}
     created_at = datetime.fromisoformat(before["createdAt"])
     evidence = _evidence(release, before, spec, created_at, runtime)
     ended_at = before["endedAt"]
     status, ended = judge(
         Watch(
             version=before["version"],
+            marker=before["release"],
             # The time limit is for the whole way back, with the wait for a busy service.
             created_at=datetime.fromisoformat(before["begunAt"]),
             time_limit=release.deployment_timeout + Checks.from_json(before).outage,
@@ -207,16 +235,13 @@ def _with_notes(release: Release, before: Json, runtime: Runtime) -> Json:
     """What was told when the deployment was created, whose answer is lost."""
     if before["notes"] or before["target"] is None:
         return before
-    spec_version = _known(before).get("specVersion")
-    return {
-        **before,
-        "notes": list(rollback_notes_again(release, before["target"], spec_version, runtime)),
-    }
+    again = rollback_notes_again(release, before["target"], _used(before), runtime)
+    return {**before, "notes": list(again)}
 
 
 def _spec(release: Release, before: Json, runtime: Runtime) -> AppSpec:
-    known = _known(before).get("specVersion")
-    return parse_spec(runtime.apps.read(release.app, known or release.spec_version).text)
+    used = _used(before) or release.spec
+    return parse_spec(runtime.apps.read_again(release.app, used).text)
 
 
 def _evidence(
@@ -229,7 +254,7 @@ def _evidence(
     lightsail, marker, since = runtime.lightsail, before["release"], reports_since(created_at)
     lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
     # Without the target's own spec on record, nobody knows which of its variables are secrets.
-    is_open = spec.open_variables() if _known(before).get("specVersion") else {}
+    is_open = spec.open_variables() if _used(before) else {}
     with contextlib.suppress(NotShownError):
         mask = lightsail.mask(release.service, marker, is_open)
         for gate in lines:
@@ -249,8 +274,21 @@ def _short(evidence: Evidence) -> Evidence:
 
 
 def _watch(answer: Json, spec: AppSpec, service: Service, runtime: Runtime) -> Json:
-    subject = returned(answer["version"], spec, service, digest=_known(answer).get("digest"))
-    return {**answer, **look(subject, service, answer["watch"], runtime).to_json()}
+    digest = _known(answer).get("digest") if _used(answer) else None
+    subject = returned(answer["version"], spec, service, digest=digest)
+    found = look(subject, service, answer["watch"], runtime)
+    if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):
+        return {**answer, "status": "FAILED", "reasons": [why]}
+    return {**answer, **found.to_json()}
+
+
+def _why_other_images(answer: Json, service: Service) -> str | None:
+    """Why it may not run the images of the version that was rolled back to."""
+    target = service.version_of(answer["target"])
+    shown = service.deployment_of(answer["release"])
+    if target is None or shown is None:
+        return f"Version {answer['target']} is not listed any more, so what runs is unknown."
+    return why_other_images(shown, without_command(target))
 
 
 def _why_not(answer: Json, status: Status, evidence: Evidence) -> list[str]:

@@ -111,10 +111,18 @@ class Registry:
                 "ImageTagAlreadyExistsException",
             ):
                 raise
-        pinned, registry = self._found(repository, {"imageTag": tag})
-        if pinned.digest != manifest.digest:
+        return self.pinned(repository, manifest, tag)
+
+    def pinned(self, repository: str, manifest: Manifest, tag: str) -> str:
+        """The reference by which Lightsail pulls the image under its tag.
+
+        Raises:
+            RefusedError: the tag names another image, or none.
+        """
+        found, registry = self._found(repository, {"imageTag": tag})
+        if found.digest != manifest.digest:
             raise RefusedError(
-                f"the tag {tag} of {repository} is fixed to another image, {pinned.digest}; "
+                f"the tag {tag} of {repository} is fixed to another image, {found.digest}; "
                 "delete that tag, which belongs to Lightgate, and push again"
             )
         region = self._client.meta.region_name

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -67,11 +67,13 @@ class Lightsail:
         self._create_client = create_client
 
     @reaching("GetContainerServices")
-    def service(self, name: str) -> Service:
+    def service(self, name: str, since: datetime | None = None) -> Service:
         """The service as it shows itself now; reads may lag behind what was created.
 
+        `since` is when the service was created that is meant, None if that is unknown.
+
         Raises:
-            RefusedError: there is no such service.
+            RefusedError: there is no such service, or it was deleted and created again.
         """
         try:
             [found] = self._client.get_container_services(serviceName=name)["containerServices"]
@@ -83,8 +85,16 @@ class Lightsail:
                     "create it in the Lightsail console, or correct the spec"
                 ) from error
             raise
+        if since is not None and found["createdAt"] != since:
+            raise RefusedError(
+                f"serviceName: the container service {name} was deleted and created again: the "
+                f"one of this release was created at {since:%Y-%m-%d %H:%M:%S} UTC, and this one "
+                f"at {found['createdAt'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC. Its versions have "
+                "nothing to do with this release"
+            )
         return Service(
             name=name,
+            created_at=found["createdAt"],
             state=found["state"],
             disabled=found.get("isDisabled", False),
             current=_deployment_or_none(found.get("currentDeployment")),

@@ -9,7 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
-from lightgate.errors import RefusedError, SpecError
+from lightgate.errors import RefusedError, SpecError, SpecReplacedError
+from lightgate.release import UsedSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,25 @@ class AppParameters:
                 f"again with aws ssm put-parameter --name {name} --type String --value file://FILE"
             )
         return _text(app, found)
+
+    def read_again(self, app: str, used: UsedSpec | None) -> SpecText:
+        """The spec that was used before, exactly that text; for None, the spec of today.
+
+        Raises:
+            SpecReplacedError: the parameter has another text under that number.
+            RefusedError: there is no such parameter or version.
+        """
+        if used is None:
+            return self.read(app)
+        found = self.read(app, used.version)
+        if found.digest != used.digest:
+            name = f"{self._path}/{app}"
+            raise SpecReplacedError(
+                f"app: the spec of {app} was deleted and stored again: version {used.version} of "
+                f"{name} has another text now than when it was used (SHA-256 {found.digest[:12]}, "
+                f"then {used.digest[:12]})."
+            )
+        return found
 
     def _parameter(self, app: str, version: int | None) -> Mapping[str, Any]:
         name = f"{self._path}/{app}"

@@ -111,7 +111,26 @@ def read_containers(node: Node, service: str, shared: Variables) -> dict[str, Co
         node.problem("must describe at least one container")
     if len(entries) > MOST_CONTAINERS:
         node.problem(f"has {len(entries)} containers; Lightsail allows {MOST_CONTAINERS}")
+    _check_labels(entries, service)
     return {name: _container(name, entry, service, shared) for name, entry in entries.items()}
+
+
+def _check_labels(entries: Mapping[str, Node], service: str) -> None:
+    """A label means the pushed image, so two labels would silently become one image."""
+    seen: dict[str, str] = {}
+    for name, entry in entries.items():
+        image = entry.value.get("image") if isinstance(entry.value, dict) else None
+        found = re.fullmatch(_IMAGE_STORE_LABEL, image) if isinstance(image, str) else None
+        if found is None or found[1] != service:
+            continue
+        first = next(iter(seen), found[2])
+        if found[2] not in seen and seen:
+            entry.child("image", image).problem(
+                f"{shown(image)} and :{service}.{first}.latest of {seen[first]} are two images, "
+                "and each label means the image that was pushed; remove the image of every "
+                "container that runs the pushed image, and name another image by its digest"
+            )
+        seen.setdefault(found[2], name)
 
 
 def _container(name: str, node: Node, service: str, shared: Variables) -> Container:
@@ -175,6 +194,12 @@ def _image(node: Node, service: str) -> str | None:
     reference = node.value if isinstance(node.value, str) else ""
     label = re.fullmatch(_IMAGE_STORE_LABEL, reference)
     if label and label[1] == service:
+        if label[3] != "latest":
+            node.problem(
+                f"{shown(reference)} is one fixed image of the image store, and Lightgate deploys "
+                f"the image that was pushed to ECR; write :{service}.{label[2]}.latest, which "
+                "means the pushed image, or remove the image"
+            )
         return None
     if not reference.startswith(":"):
         words = "an image reference without spaces"
@@ -182,7 +207,8 @@ def _image(node: Node, service: str) -> str | None:
     if node.string(r"[\x21-\x7e]+", "an image reference without spaces", 1024):
         node.problem(
             f"{shown(reference)} is not in this service's image store; allowed is "
-            f":{service}.LABEL.latest, which means the pushed image, or a public image"
+            f":{service}.LABEL.latest, which means the pushed image, or another image with its "
+            "digest"
         )
     return reference
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lightgate.addresses import ImageAddress, RegistryAddress
 from lightgate.app_spec.django_command import manage_call
-from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, matches, runs_migrate
+from lightgate.app_spec.spec import AppSpec, Condition, Dependency, Stage, runs_migrate
 from lightgate.documents import Node, nearest, one_of, shown
 from lightgate.hold import longest_limit
 from lightgate.verification import most_rounds, rules_of
@@ -94,21 +94,51 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
 
 
 def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> None:
-    """A container that pulls the app's own repository by a moving tag would go past the gate."""
+    """Another image than the pushed one is meant only if its digest says which one.
+
+    The public endpoint and the migrations need the pushed image: otherwise a release of one image
+    would succeed with another one.
+    """
     for name, container in spec.containers.items():
         if container.image is None:
             continue
-        image = ImageAddress.read(container.image)
-        registry = RegistryAddress.of_address(container.image)
-        is_ours = registry is not None and home in (None, registry)
-        if image.path != spec.repository or not (is_ours or not image.host):
-            continue
-        tag = image.tag or "latest"
-        if image.digest is None and any(matches(tag, pattern) for pattern in spec.tags):
-            containers.child(name, None).child("image", None).problem(
-                f"{shown(container.image)} names the app's own repository, and its tag {tag} moves "
-                "with each push; remove the image, and the container runs the image that was pushed"
+        node = containers.child(name, None).child("image", None)
+        if (role := _role(spec, name)) is not None:
+            node.problem(
+                f"{shown(container.image)} is another image; {name} {role}, and such a container "
+                "always runs the image that was pushed; remove the image"
             )
+        elif (image := ImageAddress.read(container.image)).digest is None:
+            registry = RegistryAddress.of_address(container.image)
+            is_ours = registry is not None and home in (None, registry)
+            is_own = image.path == spec.repository and (is_ours or not image.host)
+            node.problem(_no_digest(container.image, image, is_own=is_own))
+
+
+def _role(spec: AppSpec, name: str) -> str | None:
+    """Why the container must run the pushed image, if it must."""
+    endpoint, container = spec.public_endpoint, spec.containers[name]
+    if endpoint is not None and endpoint.container == name:
+        return "is the container of publicEndpoint"
+    if spec.runs_to_an_end(name):
+        return "is waited for until it ends"
+    if container.manage or runs_migrate(container.command or ()):
+        return "migrates"
+    return None
+
+
+def _no_digest(text: str, image: ImageAddress, *, is_own: bool) -> str:
+    if is_own:
+        return (
+            f"{shown(text)} names the app's own repository, and its tag {image.tag or 'latest'} "
+            "need not be the image that was pushed; remove the image, and the container runs the "
+            "image that was pushed"
+        )
+    return (
+        f"{shown(text)} can become another image at any time; allowed is another image than the "
+        f"pushed one only with its digest; write {text}@sha256:… with the digest that "
+        f"docker buildx imagetools inspect {text} prints"
+    )
 
 
 def _check_ports(spec: AppSpec, root: Node) -> None:
