@@ -30,6 +30,7 @@ from lightgate.aws.parameters import AppParameters
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
 from lightgate.aws.records import Records
 from lightgate.aws.secrets import Secrets
+from lightgate.aws.services import Services
 from lightgate.aws.table import Table
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
@@ -149,6 +150,10 @@ class Runtime:
     @cached_property
     def secrets(self) -> Secrets:
         return Secrets(make_client("secretsmanager"), make_client("ssm"))
+
+    @cached_property
+    def services(self) -> Services:
+        return Services(self._table)
 
     @cached_property
     def topic(self) -> Topic:
