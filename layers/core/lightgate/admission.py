@@ -21,6 +21,7 @@ from lightgate.deployment import Service
 from lightgate.errors import RefusedError, SpecError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
+from lightgate.kept_images import refuse_without_images
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
@@ -232,6 +233,9 @@ def _command(
     service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    kept = refuse_without_images(
+        service, service.current.version, asked.text.app, "command", runtime
+    )
     limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
     # Of what is no migration nobody knows what it does; whoever gives it answers for it.
     is_migration = spec.reads_plan(COMMAND_CONTAINER)
@@ -249,7 +253,7 @@ def _command(
         ),
         spec=asked.spec,
         service=service,
-        warnings=[],
+        warnings=kept.notes,
     )
 
 
@@ -270,6 +274,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     )
     if reasons:
         raise RefusedError(*reasons)
+    kept = refuse_without_images(service, version, asked.text.app, "rollbackTo", runtime)
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
     command = left_to_the_gates(version, history)
@@ -291,6 +296,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
         service=service,
         warnings=[
             *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *kept.notes,
             *([_NOT_GOOD.format(version)] if known is not None and not known.is_good else []),
             *([_OVERRIDDEN] if overridden else []),
             *([_LEFT_TO_GATES.format(command, version)] if command and not overridden else []),

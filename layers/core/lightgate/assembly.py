@@ -12,6 +12,7 @@ from lightgate.aws.clients import reaching
 from lightgate.compiler import Source, check_size, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, UnreachableError
+from lightgate.kept_images import refuse_without_images
 from lightgate.one_time_command import compile_app, compile_command
 from lightgate.redeployment import Redeployment, redeploy
 from lightgate.release import (
@@ -41,9 +42,10 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
         case Kind.IMAGE:
             return _image(release, runtime)
         case Kind.ROLLBACK:
-            mode = UNCHECKED if release.allow_destructive else CHECKED
+            mode, version = UNCHECKED if release.allow_destructive else CHECKED, release.rollback_to
+            refuse_without_images(service, version or 0, release.app, "rollbackTo", runtime)
             return assemble_rollback(
-                release, release.rollback_to or 0, release.spec_version, release.id, mode, runtime
+                release, version or 0, release.spec_version, release.id, mode, runtime
             )
         case Kind.COMMAND:
             return _command(release, service, runtime)
@@ -136,6 +138,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     serving = service.current
     if serving is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    refuse_without_images(service, serving.version, release.app, "command", runtime)
     spec = _spec(release.app, release.spec_version, runtime)
     beside = _known(release.app, service, serving.version, runtime)
     container = compile_command(

@@ -23,6 +23,7 @@ from lightgate.aws.clients import code_of, make_client
 from lightgate.aws.ecr import Registry
 from lightgate.aws.executions import Executions
 from lightgate.aws.histories import Histories
+from lightgate.aws.image_stores import ImageStores
 from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.mailbox import Mailboxes
@@ -88,7 +89,7 @@ class Runtime:
 
     @property
     def own_registry(self) -> RegistryAddress | None:
-        """The registry whose pushes are heard here; None for a step that starts no release."""
+        """The registry of this account and region; None for a step that looks up no image there."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
     def objection(self, app: str, holding: Json) -> Json | None:
@@ -112,6 +113,10 @@ class Runtime:
     @cached_property
     def executions(self) -> Executions:
         return Executions(make_client("stepfunctions"), self.settings.state_machine)
+
+    @cached_property
+    def image_stores(self) -> ImageStores:
+        return ImageStores(make_client("ecr"), make_client("lightsail"), self.own_registry)
 
     @cached_property
     def lightsail(self) -> Lightsail:
