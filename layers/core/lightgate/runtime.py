@@ -60,11 +60,13 @@ class Settings:
     mailbox_bucket: str
     mailbox_role: str
     stack: str
+    notification_email: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             stack=environment.get("LIGHTGATE_STACK", ""),
+            notification_email=environment.get("LIGHTGATE_NOTIFICATION_EMAIL", ""),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
@@ -162,7 +164,9 @@ class Runtime:
 
     @cached_property
     def topic(self) -> Topic:
-        return Topic(make_client("sns"), self.settings.topic)
+        # Nothing depends on who is subscribed, so a call that takes long is given up.
+        reader = make_client("sns", attempts=1, seconds=5)
+        return Topic(make_client("sns"), reader, self.settings.topic)
 
     @cached_property
     def turns(self) -> Turns:
