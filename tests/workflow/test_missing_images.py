@@ -101,7 +101,9 @@ class Versions:
 
     @property
     def content(self) -> Json:
-        return self.world.message().content
+        """The final message; one about the start may come before it."""
+        [*_, final] = self.world.messages()
+        return final.content
 
     def image_of(self, version: int) -> str:
         return self.world.lightsail.deployment(APP, version).containers["web"].image
@@ -253,6 +255,22 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
         if one["version"] == 6
     ]
     assert back["digest"] == versions.pushed[3]
+
+
+def test_that_the_version_which_serves_has_lost_its_image_is_told_at_the_start(
+    versions: Versions,
+) -> None:
+    world = versions.world
+    delete(world, versions.pushed[4])
+    versions.push("image-5")
+
+    versions.release("the-next")
+
+    start, final = world.messages()
+    assert start.attributes["status"] == "STARTED"
+    assert "Automatic rollback to version 4 is not available" in start.content["text"]
+    assert f"{reference(versions.pushed[4])} of migrate and web is not in ECR" in start.text
+    assert final.content["status"] == "SUCCEEDED"
 
 
 # Images with several platforms.

@@ -17,11 +17,11 @@ from lightgate.aws.parameters import SpecText
 from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
 from lightgate.database import missing, why_doubtful, why_unusable
-from lightgate.deployment import Service
+from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError, SpecError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
-from lightgate.kept_images import refuse_without_images
+from lightgate.kept_images import KeptImages, refuse_without_images
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
@@ -178,7 +178,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
     )
     service = _service(asked, runtime)
     serving = service.current
-    told = notice(serving)
+    told = notice(serving, _gone(serving, service, asked, runtime))
     return Admission(
         release=asked.release(
             digest,
@@ -199,6 +199,15 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
         ],
         no_way_back=told if serving is not None else None,
     )
+
+
+def _gone(
+    serving: Deployment | None, service: Service, asked: _Asked, runtime: Runtime
+) -> Sequence[str]:
+    if serving is None:
+        return ()
+    past = on_record(runtime.records.versions(asked.text.app), service)
+    return KeptImages(past, runtime).of(serving).gone
 
 
 def _warnings_beside(asked: _Asked, runtime: Runtime) -> Sequence[str]:

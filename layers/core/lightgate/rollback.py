@@ -252,12 +252,20 @@ def _newest_that_can_run(serving: int, seen: History) -> int | None:
     return max(able, default=None)
 
 
-def notice(serving: Deployment | None) -> str | None:
-    """What people are told at the start, if going back will not be possible unasked."""
+def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
+    """What people are told at the start, if going back will not be possible unasked.
+
+    `gone` names the images of that version that are gone.
+    """
     if serving is None:
         return "Nothing is serving yet, so there is no version to go back to."
     if (why := why_not_pinned(serving)) is not None:
         return f"Automatic rollback to version {serving.version} is not available: {why}."
+    if gone:
+        return (
+            f"Automatic rollback to version {serving.version} is not available: {'; '.join(gone)}. "
+            "It would take an older good version that still has its images, if there is one."
+        )
     return None
 
 
