@@ -237,9 +237,9 @@ warnings. No warning shows the value of a secret.
   `migrate` alone.
 
 Some warnings need more than the spec, and come with a release only: a scheduler such as celery beat
-on a service with several nodes; another app that deploys to the same service, or that uses the same
-database in another stage; a secret that is empty, in quotation marks, or has a line break or a
-space at either end.
+on a service with several nodes; another app whose spec names the same service, so that its
+releases are refused, or that uses the same database in another stage; a secret that is empty, in
+quotation marks, or has a line break or a space at either end.
 """
 
 _LIMITS = """\

@@ -26,12 +26,14 @@ from lightgate.restore import Restoring, secrets_of
 from lightgate.runtime import Json, Runtime, run
 from lightgate.settlement import requested_app, stage_of
 from lightgate.spec_parser.parser import parse_app_name
+from lightgate.tenancy import Tenancy, tenancy
 from lightgate.turn import (
     LONGEST_STEP,
     Answer,
     Claim,
     Holder,
     Holding,
+    Turn,
     TurnStatus,
     take,
     whole_seconds,
@@ -106,7 +108,8 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "pollSeconds": wait_seconds(poll),
         "warnings": list(admitted.warnings),
     }
-    answer = _take_turn(_claim(request, release, execution, service, runtime), admission, runtime)
+    claim = _claim(request, release, execution, service, runtime)
+    answer = _take_turn(claim, admission, service, runtime)
     if answer.holder is None:
         runtime.logger.info("the release does not begin", status=answer.status, why=answer.reason)
         return {"status": answer.status.value, "reasons": [answer.reason]}
@@ -198,15 +201,29 @@ def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
     return record.digest if record is not None and record.status == "SUCCEEDED" else None
 
 
-def _take_turn(claim: Claim, admission: Json, runtime: Runtime) -> Answer:
-    """Ask for the turn; what follows from the answer is on record with it."""
+def _take_turn(claim: Claim, admission: Json, service: Service, runtime: Runtime) -> Answer:
+    """Ask for the turn; what follows from the answer is on record with it.
+
+    With the turn the service becomes the app's own.
+
+    Raises:
+        RefusedError: the service belongs to another app.
+    """
     app = admission["release"]["app"]
     _clean_up_after_holder(app, claim.execution, runtime)
-    return runtime.turns.change(
+
+    def rule(turn: Turn) -> tuple[Turn, tuple[Answer, Tenancy]]:
+        lets = tenancy(service, app, runtime)
+        changed, answer = take(turn, replace(claim, after=lets.after))
+        return changed, (answer, lets)
+
+    answer, _ = runtime.turns.change(
         app,
-        lambda turn: take(turn, claim),
-        lambda answer: runtime.records.following(app, claim, answer, admission),
+        rule,
+        lambda asked: runtime.records.following(app, claim, asked[0], admission),
+        lambda asked: asked[1].conditions if asked[0].holder is not None else (),
     )
+    return answer
 
 
 def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:

@@ -20,6 +20,7 @@ from lightgate.requests import broken_spec_request, missed_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
+from lightgate.subscribers import check_subscribers
 from lightgate.turn import next_to_start
 
 # So long an event of ECR may be under way before its push counts as missed.
@@ -53,6 +54,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     finally:
         # Last, as SNS may keep this function waiting until its time is over.
         troubled += _send_all_that_is_owed(runtime)
+        check_subscribers(runtime)
     runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
 

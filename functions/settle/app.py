@@ -15,7 +15,7 @@ from lightgate.settlement import settle_release
 # How long to wait until a permit that could not be voided is tried again.
 _PAUSE = timedelta(seconds=60)
 # What later releases and people look up; the state machine has no room for it.
-_ON_RECORD_ONLY = ("failure", "judgement", "versions", "savedSeconds")
+_ON_RECORD_ONLY = ("failure", "judgement", "versions", "savedSeconds", "warnings")
 
 
 def handler(event: Json, context: LambdaContext) -> Json:

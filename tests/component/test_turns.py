@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.aws.records import Records
+from lightgate.aws.records import Records, Write
 from lightgate.aws.turns import Turns
 from lightgate.turn import Answer, Claim, Turn, TurnStatus, abandon, hand_over, take
 from tests.component import table
@@ -165,3 +165,20 @@ def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
     app.change(lambda turn: hand_over(turn, arn("somebody-else")))
 
     assert app.turn.holder is not None
+
+
+def test_a_condition_that_does_not_hold_any_more_asks_the_rule_again(app: App) -> None:
+    """The answer depends on the turn of another app, which changes meanwhile."""
+    seen: list[int] = []
+
+    def rule(turn: Turn) -> tuple[Turn, Write]:
+        other, unchanged = app.turns.unchanged("other")
+        seen.append(other.fence)
+        if len(seen) == 1:
+            app.turns.change("other", lambda _: (Turn(fence=1), None))
+        return Turn(fence=turn.fence + 1), unchanged
+
+    app.turns.change(APP, rule, conditions=lambda unchanged: [unchanged])
+
+    assert seen == [0, 1]
+    assert app.turn.fence == 1

@@ -376,3 +376,37 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
     assert is_pinned(target.images["web"])
     assert against(target.version, seen.history).verdict.lets_go_back
     assert judgement.verdict.lets_go_back
+
+
+LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
+
+
+def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> None:
+    found = remedy(
+        situation(past(7), past(6), listed=[shown(8), shown(7), shown(6)], gone={7: LOST})
+    )
+
+    assert (found.action, found.version) == (Action.REDEPLOY, 6)
+    assert found.notes == [f"Version 7 cannot be deployed again: {LOST[0]}."]
+
+
+def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> None:
+    versions = [past(7, ONE_WAY), past(6)]
+
+    found = remedy(situation(*versions, listed=[shown(8), shown(7), shown(6)], gone={7: LOST}))
+
+    assert (found.action, found.version) == (Action.KEEP, 6)
+    assert WHY in found.reasons
+    assert f"Version 7 cannot be deployed again: {LOST[0]}." in found.reasons
+
+
+def test_where_every_good_version_has_lost_its_image_nothing_can_be_done() -> None:
+    listed = [shown(8), shown(7), shown(6)]
+
+    found = remedy(situation(past(7), past(6), listed=listed, gone={7: LOST, 6: LOST}))
+
+    assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert [reason.split(" cannot")[0] for reason in found.reasons[1:]] == [
+        "Version 7",
+        "Version 6",
+    ]

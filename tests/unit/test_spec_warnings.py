@@ -734,14 +734,14 @@ def test_a_stage_on_a_service_that_another_app_calls_production_is_mentioned() -
 
     [line] = warnings_beside(ours, {"crops": other})
 
-    assert line.startswith("stage: the app crops deploys to the service crops-backend too")
+    assert line.startswith("stage: the app crops names the service crops-backend too")
     assert "the stage of this app is staging, and that of crops is production" in line
 
 
 def test_two_apps_of_one_stage_on_one_service_are_mentioned() -> None:
     [line] = warnings_beside(app_spec(), {"crops": app_spec()})
 
-    assert line.startswith("serviceName: the app crops deploys to the service crops-backend too")
+    assert line.startswith("serviceName: the app crops names the service crops-backend too")
 
 
 def test_a_database_that_is_another_stages_is_mentioned() -> None:

@@ -126,7 +126,7 @@ def test_no_error_of_roll_back_shows_a_secret(
     roll_back.fail_each(kind)
 
     assert {service for service, _ in roll_back.calls} >= {
-        *("dynamodb", "lightsail", "ssm", "secretsmanager"),
+        *("dynamodb", "ecr", "lightsail", "ssm", "secretsmanager"),
     }
     roll_back.check(traces)
     assert canaries.lightsail.serving(APP) == 3

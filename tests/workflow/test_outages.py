@@ -157,7 +157,7 @@ CALLS: list[tuple[Scenario, str, set[str]]] = [
     (being_watched, "verify_release", {"ecr", "lightsail", "ssm"}),
     (being_watched_without_a_url, "verify_release", {"ecr", "lightsail", "ssm"}),
     (failing_its_migration, "verify_release", {"dynamodb", "ecr", "lightsail", "ssm"}),
-    (failing_its_watch, "roll_back", {"dynamodb", "lightsail", "secretsmanager", "ssm"}),
+    (failing_its_watch, "roll_back", {"dynamodb", "ecr", "lightsail", "secretsmanager", "ssm"}),
     (
         asking_for_a_permit,
         "deploy",

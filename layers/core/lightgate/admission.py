@@ -17,10 +17,11 @@ from lightgate.aws.parameters import SpecText
 from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
 from lightgate.database import missing, why_doubtful, why_unusable
-from lightgate.deployment import Service
+from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError, SpecError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
 from lightgate.image import ImageConfig, Manifest
+from lightgate.kept_images import KeptImages, refuse_without_images
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
@@ -180,7 +181,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
     )
     service = _service(asked, runtime)
     serving = service.current
-    told = notice(serving)
+    told = notice(serving, _gone(serving, service, asked, runtime))
     return Admission(
         release=asked.release(
             digest,
@@ -202,6 +203,15 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
         ],
         no_way_back=told if serving is not None else None,
     )
+
+
+def _gone(
+    serving: Deployment | None, service: Service, asked: _Asked, runtime: Runtime
+) -> Sequence[str]:
+    if serving is None:
+        return ()
+    past = on_record(runtime.records.versions(asked.text.app), service)
+    return KeptImages(past, runtime).of(serving).gone
 
 
 def _warnings_beside(asked: _Asked, runtime: Runtime) -> Sequence[str]:
@@ -236,6 +246,9 @@ def _command(
     service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    kept = refuse_without_images(
+        service, service.current.version, asked.text.app, "command", runtime
+    )
     limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
     # Of what is no migration nobody knows what it does; whoever gives it answers for it.
     is_migration = spec.reads_plan(COMMAND_CONTAINER)
@@ -254,7 +267,7 @@ def _command(
         ),
         spec=asked.spec,
         service=service,
-        warnings=[],
+        warnings=kept.notes,
     )
 
 
@@ -276,6 +289,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     )
     if reasons:
         raise RefusedError(*reasons)
+    kept = refuse_without_images(service, version, asked.text.app, "rollbackTo", runtime)
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
     command = left_to_the_gates(version, history)
@@ -294,6 +308,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
         service=service,
         warnings=[
             *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *kept.notes,
             *([_NOT_GOOD.format(version)] if known is not None and not known.is_good else []),
             *([_OVERRIDDEN] if overridden else []),
             *([_LEFT_TO_GATES.format(command, version)] if command and not overridden else []),

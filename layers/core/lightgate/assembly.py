@@ -12,6 +12,7 @@ from lightgate.aws.clients import reaching
 from lightgate.compiler import Source, check_size, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, UnreachableError
+from lightgate.kept_images import refuse_without_images
 from lightgate.one_time_command import compile_app, compile_command
 from lightgate.past import Past
 from lightgate.pinning import other_images
@@ -44,10 +45,9 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
         case Kind.IMAGE:
             return _image(release, runtime)
         case Kind.ROLLBACK:
-            mode = UNCHECKED if release.allow_destructive else CHECKED
-            return assemble_rollback(
-                release, release.rollback_to or 0, release.spec, release.id, mode, runtime
-            )
+            mode, version = UNCHECKED if release.allow_destructive else CHECKED, release.rollback_to
+            refuse_without_images(service, version or 0, release.app, "rollbackTo", runtime)
+            return assemble_rollback(release, version or 0, release.spec, release.id, mode, runtime)
         case Kind.COMMAND:
             return _command(release, service, runtime)
 
@@ -148,6 +148,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     serving = service.current
     if serving is None:
         raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    refuse_without_images(service, serving.version, release.app, "command", runtime)
     spec = _own_spec(release, runtime)
     beside = _known(release.app, service, serving.version, runtime)
     container = compile_command(

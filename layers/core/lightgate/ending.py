@@ -171,7 +171,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
         )
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[*wrong, *_how_going_back_ended(back), _serving(seen.service)],
+        reasons=[*wrong, *_how_going_back_ended(back), *back.notes, _serving(seen.service)],
         next_steps=["See at once whether the app does its work.", *back.next_steps],
     )
 

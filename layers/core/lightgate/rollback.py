@@ -7,8 +7,8 @@ answered well, deployed once more beside a command or by a person's override, sh
 """
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lightgate.deployment import Deployment
 from lightgate.past import Past
@@ -39,6 +39,7 @@ class Situation:
 
     `previous` is the version that served before it; None if none did. `take_back` are the
     executions that take back what `failed` has applied; where there are none, `why_not` says why.
+    `gone` has the versions that cannot be deployed again, each with its images that are gone.
     """
 
     app: str
@@ -47,16 +48,21 @@ class Situation:
     take_back: Sequence[str]
     why_not: str | None
     history: History
+    gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """What to do, why, and what is left to people. `version` is the one to go back to, if any."""
+    """What to do, why, and what is left to people. `version` is the one to go back to, if any.
+
+    `notes` go with a version that is deployed again.
+    """
 
     action: Action
     version: int | None
     reasons: Sequence[str]
     next_steps: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def remedy(seen: Situation) -> Remedy:
@@ -65,19 +71,30 @@ def remedy(seen: Situation) -> Remedy:
     Deciding again on the same situation decides the same. Whoever acts looks first whether the
     failed version is still the one that serves.
     """
-    target = last_good(seen.history, seen.previous)
+    target = last_good(seen.history, seen.previous, seen.gone)
+    passed_over = [
+        f"Version {version} cannot be deployed again: {'; '.join(images)}."
+        for version, images in sorted(seen.gone.items(), reverse=True)
+    ]
     if target is None:
+        has_all = " and that still has its images" if seen.gone else ""
         return Remedy(
             action=Action.IMPOSSIBLE,
             version=None,
-            reasons=["There is no earlier version to go back to that is known to be good."],
+            reasons=[
+                f"There is no earlier version to go back to that is known to be good{has_all}.",
+                *passed_over,
+            ],
             next_steps=[_mend(seen.failed)],
         )
     if (why := why_not_pinned(target)) is not None:
         return Remedy(
             action=Action.IMPOSSIBLE,
             version=target.version,
-            reasons=[f"Version {target.version} cannot be deployed again unasked: {why}."],
+            reasons=[
+                f"Version {target.version} cannot be deployed again unasked: {why}.",
+                *passed_over,
+            ],
             next_steps=[_mend(seen.failed), _go_back(seen, target, overrides=True)],
         )
     judgement = against(target.version, seen.history)
@@ -87,6 +104,7 @@ def remedy(seen: Situation) -> Remedy:
             version=target.version,
             reasons=[f"Version {target.version} can work with the database as it is now."],
             next_steps=[],
+            notes=passed_over,
         )
     may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
     return Remedy(
@@ -96,16 +114,18 @@ def remedy(seen: Situation) -> Remedy:
             f"Version {target.version} {may} work with the database as it is now, so version "
             f"{seen.failed} was kept.",
             *judgement.reasons,
+            *passed_over,
         ],
         next_steps=[_mend(seen.failed), _take_back(seen, target)],
     )
 
 
-def last_good(seen: History, previous: int | None) -> Deployment | None:
+def last_good(seen: History, previous: int | None, gone: Collection[int] = ()) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
-    A version that was deployed without Lightgate counts only as the one that served last: of
-    others nobody knows whether they did well.
+    The versions in `gone` are passed over: they cannot be deployed again. A version that was
+    deployed without Lightgate counts only as the one that served last: of others nobody knows
+    whether they did well.
     """
     if previous is None:
         return None
@@ -113,6 +133,7 @@ def last_good(seen: History, previous: int | None) -> Deployment | None:
         one
         for one in seen.shown
         if one.version <= previous
+        and one.version not in gone
         and one.has_served
         and (
             seen.past[one.version].is_good if one.version in seen.past else one.version == previous
@@ -231,12 +252,20 @@ def _newest_that_can_run(serving: int, seen: History) -> int | None:
     return max(able, default=None)
 
 
-def notice(serving: Deployment | None) -> str | None:
-    """What people are told at the start, if going back will not be possible unasked."""
+def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
+    """What people are told at the start, if going back will not be possible unasked.
+
+    `gone` names the images of that version that are gone.
+    """
     if serving is None:
         return "Nothing is serving yet, so there is no version to go back to."
     if (why := why_not_pinned(serving)) is not None:
         return f"Automatic rollback to version {serving.version} is not available: {why}."
+    if gone:
+        return (
+            f"Automatic rollback to version {serving.version} is not available: {'; '.join(gone)}. "
+            "It would take an older good version that still has its images, if there is one."
+        )
     return None
 
 

@@ -23,6 +23,7 @@ from lightgate.aws.clients import code_of, make_client
 from lightgate.aws.ecr import Registry
 from lightgate.aws.executions import Executions
 from lightgate.aws.histories import Histories
+from lightgate.aws.image_stores import ImageStores
 from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.mailbox import Mailboxes
@@ -30,6 +31,7 @@ from lightgate.aws.parameters import AppParameters
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
 from lightgate.aws.records import Records
 from lightgate.aws.secrets import Secrets
+from lightgate.aws.services import Services
 from lightgate.aws.table import Table
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
@@ -58,11 +60,13 @@ class Settings:
     mailbox_bucket: str
     mailbox_role: str
     stack: str
+    notification_email: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             stack=environment.get("LIGHTGATE_STACK", ""),
+            notification_email=environment.get("LIGHTGATE_NOTIFICATION_EMAIL", ""),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
@@ -87,7 +91,7 @@ class Runtime:
 
     @property
     def own_registry(self) -> RegistryAddress | None:
-        """The registry whose pushes are heard here; None for a step that starts no release."""
+        """The registry of this account and region; None for a step that looks up no image there."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
     def objection(self, app: str, holding: Json) -> Json | None:
@@ -111,6 +115,10 @@ class Runtime:
     @cached_property
     def executions(self) -> Executions:
         return Executions(make_client("stepfunctions"), self.settings.state_machine)
+
+    @cached_property
+    def image_stores(self) -> ImageStores:
+        return ImageStores(make_client("ecr"), make_client("lightsail"), self.own_registry)
 
     @cached_property
     def lightsail(self) -> Lightsail:
@@ -151,8 +159,14 @@ class Runtime:
         return Secrets(make_client("secretsmanager"), make_client("ssm"))
 
     @cached_property
+    def services(self) -> Services:
+        return Services(self._table)
+
+    @cached_property
     def topic(self) -> Topic:
-        return Topic(make_client("sns"), self.settings.topic)
+        # Nothing depends on who is subscribed, so a call that takes long is given up.
+        reader = make_client("sns", attempts=1, seconds=5)
+        return Topic(make_client("sns"), reader, self.settings.topic)
 
     @cached_property
     def turns(self) -> Turns:

@@ -7,7 +7,7 @@ ended without. Both know the release by the state that its execution carries.
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,7 @@ from lightgate.rollback import History, against
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name
+from lightgate.subscribers import check_subscribers
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import (
     judgement_of,
@@ -154,6 +155,9 @@ def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
         kind=kind_of(state),
         now=runtime.now(),
     )
+    if not conclusion.outcome.is_quiet:
+        # First, as a message that is too long loses the last ones.
+        report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
     outcome = {
         "app": report.app,
         "stage": report.stage,
@@ -162,6 +166,7 @@ def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
         "cause": " ".join(conclusion.reasons) or "no reason",
         "subject": subject(report),
         "message": sns_message(report),
+        "warnings": list(report.warnings),
         "failure": report.failure.to_json() if report.failure else None,
         "judgement": report.judgement.to_json() if report.judgement else None,
         "versions": _versions(state, service, conclusion.outcome, runtime),

@@ -95,6 +95,7 @@ class Claim:
     give way is what a person wants now or not at all: it does not wait either. `pushed` says
     that it comes from a push and not from a person; `moved_to` is the image to which the pushed
     tag has moved on, `serving` the image of the release that serves, if that is known to be well.
+    `after` is as in `Holder`, but a release of the app from which the service is taken over.
     """
 
     execution: str
@@ -107,6 +108,7 @@ class Claim:
     gives_way: bool
     moved_to: str | None
     serving: str | None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,7 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         digest=claim.digest,
         at=claim.at,
         fence=turn.fence + 1,
-        after=turn.abandoned,
+        after=claim.after or turn.abandoned,
         creating=False,
         gives_way=claim.gives_way,
     )

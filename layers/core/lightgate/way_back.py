@@ -5,7 +5,7 @@ What is known of it travels as the answer of the step: `target` is the version t
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,21 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
 from lightgate.errors import NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
+from lightgate.kept_images import KeptImages, app_images
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_other_images, without_command
 from lightgate.release import CHECKED, Release, UsedSpec, rollback_marker
 from lightgate.reversal import reversal_of
-from lightgate.rollback import Action, History, Situation, remedy, without_its_spec
+from lightgate.rollback import (
+    Action,
+    History,
+    Situation,
+    last_good,
+    remedy,
+    without_its_spec,
+)
 from lightgate.runtime import Json, Runtime
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.verification import WatchStatus
@@ -46,6 +54,7 @@ def not_begun(release: Release, admission: Mapping[str, Any], now: datetime) -> 
         "reasons": [],
         "nextSteps": [],
         "notes": [],
+        "warnings": [],
     }
 
 
@@ -62,14 +71,17 @@ def begin(release: Release, state: Mapping[str, Any], before: Json, runtime: Run
             "reasons": [f"Version {failed} does not serve any more."],
         }
     past = on_record(runtime.records.versions(release.app), service)
-    action, decided = _decide(release, state, before, service, past)
+    kept = KeptImages(past, runtime)
+    action, decided = _decide(release, state, before, service, past, lambda one: kept.of(one).gone)
     match action:
         case Action.KEEP:
             return {**decided, "status": "KEPT"}
         case Action.IMPOSSIBLE:
             return {**decided, "status": "IMPOSSIBLE"}
         case Action.REDEPLOY:
-            return _redeploy(release, failed, decided, runtime)
+            [target] = [one for one in service.deployments if one.version == decided["target"]]
+            unknown = list(kept.of(target).notes)
+            return _redeploy(release, failed, {**decided, "warnings": unknown}, runtime)
 
 
 def _decide(
@@ -78,9 +90,17 @@ def _decide(
     before: Json,
     service: Service,
     past: Mapping[int, Past],
+    lacks: Callable[[Deployment], Sequence[str]],
 ) -> tuple[Action, Json]:
-    """What to do. It is the same once the deployment that goes back is there."""
-    found = remedy(_situation(release, state, before["release"], service, past))
+    """What to do. It is the same once the deployment that goes back is there.
+
+    `lacks` names the images of a version that are gone.
+    """
+    seen = _situation(release, state, before["release"], service, past)
+    gone: dict[int, Sequence[str]] = {}
+    while (target := last_good(seen.history, seen.previous, gone)) and (images := lacks(target)):
+        gone[target.version] = images
+    found = remedy(replace(seen, gone=gone))
     known = None if found.version is None else past.get(found.version)
     return found.action, {
         **before,
@@ -88,6 +108,7 @@ def _decide(
         "targetRelease": source_of(known) or None,
         "reasons": list(found.reasons),
         "nextSteps": list(found.next_steps),
+        "notes": list(found.notes),
     }
 
 
@@ -139,7 +160,7 @@ def _redeploy(release: Release, failed: int, decided: Json, runtime: Runtime) ->
         }
     except RefusedError as error:
         return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
-    decided = {**decided, "notes": list(assembled.notes)}
+    decided = {**decided, "notes": [*decided["notes"], *assembled.notes]}
     if isinstance(created, Busy):
         return _busy(release, decided, created, runtime.now())
     return _created(decided, created)
@@ -187,11 +208,14 @@ def follow(
     """
     service = runtime.lightsail.service(release.service, release.service_since)
     if before["version"] is None and ours is not None:
+        passed_over: Sequence[str] = ()
         if before["target"] is None:
             # The answer with what was decided is lost.
             past = on_record(runtime.records.versions(release.app), service)
-            _, before = _decide(release, state, before, service, past)
+            _, before = _decide(release, state, before, service, past, _unlike(ours))
+            passed_over, before = before["notes"], {**before, "notes": []}
         before = _created(_with_notes(release, before, runtime), ours)
+        before = {**before, "notes": [*passed_over, *before["notes"]]}
     try:
         spec = _spec(release, before, runtime)
     except RefusedError as error:
@@ -229,6 +253,15 @@ def follow(
             return _watch(answer, spec, service, runtime)
         case _:
             return {**answer, "status": "FAILED", "reasons": _why_not(answer, status, evidence)}
+
+
+def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
+    """What a version lacks that was passed over, by the deployment that goes back.
+
+    Images may have been deleted since, or may not have been looked up then.
+    """
+    images = app_images(ours)
+    return lambda one: () if app_images(one) == images else ("an image of it was gone",)
 
 
 def _with_notes(release: Release, before: Json, runtime: Runtime) -> Json:

@@ -16,10 +16,11 @@ _READ_TIMEOUT_SECONDS = 20
 _CODE = re.compile(r"[\w.:#-]{1,100}")
 
 
-def make_client(service: str, *, attempts: int = 4) -> Any:  # noqa: ANN401 - boto3 is untyped
+def make_client(service: str, *, attempts: int = 4, seconds: int = _READ_TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - boto3 is untyped
     """A client for the service in the function's own region.
 
-    `attempts` is 1 for calls that must not be repeated after a lost answer.
+    `attempts` is 1 for calls that must not be repeated after a lost answer. `seconds` is how long
+    an answer may take.
     """
     # Installed type stubs list every service by name; the name here is a variable.
     untyped: Any = boto3
@@ -27,7 +28,7 @@ def make_client(service: str, *, attempts: int = 4) -> Any:  # noqa: ANN401 - bo
         service,
         config=Config(
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            read_timeout=_READ_TIMEOUT_SECONDS,
+            read_timeout=seconds,
             retries={"mode": "standard", "total_max_attempts": attempts},
         ),
     )

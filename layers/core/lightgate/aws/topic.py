@@ -1,15 +1,33 @@
-"""Amazon SNS: the topic of the final messages, for what the state machine did not publish."""
+"""Amazon SNS: the topic of the final messages, and who is subscribed to it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lightgate.aws.clients import reaching
 
+# Ten pages.
+_MOST_SUBSCRIPTIONS = 1000
+# In place of the ARN, as the API and the console show it.
+_NO_ARN = {"PendingConfirmation", "Deleted"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """`is_confirmed` and `is_pending` are both False for one that was removed a short time ago."""
+
+    protocol: str
+    endpoint: str
+    is_confirmed: bool
+    is_pending: bool
+
 
 class Topic:
-    def __init__(self, client: Any, arn: str) -> None:  # noqa: ANN401 - boto3 is untyped
-        self._client = client
-        self._arn = arn
+    """`client` publishes. `reader` lists the subscriptions, and has to give up soon."""
+
+    def __init__(self, client: Any, reader: Any, arn: str) -> None:  # noqa: ANN401 - boto3 is untyped
+        self._client, self._reader = client, reader
+        self.arn = arn
 
     def publish(self, settlement: Mapping[str, Any]) -> None:
         """The same publication as the state `PublishOutcome` makes.
@@ -19,7 +37,7 @@ class Topic:
         """
         with reaching("SNS"):
             self._client.publish(
-                TopicArn=self._arn,
+                TopicArn=self.arn,
                 Subject=settlement["subject"],
                 Message=settlement["message"],
                 MessageStructure="json",
@@ -28,3 +46,25 @@ class Topic:
                     for name in ("app", "status", "stage")
                 },
             )
+
+    def subscriptions(self) -> list[Subscription]:
+        """The subscriptions of the topic, confirmed or not.
+
+        Raises:
+            UnreachableError: SNS did not answer.
+        """
+        with reaching("SNS"):
+            pages = self._reader.get_paginator("list_subscriptions_by_topic").paginate(
+                TopicArn=self.arn, PaginationConfig={"MaxItems": _MOST_SUBSCRIPTIONS}
+            )
+            return [_subscription(found) for page in pages for found in page["Subscriptions"]]
+
+
+def _subscription(found: Mapping[str, Any]) -> Subscription:
+    arn = found["SubscriptionArn"]
+    return Subscription(
+        protocol=found["Protocol"],
+        endpoint=found.get("Endpoint") or "",
+        is_confirmed=arn not in _NO_ARN,
+        is_pending=arn == "PendingConfirmation",
+    )

@@ -1,7 +1,7 @@
 """The turn of each app in the table: one item, written only if nobody else has meanwhile."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -34,12 +34,14 @@ class Turns:
         app: str,
         rule: Callable[[Turn], tuple[Turn, T]],
         records: Callable[[T], Iterable[dict[str, Any]]] = lambda _: (),
+        conditions: Callable[[T], Sequence[dict[str, Any]]] = lambda _: (),
     ) -> T:
         """Apply the rule to the turn as it stands, and return the rule's answer.
 
         The turn and the records that follow from the answer are written at once or not at
         all. The rule is asked again with each turn that somebody else has written in
-        between; after a lost answer, whoever repeats the call asks it with his own turn.
+        between, and when one of the `conditions` under which it has answered does not hold any
+        more; after a lost answer, whoever repeats the call asks it with his own turn.
 
         Raises:
             ExecutionEndedError: a condition of the records does not hold. The only ones they
@@ -52,12 +54,11 @@ class Turns:
             writes = list(records(answer))
             if changed == turn and not writes:
                 return answer
+            raced = [self._put(app, changed, version), *conditions(answer)]
             try:
-                self._table.client.transact_write_items(
-                    TransactItems=[self._put(app, changed, version), *writes]
-                )
+                self._table.client.transact_write_items(TransactItems=[*raced, *writes])
             except ClientError as error:
-                if _breaks_a_record(error):
+                if "ConditionalCheckFailed" in _reasons(error)[len(raced) :]:
                     raise ExecutionEndedError(
                         f"the execution or its release is recorded as ended; {app} is left as it is"
                     ) from error
@@ -67,6 +68,12 @@ class Turns:
                 return answer
         raise RuntimeError(f"the turn of {app} has changed {_ATTEMPTS} times meanwhile")
 
+    def unchanged(self, app: str) -> tuple[Turn, dict[str, Any]]:
+        """The turn, and a part of a transaction that refuses it once the turn is another one."""
+        turn, version = self._read(app)
+        check = {"TableName": self._table.name, "Key": self._table.key(app, _ITEM)}
+        return turn, {"ConditionCheck": {**check, **_still(version)}}
+
     def _read(self, app: str) -> tuple[Turn, int]:
         found = self._table.read(app, _ITEM)
         if found is None:
@@ -75,8 +82,6 @@ class Turns:
         return turn, int(found["version"]["N"])
 
     def _put(self, app: str, turn: Turn, version: int) -> dict[str, Any]:
-        condition = "version = :version" if version else "attribute_not_exists(version)"
-        values = {"ExpressionAttributeValues": {":version": {"N": str(version)}}}
         return {
             "Put": {
                 "TableName": self._table.name,
@@ -85,15 +90,19 @@ class Turns:
                     "version": {"N": str(version + 1)},
                     "turn": {"S": json.dumps(asdict(turn), default=_text)},
                 },
-                "ConditionExpression": condition,
-                **(values if version else {}),
+                **_still(version),
             }
         }
 
 
-def _breaks_a_record(error: ClientError) -> bool:
-    """Whether a condition behind the first one has failed. The first one is that of the lock."""
-    return "ConditionalCheckFailed" in _reasons(error)[1:]
+def _still(version: int) -> dict[str, Any]:
+    """The condition that nobody has written the turn since it had this version; 0: never."""
+    if not version:
+        return {"ConditionExpression": "attribute_not_exists(version)"}
+    return {
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(version)}},
+    }
 
 
 def _has_lost_a_race(error: ClientError) -> bool:

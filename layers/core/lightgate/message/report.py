@@ -104,7 +104,11 @@ def report_of(
         repository=release.get("repository"),
         digest=digest,
         reason=release.get("reason"),
-        warnings=[*admission.get("warnings", []), *deployment.get("notes", [])],
+        warnings=[
+            *admission.get("warnings", []),
+            *deployment.get("notes", []),
+            *state.get("rollback", {}).get("warnings", []),
+        ],
         execution=state["execution"],
         started_at=started_at,
         ended_at=now,

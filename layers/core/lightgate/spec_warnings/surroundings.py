@@ -38,8 +38,8 @@ def _beside(spec: AppSpec, name: str, other: AppSpec) -> Iterator[Advice]:
     if other.service == spec.service:
         yield Advice(
             "stage" if has_another_stage else "serviceName",
-            f"the app {name} deploys to the service {spec.service} too, and each release replaces "
-            f"the other app{f'; {stages}' if has_another_stage else ''}",
+            f"the app {name} names the service {spec.service} too, and its releases are refused: a "
+            f"service belongs to one app{f'; {stages}' if has_another_stage else ''}",
             "give each app a service of its own, or delete the parameter of one of them",
         )
     ours, theirs = spec.database, other.database
