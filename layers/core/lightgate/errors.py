@@ -25,6 +25,10 @@ class RefusedError(LightgateError):
         self.reasons: Sequence[str] = reasons
 
 
+class NoImageError(RefusedError):
+    """What was pushed is certainly no image: a signature, an attestation, a cache, a chart."""
+
+
 class UnreachableError(LightgateError):
     """AWS has refused a call or left it without an answer. What it would have told is unknown."""
 

@@ -148,8 +148,10 @@ class Release:
 
     `spec_version` is that of the containers that are deployed. `rollback_to` is the version
     that is brought back; `digest` is its image then, None if that is not on record. `command`
-    is run once with the image `digest`. `open_variables` names, for each container, the variables
-    whose values are known to be no secrets.
+    is run once with the image `digest`. That is always the digest of the manifest that runs;
+    `pushed_digest` is that of the multi-platform index around it, None if there is none.
+    `open_variables` names, for each container, the variables whose values are known to be no
+    secrets.
     """
 
     id: str
@@ -171,6 +173,7 @@ class Release:
     platform_patience: timedelta
     deployment_timeout: timedelta
     open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pushed_digest: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -186,6 +189,7 @@ class Release:
             "service": self.service,
             "repository": self.repository,
             "digest": self.digest,
+            "pushedDigest": self.pushed_digest,
             "rollbackTo": self.rollback_to,
             "command": None if self.command is None else list(self.command),
             "specVersion": self.spec_version,
@@ -212,6 +216,7 @@ class Release:
             service=document["service"],
             repository=document["repository"],
             digest=document["digest"],
+            pushed_digest=document.get("pushedDigest"),
             rollback_to=document["rollbackTo"],
             command=None if document["command"] is None else tuple(document["command"]),
             spec_version=document["specVersion"],

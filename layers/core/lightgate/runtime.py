@@ -31,6 +31,7 @@ from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
 from lightgate.aws.records import Records
 from lightgate.aws.secrets import Secrets
 from lightgate.aws.table import Table
+from lightgate.aws.tag_checks import TagChecks
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
@@ -58,11 +59,14 @@ class Settings:
     mailbox_bucket: str
     mailbox_role: str
     stack: str
+    stack_id: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             stack=environment.get("LIGHTGATE_STACK", ""),
+            # A stack that is created anew has its old name and another id.
+            stack_id=environment.get("LIGHTGATE_STACK_ID", "unknown"),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
@@ -149,6 +153,10 @@ class Runtime:
     @cached_property
     def secrets(self) -> Secrets:
         return Secrets(make_client("secretsmanager"), make_client("ssm"))
+
+    @cached_property
+    def tag_checks(self) -> TagChecks:
+        return TagChecks(self._table)
 
     @cached_property
     def topic(self) -> Topic:
