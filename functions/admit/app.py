@@ -73,7 +73,7 @@ def admit(event: Json, runtime: Runtime) -> Json:
         return _begin(request, admitted, event, runtime)
     except RefusedError as error:
         if isinstance(error, NoImageError) and request.pushed_tag is not None:
-            runtime.logger.info("what was pushed is no image", why=error.reasons)
+            runtime.logger.info("the push is an artifact and not an image", why=error.reasons)
             return {"status": TurnStatus.DUPLICATE.value, "reasons": list(error.reasons)}
         runtime.logger.warning("the release is refused", reasons=error.reasons)
         asked = requested_app(event["request"])

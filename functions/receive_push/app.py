@@ -40,7 +40,7 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
         runtime.logger.info("no app watches this push", repository=push.repository, tag=push.tag)
     elif (kind := _artifact(push, runtime)) is not None:
         runtime.logger.info(
-            "what was pushed is no image and starts nothing",
+            "the push is an artifact and not an image, so it starts nothing",
             repository=push.repository,
             tag=push.tag,
             digest=push.digest,
@@ -57,7 +57,10 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
 
 
 def _artifact(push: Push, runtime: Runtime) -> str | None:
-    """What was pushed if that is certainly no image. What cannot be read is left to Admit."""
+    """The kind of artifact that was pushed; None for an image, or if ECR does not show it.
+
+    Admit then looks again.
+    """
     if is_artifact_tag(push.tag):
         return push.tag
     try:

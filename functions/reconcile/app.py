@@ -89,7 +89,7 @@ def _look_after(text: SpecText, last_run: datetime | None, runtime: Runtime) -> 
 def _release_what_was_missed(
     app: str, spec: AppSpec, text: SpecText, last_run: datetime | None, runtime: Runtime
 ) -> str | None:
-    """Release the newest push of which nobody has heard. Older ones are passed over for good."""
+    """Release the newest missed push. Older ones are not released any more."""
     checked = check_tags(text, spec, runtime, last_run=last_run)
     listed = changes(checked.check, checked.images)
     if not listed:
@@ -98,7 +98,7 @@ def _release_what_was_missed(
     if isinstance(missed, _NotYet):
         return None
     passed_over = [one.image.tag for group in listed for one in group if one is not missed]
-    # First, so that none of them is found again beside the release.
+    # First, so that the next check does not find them again beside the release.
     others = dealt_with(checked.check, passed_over)
     if not runtime.tag_checks.write(app, others, checked.number) or missed is None:
         return None
@@ -113,7 +113,7 @@ def _release_what_was_missed(
 
 
 class _NotYet:
-    """Nothing can be said until the events that may still be under way have come."""
+    """The newest push is so new that its event may still come."""
 
 
 def _newest_missed(
@@ -126,7 +126,9 @@ def _newest_missed(
         found = [one for one, manifest in manifests.items() if not _is_artifact(one, manifest)]
         if not found:
             runtime.logger.info(
-                "what was pushed is no image", app=app, tags=[one.image.tag for one in group]
+                "the push is an artifact and not an image",
+                app=app,
+                tags=[one.image.tag for one in group],
             )
             continue
         first = found[0]
@@ -203,7 +205,7 @@ def _finish_what_ended(app: str, runtime: Runtime) -> None:
 
 
 def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
-    """Whether the push was released, refused or passed over.
+    """Whether there is a release of the push on record, however that ended.
 
     An older image may have been so before this tag was put on it.
     """

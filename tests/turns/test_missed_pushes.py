@@ -454,7 +454,7 @@ def test_an_artifact_alone_starts_nothing_and_is_logged(seen: World) -> None:
 
     assert look(seen) == {"started": [], "troubled": []}
     assert look(seen)["started"] == []
-    lines = [json.loads(line) for line in seen.functions.log.splitlines() if "no image" in line]
+    lines = [json.loads(line) for line in seen.functions.log.splitlines() if "artifact" in line]
     assert [line["tags"] for line in lines] == [["v2"]]
 
 

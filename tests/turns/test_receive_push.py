@@ -225,7 +225,7 @@ def test_an_artifact_that_is_no_image_starts_nothing_and_is_logged(
 
     assert receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest})) == []
     assert executions(world) == {}
-    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "no image" in line]
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "artifact" in line]
     assert (line["tag"], line["digest"]) == ("v2", digest)
 
 

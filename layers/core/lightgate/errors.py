@@ -26,7 +26,7 @@ class RefusedError(LightgateError):
 
 
 class NoImageError(RefusedError):
-    """What was pushed is certainly no image: a signature, an attestation, a cache, a chart."""
+    """The manifest is certainly not an image, but a signature, a cache or another artifact."""
 
 
 class UnreachableError(LightgateError):

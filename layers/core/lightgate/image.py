@@ -81,7 +81,7 @@ def is_artifact_tag(tag: str) -> bool:
 
 
 def artifact_type(manifest: Manifest) -> str | None:
-    """What the manifest stands for if that is certainly no image; None for everything else.
+    """The kind of artifact, if the manifest is certainly not an image; None for everything else.
 
     Signatures, attestations, SBOMs, build caches and charts lie in a repository beside the images
     that they are about, under tags that an app may watch.
@@ -104,7 +104,7 @@ def _artifact_in_manifest(document: Mapping[str, Any]) -> str | None:
     types = [_text_in(layer, "mediaType") for layer in layers] if isinstance(layers, list) else []
     if any(not layer or layer.startswith(_LAYER_TYPES) for layer in types):
         return None
-    # An image may have no layers. What refers to another manifest, or gives its type, is none.
+    # An image may have no layers, but then it refers to no other manifest and gives no other type.
     told = _artifact_type_in(document)
     refers = told or ("a referrer of another image" if document.get("subject") else "")
     return next(iter(types), "") or refers or None
@@ -118,7 +118,7 @@ def _artifact_in_index(entries: object) -> str | None:
 
 
 def _artifact_in_entry(entry: object) -> str | None:
-    """What an entry of an index is if it can be no image: an attestation, or a part of a cache."""
+    """The kind of artifact in an entry of an index; None if the entry may be an image."""
     kind = _text_in(entry, "mediaType")
     if kind and kind not in (*MANIFEST_TYPES, *INDEX_TYPES):
         return kind

@@ -2,8 +2,8 @@
 
 ECR says when an image was pushed, and not when a tag was put on it. So what each watched tag stood
 for at the last check is kept. A tag that is new since, or stands for another image, was pushed
-between the two checks. A tag that was not watched at the last check has no past: what it stands for
-is its baseline.
+between the two checks. A tag that was not watched at the last check has no past. The image that it
+stands for is its baseline.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagCheck:
-    """What a check of the repository has shown. It began at `at`."""
+    """The watched tags as a check has found them. It began at `at`."""
 
     watch: Watch
     at: datetime
@@ -167,7 +167,7 @@ def _seen(
 
 
 def changes(found: TagCheck, images: Iterable[TaggedImage]) -> Sequence[Sequence[Change]]:
-    """What nobody has dealt with yet, the newest first.
+    """The changes that are not dealt with yet, the newest first.
 
     Changes whose order cannot be told stand together. If tags were put on older images between the
     same two checks, the image that was pushed last counts as the newest.

@@ -233,7 +233,7 @@ def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
 
 
 def _is_same(fingerprint: str | None, claim: Claim) -> bool:
-    """Whether the claim would deploy the same. What is unknown is the same as nothing."""
+    """Whether the claim would deploy the same. An unknown fingerprint equals no other."""
     return fingerprint is not None and fingerprint == claim.fingerprint
 
 
