@@ -660,9 +660,32 @@ def test_a_push_that_is_being_released_is_not_missed(
     assert look(seen)["started"] == []
 
 
-def test_a_check_that_fails_holds_no_release_up(seen: World) -> None:
-    seen.cloud.faults.refuse("ecr.DescribeImages", "ServerException")
+def fail(world: World, _patch: pytest.MonkeyPatch) -> None:
+    world.cloud.faults.refuse("ecr.DescribeImages", "ServerException")
+
+
+def be_written_by_others(world: World, _patch: pytest.MonkeyPatch) -> None:
+    def look_as_well(call: str) -> None:
+        if call == "ecr.DescribeImages" and world.functions.running == "admit":
+            look(world)
+            world.functions.running = "admit"
+
+    world.cloud.faults.watch(look_as_well)
+
+
+def be_too_long(_world: World, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("lightgate.tag_checking._MOST_IN_PASSING", 1)
+
+
+@pytest.mark.parametrize("trouble", [fail, be_written_by_others, be_too_long])
+def test_a_check_that_cannot_be_made_in_passing_holds_no_release_up(
+    seen: World,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[[World, pytest.MonkeyPatch], None],
+) -> None:
+    trouble(seen, monkeypatch)
 
     seen.release()
 
     assert seen.message().content["status"] == "SUCCEEDED"
+    assert "the tags could not be checked" in seen.functions.log

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.clients import reaching
@@ -14,6 +15,8 @@ from lightgate.runtime import Runtime
 from lightgate.tag_changes import TagCheck, Watch, check, dealt_with, watch_of
 
 _ATTEMPTS = 3
+# Ten pages. Admit has a minute for all that it does.
+_MOST_IN_PASSING = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,13 @@ def check_tags(
 def note_tags(request: ReleaseRequest, text: SpecText, spec: AppSpec, runtime: Runtime) -> None:
     """Check the tags for a release that begins, which has dealt with its own tag.
 
-    So it is known of later changes that they came after this release. Nothing depends on it now:
-    where it cannot be done, Reconcile knows less.
+    Later changes are then known to be newer than this release. The release does not depend on it:
+    if the check fails, or would take long, the next check of Reconcile knows less.
     """
     tag = request.pushed_tag or request.tag
     try:
         with reaching("ECR or DynamoDB"):
-            _check(text, spec, runtime, tag=tag, digest=request.digest)
+            _check(text, spec, runtime, tag=tag, digest=request.digest, most=_MOST_IN_PASSING)
     except (RefusedError, UnreachableError) as error:
         runtime.logger.warning("the tags could not be checked", app=text.app, why=str(error))
 
@@ -63,6 +66,7 @@ def _check(
     last_run: datetime | None = None,
     tag: str | None = None,
     digest: str | None = None,
+    most: int | None = None,
 ) -> Checked:
     stored_at = text.stored_at
     watch = watch_of(
@@ -73,7 +77,9 @@ def _check(
         # In this order: whatever changes after the read is seen now, or by the next check.
         last, number = runtime.tag_checks.read(text.app)
         at = runtime.now()
-        images = list(runtime.registry.tagged_images(spec.repository))
+        images = list(islice(runtime.registry.tagged_images(spec.repository), most))
+        if most is not None and len(images) == most:
+            raise UnreachableError(f"{spec.repository} has {most} tagged images or more")
         if last is not None and not _is_same_parameter(text, last.watch, runtime):
             last = None
         missed_since = stored_at if was_stored_since else None
