@@ -122,8 +122,12 @@ def _newest_missed(
     """The newest of the changes, if nobody has heard of it, and nothing newer is wished for."""
     newest = runtime.turns.read(app).newest
     for group in listed:
-        manifests = {one: _manifest(spec, one, runtime) for one in group}
-        found = [one for one, manifest in manifests.items() if not _is_artifact(one, manifest)]
+        manifests = {
+            one: _manifest(spec, one, runtime)
+            for one in group
+            if not is_artifact_tag(one.image.tag)
+        }
+        found = [one for one, manifest in manifests.items() if not _is_artifact(manifest)]
         if not found:
             runtime.logger.info(
                 "the push is an artifact and not an image",
@@ -158,9 +162,8 @@ def _manifest(spec: AppSpec, change: Change, runtime: Runtime) -> Manifest | Non
         return None
 
 
-def _is_artifact(change: Change, manifest: Manifest | None) -> bool:
-    is_one = manifest is not None and artifact_type(manifest) is not None
-    return is_one or is_artifact_tag(change.image.tag)
+def _is_artifact(manifest: Manifest | None) -> bool:
+    return manifest is not None and artifact_type(manifest) is not None
 
 
 def _running(spec: AppSpec, manifest: Manifest | None, change: Change, runtime: Runtime) -> str:
