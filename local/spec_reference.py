@@ -142,7 +142,8 @@ And in the spec:
 ```
 
 `{{release}}` stands for the value that the variable has in the version that is watched, and
-`{{digest}}` for the digest of its image, such as `sha256:7f5b…`, where an app knows its own. What
+`{{digest}}` for the digest of its image, such as `sha256:7f5b…`, where an app knows its own. For a
+multi-platform index it is the digest of the linux/amd64 image in it. What
 is not known of a version, because it was deployed without Lightgate, is not expected of it. A cache
 between the URL and the app must not keep this answer: an old one is a bad one.
 

@@ -12,7 +12,7 @@ from lightgate.aws.records import Record
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
-from lightgate.errors import RefusedError
+from lightgate.errors import NoImageError, RefusedError
 from lightgate.message.start import start_notice
 from lightgate.release import (
     Kind,
@@ -74,6 +74,9 @@ def admit(event: Json, runtime: Runtime) -> Json:
             admitted = replace(admitted, release=replace(admitted.release, id=known.release))
         return _begin(request, admitted, event, runtime)
     except RefusedError as error:
+        if isinstance(error, NoImageError) and request.pushed_tag is not None:
+            runtime.logger.info("the push is an artifact and not an image", why=error.reasons)
+            return {"status": TurnStatus.DUPLICATE.value, "reasons": list(error.reasons)}
         runtime.logger.warning("the release is refused", reasons=error.reasons)
         asked = requested_app(event["request"])
         return {
@@ -88,7 +91,8 @@ def _same_image(request: ReleaseRequest, known: Record) -> ReleaseRequest:
     """The request of a release on record: its tag may have moved since that was written."""
     if request.rollback_to is not None or known.admission is None:
         return request
-    return replace(request, tag=None, digest=known.admission["release"]["digest"])
+    release = known.admission["release"]
+    return replace(request, tag=None, digest=release.get("pushedDigest") or release["digest"])
 
 
 def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:
@@ -108,7 +112,7 @@ def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: R
         "pollSeconds": wait_seconds(poll),
         "warnings": list(admitted.warnings),
     }
-    claim = _claim(request, release, execution, service, runtime)
+    claim = _claim(request, admitted, execution, runtime)
     answer = _take_turn(claim, admission, service, runtime)
     if answer.holder is None:
         runtime.logger.info("the release does not begin", status=answer.status, why=answer.reason)
@@ -167,25 +171,27 @@ def _as_before(outcome: Json) -> Json:
     return {"status": "SETTLED", "reasons": [outcome["cause"]]}
 
 
-def _claim(
-    request: ReleaseRequest, release: Release, execution: str, service: Service, runtime: Runtime
-) -> Claim:
+def _claim(request: ReleaseRequest, admitted: Admission, execution: str, runtime: Runtime) -> Claim:
+    release = admitted.release
     asked_at = min(request.requested_at or release.started_at, release.started_at)
     at = whole_seconds(asked_at)
     moved_to, serving = None, None
     # A command brings the app no image.
     digest = release.digest if release.kind is not Kind.COMMAND else None
+    pushed = release.pushed_digest or digest
     if request.pushed_tag is not None:
         points_to = runtime.registry.digest_of_tag(release.repository, request.pushed_tag)
         moved_to = points_to if points_to != release.digest else None
-        serving = _served_well(release.app, service, runtime)
+        serving = _served_well(release.app, admitted.service, runtime)
     return Claim(
         execution=execution,
         next_name=execution_name(release.app, digest or "", release.id),
         release=release.id,
         digest=digest,
+        pushed_digest=pushed if digest else None,
+        fingerprint=admitted.fingerprint,
         at=at,
-        request=request.again(digest or "", at),
+        request=request.again(pushed or "", at),
         gives_way=release.kind is Kind.IMAGE,
         pushed=request.pushed_tag is not None,
         moved_to=moved_to,
@@ -194,11 +200,11 @@ def _claim(
 
 
 def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
-    """The image of the release that serves, if that ended as a success."""
+    """The fingerprint of the release that serves, if that ended as a success."""
     if service.current is None or service.current.release is None:
         return None
     record = runtime.records.find(app, service.current.release)
-    return record.digest if record is not None and record.status == "SUCCEEDED" else None
+    return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
 
 
 def _take_turn(claim: Claim, admission: Json, service: Service, runtime: Runtime) -> Answer:

@@ -3,8 +3,10 @@
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.aws.clients import reaching
 from lightgate.aws.parameters import SpecText
-from lightgate.errors import RequestError, SpecError
+from lightgate.errors import RefusedError, RequestError, SpecError, UnreachableError
+from lightgate.image import artifact_type, is_artifact_tag
 from lightgate.release import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
@@ -36,6 +38,15 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
     watching = [spec.app for spec in runtime.apps.all() if _watches(spec, push, runtime)]
     if not watching:
         runtime.logger.info("no app watches this push", repository=push.repository, tag=push.tag)
+    elif (kind := _artifact(push, runtime)) is not None:
+        runtime.logger.info(
+            "the push is an artifact and not an image, so it starts nothing",
+            repository=push.repository,
+            tag=push.tag,
+            digest=push.digest,
+            kind=kind,
+        )
+        watching = []
     started = []
     for app in watching:
         name = execution_name(app, push.digest, push.event_id)
@@ -43,6 +54,22 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
             started.append(name)
     runtime.metrics.add_metric("lightgateReleasesStarted", MetricUnit.Count, len(started))
     return {"started": started}
+
+
+def _artifact(push: Push, runtime: Runtime) -> str | None:
+    """The kind of artifact that was pushed; None for an image, or if ECR does not show it.
+
+    Admit then looks again.
+    """
+    if is_artifact_tag(push.tag):
+        return push.tag
+    try:
+        with reaching("ECR"):
+            image = {"imageDigest": push.digest}
+            return artifact_type(runtime.registry.manifest(push.repository, image))
+    except (RefusedError, UnreachableError) as error:
+        runtime.logger.warning("the pushed manifest cannot be read", why=str(error))
+        return None
 
 
 def _watches(text: SpecText, push: Push, runtime: Runtime) -> bool:

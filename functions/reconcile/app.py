@@ -5,7 +5,7 @@ never heard of, and the release that ended without anybody noticing.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,14 +14,16 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
 from lightgate.cleaning import clean_up, ended_holder, ended_release, send_message, start_next
 from lightgate.errors import MissingError, RefusedError, SpecError
-from lightgate.image import PushedImage, newest_watched
-from lightgate.release import execution_name
+from lightgate.image import Manifest, PushedImage, artifact_type, is_artifact_tag
+from lightgate.release import execution_name, start_of
 from lightgate.requests import broken_spec_request, missed_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.subscribers import check_subscribers
-from lightgate.turn import next_to_start
+from lightgate.tag_changes import Change, changes, dealt_with
+from lightgate.tag_checking import check_tags
+from lightgate.turn import next_to_start, whole_seconds
 
 # So long an event of ECR may be under way before its push counts as missed.
 _PATIENCE = timedelta(minutes=5)
@@ -40,10 +42,12 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     """
     started: list[str] = []
     troubled: list[str] = []
+    began, stack = runtime.now(), runtime.settings.stack_id
     try:
+        last_run = runtime.tag_checks.last_run(stack)
         for text in runtime.apps.all():
             try:
-                name = _look_after(text, runtime)
+                name = _look_after(text, last_run, runtime)
             except RefusedError as error:
                 runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
             except Exception:
@@ -51,6 +55,8 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
                 troubled.append(text.app)
             else:
                 started += [name] if name is not None else []
+        if not troubled:
+            runtime.tag_checks.ran(stack, began)
     finally:
         # Last, as SNS may keep this function waiting until its time is over.
         troubled += _send_all_that_is_owed(runtime)
@@ -71,7 +77,7 @@ def _send_all_that_is_owed(runtime: Runtime) -> Sequence[str]:
     return troubled
 
 
-def _look_after(text: SpecText, runtime: Runtime) -> str | None:
+def _look_after(text: SpecText, last_run: datetime | None, runtime: Runtime) -> str | None:
     try:
         app = parse_app_name(text.app)
         _finish_what_ended(app, runtime)
@@ -79,12 +85,94 @@ def _look_after(text: SpecText, runtime: Runtime) -> str | None:
     except SpecError:
         _report_once(text, runtime)
         raise
-    newest = newest_watched(runtime.registry.tagged_images(spec.repository), spec.tags)
-    if not newest or not all(_is_missed(app, image, runtime) for image in newest):
+    return _release_what_was_missed(app, spec, text, last_run, runtime)
+
+
+def _release_what_was_missed(
+    app: str, spec: AppSpec, text: SpecText, last_run: datetime | None, runtime: Runtime
+) -> str | None:
+    """Release the newest missed push. Older ones are not released any more."""
+    checked = check_tags(text, spec, runtime, last_run=last_run)
+    listed = changes(checked.check, checked.images)
+    if not listed:
         return None
-    image = newest[0]
-    runtime.logger.warning("a push was missed", app=app, digest=image.digest, tag=image.tag)
-    return _release(app, spec, image, runtime)
+    missed = _newest_missed(app, spec, listed, runtime)
+    if isinstance(missed, _NotYet):
+        return None
+    passed_over = [one.image.tag for group in listed for one in group if one is not missed]
+    # First, so that the next check does not find them again beside the release.
+    others = dealt_with(checked.check, passed_over)
+    if not runtime.tag_checks.write(app, others, checked.number) or missed is None:
+        return None
+    image = missed.image
+    runtime.logger.warning(
+        "a push was missed", app=app, digest=image.digest, tag=image.tag, passed_over=passed_over
+    )
+    name = _release(app, spec, image, passed_over, runtime)
+    # Admit may have done it already. Cut off before this, the same is found again with its name.
+    runtime.tag_checks.write(app, dealt_with(others, [image.tag]), checked.number + 1)
+    return name
+
+
+class _NotYet:
+    """The newest push is so new that its event may still come."""
+
+
+def _newest_missed(
+    app: str, spec: AppSpec, listed: Sequence[Sequence[Change]], runtime: Runtime
+) -> Change | _NotYet | None:
+    """The newest of the changes, if nobody has heard of it, and nothing newer is wished for."""
+    newest = runtime.turns.read(app).newest
+    for group in listed:
+        manifests = {
+            one: _manifest(spec, one, runtime)
+            for one in group
+            if not is_artifact_tag(one.image.tag)
+        }
+        found = [one for one, manifest in manifests.items() if not _is_artifact(manifest)]
+        if not found:
+            runtime.logger.info(
+                "the push is an artifact and not an image",
+                app=app,
+                tags=[one.image.tag for one in group],
+            )
+            continue
+        first = found[0]
+        if any(_is_heard_of(app, one, runtime) for one in found):
+            return None
+        if first.image.pushed_at + _PATIENCE > runtime.now():
+            return _NotYet()
+        if newest is not None and whole_seconds(first.image.pushed_at) < newest.at:
+            return None
+        if len({_running(spec, manifests[one], one, runtime) for one in found}) > 1:
+            runtime.logger.warning(
+                "which of these pushes is the newest cannot be told, and none is released",
+                app=app,
+                tags=[one.image.tag for one in found],
+            )
+            return None
+        return first
+    return None
+
+
+def _manifest(spec: AppSpec, change: Change, runtime: Runtime) -> Manifest | None:
+    """Its manifest; None if ECR gives none. Then the release says so."""
+    try:
+        image = {"imageDigest": change.image.digest}
+        return runtime.registry.manifest(spec.repository, image)
+    except RefusedError:
+        return None
+
+
+def _is_artifact(manifest: Manifest | None) -> bool:
+    return manifest is not None and artifact_type(manifest) is not None
+
+
+def _running(spec: AppSpec, manifest: Manifest | None, change: Change, runtime: Runtime) -> str:
+    """The digest of what would run: `latest` and `v14` may be two indexes around one image."""
+    if manifest is None:
+        return change.image.digest
+    return runtime.registry.running_digest(spec.repository, manifest)
 
 
 def _report_once(text: SpecText, runtime: Runtime) -> None:
@@ -121,14 +209,21 @@ def _finish_what_ended(app: str, runtime: Runtime) -> None:
         start_next(app, next_to_start(runtime.turns.read(app)), runtime)
 
 
-def _is_missed(app: str, image: PushedImage, runtime: Runtime) -> bool:
-    """Whether nothing is on record of the image: it was never released, refused or passed over."""
-    if image.pushed_at + _PATIENCE > runtime.now():
+def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
+    """Whether there is a release of the push on record, however that ended.
+
+    An older image may have been so before this tag was put on it.
+    """
+    release = runtime.records.release_of_image(app, change.image.digest)
+    if release is None:
         return False
-    return not runtime.records.knows_image(app, image.digest)
+    return change.is_new or start_of(release) >= whole_seconds(change.image.pushed_at)
 
 
-def _release(app: str, spec: AppSpec, image: PushedImage, runtime: Runtime) -> str | None:
-    name = execution_name(app, image.digest, f"missed {image.pushed_at.isoformat()}")
-    request = missed_request(app, spec.repository, image)
+def _release(
+    app: str, spec: AppSpec, image: PushedImage, passed_over: Sequence[str], runtime: Runtime
+) -> str | None:
+    moment = image.pushed_at.isoformat()
+    name = execution_name(app, image.digest, f"missed {image.tag} {moment}")
+    request = missed_request(app, spec.repository, image, passed_over)
     return name if runtime.executions.start(name, request) else None

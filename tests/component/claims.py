@@ -28,5 +28,6 @@ def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
         gives_way=True,
         moved_to=None,
         serving=None,
+        fingerprint=digest,
     )
     return replace(usual, **changes)

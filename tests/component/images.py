@@ -51,6 +51,14 @@ def push_index(
     return put(cloud, repository, tag, index, INDEX)
 
 
+def push_artifact(
+    cloud: Cloud, repository: str, tag: str, manifest: Mapping[str, Any], *, name: str = ""
+) -> str:
+    """Push something of which the manifest says what it is; `name` makes it differ from others."""
+    named = {**manifest, "annotations": {"name": name}}
+    return put(cloud, repository, tag, named, manifest["mediaType"])
+
+
 def put(
     cloud: Cloud, repository: str, tag: str | None, manifest: Mapping[str, Any], media_type: str
 ) -> str:

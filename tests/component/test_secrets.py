@@ -154,3 +154,55 @@ def test_a_trouble_of_the_store_passes_and_is_tried_again(cloud: Cloud, secrets:
 
     with pytest.raises(UnreachableError, match="InternalServiceError"):
         secrets.resolve([managed("crops/db")])
+
+
+def test_a_version_changes_with_the_value_and_shows_none(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    names = [f"/crops/{number}" for number in range(60)]
+    for name in names:
+        cloud.client("ssm").put_parameter(Name=name, Value=VALUE, Type="SecureString")
+    references = [managed("crops/plain"), *map(parameter, names)]
+    before = secrets.versions(references)
+    assert before == secrets.versions(references)
+
+    cloud.client("secretsmanager").put_secret_value(SecretId="crops/plain", SecretString="other")
+    cloud.client("ssm").put_parameter(Name=names[55], Value="other", Overwrite=True)
+    after = secrets.versions(references)
+
+    assert before.keys() == after.keys() == set(references)
+    changed = {one for one in references if before[one] != after[one]}
+    assert changed == {managed("crops/plain"), parameter(names[55])}
+    assert VALUE not in repr(before)
+
+
+def test_the_version_of_a_stage_is_its_own(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    [first] = secrets.versions([managed("crops/plain")]).values()
+    cloud.client("secretsmanager").put_secret_value(SecretId="crops/plain", SecretString="other")
+
+    found = secrets.versions(managed("crops/plain", None, stage) for stage in (None, "AWSPREVIOUS"))
+
+    assert found[managed("crops/plain", None, "AWSPREVIOUS")] == first
+    assert found[managed("crops/plain")] != first
+
+
+def test_a_version_that_nobody_tells_is_left_out(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    references = [
+        managed("crops/none"),
+        managed("crops/plain", None, "NO_SUCH_STAGE"),
+        parameter("/crops/none"),
+    ]
+
+    assert secrets.versions(references) == {}
+
+
+@pytest.mark.parametrize("call", ["secretsmanager.DescribeSecret", "ssm.DescribeParameters"])
+def test_a_store_that_does_not_tell_its_versions_is_unreachable(
+    cloud: Cloud, secrets: Secrets, call: str
+) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    cloud.faults.refuse(call, "ThrottlingException")
+
+    with pytest.raises(UnreachableError):
+        secrets.versions([managed("crops/plain"), parameter("/crops/key")])

@@ -9,6 +9,7 @@ import pytest
 from lightgate.addresses import RegistryAddress
 from lightgate.spec_parser.parser import parse_spec
 from tests.component import images
+from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.component.lightsail_service import Course
 from tests.unit.builders import reasons_of
 from tests.workflow.world import APP, SPEC, World, spec
@@ -211,6 +212,100 @@ def test_the_samples_for_releases_by_hand_are_valid_inputs(world: World, name: s
 
     reasons = world.message().content["reasons"]
     assert all("has no image" in reason for reason in reasons)
+
+
+ANY_TAG = spec(tags=["*"])
+
+
+@pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
+def test_an_artifact_that_is_no_image_starts_nothing_and_is_logged(
+    world: World, document: dict[str, Any]
+) -> None:
+    digest = images.push_artifact(world.cloud, APP, "v2", document)
+
+    assert receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest})) == []
+    assert executions(world) == {}
+    [line] = [json.loads(line) for line in world.functions.log.splitlines() if "artifact" in line]
+    assert (line["tag"], line["digest"]) == ("v2", digest)
+
+
+@pytest.mark.parametrize("kind", ["sig", "att", "sbom"])
+def test_a_tag_of_cosign_starts_nothing_whatever_it_stands_for(world: World, kind: str) -> None:
+    world.put_spec(ANY_TAG)
+    tag = f"sha256-{'a' * 64}.{kind}"
+
+    assert receive(world, push_of(world, **{"image-tag": tag})) == []
+
+
+def test_an_artifact_is_not_refused_for_a_broken_spec(world: World) -> None:
+    world.put_spec(spec(stage="prodution"))
+    digest = images.push_artifact(world.cloud, APP, "v2", ARTIFACTS["cosign signature"])
+
+    assert receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest})) == []
+    assert world.messages() == []
+
+
+@pytest.mark.parametrize("architecture", ["arm64", ""])
+def test_an_image_that_cannot_run_is_refused_with_a_message(
+    world: World, architecture: str
+) -> None:
+    digest = images.push(world.cloud, APP, "v2", name="v2", architecture=architecture)
+
+    receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest}))
+
+    content = world.message().content
+    assert content["status"] == "REFUSED"
+    assert "Lightsail runs amd64 only" in " ".join(content["reasons"])
+
+
+def test_an_index_without_an_image_for_amd64_is_refused_with_a_message(world: World) -> None:
+    digest = images.push_artifact(world.cloud, APP, "v2", IMAGES["index for arm64 alone"])
+
+    receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest}))
+
+    assert "has no linux/amd64 variant" in " ".join(world.message().content["reasons"])
+
+
+@pytest.mark.parametrize("code", ["ServerException", "AccessDeniedException"])
+def test_a_push_whose_manifest_cannot_be_read_is_released(world: World, code: str) -> None:
+    world.cloud.faults.refuse("ecr.BatchGetImage", code)
+
+    receive(world, push_of(world))
+
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+def test_an_artifact_that_was_not_recognised_at_once_ends_without_a_message(world: World) -> None:
+    digest = images.push_artifact(world.cloud, APP, "v2", ARTIFACTS["cosign signature"])
+    world.cloud.faults.refuse("ecr.BatchGetImage", "ServerException")
+
+    [name] = receive(world, push_of(world, **{"image-tag": "v2", "image-digest": digest}))
+
+    assert executions(world) == {name: "SUCCEEDED"}
+    assert world.messages() == []
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+
+
+@pytest.mark.parametrize("request_", [{"tag": "chart"}, {"digest": ...}])
+def test_an_artifact_that_is_released_by_hand_is_refused(
+    world: World, request_: dict[str, Any]
+) -> None:
+    digest = images.push_artifact(world.cloud, APP, "chart", ARTIFACTS["helm chart"])
+
+    world.release({"app": APP} | {k: digest if v is ... else v for k, v in request_.items()})
+
+    [reason] = world.message().content["reasons"]
+    assert f"{APP}@{digest} is no container image (application/vnd.cncf.helm.config" in reason
+
+
+def test_an_image_is_released_though_an_artifact_has_taken_its_tag(world: World) -> None:
+    pushed = push_of(world)
+    images.push(world.cloud, APP, "keeps-the-image")
+    images.push_artifact(world.cloud, APP, "latest", ARTIFACTS["buildkit cache"])
+
+    receive(world, pushed)
+
+    assert world.message().content["digest"] == world.digest
 
 
 def broken(text: str) -> str:

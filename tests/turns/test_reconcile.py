@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,32 +12,21 @@ from lightgate.requests import broken_spec_request
 from lightgate.spec_parser.parser import parse_spec
 from tests.component import images
 from tests.component.lightsail_service import Course
+from tests.turns.missed import LONG_AGO, first_sight, look, push_later
 from tests.unit.builders import reasons_of
 from tests.workflow.pushes import push
 from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, Message, World, spec
 
 HOME = RegistryAddress("123456789012", "us-east-1")
-LONG_AGO = timedelta(minutes=6)
-
-
-def look(world: World) -> dict[str, Any]:
-    answer: dict[str, Any] = world.functions.call("reconcile", {})
-    return answer
-
-
-def push_later(world: World, tag: str, *, architecture: str = "amd64") -> str:
-    """Push another image, of which no event comes, and let time go by."""
-    digest = images.push(world.cloud, APP, tag, name=tag, architecture=architecture)
-    world.pushed_at(digest, world.clock.now())
-    world.clock.sleep(LONG_AGO.total_seconds())
-    return digest
 
 
 @pytest.fixture
 def later(world: World) -> World:
-    """The first image was pushed a while ago, and no event of it came."""
-    world.clock.sleep(LONG_AGO.total_seconds())
+    """An image was pushed a while ago, after a first look, and no event of it came."""
+    images.push(world.cloud, APP, "keeps-the-first")
+    first_sight(world)
+    world.digest = push_later(world, "latest", name="v1b")
     return world
 
 

@@ -12,10 +12,13 @@ from lightgate.image import (
     MANIFEST_TYPES,
     ImageConfig,
     Manifest,
+    artifact_type,
     config_digest,
+    is_artifact_tag,
     parse_config,
     platform_digest,
 )
+from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.unit.builders import DIGEST, Json, reasons_of
 from tests.unit.strategies import JSON_VALUES
 
@@ -129,6 +132,50 @@ def test_a_configuration_of_another_shape_is_refused(blob: bytes) -> None:
     expected = "^the image's configuration is not one that can be read$"
     with pytest.raises(RefusedError, match=expected):
         parse_config(blob)
+
+
+@pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
+def test_what_lies_beside_images_is_known_by_its_manifest(document: Json) -> None:
+    assert artifact_type(manifest(document, document["mediaType"]))
+
+
+@pytest.mark.parametrize("document", IMAGES.values(), ids=IMAGES)
+def test_what_may_be_an_image_is_taken_for_one(document: Json) -> None:
+    media_type = document.get("mediaType", MANIFEST_TYPES[0])
+
+    assert artifact_type(manifest(document, media_type)) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "no json", "[" * 100_000])
+def test_a_manifest_that_cannot_be_read_is_taken_for_an_image(text: str) -> None:
+    assert artifact_type(manifest(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        *((f"sha256-{'a' * 64}.{kind}", True) for kind in ("sig", "att", "sbom")),
+        (f"sha256-{'a' * 64}", False),
+        (f"sha256-{'a' * 63}.sig", False),
+        (f"v1-sha256-{'a' * 64}.sig", False),
+        ("latest.sig", False),
+        ("latest", False),
+    ],
+)
+def test_the_tags_of_cosign_are_known(tag: str, *, expected: bool) -> None:
+    assert is_artifact_tag(tag) is expected
+
+
+@given(JSON_VALUES, JSON_VALUES, st.sampled_from([*MANIFEST_TYPES, *INDEX_TYPES]))
+def test_no_manifest_breaks_the_recognition_of_artifacts(
+    one: object, other: object, media_type: str
+) -> None:
+    for document in (
+        {"config": one, "layers": other, "subject": other, "artifactType": one},
+        {"config": {"mediaType": one}, "layers": [other]},
+        {"manifests": [{"mediaType": one, "platform": other, "artifactType": other}]},
+    ):
+        assert artifact_type(manifest(document, media_type)) != ""
 
 
 @given(JSON_VALUES, st.sampled_from([*MANIFEST_TYPES, *INDEX_TYPES]))

@@ -163,7 +163,11 @@ CALLS: list[tuple[Scenario, str, set[str]]] = [
         "deploy",
         {"dynamodb", "ecr", "lightsail", "s3", "secretsmanager", "ssm", "sts"},
     ),
-    (asking_for_a_permit, "admit", {"dynamodb", "ecr", "lightsail", "rds", "ssm"}),
+    (
+        asking_for_a_permit,
+        "admit",
+        {"dynamodb", "ecr", "lightsail", "rds", "secretsmanager", "ssm"},
+    ),
 ]
 FOLLOWS = ("check_snapshot", "check_deployment", "verify_release", "roll_back")
 # Slow are the second check, Lambda itself, and the steps that start something.

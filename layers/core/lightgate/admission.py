@@ -4,6 +4,7 @@ Everything is looked at before anything is touched, and what is deployed is made
 """
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,20 +19,28 @@ from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
 from lightgate.database import missing, why_doubtful, why_unusable
 from lightgate.deployment import Deployment, Service
-from lightgate.errors import RefusedError, SpecError, UnreachableError
+from lightgate.errors import NoImageError, RefusedError, SpecError, UnreachableError
 from lightgate.hold import GRACE_SECONDS
-from lightgate.image import ImageConfig, Manifest
+from lightgate.image import ImageConfig, Manifest, artifact_type
 from lightgate.kept_images import KeptImages, refuse_without_images
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
-from lightgate.release import COMMAND_CONTAINER, Release, UsedSpec, pin_tag, release_id
+from lightgate.release import (
+    COMMAND_CONTAINER,
+    Kind,
+    Release,
+    UsedSpec,
+    pin_tag,
+    release_id,
+)
 from lightgate.requests import ReleaseRequest
 from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.spec_warnings.surroundings import warnings_beside, warnings_of_nodes
+from lightgate.tag_checking import note_tags
 from lightgate.versions import on_record
 
 
@@ -41,7 +50,8 @@ class Admission:
 
     `no_way_back` says why going back from it will not be possible unasked, if a version serves
     that cannot be brought back. `database` is None if the app has none, or if AWS does not
-    describe it.
+    describe it. `fingerprint` stands for the image, the spec and the versions of the secrets; it is
+    None if some of them are unknown, or if no image is released.
     """
 
     release: Release
@@ -50,6 +60,7 @@ class Admission:
     warnings: Sequence[str]
     no_way_back: str | None = None
     database: Description | None = None
+    fingerprint: str | None = None
 
 
 def prepare(
@@ -62,11 +73,31 @@ def prepare(
     """
     text = runtime.apps.read(parse_app_name(request.app))
     spec = parse_spec(text.text, runtime.own_registry)
+    note_tags(request, text, spec, runtime)
     database = _database(spec, runtime)
     admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
     warning = why_doubtful(database) if database is not None else None
     warnings = [*admitted.warnings, *([warning] if warning else [])]
-    return replace(admitted, database=database, warnings=warnings)
+    return replace(
+        admitted,
+        database=database,
+        warnings=warnings,
+        fingerprint=_fingerprint(admitted, text, runtime),
+    )
+
+
+def _fingerprint(admitted: Admission, text: SpecText, runtime: Runtime) -> str | None:
+    """The same only for releases that would deploy the same. No secret is read for it."""
+    release = admitted.release
+    if release.kind is not Kind.IMAGE:
+        return None
+    references = _references(admitted.spec)
+    versions = runtime.secrets.versions(references)
+    if unknown := [str(one) for one in references if one not in versions]:
+        runtime.logger.warning("the versions of some secrets are unknown", secrets=unknown)
+        return None
+    parts = [release.digest, text.digest, sorted((str(k), v) for k, v in versions.items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _prepared(asked: "_Asked", runtime: Runtime) -> Admission:
@@ -74,11 +105,19 @@ def _prepared(asked: "_Asked", runtime: Runtime) -> Admission:
     if request.rollback_to is not None:
         return _rollback(asked, request.rollback_to, runtime)
     manifest = _manifest(request, spec, runtime.registry)
+    if (kind := artifact_type(manifest)) is not None:
+        raise NoImageError(
+            f"{spec.repository}@{manifest.digest} is no container image ({kind}), so it cannot be "
+            "released; give the tag or the digest of an image"
+        )
     runnable = runtime.registry.runnable(spec.repository, manifest)
     config = runtime.registry.config(spec.repository, runnable)
     if request.command is not None:
-        return _command(asked, request.command, manifest.digest, config, runtime)
-    return _image(asked, manifest.digest, config, runtime)
+        admitted = _command(asked, request.command, runnable.digest, config, runtime)
+    else:
+        admitted = _image(asked, runnable.digest, config, runtime)
+    pushed = manifest.digest if manifest.digest != runnable.digest else None
+    return replace(admitted, release=replace(admitted.release, pushed_digest=pushed))
 
 
 def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
@@ -363,5 +402,8 @@ def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:
 
 
 def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:
-    references = [r for c in spec.containers.values() for r in c.secrets.values()]
-    return {reference: str(reference) for reference in references}
+    return {reference: str(reference) for reference in _references(spec)}
+
+
+def _references(spec: AppSpec) -> Sequence[SecretReference]:
+    return [r for c in spec.containers.values() for r in c.secrets.values()]

@@ -224,7 +224,7 @@ def _source(spec: AppSpec, digest: str, runtime: Runtime) -> Source:
     pushed = registry.manifest(spec.repository, {"imageDigest": digest})
     manifest = registry.runnable(spec.repository, pushed)
     config = registry.config(spec.repository, manifest)
-    reference = registry.pin(spec.repository, manifest, pin_tag(digest))
+    reference = registry.pin(spec.repository, manifest, pin_tag(manifest.digest))
     return Source(reference=reference, config=config)
 
 

@@ -29,6 +29,10 @@ class SpecReplacedError(RefusedError):
     """The spec that was used is gone: its parameter was deleted and stored again."""
 
 
+class NoImageError(RefusedError):
+    """The manifest is certainly not an image, but a signature, a cache or another artifact."""
+
+
 class UnreachableError(LightgateError):
     """AWS has refused a call or left it without an answer. What it would have told is unknown."""
 

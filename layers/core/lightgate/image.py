@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightgate.app_spec.spec import matches
 from lightgate.errors import RefusedError
-from lightgate.release import PIN_TAG_PREFIX
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"
@@ -26,6 +24,15 @@ INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
 )
+_IMAGE_CONFIG_TYPES = (
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.oci.image.config.v1+json",
+    # Docker 1.10 wrote this for an image, so it says nothing.
+    "application/octet-stream",
+)
+_LAYER_TYPES = ("application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer.")
+# cosign, which gives its signatures the configuration of an image.
+_COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +68,75 @@ class TaggedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedImage:
-    """An image under the tag by which an app watches it."""
+    """An image under the tag by which an app watches it, pushed then or later."""
 
     digest: str
     tag: str
     pushed_at: datetime
 
 
-def newest_watched(images: Iterable[TaggedImage], patterns: Sequence[str]) -> Sequence[PushedImage]:
-    """What was pushed last under a tag which one of the patterns allows.
+def is_artifact_tag(tag: str) -> bool:
+    """Whether the tag itself says that it stands for a signature, an attestation or an SBOM."""
+    return _COSIGN_TAG.fullmatch(tag) is not None
 
-    More than one if they came in the same second, which is all that ECR says of it. A tag
-    of Lightgate's own is nobody's push.
+
+def artifact_type(manifest: Manifest) -> str | None:
+    """The kind of artifact, if the manifest is certainly not an image; None for everything else.
+
+    Signatures, attestations, SBOMs, build caches and charts lie in a repository beside the images
+    that they are about, under tags that an app may watch.
     """
-    watched = [
-        PushedImage(digest=image.digest, tag=tag, pushed_at=image.pushed_at)
-        for image in images
-        for tag in image.tags
-        if not tag.startswith(PIN_TAG_PREFIX) and any(matches(tag, p) for p in patterns)
-    ]
-    last = max((image.pushed_at for image in watched), default=None)
-    return sorted(
-        (image for image in watched if image.pushed_at == last),
-        key=lambda image: (image.digest, image.tag),
-    )
+    try:
+        document = _document(manifest)
+    except RefusedError:
+        return None
+    if manifest.media_type in INDEX_TYPES or "manifests" in document:
+        return _artifact_in_index(document.get("manifests"))
+    return _artifact_in_manifest(document)
+
+
+def _artifact_in_manifest(document: Mapping[str, Any]) -> str | None:
+    config = document.get("config")
+    kind = _text_in(config, "mediaType")
+    if kind and kind not in _IMAGE_CONFIG_TYPES:
+        return _text_in(document, "artifactType") or kind
+    layers = document.get("layers")
+    types = [_text_in(layer, "mediaType") for layer in layers] if isinstance(layers, list) else []
+    if any(not layer or layer.startswith(_LAYER_TYPES) for layer in types):
+        return None
+    # An image may have no layers, but then it refers to no other manifest and gives no other type.
+    told = _artifact_type_in(document)
+    refers = told or ("a referrer of another image" if document.get("subject") else "")
+    return next(iter(types), "") or refers or None
+
+
+def _artifact_in_index(entries: object) -> str | None:
+    if not isinstance(entries, list) or not entries:
+        return None
+    found = [_artifact_in_entry(entry) for entry in entries]
+    return found[-1] if all(found) else None
+
+
+def _artifact_in_entry(entry: object) -> str | None:
+    """The kind of artifact in an entry of an index; None if the entry may be an image."""
+    kind = _text_in(entry, "mediaType")
+    if kind and kind not in (*MANIFEST_TYPES, *INDEX_TYPES):
+        return kind
+    if told := _artifact_type_in(entry):
+        return told
+    platform = entry.get("platform") if isinstance(entry, dict) else None
+    is_nowhere = _text_in(platform, "os") == _text_in(platform, "architecture") == "unknown"
+    return "an attestation" if is_nowhere else None
+
+
+def _artifact_type_in(document: object) -> str:
+    told = _text_in(document, "artifactType")
+    return told if told not in _IMAGE_CONFIG_TYPES else ""
+
+
+def _text_in(document: object, key: str) -> str:
+    found = document.get(key) if isinstance(document, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def platform_digest(manifest: Manifest) -> str | None:

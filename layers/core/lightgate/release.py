@@ -162,9 +162,11 @@ class Release:
     `spec_version` and `spec_digest` are those of the spec of the containers that are deployed. Of a
     rollback to a version whose spec is unknown, `spec_digest` is None, and `spec_version` is that
     of today. `rollback_to` is the version that is brought back; `digest` is its image then, None if
-    that is not on record. `command` is run once with the image `digest`. `open_variables` names,
-    for each container, the variables whose values are known to be no secrets. `service_since` is
-    when the container service was created: one that was created later is another one.
+    that is not on record. `command` is run once with the image `digest`. That is always the digest
+    of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
+    if there is none. `open_variables` names, for each container, the variables whose values are
+    known to be no secrets. `service_since` is when the container service was created: one that was
+    created later is another one.
     """
 
     id: str
@@ -188,6 +190,7 @@ class Release:
     open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spec_digest: str | None = None
     service_since: datetime | None = None
+    pushed_digest: str | None = None
 
     @property
     def spec(self) -> UsedSpec | None:
@@ -208,6 +211,7 @@ class Release:
             "service": self.service,
             "repository": self.repository,
             "digest": self.digest,
+            "pushedDigest": self.pushed_digest,
             "rollbackTo": self.rollback_to,
             "command": None if self.command is None else list(self.command),
             "specVersion": self.spec_version,
@@ -236,6 +240,7 @@ class Release:
             service=document["service"],
             repository=document["repository"],
             digest=document["digest"],
+            pushed_digest=document.get("pushedDigest"),
             rollback_to=document["rollbackTo"],
             command=None if document["command"] is None else tuple(document["command"]),
             spec_version=document["specVersion"],

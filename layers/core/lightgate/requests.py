@@ -1,6 +1,6 @@
 """What starts a release: a push to ECR, or a person's execution input."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -13,6 +13,8 @@ from lightgate.release import PIN_TAG_PREFIX
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 LONGEST_REASON = 500
+# Each may have 128 characters, beside a repository of 256.
+_MOST_TAGS = 2
 # It travels through the state machine, and then as a part of the deployment.
 _LONGEST_COMMAND_BYTES = 4096
 _LARGEST_VERSION = 10**6
@@ -152,14 +154,23 @@ def push_request(app: str, push: Push) -> dict[str, str]:
     }
 
 
-def missed_request(app: str, repository: str, image: PushedImage) -> dict[str, str]:
-    """The execution input for a push of which no event has come."""
+def missed_request(
+    app: str, repository: str, image: PushedImage, passed_over: Sequence[str] = ()
+) -> dict[str, str]:
+    """The execution input for a push of which no event has come.
+
+    `passed_over` are the tags whose pushes have been missed, too, and count as older.
+    """
+    others = ", ".join(passed_over[:_MOST_TAGS])
+    more = len(passed_over) - _MOST_TAGS
+    others += f" and {more} more" if more > 0 else ""
     return {
         "app": app,
         "digest": image.digest,
         "pushedTag": image.tag,
         "requestedAt": image.pushed_at.astimezone(UTC).isoformat(),
-        "reason": f"push of {repository}:{image.tag}, whose event never came",
+        "reason": f"push of {repository}:{image.tag}, whose event never came"
+        + (f"; also missed, and not released: {others}" if others else ""),
     }
 
 

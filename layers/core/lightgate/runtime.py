@@ -33,6 +33,7 @@ from lightgate.aws.records import Records
 from lightgate.aws.secrets import Secrets
 from lightgate.aws.services import Services
 from lightgate.aws.table import Table
+from lightgate.aws.tag_checks import TagChecks
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
@@ -60,12 +61,15 @@ class Settings:
     mailbox_bucket: str
     mailbox_role: str
     stack: str
+    stack_id: str
     notification_email: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             stack=environment.get("LIGHTGATE_STACK", ""),
+            # A stack that is created anew has its old name and another id.
+            stack_id=environment.get("LIGHTGATE_STACK_ID", "unknown"),
             notification_email=environment.get("LIGHTGATE_NOTIFICATION_EMAIL", ""),
             table=environment.get("LIGHTGATE_TABLE", ""),
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
@@ -161,6 +165,10 @@ class Runtime:
     @cached_property
     def services(self) -> Services:
         return Services(self._table)
+
+    @cached_property
+    def tag_checks(self) -> TagChecks:
+        return TagChecks(self._table)
 
     @cached_property
     def topic(self) -> Topic:

@@ -20,6 +20,7 @@ from lightgate.errors import MissingError, RefusedError
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
 LONGEST_STEP = timedelta(seconds=90)
+_THE_SAME = "this image with the same spec and secrets"
 
 
 class TurnStatus(enum.StrEnum):
@@ -46,8 +47,9 @@ class Mark:
 class Holder:
     """The release that may act, and nobody else.
 
-    `digest` is None if it brings the app no image. `after` is the release before it, if that
-    did not hand over: a function of it may still be running. `creating` is set before the
+    `digest` is None if it brings the app no image. `fingerprint` is that of its claim. `after` is
+    the release before it, if that did not hand over: a function of it may still be running.
+    `creating` is set before the
     deployment is created, and from then on the release gives way to nobody; one that does
     not give way never did.
     """
@@ -60,6 +62,7 @@ class Holder:
     after: str | None
     creating: bool
     gives_way: bool
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Waiting:
     digest: str | None
     at: datetime
     request: Mapping[str, Any]
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +95,14 @@ class Turn:
 class Claim:
     """A release that asks for its turn.
 
-    `digest` is the image that it brings the app, None if it brings none. One that does not
-    give way is what a person wants now or not at all: it does not wait either. `pushed` says
-    that it comes from a push and not from a person; `moved_to` is the image to which the pushed
-    tag has moved on, `serving` the image of the release that serves, if that is known to be well.
-    `after` is as in `Holder`, but a release of the app from which the service is taken over.
+    `digest` is the image that it brings the app, None if it brings none; `pushed_digest` is the
+    index in which that was pushed. `fingerprint` stands for all that it would deploy: image, spec
+    and versions of the secrets. It is None where some of that is unknown, then equal to nothing.
+    One that does not give way is what a person wants now or not at all: it does not wait either.
+    `pushed` says that it comes from a push and not from a person; `moved_to` is the image to which
+    the pushed tag has moved on, `serving` the fingerprint of the release that serves, if that is
+    known to be well. `after` is as in `Holder`, but a release of the app from which the service is
+    taken over.
     """
 
     execution: str
@@ -109,6 +116,8 @@ class Claim:
     moved_to: str | None
     serving: str | None
     after: str | None = None
+    fingerprint: str | None = None
+    pushed_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +197,7 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         after=claim.after or turn.abandoned,
         creating=False,
         gives_way=claim.gives_way,
+        fingerprint=claim.fingerprint,
     )
     given = replace(wished, holder=holder, fence=holder.fence)
     return _without_older(given, claim, _proceed(holder))
@@ -212,14 +222,21 @@ def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
         return None
     # Whatever waits is what the app ends on, whatever is released or serves now.
     if turn.waiting is not None and turn.holder is not None:
-        if turn.waiting.digest == claim.digest:
-            return f"Release {turn.waiting.release} of this image is waiting already."
+        if _is_same(turn.waiting.fingerprint, claim):
+            return f"Release {turn.waiting.release} of {_THE_SAME} is waiting already."
         return None
     if turn.holder is not None:
-        if turn.holder.digest == claim.digest:
-            return f"Release {turn.holder.release} of this image is under way."
+        if _is_same(turn.holder.fingerprint, claim):
+            return f"Release {turn.holder.release} of {_THE_SAME} is under way."
         return None
-    return "This image is serving already." if claim.serving == claim.digest else None
+    if _is_same(claim.serving, claim):
+        return f"A release of {_THE_SAME} is live already."
+    return None
+
+
+def _is_same(fingerprint: str | None, claim: Claim) -> bool:
+    """Whether the claim would deploy the same. An unknown fingerprint equals no other."""
+    return fingerprint is not None and fingerprint == claim.fingerprint
 
 
 def _wished(turn: Turn, claim: Claim) -> Turn:
@@ -230,7 +247,7 @@ def _wished(turn: Turn, claim: Claim) -> Turn:
 
 
 def _without_older(turn: Turn, claim: Claim, answer: Answer) -> tuple[Turn, Answer]:
-    """The claim stands in the place of what waits, unless it waits for the same image.
+    """The claim stands in the place of what waits, unless that would deploy the same.
 
     With nobody holding the turn a duplicate cannot rely on what waits either: whether
     somebody still starts that is not known.
@@ -238,7 +255,7 @@ def _without_older(turn: Turn, claim: Claim, answer: Answer) -> tuple[Turn, Answ
     waiting = turn.waiting
     if waiting is None:
         return turn, answer
-    if answer.status is TurnStatus.DUPLICATE and waiting.digest == claim.digest:
+    if answer.status is TurnStatus.DUPLICATE and _is_same(waiting.fingerprint, claim):
         later = max(waiting.at, claim.at)
         return replace(turn, waiting=replace(waiting, at=later)), answer
     return replace(turn, waiting=None), replace(answer, displaced=waiting)
@@ -251,6 +268,7 @@ def _waiting(claim: Claim) -> Waiting:
         digest=claim.digest,
         at=claim.at,
         request=claim.request,
+        fingerprint=claim.fingerprint,
     )
 
 

@@ -15,12 +15,14 @@ from lightgate.image import (
     ImageConfig,
     Manifest,
     TaggedImage,
+    artifact_type,
     config_digest,
     parse_config,
     platform_digest,
 )
 
 _TIMEOUT_SECONDS = 20
+_IMAGES_ON_PAGE = 1000
 _LARGEST_CONFIG_BYTES = 4 * 1024 * 1024
 
 
@@ -39,11 +41,22 @@ class Registry:
         return self._found(repository, image)[0]
 
     def digest_of_tag(self, repository: str, tag: str) -> str | None:
-        """The image to which the tag points now; None if there is no such tag any more."""
+        """The image that would run under the tag now; None if the tag stands for no image any more.
+
+        It is the digest of the tag itself if none of its images can run.
+        """
         try:
-            return self.manifest(repository, {"imageTag": tag}).digest
+            manifest = self.manifest(repository, {"imageTag": tag})
         except RefusedError:
             return None
+        return None if artifact_type(manifest) else self.running_digest(repository, manifest)
+
+    def running_digest(self, repository: str, manifest: Manifest) -> str:
+        """The digest of the image in it that Lightsail runs; its own one if it can run none."""
+        try:
+            return self.runnable(repository, manifest).digest
+        except RefusedError:
+            return manifest.digest
 
     def tagged_images(self, repository: str) -> Iterator[TaggedImage]:
         """Every image of the repository that has a tag, in no particular order.
@@ -52,7 +65,9 @@ class Registry:
             RefusedError: there is no such repository.
         """
         pages = self._client.get_paginator("describe_images").paginate(
-            repositoryName=repository, filter={"tagStatus": "TAGGED"}
+            repositoryName=repository,
+            filter={"tagStatus": "TAGGED"},
+            PaginationConfig={"PageSize": _IMAGES_ON_PAGE},
         )
         try:
             for page in pages:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,12 +19,13 @@ class SpecText:
     """An app's spec as it stands in its parameter.
 
     The version alone does not identify the text: a parameter that is deleted and stored again
-    counts from 1 once more.
+    counts from 1 once more. `stored_at` is when this version was stored.
     """
 
     app: str
     text: str
     version: int
+    stored_at: datetime
 
     @property
     def digest(self) -> str:
@@ -123,4 +125,9 @@ class AppParameters:
 
 
 def _text(app: str, found: Mapping[str, Any]) -> SpecText:
-    return SpecText(app=app, text=found["Value"], version=found["Version"])
+    return SpecText(
+        app=app,
+        text=found["Value"],
+        version=found["Version"],
+        stored_at=found["LastModifiedDate"].astimezone(UTC),
+    )

@@ -40,13 +40,14 @@ class Record:
 
     `admission` is what Admit answered, so that whoever settles the release for an
     execution that cannot do it any more knows what it was about. `fence` is that of its lock,
-    0 if it never had it.
+    0 if it never had it. `fingerprint` stands for what it deploys; None if that is unknown.
     """
 
     release: str
     status: str
     execution: str | None
     digest: str | None
+    fingerprint: str | None
     fence: int
     admission: Mapping[str, Any] | None
     outcome: Json | None
@@ -161,7 +162,12 @@ class Records:
 
     def knows_image(self, app: str, digest: str) -> bool:
         """Whether there has been anything at all about this image."""
-        return self._table.read(app, _image(digest)) is not None
+        return self.release_of_image(app, digest) is not None
+
+    def release_of_image(self, app: str, digest: str) -> str | None:
+        """The release that was last recorded for this image; None if there was none."""
+        found = self._table.read(app, _image(digest))
+        return None if found is None else _text(found, "release")
 
     def settle(
         self,
@@ -247,6 +253,8 @@ class Records:
                 "admission": json.dumps(admission),
                 "fence": str(answer.holder.fence),
             }
+            if claim.fingerprint is not None:
+                attributes["fingerprint"] = claim.fingerprint
             yield self._owes(app, claim.release)
         else:
             outcome = {"status": answer.status.value, "cause": answer.reason}
@@ -261,7 +269,9 @@ class Records:
             condition=_ITS_ONLY_RELEASE,
         )
         if claim.digest is not None:
-            yield self._image_known(app, claim.digest, claim.release)
+            # Reconcile meets the image by the digest that was pushed.
+            for digest in {claim.digest, claim.pushed_digest or claim.digest}:
+                yield self._image_known(app, digest, claim.release)
 
     def _owes(self, app: str, release: str) -> Write:
         return self._table.put(_OWED, _owed(app, release), {})
@@ -312,6 +322,7 @@ def _record(found: Mapping[str, Any]) -> Record:
         status=_text(found, "status") or "",
         execution=_text(found, "execution"),
         digest=_text(found, "digest"),
+        fingerprint=_text(found, "fingerprint"),
         fence=int(_text(found, "fence") or 0),
         admission=None if admission is None else json.loads(admission),
         outcome=None if outcome is None else json.loads(outcome),

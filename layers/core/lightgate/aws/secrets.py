@@ -1,4 +1,4 @@
-"""The values behind secret references. Only Deploy and RollBack may read them."""
+"""What is behind secret references. Only Deploy and RollBack may read the values."""
 
 import json
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError
 
+_NAMES_IN_FILTER = 50
 _NOT_THERE = {
     "ResourceNotFoundException",
     "InvalidRequestException",
@@ -48,6 +49,48 @@ class Secrets:
         if reasons:
             raise RefusedError(*reasons)
         return values
+
+    def versions(self, references: Iterable[SecretReference]) -> dict[SecretReference, str]:
+        """Which version each reference means now, without its value; none for what nobody tells.
+
+        Raises:
+            UnreachableError: a store does not answer.
+        """
+        wanted = dict.fromkeys(references)
+        in_manager = [one for one in wanted if one.store is SecretStore.SECRETS_MANAGER]
+        in_parameters = [one for one in wanted if one.store is SecretStore.PARAMETER_STORE]
+        with reaching("The store of a secret"):
+            found = {one: self._version(one) for one in in_manager}
+            known = self._parameter_versions([one.name for one in in_parameters])
+        found |= {one: known.get(one.name) for one in in_parameters}
+        return {reference: version for reference, version in found.items() if version}
+
+    def _version(self, reference: SecretReference) -> str | None:
+        try:
+            answer = self._manager.describe_secret(SecretId=reference.name)
+        except ClientError as error:
+            if error_code(error) not in _NOT_THERE:
+                raise
+            return None
+        stage = reference.version_stage or "AWSCURRENT"
+        ids = [one for one, stages in answer["VersionIdsToStages"].items() if stage in stages]
+        return ids[0] if len(ids) == 1 else None
+
+    def _parameter_versions(self, names: list[str]) -> dict[str, str]:
+        """By name. A parameter that is deleted and stored again counts from 1 once more."""
+        found: dict[str, str] = {}
+        try:
+            for start in range(0, len(names), _NAMES_IN_FILTER):
+                values = names[start : start + _NAMES_IN_FILTER]
+                pages = self._parameters.get_paginator("describe_parameters").paginate(
+                    ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": values}]
+                )
+                for one in (one for page in pages for one in page["Parameters"]):
+                    found[one["Name"]] = f"{one['Version']} {one['LastModifiedDate'].isoformat()}"
+        except ClientError as error:
+            if error_code(error) not in _NOT_THERE:
+                raise
+        return found
 
     def _read(self, reference: SecretReference) -> str:
         try:

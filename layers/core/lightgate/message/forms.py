@@ -53,6 +53,7 @@ def machine(report: Report) -> dict[str, Any]:
         "nextSteps": list(report.conclusion.next_steps),
         "repository": report.repository,
         "digest": report.digest,
+        **({"pushedDigest": report.pushed_digest} if report.pushed_digest else {}),
         "reason": report.reason,
         "version": report.version,
         "previousVersion": report.previous_version,

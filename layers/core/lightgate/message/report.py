@@ -73,6 +73,7 @@ class Report:
     conclusion: Conclusion
     no_restore_point: str | None = None
     saved_seconds: float = 0
+    pushed_digest: str | None = None
     kind: Kind = Kind.IMAGE
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
@@ -103,6 +104,7 @@ def report_of(
         release=release.get("id") or release_id(state["execution"], started_at, None),
         repository=release.get("repository"),
         digest=digest,
+        pushed_digest=release.get("pushedDigest"),
         reason=release.get("reason"),
         warnings=[
             *admission.get("warnings", []),

@@ -170,7 +170,8 @@ def _listed(names: Sequence[str]) -> str:
 def facts(report: Report) -> Sequence[tuple[str, str]]:
     facts = []
     if report.repository and report.digest:
-        facts.append(("Image", f"{report.repository}@{report.digest}"))
+        index = f", pushed in the index {report.pushed_digest}" if report.pushed_digest else ""
+        facts.append(("Image", f"{report.repository}@{report.digest}{index}"))
     if report.reason:
         facts.append(("Started by", report.reason))
     if report.version is not None:
