@@ -33,7 +33,7 @@ def delete_spec(world: World, app: str) -> None:
 
 def check_refused(message: Message, app: str, owner: str, service: str = APP) -> None:
     told = refusal(message)
-    assert f"{app} deploys to the container service {service}" in told
+    assert f"{app} deploys to the service {service}" in told
     assert f"belongs to the app {owner}" in told
     assert f"/{STACK}/apps/{app}" in told
     assert f"aws ssm delete-parameter --name /{STACK}/apps/{owner}" in told

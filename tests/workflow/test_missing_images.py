@@ -321,7 +321,7 @@ def test_no_override_brings_an_image_back(versions: Versions) -> None:
     ended = versions.release("back", rollbackTo=3, allowDestructive=True)
 
     assert ended.error == "REFUSED"
-    assert "No other earlier version" in " ".join(versions.content["reasons"])
+    assert "No other earlier good version" in " ".join(versions.content["reasons"])
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])

@@ -98,11 +98,9 @@ def refuse_without_images(
 
 def _others(versions: Sequence[int]) -> str:
     if not versions:
-        return (
-            "No other earlier version that was good has all of its images. Push an image that works"
-        )
+        return "No other earlier good version has all of its images. Push an image that works."
     numbers = ", ".join(map(str, versions))
-    return f"These good versions still have their images, the newest first: {numbers}"
+    return f"These good versions still have their images, the newest first: {numbers}."
 
 
 def _by_image(shown: Deployment) -> Mapping[str, str]:

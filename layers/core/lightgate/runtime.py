@@ -122,7 +122,10 @@ class Runtime:
 
     @cached_property
     def image_stores(self) -> ImageStores:
-        return ImageStores(make_client("ecr"), make_client("lightsail"), self.own_registry)
+        # What does not answer is unknown, and a version is deployed again all the same.
+        ecr = make_client("ecr", attempts=2, seconds=5)
+        lightsail = make_client("lightsail", attempts=2, seconds=5)
+        return ImageStores(ecr, lightsail, self.own_registry)
 
     @cached_property
     def lightsail(self) -> Lightsail:

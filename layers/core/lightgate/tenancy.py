@@ -78,7 +78,7 @@ def _refuse_if_named(service: str, owner: str, app: str, runtime: Runtime) -> No
         return
     path = runtime.settings.apps_path
     raise RefusedError(
-        f"serviceName: {app} deploys to the container service {service}, which belongs to the app "
+        f"serviceName: {app} deploys to the service {service}, which belongs to the app "
         f"{owner}.{why} Two apps on one service would replace each other. If {app} is an app of "
         f"its own, give it a service of its own in {path}/{app}. If {app} is to replace {owner}, "
         f"delete the other spec with aws ssm delete-parameter --name {path}/{owner}. Then release "
@@ -97,7 +97,7 @@ def _refuse_if_used(
         record = runtime.records.get(owner, turn.holder.release)
         if record.admission is None or record.admission["release"]["service"] == service:
             raise RefusedError(
-                f"serviceName: {app} deploys to the container service {service}, on which the "
+                f"serviceName: {app} deploys to the service {service}, on which the "
                 f"release {turn.holder.release} of the app {owner} is in progress. Wait until that "
                 f"release has ended, and release {app} again."
             )
