@@ -258,7 +258,7 @@ def test_the_message_names_the_image_that_runs_and_the_index_that_was_pushed(
     world.machine.run(request(pushed, "latest", after=0), "one")
 
     content = world.message().content
-    assert (content["digest"], content["pushedDigest"]) == (world.digest, pushed)
+    assert (content["digest"], content["runningDigest"]) == (pushed, world.digest)
     assert f"Image: {APP}@{world.digest}, pushed in the index {pushed}" in content["text"]
 
 
@@ -267,7 +267,7 @@ def test_a_single_image_has_no_index_in_its_message(world: World) -> None:
 
     content = world.message().content
     assert content["digest"] == world.digest
-    assert "pushedDigest" not in content
+    assert "runningDigest" not in content
     assert "index" not in content["text"]
 
 
@@ -305,10 +305,10 @@ def test_a_release_of_an_index_that_waits_begins_with_the_same_image(
     stepper.run_all()
 
     last = world.messages()[-1].content
-    assert (last["status"], last["digest"], last["pushedDigest"]) == (
+    assert (last["status"], last["digest"], last["runningDigest"]) == (
         "SUCCEEDED",
-        world.digest,
         pushed,
+        world.digest,
     )
 
 
@@ -320,7 +320,7 @@ def test_a_repeated_admit_keeps_the_index_that_was_pushed(world: World, stepper:
     walk.run()
 
     content = world.message().content
-    assert (content["digest"], content["pushedDigest"]) == (world.digest, pushed)
+    assert (content["digest"], content["runningDigest"]) == (pushed, world.digest)
 
 
 def test_the_image_of_an_index_is_deployed_under_one_tag_whichever_index_was_pushed(
@@ -334,9 +334,10 @@ def test_the_image_of_an_index_is_deployed_under_one_tag_whichever_index_was_pus
     assert pin == f"lightgate-{world.digest.removeprefix('sha256:')[:12]}"
 
 
-def test_the_digest_in_a_message_can_be_released_by_hand(world: World) -> None:
+@pytest.mark.parametrize("key", ["digest", "runningDigest"])
+def test_either_digest_in_a_message_can_be_released_by_hand(world: World, key: str) -> None:
     world.machine.run(request(index(world, "latest"), "latest", after=0), "one")
-    digest = world.message().content["digest"]
+    digest = world.message().content[key]
 
     world.machine.run({"app": APP, "digest": digest}, "two")
 

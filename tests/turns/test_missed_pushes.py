@@ -618,7 +618,7 @@ def test_of_two_indexes_of_one_second_around_one_image_one_is_released(seen: Wor
 
     look(seen)
 
-    assert released(seen) == [seen.digest]
+    assert released(seen) == [pushed]
     assert look(seen)["started"] == []
 
 
@@ -642,7 +642,7 @@ def test_a_missed_index_is_released_as_the_image_that_runs(seen: World) -> None:
     look(seen)
 
     content = seen.message().content
-    assert (content["digest"], content["pushedDigest"]) == (amd64, pushed)
+    assert (content["digest"], content["runningDigest"]) == (pushed, amd64)
     assert look(seen)["started"] == []
 
 

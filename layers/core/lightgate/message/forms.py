@@ -52,8 +52,9 @@ def machine(report: Report) -> dict[str, Any]:
         "warnings": list(report.warnings),
         "nextSteps": list(report.conclusion.next_steps),
         "repository": report.repository,
-        "digest": report.digest,
-        **({"pushedDigest": report.pushed_digest} if report.pushed_digest else {}),
+        # As ECR and `docker push` tell it, so that a machine finds its push again.
+        "digest": report.pushed_digest or report.digest,
+        **({"runningDigest": report.digest} if report.pushed_digest else {}),
         "reason": report.reason,
         "version": report.version,
         "previousVersion": report.previous_version,

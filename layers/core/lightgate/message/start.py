@@ -30,7 +30,7 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[
                 "status": STARTED,
                 "text": " ".join([head, *told]),
                 "warnings": [no_way_back],
-                "digest": release.digest,
+                "digest": release.pushed_digest or release.digest,
                 "startedAt": release.started_at.isoformat(),
                 "execution": execution,
             },
