@@ -132,6 +132,9 @@ class Striker:
         for name in STATE_FAULTS:
             if not is_task and name in OF_TASKS_ONLY:
                 continue
+            # Whoever stops it before it has done anything leaves nothing to clean up.
+            if name == "stopped unheard" and "Admit" not in execution.passed:
+                continue
             if self._wanted(place, name) and self._fork(place, "state", name):
                 self._strike(name, execution)
                 return
