@@ -294,7 +294,7 @@ def _is_unicode(text: str) -> bool:
 def _as_argv(command: str) -> str:
     """How a command line is written as a list of arguments, where that is short enough."""
     words = ["sh", "-c", command] if _SHELL_SYNTAX.search(command) else shlex.split(command)
-    text = _printable(json.dumps(words, ensure_ascii=False))
+    text = printable(json.dumps(words, ensure_ascii=False))
     return f"; write {text}" if words and len(text) <= 4 * _SHOWN_CHARACTERS else ""
 
 
@@ -304,11 +304,11 @@ def shown(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    text = _printable(json.dumps(value, ensure_ascii=False))
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with escapes for what a terminal would obey, and no user or password of a URL."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
