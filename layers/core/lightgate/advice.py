@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lightgate.app_spec.spec import AppSpec, Container, runs_migrate
-from lightgate.documents import nearest
-from lightgate.documents import printable
+from lightgate.documents import nearest, printable
 from lightgate.image import ImageConfig
 from lightgate.spec_warnings import connections, migrate, secrets, servers
 from lightgate.verification import PLACEHOLDERS
