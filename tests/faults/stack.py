@@ -109,6 +109,8 @@ class Stack:
     def _id(self, name: str) -> str:
         if name.endswith("Function.Arn"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Arn')}"
+        if name in self._template["Parameters"]:
+            return str(self._template["Parameters"][name]["Default"])
         return self._ids[name]
 
 
@@ -133,6 +135,7 @@ def _made(account: Account) -> dict[str, str]:
     account.client("s3").create_bucket(Bucket="mailboxes")
     return {
         "AWS::StackName": NAME,
+        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{NAME}/of-the-tests",
         "AWS::Partition": "aws",
         "AWS::Region": REGION,
         "AWS::AccountId": ACCOUNT,
