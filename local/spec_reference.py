@@ -42,15 +42,16 @@ is the name of the stack: adding an app is adding a parameter. It is the
 more around it. Look at it before it is released:
 
 ```
-python -m lightgate validate containers-with-migrations.json
-python -m lightgate plan containers-with-migrations.json --image-config image.json
+make validate SPEC=containers-with-migrations.json
+make plan SPEC=containers-with-migrations.json IMAGE_CONFIG=image.json
 ```
 
-`validate` names every problem at once; `plan` prints the exact deployment that would be created.
-Both warn of what is valid and [does not work](#what-is-valid-and-does-not-work).
-`image.json` is the output of `docker image inspect IMAGE`. For an editor that knows JSON Schema
-there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from which this page is
-made (`make docs`).
+`validate` names the problems of the spec, each with its place; `plan` prints the exact deployment
+that would be created. Both warn of what is valid and
+[does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
+`docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
+knows JSON Schema there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from
+which this page is made (`make docs`).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
 """
@@ -70,11 +71,13 @@ public endpoint must wait for every gate, directly or through others: otherwise 
 if the gate failed, and such a spec is refused. Nobody waits in a circle, and no container is waited
 for both until it ends and until it is healthy.
 
-Whoever waits, or is waited for, runs the gate, for which the image needs Python 3.8 or later. A
-foreign image names it in `python`; one that has none can run beside the others, but neither wait
-nor be waited for. A command that must end has {timeout} seconds unless `timeoutSeconds` says
-otherwise. How long Lightsail waits is not published: `platformPatienceSeconds` says how long it is
-trusted to, {patience} unless the spec says otherwise.
+A container that waits for another one, or that another one waits for, runs the gate, so its image
+needs Python 3.8 or later. If it runs another image than the pushed one, name its interpreter in
+`python`, and give it a `command`. An image without Python, such as `redis`, runs beside the others:
+it has no `dependsOn`, and no container depends on it. Let the app try its first connection again.
+A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. How long
+Lightsail waits for a deployment is not published: `platformPatienceSeconds` says how long Lightgate
+trusts it to, {patience} unless the spec says otherwise.
 
 ## Which image a container runs
 
@@ -86,6 +89,10 @@ a second label, or a number such as `:crops-backend.web.4`, is refused.
 Any other container may run another image, with its digest: `redis:7@sha256:…`. A tag alone is
 refused, because it can become another image at any time. `docker buildx imagetools inspect redis:7`
 prints the digest. `validate`, `plan` and the message of each release name every such image.
+
+So an image such as `nginx` cannot stand in front of the app: name the container of the app in
+`publicEndpoint`. Lightsail itself terminates TLS and forwards the requests. To serve static files,
+use WhiteNoise, or install nginx in the app's own image.
 """
 
 _VERIFICATION = """\
@@ -253,8 +260,8 @@ _LIMITS = """\
 | the deployment, with all environments and the gate's programs | {request} bytes |
 | one argument, one value of a variable | {text} characters |
 
-With several containers that wait for each other the gate's programs would make the deployment too
-large. Then one container carries them for all; nothing else changes.
+One container brings the gate's programs for all, as above, if Lightgate reads the migrations of the
+app or if the programs in every container would make the deployment too large.
 """
 
 
@@ -441,17 +448,17 @@ def _becomes(document: dict[str, Any]) -> str:
     release = "20260102t030405z-0a1b2c3d-9f8e"
     spec = parse_spec(json.dumps(document))
     request = compile_deployment(spec, source, release, {}, stack="lightgate")
-    programs = {
-        gate.supervisor_source(): "SUPERVISOR",
-        gate.waiter_source(): "WAITER",
-        gate.django_helper_source(): "DJANGO_HELPER",
-    }
+    programs = {gate.carrier_source(): "CARRIER", gate.loader_source(): "LOADER"}
     for container in request["containers"].values():
-        container["command"] = [programs.get(word, word) for word in container["command"]]
+        command = [programs.get(word, word) for word in container["command"]]
+        if "CARRIER" in command:
+            command[command.index("CARRIER") + 2] = "PROGRAMS"
+        container["command"] = command
     return _example(
-        "Lightsail starts all containers at once and knows no `dependsOn`, so it becomes this.\n"
-        "SUPERVISOR, DJANGO_HELPER and WAITER stand for the gate's programs, which travel as\n"
-        "source text; the command of `web` comes from the image.",
+        "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
+        "the deployment below. CARRIER, LOADER and PROGRAMS stand for the gate's programs:\n"
+        "`migrate` has all of them, packed, and `web` loads its own from there. The command of\n"
+        "`web` comes from the image.",
         request,
     )
 
