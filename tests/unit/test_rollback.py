@@ -187,7 +187,7 @@ def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start
 
 
 def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
-    assert notice(None) == "Nothing is serving yet, so there is no version to go back to."
+    assert notice(None) == "No version is live yet, so there is no version to roll back to."
 
 
 def refused_to(
