@@ -70,7 +70,7 @@ serviceName: is missing
 containers.web.dependsOn[0].containerName: there is no container "migrat" (did you mean migrate?)
 
 What to do:
-  Nothing was applied and nothing was deployed. Correct it and push again.
+  Nothing was applied and nothing was deployed. Correct the cause and push again.
 
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f

@@ -167,7 +167,7 @@ def test_a_rollback_does_not_wait_for_its_turn(two: World) -> None:
 
     [ended] = inside
     assert ended.error == "REFUSED"
-    assert "under way or about to begin" in ended.cause
+    assert "in progress or about to begin" in ended.cause
 
 
 def command_course(*events: tuple[float, dict[str, Any]], ends: str = "ACTIVE") -> Course:

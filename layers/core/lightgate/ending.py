@@ -361,7 +361,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | 
 
 def _insist(seen: Ending, failure: Failure | None) -> str:
     if failure is None:
-        return f"Nothing was applied. Correct it and {AGAIN[seen.kind]}."
+        return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
     if failure.cause == "schema":
         return (
             "Nothing was changed. Take the migrations back first that the old code cannot work "

@@ -51,7 +51,9 @@ def refused(reasons: Sequence[str], kind: Kind = Kind.IMAGE) -> Conclusion:
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=reasons,
-        next_steps=[f"Nothing was applied and nothing was deployed. Correct it and {AGAIN[kind]}."],
+        next_steps=[
+            f"Nothing was applied and nothing was deployed. Correct the cause and {AGAIN[kind]}."
+        ],
     )
 
 
