@@ -331,7 +331,7 @@ def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
     assert found.next_steps[-1] == (
         'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
         '"allowDestructive": true}. What was applied stays applied, as there is no command that '
-        f"takes back just that: {why}. The database of before is only in a restore point."
+        f"takes back just that: {why}. The earlier data is only in a restore point."
     )
 
 

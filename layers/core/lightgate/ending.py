@@ -113,7 +113,7 @@ def _active(seen: Ending) -> Conclusion:
     version, verified = seen.version, seen.verified
     if verified is not None and verified.is_bad(version):
         wrong = (
-            f"Version {version} became active, and did not do well in the watch period. "
+            f"Version {version} became active, and was unhealthy in the watch period. "
             f"{verified.shown}"
         )
         return _after_going_back([wrong], seen)
@@ -137,7 +137,7 @@ def _success(seen: Ending) -> Sequence[str]:
         case Kind.IMAGE:
             return []
         case Kind.ROLLBACK:
-            return [f"Version {seen.rollback_to} serves again as version {seen.version}."]
+            return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
         case Kind.COMMAND:
             return [
                 "The command has ended well.",
@@ -163,7 +163,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
             back.version,
             [
                 *wrong,
-                f"Version {back.target} serves again as version {back.version}.",
+                f"Version {back.target} is live again as version {back.version}.",
                 _was_verified(back),
                 *back.notes,
             ],

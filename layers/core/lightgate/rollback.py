@@ -295,7 +295,7 @@ def _take_back(seen: Situation, target: Deployment) -> str:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
             f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
-            f"no command that takes back just that{why}. The database of before is only in a "
+            f"no command that takes back just that{why}. The earlier data is only in a "
             "restore point."
         )
     return (
