@@ -125,7 +125,7 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
         (
             went_back("FAILED"),
             ANOTHER,
-            f"Going back to version 7 with deployment 9 did not help. {SHOWN}",
+            f"The rollback to version 7 with deployment 9 did not help. {SHOWN}",
         ),
         (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
         (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),

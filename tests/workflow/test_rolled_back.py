@@ -204,7 +204,7 @@ def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) 
 
     assert error == "FAILED"
     text = good.message().content["text"]
-    assert "Going back to version 2 with deployment 4 did not help" in text
+    assert "The rollback to version 2 with deployment 4 did not help" in text
     assert "answered 500" in text
 
 
