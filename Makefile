@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: faults gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: faults mutants gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, ma
 
 faults: $(READY) ## Put one fault at each AWS call and state of real releases: [OPTIONS="--slice"]
 	@python -m tests.faults $(OPTIONS)
+
+mutants: $(READY) ## Break each promise of the design once, and see that it is noticed
+	@python -m tests.faults.mutants
 
 benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a migrate of nothing
 	@python -m benchmarks.gate

@@ -35,11 +35,9 @@ MUTANTS = (
     Mutant(
         promise="Deploy looks for its own marker before it creates",
         file="functions/deploy/app.py",
-        old="""        service = runtime.lightsail.service(release.service)
-        if (ours := service.deployment_of(release.id)) is not None:
+        old="""        if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again""",
-        new="""        service = runtime.lightsail.service(release.service)
-        if (ours := service.deployment_of("nobody's")) is not None:
+        new="""        if (ours := service.deployment_of("nobody's")) is not None:
             notes = notes_again""",
         caught_by=["good"],
     ),
@@ -123,7 +121,7 @@ MUTANTS = (
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
         file="functions/roll_back/app.py",
-        old='ours = runtime.lightsail.service(release.service).deployment_of(before["release"])',
+        old='ours = service.deployment_of(before["release"])',
         new="ours = None",
         caught_by=["failed watch"],
     ),

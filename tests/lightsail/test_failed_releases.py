@@ -67,6 +67,7 @@ def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[Watch
             rules,
             Lightsail(service.api, service.api, lambda: datetime.now(UTC)).service(service.name),
             version=version,
+            marker=None,
             problems={
                 name: problem_of(probe, ask(service.url, probe))
                 for name, probe in probes_of(seen, rules).items()

@@ -952,3 +952,11 @@ def test_a_careful_spec_gets_no_warning(name: str) -> None:
     lines = warnings(parse(document), image())
 
     assert [line for line in lines if not line.startswith("unprotected: ")] == []
+
+
+def test_a_warning_is_one_line_whatever_it_quotes() -> None:
+    odd = ["python", "manage.py", "migrate", "\n", "--check\x1b[31m"]
+    entrypoint = ImageConfig(command=(), entrypoint=("migrate\n",), architecture="amd64")
+
+    for line in told(entrypoint, containers={"migrate": migrate(command=odd), "web": web()}):
+        assert line.isprintable()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lightgate.app_spec.spec import AppSpec, Container, runs_migrate
-from lightgate.documents import nearest
+from lightgate.documents import nearest, printable
 from lightgate.image import ImageConfig
 from lightgate.spec_warnings import connections, migrate, secrets, servers
 from lightgate.verification import PLACEHOLDERS
@@ -32,8 +32,8 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
     return [
         *_of_the_app(spec),
         *_of_the_verification(spec),
-        *(line for c in spec.containers.values() for line in _of_container(spec, c)),
-        *(_of_the_image(spec, config) if config is not None else ()),
+        *(printable(line) for c in spec.containers.values() for line in _of_container(spec, c)),
+        *(map(printable, _of_the_image(spec, config)) if config is not None else ()),
         *(str(advice) for rule in rules for advice in rule),
     ]
 

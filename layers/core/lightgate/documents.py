@@ -299,7 +299,7 @@ def _is_unicode(text: str) -> bool:
 def _as_argv(command: str) -> str:
     """How a command line is written as a list of arguments, where that is short enough."""
     words = ["sh", "-c", command] if _SHELL_SYNTAX.search(command) else shlex.split(command)
-    text = _printable(json.dumps(words, ensure_ascii=False))
+    text = printable(json.dumps(words, ensure_ascii=False))
     return f"; write {text}" if words and len(text) <= 4 * _SHOWN_CHARACTERS else ""
 
 
@@ -309,7 +309,7 @@ def shown(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    text = _printable(json.dumps(value, ensure_ascii=False))
+    text = printable(json.dumps(value, ensure_ascii=False))
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     end = '…"' if isinstance(value, str) else "…"
@@ -320,7 +320,7 @@ def _is_short(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) < _SHOWN_CHARACTERS - 2
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with escapes for what a terminal would obey, and no user or password of a URL."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii")

@@ -4,19 +4,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lightgate.app_spec.spec import AppSpec, Container
+from lightgate.documents import printable
 from lightgate.image import ImageConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing that an owner should know of a spec. It never has the value of a secret."""
+    """One thing that an owner should know of a spec, as one line of text.
+
+    It never has the value of a secret.
+    """
 
     path: str
     wrong: str
     write: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.wrong}; {self.write}"
+        return printable(f"{self.path}: {self.wrong}; {self.write}")
 
 
 @dataclass(frozen=True, slots=True)
