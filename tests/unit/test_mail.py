@@ -224,7 +224,7 @@ def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_
     told = text(report(judgement=judgement, applied_nothing=True))
 
     line = told.partition("Rollback safety: ")[2].partition("\n")[0]
-    assert line.startswith("not affected by this release, which applied nothing.")
+    assert line.startswith("not affected by this release, which has applied nothing.")
     assert line.endswith(f"({verdict.value})")
     is_safe = verdict.lets_go_back
     assert (

@@ -264,7 +264,7 @@ def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
     if gone:
         return (
             f"Automatic rollback to version {serving.version} is not available: {'; '.join(gone)}. "
-            "It takes an older good version that still has its images, if there is one."
+            "Lightgate takes an older good version that still has its images, if there is one."
         )
     return None
 

@@ -100,7 +100,7 @@ def _why_not_safe(report: Report) -> str:
 def _way_back(report: Report, verdict: Verdict) -> str:
     if report.applied_nothing and verdict in _PLANS:
         plan = f"Once its plan is applied: {_PLANS[verdict]}"
-        return f"not affected by this release, which applied nothing. {plan} ({verdict.value})"
+        return f"not affected by this release, which has applied nothing. {plan} ({verdict.value})"
     return f"{_WAYS_BACK[verdict]} ({verdict.value})"
 
 
