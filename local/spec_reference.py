@@ -42,15 +42,16 @@ is the name of the stack: adding an app is adding a parameter. It is the
 more around it. Look at it before it is released:
 
 ```
-python -m lightgate validate containers-with-migrations.json
-python -m lightgate plan containers-with-migrations.json --image-config image.json
+make validate SPEC=containers-with-migrations.json
+make plan SPEC=containers-with-migrations.json IMAGE_CONFIG=image.json
 ```
 
-`validate` names every problem at once; `plan` prints the exact deployment that would be created.
-Both warn of what is valid and [does not work](#what-is-valid-and-does-not-work).
-`image.json` is the output of `docker image inspect IMAGE`. For an editor that knows JSON Schema
-there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from which this page is
-made (`make docs`).
+`validate` names the problems of the spec, each with its place; `plan` prints the exact deployment
+that would be created. Both warn of what is valid and
+[does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
+`docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
+knows JSON Schema there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from
+which this page is made (`make docs`).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
 """
@@ -67,14 +68,16 @@ _CONDITIONS = """\
 
 A container that another one waits for with `SUCCESS` or `HEALTHY` is a *gate*. The container of the
 public endpoint must wait for every gate, directly or through others: otherwise it would serve even
-if the gate failed, and such a spec is refused. Nobody waits in a circle, and no container is waited
-for both until it ends and until it is healthy.
+if the gate failed, and such a spec is refused. Containers must not wait in a circle. No container
+can be waited for both until it ends and until it is healthy.
 
-Whoever waits, or is waited for, runs the gate, for which the image needs Python 3.8 or later. A
-foreign image names it in `python`; one that has none can run beside the others, but neither wait
-nor be waited for. A command that must end has {timeout} seconds unless `timeoutSeconds` says
-otherwise. How long Lightsail waits is not published: `platformPatienceSeconds` says how long it is
-trusted to, {patience} unless the spec says otherwise.
+A container that waits for another one, or that another one waits for, runs the gate, so its image
+needs Python 3.8 or later. If it runs another image than the pushed one, name its interpreter in
+`python`, and give it a `command`. An image without Python, such as `redis`, runs beside the others:
+it has no `dependsOn`, and no container depends on it. Let the app try its first connection again.
+A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. How long
+Lightsail waits for a deployment is not published: `platformPatienceSeconds` says how long Lightgate
+trusts it to, {patience} unless the spec says otherwise.
 
 ## Which image a container runs
 
@@ -86,6 +89,10 @@ a second label, or a number such as `:crops-backend.web.4`, is refused.
 Any other container may run another image, with its digest: `redis:7@sha256:…`. A tag alone is
 refused, because it can become another image at any time. `docker buildx imagetools inspect redis:7`
 prints the digest. `validate`, `plan` and the message of each release name every such image.
+
+So an image such as `nginx` cannot stand in front of the app: name the container of the app in
+`publicEndpoint`. Lightsail itself terminates TLS and forwards the requests. To serve static files,
+use WhiteNoise, or install nginx in the app's own image.
 """
 
 _VERIFICATION = """\
@@ -93,33 +100,34 @@ _VERIFICATION = """\
 
 A deployment that Lightsail calls active has passed Lightsail's own health check, and no more. So
 the new version is watched for `watchSeconds` from then on, the *watch period*, and the release has
-succeeded only after that. In each round Lightgate looks whether the service still runs this
-version, and asks its public URL for `path`. A round is bad if the answer does not come, takes
-longer than `latencySeconds`, has another code than `successCodes`, or lacks what `expectHeader` or
-`expectText` name. Between two rounds there is a twelfth of the period, but {shortest} seconds at
-least and {longest} at most. With the defaults it is {usual}: an app that gives no good answer has
-failed after half a minute. A version
+succeeded only after that. In each *round* Lightgate checks whether the service still runs this
+version, and requests `path` at its public URL. The messages call a good round a health check that
+passed. A round is bad if no answer comes, or if the answer takes longer than `latencySeconds`, has
+another code than `successCodes`, or lacks what `expectHeader` or `expectText` name. Between two
+rounds there is a twelfth of the period, at least {shortest} and at most {longest} seconds. With the
+defaults it is {usual} seconds: an app that gives no good answer has failed after half a minute.
+A version
 
 - is **good** if the period is over, the last `answersNeeded` rounds were good, and no more than a
   fifth of the last rounds were bad;
-- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more rounds than
-  that were bad of the last five times as many. It has failed as well if a minute after the period,
-  or some rounds more where few fit in a minute, it is not good yet;
+- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more than
+  `failuresInARow` rounds were bad among the last five times as many. It has failed as well if it is
+  not good a minute after the period, or a few rounds later where few fit in a minute;
 - was **replaced** if another deployment has taken its place. It has neither passed nor failed then.
 
-One answer that is slow or lost fails nothing. A version that has failed is not kept if the last
-good one can work with the database as it is now: then Lightgate goes back to that. A longer period
-notices more, and every release takes longer by it. With `"watchSeconds": 0` a version needs its
-good rounds in a row and no more.
+One slow or lost answer does not fail a version. If a version has failed, Lightgate rolls back to
+the last good one, if that can work with the database as it is now. A longer period notices more,
+but each release takes longer. With `"watchSeconds": 0` a version needs only its good rounds in a
+row.
 
-Without a public endpoint nothing can be asked. Then a version does well while the service shows it
-as current and active and its app is not started again and again, and only `watchSeconds`,
-`answersNeeded` and `failuresInARow` have a meaning.
+Without a public endpoint Lightgate cannot send a request. Then a version is healthy while the
+service shows it as current and active and its app does not restart again and again. Only
+`watchSeconds`, `answersNeeded` and `failuresInARow` apply.
 
 ### Prove which version answers
 
-One good answer looks like another, and the old version's like the new one's. With `expectHeader` or
-`expectText` only an answer of the version that is watched is good. Every container has the variable
+An answer of the old version looks like one of the new version. With `expectHeader` or `expectText`
+only an answer of the version that is watched is good. Every container has the variable
 `LIGHTGATE_RELEASE`, and an app can answer with it. A middleware that does:
 
 ```python
@@ -143,9 +151,9 @@ And in the spec:
 
 `{{release}}` stands for the value that the variable has in the version that is watched, and
 `{{digest}}` for the digest of its image, such as `sha256:7f5b…`, where an app knows its own. For a
-multi-platform index it is the digest of the linux/amd64 image in it. What
-is not known of a version, because it was deployed without Lightgate, is not expected of it. A cache
-between the URL and the app must not keep this answer: an old one is a bad one.
+multi-platform index it is the digest of the linux/amd64 image in it. A version that was deployed
+without Lightgate has no such value, so Lightgate does not expect it. No cache between the URL and
+the app may keep this answer, because an old answer counts as a bad one.
 
 ### Prove that it can write
 
@@ -153,12 +161,12 @@ An app that can read may still be unable to write: after a column was added that
 know, every `INSERT` may fail, and no page shows it. `write` is a request that changes something.
 
 **It leaves something behind in the app.** It is sent in each round until its answer was good once,
-and again to a version that is gone back to; after an interruption a good one may be repeated. So
-give it an address of its own, at which the app writes a row and takes it back, or writes the same
-row each time. A view of Django's that is asked from outside needs `csrf_exempt`.
+and again after a rollback; after an interruption Lightgate may repeat a good one. So give it an
+address of its own, at which the app writes a row and deletes it, or writes the same row each time.
+The Django view needs `csrf_exempt`.
 
 **No secret belongs in `write.headers`**, nor anywhere else in the spec: whoever may read the
-parameter can read it. What is asked has to do without.
+parameter can read it. The view has to work without one.
 """
 
 _VERIFICATION_EXAMPLE = {
@@ -253,8 +261,8 @@ _LIMITS = """\
 | the deployment, with all environments and the gate's programs | {request} bytes |
 | one argument, one value of a variable | {text} characters |
 
-With several containers that wait for each other the gate's programs would make the deployment too
-large. Then one container carries them for all; nothing else changes.
+One container brings the gate's programs for all, as above, if Lightgate reads the migrations of the
+app or if the programs in every container would make the deployment too large.
 """
 
 
@@ -441,17 +449,17 @@ def _becomes(document: dict[str, Any]) -> str:
     release = "20260102t030405z-0a1b2c3d-9f8e"
     spec = parse_spec(json.dumps(document))
     request = compile_deployment(spec, source, release, {}, stack="lightgate")
-    programs = {
-        gate.supervisor_source(): "SUPERVISOR",
-        gate.waiter_source(): "WAITER",
-        gate.django_helper_source(): "DJANGO_HELPER",
-    }
+    programs = {gate.carrier_source(): "CARRIER", gate.loader_source(): "LOADER"}
     for container in request["containers"].values():
-        container["command"] = [programs.get(word, word) for word in container["command"]]
+        command = [programs.get(word, word) for word in container["command"]]
+        if "CARRIER" in command:
+            command[command.index("CARRIER") + 2] = "PROGRAMS"
+        container["command"] = command
     return _example(
-        "Lightsail starts all containers at once and knows no `dependsOn`, so it becomes this.\n"
-        "SUPERVISOR, DJANGO_HELPER and WAITER stand for the gate's programs, which travel as\n"
-        "source text; the command of `web` comes from the image.",
+        "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
+        "the deployment below. CARRIER, LOADER and PROGRAMS stand for the gate's programs:\n"
+        "`migrate` has all of them, packed, and `web` loads its own from there. The command of\n"
+        "`web` comes from the image.",
         request,
     )
 

@@ -47,7 +47,7 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
         else:
             subject = _old_one(release, previous, previous, service, runtime)
     except RefusedError as error:
-        return _skipped(str(error))
+        return _skipped(_sentence(error))
     found = look(subject, service, before.get("watch"), runtime)
     is_new = subject.version == version
     if is_new and found.status is WatchStatus.GOOD:
@@ -60,6 +60,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
     # Who has gone back by hand, or given a command, is asked what to do next.
     go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
     return {**found.to_json(), "version": subject.version, "reason": None, "goBack": go_back}
+
+
+def _sentence(error: RefusedError) -> str:
+    """Why, without the key `app` of the input, which would stand in the middle of a sentence."""
+    why = str(error)
+    text = why.removeprefix("app: ")
+    return why if text == why else text[:1].upper() + text[1:]
 
 
 def _skipped(reason: str, *, go_back: bool = False) -> Json:

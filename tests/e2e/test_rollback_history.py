@@ -50,7 +50,7 @@ def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> 
     assert back.status == "SUCCEEDED", back.message["text"]
     assert "season" in farm.columns()
     assert f"A command has run beside version {undone.message['version']}." in back.message["text"]
-    assert f"Version {kept - 1} serves again as version {farm.version}." in back.message["text"]
+    assert f"Version {kept - 1} is live again as version {farm.version}." in back.message["text"]
     assert farm.version == back.message["version"]
     assert (farm.read().status, farm.read().release) == (200, "v2")
     assert farm.write().status == 201
@@ -103,7 +103,7 @@ def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_its
     assert ended.status == "ROLLED_BACK", message["text"]
     assert message["failure"]["kind"] == "watch-failed"
     assert message["judgement"] == {"verdict": "SAFE", "reasons": []}
-    assert f"Version {before} serves again as version {farm.version}." in message["text"]
+    assert f"Version {before} is live again as version {farm.version}." in message["text"]
     assert "Migrations applied: harvests.0005_note" in message["text"]
     assert "note" in farm.columns(), "no migration is taken back unasked"
     assert farm.version == before + 2

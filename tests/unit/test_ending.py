@@ -23,7 +23,7 @@ ANOTHER = service(current=deployment(9))
 
 TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
 WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
-SHOWN = "It did well in 2 of 3 rounds. The last problem: GET / answered 500."
+SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
 
 
 def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:
@@ -90,7 +90,7 @@ def test_what_was_not_verified_is_no_success(found: Verified | None, words: str)
     assert list(ended.reasons) == [f"Version 8 is active, and was not verified. {words}"]
 
 
-WRONG = f"Version 8 became active, and did not do well in the watch period. {SHOWN}"
+WRONG = f"Version 8 became active, and was unhealthy in the watch period. {SHOWN}"
 
 
 def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_does_well() -> None:
@@ -101,7 +101,7 @@ def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_does_w
     assert ended.outcome is Outcome.ROLLED_BACK
     assert list(ended.reasons) == [
         WRONG,
-        "Version 7 serves again as version 9.",
+        "Version 7 is live again as version 9.",
         f"It was verified. {SHOWN}",
         "The value of SECRET_KEY has changed since.",
     ]
@@ -125,7 +125,7 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
         (
             went_back("FAILED"),
             ANOTHER,
-            f"Going back to version 7 with deployment 9 did not help. {SHOWN}",
+            f"The rollback to version 7 with deployment 9 did not help. {SHOWN}",
         ),
         (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
         (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),
@@ -396,7 +396,7 @@ def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
     ended = conclusion(Status.ACTIVE, LIVE, kind=Kind.ROLLBACK, rollback_to=5)
 
     assert ended.outcome is Outcome.SUCCEEDED
-    assert list(ended.reasons) == ["Version 5 serves again as version 8."]
+    assert list(ended.reasons) == ["Version 5 is live again as version 8."]
 
 
 def test_a_command_says_how_it_ended_and_what_serves() -> None:
@@ -594,7 +594,7 @@ def test_what_served_although_its_gate_failed_can_be_gone_back_from(
     ended = conclusion(Status.FAILED, ANOTHER, found, went_back=went_back("GOOD"))
 
     assert (ended.outcome is Outcome.ROLLED_BACK) is is_back
-    assert ("Version 7 serves again as version 9." in ended.reasons) is is_back
+    assert ("Version 7 is live again as version 9." in ended.reasons) is is_back
 
 
 def test_an_overdue_deployment_is_left_to_a_person() -> None:

@@ -32,7 +32,7 @@ crops-backend: release 20261116t015434z-7f5b2640-0c1d was rolled back.
 Migration harvests.0006_one_harvest_a_day failed: \
 django.db.utils.IntegrityError: could not create unique index
 Version 7 is active and goes on serving.
-It was verified. It did well in 2 of 2 rounds.
+It was verified. 2 of 2 health checks passed.
 
 Cause (migration-error): Migration harvests.0006_one_harvest_a_day failed. A part is applied.
 Evidence: django.db.utils.IntegrityError: could not create unique index
@@ -46,7 +46,7 @@ Started by: push of crops-backend:latest
 Deployment: version 8
 Migrations applied: harvests.0005_tidy_crops
 Not known to be applied: harvests.0006_one_harvest_a_day
-Way back: not closed by this release. The version before can read and write on its schema (SAFE)
+Rollback safety: not affected by this release. The previous version works on its schema (SAFE)
 Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
@@ -59,7 +59,7 @@ To take back just what was applied, start an execution with, in this order:
   {{"app": "crops-backend", "digest": "{DIGEST}", "command": \
 ["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}}
 
-To get the database of before as a new one, should you need it:
+To restore the database to a new instance, should you need it:
   aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new
 """
 
@@ -70,7 +70,7 @@ serviceName: is missing
 containers.web.dependsOn[0].containerName: there is no container "migrat" (did you mean migrate?)
 
 What to do:
-  Nothing was applied and nothing was deployed. Correct it and push again.
+  Nothing was applied and nothing was deployed. Correct the cause and push again.
 
 Took: 187 seconds
 Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
@@ -181,7 +181,8 @@ def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: s
 
 
 @pytest.mark.parametrize(
-    ("saved", "expected"), [(0, ""), (0.4, ""), (95.2, ", 95 less than in sequence")]
+    ("saved", "expected"),
+    [(0, ""), (0.4, ""), (95.2, ", 95 saved by starting the node during the snapshot")],
 )
 def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
     assert f"\nTook: 187 seconds{expected}\n" in text(report(saved_seconds=saved))
@@ -210,7 +211,7 @@ def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
 def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None:
     told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
 
-    assert f"({verdict.value})\n" in told.partition("Way back: ")[2]
+    assert f"({verdict.value})\n" in told.partition("Rollback safety: ")[2]
     assert ("It is so." in told) is not verdict.lets_go_back
 
 
@@ -222,14 +223,14 @@ def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_
 
     told = text(report(judgement=judgement, applied_nothing=True))
 
-    line = told.partition("Way back: ")[2].partition("\n")[0]
-    assert line.startswith("not closed by this release, which has applied nothing.")
+    line = told.partition("Rollback safety: ")[2].partition("\n")[0]
+    assert line.startswith("not affected by this release, which has applied nothing.")
     assert line.endswith(f"({verdict.value})")
     is_safe = verdict.lets_go_back
     assert (
         "may break the previous version once it is applied:\n  It is so." in told
     ) is not is_safe
-    assert "Why going back may not work" not in told
+    assert "Why a rollback may not work" not in told
 
 
 def test_what_was_said_among_the_reasons_is_not_said_again() -> None:

@@ -73,8 +73,7 @@ def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() 
     ended = left_serving(wrong="GET / answered 500.")
 
     assert ended.reasons[-1] == (
-        "Version 8 is active and serves. It did not do well in the watch period. "
-        "GET / answered 500."
+        "Version 8 is active and serves. It was unhealthy in the watch period. GET / answered 500."
     )
 
 

@@ -187,7 +187,7 @@ def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start
 
 
 def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
-    assert notice(None) == "Nothing is serving yet, so there is no version to go back to."
+    assert notice(None) == "No version is live yet, so there is no version to roll back to."
 
 
 def refused_to(
@@ -331,7 +331,7 @@ def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
     assert found.next_steps[-1] == (
         'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
         '"allowDestructive": true}. What was applied stays applied, as there is no command that '
-        f"takes back just that: {why}. The database of before is only in a restore point."
+        f"takes back just that: {why}. The earlier data is only in a restore point."
     )
 
 

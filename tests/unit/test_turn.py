@@ -241,7 +241,7 @@ def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: obj
 def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to_wait(
     ahead: Turn,
 ) -> None:
-    with pytest.raises(RefusedError, match=r"^Release release-of-\d is under way or about"):
+    with pytest.raises(RefusedError, match=r"^Release release-of-\d is in progress or about"):
         take(ahead, claim("3", "A", 2, pushed=False, gives_way=False))
 
 

@@ -183,7 +183,7 @@ def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: An
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
     assert summary(seen) == (
-        "It did well in 0 of 0 rounds. The last problem: Another deployment has taken its place."
+        "0 of 0 health checks passed. Last failure: Another deployment has taken its place."
     )
 
 

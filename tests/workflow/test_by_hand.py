@@ -39,7 +39,7 @@ def test_an_old_version_is_deployed_once_more(two: World) -> None:
     containers = two.lightsail.deployment(APP, 4).containers
     assert {c.environment[RELEASE_VARIABLE] for c in containers.values()} == {content["release"]}
     assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"checked"}
-    assert "Version 2 serves again" in content["text"]
+    assert "Version 2 is live again" in content["text"]
 
 
 def test_going_back_is_refused_beforehand_if_history_speaks_against_it(world: World) -> None:
@@ -167,7 +167,7 @@ def test_a_rollback_does_not_wait_for_its_turn(two: World) -> None:
 
     [ended] = inside
     assert ended.error == "REFUSED"
-    assert "under way or about to begin" in ended.cause
+    assert "in progress or about to begin" in ended.cause
 
 
 def command_course(*events: tuple[float, dict[str, Any]], ends: str = "ACTIVE") -> Course:

@@ -101,7 +101,7 @@ def test_nobody_elses_version_is_rolled_back_from_or_called_the_old_one(
 
     assert ended.error == "FAILED"
     assert len(world.lightsail.deployments(APP)) == versions
-    assert "serves again" not in world.message().text
+    assert "is live again" not in world.message().text
 
 
 def test_a_service_that_was_made_anew_has_no_version_to_roll_back_to_on_record(

@@ -123,7 +123,7 @@ def test_what_its_own_gate_has_let_in_is_gone_back_to(good: World) -> None:
     good.site.bad = {6: "Internal Server Error"}
 
     assert run(good, "sixth", released()) == "ROLLED_BACK"
-    assert "Version 5 serves again as version 7" in good.message().text
+    assert "Version 5 is live again as version 7" in good.message().text
 
 
 def test_a_wish_to_go_back_is_refused_for_what_a_failed_version_has_applied(good: World) -> None:

@@ -204,7 +204,7 @@ def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) 
 
     assert error == "FAILED"
     text = good.message().content["text"]
-    assert "Going back to version 2 with deployment 4 did not help" in text
+    assert "The rollback to version 2 with deployment 4 did not help" in text
     assert "answered 500" in text
 
 
@@ -242,7 +242,7 @@ def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fau
 
     assert fail(good, released()) == "ROLLED_BACK"
     assert good.lightsail.serving(APP) == 4
-    assert "Version 2 serves again" in good.message().text
+    assert "Version 2 is live again" in good.message().text
 
 
 @pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
@@ -256,7 +256,7 @@ def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> N
         3: "INACTIVE",
         4: "ACTIVE",
     }
-    assert "Version 2 serves again as version 4." in good.message().text
+    assert "Version 2 is live again as version 4." in good.message().text
 
 
 def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:

@@ -183,6 +183,12 @@ def image_hint(text: str) -> str | None:
         region, account, name = arn.groups()
         return f"write {account}.dkr.ecr.{region}.amazonaws.com/{name}@sha256:…, with its digest"
     bare = re.sub(rf"^{_SCHEME}(?:[^/@]*@)?", "", text.strip()).strip("/")
+    name, at, digest = bare.partition("@")
+    if at and re.fullmatch(IMAGE, name) and not re.fullmatch(_DIGEST, digest):
+        return (
+            "a digest is sha256: and 64 hexadecimal digits, as "
+            f"docker buildx imagetools inspect {name} prints it"
+        )
     host, slash, path = bare.partition("/")
     rest, colon, tag = path.partition(":") if slash else host.partition(":")
     lowered = (

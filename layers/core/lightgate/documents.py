@@ -85,9 +85,11 @@ class Node:
             return {}
         return {key: self.child(key, value) for key, value in self.value.items()}
 
-    def items(self) -> list["Node"]:
+    def items(self, *, texts: bool = False) -> list["Node"]:
+        """The items of a list; `texts` says that they are strings."""
         if not isinstance(self.value, list):
-            self.problem(f"must be a list, not {shown(self.value)}")
+            hint = f"; write [{shown(self.value)}]" if texts and _is_short(self.value) else ""
+            self.problem(f"must be a list, not {shown(self.value)}{hint}")
             return []
         return [self.child(index, value) for index, value in enumerate(self.value)]
 
@@ -111,7 +113,8 @@ class Node:
     def text(self, longest: int = 4096) -> str:
         """A string that may be empty, without NUL, which no process could be given."""
         if not isinstance(self.value, str):
-            self.problem(f"must be a string, not {shown(self.value)}")
+            hint = f'; write "{shown(self.value)}"' if isinstance(self.value, bool | int) else ""
+            self.problem(f"must be a string, not {shown(self.value)}{hint}")
             return ""
         if "\0" in self.value:
             self.problem("contains a NUL character, which no process can be given")
@@ -136,7 +139,9 @@ class Node:
     def integer(self, lowest: int, highest: int, *, instead: int | None = None) -> int:
         """A whole number in the range; a wrong one reads as `instead`, or as the lowest."""
         if isinstance(self.value, bool) or not isinstance(self.value, int):
-            self.problem(f"must be a whole number, not {shown(self.value)}")
+            is_quoted = isinstance(self.value, str) and re.fullmatch("[1-9][0-9]{0,9}", self.value)
+            hint = f"; write {self.value}" if is_quoted else ""
+            self.problem(f"must be a whole number, not {shown(self.value)}{hint}")
         elif not lowest <= self.value <= highest:
             self.problem(f"{shown(self.value)} is out of range; allowed is {lowest} to {highest}")
         else:
@@ -305,7 +310,14 @@ def shown(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     text = printable(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    end = '…"' if isinstance(value, str) else "…"
+    return text[: _SHOWN_CHARACTERS - len(end)] + end
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) < _SHOWN_CHARACTERS - 2
 
 
 def printable(text: str) -> str:

@@ -113,7 +113,7 @@ def _active(seen: Ending) -> Conclusion:
     version, verified = seen.version, seen.verified
     if verified is not None and verified.is_bad(version):
         wrong = (
-            f"Version {version} became active, and did not do well in the watch period. "
+            f"Version {version} became active, and was unhealthy in the watch period. "
             f"{verified.shown}"
         )
         return _after_going_back([wrong], seen)
@@ -127,7 +127,7 @@ def _active(seen: Ending) -> Conclusion:
         why = verified.shown if verified is not None else "Nobody has asked it."
         return _failed(
             f"Version {version} is active, and was not verified. {why}",
-            "See whether the app does its work.",
+            "Check whether the app works.",
         )
     return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
 
@@ -137,7 +137,7 @@ def _success(seen: Ending) -> Sequence[str]:
         case Kind.IMAGE:
             return []
         case Kind.ROLLBACK:
-            return [f"Version {seen.rollback_to} serves again as version {seen.version}."]
+            return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
         case Kind.COMMAND:
             return [
                 "The command has ended well.",
@@ -163,7 +163,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
             back.version,
             [
                 *wrong,
-                f"Version {back.target} serves again as version {back.version}.",
+                f"Version {back.target} is live again as version {back.version}.",
                 _was_verified(back),
                 *back.notes,
             ],
@@ -172,7 +172,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[*wrong, *_how_going_back_ended(back), *back.notes, _serving(seen.service)],
-        next_steps=["See at once whether the app does its work.", *back.next_steps],
+        next_steps=["Check at once whether the app works.", *back.next_steps],
     )
 
 
@@ -181,14 +181,14 @@ def _choose(seen: Ending) -> str:
     if seen.kind is Kind.IMAGE or seen.previous_version is None:
         return "Find out whether it can work with the database as it is now, then push again."
     return (
-        "See at once whether the app does its work. To have again what served before, start an "
+        "Check at once whether the app works. To roll back to the previous version, start an "
         f'execution with "rollbackTo": {seen.previous_version}.'
     )
 
 
 def _how_going_back_ended(back: WentBack) -> Sequence[str]:
     """What is known of it. Reasons that were for going back say nothing any more."""
-    to = "Going back" if back.target is None else f"Going back to version {back.target}"
+    to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
     if back.version is None:
         why = _NOT_DONE.get(back.status, "did not come about")
         return [f"{to} {why}.", *back.reasons]
@@ -256,7 +256,7 @@ def _not_active(seen: Ending) -> Conclusion:
             *reasons,
             *serving,
             *_against(before, seen),
-            f"See at once whether the app does its work. {_correct_it(seen)}",
+            f"Check at once whether the app works. {_correct_it(seen)}",
         )
     return _back_on(before, [*reasons, *serving], seen)
 
@@ -361,7 +361,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | 
 
 def _insist(seen: Ending, failure: Failure | None) -> str:
     if failure is None:
-        return f"Nothing was applied. Correct it and {AGAIN[seen.kind]}."
+        return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
     if failure.cause == "schema":
         return (
             "Nothing was changed. Take the migrations back first that the old code cannot work "

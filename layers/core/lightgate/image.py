@@ -154,7 +154,7 @@ def platform_digest(manifest: Manifest) -> str | None:
     try:
         for entry in document.get("manifests") or ():
             platform = entry.get("platform") or {}
-            found = f"{platform.get('os')}/{platform.get('architecture')}"
+            found = f"{platform.get('os', 'unknown')}/{platform.get('architecture', 'unknown')}"
             if found == f"{OPERATING_SYSTEM}/{ARCHITECTURE}":
                 return str(entry["digest"])
             platforms.append(found)

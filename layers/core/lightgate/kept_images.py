@@ -13,6 +13,11 @@ from lightgate.release import COMMAND_CONTAINER, pin_tag
 from lightgate.runtime import Runtime
 from lightgate.versions import on_record
 
+_COMMAND_FIRST = (
+    "A command is deployed together with the live version, so release another image first, or roll "
+    "back to a version whose images still exist. "
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -92,7 +97,7 @@ def refuse_without_images(
     ]
     raise RefusedError(
         f"{member}: version {version} cannot be deployed again: {'; '.join(found.gone)}. "
-        f"{_others(others)}"
+        f"{_COMMAND_FIRST if member == 'command' else ''}{_others(others)}"
     )
 
 

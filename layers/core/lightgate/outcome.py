@@ -51,7 +51,9 @@ def refused(reasons: Sequence[str], kind: Kind = Kind.IMAGE) -> Conclusion:
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=reasons,
-        next_steps=[f"Nothing was applied and nothing was deployed. Correct it and {AGAIN[kind]}."],
+        next_steps=[
+            f"Nothing was applied and nothing was deployed. Correct the cause and {AGAIN[kind]}."
+        ],
     )
 
 
@@ -134,7 +136,7 @@ def unverified(
     `wrong` is what its watch had shown before, `is_open` whether the version before can work with
     the database as it is now.
     """
-    said = f"It did not do well in the watch period. {wrong}" if wrong else "It was not verified."
+    said = f"It was unhealthy in the watch period. {wrong}" if wrong else "It was not verified."
     keep = f"keep version {version} if the app does its work; mend what is wrong, and push again."
     if previous is None:
         steps = [f"See at once, and {keep}"]

@@ -258,13 +258,13 @@ def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
     `gone` names the images of that version that are gone.
     """
     if serving is None:
-        return "Nothing is serving yet, so there is no version to go back to."
+        return "No version is live yet, so there is no version to roll back to."
     if (why := why_not_pinned(serving)) is not None:
         return f"Automatic rollback to version {serving.version} is not available: {why}."
     if gone:
         return (
             f"Automatic rollback to version {serving.version} is not available: {'; '.join(gone)}. "
-            "It would take an older good version that still has its images, if there is one."
+            "Lightgate takes an older good version that still has its images, if there is one."
         )
     return None
 
@@ -295,7 +295,7 @@ def _take_back(seen: Situation, target: Deployment) -> str:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
             f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
-            f"no command that takes back just that{why}. The database of before is only in a "
+            f"no command that takes back just that{why}. The earlier data is only in a "
             "restore point."
         )
     return (

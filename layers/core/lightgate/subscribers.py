@@ -77,15 +77,17 @@ def _not_confirmed(email: str) -> str:
 def _removed(email: str, topic: str) -> str:
     return (
         f"The NotificationEmail of this stack, {email}, is not subscribed any more, so nothing is "
-        "sent to that address. Nobody confirmed the subscription within two days, or somebody, or "
-        "a program that checks the links in e-mails, opened its unsubscribe link. "
-        f"{_subscribe(topic, email)} Against such programs, confirm with aws sns "
-        "confirm-subscription and --authenticate-on-unsubscribe true."
+        "sent to that address. Either nobody confirmed the subscription within two days, or its "
+        "unsubscribe link was opened, for instance by a program that checks the links in e-mails. "
+        "To prevent that, confirm with aws sns confirm-subscription and "
+        "--authenticate-on-unsubscribe true; docs/runbook.md has the whole command. "
+        f"{_subscribe(topic, email)}"
     )
 
 
 def _subscribe(topic: str, address: str) -> str:
     return (
-        f"To subscribe: aws sns subscribe --topic-arn {topic} --protocol email "
-        f"--notification-endpoint {shlex.quote(address)}, and confirm the e-mail that follows."
+        "To subscribe, run this command and confirm the e-mail that follows: "
+        f"aws sns subscribe --topic-arn {topic} --protocol email "
+        f"--notification-endpoint {shlex.quote(address)}"
     )

@@ -211,8 +211,8 @@ def _refuse_to_wait(turn: Turn) -> None:
     ahead = turn.holder or turn.waiting
     if ahead is not None:
         raise RefusedError(
-            f"Release {ahead.release} is under way or about to begin. Look at how it ends, and "
-            "start this execution again if it is still what you want."
+            f"Release {ahead.release} is in progress or about to begin. Wait until it has ended, "
+            "and start this execution again if you still want it."
         )
 
 
@@ -227,7 +227,7 @@ def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
         return None
     if turn.holder is not None:
         if _is_same(turn.holder.fingerprint, claim):
-            return f"Release {turn.holder.release} of {_THE_SAME} is under way."
+            return f"Release {turn.holder.release} of {_THE_SAME} is in progress."
         return None
     if _is_same(claim.serving, claim):
         return f"A release of {_THE_SAME} is live already."
@@ -278,8 +278,10 @@ def _proceed(holder: Holder) -> Answer:
 
 
 def _queued(holder: Holder | None) -> Answer:
-    under_way = f"Release {holder.release} is under way" if holder else "Another one was under way"
-    return Answer(status=TurnStatus.QUEUED, reason=f"{under_way}; this one begins after it.")
+    ahead = f"Release {holder.release} is" if holder else "Another release was"
+    return Answer(
+        status=TurnStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
+    )
 
 
 def _superseded(reason: str) -> Answer:

@@ -361,5 +361,5 @@ def judge_watch(seen: Watched, rules: Rules, now: datetime) -> WatchStatus:
 def summary(seen: Watched) -> str:
     """What the watch has shown, in one sentence for people."""
     good = seen.rounds - seen.bad
-    last = f" The last problem: {seen.problem}." if seen.problem else ""
-    return f"It did well in {good} of {seen.rounds} rounds.{last}"
+    last = f" Last failure: {seen.problem}." if seen.problem else ""
+    return f"{good} of {seen.rounds} health checks passed.{last}"

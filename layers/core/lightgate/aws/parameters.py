@@ -81,7 +81,7 @@ class AppParameters:
                 f"the spec: {name} is a SecureString, which Lightgate does not decrypt; a spec "
                 "holds no secrets, only references to them. SSM cannot change the type of a "
                 f"parameter: delete it with aws ssm delete-parameter --name {name}, and store it "
-                f"again with aws ssm put-parameter --name {name} --type String --value file://FILE"
+                f"again with {_store(name)}"
             )
         return _text(app, found)
 
@@ -99,8 +99,8 @@ class AppParameters:
             name = f"{self._path}/{app}"
             raise SpecReplacedError(
                 f"app: the spec of {app} was deleted and stored again: version {used.version} of "
-                f"{name} has another text now than when it was used (SHA-256 {found.digest[:12]}, "
-                f"then {used.digest[:12]})."
+                f"{name} has another text now than when it was used (SHA-256 {used.digest[:12]} "
+                f"then, {found.digest[:12]} now)."
             )
         return found
 
@@ -118,10 +118,17 @@ class AppParameters:
             if error_code(error) in ("ParameterNotFound", "ParameterVersionNotFound"):
                 raise RefusedError(
                     f"app: there is no app {app}: the parameter {selector} does not exist. "
-                    f"Put the app's spec into it with aws ssm put-parameter --name {name}"
+                    f"Store the app's spec with {_store(name)}"
                 ) from error
             raise
         return found
+
+
+def _store(name: str) -> str:
+    return (
+        f"aws ssm put-parameter --name {name} --type String --tier Intelligent-Tiering "
+        "--value file://containers-with-migrations.json"
+    )
 
 
 def _text(app: str, found: Mapping[str, Any]) -> SpecText:

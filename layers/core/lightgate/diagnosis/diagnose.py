@@ -77,7 +77,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
 def _diagnose_watch(seen: Symptoms) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.WATCH_FAILED,
-        what="The app became active, and did not do well in the watch period.",
+        what="The app became active, and was unhealthy in the watch period.",
         evidence=plain_text(seen.watch),
         next_action=f"Look at the app's log: {_log_command(seen)}",
     )

@@ -14,7 +14,8 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[
     subject = subject_line(release.stage, release.app, STARTED, release.id)
     told = [
         one_line(no_way_back),
-        "If the new version does not do well, it is kept, and what to do is left to people.",
+        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it, and the "
+        "final message says what you can do.",
     ]
     head = f"{release.app}: release {release.id} has started."
     return {

@@ -14,41 +14,40 @@ _HEADLINES = {
     Kind.IMAGE: {
         Outcome.SUCCEEDED: "release {id} is live",
         Outcome.ROLLED_BACK: "release {id} was rolled back",
-        Outcome.FAILED: "release {id} has failed and needs a person",
+        Outcome.FAILED: "release {id} has failed: manual action required",
         Outcome.REFUSED: "release {id} was refused",
-        Outcome.SUPERSEDED: "release {id} gave way to a newer one",
+        Outcome.SUPERSEDED: "release {id} was superseded by a newer one",
     },
     Kind.ROLLBACK: {
         Outcome.SUCCEEDED: "rollback {id} is live",
         Outcome.ROLLED_BACK: "rollback {id} has failed, and what served before serves",
-        Outcome.FAILED: "rollback {id} has failed and needs a person",
+        Outcome.FAILED: "rollback {id} has failed: manual action required",
         Outcome.REFUSED: "rollback {id} was refused",
-        Outcome.SUPERSEDED: "rollback {id} gave way to a newer release",
+        Outcome.SUPERSEDED: "rollback {id} was superseded by a newer release",
     },
     Kind.COMMAND: {
         Outcome.SUCCEEDED: "command {id} has ended well",
         Outcome.ROLLED_BACK: "command {id} has failed, and what served before serves",
-        Outcome.FAILED: "command {id} has failed and needs a person",
+        Outcome.FAILED: "command {id} has failed: manual action required",
         Outcome.REFUSED: "command {id} was refused",
-        Outcome.SUPERSEDED: "command {id} gave way to a newer release",
+        Outcome.SUPERSEDED: "command {id} was superseded by a newer release",
     },
 }
 _WAYS_BACK = {
-    Verdict.NONE: "not closed by this release. Nothing was to be applied",
-    Verdict.SAFE: "not closed by this release. The version before can read and write on its schema",
+    Verdict.NONE: "not affected by this release. Nothing was pending",
+    Verdict.SAFE: "not affected by this release. The previous version works on its schema",
     Verdict.ONE_WAY: (
-        "closed once this is applied. The version before may not be able to work on the schema "
-        "of this one"
+        "not safe once this release is applied. The previous version may not work on its schema"
     ),
     Verdict.UNKNOWN: (
-        "not known. Nobody can tell whether the version before can work with the database now"
+        "unknown. Whether the previous version works with the database could not be determined"
     ),
 }
 # Of a plan of which nothing is applied: what it would mean.
 _PLANS = {
     Verdict.SAFE: "the previous version can read and write on its schema",
     Verdict.ONE_WAY: "the previous version may not be able to work on its schema",
-    Verdict.UNKNOWN: "nobody can tell whether the previous version can work with what it does",
+    Verdict.UNKNOWN: "whether the previous version can work with it could not be determined",
 }
 
 # After these somebody may want the database as it was before.
@@ -95,13 +94,13 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
 def _why_not_safe(report: Report) -> str:
     if report.applied_nothing:
         return "Why this plan may break the previous version once it is applied:"
-    return "Why going back may not work:"
+    return "Why a rollback may not work:"
 
 
 def _way_back(report: Report, verdict: Verdict) -> str:
     if report.applied_nothing and verdict in _PLANS:
         plan = f"Once its plan is applied: {_PLANS[verdict]}"
-        return f"not closed by this release, which has applied nothing. {plan} ({verdict.value})"
+        return f"not affected by this release, which has applied nothing. {plan} ({verdict.value})"
     return f"{_WAYS_BACK[verdict]} ({verdict.value})"
 
 
@@ -142,8 +141,11 @@ def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
         [f"No command takes back just what was applied: {one_line(why_not)}."]
         if why_not and why_not not in said
         else [],
-        _section("To get the database of before as a new one, should you need it:", restore),
-        _section("To point the app to it, once you have looked at it, in the same shell:", point),
+        _section("To restore the database to a new instance, should you need it:", restore),
+        _section(
+            "To point the app to it, once you have checked its data, in the same shell:",
+            point,
+        ),
     ]
 
 
@@ -152,7 +154,7 @@ def _first_to_restore(report: Report) -> Sequence[str]:
     snapshot = report.snapshot
     if snapshot is None or snapshot.age is None:
         return []
-    title = "To get the database of before as a new one, begin with (docs/runbook.md has the rest):"
+    title = "To restore the database to a new instance, begin with (docs/runbook.md has the rest):"
     return _section(title, snapshot.restore[:1])
 
 
@@ -183,14 +185,16 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
     if report.not_applied:
         facts.append(("Not known to be applied", _listed(report.not_applied)))
     if report.judgement is not None:
-        facts.append(("Way back", _way_back(report, report.judgement.verdict)))
+        facts.append(("Rollback safety", _way_back(report, report.judgement.verdict)))
     if report.snapshot is not None:
         facts.append(_restore_point(report.snapshot))
     if report.no_restore_point is not None:
         facts.append(("Restore point", f"none: {report.no_restore_point}"))
     took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
     saved = report.saved_seconds
-    facts.append(("Took", took + (f", {saved:.0f} less than in sequence" if saved >= 1 else "")))
+    if saved >= 1:
+        took += f", {saved:.0f} saved by starting the node during the snapshot"
+    facts.append(("Took", took))
     facts.append(("Execution", report.execution))
     return facts
 

@@ -24,7 +24,7 @@ RESERVED_PREFIX = "LIGHTGATE_"
 
 # lightsail-facts.md, section 1: the pattern as the service applies it, group included.
 LIGHTSAIL_NAME = r"[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]"
-LIGHTSAIL_NAME_WORDS = "lower-case letters, digits and hyphens inside"
+LIGHTSAIL_NAME_WORDS = "lower-case letters and digits, with hyphens between them"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 # Two slashes at the start are those of a URL, which no secret's name begins with.
 _SECRETS_MANAGER = r"secretsmanager:(?!//)([\w/+=.@-]+)(?::([^:]+)(?::([\w/+=.@-]+))?)?"
@@ -183,7 +183,7 @@ def _argv(node: Node) -> tuple[str, ...]:
 
 def _fixtures(node: Node) -> tuple[str, ...]:
     names = "the name or path of a fixture, which does not begin with -"
-    return tuple(item.string(r"[^-\0].*", names, 256) for item in node.items())
+    return tuple(item.string(r"[^-\0].*", names, 256) for item in node.items(texts=True))
 
 
 def _program(node: Node) -> str:
@@ -202,7 +202,7 @@ def _image(node: Node, service: str) -> str | None:
             )
         return None
     if not reference.startswith(":"):
-        words = "an image reference without spaces"
+        words = "an image with its digest, such as redis:7@sha256:…"
         return bare_name(node, IMAGE, words, 1024, image_hint)
     if node.string(r"[\x21-\x7e]+", "an image reference without spaces", 1024):
         node.problem(

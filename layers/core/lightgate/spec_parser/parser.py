@@ -26,7 +26,7 @@ from lightgate.app_spec.spec import (
     Write,
 )
 from lightgate.backup import BackupMode, DatabaseKind
-from lightgate.documents import Fields, Node, Problems, every_node, parse_json, shown
+from lightgate.documents import Fields, Node, Problems, every_node, one_of, parse_json, shown
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
 from lightgate.spec_parser.container_parser import (
@@ -224,7 +224,7 @@ def _repository(node: Node, home: RegistryAddress | None) -> str:
 def _tags(node: Node) -> tuple[str, ...]:
     tags = tuple(
         bare_name(item, TAG_PATTERN, "a tag, with * for any part of it", 128, tag_hint)
-        for item in node.items()
+        for item in node.items(texts=True)
     )
     if isinstance(node.value, list) and not tags:
         node.problem("must name at least one tag")
@@ -242,7 +242,8 @@ def _database(node: Node) -> Database:
     fields = node.fields(optional=(*kinds, "backup", "keepSnapshots", "timeoutSeconds"))
     given = [kind for kind in DatabaseKind if isinstance(node.value, dict) and kind in node.value]
     if isinstance(node.value, dict) and len(given) != 1:
-        node.problem(f"must have one of {', '.join(kinds)}, and has {len(given)}")
+        found = f"has {' and '.join(given)}; keep" if given else "names no database; write"
+        node.problem(f"{found} one of {'them' if given else one_of(kinds)}")
     kind = given[0] if given else DatabaseKind.INSTANCE
     names = [_database_name(fields, each) for each in given]
     return Database(

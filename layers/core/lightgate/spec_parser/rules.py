@@ -1,7 +1,7 @@
 """The rules of an app spec that can only be checked on its containers together."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import timedelta
 
 from lightgate.addresses import ImageAddress, RegistryAddress
@@ -40,10 +40,10 @@ def check_rules(spec: AppSpec, root: Node, home: RegistryAddress | None) -> None
                 target.child("containerName", None).problem(
                     f"waits for {shown(dependency.container)} twice; keep one of the two"
                 )
-    _check_images(spec, containers, home)
+    not_pushed = _check_images(spec, containers, home)
     _check_ports(spec, root)
     _check_modes(spec, containers)
-    _check_commands(spec, containers)
+    _check_commands(spec, containers, not_pushed)
     _check_endpoint(spec, root)
     _check_verification(spec, root)
     _check_polls(spec, root)
@@ -93,26 +93,35 @@ def _cycles(spec: AppSpec) -> Iterator[list[str]]:
         yield from walk(name, [])
 
 
-def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> None:
+def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None) -> set[str]:
     """Another image than the pushed one is meant only if its digest says which one.
 
     The public endpoint and the migrations need the pushed image: otherwise a release of one image
-    would succeed with another one.
+    would succeed with another one. Returns the containers whose image has to be removed.
     """
+    not_pushed = set()
     for name, container in spec.containers.items():
         if container.image is None:
             continue
         node = containers.child(name, None).child("image", None)
         if (role := _role(spec, name)) is not None:
+            is_endpoint = (
+                spec.public_endpoint is not None and spec.public_endpoint.container == name
+            )
+            other = ", or name a container of the app in publicEndpoint" if is_endpoint else ""
             node.problem(
                 f"{shown(container.image)} is another image; {name} {role}, and such a container "
-                "always runs the image that was pushed; remove the image"
+                f"always runs the image that was pushed; remove the image{other}"
             )
+            not_pushed.add(name)
         elif (image := ImageAddress.read(container.image)).digest is None:
             registry = RegistryAddress.of_address(container.image)
             is_ours = registry is not None and home in (None, registry)
             is_own = image.path == spec.repository and (is_ours or not image.host)
             node.problem(_no_digest(container.image, image, is_own=is_own))
+            if is_own:
+                not_pushed.add(name)
+    return not_pushed
 
 
 def _role(spec: AppSpec, name: str) -> str | None:
@@ -175,19 +184,22 @@ def _check_modes(spec: AppSpec, containers: Node) -> None:
             )
 
 
-def _check_commands(spec: AppSpec, containers: Node) -> None:
+def _check_commands(spec: AppSpec, containers: Node, not_pushed: Container[str]) -> None:
     for name, container in spec.containers.items():
         node = containers.child(name, None)
         is_wrapped = bool(container.depends_on or spec.conditions_on(name))
-        if is_wrapped and container.image is not None and container.python is None:
+        is_foreign = container.image is not None and name not in not_pushed
+        if is_wrapped and is_foreign and container.python is None:
             node.child("python", None).problem(
-                "is missing: whoever waits, or is waited for, runs the gate, and that needs "
-                f"Python 3.8 or later; if the image {container.image} has one, name it, such as "
-                '"python3"; if not, take this container out of every dependsOn, its own too'
+                "is missing: a container that waits, or that another one waits for, runs the gate, "
+                f"and that needs Python 3.8 or later; if the image {shown(container.image)} has "
+                'Python, write its name, such as "python3"; if not, remove the dependsOn of this '
+                "container, and this container from every other dependsOn"
             )
-        if is_wrapped and container.image is not None and container.command is None:
+        if is_wrapped and is_foreign and container.command is None:
             node.child("command", None).problem(
-                f"is missing; what the image {container.image} runs by itself is not known here"
+                "is missing: the gate starts the command of a container that waits, or that "
+                f"another one waits for; write the command of the image {shown(container.image)}"
             )
         if container.python is not None and not is_wrapped:
             node.child("python", None).problem("has no use: this container runs no gate; remove it")
@@ -230,9 +242,9 @@ def _check_polls(spec: AppSpec, root: Node) -> None:
         )
         limits = "database.timeoutSeconds and " if spec.database else ""
         root.child("pollSeconds", None).problem(
-            f"{found} too short: by {limits}deploymentTimeoutSeconds a release may take {longest} "
-            f"seconds, and one execution has room for {room} looks; allowed is {shortest} "
-            f"to {LONGEST_POLL_SECONDS}"
+            f"{found} too short: with {limits}deploymentTimeoutSeconds a release may take "
+            f"{longest} seconds, and one execution has room for {room} checks; allowed is "
+            f"{shortest} to {LONGEST_POLL_SECONDS}"
         )
 
 

@@ -40,7 +40,7 @@ def _beside(spec: AppSpec, name: str, other: AppSpec) -> Iterator[Advice]:
             "stage" if has_another_stage else "serviceName",
             f"the app {name} names the service {spec.service} too, and its releases are refused: a "
             f"service belongs to one app{f'; {stages}' if has_another_stage else ''}",
-            "give each app a service of its own, or delete the parameter of one of them",
+            f"give each app a service of its own, or delete the spec of {name} if nobody needs it",
         )
     ours, theirs = spec.database, other.database
     if ours is None or theirs is None or not has_another_stage:
