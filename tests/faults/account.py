@@ -1,6 +1,7 @@
 """An AWS account in this process: moto and the Lightsail emulator, behind the wire."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,7 +18,7 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from tests.component.cloud import Blobs
 from tests.component.lightsail_service import Course, LightsailService
 from tests.faults.clock import VirtualClock
-from tests.faults.site import Site
+from tests.faults.site import SERVER, Site
 from tests.faults.wire import Call, Wire, response
 
 REGION = "us-east-1"
@@ -47,6 +48,7 @@ class Account:
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
         self._slow_snapshots(patch)
+        self._one_thread(patch)
         self.client("rds").create_db_instance(
             DBInstanceIdentifier=INSTANCE,
             DBInstanceClass="db.t4g.micro",
@@ -78,6 +80,25 @@ class Account:
             status, answer = self.blobs.answer({"body": text})
             return response(call, status.status_code, json.dumps(answer).encode())
         return None
+
+    def _one_thread(self, patch: pytest.MonkeyPatch) -> None:
+        """Let a function do all its work in the thread that runs it: only that one can fork."""
+        start, join = threading.Thread.start, threading.Thread.join
+        done = set[threading.Thread]()
+
+        def start_here(thread: threading.Thread) -> None:
+            if self.wire.caller is None or thread.name == SERVER:
+                start(thread)
+            else:
+                done.add(thread)
+                thread.run()
+
+        def join_here(thread: threading.Thread, timeout: float | None = None) -> None:
+            if thread not in done:
+                join(thread, timeout)
+
+        patch.setattr(threading.Thread, "start", start_here)
+        patch.setattr(threading.Thread, "join", join_here)
 
     def _slow_snapshots(self, patch: pytest.MonkeyPatch) -> None:
         create, describe = RDSBackend.create_db_snapshot, RDSBackend.describe_db_snapshots

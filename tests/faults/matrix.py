@@ -166,6 +166,7 @@ class Striker:
 
     def _fork(self, place: Place, call: str, name: str) -> bool:
         """True in the child. The parent waits for it."""
+        size = self._results.stat().st_size
         child = 0 if self._is_alone else os.fork()
         if child == 0:
             gc.disable()
@@ -174,8 +175,8 @@ class Striker:
             signal.alarm(_LONGEST_CASE_SECONDS)
             return True
         _, status = os.waitpid(child, 0)
-        if status != 0:
-            self._write(place, call, name, [f"the process ended with {status}"])
+        if status != 0 or self._results.stat().st_size == size:
+            self._write(place, call, name, [f"the process ended with {status}, without a result"])
         return False
 
     def _write(self, place: Place, call: str, name: str, found: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+SERVER = "the app's server"
+
 
 class Site:
     """Answers well, or with an error where `does_well` says so."""
@@ -28,7 +30,10 @@ class Site:
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{server.server_port}/"
-        threading.Thread(target=server.serve_forever, args=(3600,), daemon=True).start()
+        serve = threading.Thread(
+            target=server.serve_forever, name=SERVER, args=(3600,), daemon=True
+        )
+        serve.start()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         is_good = self._does_well()
