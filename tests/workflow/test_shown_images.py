@@ -132,6 +132,16 @@ def test_a_rollback_by_hand_that_runs_another_image_is_no_success(two: World) ->
     assert f"web runs {OTHER}" in two.message().text
 
 
+def test_a_rollback_to_an_image_of_a_repository_that_the_spec_does_not_name_any_more_is_good(
+    two: World,
+) -> None:
+    two.cloud.client("ecr").create_repository(repositoryName="crops-anew")
+    images.push(two.cloud, "crops-anew", "latest", name="anew")
+    two.put_spec(spec(repository="crops-anew"))
+
+    assert by_hand(two, rollbackTo=2) == "SUCCEEDED", two.message().text
+
+
 def test_an_automatic_rollback_that_runs_another_image_is_not_called_rolled_back(
     two: World,
 ) -> None:
