@@ -689,3 +689,27 @@ def test_a_check_that_cannot_be_made_in_passing_holds_no_release_up(
 
     assert seen.message().content["status"] == "SUCCEEDED"
     assert "the tags could not be checked" in seen.functions.log
+
+
+def test_a_command_with_an_image_that_was_missed_does_not_hide_its_push(world: World) -> None:
+    world.machine.run({"app": APP}, "first")
+    first_sight(world)
+    digest = push_later(world, "v2")
+    world.machine.run({"app": APP, "tag": "v2", "command": ["python", "x.py"]}, "command")
+
+    [name] = look(world)["started"]
+
+    assert digest.removeprefix("sha256:")[:12] in name
+
+
+def test_a_last_check_that_cannot_be_read_keeps_no_release_from_beginning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightgate.aws.tag_checks._PART", 200)
+    first_sight(world)
+    part = world.table.key(APP, "tags#1")
+    world.table.client.delete_item(TableName=world.table.name, Key=part)
+
+    world.machine.run(request(world.digest, "latest", after=0), "pushed")
+
+    assert world.statuses() == ["SUCCEEDED"]
