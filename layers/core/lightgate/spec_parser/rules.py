@@ -97,8 +97,14 @@ def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None)
     """Another image than the pushed one is meant only if its digest says which one.
 
     The public endpoint and the migrations need the pushed image: otherwise a release of one image
-    would succeed with another one.
+    would succeed with another one. So would one of a spec in which every container has another.
     """
+    others = [name for name, container in spec.containers.items() if container.image is not None]
+    if others and len(others) == len(spec.containers) and not any(_role(spec, n) for n in others):
+        containers.problem(
+            "all have another image, so none runs the image that is pushed; remove the image of "
+            "each container that runs the app"
+        )
     for name, container in spec.containers.items():
         if container.image is None:
             continue
