@@ -474,7 +474,8 @@ def test_what_may_be_an_image_and_cannot_run_is_refused(seen: World, name: str) 
 
 def test_an_image_whose_manifest_ecr_does_not_give_is_refused(seen: World) -> None:
     push_later(seen, "v2")
-    seen.cloud.faults.change_answers("ecr.BatchGetImage", lambda answer: answer.update(images=[]))
+    none = {"images": [], "failures": [{"failureCode": "ImageInaccessible"}]}
+    seen.cloud.faults.change_answers("ecr.BatchGetImage", lambda answer: answer.update(none))
 
     look(seen)
 

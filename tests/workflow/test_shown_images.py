@@ -80,6 +80,20 @@ def test_a_release_whose_tag_was_deleted_is_no_success(world: World) -> None:
     assert pin_tag(world.digest) in world.message().content["reasons"][0]
 
 
+def test_one_empty_answer_of_ecr_is_no_missing_image(world: World) -> None:
+    faults = world.cloud.faults
+
+    def empty(answer: dict[str, Any]) -> None:
+        answer |= {"images": [], "failures": []}
+        faults.answer_again("ecr.BatchGetImage")
+
+    world.functions.before(
+        "verify_release", lambda: faults.change_answers("ecr.BatchGetImage", empty)
+    )
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+
 def test_another_image_that_is_meant_runs_and_is_named(world: World) -> None:
     document = spec()
     document["containers"]["redis"] = {"image": REDIS}
