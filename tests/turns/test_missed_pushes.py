@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lightgate import runtime
+from lightgate.aws.turns import Turns
 from lightgate.tag_changes import Tag
+from lightgate.turn import Mark
 from tests.component import images
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.turns.missed import first_sight, look, push_later, put_tag, wait
@@ -571,6 +573,16 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
     assert look(seen)["started"] == []
     wait(seen)
     assert look(seen)["started"] == []
+
+
+def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
+    push_later(seen, "v2")
+    wish = Mark(at=seen.clock.now(), digest=seen.digest, release="by-hand")
+    Turns(seen.table).change(APP, lambda turn: (replace(turn, newest=wish), None))
+
+    assert look(seen)["started"] == []
+    [line] = [line for line in seen.functions.log.splitlines() if "may be older" in line]
+    assert json.loads(line)["tags"] == ["v2"]
 
 
 def test_of_two_promotions_in_one_look_the_image_that_was_pushed_last_is_released(
