@@ -35,10 +35,10 @@ MUTANTS = (
     Mutant(
         promise="Deploy looks for its own marker before it creates",
         file="functions/deploy/app.py",
-        old="""        service = runtime.lightsail.service(release.service)
+        old="""        service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again""",
-        new="""        service = runtime.lightsail.service(release.service)
+        new="""        service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of("nobody's")) is not None:
             notes = notes_again""",
         caught_by=["good"],
@@ -123,8 +123,8 @@ MUTANTS = (
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
         file="functions/roll_back/app.py",
-        old='ours = runtime.lightsail.service(release.service).deployment_of(before["release"])',
-        new="ours = None",
+        old='    ours = service.deployment_of(before["release"])\n',
+        new="    ours = None\n",
         caught_by=["failed watch"],
     ),
     Mutant(
