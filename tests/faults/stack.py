@@ -133,6 +133,8 @@ def _made(account: Account) -> dict[str, str]:
     account.client("s3").create_bucket(Bucket="mailboxes")
     return {
         "AWS::StackName": NAME,
+        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{NAME}/1",
+        "NotificationEmail": "",
         "AWS::Partition": "aws",
         "AWS::Region": REGION,
         "AWS::AccountId": ACCOUNT,
