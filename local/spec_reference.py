@@ -86,9 +86,10 @@ The container of `publicEndpoint`, and each one that is waited for until it ends
 the service's image store, as in the guide. One label stands for the pushed image in all containers;
 a second label, or a number such as `:crops-backend.web.4`, is refused.
 
-Any other container may run another image, with its digest: `redis:7@sha256:…`. A tag alone is
-refused, because it can become another image at any time. `docker buildx imagetools inspect redis:7`
-prints the digest. `validate`, `plan` and the message of each release name every such image.
+Any other container may run another image, with its digest: `redis:7@sha256:…`. At least one
+container runs the pushed image. A tag alone is refused, because it can become another image at any
+time. `docker buildx imagetools inspect redis:7` prints the digest. `validate`, `plan` and the
+message of each release name every such image.
 
 So an image such as `nginx` cannot stand in front of the app: name the container of the app in
 `publicEndpoint`. Lightsail itself terminates TLS and forwards the requests. To serve static files,

@@ -143,6 +143,12 @@ def _newest_missed(
         if first.image.pushed_at + _PATIENCE > runtime.now():
             return _NotYet()
         if newest is not None and whole_seconds(first.image.pushed_at) < newest.at:
+            runtime.logger.warning(
+                "a missed push may be older than the newest release, and is not released",
+                app=app,
+                tags=[one.image.tag for one in found],
+                newest=newest.release,
+            )
             return None
         if len({_running(spec, manifests[one], one, runtime) for one in found}) > 1:
             runtime.logger.warning(

@@ -2,6 +2,7 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lightgate.addresses import ImageAddress
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
 from lightgate.pinning import why_other_images, without_command
@@ -104,12 +105,8 @@ def _why_other_images(
     shown = service.deployment_of(release.id)
     if shown is None or shown.version != version:
         return f"The container service does not list version {version} of this release."
-    pushed, registry = "", runtime.registry
-    if release.digest is not None:
-        manifest = registry.manifest(release.repository, {"imageDigest": release.digest})
-        runnable = registry.runnable(release.repository, manifest)
-        pushed = registry.pinned(release.repository, runnable, pin_tag(release.digest))
     if release.kind is Kind.IMAGE:
+        pushed = _pinned(release, release.repository, runtime)
         spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
         containers = spec.containers.items()
         return why_other_images(shown, {name: each.image or pushed for name, each in containers})
@@ -117,8 +114,28 @@ def _why_other_images(
     source = None if before is None else service.version_of(before)
     if source is None:
         return f"Version {before}, with which the images have to be compared, is not listed."
-    command = {COMMAND_CONTAINER: pushed} if release.kind is Kind.COMMAND else {}
-    return why_other_images(shown, {**without_command(source), **command})
+    if release.kind is Kind.COMMAND:
+        command = {COMMAND_CONTAINER: _pinned(release, release.repository, runtime)}
+        return why_other_images(shown, {**without_command(source), **command})
+    # The version may be older than the repository that the spec of today names.
+    for image in {each for each in without_command(source).values() if _is_pin_of(release, each)}:
+        _pinned(release, ImageAddress.read(image).path, runtime)
+    return why_other_images(shown, without_command(source))
+
+
+def _is_pin_of(release: Release, image: str) -> bool:
+    return release.digest is not None and image.endswith(f":{pin_tag(release.digest)}")
+
+
+def _pinned(release: Release, repository: str, runtime: Runtime) -> str:
+    """The image of the release as it is deployed from this repository.
+
+    Raises:
+        RefusedError: its tag names another image, or none.
+    """
+    registry, digest = runtime.registry, release.digest or ""
+    manifest = registry.manifest(repository, {"imageDigest": digest})
+    return registry.pinned(repository, registry.runnable(repository, manifest), pin_tag(digest))
 
 
 def _old_one(

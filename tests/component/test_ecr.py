@@ -221,3 +221,15 @@ def test_the_policy_of_a_repository_is_what_was_set_and_none_by_itself(
 def test_the_policy_of_a_missing_repository_is_refused_by_its_name(registry: Registry) -> None:
     with pytest.raises(RefusedError, match="there is no ECR repository elsewhere"):
         registry.policy("elsewhere")
+
+
+def test_an_empty_answer_does_not_say_that_there_is_no_image(
+    cloud: Cloud, registry: Registry
+) -> None:
+    images.push(cloud, REPOSITORY, "latest")
+    cloud.faults.change_answers("ecr.BatchGetImage", lambda answer: answer.update(images=[]))
+
+    with pytest.raises(UnreachableError, match="ECR gives no answer"):
+        registry.manifest(REPOSITORY, {"imageTag": "latest"})
+    with pytest.raises(UnreachableError):
+        registry.digest_of_tag(REPOSITORY, "latest")

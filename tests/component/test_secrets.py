@@ -206,3 +206,21 @@ def test_a_store_that_does_not_tell_its_versions_is_unreachable(
 
     with pytest.raises(UnreachableError):
         secrets.versions([managed("crops/plain"), parameter("/crops/key")])
+
+
+def test_a_secret_that_never_had_a_value_has_no_version(cloud: Cloud, secrets: Secrets) -> None:
+    cloud.client("secretsmanager").create_secret(Name="crops/empty")
+    cloud.faults.change_answers(
+        "secretsmanager.DescribeSecret", lambda answer: answer.pop("VersionIdsToStages", None)
+    )
+
+    assert secrets.versions([managed("crops/empty")]) == {}
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "InvalidFilterValue"])
+def test_a_name_by_which_no_parameter_can_be_listed_has_no_version(
+    cloud: Cloud, secrets: Secrets, code: str
+) -> None:
+    cloud.faults.refuse("ssm.DescribeParameters", code)
+
+    assert secrets.versions([parameter("/aws/reference/secretsmanager/crops")]) == {}

@@ -56,6 +56,7 @@ BEYOND_A_SCHEMA = {
     "fixtures-in-production": ACROSS,
     "fixtures-of-a-foreign-image": ACROSS,
     "image-of-another-service": ANOTHER_VALUE,
+    "images-none-is-the-pushed-one": ACROSS,
     "manage-of-a-foreign-image": ACROSS,
     "manage-where-nobody-waits": ACROSS,
     "migrate-of-the-stage-waited-for-with-complete": ACROSS,

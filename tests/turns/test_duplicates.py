@@ -209,6 +209,30 @@ def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
     assert push_again(world, 9) == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("secret", ["known", "unknown"])
+@pytest.mark.parametrize("state", ["TakeSnapshot", None])
+def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
+    world: World, stepper: Stepper, state: str | None, secret: str
+) -> None:
+    """Its first answer is lost, and the spec is another one at its second look."""
+    one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("Admit")
+    asked = {name: one.data[name] for name in ("request", "execution", "startedAt", "waited")}
+    world.functions.call("admit", asked)
+    change_spec(world)
+    if secret == "unknown":
+        world.cloud.faults.refuse(*UNKNOWN["denied secret"])
+    one.run_to(state) if state else one.run()
+    world.put_spec(spec())
+
+    stepper.start(request(world.digest, "latest", after=9), "two").run()
+    if state:
+        one.run()
+    stepper.run_all()
+
+    assert "DUPLICATE" not in world.statuses()
+    assert live(world)["DJANGO_SETTINGS_MODULE"] == "crops.settings"
+
+
 # One image under several digests.
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lightgate import runtime
+from lightgate.aws.turns import Turns
 from lightgate.tag_changes import Tag
+from lightgate.turn import Mark
 from tests.component import images
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.turns.missed import first_sight, look, push_later, put_tag, wait
@@ -474,7 +476,8 @@ def test_what_may_be_an_image_and_cannot_run_is_refused(seen: World, name: str) 
 
 def test_an_image_whose_manifest_ecr_does_not_give_is_refused(seen: World) -> None:
     push_later(seen, "v2")
-    seen.cloud.faults.change_answers("ecr.BatchGetImage", lambda answer: answer.update(images=[]))
+    none = {"images": [], "failures": [{"failureCode": "ImageInaccessible"}]}
+    seen.cloud.faults.change_answers("ecr.BatchGetImage", lambda answer: answer.update(none))
 
     look(seen)
 
@@ -570,6 +573,16 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
     assert look(seen)["started"] == []
     wait(seen)
     assert look(seen)["started"] == []
+
+
+def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
+    push_later(seen, "v2")
+    wish = Mark(at=seen.clock.now(), digest=seen.digest, release="by-hand")
+    Turns(seen.table).change(APP, lambda turn: (replace(turn, newest=wish), None))
+
+    assert look(seen)["started"] == []
+    [line] = [line for line in seen.functions.log.splitlines() if "may be older" in line]
+    assert json.loads(line)["tags"] == ["v2"]
 
 
 def test_of_two_promotions_in_one_look_the_image_that_was_pushed_last_is_released(
@@ -689,3 +702,27 @@ def test_a_check_that_cannot_be_made_in_passing_holds_no_release_up(
 
     assert seen.message().content["status"] == "SUCCEEDED"
     assert "the tags could not be checked" in seen.functions.log
+
+
+def test_a_command_with_an_image_that_was_missed_does_not_hide_its_push(world: World) -> None:
+    world.machine.run({"app": APP}, "first")
+    first_sight(world)
+    digest = push_later(world, "v2")
+    world.machine.run({"app": APP, "tag": "v2", "command": ["python", "x.py"]}, "command")
+
+    [name] = look(world)["started"]
+
+    assert digest.removeprefix("sha256:")[:12] in name
+
+
+def test_a_last_check_that_cannot_be_read_keeps_no_release_from_beginning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightgate.aws.tag_checks._PART", 200)
+    first_sight(world)
+    part = world.table.key(APP, "tags#1")
+    world.table.client.delete_item(TableName=world.table.name, Key=part)
+
+    world.machine.run(request(world.digest, "latest", after=0), "pushed")
+
+    assert world.statuses() == ["SUCCEEDED"]

@@ -113,6 +113,8 @@ def valid_specs(draw: st.DrawFn, *, is_public: bool | None = None) -> Json:
         _vary(draw, container, _conditions_on(containers, name), stage, is_public=is_public)
         if public and draw(st.booleans()):
             del container["ports"]
+    if all(container.get("image") == FOREIGN for container in containers.values()):
+        del containers[names[0]]["image"]
     order = draw(st.permutations(names))
     document: Json = {
         "serviceName": "crops",

@@ -7,7 +7,7 @@ import pytest
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import LARGEST_REQUEST_BYTES
-from lightgate.one_time_command import command_spec, compile_app, compile_command
+from lightgate.one_time_command import compile_app, compile_command
 from lightgate.release import COMMAND_CONTAINER
 from tests.unit.builders import (
     DIGEST,
@@ -16,7 +16,6 @@ from tests.unit.builders import (
     app_spec,
     compiled_secrets,
     migrate,
-    reasons_of,
     source,
     wait_for,
     web,
@@ -113,15 +112,6 @@ def test_of_containers_with_an_image_of_their_own_none_is_taken_for_a_model() ->
 
     assert container["image"] == source().reference
     assert container["environment"]["A"] == "2"
-
-
-def test_without_a_container_that_runs_the_image_there_is_nothing_to_go_by() -> None:
-    sidecar = {"image": f"nginx:1.27@{DIGEST}", "command": ["nginx"]}
-    spec = app_spec(containers={"proxy": sidecar}, publicEndpoint=None, unprotected=True)
-
-    assert reasons_of(lambda: command_spec(spec, SHOW)) == (
-        "command: no container of the spec runs the image of its repository",
-    )
 
 
 CODE = "20260102t030405z-0a1b2c3d-9f8e"

@@ -1,5 +1,6 @@
 """An old version whose image is gone is not deployed again, and people hear which image that is."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -290,6 +291,53 @@ def test_the_image_in_an_index_may_be_gone_as_well(world: World) -> None:
 
     assert versions.fail().error == "ROLLED_BACK"
     assert versions.image_of(6) == versions.image_of(3)
+
+
+def age(versions: Versions) -> None:
+    """Let the versions be of an earlier Lightgate, which knew an image by its index."""
+    world = versions.world
+    for version, index in versions.pushed.items():
+        [image] = world.cloud.client("ecr").batch_get_image(
+            repositoryName=APP, imageIds=[{"imageDigest": versions.runs[version]}]
+        )["images"]
+        world.cloud.client("ecr").put_image(
+            repositoryName=APP,
+            imageManifest=image["imageManifest"],
+            imageManifestMediaType=images.MANIFEST,
+            imageTag=pin_tag(index),
+        )
+        versions.edit(version, dict.fromkeys(("web", "migrate"), reference(index)))
+    runs = {digest: version for version, digest in versions.runs.items()}
+    for item in world.items():
+        outcome = json.loads(item.get("outcome", {"S": "{}"})["S"])
+        for past in outcome.get("versions", []):
+            past["digest"] = versions.pushed[runs[past["digest"]]]
+            del past["specDigest"]
+        if outcome:
+            item["outcome"] = {"S": json.dumps(outcome)}
+            world.table.client.put_item(TableName=world.table.name, Item=item)
+
+
+def test_a_version_that_an_earlier_lightgate_knew_by_its_index_is_brought_back(
+    world: World,
+) -> None:
+    versions = Versions(world, index=True)
+    age(versions)
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == reference(versions.pushed[4])
+    assert versions.content["warnings"] == []
+
+
+def test_it_is_brought_back_as_well_if_only_its_index_was_deleted(world: World) -> None:
+    """As a lifecycle policy deletes what has lost its last tag."""
+    versions = Versions(world, index=True)
+    age(versions)
+    delete(world, versions.pushed[4])
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == reference(versions.pushed[4])
+    assert f"the index {versions.pushed[4]} is gone" in " ".join(versions.content["warnings"])
 
 
 # rollbackTo, and a command beside what serves.

@@ -80,6 +80,20 @@ def test_a_release_whose_tag_was_deleted_is_no_success(world: World) -> None:
     assert pin_tag(world.digest) in world.message().content["reasons"][0]
 
 
+def test_one_empty_answer_of_ecr_is_no_missing_image(world: World) -> None:
+    faults = world.cloud.faults
+
+    def empty(answer: dict[str, Any]) -> None:
+        answer |= {"images": [], "failures": []}
+        faults.answer_again("ecr.BatchGetImage")
+
+    world.functions.before(
+        "verify_release", lambda: faults.change_answers("ecr.BatchGetImage", empty)
+    )
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+
 def test_another_image_that_is_meant_runs_and_is_named(world: World) -> None:
     document = spec()
     document["containers"]["redis"] = {"image": REDIS}
@@ -130,6 +144,16 @@ def test_a_rollback_by_hand_that_runs_another_image_is_no_success(two: World) ->
 
     assert by_hand(two, rollbackTo=2) == "FAILED"
     assert f"web runs {OTHER}" in two.message().text
+
+
+def test_a_rollback_to_an_image_of_a_repository_that_the_spec_does_not_name_any_more_is_good(
+    two: World,
+) -> None:
+    two.cloud.client("ecr").create_repository(repositoryName="crops-anew")
+    images.push(two.cloud, "crops-anew", "latest", name="anew")
+    two.put_spec(spec(repository="crops-anew"))
+
+    assert by_hand(two, rollbackTo=2) == "SUCCEEDED", two.message().text
 
 
 def test_an_automatic_rollback_that_runs_another_image_is_not_called_rolled_back(

@@ -73,6 +73,16 @@ def test_nothing_is_deployed_by_a_spec_that_was_stored_anew_during_the_release(
     assert advice == "Start the release again; it then uses the spec as it is now."
 
 
+def test_a_spec_that_was_stored_anew_has_no_such_version_any_more(world: World) -> None:
+    world.put_spec(SPEC)
+    world.functions.before("deploy", lambda: store_again(world, ungated()))
+
+    assert world.release().error == "REFUSED"
+    reason, advice = world.message().content["reasons"]
+    assert reason.startswith(f"app: version 2 of the spec of {APP} does not exist any more")
+    assert advice == "Start the release again; it then uses the spec as it is now."
+
+
 def test_nothing_is_deployed_by_a_spec_that_was_deleted_during_the_release(world: World) -> None:
     world.functions.before("deploy", lambda: delete(world))
 
@@ -148,6 +158,22 @@ def test_an_old_version_gets_no_secrets_of_another_spec_when_it_is_rolled_back_t
     assert "Version 2 cannot be deployed again automatically" in " ".join(content["reasons"])
     assert "was deleted and stored again" in " ".join(content["reasons"])
     assert f'{{"app": "{APP}", "digest": "{good.digest}"}}' in " ".join(content["nextSteps"])
+
+
+def test_the_image_of_an_old_version_can_be_released_if_the_number_of_its_spec_is_gone(
+    other_secret: World,
+) -> None:
+    other_secret.put_spec(SPEC)
+    other_secret.release(course=released())
+    other_secret.messages()
+    other_secret.functions.before("roll_back", lambda: store_again(other_secret, other_database()))
+
+    assert fail(other_secret) == "FAILED"
+    assert other_secret.lightsail.serving(APP) == 3
+    content = other_secret.message().content
+    assert "Version 2 cannot be deployed again automatically" in " ".join(content["reasons"])
+    released_anew = f'{{"app": "{APP}", "digest": "{other_secret.digest}"}}'
+    assert released_anew in " ".join(content["nextSteps"])
 
 
 def test_a_rollback_whose_spec_is_stored_anew_meanwhile_is_not_called_good(good: World) -> None:

@@ -26,7 +26,7 @@ class RefusedError(LightgateError):
 
 
 class SpecReplacedError(RefusedError):
-    """The spec that was used is gone: its parameter was deleted and stored again."""
+    """The spec that was used is gone: its parameter was stored again, once or very often."""
 
 
 class NoImageError(RefusedError):

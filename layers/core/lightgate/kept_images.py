@@ -38,31 +38,41 @@ class KeptImages:
 
     def __init__(self, past: Mapping[int, Past], runtime: Runtime) -> None:
         self._past, self._runtime = past, runtime
-        self._answers: dict[tuple[str, str | None], tuple[str | None, str | None]] = {}
+        self._answers: dict[tuple[str, str | None, bool], tuple[str | None, str | None]] = {}
 
     def of(self, shown: Deployment) -> Kept:
         gone, unknown = [], []
         for image, containers in _by_image(shown).items():
-            why_gone, why_unknown = self._ask(image, self._pushed(image, shown))
+            why_gone, why_unknown = self._ask(image, *self._pushed(image, shown))
             if why_gone is not None:
                 gone.append(f"{image} of {containers} {why_gone}")
             if why_unknown is not None:
                 unknown.append(f"{image} of {containers} ({why_unknown})")
         return Kept(gone=gone, unknown=unknown)
 
-    def _pushed(self, image: str, shown: Deployment) -> str | None:
+    def _pushed(self, image: str, shown: Deployment) -> tuple[str | None, bool]:
+        """The digest for which Lightgate made the tag, and whether it may be that of an index."""
         known = self._past.get(shown.version)
         digest = known.digest if known is not None else None
-        return digest if digest and image.endswith(f":{pin_tag(digest)}") else None
+        is_pin = digest is not None and image.endswith(f":{pin_tag(digest)}")
+        # Only an earlier Lightgate took the digest of an index, and it recorded no known spec.
+        return digest if is_pin else None, known is not None and known.spec is None
 
-    def _ask(self, image: str, pushed: str | None) -> tuple[str | None, str | None]:
-        if (image, pushed) not in self._answers:
+    def _ask(
+        self,
+        image: str,
+        pushed: str | None,
+        may_be_index: bool,
+    ) -> tuple[str | None, str | None]:
+        asked = (image, pushed, may_be_index)
+        if asked not in self._answers:
             try:
-                why_gone = self._runtime.image_stores.why_gone(image, pushed)
-                self._answers[image, pushed] = why_gone, None
+                stores = self._runtime.image_stores
+                why_gone = stores.why_gone(image, pushed, may_be_index=may_be_index)
+                self._answers[asked] = why_gone, None
             except UnreachableError as error:
-                self._answers[image, pushed] = None, str(error)
-        return self._answers[image, pushed]
+                self._answers[asked] = None, str(error)
+        return self._answers[asked]
 
 
 def app_images(shown: Deployment) -> Mapping[str, str]:

@@ -19,7 +19,6 @@ from lightgate.app_spec.spec import (
     SecretReference,
 )
 from lightgate.compiler import Part, Request, Source, compile_deployment
-from lightgate.errors import RefusedError
 from lightgate.gate_programs import Programs
 from lightgate.release import COMMAND_CONTAINER
 
@@ -29,13 +28,8 @@ def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:
 
     The command has the environment, the secrets and the time limit of the app's first gate that
     runs the pushed image; without such a gate, those of the first container that does.
-
-    Raises:
-        RefusedError: no container does.
     """
     ours = [name for name, container in spec.containers.items() if container.image is None]
-    if not ours:
-        raise RefusedError("command: no container of the spec runs the image of its repository")
     gates = [name for name in spec.gates() if name in ours]
     model = spec.containers[(gates or ours)[0]]
     own = replace(
@@ -87,8 +81,7 @@ def compile_command(
     where what serves is not compiled anew. What is returned holds secrets.
 
     Raises:
-        RefusedError: no container of the spec runs the image, or this container alone is larger
-            than Lightsail can be trusted to take.
+        RefusedError: this container alone is larger than Lightsail can be trusted to take.
     """
     request: Request = compile_deployment(
         command_spec(spec, command),

@@ -8,7 +8,7 @@ from itertools import islice
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.clients import reaching
 from lightgate.aws.parameters import SpecText
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import MissingError, RefusedError, UnreachableError
 from lightgate.image import TaggedImage
 from lightgate.requests import ReleaseRequest
 from lightgate.runtime import Runtime
@@ -51,10 +51,13 @@ def note_tags(request: ReleaseRequest, text: SpecText, spec: AppSpec, runtime: R
     if the check fails, or would take long, the next check of Reconcile knows less.
     """
     tag = request.pushed_tag or request.tag
+    if request.command is not None:
+        # It only uses the image. The push of that is still to be released.
+        tag = None
     try:
         with reaching("ECR or DynamoDB"):
             _check(text, spec, runtime, tag=tag, digest=request.digest, most=_MOST_IN_PASSING)
-    except (RefusedError, UnreachableError) as error:
+    except (MissingError, RefusedError, UnreachableError) as error:
         runtime.logger.warning("the tags could not be checked", app=text.app, why=str(error))
 
 

@@ -158,7 +158,9 @@ def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         RefusedError: the claim would have to wait, and does not.
     """
     if turn.holder is not None and turn.holder.execution == claim.execution:
-        return turn, _proceed(turn.holder)
+        # Whoever asks again may find another spec, and deploys by that.
+        holder = replace(turn.holder, fingerprint=claim.fingerprint)
+        return replace(turn, holder=holder), _proceed(holder)
     waiting = turn.waiting
     if waiting is not None and waiting.release == claim.release:
         return turn, _queued(turn.holder)

@@ -37,6 +37,7 @@ class Registry:
 
         Raises:
             RefusedError: there is no such repository or image.
+            UnreachableError: ECR says neither that there is one nor that there is none.
         """
         return self._found(repository, image)[0]
 
@@ -167,6 +168,10 @@ class Registry:
             raise
         if not answer.get("images"):
             [name] = image.values()
+            if not answer.get("failures"):
+                raise UnreachableError(
+                    f"ECR gives no answer about the image {name} of {repository}"
+                )
             raise RefusedError(f"the repository {repository} has no image {name}")
         found = answer["images"][0]
         manifest = Manifest(

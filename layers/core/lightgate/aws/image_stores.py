@@ -21,12 +21,12 @@ class ImageStores:
     def __init__(self, ecr: Any, lightsail: Any, home: RegistryAddress | None) -> None:  # noqa: ANN401
         self._ecr, self._lightsail, self._home = ecr, lightsail, home
 
-    def why_gone(self, image: str, pushed: str | None) -> str | None:
+    def why_gone(self, image: str, pushed: str | None, *, may_be_index: bool = False) -> str | None:
         """Why the image cannot be pulled any more, or is another one by now; None if it is there.
 
         `pushed` is the digest for which Lightgate made the tag of the image, if it made one: the
-        tag points to that image, or to the one in that index that Lightsail runs. An index that is
-        gone cannot show that, so that the image counts as another one.
+        tag points to that image. It may be the digest of an index: then the tag points to the image
+        in it that Lightsail runs.
 
         Raises:
             UnreachableError: that could not be found out.
@@ -43,19 +43,25 @@ class ImageStores:
         found = self._found(address.path, wanted)
         if found is None:
             return "is not in ECR any more"
-        if pushed not in (None, found.digest) and found.digest != self._in_index(
-            address.path, pushed
-        ):
+        if pushed is not None and not self._is_of(found, address.path, pushed, may_be_index):
             return f"points to {found.digest} now, and not to {pushed}"
         runs = _runs(found)
         if runs is not None and self._found(address.path, {"imageDigest": runs}) is None:
             return f"lacks its image {runs} in ECR"
         return None
 
-    def _in_index(self, repository: str, digest: str) -> str | None:
-        """The image that Lightsail runs of an index; None for what is none, or is gone."""
-        found = self._found(repository, {"imageDigest": digest})
-        return None if found is None else _runs(found)
+    def _is_of(self, found: Manifest, repository: str, digest: str, may_be_index: bool) -> bool:
+        """Whether the image is the one with this digest, or the one in that index that runs."""
+        if found.digest == digest:
+            return True
+        if not may_be_index:
+            return False
+        index = self._found(repository, {"imageDigest": digest})
+        if index is None:
+            raise UnreachableError(
+                f"the index {digest} is gone, which would tell whose image it is"
+            )
+        return _runs(index) == found.digest
 
     @reaching("Lightsail")
     def _why_not_stored(self, image: str, service: str, number: str) -> str | None:

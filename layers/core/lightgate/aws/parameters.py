@@ -71,7 +71,8 @@ class AppParameters:
         """The app's spec, current or in an earlier version, so that a release sees one spec.
 
         Raises:
-            RefusedError: there is no such parameter or version.
+            SpecReplacedError: there is no such version any more.
+            RefusedError: there is no such parameter.
             SpecError: the parameter is a SecureString.
         """
         found = self._parameter(app, version)
@@ -89,8 +90,8 @@ class AppParameters:
         """The spec that was used before, exactly that text; for None, the spec of today.
 
         Raises:
-            SpecReplacedError: the parameter has another text under that number.
-            RefusedError: there is no such parameter or version.
+            SpecReplacedError: the parameter has another text under that number, or no such version.
+            RefusedError: there is no such parameter.
         """
         if used is None:
             return self.read(app)
@@ -111,7 +112,7 @@ class AppParameters:
             found: Mapping[str, Any] = self._client.get_parameter(Name=selector)["Parameter"]
         except ClientError as error:
             if version is not None and error_code(error) == "ParameterVersionNotFound":
-                raise RefusedError(
+                raise SpecReplacedError(
                     f"app: version {version} of the spec of {app} does not exist any more: SSM "
                     f"keeps the last 100 of {name}, and none of a parameter that was deleted"
                 ) from error

@@ -252,9 +252,9 @@ class Records:
                 "status": "RELEASING",
                 "admission": json.dumps(admission),
                 "fence": str(answer.holder.fence),
+                # Empty if it is unknown, in place of one that an earlier attempt has written.
+                "fingerprint": claim.fingerprint or "",
             }
-            if claim.fingerprint is not None:
-                attributes["fingerprint"] = claim.fingerprint
             yield self._owes(app, claim.release)
         else:
             outcome = {"status": answer.status.value, "cause": answer.reason}
@@ -322,7 +322,7 @@ def _record(found: Mapping[str, Any]) -> Record:
         status=_text(found, "status") or "",
         execution=_text(found, "execution"),
         digest=_text(found, "digest"),
-        fingerprint=_text(found, "fingerprint"),
+        fingerprint=_text(found, "fingerprint") or None,
         fence=int(_text(found, "fence") or 0),
         admission=None if admission is None else json.loads(admission),
         outcome=None if outcome is None else json.loads(outcome),

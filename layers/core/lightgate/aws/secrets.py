@@ -21,6 +21,8 @@ _NOT_THERE = {
     "AccessDeniedException",
     "AccessDenied",
 }
+# A name that a list does not take, such as one of AWS's own, may still be read.
+_NOT_LISTED = {*_NOT_THERE, "ValidationException", "InvalidFilterValue"}
 
 
 class Secrets:
@@ -69,11 +71,13 @@ class Secrets:
         try:
             answer = self._manager.describe_secret(SecretId=reference.name)
         except ClientError as error:
-            if error_code(error) not in _NOT_THERE:
+            if error_code(error) not in _NOT_LISTED:
                 raise
             return None
         stage = reference.version_stage or "AWSCURRENT"
-        ids = [one for one, stages in answer["VersionIdsToStages"].items() if stage in stages]
+        # A secret that never had a value has none.
+        stages_of = answer.get("VersionIdsToStages") or {}
+        ids = [one for one, stages in stages_of.items() if stage in stages]
         return ids[0] if len(ids) == 1 else None
 
     def _parameter_versions(self, names: list[str]) -> dict[str, str]:
@@ -88,7 +92,7 @@ class Secrets:
                 for one in (one for page in pages for one in page["Parameters"]):
                     found[one["Name"]] = f"{one['Version']} {one['LastModifiedDate'].isoformat()}"
         except ClientError as error:
-            if error_code(error) not in _NOT_THERE:
+            if error_code(error) not in _NOT_LISTED:
                 raise
         return found
 

@@ -97,8 +97,15 @@ def _check_images(spec: AppSpec, containers: Node, home: RegistryAddress | None)
     """Another image than the pushed one is meant only if its digest says which one.
 
     The public endpoint and the migrations need the pushed image: otherwise a release of one image
-    would succeed with another one. Returns the containers whose image has to be removed.
+    would succeed with another one. So would one of a spec in which every container has another.
+    Returns the containers whose image has to be removed.
     """
+    others = [name for name, container in spec.containers.items() if container.image is not None]
+    if others and len(others) == len(spec.containers) and not any(_role(spec, n) for n in others):
+        containers.problem(
+            "all have another image, so none runs the image that is pushed; remove the image of "
+            "each container that runs the app"
+        )
     not_pushed = set()
     for name, container in spec.containers.items():
         if container.image is None:
