@@ -13,6 +13,8 @@ from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import Case, Place, carried_out_alone, new_world, recorded, struck
 from tests.faults.runs import RUNS
 
+ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
+
 type Wanted = Callable[[Place, str], bool]
 
 
@@ -25,7 +27,9 @@ def main() -> int:
         return carried_out_alone(world, run, place, fault)
     names = options.run or list(RUNS)
     places = {name: recorded(world, name) for name in names}
-    wanted = {name: _chosen(places, name, is_slice=options.slice) for name in names}
+    wanted = {
+        name: _chosen(places, name, is_slice=options.slice, only=options.fault) for name in names
+    }
 
     def cases_of(name: str) -> list[Case]:
         found = list(struck(world, name, wanted[name]))
@@ -47,12 +51,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--slice", action="store_true", help="one fault for each call and state")
     parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
+    parser.add_argument("--fault", choices=ALL_FAULTS, help="only this fault, at every place")
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")
     return parser.parse_args()
 
 
-def _chosen(places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool) -> Wanted:
+def _chosen(
+    places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool, only: str | None
+) -> Wanted:
     """Of many calls alike the first and the last one; none whose past the first run has, too."""
     own, first = places[name], next(iter(places))
     shared = 0 if name == first else _shared(own, places[first])
@@ -62,7 +69,7 @@ def _chosen(places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool)
     ends = {end for found in alike.values() for end in (found[0], found[-1])}
     ends.add(own[0])
     if not is_slice:
-        return lambda place, _: place in ends
+        return lambda place, fault: place in ends and only in (None, fault)
     faults = {
         place: _of_turn(place, turn) for turn, place in enumerate(p for p in own if p in ends)
     }
@@ -84,7 +91,7 @@ def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
 
 def _table(cases: Sequence[Case]) -> Iterator[str]:
     """Calls and faults: how many passed, of how many."""
-    names = [*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS]
+    names = [name for name in ALL_FAULTS if any(case.fault == name for case in cases)]
     yield "| Call | " + " | ".join(names) + " |"
     yield "| --- |" + " --- |" * len(names)
     for call in sorted({case.call for case in cases}):

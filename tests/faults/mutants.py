@@ -22,7 +22,10 @@ _LONGEST_SECONDS = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """`old` stands exactly once in `file`. `caught_by` are runs of the matrix, or tests."""
+    """`old` stands exactly once in `file`.
+
+    `caught_by` are tests, or runs of the matrix, each with the fault that shows it.
+    """
 
     promise: str
     file: str
@@ -39,14 +42,14 @@ MUTANTS = (
             notes = notes_again""",
         new="""        if (ours := service.deployment_of("nobody's")) is not None:
             notes = notes_again""",
-        caught_by=["good"],
+        caught_by=["good: answer lost"],
     ),
     Mutant(
         promise="An outcome is recorded after the permits are void",
         file=f"{_PACKAGE}/settlement.py",
         old="            _withdraw(release, state, runtime)\n",
         new="",
-        caught_by=["good"],
+        caught_by=["good: stopped"],
     ),
     Mutant(
         promise="A lock is freed only when its execution is known to have ended",
@@ -66,7 +69,7 @@ MUTANTS = (
         file=f"{_PACKAGE}/way_back.py",
         old="            return _watch(answer, spec, service, runtime)\n",
         new='            return {**answer, "status": "GOOD"}\n',
-        caught_by=["bad before, too"],
+        caught_by=["bad before, too: throttled once"],
     ),
     Mutant(
         promise="A permit that is missing or denied is not an open one",
@@ -95,7 +98,7 @@ MUTANTS = (
         old="            if _is(error, self._kind.exists):\n"
         "                return self._existing(snapshot, database, app, release)\n",
         new="",
-        caught_by=["good"],
+        caught_by=["good: killed after"],
     ),
     Mutant(
         promise="One release of an app at a time",
@@ -123,21 +126,21 @@ MUTANTS = (
         file="functions/roll_back/app.py",
         old='ours = service.deployment_of(before["release"])',
         new="ours = None",
-        caught_by=["failed watch"],
+        caught_by=["failed watch: killed after"],
     ),
     Mutant(
         promise="A message has one id, however often it is sent",
         file=f"{_PACKAGE}/message/forms.py",
         old='"messageId": f"lightgate-{report.app}-{report.release}",\n',
         new='"messageId": f"lightgate-{report.app}-{report.release}-{report.ended_at}",\n',
-        caught_by=["good"],
+        caught_by=["good: stopped"],
     ),
     Mutant(
         promise="A release owes its message until that is out",
         file=f"{_PACKAGE}/cleaning.py",
         old="        if settlement.owes_message:\n            send_message",
         new="        if False:\n            send_message",
-        caught_by=["good"],
+        caught_by=["good: denied to the end"],
     ),
     Mutant(
         promise="No secret is in the state",
@@ -146,7 +149,7 @@ MUTANTS = (
         new="""return _created(
                 service, created, event, [*assembled.notes, str(assembled.request)], runtime.now()
             )""",
-        caught_by=["good"],
+        caught_by=["good: throttled once"],
     ),
 )
 
@@ -192,7 +195,11 @@ def _copy(folder: Path) -> None:
 def _catches(one: str, folder: Path) -> bool:
     """Whether the run of the matrix, or the test, fails there for a reason of its own."""
     is_test = one.startswith("tests/")
-    words = ["pytest", "-x", "-m", "not slow", one] if is_test else ["tests.faults", "--run", one]
+    if is_test:
+        words = ["pytest", "-x", "-m", "not slow", one]
+    else:
+        run, _, fault = one.partition(": ")
+        words = ["tests.faults", "--jobs", "1", "--run", run, "--fault", fault]
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,
