@@ -26,13 +26,14 @@ def main() -> int:
         run, place, fault = options.case.split(": ")
         return carried_out_alone(world, run, place, fault)
     names = options.run or list(RUNS)
-    places = {name: recorded(world, name) for name in names}
+    runs = {name: recorded(world, name) for name in names}
+    places = {name: found for name, (found, _) in runs.items()}
     wanted = {
         name: _chosen(places, name, is_slice=options.slice, only=options.fault) for name in names
     }
 
     def cases_of(name: str) -> list[Case]:
-        found = list(struck(world, name, wanted[name]))
+        found = list(struck(world, name, wanted[name], runs[name][1]))
         _say(f"  {name}: {len(found)} cases, {sum(bool(c.problems) for c in found)} failed")
         return found
 

@@ -39,6 +39,12 @@ def problems(world: World, subject: str, began: datetime, log: str) -> Iterator[
     yield from (f"the secret {canary} is written" for canary in CANARIES if canary in written)
 
 
+def status_of(world: World, subject: str) -> str | None:
+    """How the release has ended."""
+    release = _release(world, subject)
+    return None if release is None else release.status
+
+
 def _is_open(world: World, subject: str) -> bool:
     release = _release(world, subject)
     return release is None or not _finals(world, release)

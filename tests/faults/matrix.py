@@ -22,7 +22,7 @@ from types import FrameType
 
 import pytest
 
-from tests.faults.checks import problems
+from tests.faults.checks import problems, status_of
 from tests.faults.executions import Execution, StoppedError, TaskError
 from tests.faults.faults import (
     CALL_FAULTS,
@@ -30,6 +30,7 @@ from tests.faults.faults import (
     OF_TASKS_ONLY,
     RUN_FAULTS,
     STATE_FAULTS,
+    TRANSIENT,
     fault,
     strike,
 )
@@ -84,10 +85,12 @@ class Striker:
         results: Path,
         wanted: Callable[[Place, str], bool],
         *,
+        expected: str | None = None,
         is_alone: bool = False,
     ) -> None:
         self._world, self._run, self._results, self._wanted = world, run, results, wanted
-        self._is_alone = is_alone
+        self._is_alone, self._expected = is_alone, expected
+        self.status: str | None = None
         self._seen: Counter[tuple[str, int, str]] = Counter()
         self._entered: Counter[str] = Counter()
         self.places: list[Place] = []
@@ -103,10 +106,14 @@ class Striker:
         self._world.account.wire.before = self._call
         self._world.executions.before_state = self._state
 
-    def end(self, found: Sequence[str]) -> None:
+    def end(self, found: Sequence[str], status: str | None) -> None:
         """The run is over: a child says what was wrong, and is gone."""
-        if self.case is not None and not self._is_alone:
+        if self.case is None:
+            self.status = status
+        elif not self._is_alone:
             place, call, name = self.case
+            if name in TRANSIENT and status != self._expected:
+                found = [*found, f"it ended as {status}, and without the fault as {self._expected}"]
             self._write(place, call, name, found)
             os._exit(0)
 
@@ -152,6 +159,8 @@ class Striker:
             struck.clear()
             answer = once()
             if name == "timed out":
+                limit = self._world.stack.definition["States"][state]["TimeoutSeconds"]
+                self._world.clock.sleep(limit)
                 raise TaskError("States.Timeout", "the time limit of the state is reached")
             return once() if name == "delivered twice" else answer
 
@@ -201,12 +210,14 @@ def carry_out(world: World, run: Run, striker: Striker) -> list[str]:
     run.prepare(world)
     began = world.clock.now()
     striker.begin()
+    status = None
     try:
         subject = run.act(world)
         found = list(problems(world, subject, began, _printed()))
+        status = status_of(world, subject)
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         found = [traceback.format_exc()]
-    striker.end(found)
+    striker.end(found, status)
     return found
 
 
@@ -214,30 +225,32 @@ def _printed() -> str:
     return sys.stdout.getvalue() if isinstance(sys.stdout, io.StringIO) else ""
 
 
-def recorded(world: World, name: str) -> list[Place]:
-    """All places of a run without a fault; the run itself has to be right."""
+def recorded(world: World, name: str) -> tuple[list[Place], str]:
+    """All places of a run without a fault, and how it ends; it has to be right."""
     with NamedTemporaryFile("r") as file:
         child = os.fork()
         if child == 0:
             striker = Striker(world, name, Path(file.name), lambda *_: False)
             found = carry_out(world, RUNS[name], striker)
-            document = [[asdict(place) for place in striker.places], found]
+            document = [[asdict(place) for place in striker.places], striker.status, found]
             Path(file.name).write_text(json.dumps(document))
             os._exit(0)
         os.waitpid(child, 0)
-        places, found = json.loads(Path(file.name).read_text())
+        places, status, found = json.loads(Path(file.name).read_text())
     if found:
         raise AssertionError(f"without any fault, {name}: " + "; ".join(found))
-    return [Place(**place) for place in places]
+    return [Place(**place) for place in places], status
 
 
-def struck(world: World, name: str, wanted: Callable[[Place, str], bool]) -> Iterator[Case]:
+def struck(
+    world: World, name: str, wanted: Callable[[Place, str], bool], expected: str
+) -> Iterator[Case]:
     """The cases of a run. The world of the caller stays as it is."""
     with NamedTemporaryFile("r") as file:
         gc.freeze()
         child = os.fork()
         if child == 0:
-            striker = Striker(world, name, Path(file.name), wanted)
+            striker = Striker(world, name, Path(file.name), wanted, expected=expected)
             carry_out(world, RUNS[name], striker)
             os._exit(0)
         _, status = os.waitpid(child, 0)

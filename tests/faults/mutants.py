@@ -42,14 +42,14 @@ MUTANTS = (
             notes = notes_again""",
         new="""        if (ours := service.deployment_of("nobody's")) is not None:
             notes = notes_again""",
-        caught_by=["good: answer lost"],
+        caught_by=["nothing pending: timed out"],
     ),
     Mutant(
         promise="An outcome is recorded after the permits are void",
         file=f"{_PACKAGE}/settlement.py",
         old="            _withdraw(release, state, runtime)\n",
         new="",
-        caught_by=["good: stopped"],
+        caught_by=["tests/component/test_settlement.py", "tests/permits"],
     ),
     Mutant(
         promise="A lock is freed only when its execution is known to have ended",
@@ -129,11 +129,11 @@ MUTANTS = (
         caught_by=["failed watch: killed after"],
     ),
     Mutant(
-        promise="A message has one id, however often it is sent",
-        file=f"{_PACKAGE}/message/forms.py",
-        old='"messageId": f"lightgate-{report.app}-{report.release}",\n',
-        new='"messageId": f"lightgate-{report.app}-{report.release}-{report.ended_at}",\n',
-        caught_by=["good: stopped"],
+        promise="The first outcome stands",
+        file=f"{_PACKAGE}/aws/records.py",
+        old="            condition=_NO_OUTCOME,\n        )\n        writes = [",
+        new="        )\n        writes = [",
+        caught_by=["tests/component/test_records.py"],
     ),
     Mutant(
         promise="A release owes its message until that is out",
