@@ -138,8 +138,8 @@ MUTANTS = (
     Mutant(
         promise="A release owes its message until that is out",
         file=f"{_PACKAGE}/cleaning.py",
-        old="        if settlement.owes_message:\n            send_message",
-        new="        if False:\n            send_message",
+        old="    runtime.topic.publish(outcome)\n    runtime.records.message_sent",
+        new="    runtime.records.message_sent",
         caught_by=["good: denied to the end"],
     ),
     Mutant(
