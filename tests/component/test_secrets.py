@@ -126,6 +126,24 @@ def test_a_binary_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
 @pytest.mark.parametrize(
     ("call", "reference"),
     [
+        ("secretsmanager.GetSecretValue", managed("crops/empty")),
+        ("ssm.GetParameter", parameter("/crops/empty")),
+    ],
+)
+def test_an_empty_answer_is_not_taken_for_a_binary_secret(
+    cloud: Cloud, secrets: Secrets, call: str, reference: SecretReference
+) -> None:
+    keep(cloud, "crops/empty", "text")
+    cloud.client("ssm").put_parameter(Name="/crops/empty", Value="text", Type="SecureString")
+    cloud.faults.change_answers(call, dict.clear)
+
+    with pytest.raises(UnreachableError):
+        secrets.resolve([reference])
+
+
+@pytest.mark.parametrize(
+    ("call", "reference"),
+    [
         ("secretsmanager.GetSecretValue", managed("crops/db")),
         ("ssm.GetParameter", parameter("/crops/key")),
     ],

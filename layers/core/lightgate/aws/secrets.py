@@ -102,17 +102,16 @@ class Secrets:
                 answer = self._parameters.get_parameter(Name=reference.name, WithDecryption=True)
                 return str(answer["Parameter"]["Value"])
             stage = {"VersionStage": reference.version_stage} if reference.version_stage else {}
-            text = self._manager.get_secret_value(SecretId=reference.name, **stage).get(
-                "SecretString"
-            )
+            found = self._manager.get_secret_value(SecretId=reference.name, **stage)
         except ClientError as error:
             if error_code(error) not in _NOT_THERE:
                 raise
             raise RefusedError(
                 f"the secret {reference} cannot be read: {error_code(error)}"
             ) from None
-        if text is None:
+        if "SecretBinary" in found:
             raise RefusedError(f"the secret {reference} is binary, and a variable holds text")
+        text = found["SecretString"]
         return str(text) if reference.json_key is None else _member(text, reference)
 
 
