@@ -139,7 +139,7 @@ class Cloud:
         self.lightsail = LightsailService(clock.now)
 
     def client(self, service: str) -> Any:
-        return _client(service)
+        return shared_client(service)
 
 
 class _Border:
@@ -187,13 +187,13 @@ _make_client = cache(make_client)
 
 
 @cache
-def _client(service: str) -> Any:
+def shared_client(service: str) -> Any:
     untyped: Any = boto3
     return untyped.client(service)
 
 
 @cache
-def _signing_key() -> rsa.RSAPrivateKey:
+def signing_key() -> rsa.RSAPrivateKey:
     """One key for all topics: making one takes longer than a release."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -202,7 +202,7 @@ def _signing_key() -> rsa.RSAPrivateKey:
 def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     clock = Clock()
     clock.replace_sleep(patch, "botocore.endpoint")
-    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: _signing_key())
+    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: signing_key())
     patch.setattr("lightgate.runtime.make_client", _make_client)
     # It works by a signal, and these requests come from any thread.
     patch.setattr("local.lightsail.operations.time_limit", lambda _: nullcontext())

@@ -1,13 +1,27 @@
 """How RDS takes its time: moto's snapshots are available at once, whatever the instance does."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBSnapshot, RDSBackend, rds_backends
 
-from tests.component.cloud import ACCOUNT, REGION, Cloud
+from tests.component.cloud import ACCOUNT, REGION
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Account(Protocol):
+    """What it needs of the account that it is in."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def client(self, service: str) -> Any: ...
+
 
 _BUSY = (
     "Cannot create a snapshot because the database instance {} is not currently in the "
@@ -18,7 +32,7 @@ _BUSY = (
 class Instance:
     """An RDS instance of which snapshots take `snapshot_takes` and end as `snapshot_ends`."""
 
-    def __init__(self, cloud: Cloud, name: str, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, cloud: Account, name: str, patch: pytest.MonkeyPatch) -> None:
         self.name = name
         self.snapshot_takes = timedelta()
         self.snapshot_ends = "available"

@@ -17,10 +17,12 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import strict
-from tests.faults.account import ACCOUNT, REGION, Account
+from tests.component.cloud import ACCOUNT, REGION
+from tests.faults.account import Account
 from tests.faults.clock import TimeIsUp
 from tests.faults.stack import Json, Stack
 from tests.faults.wire import Killed
+from tests.workflow.state_data import StateData, iso
 
 _INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
 _FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
@@ -111,8 +113,8 @@ class Execution:
         self.cause: str | None = None
         self.state: str | None = executions.definition["StartAt"]
         self._all = executions
-        self._data = request
-        self._context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": _iso(started)}}
+        context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": iso(started)}}
+        self._data = StateData(request, context)
 
     @property
     def status(self) -> str:
@@ -132,28 +134,28 @@ class Execution:
         state: Json = self._all.definition["States"][name]
         match state["Type"]:
             case "Pass":
-                result = state.get("Result", self._filled(state.get("Parameters")))
-                self._put(state.get("ResultPath", "$"), result)
+                result = state.get("Result", self._data.filled(state.get("Parameters")))
+                self._data.put(state.get("ResultPath", "$"), result)
                 self.state = state["Next"]
             case "Wait":
                 self._wait(state)
             case "Choice":
-                chosen = (each["Next"] for each in state["Choices"] if self._holds(each))
+                chosen = (each["Next"] for each in state["Choices"] if self._data.holds(each))
                 self.state = next(chosen, state["Default"])
             case "Task":
                 self._carry_out(name, state)
             case "Succeed":
                 self._end(ExecutionStatus.SUCCEEDED)
             case "Fail":
-                self.error = state.get("Error") or self._value(state["ErrorPath"])
-                self.cause = state.get("Cause") or self._value(state["CausePath"])
+                self.error = state.get("Error") or self._data.value(state["ErrorPath"])
+                self.cause = state.get("Cause") or self._data.value(state["CausePath"])
                 self._end(ExecutionStatus.FAILED)
 
     def _wait(self, state: Json) -> None:
         path: str = state["SecondsPath"]
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
-            seconds = self._value(path)
+            seconds = self._data.value(path)
         self.cause = strict.wait_seconds(path, seconds)
         if self.cause is not None:
             self.error = "States.Runtime"
@@ -163,7 +165,7 @@ class Execution:
         self.state = state["Next"]
 
     def _carry_out(self, name: str, state: Json) -> None:
-        parameters = self._filled(state["Parameters"])
+        parameters = self._data.filled(state["Parameters"])
         self.said.append(json.dumps(parameters))
         retries = 0
         while True:
@@ -179,14 +181,14 @@ class Execution:
                 return
             self.said.append(json.dumps(answer))
             if state.get("ResultPath", "$") is not None:
-                self._put(state.get("ResultPath", "$"), answer)
+                self._data.put(state.get("ResultPath", "$"), answer)
             self.state = state["Next"]
             return
 
     def _catch(self, state: Json, failure: TaskError) -> None:
         for catch in state.get("Catch", []):
             if _covers(catch, failure.name):
-                self._put(catch["ResultPath"], {"Error": failure.name, "Cause": failure.cause})
+                self._data.put(catch["ResultPath"], {"Error": failure.name, "Cause": failure.cause})
                 self.state = catch["Next"]
                 return
         self.error, self.cause = failure.name, failure.cause
@@ -196,48 +198,6 @@ class Execution:
         self.state = None
         shown = self._all.shown(self.arn)
         shown.exec_status, shown.stop_date = status, datetime.now(UTC)
-
-    def _value(self, path: str) -> Any:
-        if path.startswith("States.Format("):
-            template, *values = path.removeprefix("States.Format('").rstrip(")").split("', ")
-            return template.format(*(self._value(each) for each in values[0].split(", ")))
-        if path.startswith("States.JsonToString("):
-            return json.dumps(self._value(path.removeprefix("States.JsonToString(").rstrip(")")))
-        value = self._context if path.startswith("$$") else self._data
-        for key in path.lstrip("$").split(".")[1:]:
-            value = value[key]
-        return value
-
-    def _filled(self, template: Any) -> Any:
-        if not isinstance(template, dict):
-            return template
-        return {
-            key.removesuffix(".$"): self._value(value)
-            if key.endswith(".$")
-            else self._filled(value)
-            for key, value in template.items()
-        }
-
-    def _put(self, path: str, value: Any) -> None:
-        key = path.lstrip("$").lstrip(".")
-        self._data = {**self._data, key: value} if key else value
-
-    def _holds(self, rule: Json) -> bool:
-        if "Not" in rule:
-            return not self._holds(rule["Not"])
-        if "And" in rule:
-            return all(self._holds(each) for each in rule["And"])
-        if "Or" in rule:
-            return any(self._holds(each) for each in rule["Or"])
-        if "IsPresent" in rule:
-            with contextlib.suppress(KeyError, TypeError):
-                self._value(rule["Variable"])
-                return bool(rule["IsPresent"])
-            return not rule["IsPresent"]
-        if "IsString" in rule:
-            return isinstance(self._value(rule["Variable"]), str) is rule["IsString"]
-        [expected] = [value for key, value in rule.items() if key.endswith("Equals")]
-        return bool(self._value(rule["Variable"]) == expected)
 
 
 class Executions:
@@ -317,8 +277,3 @@ def _pause(state: Json, error: str, retries: int) -> float | None:
 
 def _covers(rule: Json, error: str) -> bool:
     return bool({"States.ALL", error} & set(rule["ErrorEquals"]))
-
-
-def _iso(moment: datetime) -> str:
-    in_utc = moment.astimezone(UTC)
-    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{in_utc.microsecond // 1000:03}Z"

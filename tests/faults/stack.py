@@ -13,7 +13,8 @@ from typing import Any
 
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from tests.faults.account import ACCOUNT, REGION, Account
+from tests.component.cloud import ACCOUNT, REGION
+from tests.faults.account import Account
 
 type Json = dict[str, Any]
 
@@ -62,7 +63,7 @@ class Stack:
         assert problems == [], problems
         self._template: Json = document
         resources = self._template["Resources"]
-        self._ids = _made(account)
+        self._ids = _made(account, resources["ReleaseTable"]["Properties"])
         machine = resources["ReleaseStateMachine"]["Properties"]
         self.table, self.topic = self._ids["ReleaseTable"], self._ids["OutcomeTopic"]
         self.bucket, self.queue = self._ids["MailboxBucket"], self._ids["queue"]
@@ -114,19 +115,11 @@ class Stack:
         return self._ids[name]
 
 
-def _made(account: Account) -> dict[str, str]:
+def _made(account: Account, table: Json) -> dict[str, str]:
     """The resources that hold something, by what the template calls them."""
+    keys = ("BillingMode", "AttributeDefinitions", "KeySchema")
     account.client("dynamodb").create_table(
-        TableName="releases",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "app", "AttributeType": "S"},
-            {"AttributeName": "item", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "app", "KeyType": "HASH"},
-            {"AttributeName": "item", "KeyType": "RANGE"},
-        ],
+        TableName="releases", **{key: table[key] for key in keys}
     )
     sns, sqs = account.client("sns"), account.client("sqs")
     topic = sns.create_topic(Name="outcomes")["TopicArn"]

@@ -11,7 +11,8 @@ from datetime import UTC, timedelta
 import pytest
 
 from tests.component import images
-from tests.faults.account import ACCOUNT, INSTANCE, REGION, Account
+from tests.component.cloud import ACCOUNT, REGION
+from tests.faults.account import INSTANCE, Account
 from tests.faults.executions import Execution, Executions, StoppedError, TaskError, Tasks
 from tests.faults.gate import COMMAND, MIGRATE, RELEASE, Gate, Plan
 from tests.faults.stack import NAME, Json, Stack

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from local import strict
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.workflow.functions import Functions
+from tests.workflow.state_data import iso
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
@@ -156,13 +156,12 @@ class _SameThread:
 
 def _start_details(execution: Execution) -> ExecutionDetails:
     """The context object with the start as text, as Step Functions has it."""
-    moment = execution.start_date.astimezone(UTC)
     return ExecutionDetails(
         arn=execution.exec_arn,
         name=execution.name,
         role_arn=execution.role_arn,
         inpt=execution.input_data,
-        start_time=moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
+        start_time=iso(execution.start_date),
     )
 
 

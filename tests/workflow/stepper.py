@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local import strict
 from tests.component.cloud import ACCOUNT, REGION
 from tests.workflow.release_machine import definition, visited
+from tests.workflow.state_data import StateData, iso
 from tests.workflow.world import World
 
 type Json = dict[str, Any]
@@ -37,13 +38,18 @@ class Walk:
         self._stepper = stepper
         self.arn = arn
         self.name = arn.rpartition(":")[2]
-        self.data: Any = request
         self.state: str | None = stepper.machine["StartAt"]
         self.passed: list[str] = []
         self.stopped_at = ""
         self.error: str | None = None
         self.cause: str | None = None
-        self._context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": _iso(started)}}
+        context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": iso(started)}}
+        self._state_data = StateData(request, context)
+
+    @property
+    def data(self) -> Any:
+        """What it carries from state to state."""
+        return self._state_data.data
 
     @property
     def tasks(self) -> list[str]:
@@ -83,7 +89,7 @@ class Walk:
     def redrive(self) -> "Walk":
         """Go on where it was stopped: a second `Walk` for the same execution."""
         again = Walk(self._stepper, self.arn, self.data, datetime.now(UTC))
-        again._context, again.state = self._context, self.stopped_at
+        again._state_data, again.state = self._state_data, self.stopped_at
         self._stepper.execution(self.arn).exec_status = ExecutionStatus.RUNNING
         return again
 
@@ -93,28 +99,28 @@ class Walk:
         state = self._definition(name)
         match state["Type"]:
             case "Pass":
-                result = state.get("Result", self._filled(state.get("Parameters")))
-                self._put(state.get("ResultPath", "$"), result)
+                result = state.get("Result", self._state_data.filled(state.get("Parameters")))
+                self._state_data.put(state.get("ResultPath", "$"), result)
                 self.state = state["Next"]
             case "Wait":
                 self._wait(state)
             case "Choice":
-                chosen = (c["Next"] for c in state["Choices"] if self._holds(c))
+                chosen = (c["Next"] for c in state["Choices"] if self._state_data.holds(c))
                 self.state = next(chosen, state["Default"])
             case "Task":
                 self._carry_out(state)
             case "Succeed":
                 self._end(ExecutionStatus.SUCCEEDED)
             case "Fail":
-                self.error = state.get("Error") or self._value(state["ErrorPath"])
-                self.cause = state.get("Cause") or self._value(state["CausePath"])
+                self.error = state.get("Error") or self._state_data.value(state["ErrorPath"])
+                self.cause = state.get("Cause") or self._state_data.value(state["CausePath"])
                 self._end(ExecutionStatus.FAILED)
 
     def _wait(self, state: Json) -> None:
         path: str = state["SecondsPath"]
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
-            seconds = self._value(path)
+            seconds = self._state_data.value(path)
         self.cause = strict.wait_seconds(path, seconds)
         if self.cause is not None:
             self.error = "States.Runtime"
@@ -124,7 +130,7 @@ class Walk:
         self.state = state["Next"]
 
     def _carry_out(self, state: Json) -> None:
-        parameters = self._filled(state["Parameters"])
+        parameters = self._state_data.filled(state["Parameters"])
         function = _FUNCTION.fullmatch(state["Resource"])
         if function is None:
             service, operation = _INTEGRATION.fullmatch(state["Resource"]).groups()  # type: ignore[union-attr]
@@ -140,12 +146,12 @@ class Walk:
         if is_error:
             self._catch(state, answer["errorType"], json.dumps(answer))
         else:
-            self._put(state["ResultPath"], answer)
+            self._state_data.put(state["ResultPath"], answer)
             self.state = state["Next"]
 
     def _catch(self, state: Json, error: str, cause: str) -> None:
         [catch] = state["Catch"]
-        self._put(catch["ResultPath"], {"Error": error, "Cause": cause})
+        self._state_data.put(catch["ResultPath"], {"Error": error, "Cause": cause})
         self.state = catch["Next"]
 
     def _definition(self, name: str) -> Json:
@@ -156,48 +162,6 @@ class Walk:
         self.state = None
         execution = self._stepper.execution(self.arn)
         execution.exec_status, execution.stop_date = status, datetime.now(UTC)
-
-    def _value(self, path: str) -> Any:
-        if path.startswith("States.Format("):
-            template, *values = path.removeprefix("States.Format('").rstrip(")").split("', ")
-            return template.format(*(self._value(each) for each in values[0].split(", ")))
-        if path.startswith("States.JsonToString("):
-            return json.dumps(self._value(path.removeprefix("States.JsonToString(").rstrip(")")))
-        value = self._context if path.startswith("$$") else self.data
-        for key in path.lstrip("$").split(".")[1:]:
-            value = value[key]
-        return value
-
-    def _filled(self, template: Any) -> Any:
-        if not isinstance(template, dict):
-            return template
-        return {
-            key.removesuffix(".$"): self._value(value)
-            if key.endswith(".$")
-            else self._filled(value)
-            for key, value in template.items()
-        }
-
-    def _put(self, path: str, value: Any) -> None:
-        key = path.lstrip("$").lstrip(".")
-        self.data = {**self.data, key: value} if key else value
-
-    def _holds(self, rule: Json) -> bool:
-        if "Not" in rule:
-            return not self._holds(rule["Not"])
-        if "And" in rule:
-            return all(self._holds(each) for each in rule["And"])
-        if "Or" in rule:
-            return any(self._holds(each) for each in rule["Or"])
-        if "IsPresent" in rule:
-            with contextlib.suppress(KeyError, TypeError):
-                self._value(rule["Variable"])
-                return bool(rule["IsPresent"])
-            return not rule["IsPresent"]
-        if "IsString" in rule:
-            return isinstance(self._value(rule["Variable"]), str) is rule["IsString"]
-        [expected] = [value for key, value in rule.items() if key.endswith("Equals")]
-        return bool(self._value(rule["Variable"]) == expected)
 
 
 _EFFORTLESS = ("Pass", "Choice", "Succeed", "Fail")
@@ -268,8 +232,3 @@ class Stepper:
 
 def _nothing(_: object) -> None:
     """An execution that has been started and does nothing yet."""
-
-
-def _iso(moment: datetime) -> str:
-    in_utc = moment.astimezone(UTC)
-    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{in_utc.microsecond // 1000:03}Z"
