@@ -80,6 +80,12 @@ class Walk:
             self._enter(self.state)
         return self
 
+    def task_input(self) -> Json:
+        """What the task it has come to gives to its function."""
+        assert self.state is not None
+        parameters: Json = self._state_data.filled(self._definition(self.state)["Parameters"])
+        return parameters
+
     def stop(self) -> None:
         """As StopExecution: it goes nowhere from here."""
         assert self.state is not None
@@ -130,7 +136,7 @@ class Walk:
         self.state = state["Next"]
 
     def _carry_out(self, state: Json) -> None:
-        parameters = self._state_data.filled(state["Parameters"])
+        parameters = self.task_input()
         function = _FUNCTION.fullmatch(state["Resource"])
         if function is None:
             service, operation = _INTEGRATION.fullmatch(state["Resource"]).groups()  # type: ignore[union-attr]

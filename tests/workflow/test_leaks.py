@@ -92,9 +92,7 @@ class Watched:
 
 def event_of(world: World, patch: pytest.MonkeyPatch, state: str, request: Json) -> Json:
     """What the state gives to its function."""
-    walk = Stepper(world, patch).start(request, "watched").run_to(state)
-    event: Json = walk._filled(walk._definition(state)["Parameters"])
-    return event
+    return Stepper(world, patch).start(request, "watched").run_to(state).task_input()
 
 
 @pytest.mark.parametrize("kind", KINDS)
