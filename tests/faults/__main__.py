@@ -10,10 +10,24 @@ from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
-from tests.faults.matrix import Case, Place, carried_out_alone, new_world, recorded, struck
+from tests.faults.matrix import (
+    Case,
+    Place,
+    carried_out_alone,
+    new_world,
+    printed,
+    recorded,
+    struck,
+)
 from tests.faults.runs import RUNS
+from tests.faults.scenarios import Scenario, carried_out, carried_out_here
+from tests.faults.world import World
 
 ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
+
+CALLS = "calls"
+# Each gives its scenarios; a slice has fewer.
+SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {}
 
 type Wanted = Callable[[Place, str], bool]
 
@@ -23,8 +37,43 @@ def main() -> int:
     began = time.perf_counter()
     world = new_world()
     if options.case:
-        run, place, fault = options.case.split(": ")
+        return _alone(world, *options.case.split(": "))
+    sections = options.section or [CALLS, *SECTIONS]
+    if options.run or options.fault:
+        sections = [CALLS]
+    cases: list[Case] = []
+    for section in sections:
+        found = (
+            _of_calls(world, options)
+            if section == CALLS
+            else list(carried_out(world, section, SECTIONS[section](options.slice), options.jobs))
+        )
+        cases += found
+        failed = [case for case in found if case.problems]
+        for case in failed:
+            _say(f"\n{case.label}", *(f"    {problem}" for problem in case.problems))
+        _say("", *_table(section, found), "")
+    failed = [case for case in cases if case.problems]
+    seconds = time.perf_counter() - began
+    _say(f"{len(cases) - len(failed)} passed, {len(failed)} failed in {seconds:.0f} s")
+    return 1 if failed else 0
+
+
+def _alone(world: World, run: str, place: str, fault: str) -> int:
+    """One case in this process, with all that the functions print."""
+    if run in RUNS:
         return carried_out_alone(world, run, place, fault)
+    [scenario] = [
+        each for each in SECTIONS[run](False) if (each.row, each.column) == (place, fault)
+    ]
+    found = carried_out_here(world, scenario)
+    print(printed(), file=sys.__stdout__)
+    _say(*(found or ["all is well"]))
+    return 1 if found else 0
+
+
+def _of_calls(world: World, options: argparse.Namespace) -> list[Case]:
+    """One fault at each call and state."""
     names = options.run or list(RUNS)
     runs = {name: recorded(world, name) for name in names}
     places = {name: found for name, (found, _) in runs.items()}
@@ -38,19 +87,15 @@ def main() -> int:
         return found
 
     with ThreadPool(options.jobs) as pool:
-        cases = [case for found in pool.map(cases_of, names, chunksize=1) for case in found]
-    failed = [case for case in cases if case.problems]
-    for case in failed:
-        _say(f"\n{case.label}", *(f"    {problem}" for problem in case.problems))
-    _say("", *_table(cases))
-    seconds = time.perf_counter() - began
-    _say(f"\n{len(cases) - len(failed)} passed, {len(failed)} failed in {seconds:.0f} s")
-    return 1 if failed else 0
+        return [case for found in pool.map(cases_of, names, chunksize=1) for case in found]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--slice", action="store_true", help="one fault for each call and state")
+    parser.add_argument(
+        "--section", action="append", choices=[CALLS, *SECTIONS], help="only this part"
+    )
     parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
     parser.add_argument("--fault", choices=ALL_FAULTS, help="only this fault, at every place")
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
@@ -90,13 +135,14 @@ def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _table(cases: Sequence[Case]) -> Iterator[str]:
-    """Calls and faults: how many passed, of how many."""
-    names = [name for name in ALL_FAULTS if any(case.fault == name for case in cases)]
-    yield "| Call | " + " | ".join(names) + " |"
+def _table(section: str, cases: Sequence[Case]) -> Iterator[str]:
+    """What was struck, and by what: how many passed, of how many."""
+    known = [name for name in ALL_FAULTS if any(case.fault == name for case in cases)]
+    names = list(dict.fromkeys([*known, *(case.fault for case in cases)]))
+    yield f"| {section} | " + " | ".join(names) + " |"
     yield "| --- |" + " --- |" * len(names)
-    for call in sorted({case.call for case in cases}):
-        yield f"| {call} | " + " | ".join(_cell(cases, call, name) for name in names) + " |"
+    for row in sorted({case.call for case in cases}):
+        yield f"| {row} | " + " | ".join(_cell(cases, row, name) for name in names) + " |"
 
 
 def _cell(cases: Sequence[Case], call: str, fault: str) -> str:

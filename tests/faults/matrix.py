@@ -213,7 +213,7 @@ def carry_out(world: World, run: Run, striker: Striker) -> list[str]:
     status = None
     try:
         subject = run.act(world)
-        found = list(problems(world, subject, began, _printed()))
+        found = list(problems(world, subject, began, printed()))
         status = status_of(world, subject)
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         found = [traceback.format_exc()]
@@ -221,7 +221,8 @@ def carry_out(world: World, run: Run, striker: Striker) -> list[str]:
     return found
 
 
-def _printed() -> str:
+def printed() -> str:
+    """What the functions have logged."""
     return sys.stdout.getvalue() if isinstance(sys.stdout, io.StringIO) else ""
 
 
@@ -269,6 +270,6 @@ def carried_out_alone(world: World, name: str, place: str, fault_name: str) -> i
     with NamedTemporaryFile("r") as file:
         striker = Striker(world, name, Path(file.name), wanted, is_alone=True)
         found = carry_out(world, RUNS[name], striker)
-    print(_printed(), file=sys.__stdout__)
+    print(printed(), file=sys.__stdout__)
     print(*(found or ["all is well"]), sep="\n", file=sys.stderr)
     return 1 if found else 0
