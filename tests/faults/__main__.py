@@ -4,9 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
@@ -21,6 +19,7 @@ from tests.faults.matrix import (
 )
 from tests.faults.runs import RUNS
 from tests.faults.scenarios import Scenario, carried_out, carried_out_here
+from tests.faults.selection import selected
 from tests.faults.world import World
 
 ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
@@ -74,20 +73,44 @@ def _alone(world: World, run: str, place: str, fault: str) -> int:
 
 def _of_calls(world: World, options: argparse.Namespace) -> list[Case]:
     """One fault at each call and state."""
-    names = options.run or list(RUNS)
-    runs = {name: recorded(world, name) for name in names}
+    runs = {name: recorded(world, name) for name in options.run or RUNS}
     places = {name: found for name, (found, _) in runs.items()}
-    wanted = {
-        name: _chosen(places, name, is_slice=options.slice, only=options.fault) for name in names
-    }
+    selection = selected(places, is_slice=options.slice)
 
     def cases_of(name: str) -> list[Case]:
-        found = list(struck(world, name, wanted[name], runs[name][1]))
+        def wanted(place: Place, fault: str) -> bool:
+            return fault in selection[name].get(place, ()) and options.fault in (None, fault)
+
+        found = list(struck(world, name, wanted, runs[name][1]))
         _say(f"  {name}: {len(found)} cases, {sum(bool(c.problems) for c in found)} failed")
         return found
 
     with ThreadPool(options.jobs) as pool:
-        return [case for found in pool.map(cases_of, names, chunksize=1) for case in found]
+        cases = [case for found in pool.map(cases_of, runs, chunksize=1) for case in found]
+    if not (options.run or options.fault):
+        cases += _left_out(world, places, cases)
+    return cases
+
+
+def _left_out(
+    world: World, places: Mapping[str, Sequence[Place]], cases: Sequence[Case]
+) -> Iterator[Case]:
+    """What no case strikes, each as a case that fails."""
+    struck = {(case.run, case.place) for case in cases}
+    recorded = {place.what: place for own in places.values() for place in own}
+    for run, own in places.items():
+        for place in own:
+            if (run, str(place)) in struck:
+                recorded.pop(place.what, None)
+    for place in recorded.values():
+        yield _missing(str(place), "was recorded, and no fault strikes it")
+    callers = {place.caller for own in places.values() for place in own}
+    for name in sorted({*world.stack.definition["States"], *world.stack.functions} - callers):
+        yield _missing(name, "is in the stack, and no run comes to it")
+
+
+def _missing(what: str, problem: str) -> Case:
+    return Case(run=CALLS, place=what, call=what, fault="a case of its own", problems=[problem])
 
 
 def _options() -> argparse.Namespace:
@@ -101,38 +124,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")
     return parser.parse_args()
-
-
-def _chosen(
-    places: Mapping[str, Sequence[Place]], name: str, *, is_slice: bool, only: str | None
-) -> Wanted:
-    """Of many calls alike the first and the last one; none whose past the first run has, too."""
-    own, first = places[name], next(iter(places))
-    shared = 0 if name == first else _shared(own, places[first])
-    alike: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
-    for place in own[shared:]:
-        alike[place.caller, place.name, place.number].append(place)
-    ends = {end for found in alike.values() for end in (found[0], found[-1])}
-    ends.add(own[0])
-    if not is_slice:
-        return lambda place, fault: place in ends and only in (None, fault)
-    faults = {
-        place: _of_turn(place, turn) for turn, place in enumerate(p for p in own if p in ends)
-    }
-    return lambda place, fault: place in faults and fault == faults[place]
-
-
-def _of_turn(place: Place, turn: int) -> str:
-    """Each place of a slice has the next fault."""
-    faults = CALL_FAULTS if place.name else STATE_FAULTS
-    if place.caller == "event":
-        faults = RUN_FAULTS
-    return faults[turn % len(faults)]
-
-
-def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
-    pairs = zip(own, others, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _table(section: str, cases: Sequence[Case]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.faults.gate import COMPATIBLE
-from tests.faults.world import APP, CANARIES, FINAL, Release, World
+from tests.faults.world import APP, FINAL, Release, World
 
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
 _MOST_RECONCILED = 3
@@ -35,8 +35,7 @@ def problems(world: World, subject: str, began: datetime, log: str) -> Iterator[
         looks += 1
     yield from _of_release(world, subject, began)
     yield from _of_next(world)
-    written = world.everything_written() + log
-    yield from (f"the secret {canary} is written" for canary in CANARIES if canary in written)
+    yield from (f"the secret {secret} is written" for secret in world.leaked(log))
 
 
 def status_of(world: World, subject: str) -> str | None:

@@ -55,6 +55,16 @@ class Place:
     name: str
     number: int
 
+    @property
+    def call(self) -> tuple[str, str, int]:
+        """The same in every invocation."""
+        return self.caller, self.name, self.number
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """The state, or the call of the function, wherever in a run it is."""
+        return self.caller, self.name
+
     def __str__(self) -> str:
         call = f", {self.name} {self.number}" if self.name else ""
         return f"{self.caller} {self.turn}{call}"

@@ -5,7 +5,7 @@ botocore makes of it, its own retries included, is what happens in a Lambda func
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.faults.clock import VirtualClock
 
 type Answer = Callable[[], AWSResponse]
 type Fault = Callable[["Call", Answer], AWSResponse]
+
+_MAY_HAVE_SECRETS = ("lightsail.CreateContainerServiceDeployment",)
 
 
 class Killed(BaseException):
@@ -38,7 +40,10 @@ class Call:
 
 
 class Wire:
-    """`caller` is who runs now; calls of nobody, which are the harness's own, meet no fault."""
+    """`caller` is who runs now; calls of nobody, which are the harness's own, meet no fault.
+
+    `leaked` are the words of `secret` that were sent to anybody but the service they are for.
+    """
 
     def __init__(
         self, clock: VirtualClock, answer_instead: Callable[[Call], AWSResponse | None]
@@ -47,6 +52,8 @@ class Wire:
         self.caller: str | None = None
         self.before: Callable[[Call], None] = lambda _: None
         self.fault: Fault | None = None
+        self.secret: Sequence[str] = ()
+        self.leaked: set[str] = set()
         self._instead = answer_instead
         self._original = BotocoreStubber.__call__
         wire = self
@@ -73,8 +80,16 @@ class Wire:
             return answer()
         with self._clock.of_services():
             self._clock.call()
+            self._look_for_secrets(call)
             self.before(call)
             return self.fault(call, answer) if self.fault else answer()
+
+    def _look_for_secrets(self, call: Call) -> None:
+        if call.name not in _MAY_HAVE_SECRETS:
+            body = call.request.body or b""
+            sent = body if isinstance(body, bytes) else str(body).encode()
+            sent += str(call.request.url).encode()
+            self.leaked |= {word for word in self.secret if word.encode() in sent}
 
 
 def refusal(call: Call, status: int, code: str, message: str) -> AWSResponse:

@@ -72,6 +72,7 @@ class World:
         self._bad_tags: set[str] = set()
         self._bad_from = _NEVER
         self.messages: list[Json] = []
+        self.account.wire.secret = CANARIES
         self.account.add_service(APP, self.does_well)
         self._secrets()
         self.put_spec(SPEC)
@@ -226,20 +227,10 @@ class World:
         [first, *_] = [gate.plan for gate in self._of(release) if gate.plan.migrations]
         return first
 
-    def everything_written(self) -> str:
-        """The table, the bucket, the messages and the history of the executions."""
-        s3, bucket = self.account.client("s3"), self.stack.bucket
-        objects = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        bodies = [s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in objects]
-        said = [text for execution in self.executions.all for text in execution.said]
-        return "\n".join(
-            [
-                json.dumps(self.items(), default=str),
-                *(body.decode(errors="replace") for body in bodies),
-                *said,
-                json.dumps(self.receive(), default=str),
-            ]
-        )
+    def leaked(self, log: str) -> set[str]:
+        """The secrets that were sent, logged, or are in the history of an execution."""
+        said = "\n".join([log, *(text for each in self.executions.all for text in each.said)])
+        return self.account.wire.leaked | {each for each in CANARIES if each in said}
 
     def _of(self, release: str) -> list[Gate]:
         return [gate for gate in self.gates if gate.environment[RELEASE] == release]

@@ -1,0 +1,86 @@
+"""Which faults each place of each run meets.
+
+The first run meets everything. What a later run does exactly as the first one up to some point is
+not struck again. A function that makes the same calls in an earlier run meets one fault at each of
+them, and in a slice none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, takewhile
+
+from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
+from tests.faults.matrix import Place
+
+# A function hardly sees the difference between those of a family: later runs meet one of each.
+FAMILIES = (
+    ("throttled once", "server error", "not reached"),
+    ("throttled for two minutes",),
+    ("denied",),
+    ("denied to the end",),
+    ("answer lost",),
+    ("empty answer", "malformed answer"),
+    ("killed before",),
+    ("killed after",),
+)
+_TELLING = ("denied to the end", "answer lost", "killed after", "throttled for two minutes")
+
+type Selection = Mapping[Place, Sequence[str]]
+
+
+def selected(places: Mapping[str, Sequence[Place]], *, is_slice: bool) -> dict[str, Selection]:
+    """By run and place, the faults to be met. A slice has one for each place that is new."""
+    first = next(iter(places))
+    known: set[object] = set()
+    turns = count()
+    found: dict[str, Selection] = {}
+    for name, own in places.items():
+        shared = 0 if name == first else _shared(own, places[first])
+        calls = _calls_of_invocations(own)
+        selection: dict[Place, Sequence[str]] = {}
+        for place in _ends([own[0], *own[shared:]]):
+            is_new = (place.call, calls[place.caller, place.turn]) not in known
+            faults = _faults(place, is_first=name == first, is_new=is_new, turn=next(turns))
+            if is_slice:
+                faults = [_turning(faults, next(turns))] if is_new else []
+            selection[place] = faults
+        known |= {(place.call, calls[place.caller, place.turn]) for place in own}
+        found[name] = selection
+    return found
+
+
+def _faults(place: Place, *, is_first: bool, is_new: bool, turn: int) -> Sequence[str]:
+    if place.caller == "event":
+        return RUN_FAULTS
+    if not place.name:
+        return STATE_FAULTS
+    if is_first:
+        return CALL_FAULTS
+    if is_new:
+        return [_turning(family, turn) for family in FAMILIES]
+    return [_turning(_TELLING, turn)]
+
+
+def _turning(faults: Sequence[str], turn: int) -> str:
+    return faults[turn % len(faults)]
+
+
+def _calls_of_invocations(places: Sequence[Place]) -> Mapping[tuple[str, int], Sequence[str]]:
+    calls: dict[tuple[str, int], tuple[str, ...]] = defaultdict(tuple)
+    for place in places:
+        calls[place.caller, place.turn] += (place.name,)
+    return calls
+
+
+def _ends(places: Sequence[Place]) -> Iterator[Place]:
+    """Of those alike in many invocations the first and the last one."""
+    alike: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
+    for place in places:
+        alike[place.call].append(place)
+    ends = {end for found in alike.values() for end in (found[0], found[-1])}
+    return iter(dict.fromkeys(place for place in places if place in ends))
+
+
+def _shared(own: Sequence[Place], others: Sequence[Place]) -> int:
+    pairs = zip(own, others, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
