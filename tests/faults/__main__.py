@@ -105,7 +105,9 @@ def _left_out(
     for place in recorded.values():
         yield _missing(str(place), "was recorded, and no fault strikes it")
     callers = {place.caller for own in places.values() for place in own}
-    for name in sorted({*world.stack.definition["States"], *world.stack.functions} - callers):
+    states = world.stack.definition["States"].items()
+    working = {name for name, state in states if state["Type"] in ("Task", "Wait")}
+    for name in sorted({*working, *world.stack.functions} - callers):
         yield _missing(name, "is in the stack, and no run comes to it")
 
 

@@ -55,7 +55,8 @@ class Account:
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
         self._one_thread(patch)
-        Instance(self, INSTANCE, patch).snapshot_takes = timedelta(seconds=55)
+        self.instance = Instance(self, INSTANCE, patch)
+        self.instance.snapshot_takes = timedelta(seconds=55)
 
     def client(self, service: str) -> Any:
         return shared_client(service)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from botocore.awsrequest import AWSResponse
 
 from tests.faults.gate import BREAKING, Plan
-from tests.faults.world import World
+from tests.faults.wire import Answer, Call, refusal
+from tests.faults.world import APP, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,51 @@ def _missed(world: World) -> str:
     return world.digests["v2"]
 
 
+def _somebodys(world: World) -> None:
+    """What serves was not deployed by Lightgate, and its image can become another one."""
+    world.account.lightsail.deploy_by_somebody(APP, image="nginx:latest")
+
+
+def _busy(world: World) -> None:
+    """The database is being backed up, and then the service is being changed."""
+    _first(world)
+    now = world.clock.now()
+    world.account.instance.busy_until = now + timedelta(minutes=2)
+    world.account.lightsail.update(APP, takes=timedelta(minutes=5))
+
+
+def _again(world: World) -> str:
+    """What serves is pushed under another tag."""
+    digest = world.digests["v1"]
+    world.tag_image("v1", "v1-again")
+    world.tell_of_push("v1-again", digest)
+    return digest
+
+
+def _unsettled(world: World) -> str:
+    """Nothing can be recorded of its end until it is over."""
+    _refuse_to_settle(world, "dynamodb", timedelta(days=1))
+    return world.push("v2", _ONE)
+
+
+def _permit_stays(world: World) -> str:
+    """Its permit cannot be voided at first when it has failed."""
+    _refuse_to_settle(world, "s3", timedelta(minutes=8))
+    return world.push("v2", _FAILING)
+
+
+def _refuse_to_settle(world: World, service: str, lasts: timedelta) -> None:
+    end = world.clock.now() + lasts
+
+    def refuse(call: Call, answer: Answer) -> AWSResponse:
+        is_meant = (call.caller, call.service) == ("SettleFunction", service)
+        if is_meant and world.clock.now() < end:
+            return refusal(call, 503, "ServiceUnavailable", "Please try again.")
+        return answer()
+
+    world.account.wire.trouble = refuse
+
+
 def _many_snapshots(world: World) -> None:
     for number in (1, 2, 3):
         world.push(f"v{number}", Plan(migrations=(f"a.000{number}",)))
@@ -104,6 +153,11 @@ RUNS: Mapping[str, Run] = {
     "command": Run(prepare=_two, act=_command),
     "take-over": Run(prepare=_abandoned, act=_next),
     "missed push": Run(prepare=_missing, act=_missed),
+    "first": Run(prepare=_somebodys, act=lambda world: world.push("v1", _ONE)),
+    "busy": Run(prepare=_busy, act=_pushed(_ONE)),
+    "pushed again": Run(prepare=_first, act=_again),
+    "unsettled": Run(prepare=_first, act=_unsettled),
+    "permit stays": Run(prepare=_first, act=_permit_stays),
     "pruned": Run(
         prepare=_many_snapshots,
         act=lambda world: world.push("v4", Plan(migrations=("a.0004",))),

@@ -1,8 +1,8 @@
 """Which faults each place of each run meets.
 
 The first run meets everything. What a later run does exactly as the first one up to some point is
-not struck again. A function that makes the same calls in an earlier run meets one fault at each of
-them, and in a slice none.
+not struck again. At a call that is new there, it meets one of each family of faults; at a call or
+state that an earlier run has as well, one fault, and in a slice none.
 """
 
 from collections import defaultdict
@@ -12,16 +12,12 @@ from itertools import count, takewhile
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import Place
 
-# A function hardly sees the difference between those of a family: later runs meet one of each.
+# To a function, those of a family are much alike.
 FAMILIES = (
-    ("throttled once", "server error", "not reached"),
-    ("throttled for two minutes",),
-    ("denied",),
-    ("denied to the end",),
-    ("answer lost",),
+    ("throttled once", "server error", "not reached", "throttled for two minutes"),
+    ("denied", "denied to the end"),
     ("empty answer", "malformed answer"),
-    ("killed before",),
-    ("killed after",),
+    ("answer lost", "killed after", "killed before"),
 )
 _TELLING = ("denied to the end", "answer lost", "killed after", "throttled for two minutes")
 
@@ -53,7 +49,7 @@ def _faults(place: Place, *, is_first: bool, is_new: bool, turn: int) -> Sequenc
     if place.caller == "event":
         return RUN_FAULTS
     if not place.name:
-        return STATE_FAULTS
+        return STATE_FAULTS if is_new else [_turning(STATE_FAULTS, turn)]
     if is_first:
         return CALL_FAULTS
     if is_new:

@@ -42,6 +42,7 @@ class Call:
 class Wire:
     """`caller` is who runs now; calls of nobody, which are the harness's own, meet no fault.
 
+    `trouble` is there beside the one `fault` that strikes a run, as part of the run itself.
     `leaked` are the words of `secret` that were sent to anybody but the service they are for.
     """
 
@@ -52,6 +53,7 @@ class Wire:
         self.caller: str | None = None
         self.before: Callable[[Call], None] = lambda _: None
         self.fault: Fault | None = None
+        self.trouble: Fault | None = None
         self.secret: Sequence[str] = ()
         self.leaked: set[str] = set()
         self._instead = answer_instead
@@ -70,14 +72,17 @@ class Wire:
     ) -> AWSResponse:
         _, service, operation = event_name.split(".")
 
-        def answer() -> AWSResponse:
+        def answer_of_service() -> AWSResponse:
             found = self._instead(call) or self._original(stubber, event_name, request)
             assert found is not None, f"{call.name} goes to nobody"
             return found
 
+        def answer() -> AWSResponse:
+            return self.trouble(call, answer_of_service) if self.trouble else answer_of_service()
+
         call = Call(caller=self.caller or "", service=service, operation=operation, request=request)
         if self.caller is None:
-            return answer()
+            return answer_of_service()
         with self._clock.of_services():
             self._clock.call()
             self._look_for_secrets(call)

@@ -95,6 +95,13 @@ class World:
         self.digests[tag] = digest
         return digest
 
+    def tag_image(self, tag: str, another: str) -> None:
+        """Give an image that is in ECR another tag."""
+        ecr = self.account.client("ecr")
+        [image] = ecr.batch_get_image(repositoryName=APP, imageIds=[{"imageTag": tag}])["images"]
+        ecr.put_image(repositoryName=APP, imageManifest=image["imageManifest"], imageTag=another)
+        self.digests[another] = self.digests[tag]
+
     def push(self, tag: str, plan: Plan | None = None) -> str:
         """The same with its event, to the end."""
         digest = self.push_image(tag, plan)
@@ -146,7 +153,7 @@ class World:
     def heal(self) -> None:
         """From now on all goes well for the next release."""
         self.deliveries, self.delay, self.clock.skew = 1, timedelta(), timedelta()
-        self.account.wire.fault = None
+        self.account.wire.fault = self.account.wire.trouble = None
 
     def stop_unheard_at(self, state: str) -> None:
         """Let the next execution be stopped there, and no event tell of it."""
