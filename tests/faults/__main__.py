@@ -11,6 +11,7 @@ from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import (
     Case,
     Place,
+    Recorded,
     carried_out_alone,
     new_world,
     printed,
@@ -74,37 +75,34 @@ def _alone(world: World, run: str, place: str, fault: str) -> int:
 def _of_calls(world: World, options: argparse.Namespace) -> list[Case]:
     """One fault at each call and state."""
     runs = {name: recorded(world, name) for name in options.run or RUNS}
-    places = {name: found for name, (found, _) in runs.items()}
-    selection = selected(places, is_slice=options.slice)
+    selection = selected(runs, is_slice=options.slice)
 
     def cases_of(name: str) -> list[Case]:
         def wanted(place: Place, fault: str) -> bool:
             return fault in selection[name].get(place, ()) and options.fault in (None, fault)
 
-        found = list(struck(world, name, wanted, runs[name][1]))
+        found = list(struck(world, name, wanted, runs[name].ending))
         _say(f"  {name}: {len(found)} cases, {sum(bool(c.problems) for c in found)} failed")
         return found
 
     with ThreadPool(options.jobs) as pool:
         cases = [case for found in pool.map(cases_of, runs, chunksize=1) for case in found]
     if not (options.run or options.fault):
-        cases += _left_out(world, places, cases)
+        cases += _left_out(world, runs, cases)
     return cases
 
 
-def _left_out(
-    world: World, places: Mapping[str, Sequence[Place]], cases: Sequence[Case]
-) -> Iterator[Case]:
+def _left_out(world: World, runs: Mapping[str, Recorded], cases: Sequence[Case]) -> Iterator[Case]:
     """What no case strikes, each as a case that fails."""
     struck = {(case.run, case.place) for case in cases}
-    recorded = {place.what: place for own in places.values() for place in own}
-    for run, own in places.items():
-        for place in own:
-            if (run, str(place)) in struck:
-                recorded.pop(place.what, None)
-    for place in recorded.values():
+    left = {place.what: place for run in runs.values() for place in run.places}
+    for name, run in runs.items():
+        for place in run.places:
+            if (name, str(place)) in struck:
+                left.pop(place.what, None)
+    for place in left.values():
         yield _missing(str(place), "was recorded, and no fault strikes it")
-    callers = {place.caller for own in places.values() for place in own}
+    callers = {place.caller for run in runs.values() for place in run.places}
     states = world.stack.definition["States"].items()
     working = {name for name, state in states if state["Type"] in ("Task", "Wait")}
     for name in sorted({*working, *world.stack.functions} - callers):

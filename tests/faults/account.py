@@ -26,13 +26,13 @@ _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"us
 _sign = RequestSigner.handler
 
 
-def _sign_shortly(signer: RequestSigner, request: AWSPreparedRequest, **details: object) -> None:
+def _sign_shortly(signer: RequestSigner, request: AWSPreparedRequest, **details: Any) -> None:
     """A signature that tells the region and the service, as moto needs them."""
     if signer.signing_name == "s3":  # The body is signed, too.
-        return _sign(signer, request=request, **details)
+        _sign(signer, request=request, **details)
+        return
     scope = f"20260302/{signer.region_name}/{signer.signing_name}/aws4_request"
     request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential=of-the-tests/{scope}"
-    return None
 
 
 class Account:

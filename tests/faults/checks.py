@@ -1,7 +1,8 @@
 """What must hold after every run, whatever has gone wrong."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,23 +28,30 @@ def allowed() -> set[tuple[str, str, str]]:
     }
 
 
-def problems(world: World, subject: str, began: datetime, log: str) -> Iterator[str]:
-    """Everything that is wrong with the release: see `Run`."""
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How the release of a run has ended, and everything that is wrong.
+
+    `ending` has its status, what serves and what is applied; None if nothing is on record.
+    """
+
+    ending: str | None
+    problems: Sequence[str]
+
+
+def find(world: World, subject: str, began: datetime, log: str) -> Findings:
+    """Let it all come to its end, and look: see `runs.Run` for `subject`."""
     world.is_over = True
     world.heal()
     looks = 0
     while looks < _MOST_RECONCILED and (_is_open(world, subject) or looks == 0):
         world.reconcile()
         looks += 1
-    yield from _of_release(world, subject, began)
-    yield from _of_next(world)
-    yield from (f"the secret {secret} is written" for secret in world.leaked(log))
-
-
-def status_of(world: World, subject: str) -> str | None:
-    """How the release has ended."""
     release = _release(world, subject)
-    return None if release is None else release.status
+    ending = None if release is None else " | ".join(_stands(world, release))
+    found = [*_of_release(world, subject, began), *_of_next(world)]
+    found += [f"the secret {secret} is written" for secret in world.leaked(log)]
+    return Findings(ending, found)
 
 
 def _is_open(world: World, subject: str) -> bool:
@@ -91,13 +99,17 @@ def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
     snapshots = [name for name in world.account.snapshots() if release.id in name]
     if len(snapshots) > 1 + sum(name.endswith("-again") for name in snapshots):
         yield f"{len(snapshots)} snapshots: {snapshots}"
-    stands = (release.status, _serves(world, release), _applied(world, release))
+    stands = _stands(world, release)
     if stands not in allowed():
         yield f"not allowed: {' | '.join(stands)}"
     if release.status in _ARE_WELL and not world.does_well():
         yield f"{release.status} is said, and what serves answers badly"
     if world.clock.now() - began > _LONGEST:
         yield f"it took {world.clock.now() - began}"
+
+
+def _stands(world: World, release: Release) -> tuple[str, str, str]:
+    return release.status, _serves(world, release), _applied(world, release)
 
 
 def _serves(world: World, release: Release) -> str:

@@ -22,7 +22,7 @@ from types import FrameType
 
 import pytest
 
-from tests.faults.checks import problems, status_of
+from tests.faults.checks import Findings, find
 from tests.faults.executions import Execution, StoppedError, TaskError
 from tests.faults.faults import (
     CALL_FAULTS,
@@ -85,6 +85,14 @@ class Case:
         return f"{self.run}: {self.place}: {self.fault}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """All places of a run without a fault, and how its release ends, see `Findings`."""
+
+    places: Sequence[Place]
+    ending: str
+
+
 class Striker:
     """Watches a run, and forks at each place for each fault that `wanted` has for it."""
 
@@ -100,7 +108,6 @@ class Striker:
     ) -> None:
         self._world, self._run, self._results, self._wanted = world, run, results, wanted
         self._is_alone, self._expected = is_alone, expected
-        self.status: str | None = None
         self._seen: Counter[tuple[str, int, str]] = Counter()
         self._entered: Counter[str] = Counter()
         self.places: list[Place] = []
@@ -116,16 +123,18 @@ class Striker:
         self._world.account.wire.before = self._call
         self._world.executions.before_state = self._state
 
-    def end(self, found: Sequence[str], status: str | None) -> None:
-        """The run is over: a child says what was wrong, and is gone."""
+    def end(self, found: Findings) -> Sequence[str]:
+        """What was wrong with the run that is over. A child writes it down, and is gone."""
         if self.case is None:
-            self.status = status
-        elif not self._is_alone:
-            place, call, name = self.case
-            if name in TRANSIENT and status != self._expected:
-                found = [*found, f"it ended as {status}, and without the fault as {self._expected}"]
-            self._write(place, call, name, found)
-            os._exit(0)
+            return found.problems
+        place, call, name = self.case
+        problems = list(found.problems)
+        if name in TRANSIENT and found.ending != self._expected:
+            problems.append(f"it ended: {found.ending}; and without the fault: {self._expected}")
+        if self._is_alone:
+            return problems
+        self._write(place, call, name, problems)
+        os._exit(0)
 
     def _call(self, call: Call) -> None:
         if self.case is not None or self._world.is_over:
@@ -215,20 +224,15 @@ def new_world() -> World:
     return World(pytest.MonkeyPatch())
 
 
-def carry_out(world: World, run: Run, striker: Striker) -> list[str]:
-    """What is wrong after the run; in a child of it this does not return."""
+def carry_out(world: World, run: Run, striker: Striker) -> Findings:
+    """What has become of the run."""
     run.prepare(world)
     began = world.clock.now()
     striker.begin()
-    status = None
     try:
-        subject = run.act(world)
-        found = list(problems(world, subject, began, printed()))
-        status = status_of(world, subject)
+        return find(world, run.act(world), began, printed())
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
-        found = [traceback.format_exc()]
-    striker.end(found, status)
-    return found
+        return Findings(None, [traceback.format_exc()])
 
 
 def printed() -> str:
@@ -236,21 +240,21 @@ def printed() -> str:
     return sys.stdout.getvalue() if isinstance(sys.stdout, io.StringIO) else ""
 
 
-def recorded(world: World, name: str) -> tuple[list[Place], str]:
-    """All places of a run without a fault, and how it ends; it has to be right."""
+def recorded(world: World, name: str) -> Recorded:
+    """The run without a fault; it has to be right."""
     with NamedTemporaryFile("r") as file:
         child = os.fork()
         if child == 0:
             striker = Striker(world, name, Path(file.name), lambda *_: False)
             found = carry_out(world, RUNS[name], striker)
-            document = [[asdict(place) for place in striker.places], striker.status, found]
+            document = [[asdict(place) for place in striker.places], asdict(found)]
             Path(file.name).write_text(json.dumps(document))
             os._exit(0)
         os.waitpid(child, 0)
-        places, status, found = json.loads(Path(file.name).read_text())
-    if found:
-        raise AssertionError(f"without any fault, {name}: " + "; ".join(found))
-    return [Place(**place) for place in places], status
+        places, found = json.loads(Path(file.name).read_text())
+    if found["problems"]:
+        raise AssertionError(f"without any fault, {name}: " + "; ".join(found["problems"]))
+    return Recorded(places=[Place(**place) for place in places], ending=found["ending"])
 
 
 def struck(
@@ -262,7 +266,7 @@ def struck(
         child = os.fork()
         if child == 0:
             striker = Striker(world, name, Path(file.name), wanted, expected=expected)
-            carry_out(world, RUNS[name], striker)
+            striker.end(carry_out(world, RUNS[name], striker))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         for line in Path(file.name).read_text().splitlines():
@@ -277,9 +281,10 @@ def carried_out_alone(world: World, name: str, place: str, fault_name: str) -> i
     def wanted(found: Place, fault: str) -> bool:
         return str(found) == place and fault == fault_name
 
+    expected = recorded(world, name).ending
     with NamedTemporaryFile("r") as file:
-        striker = Striker(world, name, Path(file.name), wanted, is_alone=True)
-        found = carry_out(world, RUNS[name], striker)
+        striker = Striker(world, name, Path(file.name), wanted, expected=expected, is_alone=True)
+        problems = striker.end(carry_out(world, RUNS[name], striker))
     print(printed(), file=sys.__stdout__)
-    print(*(found or ["all is well"]), sep="\n", file=sys.stderr)
-    return 1 if found else 0
+    print(*(problems or ["all is well"]), sep="\n", file=sys.stderr)
+    return 1 if problems else 0

@@ -139,6 +139,10 @@ _FAILING = Plan(migrations=("a.0002", "a.0003"), fails="a.0003")
 
 RUNS: Mapping[str, Run] = {
     "good": Run(prepare=_first, act=_pushed(_ONE)),
+    "pruned": Run(
+        prepare=_many_snapshots,
+        act=lambda world: world.push("v4", Plan(migrations=("a.0004",))),
+    ),
     "nothing pending": Run(prepare=_first, act=_pushed(Plan())),
     "failed migration": Run(prepare=_first, act=_pushed(_FAILING)),
     "failed breaking migration": Run(
@@ -158,8 +162,4 @@ RUNS: Mapping[str, Run] = {
     "pushed again": Run(prepare=_first, act=_again),
     "unsettled": Run(prepare=_first, act=_unsettled),
     "permit stays": Run(prepare=_first, act=_permit_stays),
-    "pruned": Run(
-        prepare=_many_snapshots,
-        act=lambda world: world.push("v4", Plan(migrations=("a.0004",))),
-    ),
 }

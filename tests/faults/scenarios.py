@@ -10,7 +10,7 @@ from multiprocessing.pool import ThreadPool
 from tempfile import NamedTemporaryFile
 from typing import NoReturn
 
-from tests.faults.checks import problems, status_of
+from tests.faults.checks import find
 from tests.faults.matrix import Case, printed
 from tests.faults.world import World
 
@@ -44,14 +44,15 @@ def carried_out_here(world: World, scenario: Scenario) -> list[str]:
     began = world.clock.now()
     try:
         subject = scenario.act(world)
-        found = [*problems(world, subject, began, printed()), *scenario.check(world, subject)]
-        status = status_of(world, subject)
+        found = find(world, subject, began, printed())
+        problems = [*found.problems, *scenario.check(world, subject)]
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         return [traceback.format_exc()]
+    status = found.ending.partition(" | ")[0] if found.ending else None
     if scenario.ends and status not in scenario.ends:
         allowed = " or ".join(map(str, scenario.ends))
-        found.append(f"it ended as {status}, and has to end as {allowed}")
-    return found
+        problems.append(f"it ended as {status}, and has to end as {allowed}")
+    return problems
 
 
 def _carried_out(world: World, section: str, scenario: Scenario) -> Case:

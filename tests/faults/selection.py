@@ -1,8 +1,10 @@
 """Which faults each place of each run meets.
 
 The first run meets everything. What a later run does exactly as the first one up to some point is
-not struck again. At a call that is new there, it meets one of each family of faults; at a call or
-state that an earlier run has as well, one fault, and in a slice none.
+not struck again. At a call that is new there, it meets one of each family of faults. At a call or
+state that an earlier run has as well, it meets one fault if it does not end as the first run does,
+as what follows is another thing then. A slice has one fault for each place of the first run, and
+for each call and state that no earlier run makes anywhere.
 """
 
 from collections import defaultdict
@@ -10,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, takewhile
 
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
-from tests.faults.matrix import Place
+from tests.faults.matrix import Place, Recorded
 
 # To a function, those of a family are much alike.
 FAMILIES = (
@@ -24,23 +26,30 @@ _TELLING = ("denied to the end", "answer lost", "killed after", "throttled for t
 type Selection = Mapping[Place, Sequence[str]]
 
 
-def selected(places: Mapping[str, Sequence[Place]], *, is_slice: bool) -> dict[str, Selection]:
-    """By run and place, the faults to be met. A slice has one for each place that is new."""
-    first = next(iter(places))
-    known: set[object] = set()
+def selected(runs: Mapping[str, Recorded], *, is_slice: bool) -> dict[str, Selection]:
+    """By run and place, the faults to be met."""
+    [(first, first_run), *_] = runs.items()
+    known: set[tuple[tuple[str, str, int], Sequence[str]]] = set()
+    known_anywhere: set[tuple[str, str]] = set()
     turns = count()
     found: dict[str, Selection] = {}
-    for name, own in places.items():
-        shared = 0 if name == first else _shared(own, places[first])
+    for name, run in runs.items():
+        own = run.places
+        shared = 0 if name == first else _shared(own, first_run.places)
         calls = _calls_of_invocations(own)
         selection: dict[Place, Sequence[str]] = {}
         for place in _ends([own[0], *own[shared:]]):
             is_new = (place.call, calls[place.caller, place.turn]) not in known
+            if not is_new and run.ending == first_run.ending:
+                continue
+            if is_slice and name != first and place.what in known_anywhere:
+                continue
             faults = _faults(place, is_first=name == first, is_new=is_new, turn=next(turns))
             if is_slice:
-                faults = [_turning(faults, next(turns))] if is_new else []
+                faults = [_turning(faults, next(turns))]
             selection[place] = faults
         known |= {(place.call, calls[place.caller, place.turn]) for place in own}
+        known_anywhere |= {place.what for place in own}
         found[name] = selection
     return found
 
