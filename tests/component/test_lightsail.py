@@ -59,6 +59,29 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
     )
 
 
+def test_an_answer_without_the_list_of_deployments_is_no_empty_list(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    lightsail.create_deployment(request())
+    cloud.faults.change_answers("lightsail.GetContainerServiceDeployments", dict.clear)
+
+    for look in (
+        lambda: lightsail.service(NAME),
+        lambda: lightsail.listed(NAME, 1),
+        lambda: lightsail.mask(NAME),
+    ):
+        with pytest.raises(UnreachableError):
+            look()
+
+
+def test_a_service_that_never_had_a_deployment_may_show_no_list(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    cloud.faults.change_answers("lightsail.GetContainerServiceDeployments", dict.clear)
+
+    assert lightsail.service(NAME).deployments == []
+
+
 def test_the_role_that_pulls_images_is_told_once_it_is_there(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:

@@ -112,11 +112,15 @@ CALL_FAULTS = tuple(_CALL_FAULTS)
 # Step Functions is not killed.
 OF_FUNCTIONS_ONLY = ("killed before", "killed after")
 STATE_FAULTS = ("delivered twice", "stopped", "stopped unheard", "timed out")
-# After these a release ends as it would have without them.
-TRANSIENT = (
+_PASSING = (
     *(name for name in CALL_FAULTS if name != "denied to the end"),
     "delivered twice",
     "timed out",
+)
+# Whoever may not read a secret is told at once, while nothing has begun.
+_TOLD_AT_ONCE = (
+    ("DeployFunction", "secrets-manager.GetSecretValue"),
+    ("DeployFunction", "ssm.GetParameter"),
 )
 OF_TASKS_ONLY = ("delivered twice", "timed out")
 _RUN_FAULTS: dict[str, Callable[[World], None]] = {
@@ -132,6 +136,11 @@ RUN_FAULTS = tuple(_RUN_FAULTS)
 def strike(name: str, world: World) -> None:
     """Let the whole run be struck."""
     _RUN_FAULTS[name](world)
+
+
+def passes(name: str, caller: str, call: str) -> bool:
+    """Whether a release has to end after this fault as it would have without it."""
+    return name in _PASSING and not (name == "denied" and (caller, call) in _TOLD_AT_ONCE)
 
 
 def fault(name: str, world: World) -> Fault:

@@ -30,8 +30,8 @@ from tests.faults.faults import (
     OF_TASKS_ONLY,
     RUN_FAULTS,
     STATE_FAULTS,
-    TRANSIENT,
     fault,
+    passes,
     strike,
 )
 from tests.faults.runs import RUNS, Run
@@ -129,7 +129,7 @@ class Striker:
             return found.problems
         place, call, name = self.case
         problems = list(found.problems)
-        if name in TRANSIENT and found.ending != self._expected:
+        if passes(name, *place.what) and found.ending != self._expected:
             problems.append(f"it ended: {found.ending}; and without the fault: {self._expected}")
         if self._is_alone:
             return problems

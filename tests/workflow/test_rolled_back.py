@@ -53,6 +53,24 @@ def test_a_version_that_answers_badly_is_taken_back(good: World) -> None:
     assert "answered 500" in content["failure"]["evidence"]
 
 
+def test_a_denied_read_of_a_secret_delays_the_way_back(good: World) -> None:
+    read = "secretsmanager.GetSecretValue"
+    good.functions.before("roll_back", lambda: good.cloud.faults.refuse(read, "AccessDenied"))
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_a_secret_that_stays_denied_ends_the_way_back_with_the_reason(good: World) -> None:
+    read = "secretsmanager.GetSecretValue"
+    refuse = good.cloud.faults.refuse
+    good.functions.before("roll_back", lambda: refuse(read, "AccessDenied", times=999))
+
+    assert fail(good, released()) == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+    assert any("cannot be read: AccessDenied" in why for why in good.message().content["reasons"])
+
+
 def test_what_is_brought_back_is_what_was_there_but_for_our_markers(good: World) -> None:
     fail(good, released())
 

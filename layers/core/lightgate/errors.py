@@ -25,6 +25,10 @@ class RefusedError(LightgateError):
         self.reasons: Sequence[str] = reasons
 
 
+class DeniedError(RefusedError):
+    """Secrets may not be read. A right that was granted a moment ago takes some time to hold."""
+
+
 class SpecReplacedError(RefusedError):
     """The spec that was used is gone: its parameter was stored again, once or very often."""
 

@@ -14,7 +14,7 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble_rollback, rollback_notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service, Status, Watch, judge, reports_since
-from lightgate.errors import NotShownError, RefusedError, SpecReplacedError
+from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.kept_images import KeptImages, app_images
 from lightgate.outage import Checks
@@ -158,11 +158,15 @@ def _redeploy(release: Release, failed: int, decided: Json, runtime: Runtime) ->
             ],
             "nextSteps": without_its_spec(release.app, failed, target, known.get("digest")),
         }
+    except DeniedError as error:
+        # The version that fails serves meanwhile: nothing is lost by asking again.
+        return _again(release, decided, [*decided["reasons"], *error.reasons], runtime.now())
     except RefusedError as error:
         return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
     decided = {**decided, "notes": [*decided["notes"], *assembled.notes]}
     if isinstance(created, Busy):
-        return _busy(release, decided, created, runtime.now())
+        reason = f"The container service was busy for too long: {created.reason}"
+        return _again(release, decided, [reason], runtime.now())
     return _created(decided, created)
 
 
@@ -177,13 +181,12 @@ def _used(before: Json) -> UsedSpec | None:
     return UsedSpec.of(known.get("specVersion"), known.get("specDigest"))
 
 
-def _busy(release: Release, decided: Json, busy: Busy, now: datetime) -> Json:
-    """Wait for whatever is in the way, but not for ever."""
+def _again(release: Release, decided: Json, why_not: Sequence[str], now: datetime) -> Json:
+    """Ask for another call, as nothing was created; FAILED when the time for it is over."""
     limit = release.deployment_timeout + Checks.from_json(decided).outage
     if now - datetime.fromisoformat(decided["begunAt"]) < limit:
         return {**decided, "status": "BUSY"}
-    reason = f"The container service was busy for too long: {busy.reason}"
-    return {**decided, "status": "FAILED", "reasons": [reason]}
+    return {**decided, "status": "FAILED", "reasons": list(why_not)}
 
 
 def _created(before: Json, ours: Deployment) -> Json:

@@ -77,7 +77,7 @@ class Lightsail:
         """
         try:
             [found] = self._client.get_container_services(serviceName=name)["containerServices"]
-            listed = self._deployments(name)
+            listed = self._deployments(name, may_lack=_never_deployed(found))
         except ClientError as error:
             if error_code(error) == "NotFoundException":
                 raise RefusedError(
@@ -204,10 +204,15 @@ class Lightsail:
             )
         return logs
 
-    def _deployments(self, service: str) -> Sequence[Mapping[str, Any]]:
-        """Every deployment that the service lists, with the environments."""
+    def _deployments(self, service: str, *, may_lack: bool = False) -> Sequence[Mapping[str, Any]]:
+        """Every deployment that the service lists, with the environments.
+
+        An answer without a list says nothing, but where it `may_lack` one there is none.
+        """
         answer = self._client.get_container_service_deployments(serviceName=service)
-        listed: Sequence[Mapping[str, Any]] = answer.get("deployments", [])
+        if may_lack and "deployments" not in answer:
+            return []
+        listed: Sequence[Mapping[str, Any]] = answer["deployments"]
         return listed
 
     def _secrets(
@@ -300,6 +305,13 @@ def _values(request: Mapping[str, Any]) -> list[str]:
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
     return _deployment(found) if found else None
+
+
+def _never_deployed(found: Mapping[str, Any]) -> bool:
+    """Whether nothing shows that the service ever had a deployment."""
+    return found["state"] in ("PENDING", "READY") and not (
+        found.get("currentDeployment") or found.get("nextDeployment")
+    )
 
 
 def _puller_role(found: Mapping[str, Any]) -> str | None:

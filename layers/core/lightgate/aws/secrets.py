@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.clients import error_code, reaching
-from lightgate.errors import RefusedError
+from lightgate.errors import DeniedError, RefusedError
 
 _NAMES_IN_FILTER = 50
 _NOT_THERE = {
@@ -18,11 +18,10 @@ _NOT_THERE = {
     "ParameterNotFound",
     "ParameterVersionNotFound",
     "InvalidKeyId",
-    "AccessDeniedException",
-    "AccessDenied",
 }
+_DENIED = {"AccessDeniedException", "AccessDenied"}
 # A name that a list does not take, such as one of AWS's own, may still be read.
-_NOT_LISTED = {*_NOT_THERE, "ValidationException", "InvalidFilterValue"}
+_NOT_LISTED = {*_NOT_THERE, *_DENIED, "ValidationException", "InvalidFilterValue"}
 
 
 class Secrets:
@@ -37,19 +36,21 @@ class Secrets:
 
         Raises:
             RefusedError: some cannot be resolved; one reason for each. The reference is
-                named, and never a value.
+                named, and never a value. A DeniedError, if that may be all that is wrong.
             UnreachableError: a store does not answer.
         """
         values: dict[SecretReference, str] = {}
-        reasons: list[str] = []
+        errors: list[RefusedError] = []
         for reference in dict.fromkeys(references):
             try:
                 with reaching(f"The store of {reference}"):
                     values[reference] = self._read(reference)
             except RefusedError as error:
-                reasons += error.reasons
-        if reasons:
-            raise RefusedError(*reasons)
+                errors.append(error)
+        if errors:
+            is_denied = all(isinstance(error, DeniedError) for error in errors)
+            reasons = [reason for error in errors for reason in error.reasons]
+            raise (DeniedError if is_denied else RefusedError)(*reasons)
         return values
 
     def versions(self, references: Iterable[SecretReference]) -> dict[SecretReference, str]:
@@ -104,11 +105,11 @@ class Secrets:
             stage = {"VersionStage": reference.version_stage} if reference.version_stage else {}
             found = self._manager.get_secret_value(SecretId=reference.name, **stage)
         except ClientError as error:
-            if error_code(error) not in _NOT_THERE:
+            code = error_code(error)
+            if code not in _NOT_THERE | _DENIED:
                 raise
-            raise RefusedError(
-                f"the secret {reference} cannot be read: {error_code(error)}"
-            ) from None
+            refusal = DeniedError if code in _DENIED else RefusedError
+            raise refusal(f"the secret {reference} cannot be read: {code}") from None
         if "SecretBinary" in found:
             raise RefusedError(f"the secret {reference} is binary, and a variable holds text")
         text = found["SecretString"]
