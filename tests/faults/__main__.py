@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
 
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
+from tests.faults.figures import table, total, write
 from tests.faults.matrix import (
     Case,
     Place,
@@ -41,22 +42,23 @@ def main() -> int:
     sections = options.section or [CALLS, *SECTIONS]
     if options.run or options.fault:
         sections = [CALLS]
-    cases: list[Case] = []
+    results: dict[str, list[Case]] = {}
     for section in sections:
         found = (
             _of_calls(world, options)
             if section == CALLS
             else list(carried_out(world, section, SECTIONS[section](options.slice), options.jobs))
         )
-        cases += found
-        failed = [case for case in found if case.problems]
-        for case in failed:
+        results[section] = found
+        for case in (case for case in found if case.problems):
             _say(f"\n{case.label}", *(f"    {problem}" for problem in case.problems))
-        _say("", *_table(section, found), "")
-    failed = [case for case in cases if case.problems]
+        _say("", *table(section, found, ALL_FAULTS), "")
     seconds = time.perf_counter() - began
-    _say(f"{len(cases) - len(failed)} passed, {len(failed)} failed in {seconds:.0f} s")
-    return 1 if failed else 0
+    if options.write:
+        write(results, seconds, CALLS)
+    cases = [case for found in results.values() for case in found]
+    _say(total(cases, seconds))
+    return 1 if any(case.problems for case in cases) else 0
 
 
 def _alone(world: World, run: str, place: str, fault: str) -> int:
@@ -122,24 +124,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
     parser.add_argument("--fault", choices=ALL_FAULTS, help="only this fault, at every place")
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
+    parser.add_argument("--write", action="store_true", help="put the figures into the docs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")
     return parser.parse_args()
-
-
-def _table(section: str, cases: Sequence[Case]) -> Iterator[str]:
-    """What was struck, and by what: how many passed, of how many."""
-    known = [name for name in ALL_FAULTS if any(case.fault == name for case in cases)]
-    names = list(dict.fromkeys([*known, *(case.fault for case in cases)]))
-    yield f"| {section} | " + " | ".join(names) + " |"
-    yield "| --- |" + " --- |" * len(names)
-    for row in sorted({case.call for case in cases}):
-        yield f"| {row} | " + " | ".join(_cell(cases, row, name) for name in names) + " |"
-
-
-def _cell(cases: Sequence[Case], call: str, fault: str) -> str:
-    found = [case for case in cases if (case.call, case.fault) == (call, fault)]
-    passed = sum(not case.problems for case in found)
-    return f"{passed}/{len(found)}" if found else ""
 
 
 def _say(*lines: str) -> None:
