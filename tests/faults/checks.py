@@ -42,6 +42,7 @@ class Findings:
 def find(world: World, subject: str, began: datetime, log: str) -> Findings:
     """Let it all come to its end, and look: see `runs.Run` for `subject`."""
     world.is_over = True
+    began += world.delay
     world.heal()
     looks = 0
     while looks < _MOST_RECONCILED and (_is_open(world, subject) or looks == 0):
