@@ -16,7 +16,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from lightgate.aws.mailbox import Address, ContendedError, Mailboxes
 from lightgate.errors import UnreachableError
-from lightgate.permit import Permit, PermitState, pending
+from lightgate.permit import Permit, PermitState, VoidCause, pending
 from tests.component.cloud import ACCOUNT, Cloud
 
 BUCKET = "mailbox"
@@ -107,16 +107,16 @@ def test_a_plan_is_not_granted_instead_of_one_that_was_granted_since_it_was_deci
 
 def test_void_is_for_good(cloud: Cloud, mailboxes: Mailboxes) -> None:
     mailboxes.open(GATE)
-    void = mailboxes.void(GATE, "another release took over")
+    void = mailboxes.void(GATE, VoidCause.ENDED, "another release took over")
 
     assert grant(mailboxes, cloud) == void
-    assert mailboxes.void(GATE, "again") == void
+    assert mailboxes.void(GATE, VoidCause.ENDED, "again") == void
     assert mailboxes.open(GATE) == void
     assert stored(cloud) == void
 
 
 def test_a_mailbox_voided_before_it_opened_never_opens(cloud: Cloud, mailboxes: Mailboxes) -> None:
-    void = mailboxes.void(GATE, "stopped by hand")
+    void = mailboxes.void(GATE, VoidCause.ENDED, "stopped by hand")
 
     assert mailboxes.open(GATE) == grant(mailboxes, cloud) == stored(cloud) == void
 
@@ -143,14 +143,14 @@ def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
     assert grant(mailboxes, cloud).state is PermitState.VOID
     objects = cloud.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     assert len(objects) == (held is not None)
-    assert mailboxes.void(GATE, "why") == stored(cloud)
+    assert mailboxes.void(GATE, VoidCause.ENDED, "why") == stored(cloud)
 
 
 def test_whoever_writes_second_sees_what_the_first_has_done(
     cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.open(GATE)
-    between(mailboxes, monkeypatch, lambda: other.void(GATE, "first"))
+    between(mailboxes, monkeypatch, lambda: other.void(GATE, VoidCause.ENDED, "first"))
     other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
 
     granted = grant(mailboxes, cloud)
@@ -166,8 +166,8 @@ def test_a_void_comes_after_a_grant_that_was_quicker(
     other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
     between(mailboxes, monkeypatch, lambda: grant(other, cloud))
 
-    assert mailboxes.void(GATE, "second").state is PermitState.VOID
-    assert stored(cloud) == mailboxes.void(GATE, "")
+    assert mailboxes.void(GATE, VoidCause.ENDED, "second").state is PermitState.VOID
+    assert stored(cloud) == mailboxes.void(GATE, VoidCause.ENDED, "")
 
 
 def between(
@@ -194,7 +194,7 @@ def test_a_permit_that_changes_all_the_time_is_left_alone(
     between(mailboxes, monkeypatch, lambda: grant(other, cloud, next(plans)), times=5)
 
     with pytest.raises(ContendedError):
-        mailboxes.void(GATE, "why")
+        mailboxes.void(GATE, VoidCause.ENDED, "why")
     assert stored(cloud) == other.open(GATE)
 
 
@@ -205,7 +205,7 @@ def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
 
     found = mailboxes.open(GATE), mailboxes.permit(GATE), grant(mailboxes, cloud)
     assert {permit.state for permit in found} == {PermitState.VOID}
-    assert mailboxes.void(GATE, "why").state is PermitState.VOID
+    assert mailboxes.void(GATE, VoidCause.ENDED, "why").state is PermitState.VOID
     assert mailboxes.letters(GATE) == []
 
 
@@ -228,7 +228,7 @@ def run(mailboxes: Mailboxes, act: str) -> Permit:
     if act == "grant":
         until = datetime(2026, 11, 22, 15, 46, 6, tzinfo=UTC)
         return mailboxes.grant(GATE, pending(RELEASE), "p", until)
-    return mailboxes.open(GATE) if act == "open" else mailboxes.void(GATE, "why")
+    return mailboxes.open(GATE) if act == "open" else mailboxes.void(GATE, VoidCause.ENDED, "why")
 
 
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,9 @@ def test_of_many_writers_at_once_none_undoes_a_void(
     def act(number: int) -> Permit | None:
         try:
             return (
-                mailboxes.void(GATE, "v") if number == 7 else grant(mailboxes, cloud, str(number))
+                mailboxes.void(GATE, VoidCause.ENDED, "v")
+                if number == 7
+                else grant(mailboxes, cloud, str(number))
             )
         except ContendedError:
             return None
@@ -259,7 +261,7 @@ def test_of_many_writers_at_once_none_undoes_a_void(
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(act, random.sample(range(16), 16)))
 
-    assert mailboxes.void(GATE, "later") == stored(cloud)
+    assert mailboxes.void(GATE, VoidCause.ENDED, "later") == stored(cloud)
     assert grant(mailboxes, cloud).state is PermitState.VOID
 
 

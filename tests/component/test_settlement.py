@@ -9,8 +9,7 @@ import pytest
 
 from lightgate.aws.mailbox import Address
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
-from lightgate.deployment import Status
-from lightgate.gate_log import Phase
+from lightgate.permit import VoidCause
 from lightgate.release import RELEASE_VARIABLE, Release, rollback_marker
 from lightgate.runtime import Runtime, Settings
 from lightgate.settlement import settle_release, why_not_permitted
@@ -19,7 +18,6 @@ from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import Course
 from tests.unit.builders import EXECUTION, IMAGE, RELEASE, STARTED, evidence
-from tests.unit.test_decision import decided
 
 NAME = "crops-backend"
 SAFE = Judgement(verdict=Verdict.SAFE).to_json()
@@ -210,32 +208,23 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
     assert message(settled)["kind"] == "COMMAND"
 
 
-@pytest.mark.parametrize(
-    ("reason", "told"),
-    [
-        ("A migration may take 310 s, and what is left is less.", True),
-        (decided(phase=Phase.FAILED).reason, False),
-        (decided(status=Status.FAILED).reason, False),
-        (decided(objection="its turn is over").reason, True),
-        ("the release has ended", False),
-    ],
-)
+@pytest.mark.parametrize("cause", VoidCause)
 def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact(
-    runtime: Runtime, reason: str, told: bool
+    runtime: Runtime, cause: VoidCause
 ) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
     runtime.mailboxes.open(address)
     before = why_not_permitted(IMAGE, runtime)
-    runtime.mailboxes.void(address, reason)
+    permit = runtime.mailboxes.void(address, cause, "in whatever words")
 
     assert before is None
-    assert why_not_permitted(IMAGE, runtime) == (reason if told else None)
+    assert why_not_permitted(IMAGE, runtime) == (None if cause is VoidCause.ENDED else permit)
 
 
 def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
     runtime.mailboxes.open(address)
-    runtime.mailboxes.void(address, "It came too late.")
+    runtime.mailboxes.void(address, VoidCause.TOO_LATE, "It came too late.")
     waiting = {**evidence().to_json(), "phase": "WAITING"}
     ended = state(
         deployment=deployment(status="FAILED", gate=waiting), verification=verification("GOOD", 1)

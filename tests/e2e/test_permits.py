@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.permit import Permit
+from lightgate.permit import Permit, VoidCause
 from local import account, crops
 from local.cloud import LocalCloud
 from local.inbox import Inbox
@@ -66,7 +66,9 @@ class Mailbox:
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         permit = Permit.from_text(body.decode())
         assert permit is not None
-        voided = permit.voided("somebody has withdrawn it").to_text().encode()
+        voided = (
+            permit.voided(VoidCause.NOT_ITS_TURN, "somebody has withdrawn it").to_text().encode()
+        )
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=voided)
 
     def empty(self) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lightgate.permit import VoidCause
 from lightgate.permit import pending as pending_permit
 from tests.workflow.gates import (
     PLAN,
@@ -226,7 +227,9 @@ def test_a_gate_that_falls_silent_with_its_permit_is_not_looked_at_all_the_time(
 
 
 def withdraw(world: World, gate: Gate) -> None:
-    permit = pending_permit(gate.release).voided("somebody has withdrawn it")
+    permit = pending_permit(gate.release).voided(
+        VoidCause.NOT_ITS_TURN, "somebody has withdrawn it"
+    )
     put_letter(world, gate.release, "permit", permit.to_text())
 
 

@@ -16,7 +16,7 @@ from lightgate.decision import Action, Decision, Observation, decide, when_to_de
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
 from lightgate.hold import GRACE_SECONDS, Hold, longest_limit
-from lightgate.permit import PermitState, pending
+from lightgate.permit import PermitState, VoidCause, pending
 from lightgate.plan import Effect, Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -77,7 +77,7 @@ PERMITS = [
     pending("r1"),
     pending("r1").granted("p", BEGIN_BY),
     pending("r1").granted("q", BEGIN_BY),
-    pending("r1").voided("because"),
+    pending("r1").voided(VoidCause.TOO_LATE, "because"),
 ]
 STATES = [None, *map(state, SnapshotStatus), AVAILABLE]
 BACKUPS = [backup(mode, found) for mode in BackupMode for found in STATES]

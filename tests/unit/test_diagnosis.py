@@ -10,6 +10,7 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate_log import NO_EVIDENCE, Phase
 from lightgate.image import parse_config
+from lightgate.permit import VoidCause, pending
 from tests.unit.builders import evidence, failure, reasons_of
 from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
 
@@ -63,25 +64,28 @@ def test_what_could_not_be_looked_at_is_told_beside_every_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "kind"),
+    ("cause", "kind"),
     [
-        ("A migration may take 310 s, and what is left is less.", Kind.NO_PERMIT),
-        (
-            'The policy "block" forbids what may break the version that serves.',
-            Kind.MIGRATION_REFUSED,
-        ),
+        (VoidCause.TOO_LATE, Kind.NO_PERMIT),
+        (VoidCause.LOST, Kind.NO_PERMIT),
+        (VoidCause.POLICY, Kind.MIGRATION_REFUSED),
     ],
 )
 def test_a_gate_that_could_not_say_why_it_got_no_permit_is_spoken_for(
-    why: str, kind: FailureKind
+    cause: VoidCause, kind: FailureKind
 ) -> None:
-    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), no_permit=why))
+    permit = pending("r1").voided(cause, "These are its words.")
 
-    assert (found.kind, found.evidence) == (kind, why)
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), no_permit=permit))
+
+    assert (found.kind, found.evidence) == (kind, "These are its words.")
+
+
+TOO_LATE = pending("r1").voided(VoidCause.TOO_LATE, "It came too late.")
 
 
 def test_a_gate_that_never_spoke_has_not_failed_for_want_of_a_permit() -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, no_permit="It came too late."))
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, no_permit=TOO_LATE))
 
     assert found.kind is Kind.UNKNOWN
 
@@ -89,7 +93,7 @@ def test_a_gate_that_never_spoke_has_not_failed_for_want_of_a_permit() -> None:
 def test_what_a_gate_says_itself_counts_for_more_than_the_permit() -> None:
     failed = evidence(Phase.FAILED, failed=failure(cause="timeout"))
 
-    found = diagnose(symptoms(evidence=failed, no_permit="The permit came too late."))
+    found = diagnose(symptoms(evidence=failed, no_permit=TOO_LATE))
 
     assert found.kind is Kind.TIME_LIMIT
 

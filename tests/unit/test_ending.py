@@ -11,6 +11,7 @@ from lightgate.deployment import Service, Status
 from lightgate.ending import concluded
 from lightgate.gate_log import Evidence, Migration, Phase
 from lightgate.outcome import Conclusion, Outcome
+from lightgate.permit import VoidCause, pending
 from lightgate.release import COMMAND_CONTAINER, Kind
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched
@@ -373,7 +374,10 @@ def test_a_rollback_is_said_only_if_nothing_that_may_be_applied_breaks_the_old_v
 
 def test_a_gate_that_was_told_no_is_spoken_for() -> None:
     ended = conclusion(
-        Status.FAILED, PREVIOUS, evidence(Phase.WAITING), no_permit="It came too late."
+        Status.FAILED,
+        PREVIOUS,
+        evidence(Phase.WAITING),
+        no_permit=pending("r1").voided(VoidCause.TOO_LATE, "It came too late."),
     )
 
     assert ended.outcome is Outcome.ROLLED_BACK

@@ -9,6 +9,7 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Holder, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate_log import Phase
+from lightgate.permit import VoidCause, pending
 from tests.unit.builders import DIGEST, evidence, failure
 from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 
@@ -41,13 +42,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "refused", "error": "policy: crops.0002: RemoveField crop.a (contract)"},
             Kind.MIGRATION_REFUSED,
         ),
-        (
-            {
-                "cause": "permit",
-                "error": 'the permit is void: The policy "block" forbids what may break …',
-            },
-            Kind.MIGRATION_REFUSED,
-        ),
+        ({"cause": "permit", "error": "the permit is void: It came too late."}, Kind.NO_PERMIT),
         (
             {"cause": "lock", "error": "not free after 900 s: held by another gate []"},
             Kind.LOCK_WAIT,
@@ -112,6 +107,13 @@ def test_what_a_gate_reports_has_its_class_and_its_line(
     assert found.evidence
     assert failure(**changes).error.endswith(found.evidence)
     assert found.next_action
+
+
+def test_a_gate_whose_permit_was_withdrawn_by_the_policy_was_refused_by_it() -> None:
+    failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
+    permit = pending("r1").voided(VoidCause.POLICY, "in whatever words")
+
+    assert diagnose(symptoms(evidence=failed, no_permit=permit)).kind is Kind.MIGRATION_REFUSED
 
 
 def test_who_holds_the_table_is_named() -> None:

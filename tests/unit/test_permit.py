@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.gate.supervisor import read_permit
-from lightgate.permit import LARGEST_BYTES, Permit, PermitState, pending
+from lightgate.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
@@ -22,7 +22,9 @@ STEPS = st.one_of(
 def after(steps: list[tuple[str, str]]) -> Permit:
     permit = pending("r1")
     for step, word in steps:
-        permit = permit.granted(word, LATER) if step == "grant" else permit.voided(word)
+        permit = (
+            permit.granted(word, LATER) if step == "grant" else permit.voided(VoidCause.ENDED, word)
+        )
     return permit
 
 
@@ -43,6 +45,16 @@ def test_a_permit_comes_back_from_its_text_as_it_was(steps: list[tuple[str, str]
     assert len(text.encode()) <= LARGEST_BYTES
 
 
+def test_a_permit_that_an_earlier_version_has_voided_is_void_without_a_cause() -> None:
+    document = json.loads(pending("r1").voided(VoidCause.POLICY, "why").to_text())
+    del document["cause"]
+
+    permit = Permit.from_text(json.dumps(document))
+
+    assert permit is not None
+    assert (permit.state, permit.cause, permit.reason) == (PermitState.VOID, None, "why")
+
+
 def test_only_a_grant_is_read_as_one_by_the_gate() -> None:
     def seconds(permit: Permit, plan: str = "p") -> float | None:
         look = {"status": 200, "body": permit.to_text(), "now": NOW.timestamp()}
@@ -52,7 +64,7 @@ def test_only_a_grant_is_read_as_one_by_the_gate() -> None:
     assert seconds(granted) == 600
     assert seconds(granted, "q") is None
     assert seconds(pending("r1")) is None
-    assert seconds(granted.voided("no")) is None
+    assert seconds(granted.voided(VoidCause.POLICY, "no")) is None
 
 
 def test_its_end_is_never_later_than_what_was_meant() -> None:

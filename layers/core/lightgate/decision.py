@@ -15,7 +15,7 @@ from lightgate.backup import Backup, BackupMode, History
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
 from lightgate.hold import NOTICE, SIGNED_BEFORE, SIGNED_FOR, Hold
-from lightgate.permit import Permit, PermitState
+from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.plan import Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
@@ -41,17 +41,17 @@ class Action(enum.StrEnum):
     GIVE_UP = "GIVE_UP"
     NOTHING = "NOTHING"
 
-    @property
-    def voids(self) -> bool:
-        return self in (Action.REFUSE, Action.GIVE_UP)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`reason` is a sentence for people; `plan` and `until` are those of a PERMIT."""
+    """`reason` is a sentence for people; `plan` and `until` are those of a PERMIT.
+
+    `void` says why the permit is withdrawn, if it is.
+    """
 
     action: Action
     reason: str
+    void: VoidCause | None = None
     plan: str | None = None
     until: datetime | None = None
 
@@ -108,20 +108,30 @@ def _do(action: Action, reason: str) -> Decision:
     return Decision(action=action, reason=reason)
 
 
+def _withdraw(cause: VoidCause, reason: str) -> Decision:
+    action = Action.REFUSE if cause.is_refusal else Action.GIVE_UP
+    return Decision(action=action, reason=reason, void=cause)
+
+
 def _is_over(seen: Observation) -> Decision | None:
     """Nobody is to be permitted anything any more."""
     if seen.objection is not None:
-        return _do(Action.GIVE_UP, f"This release must not go on: {seen.objection}.")
+        return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
     if seen.phase is Phase.SUCCEEDED:
         return _do(Action.NOTHING, "The gate has opened.")
     if seen.status is Status.ACTIVE:
         return _do(Action.NOTHING, "The deployment is active.")
     if seen.status is not Status.ACTIVATING:
-        return _do(Action.GIVE_UP, f"The deployment has ended as {seen.status.value}.")
+        return _withdraw(VoidCause.ENDED, f"The deployment has ended as {seen.status.value}.")
     if seen.phase is Phase.FAILED:
-        return _do(Action.GIVE_UP, "The gate has failed.")
+        return _withdraw(VoidCause.ENDED, "The gate has failed.")
     if seen.permit.state is PermitState.VOID:
-        return _do(Action.GIVE_UP, f"The permit is void: {seen.permit.reason}.")
+        return Decision(
+            action=Action.GIVE_UP,
+            reason=f"The permit is void: {seen.permit.reason}.",
+            # It stays as it is; where it is missing, one is put there.
+            void=seen.permit.cause or VoidCause.LOST,
+        )
     return None
 
 
@@ -151,8 +161,8 @@ def _breaks_policy(seen: Observation) -> Decision | None:
     if not plan.effect.may_break_what_serves:
         return None
     what = "; ".join(plan.breaking) or f"the plan is of the kind {plan.effect.value}"
-    return _do(
-        Action.REFUSE,
+    return _withdraw(
+        VoidCause.POLICY,
         f'The policy "block" forbids what may break the version that serves: {what}.',
     )
 
@@ -163,13 +173,13 @@ def _comes_too_late(seen: Observation) -> Decision | None:
     hold = seen.hold
     if hold.longest < hold.patience - hold.limit:
         minutes = (SIGNED_FOR - SIGNED_BEFORE).total_seconds() / 60
-        return _do(
-            Action.GIVE_UP,
+        return _withdraw(
+            VoidCause.TOO_LATE,
             f"The deployment was created {minutes:.0f} minutes ago, and a gate can reach its "
             f"mailbox for no longer than that.{_after_an_outage(seen)}",
         )
-    return _do(
-        Action.GIVE_UP,
+    return _withdraw(
+        VoidCause.TOO_LATE,
         f"A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
         f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
         f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
@@ -200,7 +210,7 @@ def _has_no_restore_point(seen: Observation) -> Decision | None:
     if backup.state is None:
         return _begin(seen, "Something is pending, and there is no restore point yet.")
     if (why := why_never(backup, seen.now)) is not None:
-        return _do(Action.REFUSE, f"The snapshot {why}.")
+        return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
         return _begin(seen, f"No snapshot could be begun yet: {backup.state.detail}.")
     return _do(Action.WAIT, f"The snapshot is not there yet: {backup.state.detail}.")
@@ -239,8 +249,8 @@ def why_never(backup: Backup, now: datetime) -> str | None:
 def _begin(seen: Observation, why: str) -> Decision:
     expected = seen.history.snapshot
     if expected is not None and expected > seen.hold.left(seen.now - seen.created_at):
-        return _do(
-            Action.GIVE_UP,
+        return _withdraw(
+            VoidCause.TOO_LATE,
             f"{why} One that is begun now takes some {expected.total_seconds():.0f} s, and would "
             "not be there in time: a gate may hold for "
             f"{seen.hold.longest.total_seconds():.0f} s after its deployment was created.",
@@ -253,7 +263,7 @@ def _has_no_point_in_time(seen: Observation) -> Decision | None:
     if state is None:
         return _do(Action.BACK_UP, "The latest restorable time is not known yet.")
     why = why_no_point_in_time(state, seen.now)
-    return _do(Action.REFUSE, why) if why is not None else None
+    return _withdraw(VoidCause.NO_RESTORE_POINT, why) if why is not None else None
 
 
 def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:

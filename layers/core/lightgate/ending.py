@@ -13,6 +13,7 @@ from lightgate.aftermath import Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
+from lightgate.permit import Permit
 from lightgate.release import COMMAND_CONTAINER, Kind, rollback_marker
 from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 
@@ -42,7 +43,7 @@ class Ending:
     kind: Kind = Kind.IMAGE
     rollback_to: int | None = None
     refusal: str | None = None
-    no_permit: str | None = None
+    no_permit: Permit | None = None
     may_have_begun: bool
     judgement: Judgement
     earlier: Judgement
@@ -458,7 +459,7 @@ def _why(seen: Ending) -> list[str]:
             "healthy, or ended."
         ]
     if evidence.phase is Phase.WAITING and seen.no_permit is not None:
-        return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit}"]
+        return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit.reason}"]
     if evidence.phase is Phase.SILENT and not seen.may_have_begun:
         return [
             f"Deployment {version} failed, and its gate has reported nothing. It had no permit, so "

@@ -22,18 +22,41 @@ class PermitState(enum.StrEnum):
     VOID = "void"
 
 
+class VoidCause(enum.StrEnum):
+    """Why a permit is void.
+
+    POLICY and NO_RESTORE_POINT are refusals: a person has to change something first. TOO_LATE: what
+    is begun now might be cut off. NOT_ITS_TURN: the release must not act any more. ENDED: its gate,
+    its deployment or the release itself had ended before, which is known anyway. LOST: the permit
+    that was there is missing or cannot be read.
+    """
+
+    POLICY = "policy"
+    NO_RESTORE_POINT = "no-restore-point"
+    TOO_LATE = "too-late"
+    NOT_ITS_TURN = "not-its-turn"
+    ENDED = "ended"
+    LOST = "lost"
+
+    @property
+    def is_refusal(self) -> bool:
+        return self in (VoidCause.POLICY, VoidCause.NO_RESTORE_POINT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """What one gate of a release may do.
 
     Granted, it holds for the plan with this hash, and only if it is begun before `until`. Void,
-    it stays so: nothing makes another permit of it.
+    it stays so: nothing makes another permit of it. `cause` and `reason` say why, to the code and
+    to people; one that an earlier version of Lightgate has voided has no `cause`.
     """
 
     release: str
     state: PermitState
     plan: str | None = None
     until: datetime | None = None
+    cause: VoidCause | None = None
     reason: str | None = None
 
     def granted(self, plan: str, until: datetime) -> Self:
@@ -42,8 +65,8 @@ class Permit:
             return self
         return replace(self, state=PermitState.GRANTED, plan=plan, until=_whole_second(until))
 
-    def voided(self, reason: str) -> Self:
-        """This permit withdrawn; the first reason stays."""
+    def voided(self, cause: VoidCause, reason: str) -> Self:
+        """This permit withdrawn; the first cause and reason stay."""
         if self.state is PermitState.VOID:
             return self
         return replace(
@@ -51,11 +74,9 @@ class Permit:
             state=PermitState.VOID,
             plan=None,
             until=None,
+            cause=cause,
             reason=reason[:_LONGEST_REASON],
         )
-
-    def is_void_because(self, reason: str) -> bool:
-        return self.state is PermitState.VOID and self.reason == reason[:_LONGEST_REASON]
 
     def to_text(self) -> str:
         return json.dumps(
@@ -66,6 +87,7 @@ class Permit:
                 "plan": self.plan,
                 "until": None if self.until is None else int(self.until.timestamp()),
                 "reason": self.reason,
+                **({} if self.cause is None else {"cause": self.cause.value}),
             }
         )
 
@@ -83,6 +105,7 @@ class Permit:
                 plan=document["plan"],
                 until=None if until is None else datetime.fromtimestamp(until, UTC),
                 reason=document["reason"],
+                cause=VoidCause(document["cause"]) if "cause" in document else None,
             )
         except (LookupError, TypeError, ValueError, OverflowError, OSError, RecursionError):
             return None

@@ -22,11 +22,10 @@ from lightgate.backup import (
 from lightgate.decision import Action, Decision, Observation, decide
 from lightgate.deployment import Status
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.gate_log import Phase, read_evidence
+from lightgate.gate_log import read_evidence
 from lightgate.hold import GRACE_SECONDS, Hold
 from lightgate.outage import Checks
-from lightgate.permit import Permit, PermitState
-from lightgate.permit import pending as pending_permit
+from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release, snapshot_id_after
 from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json, with_checks
@@ -87,8 +86,8 @@ def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
     return runtime.mailboxes.letters(_address(release, gate))
 
 
-def void(release: Release, reason: str, runtime: Runtime) -> None:
-    """Nothing of the release may begin any more.
+def void(release: Release, runtime: Runtime) -> None:
+    """Nothing of the release, which has ended, may begin any more.
 
     Raises:
         UnreachableError: a permit may still stand; all others are void.
@@ -96,7 +95,9 @@ def void(release: Release, reason: str, runtime: Runtime) -> None:
     failed = None
     for gate in release.asking_gates:
         try:
-            runtime.mailboxes.void(_address(release, gate), reason)
+            runtime.mailboxes.void(
+                _address(release, gate), VoidCause.ENDED, "the release has ended"
+            )
         except UnreachableError as error:
             failed = error
     if failed is not None:
@@ -210,18 +211,8 @@ def _refusal(seen: Observation, decision: Decision) -> str | None:
     """Why the gate is refused, also if it was before and the answer that said so is lost."""
     if decision.action is Action.REFUSE:
         return decision.reason
-    if seen.permit.state is not PermitState.VOID:
-        return None
-    before = replace(
-        seen,
-        permit=pending_permit(seen.permit.release),
-        objection=None,
-        status=Status.ACTIVATING,
-        phase=Phase.WAITING,
-    )
-    decided = decide(before)
-    was_it = decided.action is Action.REFUSE and seen.permit.is_void_because(decided.reason)
-    return decided.reason if was_it else None
+    cause = seen.permit.cause
+    return seen.permit.reason if cause is not None and cause.is_refusal else None
 
 
 def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
@@ -324,8 +315,8 @@ def _carry_out(
 ) -> Json | None:
     """The restore point, as it is after the decision was carried out."""
     address = _address(course.release, gate)
-    if decision.action.voids:
-        runtime.mailboxes.void(address, decision.reason)
+    if decision.void is not None:
+        runtime.mailboxes.void(address, decision.void, decision.reason)
     elif decision.action is Action.PERMIT and decision.plan and decision.until:
         runtime.mailboxes.grant(address, seen.permit, decision.plan, decision.until)
     elif decision.action is Action.BACK_UP and course.order is not None:

@@ -31,7 +31,7 @@ from lightgate.outcome import (
     superseded,
     unverified,
 )
-from lightgate.permit import PermitState
+from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.permits import end_of_permits, void
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.rollback import History, against
@@ -50,12 +50,6 @@ from lightgate.versions import (
 
 UNKNOWN = "unknown"
 _STEPS = ("admission", "snapshot", "deployment")
-# With these words a permit is withdrawn after the fact; they say nothing that is not known.
-_AFTER_THE_FACT = (
-    "the release has ended",
-    "The gate has failed.",
-    "The deployment has ended as ",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +100,7 @@ def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
     let begin anything: only who follows one grants a permit.
     """
     try:
-        void(release, "the release has ended", runtime)
+        void(release, runtime)
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
         service, _ = _service(state, runtime)
@@ -118,8 +112,8 @@ def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
             raise NotYetError(left) from error
 
 
-def why_not_permitted(release: Release, runtime: Runtime) -> str | None:
-    """Why a gate of the release was told that it gets no permit, if it was while it could ask.
+def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
+    """The void permit of a gate of the release that was told so while it could ask.
 
     None also where that cannot be read.
     """
@@ -129,9 +123,8 @@ def why_not_permitted(release: Release, runtime: Runtime) -> str | None:
             permit = runtime.mailboxes.permit(address)
         except UnreachableError:
             continue
-        reason = permit.reason or ""
-        if permit.state is PermitState.VOID and not reason.startswith(_AFTER_THE_FACT):
-            return permit.reason
+        if permit.state is PermitState.VOID and permit.cause is not VoidCause.ENDED:
+            return permit
     return None
 
 
@@ -143,7 +136,7 @@ def _record(state: Json, runtime: Runtime) -> Record | None:
     return None if release is None else runtime.records.get(app, release)
 
 
-def _settle(state: Json, no_permit: str | None, runtime: Runtime) -> Record:
+def _settle(state: Json, no_permit: Permit | None, runtime: Runtime) -> Record:
     service, why_gone = _service(state, runtime)
     conclusion = _conclude(state, service, why_gone or "", no_permit, runtime)
     app = requested_app(state["request"])
@@ -201,7 +194,7 @@ def _service(state: Json, runtime: Runtime) -> tuple[Service | None, str | None]
 
 
 def _conclude(
-    state: Json, service: Service | None, why_gone: str, no_permit: str | None, runtime: Runtime
+    state: Json, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
 ) -> Conclusion:
     kind = kind_of(state)
     for step in _STEPS:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code, make_presigner, reaching
 from lightgate.errors import UnreachableError
 from lightgate.hold import SIGNED_FOR
-from lightgate.permit import LARGEST_BYTES, Permit, PermitState, pending
+from lightgate.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
 
 _SESSION = _SIGNED_FOR = SIGNED_FOR
 # Read in this order a gate's letters tell what happened in its order.
@@ -92,13 +92,15 @@ class Mailboxes:
         return permit or _lost(address)
 
     @reaching("S3")
-    def void(self, address: Address, reason: str) -> Permit:
+    def void(self, address: Address, cause: VoidCause, reason: str) -> Permit:
         """Withdraw the permit for good, whatever stands there; again is the same.
 
         A gate that has read it before may have begun. What a permit's `until` allows, nobody
         can take back.
         """
-        permit = self._change(address, lambda p: (p or pending(address.release)).voided(reason))
+        permit = self._change(
+            address, lambda p: (p or pending(address.release)).voided(cause, reason)
+        )
         return permit or _lost(address)
 
     def _change(
@@ -249,5 +251,6 @@ def _lost(address: Address) -> Permit:
     return Permit(
         release=address.release,
         state=PermitState.VOID,
+        cause=VoidCause.LOST,
         reason="the permit is missing or cannot be read",
     )

@@ -47,7 +47,7 @@ def _with_refused_permit(seen: Symptoms) -> Symptoms:
     failure = Failure(
         container=seen.wait.container if seen.wait is not None else "",
         cause="permit",
-        error=seen.no_permit,
+        error=seen.no_permit.reason or "",
         migration=None,
         exit_code=None,
         last_lines=(),

@@ -9,6 +9,7 @@ from lightgate.diagnosis.gate_waits import Holder
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Failure, Phase
+from lightgate.permit import VoidCause
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
 _LOST = (
@@ -23,7 +24,6 @@ _LOST = (
 _NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
 _REPEATED = "this release has failed already and is not run again: "
 _NEVER_ENDED = "never ended"
-_POLICY_WORDS = 'The policy "block"'
 
 
 def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
@@ -253,7 +253,7 @@ def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if _POLICY_WORDS in failure.error:
+    if seen.no_permit is not None and seen.no_permit.cause is VoidCause.POLICY:
         return _refused(seen, failure)
     is_mailbox = failure.cause == "mailbox"
     return Diagnosis(

@@ -11,6 +11,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.gate_log import Evidence
+from lightgate.permit import Permit
 
 
 class FailureKind(enum.StrEnum):
@@ -63,7 +64,7 @@ class Symptoms:
     puller: Puller | None = None
     error: str | None = None
     watch: str | None = None
-    no_permit: str | None = None
+    no_permit: Permit | None = None
     unread: Sequence[str] = ()
 
     @property
