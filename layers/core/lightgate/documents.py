@@ -26,17 +26,27 @@ _USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
 _SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 
 
+# As many of the keys and indices that lead to a place are kept, as nobody asks for more.
+_MOST_STEPS = 3
+type Steps = tuple[str | int, ...]
+
+
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with one document, in the order in which it was found."""
+    """What is wrong with one document, in the order in which it was found.
+
+    `lines` are for people, and `places` has for each the first steps that lead there.
+    """
 
     document: str = "the document"
     lines: list[str] = field(default_factory=list)
+    places: list[Steps] = field(default_factory=list)
 
-    def add(self, path: str, text: str) -> None:
+    def add(self, path: str, text: str, place: Steps = ()) -> None:
         if len(path) > _LONGEST_PATH:
             path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
         self.lines.append(f"{path or self.document}: {text}")
+        self.places.append(place)
 
     @property
     def reasons(self) -> list[str]:
@@ -53,15 +63,17 @@ class Node:
     value: Any
     path: str
     problems: Problems
+    place: Steps = ()
 
     def problem(self, text: str) -> None:
-        self.problems.add(self.path, text)
+        self.problems.add(self.path, text, self.place)
 
     def child(self, key: str | int, value: Any) -> "Node":  # noqa: ANN401 - any JSON value
+        place = (*self.place, key)[:_MOST_STEPS]
         if isinstance(key, int):
-            return Node(value, f"{self.path}[{key}]", self.problems)
+            return Node(value, f"{self.path}[{key}]", self.problems, place)
         step = key if re.fullmatch(r"[\w./-]{1,60}", key) else shown(key)
-        return Node(value, f"{self.path}.{step}" if self.path else step, self.problems)
+        return Node(value, f"{self.path}.{step}" if self.path else step, self.problems, place)
 
     def fields(self, *, required: Iterable[str] = (), optional: Iterable[str] = ()) -> "Fields":
         """The members of an object that may hold only the named keys."""

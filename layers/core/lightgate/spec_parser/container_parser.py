@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightgate.addresses import IMAGE, bare_name, image_hint, secret_hint
 from lightgate.app_spec.plain_secrets import secret_in, secret_in_text
@@ -134,7 +134,7 @@ def _check_labels(entries: Mapping[str, Node], service: str) -> None:
 
 
 def _container(name: str, node: Node, service: str, shared: Variables) -> Container:
-    Node(name, node.path, node.problems).string(LIGHTSAIL_NAME, LIGHTSAIL_NAME_WORDS, 53)
+    replace(node, value=name).string(LIGHTSAIL_NAME, LIGHTSAIL_NAME_WORDS, 53)
     fields = node.fields(
         optional=(
             "image",

@@ -26,7 +26,17 @@ from lightgate.app_spec.spec import (
     Write,
 )
 from lightgate.backup import BackupMode, DatabaseKind
-from lightgate.documents import Fields, Node, Problems, every_node, one_of, parse_json, shown
+from lightgate.documents import (
+    Fields,
+    Node,
+    Problems,
+    Steps,
+    every_node,
+    nearest,
+    one_of,
+    parse_json,
+    shown,
+)
 from lightgate.errors import SpecError
 from lightgate.release import PIN_TAG_PREFIX
 from lightgate.spec_parser.container_parser import (
@@ -79,13 +89,11 @@ _OWN_HEADERS = frozenset(
     }
 )
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
-# Problems that leave whole what the rules look at, so that both are reported at once.
-_BESIDE_THE_RULES = re.compile(
-    r"(?:serviceName|repository|tags|stage|database|migrations|environment|secrets|pollSeconds"
-    r"|deploymentTimeoutSeconds|platformPatienceSeconds|publicEndpoint\.healthCheck|verification"
-    r"|containers\.[a-z0-9-]+\."
-    r"(?:command|environment|secrets|healthCheck|timeoutSeconds|pendingCommand|afterFailure"
-    r"|manage|fixtures|python))[.\[:]"
+# What the rules look at, together with what stands in containers under other keys than these.
+_RULES_READ = ("containers", "publicEndpoint", "unprotected")
+_BESIDE_THE_RULES = (
+    *("command", "environment", "secrets", "healthCheck", "timeoutSeconds", "pendingCommand"),
+    *("afterFailure", "manage", "fixtures", "python"),
 )
 
 
@@ -126,11 +134,25 @@ def parse_spec(text: str | bytes, home: RegistryAddress | None = None) -> AppSpe
         root.problem("is a JSON text in quotes; store the object itself, without quotes around it")
         raise SpecError(*problems.reasons)
     spec = _app(root, home)
-    if all(_BESIDE_THE_RULES.match(line) for line in problems.lines):
+    if all(map(_is_beside_the_rules, problems.places)):
         check_rules(spec, root, home)
     if problems.lines:
         raise SpecError(*problems.reasons)
     return spec
+
+
+def _is_beside_the_rules(place: Steps) -> bool:
+    """Whether a problem there leaves whole what the rules look at: both can be reported at once."""
+    match place:
+        case [key] if key not in _RULES_READ:
+            # Unless it is such a key, spelt wrongly.
+            return not nearest(str(key), _RULES_READ)
+        case ["publicEndpoint", key, *_]:
+            return key == "healthCheck"
+        case ["containers", _, key]:
+            return key in _BESIDE_THE_RULES
+        case _:
+            return place != () and place[0] not in _RULES_READ
 
 
 def _is_object(text: str) -> bool:
