@@ -79,12 +79,7 @@ def admit(event: Json, runtime: Runtime) -> Json:
             return {"status": TurnStatus.DUPLICATE.value, "reasons": list(error.reasons)}
         runtime.logger.warning("the release is refused", reasons=error.reasons)
         asked = requested_app(event["request"])
-        return {
-            "status": "REFUSED",
-            "reasons": list(error.reasons),
-            "app": asked,
-            "stage": stage_of(asked, runtime),
-        }
+        return {**error.answer(), "app": asked, "stage": stage_of(asked, runtime)}
 
 
 def _same_image(request: ReleaseRequest, known: Record) -> ReleaseRequest:

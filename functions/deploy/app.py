@@ -14,7 +14,7 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment import Deployment, Service
-from lightgate.errors import RefusedError, SpecReplacedError
+from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError, refused
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.release import Release
@@ -71,8 +71,7 @@ def deploy(event: Json, runtime: Runtime) -> Json:
         if (ours := service.deployment_of(release.id)) is not None:
             return _created(service, ours, event, assembled.notes, runtime.now())
     except RefusedError as error:
-        advice = [_AGAIN] if isinstance(error, SpecReplacedError) else []
-        return {"status": "REFUSED", "reasons": [*error.reasons, *advice]}
+        return error.answer(*([_AGAIN] if isinstance(error, SpecReplacedError) else []))
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
         runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))
@@ -107,7 +106,5 @@ def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> Jso
     limit = timedelta(seconds=snapshot_seconds + spec.deployment_timeout_seconds)
     if now - started_at < limit:
         return {"status": "BUSY", "reason": busy.reason}
-    return {
-        "status": "REFUSED",
-        "reasons": [f"The container service was busy for too long: {busy.reason}"],
-    }
+    reason = f"The container service was busy for too long: {busy.reason}"
+    return refused(reason, code=RefusalCode.PLATFORM_BUSY)

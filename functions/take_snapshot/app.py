@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.decision import why_no_point_in_time
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, refused
 from lightgate.outage import Checks
 from lightgate.release import Release
 from lightgate.restore_point import begin, forecast, progress, shortest_hold, with_checks
@@ -31,12 +31,12 @@ def take_snapshot(event: Json, runtime: Runtime) -> Json:
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
-        return {"status": "REFUSED", "reasons": list(error.reasons)}
+        return error.answer()
     now = runtime.now()
     # Where no gate asks, nobody decides once more before something is applied.
     is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
     if is_final and (why := why_no_point_in_time(state, now)) is not None:
-        return {"status": "REFUSED", "reasons": [why]}
+        return refused(why)
     answer = progress(
         state,
         order,

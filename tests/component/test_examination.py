@@ -12,6 +12,7 @@ from lightgate import examination
 from lightgate.deployment import Deployment
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.errors import RefusalCode, refused
 from lightgate.examination import examine
 from lightgate.gate_log import read_evidence
 from lightgate.release import RELEASE_VARIABLE
@@ -167,19 +168,19 @@ def test_what_failed_in_the_watch_period_is_told_with_what_was_seen(
 
 
 @pytest.mark.parametrize(
-    ("reasons", "kind"),
+    ("code", "kind"),
     [
-        (["the image is for arm64, and Lightsail runs amd64"], FailureKind.ARCHITECTURE),
-        (["The container service was busy for too long: …"], FailureKind.PLATFORM_BUSY),
-        (["containers: is missing"], None),
+        (RefusalCode.ARCHITECTURE, FailureKind.ARCHITECTURE),
+        (RefusalCode.PLATFORM_BUSY, FailureKind.PLATFORM_BUSY),
+        (RefusalCode.OTHER, None),
     ],
 )
 def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(
-    runtime: Runtime, reasons: list[str], kind: FailureKind | None
+    runtime: Runtime, code: RefusalCode, kind: FailureKind | None
 ) -> None:
-    refused = {"request": {"app": NAME}, "admission": {"status": "REFUSED", "reasons": reasons}}
+    answer = refused("in whatever words", code=code)
 
-    failure = examine(refused, runtime)["failure"]
+    failure = examine({"request": {"app": NAME}, "admission": answer}, runtime)["failure"]
 
     assert (failure and failure["kind"]) == kind
 

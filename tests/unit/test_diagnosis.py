@@ -1,6 +1,7 @@
 """What stopped a release, and what is said where nothing explains it."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -8,35 +9,54 @@ from hypothesis import strategies as st
 
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate_log import NO_EVIDENCE, Phase
-from lightgate.image import parse_config
+from lightgate.image import INDEX_TYPES, Manifest, parse_config, platform_digest
 from lightgate.permit import VoidCause, pending
-from tests.unit.builders import evidence, failure, reasons_of
+from tests.unit.builders import evidence, failure
 from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
 
 Kind = FailureKind
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        "ThrottlingException: Rate exceeded",
-        "The container service was busy for too long: Sorry, deployment 8 is in progress for "
-        'service "warren-app". Please wait for it to complete before trying again.',
-    ],
-)
-def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
+def test_a_busy_platform_is_not_blamed_on_the_app() -> None:
+    error = "ThrottlingException: Rate exceeded"
+
     found = diagnose(symptoms(evidence=NO_EVIDENCE, error=error))
 
     assert (found.kind, found.evidence) == (Kind.PLATFORM_BUSY, error)
 
 
-def test_the_words_with_which_an_image_is_refused_are_recognised() -> None:
-    [reason] = reasons_of(lambda: parse_config(json.dumps({"architecture": "arm64"})))
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (RefusalCode.PLATFORM_BUSY, Kind.PLATFORM_BUSY),
+        (RefusalCode.ARCHITECTURE, Kind.ARCHITECTURE),
+        (RefusalCode.OTHER, Kind.UNKNOWN),
+    ],
+)
+def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureKind) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, error="in whatever words", refusal=code))
 
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, error=reason))
+    assert found.kind is kind
 
-    assert (found.kind, found.evidence) == (Kind.ARCHITECTURE, reason)
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda: parse_config(json.dumps({"architecture": "arm64"})),
+        lambda: platform_digest(
+            Manifest(digest="d", media_type=INDEX_TYPES[0], text='{"manifests": []}')
+        ),
+    ],
+)
+def test_an_image_for_another_architecture_is_refused_with_its_code(
+    refuse: Callable[[], object],
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        refuse()
+
+    assert caught.value.code is RefusalCode.ARCHITECTURE
 
 
 def test_what_failed_in_the_watch_period_is_not_taken_for_a_crash_on_start() -> None:

@@ -5,13 +5,22 @@ an exception for the state machine: a step returns it as a value with a `status`
 classes carry such a situation from the place that finds it to the step that returns it.
 """
 
+import enum
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class LightgateError(Exception):
     """Base of every error of ours whose text is written for the user."""
+
+
+class RefusalCode(enum.StrEnum):
+    """What a refusal is about, for whoever decides by it."""
+
+    OTHER = "other"
+    ARCHITECTURE = "architecture"
+    PLATFORM_BUSY = "platform-busy"
 
 
 class RefusedError(LightgateError):
@@ -20,9 +29,19 @@ class RefusedError(LightgateError):
     `reasons` are whole sentences for the person who reads the final message.
     """
 
-    def __init__(self, *reasons: str) -> None:
+    def __init__(self, *reasons: str, code: RefusalCode = RefusalCode.OTHER) -> None:
         super().__init__("\n".join(reasons))
         self.reasons: Sequence[str] = reasons
+        self.code = code
+
+    def answer(self, *advice: str) -> dict[str, Any]:
+        """What a step returns that is refused."""
+        return refused(*self.reasons, *advice, code=self.code)
+
+
+def refused(*reasons: str, code: RefusalCode = RefusalCode.OTHER) -> dict[str, Any]:
+    """The answer of a step with which the release cannot go on."""
+    return {"status": "REFUSED", "reasons": list(reasons), "code": code.value}
 
 
 class DeniedError(RefusedError):

@@ -17,7 +17,7 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
-from lightgate.errors import LightgateError
+from lightgate.errors import LightgateError, RefusalCode
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
 from lightgate.hearing import listen
 from lightgate.release import Kind, Release
@@ -68,7 +68,13 @@ def _told(state: Json) -> Symptoms | None:
     )
     refused = [step for step, status in statuses.items() if status == "REFUSED"]
     if refused:
-        return replace(known, service="", error=" ".join(state[refused[0]]["reasons"]))
+        answer = state[refused[0]]
+        return replace(
+            known,
+            service="",
+            error=" ".join(answer["reasons"]),
+            refusal=RefusalCode(answer.get("code", RefusalCode.OTHER)),
+        )
     if {"SUPERSEDED", "LOST", "SETTLED"}.intersection(statuses.values()):
         return None
     if "error" in state:

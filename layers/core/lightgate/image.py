@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 ARCHITECTURE = "amd64"
@@ -163,7 +163,8 @@ def platform_digest(manifest: Manifest) -> str | None:
     raise RefusedError(
         f"the image {manifest.digest} has no {OPERATING_SYSTEM}/{ARCHITECTURE} variant, which is "
         f"all that Lightsail runs; it has {', '.join(platforms) or 'none'}. Build it with "
-        f"docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}."
+        f"docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}.",
+        code=RefusalCode.ARCHITECTURE,
     )
 
 
@@ -196,7 +197,8 @@ def parse_config(blob: bytes | str) -> ImageConfig:
     if parsed.architecture != ARCHITECTURE:
         raise RefusedError(
             f"the image is built for {parsed.architecture}, and Lightsail runs {ARCHITECTURE} "
-            f"only. Build it with docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}."
+            f"only. Build it with docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}.",
+            code=RefusalCode.ARCHITECTURE,
         )
     return parsed
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
 from lightgate.decision import when_to_deploy, why_never
+from lightgate.errors import refused
 from lightgate.hold import Hold
 from lightgate.outage import Checks
 from lightgate.release import Release
@@ -80,7 +81,7 @@ def progress(
         outage=outage,
     )
     if (why := why_never(backup, now)) is not None:
-        return _refused(f"{_named(order)} {why}.")
+        return refused(f"{_named(order)} {why}.")
     start = when_to_deploy(backup, history, now, hold)
     document = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
     return {**document, "mayDeploy": start.now, "why": start.reason}
@@ -130,7 +131,3 @@ def from_json(document: Mapping[str, Any]) -> SnapshotState:
 def _named(order: BackupOrder) -> str:
     what = f"The snapshot {order.snapshot}" if order.mode.takes_a_snapshot else "The backup"
     return f"{what} of {order.database}"
-
-
-def _refused(reason: str) -> dict[str, Any]:
-    return {"status": "REFUSED", "reasons": [reason]}

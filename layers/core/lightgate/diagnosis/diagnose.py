@@ -10,13 +10,13 @@ from dataclasses import replace
 from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
 from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.errors import RefusalCode
 from lightgate.gate_log import Failure, Phase, plain_text
 
 _BUSY = re.compile(
-    r"Throttling|Rate exceeded|TooManyRequests|was busy for too long|ServiceUnavailable"
+    r"Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable"
     r"|Please wait for it to complete|Please try again in a few minutes"
 )
-_ARCHITECTURE = re.compile(r"Lightsail runs amd64|which is all that Lightsail runs")
 
 
 def diagnose(seen: Symptoms) -> Diagnosis:
@@ -60,14 +60,14 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
     error = plain_text(seen.error)
     if error is None:
         return None
-    if _BUSY.search(error):
+    if seen.refusal is RefusalCode.PLATFORM_BUSY or _BUSY.search(error):
         return Diagnosis(
             kind=FailureKind.PLATFORM_BUSY,
             what="AWS was busy, or let no more calls through.",
             evidence=error,
             next_action=f"When it is free again, start an execution with {seen.again}.",
         )
-    if _ARCHITECTURE.search(error):
+    if seen.refusal is RefusalCode.ARCHITECTURE:
         return wrong_architecture(
             "The image is for another architecture. Nothing was deployed.", error
         )

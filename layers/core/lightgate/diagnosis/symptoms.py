@@ -10,6 +10,7 @@ from lightgate.deployment import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
+from lightgate.errors import RefusalCode
 from lightgate.gate_log import Evidence
 from lightgate.permit import Permit
 
@@ -43,9 +44,9 @@ class Symptoms:
     containers that others wait for. `logs` has each container of the deployment,
     None where its log was not read. `endpoint` is None for a service without one, `puller` where
     nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
-    from going on; `watch` is what failed last in the watch period. `no_permit` is why the gate
-    was told that it gets no permit. `unread` names what could not be looked at. `rollback_to` and
-    `command` are what a person asked for.
+    from going on, and `refusal` what kind of refusal that is, if it is one. `watch` is what failed
+    last in the watch period. `no_permit` is the void permit of a gate that was told of it. `unread`
+    names what could not be looked at. `rollback_to` and `command` are what a person asked for.
     """
 
     app: str
@@ -63,6 +64,7 @@ class Symptoms:
     endpoint: Endpoint | None = None
     puller: Puller | None = None
     error: str | None = None
+    refusal: RefusalCode | None = None
     watch: str | None = None
     no_permit: Permit | None = None
     unread: Sequence[str] = ()
