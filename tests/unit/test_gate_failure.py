@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.gate_waits import Holder, Wait
+from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate_log import Phase
+from lightgate.gate_log import Detail, Holder, Phase
 from lightgate.permit import VoidCause, pending
 from tests.unit.builders import DIGEST, evidence, failure
 from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -30,7 +30,8 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         (
             {
                 "cause": "attempt",
-                "error": "this release has failed already and is not run again: KeyError: 'x'",
+                "detail": Detail.FAILED_BEFORE,
+                "error": "KeyError: 'x'",
             },
             Kind.MIGRATION_ERROR,
         ),
@@ -44,7 +45,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         ),
         ({"cause": "permit", "error": "the permit is void: It came too late."}, Kind.NO_PERMIT),
         (
-            {"cause": "lock", "error": "not free after 900 s: held by another gate []"},
+            {"cause": "lock", "detail": Detail.NOT_FREE, "error": "in whatever words"},
             Kind.LOCK_WAIT,
         ),
         (
@@ -52,8 +53,14 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             Kind.LOCK_WAIT,
         ),
         ({"error": "psycopg.errors.LockNotAvailable: canceling statement"}, Kind.LOCK_WAIT),
-        ({"cause": "database", "error": f"unreachable: {UNREACHABLE}"}, Kind.DATABASE_UNREACHABLE),
-        ({"cause": "database", "error": "not allowed: …"}, Kind.DATABASE_UNREACHABLE),
+        (
+            {"cause": "database", "detail": Detail.UNREACHABLE, "error": UNREACHABLE},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"cause": "database", "detail": Detail.NOT_ALLOWED, "error": "…"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
         (
             {"cause": "preflight", "migration": None, "error": f"health check: {UNREACHABLE}"},
             Kind.DATABASE_UNREACHABLE,
@@ -62,13 +69,17 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"error": "psycopg.OperationalError: server closed the connection unexpectedly"},
             Kind.DATABASE_UNREACHABLE,
         ),
-        ({"cause": "lock", "error": "lost: the connection is closed"}, Kind.DATABASE_UNREACHABLE),
+        (
+            {"cause": "lock", "detail": Detail.LOST, "error": "in whatever words"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
         ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
-        ({"cause": "signal", "error": "stopped by SIGTERM"}, Kind.CUT_OFF),
+        ({"cause": "signal", "detail": Detail.STOPPED, "error": "…"}, Kind.CUT_OFF),
         (
             {
                 "cause": "attempt",
-                "error": "an attempt of this release began at 2026-11-22T19:03:20Z and never ended",
+                "detail": Detail.NEVER_ENDED,
+                "error": "in whatever words",
             },
             Kind.CUT_OFF,
         ),
@@ -136,11 +147,11 @@ def test_a_time_limit_that_passed_behind_another_session_is_that_sessions_doing(
 
 
 def test_who_holds_the_lock_is_taken_from_the_gates_own_words() -> None:
-    holder = json.dumps([{"pid": 12, "application": "lightgate gate r1 migrate", "seconds": 9}])
+    holder = Holder(pid=12, application="lightgate gate r1 migrate", seconds=9)
 
-    found = of_gate(cause="lock", error=f"not free after 9 s: held by another gate {holder}")
+    found = of_gate(cause="lock", detail=Detail.NOT_FREE, holders=[holder])
 
-    assert 'It was held by session 12 ("lightgate gate r1 migrate").' in found.what
+    assert 'It was held by session 12 ("lightgate gate r1 migrate", for 9 s).' in found.what
 
 
 @pytest.mark.parametrize(
@@ -166,10 +177,10 @@ def test_of_a_gate_that_may_have_begun_nobody_says_that_nothing_was_applied(what
     held = symptoms(evidence=evidence(Phase.WAITING), wait=wait, may_have_changed=True)
     failed = [
         symptoms(
-            evidence=evidence(Phase.FAILED, failed=failure(cause=cause, error=error)),
+            evidence=evidence(Phase.FAILED, failed=failure(cause=cause, detail=detail)),
             may_have_changed=True,
         )
-        for cause, error in (("lock", "not free after 9 s"), ("permit", "void"), ("refused", "no"))
+        for cause, detail in (("lock", Detail.NOT_FREE), ("permit", None), ("refused", None))
     ]
 
     for seen in (held, *failed):

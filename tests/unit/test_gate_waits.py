@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.diagnosis.gate_waits import Holder, Wait, read_wait
+from lightgate.diagnosis.gate_waits import Wait, read_wait
+from lightgate.gate_log import Holder
 from tests.unit.builders import RELEASE, gate_line
 
 PSQL = {"pid": 4711, "application": "psql", "seconds": 35}

@@ -8,7 +8,7 @@ import contextlib
 import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ _LONGEST_LINE = 500
 _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
+_MOST_HOLDERS = 5
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
 # How each line of a gate begins. A supervisor lets no line of its command begin so.
@@ -52,10 +53,37 @@ class Phase(enum.StrEnum):
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNGATED)
 
 
+class Detail(enum.StrEnum):
+    """What else a gate tells of the cause of its failure, for whoever decides by it."""
+
+    NOT_FREE = "not free"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    NOT_ALLOWED = "not allowed"
+    NO_SUCH_DATABASE = "no such database"
+    FAILED_BEFORE = "failed before"
+    NEVER_ENDED = "never ended"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A session of the database. Of other roles' sessions the age is not told."""
+
+    pid: int
+    application: str
+    seconds: int | None
+
+    def __str__(self) -> str:
+        age = "" if self.seconds is None else f", for {self.seconds} s"
+        return f'session {self.pid} ("{self.application}"{age})'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why a gate stays shut, in its own words.
 
+    `detail` is for whoever decides by it, and `holders` are the sessions that stood in its way.
     `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
     None where it cannot look into the database.
     """
@@ -67,6 +95,8 @@ class Failure:
     exit_code: int | None
     last_lines: Sequence[str]
     database: str | None = None
+    detail: Detail | None = None
+    holders: Sequence[Holder] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +162,8 @@ class Evidence:
                 "migration": self.failure.migration,
                 "exitCode": self.failure.exit_code,
                 "database": self.failure.database,
+                "detail": self.failure.detail,
+                "holders": [asdict(holder) for holder in self.failure.holders],
                 "lastLines": list(self.failure.last_lines),
             },
         }
@@ -159,6 +191,8 @@ class Evidence:
                 migration=failure["migration"],
                 exit_code=failure["exitCode"],
                 database=failure["database"],
+                detail=failure["detail"] and Detail(failure["detail"]),
+                holders=tuple(Holder(**holder) for holder in failure["holders"]),
                 last_lines=failure["lastLines"],
             ),
         )
@@ -389,6 +423,26 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         exit_code=None if code is None else int(code),
         database=plain_text(event.get("database"), _LONGEST_NAME),
         last_lines=_lines(event),
+        detail=Detail(told) if (told := event.get("detail")) in tuple(Detail) else None,
+        holders=holders_of(event),
+    )
+
+
+def holders_of(event: Mapping[str, Any]) -> tuple[Holder, ...]:
+    """The sessions that an event names."""
+    found = event.get("holder")
+    holders = map(_holder, found[:_MOST_HOLDERS] if isinstance(found, list) else [])
+    return tuple(holder for holder in holders if holder is not None)
+
+
+def _holder(found: object) -> Holder | None:
+    if not isinstance(found, dict) or type(found.get("pid")) is not int:
+        return None
+    seconds = found.get("seconds")
+    return Holder(
+        pid=found["pid"],
+        application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
+        seconds=seconds if type(seconds) is int else None,
     )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lightgate.diagnosis import gate_waits
-from lightgate.diagnosis.gate_waits import Holder
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate_log import Failure, Phase
+from lightgate.gate_log import Detail, Failure, Holder, Phase
 from lightgate.permit import VoidCause
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
@@ -22,8 +21,6 @@ _LOST = (
     "Can't connect to",
 )
 _NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
-_REPEATED = "this release has failed already and is not run again: "
-_NEVER_ENDED = "never ended"
 
 
 def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
@@ -77,13 +74,13 @@ def _preflight(seen: Symptoms, failure: Failure) -> Diagnosis:
     return _unreachable(seen, what, failure.error, reason)
 
 
-def _database_reason(error: str) -> str | None:
+def _database_reason(error: str) -> Detail | None:
     """Why the database could not be used, by the driver's words; None if they say no such thing."""
     if "authentication failed" in error or "no pg_hba.conf entry" in error:
-        return "not allowed"
+        return Detail.NOT_ALLOWED
     if _NO_DATABASE.search(error):
-        return "no such database"
-    return "unreachable" if any(text in error for text in _LOST) else None
+        return Detail.NO_SUCH_DATABASE
+    return Detail.UNREACHABLE if any(text in error for text in _LOST) else None
 
 
 def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
@@ -108,22 +105,24 @@ def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if failure.error.startswith("not free after"):
+    if failure.detail is Detail.NOT_FREE:
         what = f"The lock of the database was not free in time; {_applied(seen)}."
-        return _lock_wait(seen, what, failure.error)
-    if failure.error.startswith("lost:"):
+        return _lock_wait(seen, what, failure.error, failure.holders)
+    if failure.detail is Detail.LOST:
         what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
-        return _unreachable(seen, what, failure.error, "unreachable")
+        return _unreachable(seen, what, failure.error, Detail.UNREACHABLE)
     return _gate_error(seen, failure)
 
 
 def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
     what = f"{_subject(failure)} had to wait too long for a table.{_left(failure)}"
-    return _lock_wait(seen, what, failure.error)
+    return _lock_wait(seen, what, failure.error, failure.holders)
 
 
-def _lock_wait(seen: Symptoms, what: str, evidence: str | None) -> Diagnosis:
-    holders = _holders_of(evidence or "") or (seen.wait.holders if seen.wait else ())
+def _lock_wait(
+    seen: Symptoms, what: str, evidence: str | None, holders: Sequence[Holder] = ()
+) -> Diagnosis:
+    holders = holders or (seen.wait.holders if seen.wait else ())
     who = f"It was held by {', '.join(map(str, holders))}." if holders else _HELD_BY_NOBODY_KNOWN
     return Diagnosis(
         kind=FailureKind.LOCK_WAIT,
@@ -154,22 +153,24 @@ def _about_holders(holders: Sequence[Holder]) -> str:
     )
 
 
-def _holders_of(error: str) -> Sequence[Holder]:
-    """The sessions that the gate has put into its own words."""
-    found = re.findall(r'"pid": (\d+), "application": "([^"]*)"', error)
-    return [Holder(pid=int(pid), application=name, seconds=None) for pid, name in found]
-
-
 def _database(seen: Symptoms, failure: Failure) -> Diagnosis:
-    reason = failure.error.partition(":")[0]
-    return _unreachable(seen, "The gate could not use the database.", failure.error, reason)
+    what = "The gate could not use the database."
+    return _unreachable(seen, what, failure.error, failure.detail)
 
 
-def _unreachable(seen: Symptoms, what: str, evidence: str | None, reason: str) -> Diagnosis:
+def _unreachable(
+    seen: Symptoms, what: str, evidence: str | None, reason: Detail | None
+) -> Diagnosis:
+    otherwise = f"Mend the database and start an execution with {seen.again}."
     actions = {
-        "not allowed": "Correct user and password in the secret that DATABASE_URL comes from.",
-        "no such database": "Create the database, or correct its name in the connection's URL.",
-        "unreachable": (
+        None: otherwise,
+        Detail.NOT_ALLOWED: (
+            "Correct user and password in the secret that DATABASE_URL comes from."
+        ),
+        Detail.NO_SUCH_DATABASE: (
+            "Create the database, or correct its name in the connection's URL."
+        ),
+        Detail.UNREACHABLE: (
             "Look whether the database is available, and whether its security group lets in "
             f"172.26.0.0/16, where containers are. Then start an execution with {seen.again}."
         ),
@@ -178,9 +179,7 @@ def _unreachable(seen: Symptoms, what: str, evidence: str | None, reason: str) -
         kind=FailureKind.DATABASE_UNREACHABLE,
         what=what,
         evidence=evidence,
-        next_action=actions.get(
-            reason, f"Mend the database and start an execution with {seen.again}."
-        ),
+        next_action=actions.get(reason, otherwise),
     )
 
 
@@ -192,7 +191,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
             f"{_subject(failure)} was stopped at its time limit, and was seen to wait for a table."
             f"{_left(failure)}"
         )
-        return _lock_wait(seen, what, failure.error)
+        return _lock_wait(seen, what, failure.error, failure.holders)
     return Diagnosis(
         kind=FailureKind.TIME_LIMIT,
         what=f"{_subject(failure)} was stopped at its time limit.{_left(failure)}",
@@ -205,7 +204,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if "SIGTERM" in failure.error:
+    if failure.detail is Detail.STOPPED:
         return _cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
@@ -236,18 +235,17 @@ def _cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
 
 
 def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if failure.error.startswith(_REPEATED):
-        error = failure.error.removeprefix(_REPEATED)
+    if failure.detail is Detail.FAILED_BEFORE:
         return Diagnosis(
             kind=FailureKind.MIGRATION_ERROR,
             what=(
                 f"{_subject(failure)} failed on another node, or before this one was replaced."
                 f"{_left(failure)}"
             ),
-            evidence=error,
+            evidence=failure.error,
             next_action="Correct the migration and push again. This image will not migrate.",
         )
-    if _NEVER_ENDED in failure.error:
+    if failure.detail is Detail.NEVER_ENDED:
         return _cut_off(seen, failure)
     return _gate_error(seen, failure)
 
@@ -305,7 +303,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
     match wait.what:
         case gate_waits.DATABASE:
             what = f"{over} for the database; {_applied(seen)}."
-            return _unreachable(seen, what, wait.why, "unreachable")
+            return _unreachable(seen, what, wait.why, Detail.UNREACHABLE)
         case gate_waits.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,

@@ -4,15 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from lightgate.gate_log import events, plain_text
+from lightgate.gate_log import Holder, events, holders_of, plain_text
 
 LOCK = "lock"
 DATABASE_LOCK = "database lock"
 DATABASE = "database"
 PERMIT = "permit"
 
-_MOST_HOLDERS = 5
-_LONGEST_NAME = 100
 # What each event shows to be over.
 _ENDS = {
     "locked": {LOCK, DATABASE},
@@ -21,19 +19,6 @@ _ENDS = {
     "applied": {DATABASE_LOCK},
     "succeeded": {LOCK, DATABASE, PERMIT, DATABASE_LOCK},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """A session of the database. Of other roles' sessions the age is not told."""
-
-    pid: int
-    application: str
-    seconds: int | None
-
-    def __str__(self) -> str:
-        age = "" if self.seconds is None else f", for {self.seconds} s"
-        return f'session {self.pid} ("{self.application}"{age})'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +70,9 @@ def _wait(container: str, event: Mapping[str, Any]) -> Wait | None:
         return None
     if awaited[0] not in (LOCK, DATABASE_LOCK, PERMIT):
         return None  # other containers, which report for themselves
-    found = event.get("holder")
-    holders = [_holder(one) for one in found[:_MOST_HOLDERS]] if isinstance(found, list) else []
     return Wait(
         container=container,
         what=str(awaited[0]),
         why=plain_text(event.get("why")),
-        holders=tuple(one for one in holders if one is not None),
-    )
-
-
-def _holder(found: object) -> Holder | None:
-    if not isinstance(found, dict) or type(found.get("pid")) is not int:
-        return None
-    seconds = found.get("seconds")
-    return Holder(
-        pid=found["pid"],
-        application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
-        seconds=seconds if type(seconds) is int else None,
+        holders=holders_of(event),
     )

@@ -199,7 +199,7 @@ class Helper:
             # Nobody mends a password or a name by waiting; but one who sets the database up may.
             patience = self.config["databaseTimeoutSeconds"]
             if monotonic() - began > (patience if reason == "unreachable" else patience / 6):
-                raise Shut("database", f"{reason}: {why}")
+                raise Shut("database", why, detail=reason)
             self.supervisor.hear(BEAT)
         if told:
             self.tell("database", state="up", seconds=since(began))
@@ -275,9 +275,8 @@ class Helper:
         """Whether this plan may be applied, as far as policy and earlier attempts are concerned."""
         state = found and found["state"]
         if found and state == "failed":
-            error = found["error"]
-            why = f"this release has failed already and is not run again: {error}"
-            raise Shut("attempt", why, found["database"], migration=found.get("migration"))
+            told = {"detail": "failed before", "migration": found.get("migration")}
+            raise Shut("attempt", found["error"], found["database"], **told)
         # Under the lock nobody can be at it any more. A migration that was committed but not
         # recorded would be run twice; it shows as a schema that changed without a record.
         if found and state == "started" and is_locked and plan.migrations != []:
@@ -285,7 +284,8 @@ class Helper:
             if changed == (False, True) or not found["again"]:
                 began_at = found["at"]
                 why = f"an attempt of this release began at {began_at} and never ended"
-                raise Shut("attempt", why, "part-way" if any(changed) else "not known")
+                database = "part-way" if any(changed) else "not known"
+                raise Shut("attempt", why, database, detail="never ended")
         blocked = plan.named("contract", "unknown")
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
             self.tell("refused", hash=plan.hash, operations=blocked[:50])
@@ -344,8 +344,8 @@ class Helper:
                 why = "a session of an earlier attempt" if is_ours else "held by another gate"
             is_late = monotonic() > self.until  # whoever permitted it counts on its begin
             if is_late or (limit is not None and since(began) > limit):
-                after = f"not free after {round(since(began))} s"
-                raise Shut("lock", f"{after}: {why} {json.dumps(holder)}"[:500])
+                after = f"not free after {round(since(began))} s: {why}"
+                raise Shut("lock", after, detail="not free", holder=holder)
             if [why, *(one["pid"] for one in holder)] != told:
                 told = [why, *(one["pid"] for one in holder)]
                 self.tell("waiting", **{"for": ["lock"], "why": why, "holder": holder})
@@ -378,7 +378,7 @@ class Helper:
         try:
             self.keep_lock()
         except Exception as error:
-            raise Shut("lock", f"lost: {words(error)}", database) from error
+            raise Shut("lock", words(error), database, detail="lost") from error
 
     def release(self) -> None:
         if self.lock.connection and self.lock.is_usable():

@@ -188,13 +188,13 @@ def permitted(gate: Gate, plan: str, helper: Helper | None = None) -> float | No
                 look = gate.looks.popleft()
                 reached = now if "status" in look else reached
                 before = why
-                seconds, cause, why, is_final = read_permit(look, gate.config["release"], plan)
+                seconds, cause, why, what = read_permit(look, gate.config["release"], plan)
                 if seconds:
                     gate.tell("permitted", hash=plan, seconds=round(now - began, 3))
                     return seconds
-                if is_final:
+                if what == FINAL:
                     raise refusal(cause, why)
-                if gate.config["pending"] and "another plan" in why:
+                if gate.config["pending"] and what == ANOTHER_PLAN:
                     return None
                 if why != before:
                     gate.tell("waiting", why=why, **told)
@@ -211,38 +211,44 @@ def refusal(cause: str, why: str) -> Failed:
     return Failed(cause, why, 1, database="unchanged")
 
 
+FINAL, ANOTHER_PLAN = "final", "another plan"
+
+
 def read_permit(
     look: dict[str, Any], release: str, plan: str
-) -> tuple[float | None, str, str, bool]:
+) -> tuple[float | None, str, str, str]:
     """The seconds within which the plan may begin, by the mailbox's own clock.
 
-    Or none, with the cause, why, and whether that is final. Without the right to list, a missing
-    object is a 403; a request that has expired is one too, and will not be any other any more.
+    Or none, with the cause, why, and FINAL or ANOTHER_PLAN, if it is one of these. Without the
+    right to list, a missing object is a 403; a request that has expired is one too, and will not
+    be any other any more.
     """
     if "status" not in look:
-        return None, "mailbox", look["error"], "final" in look
+        return None, "mailbox", look["error"], FINAL if "final" in look else ""
     if look["status"] != 200:
         said = re.findall("<(?:Code|Message)>([^<]{1,200})", look["body"])
         why = " ".join([str(look["status"]), *said])[:LINE_LIMIT]
-        is_missing = look["status"] in (403, 404) and "expired" not in why
-        return None, "permit" if is_missing else "mailbox", why, "expired" in why
+        if "expired" in why:
+            return None, "mailbox", why, FINAL
+        return None, "permit" if look["status"] in (403, 404) else "mailbox", why, ""
     try:
         permit = json.loads(look["body"])
         state, reason = permit["state"], str(permit.get("reason"))[:LINE_LIMIT]
         is_ours, is_it = permit["release"] == release, permit["plan"] == plan
         seconds = permit["until"] - look["now"] if state == "granted" else 0
     except NONSENSE:
-        return None, "permit", "what the mailbox holds is no permit", False
+        return None, "permit", "what the mailbox holds is no permit", ""
     if not is_ours:
-        return None, "permit", "the permit is for another release", True
+        return None, "permit", "the permit is for another release", FINAL
     if state == "void":
-        return None, "permit", f"the permit is void: {reason}", True
-    if state != "granted" or not is_it:
-        which = "not granted" if state != "granted" else "for another plan"
-        return None, "permit", f"the permit is {which}", False
+        return None, "permit", f"the permit is void: {reason}", FINAL
+    if state != "granted":
+        return None, "permit", "the permit is not granted", ""
+    if not is_it:
+        return None, "permit", "the permit is for another plan", ANOTHER_PLAN
     if not seconds > 0:
-        return None, "permit", "the permit has expired", True
-    return seconds, "", "", True
+        return None, "permit", "the permit has expired", FINAL
+    return seconds, "", "", ""
 
 
 def apply(gate: Gate, config: dict[str, Any], helper: Helper | None) -> None:
@@ -315,7 +321,8 @@ def run(
 
 
 def stopped(child: Child | None = None) -> Failed:
-    return Failed("signal", "stopped by SIGTERM", 128 + signal.SIGTERM, child)
+    code = 128 + signal.SIGTERM
+    return Failed("signal", "stopped by SIGTERM", code, child, detail="stopped")
 
 
 def serve(gate: Gate, config: dict[str, Any]) -> int:
