@@ -313,4 +313,4 @@ def test_a_refusal_is_the_permit_s_where_it_may_be_missing_and_else_the_mailbox_
 
     seen = supervisor.read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
 
-    assert seen == (None, cause, f"{status} SomeCode Some words.", False)
+    assert seen == (None, cause, f"{status} SomeCode Some words.", "")
