@@ -139,6 +139,7 @@ def test_term_during_the_command_ends_it_and_says_so(house: House, script: str) 
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.event("failed")["cause"] == "signal"
+    assert migrate.event("failed")["detail"] == "stopped"
     assert not is_running(int(migrate.command_output.split()[0]))
 
 

@@ -80,6 +80,7 @@ def test_a_failed_migration_is_not_run_again_by_its_release_but_by_the_next(
     again = crops.gate(house, release="r2", afterFailure="exit")
     assert again.ends() == 1
     assert again.event("failed")["cause"] == "attempt"
+    assert again.event("failed")["detail"] == "failed before"
     assert again.event("failed")["migration"] == name
     assert "division by zero" in again.event("failed")["error"]
     assert again.named("applying") == []
@@ -204,6 +205,7 @@ def test_an_attempt_that_never_ended_is_judged(
     assert final(again) == ("succeeded" if atomic else "failed")
     if not atomic:
         assert again.event("failed")["cause"] == "attempt"
+        assert again.event("failed")["detail"] == "never ended"
         assert again.event("failed")["database"] == "part-way"
         assert again.named("applying") == []
 
