@@ -13,7 +13,7 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from tests.component.cloud import REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
-from tests.component.rds_instance import Instance
+from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
 from tests.faults.site import SERVER, Site
 from tests.faults.wire import Call, Wire, response
@@ -50,6 +50,10 @@ class Account:
         """A service whose app answers well while `does_well` says so."""
         self.lightsail.add(name)
         self.lightsail.services[name].public_url = Site(does_well)  # type: ignore[assignment]
+
+    def add_database(self, name: str) -> None:
+        """Its snapshots take as long as those of the first one."""
+        create_instance(self.client("rds"), name)
 
     def snapshots(self) -> list[str]:
         """The names of the manual snapshots."""
