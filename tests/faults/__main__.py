@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
+from tests.faults import crowds, outages
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import (
     Case,
@@ -20,14 +21,17 @@ from tests.faults.matrix import (
     struck,
 )
 from tests.faults.runs import RUNS
-from tests.faults.scenarios import Scenario, carried_out, carried_out_here
+from tests.faults.scenarios import Scenario, carried_out, scenario_alone
 from tests.faults.world import World
 
 ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
 
 CALLS = "calls"
 # Each gives its scenarios; a slice has fewer.
-SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {}
+SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
+    "crowds": crowds.scenarios,
+    "outages": outages.scenarios,
+}
 
 type Wanted = Callable[[Place, str], bool]
 
@@ -66,7 +70,7 @@ def _alone(world: World, run: str, place: str, fault: str) -> int:
     [scenario] = [
         each for each in SECTIONS[run](False) if (each.row, each.column) == (place, fault)
     ]
-    found = carried_out_here(world, scenario)
+    found = scenario_alone(world, scenario)
     print(printed(), file=sys.__stdout__)
     _say(*(found or ["all is well"]))
     return 1 if found else 0

@@ -29,6 +29,8 @@ class Account:
         self.clock = VirtualClock()
         self.blobs = Blobs()
         self.lightsail = LightsailService(self.clock.now)
+        # Whether the service answers nobody now, so the gates neither.
+        self.is_out: Callable[[str], bool] = lambda _: False
         # A deployment ends as its gate does.
         self.lightsail.next_course = lambda: Course(ends=None)  # type: ignore[method-assign]
         patch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -57,8 +59,9 @@ class Account:
 
     def snapshots(self) -> list[str]:
         """The names of the manual snapshots."""
-        found = self.client("rds").describe_db_snapshots(SnapshotType="manual")
-        return [each["DBSnapshotIdentifier"] for each in found["DBSnapshots"]]
+        pages = self.client("rds").get_paginator("describe_db_snapshots")
+        found = [s for p in pages.paginate(SnapshotType="manual") for s in p["DBSnapshots"]]
+        return [each["DBSnapshotIdentifier"] for each in found]
 
     def _answer(self, call: Call) -> AWSResponse | None:
         if call.service == "lightsail":

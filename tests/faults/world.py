@@ -223,10 +223,8 @@ class World:
         self._bad_from = _NEVER
 
     def items(self) -> list[Json]:
-        found: list[Json] = self.account.client("dynamodb").scan(TableName=self.stack.table)[
-            "Items"
-        ]
-        return found
+        pages = self.account.client("dynamodb").get_paginator("scan")
+        return [item for p in pages.paginate(TableName=self.stack.table) for item in p["Items"]]
 
     def releases(self) -> list[Release]:
         """All on record, the oldest first."""
@@ -308,8 +306,9 @@ class World:
                     if (app.name, deployment.version, name) not in known:
                         plan = self._plan(name, container.image, app)
                         self.gates.append(Gate(self.account, app.name, name, deployment, plan))
-        for gate in self.gates:
-            gate.act()
+        with self.account.wire.of_nobody():
+            for gate in self.gates:
+                gate.act()
 
     def _plan(self, container: str, image: str, app: App) -> Plan:
         """What is left to do for the gate."""
