@@ -180,8 +180,10 @@ class Crowd:
         """Whatever is due goes on, until nothing is left to do."""
         clock = self._world.clock
         while True:
-            ahead = list(self._agenda)
-            ahead += [(each.due, partial(self._step, each)) for each in self._discovered()]
+            ahead: list[tuple[datetime, Callable[[], None]]] = [
+                (each.due, partial(self._step, each)) for each in self._discovered()
+            ]
+            ahead += self._agenda
             if not ahead:
                 return
             first = min(due for due, _ in ahead)

@@ -151,7 +151,7 @@ class Weather:
             self._aims.append(_aim(name, self._world))
         for aim in self._aims:
             answer = partial(aim, call, answer)
-        return answer()  # type: ignore[return-value]
+        return answer()
 
     @staticmethod
     def _possible(call: Call) -> Sequence[str]:
