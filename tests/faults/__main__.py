@@ -21,7 +21,7 @@ from tests.faults.matrix import (
     struck,
 )
 from tests.faults.runs import RUNS
-from tests.faults.scenarios import Scenario, carried_out, scenario_alone
+from tests.faults.scenarios import Scenario, carried_out, carried_out_here
 from tests.faults.world import World
 
 ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
@@ -70,7 +70,7 @@ def _alone(world: World, run: str, place: str, fault: str) -> int:
     [scenario] = [
         each for each in SECTIONS[run](False) if (each.row, each.column) == (place, fault)
     ]
-    found = scenario_alone(world, scenario)
+    found = carried_out_here(world, scenario)
     print(printed(), file=sys.__stdout__)
     _say(*(found or ["all is well"]))
     return 1 if found else 0

@@ -51,7 +51,7 @@ def carried_out(
             yield from found
 
 
-def scenario_alone(world: World, scenario: Scenario) -> list[str]:
+def carried_out_here(world: World, scenario: Scenario) -> list[str]:
     """What is wrong after it, in this process."""
     if scenario.prepare is not None:
         scenario.prepare(world)
