@@ -15,12 +15,17 @@ def arn(name: str) -> str:
     return f"{_ARN}:{name}"
 
 
+def release_of(name: str) -> str:
+    """The id of the release of the execution `name`."""
+    return f"{START:%Y%m%dt%H%M%Sz}-of-{name}"
+
+
 def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
     """The claim of the execution `name`, `at` seconds after the beginning."""
     usual = Claim(
         execution=arn(name),
         next_name=f"next-of-{name}",
-        release=f"release-of-{name}",
+        release=release_of(name),
         digest=digest,
         at=START + timedelta(seconds=at),
         request={"app": APP, "digest": digest},

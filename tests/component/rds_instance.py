@@ -29,6 +29,17 @@ _BUSY = (
 )
 
 
+def create_instance(client: Any, name: str) -> None:
+    client.create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="crops",
+        MasterUserPassword="of-the-tests",
+    )
+
+
 class Instance:
     """An RDS instance of which snapshots take `snapshot_takes` and end as `snapshot_ends`."""
 
@@ -40,14 +51,7 @@ class Instance:
         self._clock = cloud.clock
         self._client = cloud.client("rds")
         self._ends: dict[str, tuple[datetime, str]] = {}
-        self._client.create_db_instance(
-            DBInstanceIdentifier=name,
-            DBInstanceClass="db.t4g.micro",
-            Engine="postgres",
-            AllocatedStorage=20,
-            MasterUsername="crops",
-            MasterUserPassword="of-the-tests",
-        )
+        create_instance(self._client, name)
         self._patch(patch)
 
     def is_now(self, status: str) -> None:

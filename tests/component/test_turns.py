@@ -9,7 +9,7 @@ from lightgate.aws.records import Records, Write
 from lightgate.aws.turns import Turns
 from lightgate.turn import Answer, Claim, Turn, TurnStatus, abandon, hand_over, take
 from tests.component import table
-from tests.component.claims import APP, arn, claim
+from tests.component.claims import APP, arn, claim, release_of
 from tests.component.cloud import Cloud
 
 WRITE = "dynamodb.TransactWriteItems"
@@ -43,7 +43,7 @@ class App:
         return self.turns.read(APP)
 
     def status(self, name: str) -> str | None:
-        found = self.records.find(APP, f"release-of-{name}")
+        found = self.records.find(APP, release_of(name))
         return found.status if found else None
 
 
@@ -128,7 +128,7 @@ def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
     assert (app.status("two"), app.status("three")) == ("SUPERSEDED", "QUEUED")
     items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
     [by] = [item["supersededBy"]["S"] for item in items if "supersededBy" in item]
-    assert by == "release-of-three"
+    assert by == release_of("three")
 
 
 def test_every_image_that_was_ever_asked_for_is_known(app: App) -> None:

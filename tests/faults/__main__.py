@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
 
+from tests.faults import crowds, outages
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.figures import table, total, write
 from tests.faults.matrix import (
@@ -28,7 +29,10 @@ ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
 
 CALLS = "calls"
 # Each gives its scenarios; a slice has fewer.
-SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {}
+SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
+    "crowds": crowds.scenarios,
+    "outages": outages.scenarios,
+}
 
 type Wanted = Callable[[Place, str], bool]
 

@@ -14,7 +14,7 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from tests.component.cloud import REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
-from tests.component.rds_instance import Instance
+from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
 from tests.faults.site import SERVER, Site
 from tests.faults.wire import Call, Wire, response
@@ -42,6 +42,8 @@ class Account:
         self.clock = VirtualClock()
         self.blobs = Blobs()
         self.lightsail = LightsailService(self.clock.now)
+        # Whether the service answers nobody now, so the gates neither.
+        self.is_out: Callable[[str], bool] = lambda _: False
         # A deployment ends as its gate does.
         self.lightsail.next_course = lambda: Course(ends=None)  # type: ignore[method-assign]
         patch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -66,10 +68,15 @@ class Account:
         self.lightsail.add(name)
         self.lightsail.services[name].public_url = Site(does_well)  # type: ignore[assignment]
 
+    def add_database(self, name: str) -> None:
+        """Its snapshots take as long as those of the first one."""
+        create_instance(self.client("rds"), name)
+
     def snapshots(self) -> list[str]:
         """The names of the manual snapshots."""
-        found = self.client("rds").describe_db_snapshots(SnapshotType="manual")
-        return [each["DBSnapshotIdentifier"] for each in found["DBSnapshots"]]
+        pages = self.client("rds").get_paginator("describe_db_snapshots")
+        found = [s for p in pages.paginate(SnapshotType="manual") for s in p["DBSnapshots"]]
+        return [each["DBSnapshotIdentifier"] for each in found]
 
     def _answer(self, call: Call) -> AWSResponse | None:
         if call.service == "lightsail":

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.faults.gate import COMPATIBLE
-from tests.faults.world import APP, FINAL, Release, World
+from tests.faults.world import CROPS, FINAL, App, Release, World
 
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
 _MOST_RECONCILED = 3
@@ -49,7 +49,7 @@ def find(world: World, subject: str, began: datetime, log: str) -> Findings:
         world.reconcile()
         looks += 1
     release = _release(world, subject)
-    ending = None if release is None else " | ".join(_stands(world, release))
+    ending = None if release is None else " | ".join(stands(world, release))
     found = [*_of_release(world, subject, began), *_of_next(world)]
     found += [f"the secret {secret} is written" for secret in world.leaked(log)]
     return Findings(ending, found)
@@ -57,7 +57,7 @@ def find(world: World, subject: str, began: datetime, log: str) -> Findings:
 
 def _is_open(world: World, subject: str) -> bool:
     release = _release(world, subject)
-    return release is None or not (release.status in _QUIET or _finals(world, release))
+    return release is None or not (release.status in _QUIET or final_messages(world, release))
 
 
 def _release(world: World, subject: str) -> Release | None:
@@ -72,7 +72,7 @@ def _release(world: World, subject: str) -> Release | None:
     return found[-1] if found else None
 
 
-def _finals(world: World, release: Release) -> list[tuple[str, str]]:
+def final_messages(world: World, release: Release) -> list[tuple[str, str]]:
     """Id and status of the final messages, without repetitions."""
     told = [
         (str(message["messageId"]), str(message["status"]))
@@ -88,7 +88,7 @@ def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
         yield f"nothing is on record of {subject}"
         return
     yield from (f"{e.name} stands in {e.state}" for e in world.executions.all if e.state)
-    finals = _finals(world, release)
+    finals = final_messages(world, release)
     if len(finals) != (release.status not in _QUIET):
         yield f"{len(finals)} final messages for {release.status}: {finals}"
     elif finals and finals[0][1] != release.status:
@@ -100,21 +100,18 @@ def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
     snapshots = [name for name in world.account.snapshots() if release.id in name]
     if len(snapshots) > 1 + sum(name.endswith("-again") for name in snapshots):
         yield f"{len(snapshots)} snapshots: {snapshots}"
-    stands = _stands(world, release)
-    if stands not in allowed():
-        yield f"not allowed: {' | '.join(stands)}"
+    if (how := stands(world, release)) not in allowed():
+        yield f"not allowed: {' | '.join(how)}"
     if release.status in _ARE_WELL and not world.does_well():
         yield f"{release.status} is said, and what serves answers badly"
     if world.clock.now() - began > _LONGEST:
         yield f"it took {world.clock.now() - began}"
 
 
-def _stands(world: World, release: Release) -> tuple[str, str, str]:
-    return release.status, _serves(world, release), _applied(world, release)
-
-
-def _serves(world: World, release: Release) -> str:
-    return "new" if world.live() == release.id else "old"
+def stands(world: World, release: Release, app: App = CROPS) -> tuple[str, str, str]:
+    """How it ended, what serves and what is applied."""
+    serves = "new" if world.live(app) == release.id else "old"
+    return release.status, serves, _applied(world, release)
 
 
 def _applied(world: World, release: Release) -> str:

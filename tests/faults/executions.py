@@ -102,7 +102,10 @@ def _cause(error: Exception) -> str:
 
 
 class Execution:
-    """One execution. `passed` are its states so far, `said` all that its history holds."""
+    """One execution. `passed` are its states so far, `said` all that its history holds.
+
+    It goes on from state to state, and not before `due`.
+    """
 
     def __init__(self, executions: "Executions", arn: str, request: Any, started: datetime) -> None:
         self.arn = arn
@@ -112,6 +115,8 @@ class Execution:
         self.error: str | None = None
         self.cause: str | None = None
         self.state: str | None = executions.definition["StartAt"]
+        self.due = executions.clock.now()
+        self._retries = 0
         self._all = executions
         context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": iso(started)}}
         self._data = StateData(request, context)
@@ -123,14 +128,21 @@ class Execution:
     def run(self) -> None:
         """Go on to the end, or to where it is stopped."""
         while self.state is not None:
-            try:
+            self._all.clock.sleep((self.due - self._all.clock.now()).total_seconds())
+            self.step()
+
+    def step(self) -> None:
+        """Enter the next state, or try its task once more."""
+        assert self.state is not None
+        try:
+            if self._retries == 0:
                 self._all.before_state(self)
-                self._enter(self.state)
-            except StoppedError:
-                self._end(ExecutionStatus.ABORTED)
+                self.passed.append(self.state)
+            self._enter(self.state)
+        except StoppedError:
+            self._end(ExecutionStatus.ABORTED)
 
     def _enter(self, name: str) -> None:
-        self.passed.append(name)
         state: Json = self._all.definition["States"][name]
         match state["Type"]:
             case "Pass":
@@ -161,29 +173,31 @@ class Execution:
             self.error = "States.Runtime"
             self._end(ExecutionStatus.FAILED)
             return
-        self._all.clock.sleep(seconds)
+        self._rest(seconds)
         self.state = state["Next"]
+
+    def _rest(self, seconds: float) -> None:
+        self.due = self._all.clock.now() + timedelta(seconds=seconds)
 
     def _carry_out(self, name: str, state: Json) -> None:
         parameters = self._data.filled(state["Parameters"])
         self.said.append(json.dumps(parameters))
-        retries = 0
-        while True:
-            try:
-                answer = self._all.carry_out(name, state["Resource"], parameters)
-            except TaskError as failure:
-                self.said.append(f"{failure.name} {failure.cause}")
-                if (pause := _pause(state, failure.name, retries)) is not None:
-                    retries += 1
-                    self._all.clock.sleep(pause)
-                    continue
-                self._catch(state, failure)
+        try:
+            answer = self._all.carry_out(name, state["Resource"], parameters)
+        except TaskError as failure:
+            self.said.append(f"{failure.name} {failure.cause}")
+            if (pause := _pause(state, failure.name, self._retries)) is not None:
+                self._retries += 1
+                self._rest(pause)
                 return
-            self.said.append(json.dumps(answer))
-            if state.get("ResultPath", "$") is not None:
-                self._data.put(state.get("ResultPath", "$"), answer)
-            self.state = state["Next"]
+            self._retries = 0
+            self._catch(state, failure)
             return
+        self._retries = 0
+        self.said.append(json.dumps(answer))
+        if state.get("ResultPath", "$") is not None:
+            self._data.put(state.get("ResultPath", "$"), answer)
+        self.state = state["Next"]
 
     def _catch(self, state: Json, failure: TaskError) -> None:
         for catch in state.get("Catch", []):

@@ -1,8 +1,10 @@
 """What can go wrong with one call of AWS, and with one state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from random import Random
 
 from botocore.awsrequest import AWSResponse
 
@@ -133,6 +135,34 @@ _RUN_FAULTS: dict[str, Callable[[World], None]] = {
 RUN_FAULTS = tuple(_RUN_FAULTS)
 
 
+class Weather:
+    """Strikes a share of all calls, each with a fault that passes.
+
+    That is every fault of a call but one that stays to the end, which is no matter of chance.
+    """
+
+    def __init__(self, world: World, random: Random, share: float) -> None:
+        self._world, self._random, self._share = world, random, share
+        self._aims: list[_Aim] = []
+        self.struck: list[str] = []
+
+    def __call__(self, call: Call, answer: Answer) -> AWSResponse:
+        now = self._world.clock.now()
+        self._aims = [aim for aim in self._aims if aim.began is None or now - aim.began < _LONG]
+        if self._random.random() < self._share:
+            name = self._random.choice([name for name in TRANSIENT if name in self._possible(call)])
+            self.struck.append(f"{call.caller}: {call.name}: {name}")
+            self._aims.append(_aim(name, self._world))
+        for aim in self._aims:
+            answer = partial(aim, call, answer)
+        return answer()
+
+    @staticmethod
+    def _possible(call: Call) -> Sequence[str]:
+        is_function = call.caller.endswith("Function")
+        return [n for n in CALL_FAULTS if is_function or n not in OF_FUNCTIONS_ONLY]
+
+
 def strike(name: str, world: World) -> None:
     """Let the whole run be struck."""
     _RUN_FAULTS[name](world)
@@ -144,5 +174,9 @@ def passes(name: str, caller: str, call: str) -> bool:
 
 
 def fault(name: str, world: World) -> Fault:
+    return _aim(name, world)
+
+
+def _aim(name: str, world: World) -> _Aim:
     strikes, lasts = _CALL_FAULTS[name]
     return _Aim(world, strikes, lasts)

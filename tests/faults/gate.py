@@ -47,6 +47,8 @@ class Gate:
     ready_at: datetime | None = None
     began_at: datetime | None = None
     is_over: bool = False
+    # What the mailbox has not taken. It is tried again as long as the gate asks for its permit.
+    unsent: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -69,6 +71,7 @@ class Gate:
             self._ask(now)
 
     def _ask(self, now: datetime) -> None:
+        self._send()
         permit = self._permit()
         if permit["state"] == "void":
             self._fail({"cause": "permit", "error": f"the permit is void: {permit['reason']}"})
@@ -149,9 +152,15 @@ class Gate:
         }
         text = json.dumps(line)
         self.account.lightsail.logs.restore(self.service, self.container, text, now)
-        if (bucket_and_key := self._object(_LETTERS.get(event["event"], "status"))) is not None:
-            bucket, key = bucket_and_key
-            self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+        self.unsent[_LETTERS.get(event["event"], "status")] = text
+        self._send()
+
+    def _send(self) -> None:
+        for name, text in list(self.unsent.items()):
+            if (bucket_and_key := self._object(name)) is not None:
+                bucket, key = bucket_and_key
+                self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+                del self.unsent[name]
 
     def _permit(self) -> Json:
         bucket_and_key = self._object("permit")
@@ -169,7 +178,7 @@ class Gate:
     def _object(self, name: str) -> tuple[str, str] | None:
         """Where the URLs of this deployment lead."""
         given = self.environment.get(MAILBOX)
-        if given is None:
+        if given is None or self.account.is_out("s3"):
             return None
         url = urlsplit(json.loads(given)["url"])
         return (url.hostname or "").partition(".")[0], url.path.lstrip("/").replace("*", name)

@@ -6,11 +6,13 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NoReturn
 
-from tests.faults.checks import find
+from tests.faults.checks import Findings, find
 from tests.faults.matrix import Case, printed
 from tests.faults.world import World
 
@@ -20,7 +22,8 @@ class Scenario:
     """`act` does everything in the world it is given, and names the release: see `runs.Run`.
 
     `row` and `column` are its place in the printed table. With `ends`, the release has to end as
-    one of these. `seconds` is how long it may take.
+    one of these. `find` looks at what has become of it. `seconds` is how long it may take.
+    `prepare` comes before, and once for all scenarios that share it.
     """
 
     row: str
@@ -28,23 +31,38 @@ class Scenario:
     act: Callable[[World], str]
     ends: Sequence[str | None] = ()
     check: Callable[[World, str], Iterable[str]] = lambda *_: ()
+    find: Callable[[World, str, datetime, str], Findings] = find
     seconds: int = 60
+    prepare: Callable[[World], None] | None = None
 
 
 def carried_out(
     world: World, section: str, scenarios: Sequence[Scenario], jobs: int
 ) -> Iterator[Case]:
-    """Each in a child of this process. The world of the caller stays as it is."""
+    """Each in a child of its own. The world of the caller stays as it is."""
+    alone = [[each] for each in scenarios if each.prepare is None]
+    sharing = {each.prepare: list[Scenario]() for each in scenarios if each.prepare is not None}
+    for each in scenarios:
+        if each.prepare is not None:
+            sharing[each.prepare].append(each)
     with ThreadPool(jobs) as pool:
-        yield from pool.imap(lambda each: _carried_out(world, section, each), scenarios)
+        groups = [*sharing.values(), *alone]
+        for found in pool.imap(lambda group: _of_group(world, section, group), groups):
+            yield from found
 
 
 def carried_out_here(world: World, scenario: Scenario) -> list[str]:
     """What is wrong after it, in this process."""
+    if scenario.prepare is not None:
+        scenario.prepare(world)
+    return _problems(world, scenario)
+
+
+def _problems(world: World, scenario: Scenario) -> list[str]:
     began = world.clock.now()
     try:
         subject = scenario.act(world)
-        found = find(world, subject, began, printed())
+        found = scenario.find(world, subject, began, printed())
         problems = [*found.problems, *scenario.check(world, subject)]
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         return [traceback.format_exc()]
@@ -53,6 +71,29 @@ def carried_out_here(world: World, scenario: Scenario) -> list[str]:
         allowed = " or ".join(map(str, scenario.ends))
         problems.append(f"it ended as {status}, and has to end as {allowed}")
     return problems
+
+
+def _of_group(world: World, section: str, group: Sequence[Scenario]) -> list[Case]:
+    """Prepared in one child, and then each in a child of that one."""
+    [prepare] = {each.prepare for each in group}
+    if prepare is None:
+        return [_carried_out(world, section, each) for each in group]
+    with NamedTemporaryFile("r") as file:
+        child = os.fork()
+        if child == 0:
+            try:
+                prepare(world)
+                cases = [_carried_out(world, section, each) for each in group]
+            except Exception:  # noqa: BLE001 - whatever it is, it belongs to the cases
+                cases = [_case(section, each, [traceback.format_exc()]) for each in group]
+            Path(file.name).write_text(json.dumps([asdict(case) for case in cases]))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        written = file.read()
+    if not written:
+        lost = [f"the process ended with {status}, without a result"]
+        return [_case(section, each, lost) for each in group]
+    return [Case(**case) for case in json.loads(written)]
 
 
 def _carried_out(world: World, section: str, scenario: Scenario) -> Case:
@@ -73,7 +114,7 @@ def _do(world: World, section: str, scenario: Scenario, result: str) -> NoReturn
 
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(scenario.seconds)
-    case = _case(section, scenario, carried_out_here(world, scenario))
+    case = _case(section, scenario, _problems(world, scenario))
     with open(result, "w") as file:  # noqa: PTH123
         file.write(json.dumps(asdict(case)))
     os._exit(0)

@@ -20,6 +20,40 @@ from tests.faults.stack import NAME, Json, Stack
 APP = "crops-backend"
 CANARIES = ("hunter2-in-the-database-url", "of-django-and-of-nobody-else")
 FINAL = ("SUCCEEDED", "ROLLED_BACK", "FAILED", "REFUSED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An app with a spec, a service, a repository, a database and secrets of its own.
+
+    `secrets` is what the names of its secrets begin with, `canaries` their values.
+    """
+
+    name: str
+    database: str
+    secrets: str
+    canaries: tuple[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By these a call can be seen to be about it."""
+        return self.name, self.database, f"{self.secrets}/"
+
+    @property
+    def spec(self) -> Json:
+        return {
+            **SPEC,
+            "serviceName": self.name,
+            "repository": self.name,
+            "database": {**SPEC["database"], "instance": self.database},
+            "secrets": {
+                "DATABASE_URL": f"secretsmanager:{self.secrets}/db:url",
+                "SECRET_KEY": f"ssm:/{self.secrets}/key",
+            },
+        }
+
+
+CROPS = App(name=APP, database=INSTANCE, secrets="crops", canaries=CANARIES)
 SPEC: Json = {
     "serviceName": APP,
     "repository": APP,
@@ -49,6 +83,8 @@ class Release:
     id: str
     status: str
     execution: str
+    app: str
+    digest: str
 
 
 class World:
@@ -72,25 +108,35 @@ class World:
         self._bad_tags: set[str] = set()
         self._bad_from = _NEVER
         self.messages: list[Json] = []
-        self.account.wire.secret = CANARIES
-        self.account.add_service(APP, self.does_well)
-        self._secrets()
-        self.put_spec(SPEC)
-        self.account.client("ecr").create_repository(repositoryName=APP)
+        self.apps: list[App] = []
+        self._add(CROPS)
         self.clock.watch(self._gates)
 
-    def put_spec(self, document: Json) -> None:
+    def add_app(self, app: App) -> None:
+        """One more app in the same stack."""
+        self.account.add_database(app.database)
+        self._add(app)
+
+    def _add(self, app: App) -> None:
+        self.apps.append(app)
+        self.account.wire.secret = [*self.account.wire.secret, *app.canaries]
+        self.account.add_service(app.name, lambda: self.does_well(app))
+        self._secrets(app)
+        self.put_spec(app.spec, app)
+        self.account.client("ecr").create_repository(repositoryName=app.name)
+
+    def put_spec(self, document: Json, app: App = CROPS) -> None:
         self.account.client("ssm").put_parameter(
-            Name=f"/{NAME}/apps/{APP}",
+            Name=f"/{NAME}/apps/{app.name}",
             Value=json.dumps(document),
             Type="String",
             Tier="Advanced",
             Overwrite=True,
         )
 
-    def push_image(self, tag: str, plan: Plan | None = None) -> str:
+    def push_image(self, tag: str, plan: Plan | None = None, app: App = CROPS) -> str:
         """An image in ECR, whose gate has this plan."""
-        digest = images.push(self.account, APP, tag, name=tag)  # type: ignore[arg-type]
+        digest = images.push(self.account, app.name, tag, name=tag)  # type: ignore[arg-type]
         self.plans[digest.removeprefix("sha256:")[:12]] = plan or Plan()
         self.digests[tag] = digest
         return digest
@@ -109,8 +155,16 @@ class World:
         return digest
 
     def tell_of_push(self, tag: str, digest: str) -> None:
+        event = self.push_event(tag, digest)
+        self.clock.sleep(self.delay.total_seconds())
+        for _ in range(self.deliveries):
+            self.tasks.invoke_by_event("ReceivePushFunction", event)
+        self.executions.run_all()
+
+    def push_event(self, tag: str, digest: str, app: App = CROPS) -> Json:
+        """What ECR tells of a push of this moment."""
         self.pushes += 1
-        event = {
+        return {
             "id": f"event-{self.pushes}",
             "detail-type": "ECR Image Action",
             "source": "aws.ecr",
@@ -120,17 +174,13 @@ class World:
             "detail": {
                 "result": "SUCCESS",
                 "action-type": "PUSH",
-                "repository-name": APP,
+                "repository-name": app.name,
                 "image-digest": digest,
                 "image-tag": tag,
                 "manifest-media-type": images.MANIFEST,
                 "artifact-media-type": images.CONFIG,
             },
         }
-        self.clock.sleep(self.delay.total_seconds())
-        for _ in range(self.deliveries):
-            self.tasks.invoke_by_event("ReceivePushFunction", event)
-        self.executions.run_all()
 
     def by_hand(self, name: str, **request: object) -> str:
         execution = self.executions.start({"app": APP, **request}, name)
@@ -145,10 +195,10 @@ class World:
         """Let the app answer badly from its next version on, whatever its image is."""
         self._bad_from = max(self.account.lightsail.deployments(APP)) + 1
 
-    def does_well(self) -> bool:
+    def does_well(self, app: App = CROPS) -> bool:
         """Whether what serves answers well."""
-        serving = self.account.lightsail.serving(APP)
-        return serving is not None and self._is_good(serving)
+        serving = self.account.lightsail.serving(app.name)
+        return serving is not None and self._is_good(serving, app)
 
     def heal(self) -> None:
         """From now on all goes well for the next release."""
@@ -181,10 +231,8 @@ class World:
         self._bad_from = _NEVER
 
     def items(self) -> list[Json]:
-        found: list[Json] = self.account.client("dynamodb").scan(TableName=self.stack.table)[
-            "Items"
-        ]
-        return found
+        pages = self.account.client("dynamodb").get_paginator("scan")
+        return [item for p in pages.paginate(TableName=self.stack.table) for item in p["Items"]]
 
     def releases(self) -> list[Release]:
         """All on record, the oldest first."""
@@ -193,6 +241,8 @@ class World:
                 id=item["item"]["S"].removeprefix("release#"),
                 status=item["status"]["S"],
                 execution=item.get("execution", {}).get("S", ""),
+                app=item["app"]["S"],
+                digest=item.get("digest", {}).get("S", ""),
             )
             for item in self.items()
             if item["item"]["S"].startswith("release#")
@@ -210,19 +260,19 @@ class World:
                 self.messages.append({"raw": each["Body"], **json.loads(body["Message"])})
         return self.messages
 
-    def markers(self) -> dict[int, str]:
+    def markers(self, app: App = CROPS) -> dict[int, str]:
         """The release in each deployment that Lightgate has made, by version."""
-        service = self.account.lightsail.services[APP].service
+        service = self.account.lightsail.services[app.name].service
         return {
             each.version: marker
             for each in service.deployments
             if (marker := each.containers["web"].environment.get(RELEASE)) is not None
         }
 
-    def live(self) -> str | None:
+    def live(self, app: App = CROPS) -> str | None:
         """The marker of what serves."""
-        serving = self.account.lightsail.serving(APP)
-        return None if serving is None else self.markers().get(serving)
+        serving = self.account.lightsail.serving(app.name)
+        return None if serving is None else self.markers(app).get(serving)
 
     def applied_by(self, release: str) -> list[str]:
         return [m for gate in self._of(release) for m in gate.applied]
@@ -237,44 +287,49 @@ class World:
     def leaked(self, log: str) -> set[str]:
         """The secrets that were sent, logged, or are in the history of an execution."""
         said = "\n".join([log, *(text for each in self.executions.all for text in each.said)])
-        return self.account.wire.leaked | {each for each in CANARIES if each in said}
+        return self.account.wire.leaked | {w for w in self.account.wire.secret if w in said}
 
     def _of(self, release: str) -> list[Gate]:
         return [gate for gate in self.gates if gate.environment[RELEASE] == release]
 
     def _gates(self) -> None:
-        service = self.account.lightsail.services[APP].service
-        known = {(gate.deployment.version, gate.container) for gate in self.gates}
-        for deployment in service.deployments:
-            for name in (MIGRATE, COMMAND):
-                container = deployment.containers.get(name)
-                if container is None or RELEASE not in container.environment:
-                    continue
-                if (deployment.version, name) not in known:
-                    plan = self._plan(name, container.image)
-                    self.gates.append(Gate(self.account, APP, name, deployment, plan))
-        for gate in self.gates:
-            gate.act()
+        known = {(gate.service, gate.deployment.version, gate.container) for gate in self.gates}
+        for app in self.apps:
+            service = self.account.lightsail.services[app.name].service
+            for deployment in service.deployments:
+                for name in (MIGRATE, COMMAND):
+                    container = deployment.containers.get(name)
+                    if container is None or RELEASE not in container.environment:
+                        continue
+                    if (app.name, deployment.version, name) not in known:
+                        plan = self._plan(name, container.image, app)
+                        self.gates.append(Gate(self.account, app.name, name, deployment, plan))
+        with self.account.wire.of_nobody():
+            for gate in self.gates:
+                gate.act()
 
-    def _plan(self, container: str, image: str) -> Plan:
+    def _plan(self, container: str, image: str, app: App) -> Plan:
         """What is left to do for the gate."""
         if container == COMMAND:
             return self.command_plan
-        done = {m for gate in self.gates for m in gate.applied}
+        done = {m for gate in self.gates if gate.service == app.name for m in gate.applied}
         plan = self.plans[image.rpartition("lightgate-")[2]]
         left = tuple(m for m in plan.migrations if m not in done)
         return Plan(migrations=left, fails=plan.fails, effect=plan.effect)
 
-    def _is_good(self, version: int) -> bool:
-        images_of = self.account.lightsail.deployment(APP, version).containers.values()
+    def _is_good(self, version: int, app: App) -> bool:
+        images_of = self.account.lightsail.deployment(app.name, version).containers.values()
         bad = [self.digests[tag].removeprefix("sha256:")[:12] for tag in self._bad_tags]
         return version < self._bad_from and not any(
             container.image.endswith(tag) for container in images_of for tag in bad
         )
 
-    def _secrets(self) -> None:
-        password, key = CANARIES
+    def _secrets(self, app: App) -> None:
+        password, key = app.canaries
         self.account.client("secretsmanager").create_secret(
-            Name="crops/db", SecretString=json.dumps({"url": f"postgres://crops:{password}@db/c"})
+            Name=f"{app.secrets}/db",
+            SecretString=json.dumps({"url": f"postgres://{app.secrets}:{password}@db/c"}),
         )
-        self.account.client("ssm").put_parameter(Name="/crops/key", Value=key, Type="SecureString")
+        self.account.client("ssm").put_parameter(
+            Name=f"/{app.secrets}/key", Value=key, Type="SecureString"
+        )

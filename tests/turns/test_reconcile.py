@@ -14,9 +14,9 @@ from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.turns.missed import LONG_AGO, first_sight, look, push_later
 from tests.unit.builders import reasons_of
-from tests.workflow.pushes import push
+from tests.workflow.pushes import push, request
 from tests.workflow.stepper import Stepper
-from tests.workflow.world import APP, Message, World, spec
+from tests.workflow.world import APP, Message, World, migration_failed, spec
 
 HOME = RegistryAddress("123456789012", "us-east-1")
 
@@ -58,6 +58,31 @@ def test_what_has_failed_is_not_tried_again(later: World) -> None:
     assert len(look(later)["started"]) == 1
     assert later.message().content["status"] == "REFUSED"
     assert look(later)["started"] == []
+
+
+def test_a_late_event_does_not_repeat_the_failed_release_of_its_push(later: World) -> None:
+    later.lightsail.courses.append(migration_failed("a.0002", "boom"))
+    look(later)
+    assert later.message().content["status"] == "ROLLED_BACK"
+    tried = later.lightsail.deployments(APP)
+
+    late = request(later.digest, "latest", after=-2, since=later.started_at)
+    later.machine.run(late, "late")
+
+    assert later.lightsail.deployments(APP) == tried
+    assert sorted(later.statuses()) == ["DUPLICATE", "ROLLED_BACK"]
+    assert later.messages() == []
+
+
+def test_a_push_after_the_failed_release_of_its_image_is_released(later: World) -> None:
+    later.lightsail.courses.append(migration_failed("a.0002", "boom"))
+    look(later)
+    later.messages()
+
+    again = request(later.digest, "latest", after=0, since=later.clock.now())
+    later.machine.run(again, "again")
+
+    assert later.message().content["status"] == "SUCCEEDED"
 
 
 def test_an_image_that_was_released_by_hand_is_known(later: World) -> None:

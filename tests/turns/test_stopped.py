@@ -414,7 +414,8 @@ def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
     world.lightsail.courses.clear()
     world.lightsail.courses.append(Course(ends="FAILED"))
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
-    two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Admit")
+    push(world, "v1.2", after=5)
+    two = stepper.start({"app": APP, "tag": "v1.2"}, "two").run_to("Admit")
 
     def end_all_others(made: str) -> None:
         if made == call:

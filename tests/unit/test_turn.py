@@ -20,7 +20,7 @@ from lightgate.turn import (
     take,
     whole_seconds,
 )
-from tests.component.claims import START, arn, claim
+from tests.component.claims import START, arn, claim, release_of
 
 PROCEED, QUEUED = TurnStatus.PROCEED, TurnStatus.QUEUED
 DUPLICATE, SUPERSEDED = TurnStatus.DUPLICATE, TurnStatus.SUPERSEDED
@@ -88,9 +88,9 @@ def test_the_newest_push_displaces_what_waits() -> None:
     turn, answers = after(claim("1", "A"), claim("2", "B", 1), claim("3", "C", 2))
 
     assert answers[2].displaced is not None
-    assert answers[2].displaced.release == "release-of-2"
+    assert answers[2].displaced.release == release_of("2")
     assert turn.waiting is not None
-    assert turn.waiting.release == "release-of-3"
+    assert turn.waiting.release == release_of("3")
 
 
 def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
@@ -102,8 +102,38 @@ def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
 
     assert (answer.status, turn.waiting) == (PROCEED, None)
     assert answer.begun is not None
-    assert answer.begun.release == "release-of-2"
+    assert answer.begun.release == release_of("2")
     assert turn.fence == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "changes", "status"),
+    [
+        (-1, {}, DUPLICATE),
+        (-1, {"fingerprint": None}, DUPLICATE),
+        (0, {}, PROCEED),
+        (-1, {"pushed": False}, PROCEED),
+    ],
+)
+def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
+    at: int, changes: dict[str, object], status: TurnStatus
+) -> None:
+    turn, _ = after(claim("1", "A"))
+
+    turn, answer = take(hand_over(turn, arn("1")), claim("2", "A", at, **changes))
+
+    assert answer.status is status
+    if status is DUPLICATE:
+        assert answer.reason == f"Release {release_of('1')} of this image began after the push."
+
+
+def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
+    turn, _ = after(claim("1", "A", -5), claim("2", "B", -1))
+    turn = hand_over(turn, arn("1"))
+
+    _, answer = take(turn, following(turn))
+
+    assert answer.status is PROCEED
 
 
 @pytest.mark.parametrize(
@@ -159,7 +189,7 @@ def test_a_release_gives_way_until_its_deployment_is_created() -> None:
     why_not = objection(waited_for, holding(turn))
     assert why_not is not None
     assert why_not.status is SUPERSEDED
-    assert "release-of-2" in why_not.reason
+    assert release_of("2") in why_not.reason
     created, start = begin_creating(turn, holding(turn))
     created, _ = take(created, claim("2", "B", 1))
     assert start.objection is None
@@ -202,7 +232,7 @@ def test_after_an_abandoned_release_the_next_one_takes_over_and_the_one_after_do
     turn, answer = take(turn, claim("2", "B", 1))
     assert answer.status is TurnStatus.TAKEN_OVER
     assert answer.holder is not None
-    assert answer.holder.after == "release-of-1"
+    assert answer.holder.after == release_of("1")
     turn, _ = begin_creating(turn, holding(turn))
 
     turn, answer = take(hand_over(turn, arn("2")), claim("3", "C", 2))
@@ -217,7 +247,7 @@ def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: obje
 
     left = leave(turn, arn("2"))  # type: ignore[operator]
 
-    assert left.abandoned == "release-of-1"
+    assert left.abandoned == release_of("1")
 
 
 @pytest.mark.parametrize("leave", [hand_over, abandon])
@@ -241,7 +271,7 @@ def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: obj
 def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to_wait(
     ahead: Turn,
 ) -> None:
-    with pytest.raises(RefusedError, match=r"^Release release-of-\d is in progress or about"):
+    with pytest.raises(RefusedError, match=r"^Release \S+-of-\d is in progress or about"):
         take(ahead, claim("3", "A", 2, pushed=False, gives_way=False))
 
 

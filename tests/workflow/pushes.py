@@ -8,13 +8,15 @@ from tests.workflow.world import APP, World
 PUSHED = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
 
 
-def request(digest: str, tag: str, *, after: float, app: str = APP) -> dict[str, str]:
+def request(
+    digest: str, tag: str, *, after: float, app: str = APP, since: datetime = PUSHED
+) -> dict[str, str]:
     """The input for a push under this tag, so many seconds after the first one."""
     return {
         "app": app,
         "digest": digest,
         "pushedTag": tag,
-        "requestedAt": (PUSHED + timedelta(seconds=after)).isoformat(),
+        "requestedAt": (since + timedelta(seconds=after)).isoformat(),
         "reason": f"push of {APP}:{tag}",
     }
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.errors import MissingError, RefusedError
+from lightgate.release import start_of
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
@@ -167,6 +168,9 @@ def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
     begun = waiting if waiting is not None and waiting.name == _name(claim) else None
     if begun is not None:
         turn = replace(turn, waiting=None)
+    elif (known := _released_since(turn, claim)) is not None:
+        reason = f"Release {known} of this image began after the push."
+        return turn, Answer(status=TurnStatus.DUPLICATE, reason=reason)
     turn, answer = _decide(turn, claim)
     return turn, replace(answer, begun=begun)
 
@@ -203,6 +207,19 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
     )
     given = replace(wished, holder=holder, fence=holder.fence)
     return _without_older(given, claim, _proceed(holder))
+
+
+def _released_since(turn: Turn, claim: Claim) -> str | None:
+    """The release that was the answer to this push, however it ended.
+
+    The event of a push may come after Reconcile has released it, and a push of two tags has two
+    events. Whoever waits goes on as a claim of its own.
+    """
+    newest = turn.newest
+    if newest is None or not claim.pushed or turn.waiting is not None:
+        return None
+    is_known = newest.digest == claim.digest and start_of(newest.release) > claim.at
+    return newest.release if is_known else None
 
 
 def _is_older(claim: Claim, newest: Mark) -> bool:
