@@ -63,7 +63,7 @@ def _is_open(world: World, subject: str) -> bool:
 def _release(world: World, subject: str) -> Release | None:
     """The release of this image, or of this execution. One that was queued begins anew."""
     digest = subject.removeprefix("sha256:")
-    names = (f":{subject}", f":{APP}-{digest[:12]}-")
+    names = (f":{subject}", f":{CROPS.name}-{digest[:12]}-")
     found = [
         each
         for each in world.releases()
@@ -133,7 +133,7 @@ def _of_next(world: World) -> Iterator[str]:
             return
         world.reconcile()
     newest = world.releases()[-1]
-    yield f"the next release does not serve: {newest.status}, {world.live()} serves of {APP}"
+    yield f"the next release does not serve: {newest.status}, {world.live()} serves of {CROPS.name}"
 
 
 def _is_newest(world: World, live: str) -> bool:

@@ -150,7 +150,7 @@ class Weather:
         now = self._world.clock.now()
         self._aims = [aim for aim in self._aims if aim.began is None or now - aim.began < _LONG]
         if self._random.random() < self._share:
-            name = self._random.choice([name for name in TRANSIENT if name in self._possible(call)])
+            name = self._random.choice([name for name in _PASSING if name in self._possible(call)])
             self.struck.append(f"{call.caller}: {call.name}: {name}")
             self._aims.append(_aim(name, self._world))
         for aim in self._aims:
