@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
+from tests.faults import database
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import (
     Case,
@@ -27,7 +28,9 @@ ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
 
 CALLS = "calls"
 # Each gives its scenarios; a slice has fewer.
-SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {}
+SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
+    "database": database.scenarios,
+}
 
 type Wanted = Callable[[Place, str], bool]
 

@@ -5,13 +5,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
+from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from tests.component.cloud import REGION, Blobs, shared_client, signing_key
+from local import strict
+from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance
 from tests.faults.clock import VirtualClock
@@ -41,7 +44,8 @@ class Account:
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
         self._one_thread(patch)
-        Instance(self, INSTANCE, patch).snapshot_takes = timedelta(seconds=55)
+        self.database = Instance(self, INSTANCE, patch)
+        self.database.snapshot_takes = timedelta(seconds=55)
 
     def client(self, service: str) -> Any:
         return shared_client(service)
@@ -64,6 +68,8 @@ class Account:
             text = body.decode() if isinstance(body, bytes) else body
             status, answer = self.blobs.answer({"body": text})
             return response(call, status.status_code, json.dumps(answer).encode())
+        if call.service == "rds" and call.operation in strict.SNAPSHOTS:
+            return _refused_snapshot(call)
         return None
 
     def _one_thread(self, patch: pytest.MonkeyPatch) -> None:
@@ -84,3 +90,19 @@ class Account:
 
         patch.setattr(threading.Thread, "start", start_here)
         patch.setattr(threading.Thread, "join", join_here)
+
+
+def _refused_snapshot(call: Call) -> AWSResponse | None:
+    """RDS takes no snapshot of a database in a wrong state; moto does."""
+    body = call.request.body
+    form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else body))
+    kind, backend = strict.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
+    of_cluster = call.operation == "CreateDBClusterSnapshot"
+    databases: Any = backend.clusters if of_cluster else backend.databases
+    found = databases.get(form[kind.database])
+    refusal = strict.snapshot(
+        form,
+        None if found is None else str(found.status),
+        None if of_cluster or found is None else found.db_cluster_identifier,
+    )
+    return response(call, refusal.status, refusal.body()) if refusal else None

@@ -22,6 +22,7 @@ _NODE_STARTS = timedelta(seconds=40)
 _APPLYING_TAKES = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=20)
 _ENDS_AFTER = timedelta(seconds=10)
+_WAITS_FOR_DATABASE = timedelta(minutes=5)
 _LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 
@@ -46,6 +47,7 @@ class Gate:
     applied: list[str] = field(default_factory=list)
     ready_at: datetime | None = None
     began_at: datetime | None = None
+    down_since: datetime | None = None
     is_over: bool = False
 
     @property
@@ -58,6 +60,9 @@ class Gate:
         if self.is_over or now - self.deployment.created_at < _NODE_STARTS:
             return
         if self.ready_at is None:
+            if not self.account.database.answers:
+                self._wait_for_database(now)
+                return
             self.ready_at = now
             self._tell(self._told())
         if self.began_at is not None:
@@ -80,12 +85,34 @@ class Gate:
         elif self.ready_at is not None and now - self.ready_at >= _PATIENCE:
             self._fail({"cause": "permit", "error": "no permit"})
 
+    def _wait_for_database(self, now: datetime) -> None:
+        event = {"reason": "unreachable", "error": "connection refused"}
+        if self.down_since is None:
+            self.down_since = now
+            self._tell({"event": "database", "state": "down", **event})
+        if now - self.down_since >= _WAITS_FOR_DATABASE:
+            error = ": ".join(event.values())
+            self._fail({"cause": "database", "error": error, "database": "unchanged"})
+
     def _begin(self) -> None:
         self.began_at = self.account.clock.now()
         if not self.plan.migrations:
             self._succeed()
 
     def _apply(self) -> None:
+        if not self.account.database.answers:
+            # The helper does not reach it either, to see what the command has left.
+            self._fail(
+                {
+                    "cause": "exit",
+                    "error": "OperationalError: connection refused",
+                    "exitCode": 1,
+                    "database": "not known",
+                    "recorded": False,
+                    "beganAt": self.began_at and self.began_at.isoformat(),
+                }
+            )
+            return
         for migration in self.plan.migrations:
             self._tell({"event": "applying", "migration": migration})
             if migration == self.plan.fails:

@@ -5,6 +5,7 @@ Everything is done and seen through events, calls of AWS and the state machine.
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
@@ -72,6 +73,8 @@ class World:
         self._bad_tags: set[str] = set()
         self._bad_from = _NEVER
         self.messages: list[Json] = []
+        # What people mend once a release has ended.
+        self.repairs: list[Callable[[], None]] = []
         self.account.add_service(APP, self.does_well)
         self._secrets()
         self.put_spec(SPEC)
@@ -140,12 +143,14 @@ class World:
     def does_well(self) -> bool:
         """Whether what serves answers well."""
         serving = self.account.lightsail.serving(APP)
-        return serving is not None and self._is_good(serving)
+        return self.account.database.answers and serving is not None and self._is_good(serving)
 
     def heal(self) -> None:
         """From now on all goes well for the next release."""
         self.deliveries, self.delay, self.clock.skew = 1, timedelta(), timedelta()
         self.account.wire.fault = None
+        for repair in self.repairs:
+            repair()
 
     def stop_unheard_at(self, state: str) -> None:
         """Let the next execution be stopped there, and no event tell of it."""

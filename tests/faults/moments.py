@@ -1,0 +1,109 @@
+"""When in a release something happens to what it works with."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from tests.faults.checks import text_of
+from tests.faults.executions import Execution
+from tests.faults.gate import Plan
+from tests.faults.world import World
+
+type Change = Callable[[World], None]
+# Arranges that the change happens then, once.
+type Moment = Callable[[World, Change], None]
+
+
+def at_once(world: World, change: Change) -> None:
+    change(world)
+
+
+def entering(state: str) -> Moment:
+    """As the next execution that gets there enters the state for the first time."""
+
+    def arrange(world: World, change: Change) -> None:
+        def see(execution: Execution) -> None:
+            if execution.state == state:
+                world.executions.before_state = lambda _: None
+                change(world)
+
+        world.executions.before_state = see
+
+    return arrange
+
+
+def while_a_gate_waits(world: World, change: Change) -> None:
+    """When the gate of a new deployment has told its plan, and has no permit yet."""
+    known = len(world.gates)
+
+    def waits() -> bool:
+        return any(
+            gate.ready_at is not None and gate.began_at is None and not gate.is_over
+            for gate in world.gates[known:]
+        )
+
+    _once(world, waits, change)
+
+
+def later(world: World, after: timedelta, change: Change) -> None:
+    """So long from now."""
+    due = world.clock.now() + after
+    _once(world, lambda: world.clock.now() >= due, change)
+
+
+def _once(world: World, is_due: Callable[[], bool], change: Change) -> None:
+    done: list[bool] = []
+
+    def see() -> None:
+        if not done and is_due():
+            done.append(True)
+            change(world)
+
+    world.clock.watch(see)
+
+
+# Where a release with something pending passes, in this order.
+MOMENTS: dict[str, Moment] = {
+    "before the push": at_once,
+    "TakeSnapshot": entering("TakeSnapshot"),
+    "CheckSnapshot": entering("CheckSnapshot"),
+    "Deploy": entering("Deploy"),
+    "CheckDeployment": entering("CheckDeployment"),
+    "waiting for the permit": while_a_gate_waits,
+    "VerifyRelease": entering("VerifyRelease"),
+    "RollBack": entering("RollBack"),
+    "PruneSnapshots": entering("PruneSnapshots"),
+}
+
+
+def pushed(
+    moment: str, change: Change, plan: Plan, prepare: Change = lambda _: None
+) -> Callable[[World], str]:
+    """Version 2 is pushed, and the change happens at the moment: what `Scenario.act` does."""
+
+    def act(world: World) -> str:
+        prepare(world)
+        world.push("v1", Plan(migrations=("a.0001",)))
+        world.reconcile()
+        happened: list[str] = []
+
+        def happen(there: World) -> None:
+            happened.append(moment)
+            change(there)
+
+        MOMENTS[moment](world, happen)
+        subject = world.push("v2", plan)
+        assert happened, f"the release never came to this: {moment}"
+        world.executions.before_state = lambda _: None
+        return subject
+
+    return act
+
+
+def says(*words: str) -> Callable[[World, str], Iterator[str]]:
+    """The message has to name each of these."""
+
+    def check(world: World, subject: str) -> Iterator[str]:
+        text = text_of(world, subject)
+        yield from (f"the message does not name {word!r}: {text}" for word in words if word not in text)
+
+    return check
