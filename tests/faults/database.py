@@ -12,7 +12,7 @@ from moto.rds.models import rds_backends
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import INSTANCE
 from tests.faults.gate import Plan
-from tests.faults.moments import Change, later, pushed, says
+from tests.faults.moments import Change, later, pushed, released, says
 from tests.faults.scenarios import Scenario
 from tests.faults.wire import Answer, Call, refusal
 from tests.faults.world import SPEC, World
@@ -137,16 +137,20 @@ def _cluster_is(status: str, lasts: timedelta | None = None) -> Change:
 
 
 # From here on the database does not answer the gate and the app either.
-_GATE_MEETS_IT = _End(status="ROLLED_BACK", names=["connection refused"])
-_IN_THE_MIDDLE = _End(status="FAILED", names=["connection refused"])
+_OUT_OF_REACH = _End(status="FAILED", names=["connection refused"])
+
+
+def _too_late(*names: str) -> _End:
+    """Its gate may hold no longer, and nothing is applied."""
+    return _End(status="ROLLED_BACK", names=["no permit", *names])
 
 
 def _down(status: str) -> Mapping[str, _End]:
     return {
         BEFORE: _refused(f"{INSTANCE} has the status {status}"),
         TAKE: _refused(f"{INSTANCE} has the status {status}"),
-        CHECK: _End(status="FAILED", names=["connection refused"]),
-        WAITS: _IN_THE_MIDDLE,
+        CHECK: _OUT_OF_REACH,
+        WAITS: _OUT_OF_REACH,
         WATCH: _End(status="FAILED", names=["500"]),
         PRUNE: _WELL,
     }
@@ -194,25 +198,37 @@ _STATES: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
             PRUNE: _WELL,
         },
     ),
-    "snapshot is slow": (_snapshots(snapshot_takes=timedelta(minutes=30)), {BEFORE: _WELL}),
-    "snapshot never ends": (
-        _snapshots(snapshot_takes=_FOR_EVER),
-        {BEFORE: _refused(_NOT_IN_TIME, "creating")},
+    # Which the releases before do not show: its deployment is created too early.
+    "snapshot is slow": (
+        _snapshots(snapshot_takes=timedelta(minutes=30)),
+        {BEFORE: _too_late("creating")},
     ),
 }
-_NO_PERMIT = _End(status="ROLLED_BACK", names=["got no permit"])
 # The same where a snapshot is begun only when the plan is known.
 _STATES_WHEN_PENDING: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
     "backing-up, 2 min": (_instance("backing-up", _A_WHILE), {FOLLOWED: _WELL}),
-    "backing-up": (_instance("backing-up"), {FOLLOWED: _NO_PERMIT}),
-    "stopped": (_instance("stopped"), {WAITS: _refused(f"{INSTANCE} has the status stopped")}),
-    "deleted": (_deleted, {WAITS: _MISSING}),
+    "backing-up": (_instance("backing-up"), {FOLLOWED: _too_late("backing-up")}),
+    "stopped": (
+        _instance("stopped"),
+        {WAITS: _End(status="FAILED", names=[f"{INSTANCE} has the status stopped"])},
+    ),
+    "deleted": (_deleted, {WAITS: _End(status="FAILED", names=_MISSING.names)}),
     "quota used up": (
         _quota_is_used_up,
         {FOLLOWED: _refused("RDS takes no further snapshot")},
     ),
     "snapshot fails": (_snapshots(snapshot_ends="failed"), {BEFORE: _refused("ended as failed")}),
-    "snapshot never ends": (_snapshots(snapshot_takes=_FOR_EVER), {BEFORE: _NO_PERMIT}),
+    "snapshot never ends": (_snapshots(snapshot_takes=_FOR_EVER), {BEFORE: _too_late("creating")}),
+}
+# The same where nothing is known yet of how long a snapshot takes.
+_STATES_AT_FIRST: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
+    "snapshot is slow": (_snapshots(snapshot_takes=timedelta(minutes=30)), {BEFORE: _WELL}),
+    "snapshot never ends": (
+        _snapshots(snapshot_takes=_FOR_EVER),
+        {BEFORE: _refused(_NOT_IN_TIME, "creating")},
+    ),
+    "snapshot is deleted": (_snapshot_is_deleted, {CHECK: _refused("has ended as deleted")}),
+    "stopped": (_instance("stopped"), {BEFORE: _refused(f"{INSTANCE} has the status stopped")}),
 }
 _STATES_OF_CLUSTERS: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
     "backing-up, 2 min": (_cluster_is("backing-up", _A_WHILE), {TAKE: _WELL}),
@@ -235,17 +251,19 @@ _SLICE = (
 )
 
 
-def scenarios(is_slice: bool) -> Sequence[Scenario]:  # noqa: FBT001 - see SECTIONS
+def scenarios(is_slice: bool) -> Sequence[Scenario]:
     tables = {
-        "": (_always, _STATES),
-        " (when-pending)": (_when_pending, _STATES_WHEN_PENDING),
-        " (cluster)": (_cluster, _STATES_OF_CLUSTERS),
+        "": (released(_always), _STATES),
+        " (first release)": (lambda _: None, _STATES_AT_FIRST),
+        " (when-pending)": (released(_when_pending), _STATES_WHEN_PENDING),
+        " (cluster)": (released(_cluster), _STATES_OF_CLUSTERS),
     }
     return [
         Scenario(
             row=row + suffix,
             column=moment,
-            act=pushed(moment, change, _PLAN, prepare),
+            act=pushed(moment, change, _PLAN),
+            prepare=prepare,
             ends=[end.status],
             check=says(*end.names),
         )

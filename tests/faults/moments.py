@@ -75,15 +75,21 @@ MOMENTS: dict[str, Moment] = {
 }
 
 
-def pushed(
-    moment: str, change: Change, plan: Plan, prepare: Change = lambda _: None
-) -> Callable[[World], str]:
-    """Version 2 is pushed, and the change happens at the moment: what `Scenario.act` does."""
+def released(prepare: Change = lambda _: None) -> Change:
+    """Version 1 of the app serves: what `Scenario.prepare` does."""
 
-    def act(world: World) -> str:
+    def act(world: World) -> None:
         prepare(world)
         world.push("v1", Plan(migrations=("a.0001",)))
         world.reconcile()
+
+    return act
+
+
+def pushed(moment: str, change: Change, plan: Plan) -> Callable[[World], str]:
+    """Version 2 is pushed, and the change happens at the moment: what `Scenario.act` does."""
+
+    def act(world: World) -> str:
         happened: list[str] = []
 
         def happen(there: World) -> None:
@@ -93,17 +99,21 @@ def pushed(
         MOMENTS[moment](world, happen)
         subject = world.push("v2", plan)
         assert happened, f"the release never came to this: {moment}"
-        world.executions.before_state = lambda _: None
         return subject
 
     return act
 
 
 def says(*words: str) -> Callable[[World, str], Iterator[str]]:
-    """The message has to name each of these."""
+    """The message has to name each of these, and to be one that people can read."""
 
     def check(world: World, subject: str) -> Iterator[str]:
         text = text_of(world, subject)
-        yield from (f"the message does not name {word!r}: {text}" for word in words if word not in text)
+        yield from (
+            f"the message does not name {word!r}: {text}" for word in words if word not in text
+        )
+
+        if ".. " in text:
+            yield f"the message ends a sentence twice: {text}"
 
     return check

@@ -1,11 +1,13 @@
 """Scenarios that are no fault of one call: each has the whole world of a child to itself."""
 
+import gc
 import json
 import os
 import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from tempfile import NamedTemporaryFile
 from typing import NoReturn
@@ -20,7 +22,8 @@ class Scenario:
     """`act` does everything in the world it is given, and names the release: see `runs.Run`.
 
     `row` and `column` are its place in the printed table. With `ends`, the release has to end as
-    one of these. `seconds` is how long it may take.
+    one of these. `seconds` is how long it may take. Scenarios with the same `prepare` go on from
+    one world that it has prepared.
     """
 
     row: str
@@ -29,18 +32,27 @@ class Scenario:
     ends: Sequence[str | None] = ()
     check: Callable[[World, str], Iterable[str]] = lambda *_: ()
     seconds: int = 60
+    prepare: Callable[[World], None] | None = None
 
 
 def carried_out(
     world: World, section: str, scenarios: Sequence[Scenario], jobs: int
 ) -> Iterator[Case]:
     """Each in a child of this process. The world of the caller stays as it is."""
+    groups: dict[object, list[Scenario]] = {}
+    for each in scenarios:
+        groups.setdefault(each.prepare or each, []).append(each)
+    gc.freeze()
     with ThreadPool(jobs) as pool:
-        yield from pool.imap(lambda each: _carried_out(world, section, each), scenarios)
+        found = pool.imap(lambda group: _carried_out(world, section, group), groups.values())
+        for cases in found:
+            yield from cases
 
 
-def carried_out_here(world: World, scenario: Scenario) -> list[str]:
+def carried_out_here(world: World, scenario: Scenario, *, is_prepared: bool = False) -> list[str]:
     """What is wrong after it, in this process."""
+    if scenario.prepare is not None and not is_prepared:
+        scenario.prepare(world)
     began = world.clock.now()
     try:
         subject = scenario.act(world)
@@ -54,27 +66,51 @@ def carried_out_here(world: World, scenario: Scenario) -> list[str]:
     return found
 
 
-def _carried_out(world: World, section: str, scenario: Scenario) -> Case:
+def _carried_out(world: World, section: str, group: Sequence[Scenario]) -> list[Case]:
+    """All of one group, one after another."""
+
+    def alone(scenario: Scenario) -> list[Case]:
+        return [_case(section, scenario, carried_out_here(world, scenario, is_prepared=True))]
+
+    def prepared() -> list[Case]:
+        if group[0].prepare is not None:
+            group[0].prepare(world)
+            gc.freeze()
+        found = (_in_child(partial(alone, each), each.seconds) for each in group)
+        return [case for cases in found for case in cases]
+
+    cases = _in_child(prepared)
+    missing = [each for each in group if not any(_is_of(case, each) for case in cases)]
+    return [*cases, *(_case(section, each, ["it ended without a result"]) for each in missing)]
+
+
+def _is_of(case: Case, scenario: Scenario) -> bool:
+    return (case.place, case.fault) == (scenario.row, scenario.column)
+
+
+def _in_child(act: Callable[[], Sequence[Case]], seconds: int = 0) -> list[Case]:
+    """What it comes to in a child of this process; nothing if that ends without a result."""
     with NamedTemporaryFile("r") as file:
         child = os.fork()
         if child == 0:
-            _do(world, section, scenario, file.name)
-        _, status = os.waitpid(child, 0)
+            _do(act, seconds, file.name)
+        os.waitpid(child, 0)
         written = file.read()
-    if not written:
-        return _case(section, scenario, [f"the process ended with {status}, without a result"])
-    return Case(**json.loads(written))
+    return [Case(**case) for case in json.loads(written)] if written else []
 
 
-def _do(world: World, section: str, scenario: Scenario, result: str) -> NoReturn:
+def _do(act: Callable[[], Sequence[Case]], seconds: int, result: str) -> NoReturn:
     def too_long(*_: object) -> None:
-        raise TimeoutError(f"the case has taken {scenario.seconds} seconds")
+        raise TimeoutError(f"the case has taken {seconds} seconds")
 
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(scenario.seconds)
-    case = _case(section, scenario, carried_out_here(world, scenario))
-    with open(result, "w") as file:  # noqa: PTH123
-        file.write(json.dumps(asdict(case)))
+    try:
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(seconds)
+        cases = [asdict(case) for case in act()]
+        with open(result, "w") as file:  # noqa: PTH123
+            file.write(json.dumps(cases))
+    except BaseException:  # noqa: BLE001 - nothing of the parent may go on here
+        traceback.print_exc()
     os._exit(0)
 
 

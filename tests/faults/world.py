@@ -5,12 +5,13 @@ Everything is done and seen through events, calls of AWS and the state machine.
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
 import pytest
 
+from local.lightsail.model import Deployment
 from tests.component import images
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import INSTANCE, Account
@@ -142,8 +143,11 @@ class World:
 
     def does_well(self) -> bool:
         """Whether what serves answers well."""
-        serving = self.account.lightsail.serving(APP)
-        return self.account.database.answers and serving is not None and self._is_good(serving)
+        runner = self.account.lightsail.services.get(APP)
+        if runner is None or runner.service.is_disabled or not self.account.database.answers:
+            return False
+        serving = runner.service.current_deployment
+        return serving is not None and self._is_good(serving.version)
 
     def heal(self) -> None:
         """From now on all goes well for the next release."""
@@ -209,17 +213,16 @@ class World:
 
     def markers(self) -> dict[int, str]:
         """The release in each deployment that Lightgate has made, by version."""
-        service = self.account.lightsail.services[APP].service
         return {
             each.version: marker
-            for each in service.deployments
+            for each in self._deployments()
             if (marker := each.containers["web"].environment.get(RELEASE)) is not None
         }
 
     def live(self) -> str | None:
         """The marker of what serves."""
-        serving = self.account.lightsail.serving(APP)
-        return None if serving is None else self.markers().get(serving)
+        serving = [each.version for each in self._deployments() if each.state == "ACTIVE"]
+        return self.markers().get(serving[0]) if serving else None
 
     def applied_by(self, release: str) -> list[str]:
         return [m for gate in self._of(release) for m in gate.applied]
@@ -249,19 +252,26 @@ class World:
     def _of(self, release: str) -> list[Gate]:
         return [gate for gate in self.gates if gate.environment[RELEASE] == release]
 
+    def _deployments(self) -> Sequence[Deployment]:
+        """None if there is no such service any more."""
+        runner = self.account.lightsail.services.get(APP)
+        return runner.service.deployments if runner is not None else ()
+
     def _gates(self) -> None:
-        service = self.account.lightsail.services[APP].service
-        known = {(gate.deployment.version, gate.container) for gate in self.gates}
-        for deployment in service.deployments:
+        shown = self._deployments()
+        known = {(gate.deployment.created_at, gate.container) for gate in self.gates}
+        for deployment in shown:
             for name in (MIGRATE, COMMAND):
                 container = deployment.containers.get(name)
                 if container is None or RELEASE not in container.environment:
                     continue
-                if (deployment.version, name) not in known:
+                if (deployment.created_at, name) not in known:
                     plan = self._plan(name, container.image)
                     self.gates.append(Gate(self.account, APP, name, deployment, plan))
+        there = {deployment.created_at for deployment in shown}
         for gate in self.gates:
-            gate.act()
+            if gate.deployment.created_at in there:
+                gate.act()
 
     def _plan(self, container: str, image: str) -> Plan:
         """What is left to do for the gate."""
