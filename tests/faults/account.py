@@ -94,8 +94,8 @@ class Account:
 
 def _refused_snapshot(call: Call) -> AWSResponse | None:
     """RDS takes no snapshot of a database in a wrong state; moto does."""
-    body = call.request.body
-    form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else body))
+    body: Any = call.request.body
+    form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else str(body)))
     kind, backend = strict.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
     of_cluster = call.operation == "CreateDBClusterSnapshot"
     databases: Any = backend.clusters if of_cluster else backend.databases

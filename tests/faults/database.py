@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +10,21 @@ from moto.rds.models import rds_backends
 
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import INSTANCE
-from tests.faults.gate import Plan
-from tests.faults.moments import Change, later, pushed, released, says
+from tests.faults.moments import (
+    WELL,
+    Change,
+    End,
+    States,
+    later,
+    refused,
+    released,
+    scenarios_of,
+)
 from tests.faults.scenarios import Scenario
 from tests.faults.wire import Answer, Call, refusal
 from tests.faults.world import SPEC, World
 
 _CLUSTER = "crops-cluster"
-_PLAN = Plan(migrations=("a.0002",))
 # So long that the deployment is created while the snapshot is still being made.
 _SNAPSHOT_TAKES = timedelta(minutes=5)
 _A_WHILE = timedelta(minutes=2)
@@ -28,21 +34,6 @@ _QUOTA = "MOTO_RDS_SNAPSHOT_LIMIT"
 BEFORE, TAKE, CHECK = "before the push", "TakeSnapshot", "CheckSnapshot"
 WAITS, WATCH, PRUNE = "waiting for the permit", "VerifyRelease", "PruneSnapshots"
 FOLLOWED = "CheckDeployment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
-    """How the release has to end, and what its message has to name."""
-
-    status: str
-    names: Sequence[str] = ()
-
-
-_WELL = _End(status="SUCCEEDED")
-
-
-def _refused(*names: str) -> _End:
-    return _End(status="REFUSED", names=names)
 
 
 # The states. People mend each of them once the release has ended.
@@ -137,39 +128,38 @@ def _cluster_is(status: str, lasts: timedelta | None = None) -> Change:
 
 
 # From here on the database does not answer the gate and the app either.
-_OUT_OF_REACH = _End(status="FAILED", names=["connection refused"])
+_OUT_OF_REACH = End(status="FAILED", names=["connection refused"])
 
 
-def _too_late(*names: str) -> _End:
+def _too_late(*names: str) -> End:
     """Its gate may hold no longer, and nothing is applied."""
-    return _End(status="ROLLED_BACK", names=["no permit", *names])
+    return End(status="ROLLED_BACK", names=["no permit", *names])
 
 
-def _down(status: str) -> Mapping[str, _End]:
+def _down(status: str) -> Mapping[str, End]:
     return {
-        BEFORE: _refused(f"{INSTANCE} has the status {status}"),
-        TAKE: _refused(f"{INSTANCE} has the status {status}"),
+        BEFORE: refused(f"{INSTANCE} has the status {status}"),
+        TAKE: refused(f"{INSTANCE} has the status {status}"),
         CHECK: _OUT_OF_REACH,
         WAITS: _OUT_OF_REACH,
-        WATCH: _End(status="FAILED", names=["500"]),
-        PRUNE: _WELL,
+        WATCH: End(status="FAILED", names=["500"]),
+        PRUNE: WELL,
     }
 
 
-_PASSES = dict.fromkeys((BEFORE, TAKE, CHECK, WAITS, WATCH, PRUNE), _WELL)
-_MISSING = _refused(f"there is no RDS instance {INSTANCE}")
+_PASSES = dict.fromkeys((BEFORE, TAKE, CHECK, WAITS, WATCH, PRUNE), WELL)
+_MISSING = refused(f"there is no RDS instance {INSTANCE}")
 _NOT_IN_TIME = "database.timeoutSeconds (3600)"
 
-# Row: what happens, and how the release ends by the moment at which it does.
-_STATES: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
+_STATES: States = {
     "backing-up, 2 min": (_instance("backing-up", _A_WHILE), _PASSES),
     "modifying, 2 min": (_instance("modifying", _A_WHILE), _PASSES),
     "backing-up": (
         _instance("backing-up"),
         {
             **_PASSES,
-            BEFORE: _refused(_NOT_IN_TIME, "backing-up"),
-            TAKE: _refused(_NOT_IN_TIME, "backing-up"),
+            BEFORE: refused(_NOT_IN_TIME, "backing-up"),
+            TAKE: refused(_NOT_IN_TIME, "backing-up"),
         },
     ),
     **{
@@ -179,23 +169,23 @@ _STATES: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
     "deleted": (_deleted, {**_down(""), BEFORE: _MISSING, TAKE: _MISSING}),
     "quota used up": (
         _quota_is_used_up,
-        {BEFORE: _refused("RDS takes no further snapshot"), CHECK: _WELL},
+        {BEFORE: refused("RDS takes no further snapshot"), CHECK: WELL},
     ),
     "refused for storage": (
         _refused_with("StorageQuotaExceeded", "The storage quota is exceeded."),
-        {TAKE: _End(status="FAILED", names=["StorageQuotaExceeded"])},
+        {TAKE: End(status="FAILED", names=["StorageQuotaExceeded"])},
     ),
     "snapshot fails": (
         _snapshots(snapshot_ends="failed"),
-        {BEFORE: _refused("has ended as failed")},
+        {BEFORE: refused("has ended as failed")},
     ),
     "snapshot is deleted": (
         _snapshot_is_deleted,
         {
-            CHECK: _refused("has ended as deleted"),
-            WAITS: _refused("has ended as deleted"),
-            WATCH: _WELL,
-            PRUNE: _WELL,
+            CHECK: refused("has ended as deleted"),
+            WAITS: refused("has ended as deleted"),
+            WATCH: WELL,
+            PRUNE: WELL,
         },
     ),
     # Which the releases before do not show: its deployment is created too early.
@@ -205,42 +195,42 @@ _STATES: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
     ),
 }
 # The same where a snapshot is begun only when the plan is known.
-_STATES_WHEN_PENDING: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
-    "backing-up, 2 min": (_instance("backing-up", _A_WHILE), {FOLLOWED: _WELL}),
+_STATES_WHEN_PENDING: States = {
+    "backing-up, 2 min": (_instance("backing-up", _A_WHILE), {FOLLOWED: WELL}),
     "backing-up": (_instance("backing-up"), {FOLLOWED: _too_late("backing-up")}),
     "stopped": (
         _instance("stopped"),
-        {WAITS: _End(status="FAILED", names=[f"{INSTANCE} has the status stopped"])},
+        {WAITS: End(status="FAILED", names=[f"{INSTANCE} has the status stopped"])},
     ),
-    "deleted": (_deleted, {WAITS: _End(status="FAILED", names=_MISSING.names)}),
+    "deleted": (_deleted, {WAITS: End(status="FAILED", names=_MISSING.names)}),
     "quota used up": (
         _quota_is_used_up,
-        {FOLLOWED: _refused("RDS takes no further snapshot")},
+        {FOLLOWED: refused("RDS takes no further snapshot")},
     ),
-    "snapshot fails": (_snapshots(snapshot_ends="failed"), {BEFORE: _refused("ended as failed")}),
+    "snapshot fails": (_snapshots(snapshot_ends="failed"), {BEFORE: refused("ended as failed")}),
     "snapshot never ends": (_snapshots(snapshot_takes=_FOR_EVER), {BEFORE: _too_late("creating")}),
 }
 # The same where nothing is known yet of how long a snapshot takes.
-_STATES_AT_FIRST: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
-    "snapshot is slow": (_snapshots(snapshot_takes=timedelta(minutes=30)), {BEFORE: _WELL}),
+_STATES_AT_FIRST: States = {
+    "snapshot is slow": (_snapshots(snapshot_takes=timedelta(minutes=30)), {BEFORE: WELL}),
     "snapshot never ends": (
         _snapshots(snapshot_takes=_FOR_EVER),
-        {BEFORE: _refused(_NOT_IN_TIME, "creating")},
+        {BEFORE: refused(_NOT_IN_TIME, "creating")},
     ),
-    "snapshot is deleted": (_snapshot_is_deleted, {CHECK: _refused("has ended as deleted")}),
-    "stopped": (_instance("stopped"), {BEFORE: _refused(f"{INSTANCE} has the status stopped")}),
+    "snapshot is deleted": (_snapshot_is_deleted, {CHECK: refused("has ended as deleted")}),
+    "stopped": (_instance("stopped"), {BEFORE: refused(f"{INSTANCE} has the status stopped")}),
 }
-_STATES_OF_CLUSTERS: Mapping[str, tuple[Change, Mapping[str, _End]]] = {
-    "backing-up, 2 min": (_cluster_is("backing-up", _A_WHILE), {TAKE: _WELL}),
+_STATES_OF_CLUSTERS: States = {
+    "backing-up, 2 min": (_cluster_is("backing-up", _A_WHILE), {TAKE: WELL}),
     "stopped": (
         _cluster_is("stopped"),
         {
-            BEFORE: _refused(f"{_CLUSTER} has the status stopped"),
-            TAKE: _refused(f"{_CLUSTER} has the status stopped"),
-            PRUNE: _WELL,
+            BEFORE: refused(f"{_CLUSTER} has the status stopped"),
+            TAKE: refused(f"{_CLUSTER} has the status stopped"),
+            PRUNE: WELL,
         },
     ),
-    "quota used up": (_quota_is_used_up, {TAKE: _refused("RDS takes no further snapshot")}),
+    "quota used up": (_quota_is_used_up, {TAKE: refused("RDS takes no further snapshot")}),
 }
 _SLICE = (
     ("stopped", TAKE),
@@ -258,17 +248,9 @@ def scenarios(is_slice: bool) -> Sequence[Scenario]:
         " (when-pending)": (released(_when_pending), _STATES_WHEN_PENDING),
         " (cluster)": (released(_cluster), _STATES_OF_CLUSTERS),
     }
-    return [
-        Scenario(
-            row=row + suffix,
-            column=moment,
-            act=pushed(moment, change, _PLAN),
-            prepare=prepare,
-            ends=[end.status],
-            check=says(*end.names),
-        )
-        for suffix, (prepare, table) in tables.items()
-        for row, (change, ends) in table.items()
-        for moment, end in ends.items()
-        if not is_slice or (row + suffix, moment) in _SLICE
+    found = [
+        each
+        for suffix, (prepare, states) in tables.items()
+        for each in scenarios_of(states, prepare, suffix=suffix)
     ]
+    return [each for each in found if not is_slice or (each.row, each.column) in _SLICE]

@@ -1,16 +1,39 @@
 """When in a release something happens to what it works with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.faults.checks import text_of
 from tests.faults.executions import Execution
 from tests.faults.gate import Plan
+from tests.faults.scenarios import Scenario
 from tests.faults.world import World
 
 type Change = Callable[[World], None]
+# Row by row: what happens, and how the release ends by the moment at which it does.
+type States = Mapping[str, tuple[Change, Mapping[str, "End"]]]
 # Arranges that the change happens then, once.
 type Moment = Callable[[World, Change], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How the release has to end, and what its message has to name."""
+
+    status: str
+    names: Sequence[str] = ()
+
+
+WELL = End(status="SUCCEEDED")
+
+
+def refused(*names: str) -> End:
+    return End(status="REFUSED", names=names)
+
+
+def failed(*names: str) -> End:
+    return End(status="FAILED", names=names)
 
 
 def at_once(world: World, change: Change) -> None:
@@ -86,8 +109,26 @@ def released(prepare: Change = lambda _: None) -> Change:
     return act
 
 
-def pushed(moment: str, change: Change, plan: Plan) -> Callable[[World], str]:
-    """Version 2 is pushed, and the change happens at the moment: what `Scenario.act` does."""
+def scenarios_of(
+    states: States, prepare: Change, *, suffix: str = "", unhealthy: Collection[str] = ()
+) -> Sequence[Scenario]:
+    """One for each end. At the moments in `unhealthy` version 2 fails its watch period."""
+    return [
+        Scenario(
+            row=row + suffix,
+            column=moment,
+            act=_pushed(moment, change, is_unhealthy=moment in unhealthy),
+            prepare=prepare,
+            ends=[end.status],
+            check=_says(end.names),
+        )
+        for row, (change, ends) in states.items()
+        for moment, end in ends.items()
+    ]
+
+
+def _pushed(moment: str, change: Change, *, is_unhealthy: bool) -> Callable[[World], str]:
+    """Version 2 is pushed, and the change happens at the moment."""
 
     def act(world: World) -> str:
         happened: list[str] = []
@@ -96,15 +137,17 @@ def pushed(moment: str, change: Change, plan: Plan) -> Callable[[World], str]:
             happened.append(moment)
             change(there)
 
+        if is_unhealthy:
+            world.fails_its_watch("v2")
         MOMENTS[moment](world, happen)
-        subject = world.push("v2", plan)
+        subject = world.push("v2", Plan(migrations=("a.0002",)))
         assert happened, f"the release never came to this: {moment}"
         return subject
 
     return act
 
 
-def says(*words: str) -> Callable[[World, str], Iterator[str]]:
+def _says(words: Sequence[str]) -> Callable[[World, str], Iterator[str]]:
     """The message has to name each of these, and to be one that people can read."""
 
     def check(world: World, subject: str) -> Iterator[str]:
