@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
-from tests.faults import database, service
+from tests.faults import database, forged, service
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import (
     Case,
@@ -31,6 +31,7 @@ CALLS = "calls"
 SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
     "database": database.scenarios,
     "service": service.scenarios,
+    "forged": forged.scenarios,
 }
 
 type Wanted = Callable[[Place, str], bool]

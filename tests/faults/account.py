@@ -19,7 +19,7 @@ from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance
 from tests.faults.clock import VirtualClock
 from tests.faults.site import SERVER, Site
-from tests.faults.wire import Call, Wire, response
+from tests.faults.wire import Call, Wire, refusal, response
 
 INSTANCE = "crops-db"
 _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -67,6 +67,8 @@ class Account:
             body = call.request.body
             text = body.decode() if isinstance(body, bytes) else body
             status, answer = self.blobs.answer({"body": text})
+            if error := answer.get("Error"):
+                return refusal(call, 400, error["Code"], error["Message"])
             return response(call, status.status_code, json.dumps(answer).encode())
         if call.service == "rds" and call.operation in strict.SNAPSHOTS:
             return _refused_snapshot(call)

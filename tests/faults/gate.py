@@ -176,9 +176,13 @@ class Gate:
         }
         text = json.dumps(line)
         self.account.lightsail.logs.restore(self.service, self.container, text, now)
-        if (bucket_and_key := self._object(_LETTERS.get(event["event"], "status"))) is not None:
+        self.put(_LETTERS.get(event["event"], "status"), text.encode())
+
+    def put(self, name: str, body: bytes) -> None:
+        """Write a letter, if the gate has a mailbox."""
+        if (bucket_and_key := self._object(name)) is not None:
             bucket, key = bucket_and_key
-            self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+            self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
 
     def _permit(self) -> Json:
         bucket_and_key = self._object("permit")

@@ -105,6 +105,7 @@ def released(prepare: Change = lambda _: None) -> Change:
         prepare(world)
         world.push("v1", Plan(migrations=("a.0001",)))
         world.reconcile()
+        assert world.live() is not None, world.receive()
 
     return act
 

@@ -83,9 +83,12 @@ class World:
         self.clock.watch(self._gates)
 
     def put_spec(self, document: Json) -> None:
+        self.put_spec_text(json.dumps(document))
+
+    def put_spec_text(self, text: str) -> None:
         self.account.client("ssm").put_parameter(
             Name=f"/{NAME}/apps/{APP}",
-            Value=json.dumps(document),
+            Value=text,
             Type="String",
             Tier="Advanced",
             Overwrite=True,
@@ -104,9 +107,9 @@ class World:
         self.tell_of_push(tag, digest)
         return digest
 
-    def tell_of_push(self, tag: str, digest: str) -> None:
+    def event_of_push(self, tag: str, digest: str) -> Json:
         self.pushes += 1
-        event = {
+        return {
             "id": f"event-{self.pushes}",
             "detail-type": "ECR Image Action",
             "source": "aws.ecr",
@@ -123,6 +126,9 @@ class World:
                 "artifact-media-type": images.CONFIG,
             },
         }
+
+    def tell_of_push(self, tag: str, digest: str) -> None:
+        event = self.event_of_push(tag, digest)
         self.clock.sleep(self.delay.total_seconds())
         for _ in range(self.deliveries):
             self.tasks.invoke_by_event("ReceivePushFunction", event)
