@@ -217,7 +217,11 @@ _STATES_AT_FIRST: States = {
         _snapshots(snapshot_takes=_FOR_EVER),
         {BEFORE: refused(_NOT_IN_TIME, "creating")},
     ),
-    "snapshot is deleted": (_snapshot_is_deleted, {CHECK: refused("has ended as deleted")}),
+    # It was seen to be there before the second of these.
+    "snapshot is deleted": (
+        _snapshot_is_deleted,
+        dict.fromkeys((CHECK, FOLLOWED), refused("has ended as deleted")),
+    ),
     "stopped": (_instance("stopped"), {BEFORE: refused(f"{INSTANCE} has the status stopped")}),
 }
 _STATES_OF_CLUSTERS: States = {
