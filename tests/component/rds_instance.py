@@ -23,6 +23,7 @@ class Account(Protocol):
     def client(self, service: str) -> Any: ...
 
 
+_ANSWER = ("available", "backing-up", "modifying", "storage-optimization")
 _BUSY = (
     "Cannot create a snapshot because the database instance {} is not currently in the "
     "available state."
@@ -57,6 +58,12 @@ class Instance:
     def is_now(self, status: str) -> None:
         """Let RDS show the instance in this status from now on."""
         rds_backends[ACCOUNT][REGION].databases[self.name].status = status
+
+    @property
+    def answers(self) -> bool:
+        """Whether an app reaches it."""
+        found = rds_backends[ACCOUNT][REGION].databases.get(self.name)
+        return found is not None and found.status in _ANSWER
 
     def snapshots(self) -> dict[str, str]:
         """The status of each manual snapshot."""

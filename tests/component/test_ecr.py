@@ -149,6 +149,18 @@ def test_any_other_error_passes(cloud: Cloud, registry: Registry) -> None:
         registry.manifest(REPOSITORY, {"imageTag": "latest"})
 
 
+def test_an_image_whose_configuration_ecr_does_not_have_is_refused(
+    cloud: Cloud, registry: Registry
+) -> None:
+    missing = f"sha256:{'a' * 64}"
+    document = {"schemaVersion": 2, "config": {"digest": missing}, "layers": []}
+    images.put(cloud, REPOSITORY, "latest", document, images.MANIFEST)
+    manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
+
+    with pytest.raises(RefusedError, match=f"does not have the configuration {missing}"):
+        registry.config(REPOSITORY, manifest)
+
+
 class _Forbidden(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(403)

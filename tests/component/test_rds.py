@@ -119,8 +119,10 @@ def test_the_account_running_out_of_snapshots_is_refused(
     take(snapshots, f"{NAME}-0")
     monkeypatch.setattr(RDSBackend, "SNAPSHOT_QUOTA", 1)
 
-    with pytest.raises(RefusedError, match="RDS takes no further snapshot"):
+    with pytest.raises(RefusedError, match="RDS takes no further snapshot") as refused:
         take(snapshots)
+
+    assert "number of snapshots. Delete old ones" in str(refused.value)
 
 
 def test_a_missing_instance_is_refused(snapshots: Snapshots) -> None:

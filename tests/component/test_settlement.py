@@ -12,7 +12,7 @@ from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
 from lightgate.permit import VoidCause
 from lightgate.release import RELEASE_VARIABLE, Release, rollback_marker
 from lightgate.runtime import Runtime, Settings
-from lightgate.settlement import settle_release, why_not_permitted
+from lightgate.settlement import settle_release, why_not_permitted, words_of
 from lightgate.verdict import Judgement, Verdict
 from tests.component import table
 from tests.component.cloud import Cloud
@@ -245,3 +245,9 @@ def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_
     assert settled.outcome["status"] == "FAILED"
     assert "does not hold the turn any more" in settled.outcome["cause"]
     assert settled.owes_message
+
+
+def test_an_error_is_told_without_what_a_terminal_would_obey() -> None:
+    cause = json.dumps({"errorMessage": "\x1b[31mred\r\n\u202e"})
+
+    assert words_of({"Error": "ValueError", "Cause": cause}) == "ValueError:  [31mred   "

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
 
-from tests.faults import crowds, outages
+from tests.faults import crowds, database, forged, outages, service
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.figures import table, total, write
 from tests.faults.matrix import (
@@ -32,6 +32,9 @@ CALLS = "calls"
 SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
     "crowds": crowds.scenarios,
     "outages": outages.scenarios,
+    "database": database.scenarios,
+    "service": service.scenarios,
+    "forged": forged.scenarios,
 }
 
 type Wanted = Callable[[Place, str], bool]

@@ -5,19 +5,22 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.signers import RequestSigner
 from moto import mock_aws
+from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from tests.component.cloud import REGION, Blobs, shared_client, signing_key
+from local import strict
+from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
 from tests.faults.site import SERVER, Site
-from tests.faults.wire import Call, Wire, response
+from tests.faults.wire import Call, Wire, refusal, response
 
 INSTANCE = "crops-db"
 _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -57,8 +60,8 @@ class Account:
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
         self._one_thread(patch)
-        self.instance = Instance(self, INSTANCE, patch)
-        self.instance.snapshot_takes = timedelta(seconds=55)
+        self.database = Instance(self, INSTANCE, patch)
+        self.database.snapshot_takes = timedelta(seconds=55)
 
     def client(self, service: str) -> Any:
         return shared_client(service)
@@ -85,7 +88,11 @@ class Account:
             body = call.request.body
             text = body.decode() if isinstance(body, bytes) else body
             status, answer = self.blobs.answer({"body": text})
+            if error := answer.get("Error"):
+                return refusal(call, 400, error["Code"], error["Message"])
             return response(call, status.status_code, json.dumps(answer).encode())
+        if call.service == "rds" and call.operation in strict.SNAPSHOTS:
+            return _refused_snapshot(call)
         return None
 
     def _one_thread(self, patch: pytest.MonkeyPatch) -> None:
@@ -106,3 +113,19 @@ class Account:
 
         patch.setattr(threading.Thread, "start", start_here)
         patch.setattr(threading.Thread, "join", join_here)
+
+
+def _refused_snapshot(call: Call) -> AWSResponse | None:
+    """RDS takes no snapshot of a database in a wrong state; moto does."""
+    body: Any = call.request.body
+    form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else str(body)))
+    kind, backend = strict.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
+    of_cluster = call.operation == "CreateDBClusterSnapshot"
+    databases: Any = backend.clusters if of_cluster else backend.databases
+    found = databases.get(form[kind.database])
+    refusal = strict.snapshot(
+        form,
+        None if found is None else str(found.status),
+        None if of_cluster or found is None else found.db_cluster_identifier,
+    )
+    return response(call, refusal.status, refusal.body()) if refusal else None

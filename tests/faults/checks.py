@@ -55,6 +55,19 @@ def find(world: World, subject: str, began: datetime, log: str) -> Findings:
     return Findings(ending, found)
 
 
+def text_of(world: World, subject: str) -> str:
+    """What its last final message says to people."""
+    release = _release(world, subject)
+    told = [
+        str(message["text"])
+        for message in world.receive()
+        if release is not None
+        and message.get("release") == release.id
+        and message["status"] in FINAL
+    ]
+    return told[-1] if told else ""
+
+
 def _is_open(world: World, subject: str) -> bool:
     release = _release(world, subject)
     return release is None or not (release.status in _QUIET or final_messages(world, release))

@@ -22,6 +22,7 @@ _NODE_STARTS = timedelta(seconds=40)
 _APPLYING_TAKES = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=20)
 _ENDS_AFTER = timedelta(seconds=10)
+_WAITS_FOR_DATABASE = timedelta(minutes=5)
 _LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 
@@ -46,9 +47,10 @@ class Gate:
     applied: list[str] = field(default_factory=list)
     ready_at: datetime | None = None
     began_at: datetime | None = None
+    down_since: datetime | None = None
     is_over: bool = False
     # What the mailbox has not taken. It is tried again as long as the gate asks for its permit.
-    unsent: dict[str, str] = field(default_factory=dict)
+    unsent: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -60,6 +62,9 @@ class Gate:
         if self.is_over or now - self.deployment.created_at < _NODE_STARTS:
             return
         if self.ready_at is None:
+            if not self.account.database.answers:
+                self._wait_for_database(now)
+                return
             self.ready_at = now
             self._tell(self._told())
         if self.began_at is not None:
@@ -83,12 +88,34 @@ class Gate:
         elif self.ready_at is not None and now - self.ready_at >= _PATIENCE:
             self._fail({"cause": "permit", "error": "no permit"})
 
+    def _wait_for_database(self, now: datetime) -> None:
+        event = {"reason": "unreachable", "error": "connection refused"}
+        if self.down_since is None:
+            self.down_since = now
+            self._tell({"event": "database", "state": "down", **event})
+        if now - self.down_since >= _WAITS_FOR_DATABASE:
+            why = {"detail": event["reason"], "error": event["error"]}
+            self._fail({"cause": "database", **why, "database": "unchanged"})
+
     def _begin(self) -> None:
         self.began_at = self.account.clock.now()
         if not self.plan.migrations:
             self._succeed()
 
     def _apply(self) -> None:
+        if not self.account.database.answers:
+            # The helper does not reach it either, to see what the command has left.
+            self._fail(
+                {
+                    "cause": "exit",
+                    "error": "OperationalError: connection refused",
+                    "exitCode": 1,
+                    "database": "not known",
+                    "recorded": False,
+                    "beganAt": self.began_at and self.began_at.isoformat(),
+                }
+            )
+            return
         for migration in self.plan.migrations:
             self._tell({"event": "applying", "migration": migration})
             if migration == self.plan.fails:
@@ -152,14 +179,18 @@ class Gate:
         }
         text = json.dumps(line)
         self.account.lightsail.logs.restore(self.service, self.container, text, now)
-        self.unsent[_LETTERS.get(event["event"], "status")] = text
+        self.put(_LETTERS.get(event["event"], "status"), text.encode())
+
+    def put(self, name: str, body: bytes) -> None:
+        """Write a letter, if the gate has a mailbox."""
+        self.unsent[name] = body
         self._send()
 
     def _send(self) -> None:
-        for name, text in list(self.unsent.items()):
+        for name, body in list(self.unsent.items()):
             if (bucket_and_key := self._object(name)) is not None:
                 bucket, key = bucket_and_key
-                self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+                self.account.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
                 del self.unsent[name]
 
     def _permit(self) -> Json:

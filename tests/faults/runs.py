@@ -93,7 +93,7 @@ def _busy(world: World) -> None:
     """The database is being backed up, and then the service is being changed."""
     _first(world)
     now = world.clock.now()
-    world.account.instance.busy_until = now + timedelta(minutes=2)
+    world.account.database.busy_until = now + timedelta(minutes=2)
     world.account.lightsail.update(APP, takes=timedelta(minutes=5))
 
 

@@ -1,5 +1,6 @@
 """Scenarios that are no fault of one call: each has the whole world of a child to itself."""
 
+import gc
 import json
 import os
 import signal
@@ -7,8 +8,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NoReturn
 
@@ -23,7 +24,7 @@ class Scenario:
 
     `row` and `column` are its place in the printed table. With `ends`, the release has to end as
     one of these. `find` looks at what has become of it. `seconds` is how long it may take.
-    `prepare` comes before, and once for all scenarios that share it.
+    Scenarios with the same `prepare` go on from one world that it has prepared.
     """
 
     row: str
@@ -39,26 +40,21 @@ class Scenario:
 def carried_out(
     world: World, section: str, scenarios: Sequence[Scenario], jobs: int
 ) -> Iterator[Case]:
-    """Each in a child of its own. The world of the caller stays as it is."""
-    alone = [[each] for each in scenarios if each.prepare is None]
-    sharing = {each.prepare: list[Scenario]() for each in scenarios if each.prepare is not None}
+    """Each in a child of this process. The world of the caller stays as it is."""
+    groups: dict[object, list[Scenario]] = {}
     for each in scenarios:
-        if each.prepare is not None:
-            sharing[each.prepare].append(each)
+        groups.setdefault(each.prepare or each, []).append(each)
+    gc.freeze()
     with ThreadPool(jobs) as pool:
-        groups = [*sharing.values(), *alone]
-        for found in pool.imap(lambda group: _of_group(world, section, group), groups):
-            yield from found
+        found = pool.imap(lambda group: _carried_out(world, section, group), groups.values())
+        for cases in found:
+            yield from cases
 
 
-def carried_out_here(world: World, scenario: Scenario) -> list[str]:
+def carried_out_here(world: World, scenario: Scenario, *, is_prepared: bool = False) -> list[str]:
     """What is wrong after it, in this process."""
-    if scenario.prepare is not None:
+    if scenario.prepare is not None and not is_prepared:
         scenario.prepare(world)
-    return _problems(world, scenario)
-
-
-def _problems(world: World, scenario: Scenario) -> list[str]:
     began = world.clock.now()
     try:
         subject = scenario.act(world)
@@ -73,50 +69,51 @@ def _problems(world: World, scenario: Scenario) -> list[str]:
     return problems
 
 
-def _of_group(world: World, section: str, group: Sequence[Scenario]) -> list[Case]:
-    """Prepared in one child, and then each in a child of that one."""
-    [prepare] = {each.prepare for each in group}
-    if prepare is None:
-        return [_carried_out(world, section, each) for each in group]
+def _carried_out(world: World, section: str, group: Sequence[Scenario]) -> list[Case]:
+    """All of one group, one after another."""
+
+    def alone(scenario: Scenario) -> list[Case]:
+        return [_case(section, scenario, carried_out_here(world, scenario, is_prepared=True))]
+
+    def prepared() -> list[Case]:
+        if group[0].prepare is not None:
+            group[0].prepare(world)
+            gc.freeze()
+        found = (_in_child(partial(alone, each), each.seconds) for each in group)
+        return [case for cases in found for case in cases]
+
+    cases = _in_child(prepared)
+    missing = [each for each in group if not any(_is_of(case, each) for case in cases)]
+    return [*cases, *(_case(section, each, ["it ended without a result"]) for each in missing)]
+
+
+def _is_of(case: Case, scenario: Scenario) -> bool:
+    return (case.place, case.fault) == (scenario.row, scenario.column)
+
+
+def _in_child(act: Callable[[], Sequence[Case]], seconds: int = 0) -> list[Case]:
+    """What it comes to in a child of this process; nothing if that ends without a result."""
     with NamedTemporaryFile("r") as file:
         child = os.fork()
         if child == 0:
-            try:
-                prepare(world)
-                cases = [_carried_out(world, section, each) for each in group]
-            except Exception:  # noqa: BLE001 - whatever it is, it belongs to the cases
-                cases = [_case(section, each, [traceback.format_exc()]) for each in group]
-            Path(file.name).write_text(json.dumps([asdict(case) for case in cases]))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
+            _do(act, seconds, file.name)
+        os.waitpid(child, 0)
         written = file.read()
-    if not written:
-        lost = [f"the process ended with {status}, without a result"]
-        return [_case(section, each, lost) for each in group]
-    return [Case(**case) for case in json.loads(written)]
+    return [Case(**case) for case in json.loads(written)] if written else []
 
 
-def _carried_out(world: World, section: str, scenario: Scenario) -> Case:
-    with NamedTemporaryFile("r") as file:
-        child = os.fork()
-        if child == 0:
-            _do(world, section, scenario, file.name)
-        _, status = os.waitpid(child, 0)
-        written = file.read()
-    if not written:
-        return _case(section, scenario, [f"the process ended with {status}, without a result"])
-    return Case(**json.loads(written))
-
-
-def _do(world: World, section: str, scenario: Scenario, result: str) -> NoReturn:
+def _do(act: Callable[[], Sequence[Case]], seconds: int, result: str) -> NoReturn:
     def too_long(*_: object) -> None:
-        raise TimeoutError(f"the case has taken {scenario.seconds} seconds")
+        raise TimeoutError(f"the case has taken {seconds} seconds")
 
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(scenario.seconds)
-    case = _case(section, scenario, _problems(world, scenario))
-    with open(result, "w") as file:  # noqa: PTH123
-        file.write(json.dumps(asdict(case)))
+    try:
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(seconds)
+        cases = [asdict(case) for case in act()]
+        with open(result, "w") as file:  # noqa: PTH123
+            file.write(json.dumps(cases))
+    except BaseException:  # noqa: BLE001 - nothing of the parent may go on here
+        traceback.print_exc()
     os._exit(0)
 
 

@@ -5,11 +5,13 @@ Everything is done and seen through events, calls of AWS and the state machine.
 
 import contextlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
 import pytest
 
+from local.lightsail.model import Deployment
 from tests.component import images
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import INSTANCE, Account
@@ -108,6 +110,8 @@ class World:
         self._bad_tags: set[str] = set()
         self._bad_from = _NEVER
         self.messages: list[Json] = []
+        # What people mend once a release has ended.
+        self.repairs: list[Callable[[], None]] = []
         self.apps: list[App] = []
         self._add(CROPS)
         self.clock.watch(self._gates)
@@ -126,9 +130,12 @@ class World:
         self.account.client("ecr").create_repository(repositoryName=app.name)
 
     def put_spec(self, document: Json, app: App = CROPS) -> None:
+        self.put_spec_text(json.dumps(document), app)
+
+    def put_spec_text(self, text: str, app: App = CROPS) -> None:
         self.account.client("ssm").put_parameter(
             Name=f"/{NAME}/apps/{app.name}",
-            Value=json.dumps(document),
+            Value=text,
             Type="String",
             Tier="Advanced",
             Overwrite=True,
@@ -197,13 +204,18 @@ class World:
 
     def does_well(self, app: App = CROPS) -> bool:
         """Whether what serves answers well."""
-        serving = self.account.lightsail.serving(app.name)
-        return serving is not None and self._is_good(serving, app)
+        runner = self.account.lightsail.services.get(app.name)
+        if runner is None or runner.service.is_disabled or not self.account.database.answers:
+            return False
+        serving = runner.service.current_deployment
+        return serving is not None and self._is_good(serving.version, app)
 
     def heal(self) -> None:
         """From now on all goes well for the next release."""
         self.deliveries, self.delay, self.clock.skew = 1, timedelta(), timedelta()
         self.account.wire.fault = self.account.wire.trouble = None
+        for repair in self.repairs:
+            repair()
 
     def stop_unheard_at(self, state: str) -> None:
         """Let the next execution be stopped there, and no event tell of it."""
@@ -262,17 +274,16 @@ class World:
 
     def markers(self, app: App = CROPS) -> dict[int, str]:
         """The release in each deployment that Lightgate has made, by version."""
-        service = self.account.lightsail.services[app.name].service
         return {
             each.version: marker
-            for each in service.deployments
+            for each in self._deployments(app)
             if (marker := each.containers["web"].environment.get(RELEASE)) is not None
         }
 
     def live(self, app: App = CROPS) -> str | None:
         """The marker of what serves."""
-        serving = self.account.lightsail.serving(app.name)
-        return None if serving is None else self.markers(app).get(serving)
+        serving = [each.version for each in self._deployments(app) if each.state == "ACTIVE"]
+        return self.markers(app).get(serving[0]) if serving else None
 
     def applied_by(self, release: str) -> list[str]:
         return [m for gate in self._of(release) for m in gate.applied]
@@ -292,21 +303,28 @@ class World:
     def _of(self, release: str) -> list[Gate]:
         return [gate for gate in self.gates if gate.environment[RELEASE] == release]
 
+    def _deployments(self, app: App) -> Sequence[Deployment]:
+        """None if there is no such service any more."""
+        runner = self.account.lightsail.services.get(app.name)
+        return runner.service.deployments if runner is not None else ()
+
     def _gates(self) -> None:
-        known = {(gate.service, gate.deployment.version, gate.container) for gate in self.gates}
+        there = set()
+        known = {(gate.service, gate.deployment.created_at, gate.container) for gate in self.gates}
         for app in self.apps:
-            service = self.account.lightsail.services[app.name].service
-            for deployment in service.deployments:
+            for deployment in self._deployments(app):
+                there.add((app.name, deployment.created_at))
                 for name in (MIGRATE, COMMAND):
                     container = deployment.containers.get(name)
                     if container is None or RELEASE not in container.environment:
                         continue
-                    if (app.name, deployment.version, name) not in known:
+                    if (app.name, deployment.created_at, name) not in known:
                         plan = self._plan(name, container.image, app)
                         self.gates.append(Gate(self.account, app.name, name, deployment, plan))
         with self.account.wire.of_nobody():
             for gate in self.gates:
-                gate.act()
+                if (gate.service, gate.deployment.created_at) in there:
+                    gate.act()
 
     def _plan(self, container: str, image: str, app: App) -> Plan:
         """What is left to do for the gate."""

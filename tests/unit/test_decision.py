@@ -561,3 +561,45 @@ def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
     assert decision.action is Action.GIVE_UP
     assert "AWS refused calls for 320 s meanwhile: start the release again." in decision.reason
     assert "AWS" not in decide(replace(late, outage=timedelta())).reason
+
+
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        (
+            {
+                "backup": backup(
+                    BackupMode.ALWAYS, state(SnapshotStatus.CREATING), time_limit=9 * PATIENCE
+                )
+            },
+            "The snapshot is not there yet: creating.",
+        ),
+        (
+            {
+                "backup": backup(
+                    BackupMode.ALWAYS, state(SnapshotStatus.BUSY), time_limit=9 * PATIENCE
+                )
+            },
+            "No snapshot could be begun yet: busy.",
+        ),
+        ({"not_yet": "The app is not active yet."}, "The app is not active yet."),
+    ],
+)
+def test_a_permit_that_came_too_late_says_what_it_waited_for(
+    missing: dict[str, Any], why: str
+) -> None:
+    decision = decide(replace(GOOD, now=BEGIN_BY, **missing))
+
+    assert decision.action is Action.GIVE_UP
+    assert decision.reason.startswith(f"{why} A migration may take ")
+    assert decide(replace(GOOD, now=BEGIN_BY)).reason.startswith("A migration may take ")
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(hours=2)])
+def test_what_rds_says_of_a_busy_database_ends_one_sentence_once(late: timedelta) -> None:
+    busy = SnapshotState(status=SnapshotStatus.BUSY, detail="Not now. Its status is modifying.")
+
+    decision = decide(replace(GOOD, now=GOOD.now + late, backup=backup(BackupMode.ALWAYS, busy)))
+
+    assert "Its status is modifying." in decision.reason
+    assert ".." not in decision.reason

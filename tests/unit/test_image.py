@@ -197,3 +197,39 @@ def test_of_the_environment_only_what_tells_a_server_where_to_listen_is_read() -
     config = parse_config(json.dumps({"architecture": "amd64", "config": {"Env": env}}))
 
     assert config.environment == {"PORT": "8000", "GUNICORN_CMD_ARGS": "--bind=:8000"}
+
+
+NO_DIGESTS = [
+    None,
+    7,
+    "",
+    [],
+    {"a": 1},
+    "../../x",
+    "sha256:",
+    "sha256:\x1b[31m",
+    "\ud800",
+    "x" * 9999,
+]
+
+
+@pytest.mark.parametrize("digest", NO_DIGESTS)
+def test_what_is_no_digest_is_not_looked_up_in_the_registry(digest: object) -> None:
+    platform = {"os": "linux", "architecture": "amd64"}
+
+    with pytest.raises(RefusedError, match="names no configuration"):
+        config_digest(manifest({"config": {"digest": digest}}))
+    with pytest.raises(RefusedError, match="cannot be read"):
+        platform_digest(manifest({"manifests": [{"digest": digest, "platform": platform}]}))
+
+
+@pytest.mark.parametrize("platform", ["\x1b[31mred\x07\u202e", "x" * 100_000])
+def test_a_refusal_quotes_no_image_at_length_or_with_its_control_characters(platform: str) -> None:
+    of_config = reasons_of(lambda: parse_config(config(architecture=platform)))
+    many = [{"platform": {"os": platform}}, *({"platform": {"os": f"os-{n}"}} for n in range(9999))]
+    of_index = reasons_of(lambda: platform_digest(manifest({"manifests": many})))
+
+    for [reason] in (of_config, of_index):
+        assert reason.isprintable()
+        assert len(reason) < 2500
+        assert reason.endswith("Build it with docker build --platform linux/amd64.")

@@ -199,7 +199,13 @@ def test_a_push_becomes_the_input_of_an_execution() -> None:
     )
 
 
-@pytest.mark.parametrize("time", [None, ..., "", "yesterday", "2026-11-16T01:54:34", 1731722074])
+# What a clock shows there is no moment in UTC.
+BEYOND_TIME = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+
+
+@pytest.mark.parametrize(
+    "time", [None, ..., "", "yesterday", "2026-11-16T01:54:34", 1731722074, *BEYOND_TIME]
+)
 def test_a_push_that_does_not_say_when_it_was_is_none(time: Any) -> None:
     pushed = event("ecr-push") | {"time": time}
 
@@ -295,3 +301,9 @@ def test_an_event_of_another_account_or_region_is_foreign(
 def test_an_event_without_details_is_refused(detail: object) -> None:
     with pytest.raises(RequestError, match=r"^detail: must be an object, not "):
         parse_push({"id": "1", "detail": detail})
+
+
+@pytest.mark.parametrize("time", BEYOND_TIME)
+def test_a_request_from_before_or_after_all_time_is_refused(time: str) -> None:
+    with pytest.raises(RequestError, match=r"^requestedAt: "):
+        parse_request({"app": "crops", "requestedAt": time})

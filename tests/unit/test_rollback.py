@@ -119,6 +119,19 @@ def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
     found = remedy(situation(previous=None))
 
     assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert found.reasons == [
+        "There is no earlier version to go back to that is known to be good.",
+    ]
+    assert found.next_steps == ["Keep version 8: push an image in which the cause is mended."]
+
+
+def test_a_version_that_the_service_has_forgotten_is_named() -> None:
+    found = remedy(situation(listed=[shown(8, "ACTIVE")]))
+
+    assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert found.reasons[1:] == [
+        "The service does not list version 7 any more, which served before: it keeps the last 50."
+    ]
 
 
 def test_a_version_that_failed_its_own_watch_is_not_gone_back_to() -> None:

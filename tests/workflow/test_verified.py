@@ -142,3 +142,14 @@ def test_a_look_that_is_cut_off_is_repeated(world: World) -> None:
     ended = world.release(course=succeeded())
 
     assert ended.status == "SUCCEEDED"
+
+
+def test_a_service_that_is_disabled_in_the_watch_period_is_named(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+    world.functions.before("verify_release", lambda: world.lightsail.disable(APP))
+    world.site.bad = {2: "Service Unavailable"}
+
+    ended = world.release(course=succeeded())
+
+    assert ended.error == "FAILED"
+    assert f"the container service {APP} is disabled" in world.message().content["reasons"][0]

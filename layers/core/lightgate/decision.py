@@ -170,20 +170,26 @@ def _breaks_policy(seen: Observation) -> Decision | None:
 def _comes_too_late(seen: Observation) -> Decision | None:
     if seen.now + NOTICE < seen.begin_by:
         return None
-    hold = seen.hold
+    hold, missing = seen.hold, _what_is_missing(seen)
     if hold.longest < hold.patience - hold.limit:
         minutes = (SIGNED_FOR - SIGNED_BEFORE).total_seconds() / 60
         return _withdraw(
             VoidCause.TOO_LATE,
-            f"The deployment was created {minutes:.0f} minutes ago, and a gate can reach its "
-            f"mailbox for no longer than that.{_after_an_outage(seen)}",
+            f"{missing}The deployment was created {minutes:.0f} minutes ago, and a gate can reach "
+            f"its mailbox for no longer than that.{_after_an_outage(seen)}",
         )
     return _withdraw(
         VoidCause.TOO_LATE,
-        f"A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
+        f"{missing}A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
         f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
         f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
     )
+
+
+def _what_is_missing(seen: Observation) -> str:
+    """What the gate has waited for meanwhile, if it was for more than its own plan."""
+    decision = _has_to_wait(seen) or _has_no_restore_point(seen)
+    return "" if decision is None else f"{decision.reason} "
 
 
 def _after_an_outage(seen: Observation) -> str:
@@ -212,8 +218,8 @@ def _has_no_restore_point(seen: Observation) -> Decision | None:
     if (why := why_never(backup, seen.now)) is not None:
         return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
-        return _begin(seen, f"No snapshot could be begun yet: {backup.state.detail}.")
-    return _do(Action.WAIT, f"The snapshot is not there yet: {backup.state.detail}.")
+        return _begin(seen, f"No snapshot could be begun yet: {_detail(backup.state)}.")
+    return _do(Action.WAIT, f"The snapshot is not there yet: {_detail(backup.state)}.")
 
 
 _TOO_OLD = (
@@ -239,11 +245,16 @@ def why_never(backup: Backup, now: datetime) -> str | None:
     if state is None or state.status is SnapshotStatus.AVAILABLE:
         return None
     if state.status is SnapshotStatus.FAILED:
-        return f"has ended as {state.detail}"
+        return f"has ended as {_detail(state)}"
     if backup.asked_at is None or now - backup.asked_at - backup.outage < backup.time_limit:
         return None
     limit = backup.time_limit.total_seconds()
-    return f"was not available within database.timeoutSeconds ({limit:.0f}): {state.detail}"
+    return f"was not available within database.timeoutSeconds ({limit:.0f}): {_detail(state)}"
+
+
+def _detail(state: SnapshotState) -> str:
+    """AWS's own words, in the middle of a sentence."""
+    return state.detail.rstrip(".")
 
 
 def _begin(seen: Observation, why: str) -> Decision:

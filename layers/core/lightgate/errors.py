@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
+# The state machine carries 256 KB, and a person reads less.
+_LONGEST_REASON = 2000
+
 
 class LightgateError(Exception):
     """Base of every error of ours whose text is written for the user."""
@@ -26,12 +29,13 @@ class RefusalCode(enum.StrEnum):
 class RefusedError(LightgateError):
     """The release cannot go on and nothing has been applied.
 
-    `reasons` are whole sentences for the person who reads the final message.
+    `reasons` are whole sentences for the person who reads the final message. They may quote
+    documents from outside.
     """
 
     def __init__(self, *reasons: str, code: RefusalCode = RefusalCode.OTHER) -> None:
-        super().__init__("\n".join(reasons))
-        self.reasons: Sequence[str] = reasons
+        self.reasons: Sequence[str] = tuple(map(readable, reasons))
+        super().__init__("\n".join(self.reasons))
         self.code = code
 
     def answer(self, *advice: str) -> dict[str, Any]:
@@ -116,3 +120,11 @@ def raise_alone(error: Exception) -> NoReturn:
     finally:
         # `raise` has just set it.
         error.__context__ = None
+
+
+def readable(reason: str) -> str:
+    """One line of which a terminal obeys nothing, without the middle of a very long one."""
+    if len(reason) > _LONGEST_REASON:
+        half = _LONGEST_REASON // 2
+        reason = f"{reason[:half]} … {reason[-half:]}"
+    return "".join(c if c.isprintable() else " " for c in reason)

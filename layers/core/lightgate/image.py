@@ -31,6 +31,8 @@ _IMAGE_CONFIG_TYPES = (
     "application/octet-stream",
 )
 _LAYER_TYPES = ("application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer.")
+# What ECR takes for one, at most as long as that of SHA-512.
+_DIGEST = re.compile(r"[\w+.-]{1,32}:[0-9a-fA-F]{1,128}", re.ASCII)
 # cosign, which gives its signatures the configuration of an image.
 _COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
@@ -156,7 +158,7 @@ def platform_digest(manifest: Manifest) -> str | None:
             platform = entry.get("platform") or {}
             found = f"{platform.get('os', 'unknown')}/{platform.get('architecture', 'unknown')}"
             if found == f"{OPERATING_SYSTEM}/{ARCHITECTURE}":
-                return str(entry["digest"])
+                return _digest(entry["digest"])
             platforms.append(found)
     except (KeyError, TypeError, AttributeError):
         raise RefusedError(f"the manifest of {manifest.digest} cannot be read") from None
@@ -171,9 +173,15 @@ def platform_digest(manifest: Manifest) -> str | None:
 def config_digest(manifest: Manifest) -> str:
     """The digest of the configuration blob that a single image's manifest names."""
     try:
-        return str(_document(manifest)["config"]["digest"])
+        return _digest(_document(manifest)["config"]["digest"])
     except (KeyError, TypeError):
         raise RefusedError(f"the manifest of {manifest.digest} names no configuration") from None
+
+
+def _digest(found: object) -> str:
+    if not isinstance(found, str) or not _DIGEST.fullmatch(found):
+        raise TypeError("not a digest")
+    return found
 
 
 def parse_config(blob: bytes | str) -> ImageConfig:

@@ -239,10 +239,10 @@ def _moment(node: Node) -> datetime:
     text = node.string()
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is not None and moment.tzinfo is not None:
-        return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
     if text:
         node.problem(f"{shown(text)} is not valid; allowed is a time such as 2026-11-16T01:54:34Z")
     return datetime.min.replace(tzinfo=UTC)

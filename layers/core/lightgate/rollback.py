@@ -77,15 +77,19 @@ def remedy(seen: Situation) -> Remedy:
         for version, images in sorted(seen.gone.items(), reverse=True)
     ]
     if target is None:
+        is_listed = seen.previous is None or any(
+            one.version == seen.previous for one in seen.history.shown
+        )
         has_all = " and that still has its images" if seen.gone else ""
         return Remedy(
             action=Action.IMPOSSIBLE,
             version=None,
             reasons=[
                 f"There is no earlier version to go back to that is known to be good{has_all}.",
+                *([] if is_listed else [_FORGOTTEN.format(seen.previous)]),
                 *passed_over,
             ],
-            next_steps=[_mend(seen.failed)],
+            next_steps=[_mend(seen.failed, is_only_choice=True)],
         )
     if (why := why_not_pinned(target)) is not None:
         return Remedy(
@@ -118,6 +122,11 @@ def remedy(seen: Situation) -> Remedy:
         ],
         next_steps=[_mend(seen.failed), _take_back(seen, target)],
     )
+
+
+_FORGOTTEN = (
+    "The service does not list version {} any more, which served before: it keeps the last 50."
+)
 
 
 def last_good(seen: History, previous: int | None, gone: Collection[int] = ()) -> Deployment | None:
@@ -269,15 +278,18 @@ def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
     return None
 
 
-def _mend(failed: int) -> str:
-    return f"Either keep version {failed}: push an image in which the cause is mended."
+def _mend(failed: int, *, is_only_choice: bool = False) -> str:
+    keep = "Keep" if is_only_choice else "Either keep"
+    return f"{keep} version {failed}: push an image in which the cause is mended."
 
 
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
     """The next steps if the spec of the version to go back to is gone."""
+    if digest is None:
+        return [_mend(failed, is_only_choice=True)]
     again = f'{{"app": "{app}", "digest": "{digest}"}}'
     image = f"Or release the image of version {target} with the spec of today: start an execution "
-    return [_mend(failed), *([f"{image}with {again}."] if digest else [])]
+    return [_mend(failed), f"{image}with {again}."]
 
 
 def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:

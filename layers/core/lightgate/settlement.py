@@ -17,7 +17,13 @@ from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
 from lightgate.ending import Ending, concluded
-from lightgate.errors import NotYetError, RefusedError, SpecError, UnreachableError
+from lightgate.errors import (
+    NotYetError,
+    RefusedError,
+    SpecError,
+    UnreachableError,
+    readable,
+)
 from lightgate.gate_log import Evidence
 from lightgate.message.forms import sns_message, subject
 from lightgate.message.report import report_of
@@ -339,7 +345,7 @@ def words_of(error: Json) -> str:
         text = json.loads(error["Cause"])["errorMessage"]
     except (ValueError, KeyError, TypeError):
         text = error.get("Cause") or ""
-    return f"{error.get('Error')}: {str(text)[:500]}"
+    return readable(f"{error.get('Error')}: {str(text)[:500]}")
 
 
 def _request(request: object) -> Mapping[str, Any]:

@@ -128,10 +128,11 @@ def look(
 
 
 def _ask(service: Service, probe: Probe, runtime: Runtime) -> Answer:
-    if service.url is None:
-        error = "the service shows no public URL"
-        return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
-    return runtime.ask(service.url, probe)
+    if service.url is not None and not service.disabled:
+        return runtime.ask(service.url, probe)
+    is_disabled = f"the container service {service.name} is disabled"
+    error = is_disabled if service.disabled else "the service shows no public URL"
+    return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
 
 
 def _masked(

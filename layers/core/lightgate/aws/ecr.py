@@ -23,6 +23,7 @@ from lightgate.image import (
 
 _TIMEOUT_SECONDS = 20
 _IMAGES_ON_PAGE = 1000
+_NO_LAYER = ("LayersNotFoundException", "LayerInaccessibleException")
 _LARGEST_CONFIG_BYTES = 4 * 1024 * 1024
 
 
@@ -95,11 +96,21 @@ class Registry:
         """The configuration of a single image, as `docker inspect` would show it.
 
         Raises:
+            RefusedError: the registry does not have it.
             UnreachableError: it cannot be read. The text of an error may quote the presigned URL.
         """
-        url = self._client.get_download_url_for_layer(
-            repositoryName=repository, layerDigest=config_digest(manifest)
-        )["downloadUrl"]
+        digest = config_digest(manifest)
+        try:
+            url = self._client.get_download_url_for_layer(
+                repositoryName=repository, layerDigest=digest
+            )["downloadUrl"]
+        except ClientError as error:
+            if error_code(error) in _NO_LAYER:
+                raise RefusedError(
+                    f"the repository {repository} does not have the configuration {digest} of the "
+                    f"image {manifest.digest}; push the image again"
+                ) from error
+            raise
         try:
             # The address comes from ECR itself, presigned; it is never the user's.
             with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310

@@ -225,8 +225,8 @@ class Snapshots:
             raise RefusedError(missing(self._kind.of, database)) from error
         if _is(error, "SnapshotQuotaExceeded"):
             raise RefusedError(
-                f"RDS takes no further snapshot: {message}. Delete old ones, or let Lightgate do "
-                "it with database.keepSnapshots"
+                f"RDS takes no further snapshot: {message.rstrip('.')}. Delete old ones, or let "
+                "Lightgate do it with database.keepSnapshots"
             ) from error
         if _is(error, *self._kind.busy):
             found = self._usable(database)
