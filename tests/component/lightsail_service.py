@@ -17,7 +17,6 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
-from lightgate.release import RELEASE_VARIABLE
 from local.lightsail.errors import ApiError, invalid_input, service_failure, throttled
 from local.lightsail.logs import LogStore
 from local.lightsail.model import Container, Deployment, PublicEndpoint, Service, ServiceState
@@ -32,8 +31,10 @@ CREATE = "CreateContainerServiceDeployment"
 GET_SERVICES = "GetContainerServices"
 GET_LOG = "GetContainerLog"
 
-_WIRE = Wire()
+# Names the release that a container belongs to.
+RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
 
+_WIRE = Wire()
 
 # An image that is the same for ever.
 PINNED = f"nginx@sha256:{'7' * 64}"
