@@ -208,7 +208,7 @@ class LightsailService:
             operation, parameters = _WIRE.parse(target, request.body, refuse_unknown=True)
             fault = self._faults[operation].popleft() if self._faults[operation] else "ok"
             if fault == "throttled":
-                raise throttled()
+                raise throttled(self.switches.throttle_text)
             if fault == "broken":
                 raise service_failure()
             if fault == "wrong":
