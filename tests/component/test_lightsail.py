@@ -403,6 +403,37 @@ def test_of_a_log_without_end_the_newest_words_are_read_and_none_twice(
     assert len(said) == len(set(said)) < 200
 
 
+def test_events_that_pages_repeat_are_read_once(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed(
+        {"log_page_size": 2, "log_overlap": 2}
+    )
+    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
+    cloud.clock.sleep(10)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+
+
+def test_lines_that_the_app_writes_twice_are_read_twice(cloud: Cloud, lightsail: Lightsail) -> None:
+    assert app_log(cloud, lightsail, "again", "again").lines == ("again", "again")
+
+
+def test_a_token_that_leads_to_itself_ends_the_reading(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed(
+        {"log_page_size": 2, "log_end": "same-token"}
+    )
+    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
+    cloud.clock.sleep(10)
+    calls: list[str] = []
+    cloud.faults.watch(calls.append)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+    assert calls.count(f"lightsail.{GET_LOG}") == 5
+
+
 def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:
     """What is read of these lines, which the app has written right after its deployment began."""
     begin(cloud, lightsail, Course())
