@@ -20,6 +20,7 @@ Kind = FailureKind
     "error",
     [
         "ThrottlingException: Rate exceeded",
+        "The maximum API request rate has been exceeded for your account.",
         "The container service was busy for too long: Sorry, deployment 8 is in progress for "
         'service "warren-app". Please wait for it to complete before trying again.',
     ],

@@ -13,7 +13,8 @@ from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate_log import Failure, Phase, plain_text
 
 _BUSY = re.compile(
-    r"Throttling|Rate exceeded|TooManyRequests|was busy for too long|ServiceUnavailable"
+    r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests"
+    r"|was busy for too long|ServiceUnavailable"
     r"|Please wait for it to complete|Please try again in a few minutes"
 )
 _ARCHITECTURE = re.compile(r"Lightsail runs amd64|which is all that Lightsail runs")
