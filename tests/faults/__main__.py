@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from multiprocessing.pool import ThreadPool
 
+from tests.faults import settings
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import (
     Case,
@@ -27,7 +28,9 @@ ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
 
 CALLS = "calls"
 # Each gives its scenarios; a slice has fewer.
-SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {}
+SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
+    "settings": settings.settings,
+}
 
 type Wanted = Callable[[Place, str], bool]
 
@@ -36,6 +39,8 @@ def main() -> int:
     options = _options()
     began = time.perf_counter()
     world = new_world()
+    for setting in options.setting:
+        settings.change(world, setting)
     if options.case:
         return _alone(world, *options.case.split(": "))
     sections = options.section or [CALLS, *SECTIONS]
@@ -98,6 +103,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
     parser.add_argument("--fault", choices=ALL_FAULTS, help="only this fault, at every place")
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a switch of the Lightsail emulator, for everything",
+    )
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")
     return parser.parse_args()

@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
+from local.lightsail.switches import Switches
 from tests.component.cloud import REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance
@@ -28,7 +29,11 @@ class Account:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.clock = VirtualClock()
         self.blobs = Blobs()
+        # Whether what gates write into the bucket gets there; they can read in any case.
+        self.letters_arrive = True
         self.lightsail = LightsailService(self.clock.now)
+        # A crash is the end: nothing that goes on for long, where it is not what is looked at.
+        self.lightsail.switches = Switches(log_lag=0, exit_nonzero="fail", unhealthy_active="keep")
         # A deployment ends as its gate does.
         self.lightsail.next_course = lambda: Course(ends=None)  # type: ignore[method-assign]
         patch.setenv("AWS_DEFAULT_REGION", REGION)

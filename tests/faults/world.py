@@ -255,6 +255,11 @@ class World:
                 if (deployment.version, name) not in known:
                     plan = self._plan(name, container.image)
                     self.gates.append(Gate(self.account, APP, name, deployment, plan))
+        if self.account.lightsail.switches.unhealthy_active == "relaunch" and not self.does_well():
+            serving = self.account.lightsail.serving(APP)
+            for gate in self.gates:
+                if gate.is_over and gate.deployment.version == serving:
+                    gate.launch_again()
         for gate in self.gates:
             gate.act()
 
