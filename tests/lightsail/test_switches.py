@@ -189,9 +189,10 @@ def test_only_an_image_that_was_not_pulled_before_takes_its_time(
 ) -> None:
     service = emulator.service("pulling")
     assert service.ended(service.deploy({"web": web()}, "web")) == "ACTIVE"
-    emulator.control("PUT", "services/pulling/switches", {"time_to_pull": 1000})
+    emulator.control("PUT", "services/pulling/switches", {"time_to_pull": NEVER})
     again = service.deploy({"web": web("v2")}, "web")
     assert service.ended(again) == "ACTIVE"
+    emulator.control("PUT", "services/pulling/switches", {"time_to_pull": 1000})
     other = registry.push("other", "v1", {"app/x": "x"}).tagged
     service.deploy({"web": {**web("v3"), **script("print('up')"), "image": other}})
     wait_for(lambda: "[deployment:3] Started 1 new node" in service.log("web"), "it begins")
