@@ -33,7 +33,6 @@ _ROWS = (
     "digest_images=refuse",
     "busy_error_text=wait",
     "throttle_rate=0.3",
-    "throttle_rate=0.3 throttle_text=rate",
     "system_lines=first",
     "unhealthy_active=relaunch",
     "log_lag=300 read_lag=60 log_page_size=2 log_overlap=2 log_end=same-token throttle_rate=0.2 "
@@ -43,7 +42,8 @@ _ROWS = (
 _NOTHING_PULLED = ("puller_policy=missing", "puller_policy=silent")
 _ALL_AT_ONCE = _ROWS[-1]
 # Where it matters what reads and logs show after a fault.
-_STRUCK = (_ROWS[0], "log_lag=600", "read_lag=60", _ALL_AT_ONCE)
+_STRUCK = (_ROWS[0], "log_lag=600", "read_lag=60", "busy_error_text=wait", _ALL_AT_ONCE)
+_USUAL = ("only the log", "only the log, failed")
 _SLICE = (
     ("read_lag=60", "Deploy twice"),
     ("read_lag=60", "created, killed"),
@@ -154,12 +154,9 @@ _STRIKES: Mapping[str, tuple[str, _Strike]] = {
 }
 
 
-_IN_EACH = ("only the log", "only the log, failed", "busy service")
-
-
 def settings(is_slice: bool) -> Sequence[Scenario]:
     rows = [
-        *((row, [*_ENDS, *(_STRIKES if row in _STRUCK else _IN_EACH)]) for row in _ROWS),
+        *((row, [*_ENDS, *(_STRIKES if row in _STRUCK else _USUAL)]) for row in _ROWS),
         *((row, [*_ENDS]) for row in _NOTHING_PULLED),
     ]
     found = [each for row, columns in rows for each in _row(row, columns)]
