@@ -23,10 +23,9 @@ def launch_of(
 ) -> Launch:
     """Say how a container starts in its own copy (``root``) of the image's files.
 
-    The environment is the image's and the deployment's and nothing else, except for the variables
-    of ``credentials``, that PATH begins with the directories which stand for the image's base
-    layers, and that HOME, which a container runtime sets too, is inside the container: programs
-    keep their sockets there.
+    The environment is the image's and the deployment's, and the variables of ``credentials``.
+    PATH begins with the directories which stand for the image's base layers. HOME, which a
+    container runtime sets too, is inside the container: programs keep their sockets there.
     """
     environment = {
         "HOME": home_in(root),

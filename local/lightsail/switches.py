@@ -144,7 +144,7 @@ class Switches:
     )
 
     throttle_text: Literal["account", "rate"] = _switch(
-        "account", "what these say: that the rate of the account, or that the rate is exceeded"
+        "account", "the text of these: the account's request rate is exceeded, or any rate is"
     )
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from tests.faults.world import World
 class Scenario:
     """`act` does everything in the world it is given, and names the release: see `runs.Run`.
 
-    What scenarios that follow on each other have in common is in one `prepare`, which is done once.
+    Scenarios that stand side by side and have the same `prepare` share it: it is done once.
     `row` and `column` are its place in the printed table. With `ends`, the release has to end as
     one of these. `seconds` is how long it may take.
     """

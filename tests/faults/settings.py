@@ -1,4 +1,4 @@
-"""Releases under other settings of Lightsail, where nobody knows how it behaves.
+"""Releases under other settings of Lightsail, where its behaviour is unknown.
 
 A row is a setting, a column a run, or a run with one fault. Each ends as it does under the usual
 setting, unless the setting lets nothing be deployed.
@@ -126,7 +126,7 @@ def _is_busy(world: World) -> Callable[[], bool]:
 
 
 def _only_the_log(world: World) -> Callable[[], bool]:
-    """What the gates report is in their logs only."""
+    """The gates' reports are in their logs only."""
     world.account.letters_arrive = False
     return lambda: True
 
@@ -209,6 +209,6 @@ def _scenario(row: str, column: str, prepare: Callable[[World], None]) -> Scenar
 
 
 def _says_why(world: World, _: str) -> Iterator[str]:
-    """What a message has to say of a deployment of which Lightsail says nothing."""
+    """A message names the cause, although Lightsail names none."""
     if not any("No container has begun to run" in each["raw"] for each in world.receive()):
         yield "no message says that no container has begun to run"
