@@ -195,22 +195,56 @@ def test_a_second_deployment_at_a_time_is_busy_and_takes_no_version(
     assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
 
 
-def test_a_service_that_is_updated_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+@pytest.mark.parametrize(
+    ("advice", "words"),
+    [("minutes", "Please try again in a few minutes"), ("wait", "Please wait for it to complete")],
+)
+def test_a_service_that_is_updated_is_busy(
+    cloud: Cloud, lightsail: Lightsail, advice: str, words: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"busy_error_text": advice})
     cloud.lightsail.update(NAME, takes=timedelta(minutes=1))
 
     refused = lightsail.create_deployment(request())
     cloud.clock.sleep(60)
 
     assert isinstance(refused, Busy)
-    assert "Please try again in a few minutes" in refused.reason
+    assert words in refused.reason
     assert isinstance(lightsail.create_deployment(request()), Deployment)
 
 
-def test_a_throttled_creation_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"), [("account", "maximum API request rate"), ("rate", "Rate exceeded")]
+)
+def test_a_throttled_creation_is_busy(
+    cloud: Cloud, lightsail: Lightsail, text: str, words: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"throttle_text": text})
     cloud.lightsail.fail(CREATE, "throttled")
 
-    assert isinstance(lightsail.create_deployment(request()), Busy)
+    refused = lightsail.create_deployment(request())
+
+    assert isinstance(refused, Busy)
+    assert words in refused.reason
     assert cloud.lightsail.deployments(NAME) == {}
+
+
+@pytest.mark.parametrize("policy", ["missing", "silent"])
+def test_a_deployment_that_cannot_be_pulled_fails_with_the_lines_that_lightsail_writes(
+    cloud: Cloud, lightsail: Lightsail, policy: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"puller_policy": policy})
+    begin(cloud, lightsail, Course())
+    shown = lightsail.service(NAME).deployment_of("r1")
+    cloud.clock.sleep(60)
+
+    assert cloud.lightsail.deployments(NAME) == {1: "FAILED"}
+    assert shown is not None
+    log = lightsail.app_logs(NAME, shown)["web"]
+    assert isinstance(log, AppLog)
+    started = ["Started 1 new node"] * 3
+    lines = ["Creating your deployment", *started, "Canceled"] if policy == "missing" else []
+    assert list(log.system) == lines
 
 
 def test_a_creation_whose_answer_is_lost_is_not_repeated(
