@@ -43,7 +43,7 @@ def service_answer(service: Service, url: str, switches: Switches) -> dict[str, 
         "privateRegistryAccess": {
             "ecrImagePullerRole": {
                 "isActive": service.puller_role,
-                "principalArn": service.principal_arn if service.puller_role else "",
+                "principalArn": service.puller_arn,
             }
         },
     }

@@ -1,6 +1,6 @@
 """From an image and a deployment's container to the process that is launched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,14 +19,20 @@ def launch_of(
     *,
     base_paths: Sequence[Path],
     command_mode: Literal["cmd", "entrypoint"],
+    credentials: Mapping[str, str],
 ) -> Launch:
     """Say how a container starts in its own copy (``root``) of the image's files.
 
-    The environment is the image's and the deployment's and nothing else, except that PATH begins
-    with the directories which stand for the image's base layers, and that HOME, which a container
-    runtime sets too, is inside the container: programs keep their sockets there.
+    The environment is the image's and the deployment's, and the variables of ``credentials``.
+    PATH begins with the directories which stand for the image's base layers. HOME, which a
+    container runtime sets too, is inside the container: programs keep their sockets there.
     """
-    environment = {"HOME": home_in(root), **image.environment, **container.environment}
+    environment = {
+        "HOME": home_in(root),
+        **image.environment,
+        **credentials,
+        **container.environment,
+    }
     path = environment.get("PATH", _STANDARD_PATH)
     environment["PATH"] = ":".join((*map(str, base_paths), path))
     return Launch(

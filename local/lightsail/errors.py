@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Literal
 
 _DOCS = "https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/CommonErrors.html"
+_THROTTLED = {
+    "account": "The maximum API request rate has been exceeded for your account.",
+    "rate": "Rate exceeded",
+}
 
 
 # Not frozen: Python itself sets the traceback of an exception, in a context manager for one.
@@ -42,9 +47,9 @@ def serialization(message: str) -> ApiError:
     return ApiError("SerializationException", message)
 
 
-def throttled() -> ApiError:
+def throttled(text: Literal["account", "rate"]) -> ApiError:
     """Return the error that botocore retries by itself."""
-    return ApiError("ThrottlingException", "Rate exceeded")
+    return ApiError("ThrottlingException", _THROTTLED[text])
 
 
 def service_failure() -> ApiError:

@@ -44,6 +44,7 @@ class _Place:
     def __init__(self) -> None:
         self.run: NodeRun | None = None
         self.keeper: asyncio.Task[None] | None = None
+        self.failed_launches = 0
 
 
 class Fleet:
@@ -156,7 +157,7 @@ class Fleet:
 
     async def _keep(self, place: _Place) -> None:
         """Fill one place with one run after the other."""
-        counted, why = 0, GivenUp.EXIT
+        why, is_lost = GivenUp.EXIT, False
         while True:
             switches = self._surroundings.switches()
             await asyncio.sleep(switches.seconds(switches.time_to_launch))
@@ -174,15 +175,22 @@ class Fleet:
             except (NodeEndedError, NodeError, ImagePullError, OSError) as end:
                 self._report(end)
                 why = GivenUp.PULL if isinstance(end, ImagePullError) else GivenUp.EXIT
-                counted += 1
+                place.failed_launches += 1
             except DeploymentLostError as end:
                 self._report(end)
-                counted = switches.relaunch_limit
-            if self._activating and counted >= switches.relaunch_limit:
+                is_lost = True
+            if self._activating and (is_lost or self._is_enough(place)):
                 self._give_up(why)
                 return
             await asyncio.sleep(switches.seconds(switches.relaunch_delay))
             self._announce(_started(1))
+
+    def _is_enough(self, place: _Place) -> bool:
+        switches = self._surroundings.switches()
+        if switches.relaunch_growth == "none":
+            return place.failed_launches >= switches.relaunch_limit
+        failed = sum(each.failed_launches for each in self._places)
+        return failed >= switches.launches(self._scale)
 
     def _new_directory(self) -> Path:
         self._surroundings.workspace.mkdir(parents=True, exist_ok=True)

@@ -123,7 +123,7 @@ class Lab:
         while True:
             page = self.api.get_container_log(**query)
             messages += [event["message"] for event in page["logEvents"]]
-            if not page.get("nextPageToken"):
+            if page.get("nextPageToken") in (None, query.get("pageToken")):
                 return messages
             query["pageToken"] = page["nextPageToken"]
 

@@ -74,8 +74,10 @@ class LogStream:
         readable_until = now - timedelta(seconds=switches.seconds(switches.log_lag))
         oldest = max(start, now - RETENTION)
         page: list[LogEvent] = []
+        repeated: deque[LogEvent] = deque(maxlen=switches.log_overlap)
         for event in self._events:
-            if event.number <= after or event.created_at < oldest:
+            is_read = event.number <= after
+            if event.created_at < oldest or (is_read and not switches.log_overlap):
                 continue
             if event.created_at > readable_until:
                 break
@@ -83,10 +85,17 @@ class LogStream:
                 break
             if not query.pattern(event.message):
                 continue
+            if is_read:
+                repeated.append(event)
+                continue
             if len(page) == switches.log_page_size:
-                return page, _token(page[-1].number, start)
+                return [*repeated, *page], _token(page[-1].number, start)
             page.append(event)
-        return page, None
+        last = _token(page[-1].number if page else after, start)
+        return [
+            *repeated,
+            *page,
+        ] if page else [], last if switches.log_end == "same-token" else None
 
 
 class LogStore:

@@ -131,6 +131,7 @@ class Service:
     public_domain_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     puller_role: bool = False
     principal_arn: str = ""
+    """The role of the containers; images are pulled with another one."""
     is_disabled: bool = False
     changing: ServiceState | None = ServiceState.PENDING
     """PENDING, UPDATING or DELETING while such a change is under way."""
@@ -184,6 +185,17 @@ class Service:
                 f'The container service "{self.name}" is in the {self.changing} state. '
                 f"{_ADVICE[advice]}"
             )
+
+    def refuse_deletion_if_busy(
+        self, text: Literal["transition", "busy"], advice: Literal["minutes", "wait"]
+    ) -> None:
+        """Raise BusyError as ``refuse_if_busy`` does, in the words for a deletion."""
+        if text == "transition" and (self.changing is not None or self.next_deployment is not None):
+            raise BusyError(
+                f'The specified service is in a transition state ("{self.state}") and cannot be '
+                "deleted."
+            )
+        self.refuse_if_busy(advice)
 
     def deploying(
         self,
@@ -241,10 +253,18 @@ class Service:
         return replace(self, **changes)
 
     def with_principal(self) -> Self:
-        """Fill in the ARN that only appears when provisioning ends (section 1)."""
+        """Fill in the ARNs that only appear when provisioning ends (section 1)."""
         region, unique = self.arn.split(":")[3], self.arn[-12:]
         role = f"role/amazon/lightsail/{region}/containers/{self.name}/{unique}"
         return replace(self, principal_arn=f"arn:aws:iam::170441448102:{role}")
+
+    @property
+    def puller_arn(self) -> str:
+        """The role that pulls images from private repositories, which is not ``principal_arn``."""
+        if not self.puller_role or not self.principal_arn:
+            return ""
+        path, _, unique = self.principal_arn.rpartition("/")
+        return f"{path}/private-repo-access/{unique[::-1]}"
 
     def begun(self, change: ServiceState, detail: StateDetail | None = None) -> Self:
         """Enter PENDING, UPDATING or DELETING."""

@@ -23,6 +23,7 @@ from local.lightsail.relay import relay_connection
 
 _MAX_MESSAGE = 1 << 16
 _READ_SIZE = 1 << 16
+type Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _PROGRAM = Path(__file__).with_name("node_init.py")
 
 
@@ -72,14 +73,15 @@ class Node:
         self, process: asyncio.subprocess.Process, control: socket.socket, *, isolated: bool
     ) -> None:
         self._process = process
-        self._isolated = isolated
+        self.is_isolated = isolated
+        """Whether the node has a network of its own."""
         self._control = control
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self._answers: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
         self._containers: dict[int, RunningContainer] = {}
         self._early_exits: dict[int, int] = {}
-        self._relays: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server] = []
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
 
@@ -111,7 +113,9 @@ class Node:
         try:
             await asyncio.wait_for(node._ready, 30)
             for inside, host in outside.items():
-                await node._relay(inside, host)
+                await node.serve(
+                    "127.0.0.1", inside, functools.partial(relay_connection, port=host)
+                )
         except BaseException:
             await node.stop(grace=0)
             raise
@@ -179,24 +183,22 @@ class Node:
 
     def kill(self) -> None:
         """End the node and all that runs in it, now."""
-        for server in self._relays:
+        for server in self._servers:
             server.close()
-        self._relays.clear()
+        self._servers.clear()
         self._lose("the node was stopped")
         # In namespaces the kernel ends the rest with the first; else the node has to do it, now
         # that it is cut off, and must live until it has.
-        if self._isolated and self._process.returncode is None:
+        if self.is_isolated and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    async def _relay(self, inside: int, host: int) -> None:
-        _, descriptors = await self._ask({"do": "listen", "port": inside})
+    async def serve(self, address: str, port: int, answer: Connected) -> None:
+        """Answer connections to an address inside the node, which is the node's from now on."""
+        _, descriptors = await self._ask({"do": "listen", "address": address, "port": port})
         listener = socket.socket(fileno=descriptors[0])
         listener.setblocking(False)
-        server = await asyncio.start_server(
-            lambda reader, writer: relay_connection(reader, writer, host), sock=listener
-        )
-        self._relays.append(server)
+        self._servers.append(await asyncio.start_server(answer, sock=listener))
 
     async def _ask(
         self, request: dict[str, object], descriptors: Sequence[int] = ()

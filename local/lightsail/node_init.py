@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8913, 0x8914, 0x8916, 0x1
 MAX_MESSAGE = 1 << 16
 EXEC_FAILED = 127
 NOT_EXECUTABLE = 126
@@ -146,7 +146,9 @@ class Node:
             elif request["do"] == "socket":
                 handed = [socket.socket(socket.AF_INET, socket.SOCK_STREAM)]
             elif request["do"] == "listen":
-                handed = [listening_socket(request["port"])]
+                if not request["address"].startswith("127."):
+                    take_address(request["address"])
+                handed = [listening_socket(request["address"], request["port"])]
         except OSError as problem:
             reply["error"] = describe(problem)
         finally:
@@ -317,12 +319,19 @@ def keep(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
         os._exit(EXEC_FAILED)
 
 
-def listening_socket(port: int) -> socket.socket:
-    """Listen on the node's loopback."""
+def take_address(address: str) -> None:
+    """Let the node's loopback have one more address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        wanted = struct.pack("16sHH4s8x", b"lo:0", socket.AF_INET, 0, socket.inet_aton(address))
+        fcntl.ioctl(any_socket, SIOCSIFADDR, wanted)
+
+
+def listening_socket(address: str, port: int) -> socket.socket:
+    """Listen on an address of the node."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
         listener.listen(128)
     except OSError:
         listener.close()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from local.lightsail.connector import node_session
 from local.lightsail.container import RUNNABLE_ARCHITECTURE, home_in, launch_of
+from local.lightsail.credentials import offer_credentials
 from local.lightsail.health import HealthCounter, watch_health
-from local.lightsail.image import Image, ImageStore
+from local.lightsail.image import Image, ImagePullError, ImageStore
 from local.lightsail.logs import LineCollector
 from local.lightsail.model import Container, Deployment
 from local.lightsail.network import Network
@@ -34,6 +35,8 @@ class Surroundings:
     """What every node of a service needs from outside."""
 
     images: ImageStore
+    pulled: set[str]
+    """What the service's nodes have pulled so far."""
     network: Network
     base_paths: Sequence[Path]
     workspace: Path
@@ -70,6 +73,7 @@ class NodeRun:
         self._directory = directory
         self._on_change = on_change
         self._is_activating = is_activating
+        self._credentials: Mapping[str, str] = {}
         self._down = set(deployment.containers)
         self._last_launch = 0.0
         self._idle = asyncio.Event()
@@ -126,11 +130,19 @@ class NodeRun:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
     async def _pull(self) -> dict[str, Image]:
+        surroundings, switches = self._surroundings, self._surroundings.switches()
         references = sorted({each.image for each in self._deployment.containers.values()})
-        pulled = await asyncio.gather(*map(self._surroundings.images.pull, references))
+        if switches.puller_policy != "allows":
+            raise ImagePullError("the repository's policy does not let the service's role pull")
+        pulled = await asyncio.gather(*map(surroundings.images.pull, references))
+        if not surroundings.pulled.issuperset(references):
+            await asyncio.sleep(switches.seconds(switches.time_to_pull))
+            surroundings.pulled.update(references)
         return dict(zip(references, pulled, strict=True))
 
     async def _run_on(self, node: Node, images: Mapping[str, Image]) -> None:
+        if self._surroundings.switches().container_credentials == "role":
+            self._credentials = await offer_credentials(node)
         async with asyncio.TaskGroup() as tasks:
             for name in self._deployment.containers:
                 tasks.create_task(self._keep_container(node, name, images))
@@ -183,6 +195,7 @@ class NodeRun:
             root,
             base_paths=self._surroundings.base_paths,
             command_mode=self._surroundings.switches().command_mode,
+            credentials=self._credentials,
         )
         if image.architecture != RUNNABLE_ARCHITECTURE:
             say(name, f"exec {wanted.argv[0]}: exec format error")
@@ -209,8 +222,17 @@ class NodeRun:
         await watch_health(self.session, endpoint, interval, self._on_probe)
 
     def _on_probe(self, counter: HealthCounter) -> None:
+        was_healthy = self.healthy
         self._set_healthy(counter.healthy)
-        if counter.failed and self._surroundings.switches().unhealthy_node == "relaunch":
+        if not counter.failed:
+            return
+        switches = self._surroundings.switches()
+        # An active node that has not been healthy yet is one that still starts.
+        if (
+            switches.unhealthy_node == "relaunch"
+            if self._is_activating()
+            else switches.unhealthy_active == "relaunch" and was_healthy
+        ):
             raise UnhealthyError("the health check failed")
 
     async def _settle(self) -> None:

@@ -160,7 +160,7 @@ time.sleep(9999)
 
 def refusals(lab: Lab) -> Answer:
     """The exact errors in PENDING, DEPLOYING, UPDATING, DISABLED and DELETING."""
-    seen = []
+    seen, texts = [], {}
 
     def note(state: str, what: str, call: Callable[[], object]) -> str:
         said = refusal_of(call)
@@ -178,6 +178,8 @@ def refusals(lab: Lab) -> Answer:
         delete = {"serviceName": name}
         said = note("DEPLOYING", "delete", lambda: lab.api.delete_container_service(**delete))
         if said != "accepted":
+            texts["busy_delete_text"] = "transition" if "in a transition state" in said else "busy"
+        if said != "accepted":
             lab.ended(name, version)
             lab.wait_for(lambda: lab.read(name)["state"] == "RUNNING", "the service")
             lab.api.update_container_service(**change)
@@ -186,8 +188,8 @@ def refusals(lab: Lab) -> Answer:
             note("DISABLED", "deploy", lambda: lab.deploy(name, containers))
             lab.api.delete_container_service(**delete)
         note("DELETING", "deploy", lambda: lab.deploy(name, containers))
-    advice = {"busy_error_text": "wait" if "wait for it to complete" in busy else "minutes"}
-    return Answer([*seen, "the other texts stand in local/lightsail/model.py"], advice)
+    texts["busy_error_text"] = "wait" if "wait for it to complete" in busy else "minutes"
+    return Answer([*seen, "the other texts stand in local/lightsail/model.py"], texts)
 
 
 def log(lab: Lab) -> Answer:
@@ -201,6 +203,8 @@ def log(lab: Lab) -> Answer:
         lag = round((time.monotonic() - began) * lab.speed)
         many, quiet = lab.settled_lines(name, ["many", "quiet"])
         page = len(lab.api.get_container_log(**query)["logEvents"])
+        end = {**query, "containerName": "quiet", "filterPattern": "nobody-writes-this"}
+        has_token = "nextPageToken" in lab.api.get_container_log(**end)
         unknown = {**query, "containerName": "never-there"}
         said = refusal_of(lambda: lab.api.get_container_log(**unknown))
         lab.ended(name, _newest(lab, name))
@@ -215,6 +219,7 @@ def log(lab: Lab) -> Answer:
             "log_lag": lag,
             "unknown_container_log": "empty" if said == "accepted" else "refuse",
             "system_lines": "every" if both else "first",
+            "log_end": "same-token" if has_token else "no-token",
         },
     )
 

@@ -90,7 +90,7 @@ class Server:
         self._throttle_debt += switches.throttle_rate
         if self._throttle_debt >= 1:
             self._throttle_debt -= 1
-            raise throttled()
+            raise throttled(switches.throttle_text)
 
     async def _get_switches(self, request: web.Request) -> web.Response:
         service = request.match_info.get("service")

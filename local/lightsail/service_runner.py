@@ -68,6 +68,7 @@ class ServiceRunner:
         self._before: tuple[Service, datetime] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._workspace = host.workspace / service.name
+        self._pulled: set[str] = set()
 
     @property
     def shown(self) -> Service:
@@ -132,7 +133,8 @@ class ServiceRunner:
 
     def delete(self) -> None:
         """Accept the deletion."""
-        self._refuse_if_busy()
+        switches = self.switches()
+        self.service.refuse_deletion_if_busy(switches.busy_delete_text, switches.busy_error_text)
         self._set(self.service.begun(ServiceState.DELETING))
         self._work(self._delete())
 
@@ -297,6 +299,7 @@ class ServiceRunner:
         name = self.service.name
         surroundings = Surroundings(
             images=self._host.images,
+            pulled=self._pulled,
             network=self._host.network,
             base_paths=self._host.base_paths,
             workspace=self._workspace,
@@ -326,8 +329,11 @@ class ServiceRunner:
 
     def _announcer(self, deployment: Deployment) -> Callable[[str], None]:
         """Return a way to write the system lines of a deployment (section 3)."""
+        switches = self.switches()
         names = list(deployment.containers)
-        if self.switches().system_lines == "first":
+        if switches.puller_policy == "silent":
+            names = []
+        elif switches.system_lines == "first":
             names = names[:1]
 
         def announce(line: str) -> None:

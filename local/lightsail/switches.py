@@ -7,10 +7,13 @@ all made from this one class, so a new switch is one new field.
 
 import dataclasses
 import functools
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+_MOST_LAUNCHES = 200
 
 
 def _switch(default: object, says: str) -> Any:  # noqa: ANN401 - a dataclass field of any type
@@ -40,9 +43,23 @@ class Switches:
     relaunch_limit: int = _switch(
         3, "launches of one node (or container) before a deployment is canceled"
     )
+    relaunch_growth: Literal["scale", "none"] = _switch(
+        "scale",
+        "launches are counted over all nodes, and may be half as many as the scale says where that "
+        "is more than relaunch_limit, as in ECS; or relaunch_limit holds for each node alone",
+    )
     relaunch_delay: float = _switch(5.0, "pause before something is launched again")
     unhealthy_node: Literal["keep", "relaunch"] = _switch(
-        "keep", "a node that fails its health check is waited for, or replaced"
+        "keep",
+        "a node that fails its health check while it is activated is waited for, or replaced",
+    )
+    unhealthy_active: Literal["keep", "relaunch"] = _switch(
+        "relaunch", "the same for a node that was healthy, once the deployment is ACTIVE"
+    )
+    puller_policy: Literal["allows", "missing", "silent"] = _switch(
+        "allows",
+        "the policy of the ECR repository lets the service's puller role pull; or it does not, and "
+        "the deployment fails as with an image that is not there, or without any line in a log",
     )
     activation_limit: float = _switch(
         900.0, "how long a deployment may be in ACTIVATING before it took too long"
@@ -52,8 +69,11 @@ class Switches:
     time_to_launch: float = _switch(
         0.0, "how long a new node takes before its containers are launched"
     )
+    time_to_pull: float = _switch(
+        90.0, "how long a node takes to pull images that its service has not pulled before"
+    )
     time_to_active: float = _switch(
-        150.0, "how long a steady deployment still takes until it is ACTIVE"
+        60.0, "how long a steady deployment still takes until it is ACTIVE"
     )
     time_to_fail_exit: float = _switch(
         0.0, "how long a deployment given up after exits still takes to be FAILED"
@@ -68,6 +88,11 @@ class Switches:
     command_mode: Literal["cmd", "entrypoint"] = _switch(
         "cmd", "a command replaces the image's Cmd, or its Entrypoint as well"
     )
+    container_credentials: Literal["role", "none"] = _switch(
+        "role",
+        "containers find credentials of a role that may do nothing, by the variables of ECS; or "
+        "they have neither",
+    )
     digest_images: Literal["accept", "refuse"] = _switch(
         "accept", "a private image named by its digest (repository@sha256:...)"
     )
@@ -75,6 +100,11 @@ class Switches:
         "minutes",
         "what a refusal advises while a service is PENDING, UPDATING or DELETING: to try again in "
         "a few minutes, or to wait for it to complete",
+    )
+    busy_delete_text: Literal["transition", "busy"] = _switch(
+        "transition",
+        "a deletion is refused as one in a transition state, or in the words of any refusal of a "
+        "service that is busy",
     )
     unknown_members: Literal["ignore", "refuse"] = _switch(
         "ignore", "members of a request that the API does not have"
@@ -87,6 +117,12 @@ class Switches:
     )
     log_lag: float = _switch(120.0, "how long after it was written a line can be read")
     log_page_size: int = _switch(100, "events on one page of GetContainerLog")
+    log_overlap: int = _switch(0, "events of the page before that a page of the log repeats")
+    log_end: Literal["no-token", "same-token"] = _switch(
+        "no-token",
+        "the last page of a log has no token for the next, or one that gives an empty page and "
+        "itself again",
+    )
     log_default_window: float = _switch(
         3600.0, "how far back GetContainerLog looks without a start time (not scaled by speed)"
     )
@@ -107,6 +143,10 @@ class Switches:
         0.0, "the share of calls, 0 to 1, that are answered with ThrottlingException"
     )
 
+    throttle_text: Literal["account", "rate"] = _switch(
+        "account", "the text of these: the account's request rate is exceeded, or any rate is"
+    )
+
     def __post_init__(self) -> None:
         """Refuse values outside a switch's range."""
         if self.speed <= 0:
@@ -118,12 +158,16 @@ class Switches:
                 raise UnknownSwitchError(f"{name}: must be at least 1")
         for switch in dataclasses.fields(self):
             value = getattr(self, switch.name)
-            if switch.type in (float, "float") and not 0 <= value < float("inf"):
+            if switch.type in (float, int, "float", "int") and not 0 <= value < float("inf"):
                 raise UnknownSwitchError(f"{switch.name}: must not be negative")
 
     def seconds(self, lightsail_seconds: float) -> float:
         """Turn a duration of Lightsail's into real seconds at this speed."""
         return lightsail_seconds / self.speed
+
+    def launches(self, scale: int) -> int:
+        """How many launches a deployment may fail, over all nodes, where that grows with scale."""
+        return min(_MOST_LAUNCHES, max(self.relaunch_limit, math.ceil(scale / 2)))
 
     def changed(self, changes: Mapping[str, object]) -> Self:
         """Return these switches with some of them set; names and values are checked."""

@@ -3,23 +3,19 @@
 import base64
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import botocore.session
-import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 from cryptography.hazmat.primitives.asymmetric import rsa
-from moto import mock_aws
 from moto.rds.models import rds_backends
 
-from lightgate.aws.clients import make_client
 from local import strict
 from tests.component.clock import Clock
 from tests.component.lightsail_service import LightsailService
@@ -27,7 +23,7 @@ from tests.component.lightsail_service import LightsailService
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 
-_CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
 class Faults:
@@ -182,8 +178,7 @@ class _Border:
         return self.cloud.lightsail.answer(request)
 
 
-_border = cache(_Border)
-_make_client = cache(make_client)
+border = cache(_Border)
 
 
 @cache
@@ -196,20 +191,3 @@ def shared_client(service: str) -> Any:
 def signing_key() -> rsa.RSAPrivateKey:
     """One key for all topics: making one takes longer than a release."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@contextmanager
-def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    clock = Clock()
-    clock.replace_sleep(patch, "botocore.endpoint")
-    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: signing_key())
-    patch.setattr("lightgate.runtime.make_client", _make_client)
-    # It works by a signal, and these requests come from any thread.
-    patch.setattr("local.lightsail.operations.time_limit", lambda _: nullcontext())
-    patch.setenv("AWS_DEFAULT_REGION", REGION)
-    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    with mock_aws(config=_CONFIG):
-        border = _border()
-        border.cloud = Cloud(clock)
-        patch.setattr("boto3.DEFAULT_SESSION", border.default)
-        yield border.cloud

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.component.cloud import Cloud, running_cloud
+from tests.component.cloud import Cloud
+from tests.component.running import running_cloud
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ but a course that the test gives.
 """
 
 import json
-from collections import defaultdict, deque
+import random
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +18,16 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
-from lightgate.release import RELEASE_VARIABLE
 from local.lightsail.errors import ApiError, invalid_input, service_failure, throttled
 from local.lightsail.logs import LogStore
-from local.lightsail.model import Container, Deployment, PublicEndpoint, Service, ServiceState
+from local.lightsail.model import (
+    Container,
+    Deployment,
+    PublicEndpoint,
+    Service,
+    ServiceState,
+    StateDetail,
+)
 from local.lightsail.operations import Operations
 from local.lightsail.switches import Switches
 from local.lightsail.wire import CONTENT_TYPE, Wire, error_answer
@@ -32,8 +39,13 @@ CREATE = "CreateContainerServiceDeployment"
 GET_SERVICES = "GetContainerServices"
 GET_LOG = "GetContainerLog"
 
+# Names the release that a container belongs to.
+RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
+
 _WIRE = Wire()
 
+_STARTED = "Started 1 new node"
+_PULL_FAILS_AFTER = timedelta(seconds=30)
 
 # An image that is the same for ever.
 PINNED = f"nginx@sha256:{'7' * 64}"
@@ -59,6 +71,7 @@ class _Runner:
         self._service = service
         self._changes: list[tuple[datetime, Callable[[Service], Service]]] = []
         self._before: tuple[Service, datetime] | None = None
+        self._crashes: Counter[int] = Counter()
         self.public_url = SimpleNamespace(url=f"https://{service.name}.example.com/")
 
     @property
@@ -81,14 +94,20 @@ class _Runner:
     def deploy(
         self, containers: Mapping[str, Container], endpoint: PublicEndpoint | None
     ) -> Service:
-        now = self._region.clock()
+        now, switches = self._region.clock(), self._region.switches
         before = self.service
+        before.refuse_if_busy(switches.busy_error_text)
         self._service = before.deploying(containers, endpoint, now)
-        self._before = (before, now + timedelta(seconds=self._region.switches.read_lag))
-        self.follow(self._region.next_course(), self._service.deployments[-1])
-        return self._service
+        self._before = (before, now + timedelta(seconds=switches.read_lag))
+        course = self._region.next_course()
+        if switches.puller_policy != "allows":
+            course = Course(ends="FAILED", after=_PULL_FAILS_AFTER)
+        self.follow(course, self._service.deployments[-1])
+        at_once = StateDetail.CREATING_DEPLOYMENT if switches.state_detail_at_create else None
+        return self._service.showing(at_once)
 
     def follow(self, course: Course, deployment: Deployment) -> None:
+        self._say(deployment, "Creating your deployment", *[_STARTED] * self._pulls)
         for seconds, container, event in course.log:
             written_at = deployment.created_at + timedelta(seconds=seconds)
             line = {
@@ -99,10 +118,48 @@ class _Runner:
                 **event,
             }
             self._region.logs.restore(self._service.name, container, json.dumps(line), written_at)
-        if course.ends == "ACTIVE":
-            self.later(course.after, lambda service: service.activated(deployment.version))
-        elif course.ends == "FAILED":
-            self.later(course.after, lambda service: service.failed(deployment.version))
+        if course.ends is not None:
+            self.end(deployment, course.ends, course.after)
+
+    def end(self, deployment: Deployment, state: str, after: timedelta) -> None:
+        """Let the deployment be ACTIVE or FAILED after some time."""
+
+        def change(service: Service) -> Service:
+            if state == "ACTIVE":
+                self._say(deployment, "Reached a steady state", "Finalizing your deployment")
+                return service.activated(deployment.version)
+            self._say(deployment, "Canceled")
+            return service.failed(deployment.version)
+
+        self.later(after, change)
+
+    def exits(self, deployment: Deployment) -> bool:
+        """Whether a container that crashes now is launched again, or its deployment fails."""
+        switches = self._region.switches
+        self._crashes[deployment.version] += 1
+        again = switches.exit_nonzero == "restart"
+        if again and self._crashes[deployment.version] < switches.launches(self._service.scale):
+            self._say(deployment, _STARTED)
+            return True
+        return False
+
+    @property
+    def _pulls(self) -> int:
+        """How often an image is pulled until that works, or is given up."""
+        switches = self._region.switches
+        allowed = switches.puller_policy == "allows"
+        return 1 if allowed else switches.launches(self._service.scale)
+
+    def _say(self, deployment: Deployment, *lines: str) -> None:
+        """Lightsail's own lines in the logs of the containers."""
+        switches, region = self._region.switches, self._region
+        if switches.puller_policy == "silent":
+            return
+        names = list(deployment.containers)[: 1 if switches.system_lines == "first" else None]
+        for name in names:
+            for line in lines:
+                text = f"[deployment:{deployment.version}] {line}"
+                region.logs.restore(self._service.name, name, text, region.clock())
 
     def later(self, after: timedelta, change: Callable[[Service], Service]) -> None:
         self._changes.append((self._region.clock() + after, change))
@@ -120,6 +177,7 @@ class LightsailService:
         self.logs = LogStore(clock)
         self.services: dict[str, _Runner] = {}
         self.courses: deque[Course] = deque()
+        self._chance = random.Random(0)  # noqa: S311 - the same in each run
         self._operations = Operations(cast("Region", self))
         self._faults: dict[str, deque[str]] = defaultdict(deque)
 
@@ -206,8 +264,9 @@ class LightsailService:
         try:
             operation, parameters = _WIRE.parse(target, request.body, refuse_unknown=True)
             fault = self._faults[operation].popleft() if self._faults[operation] else "ok"
-            if fault == "throttled":
-                raise throttled()
+            # By chance: spread evenly, it may strike the same call of a step for ever.
+            if fault == "throttled" or self._chance.random() < self.switches.throttle_rate:
+                raise throttled(self.switches.throttle_text)
             if fault == "broken":
                 raise service_failure()
             if fault == "wrong":

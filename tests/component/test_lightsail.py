@@ -218,22 +218,56 @@ def test_a_second_deployment_at_a_time_is_busy_and_takes_no_version(
     assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
 
 
-def test_a_service_that_is_updated_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+@pytest.mark.parametrize(
+    ("advice", "words"),
+    [("minutes", "Please try again in a few minutes"), ("wait", "Please wait for it to complete")],
+)
+def test_a_service_that_is_updated_is_busy(
+    cloud: Cloud, lightsail: Lightsail, advice: str, words: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"busy_error_text": advice})
     cloud.lightsail.update(NAME, takes=timedelta(minutes=1))
 
     refused = lightsail.create_deployment(request())
     cloud.clock.sleep(60)
 
     assert isinstance(refused, Busy)
-    assert "Please try again in a few minutes" in refused.reason
+    assert words in refused.reason
     assert isinstance(lightsail.create_deployment(request()), Deployment)
 
 
-def test_a_throttled_creation_is_busy(cloud: Cloud, lightsail: Lightsail) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"), [("account", "maximum API request rate"), ("rate", "Rate exceeded")]
+)
+def test_a_throttled_creation_is_busy(
+    cloud: Cloud, lightsail: Lightsail, text: str, words: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"throttle_text": text})
     cloud.lightsail.fail(CREATE, "throttled")
 
-    assert isinstance(lightsail.create_deployment(request()), Busy)
+    refused = lightsail.create_deployment(request())
+
+    assert isinstance(refused, Busy)
+    assert words in refused.reason
     assert cloud.lightsail.deployments(NAME) == {}
+
+
+@pytest.mark.parametrize("policy", ["missing", "silent"])
+def test_a_deployment_that_cannot_be_pulled_fails_with_the_lines_that_lightsail_writes(
+    cloud: Cloud, lightsail: Lightsail, policy: str
+) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"puller_policy": policy})
+    begin(cloud, lightsail, Course())
+    shown = lightsail.service(NAME).deployment_of("r1")
+    cloud.clock.sleep(60)
+
+    assert cloud.lightsail.deployments(NAME) == {1: "FAILED"}
+    assert shown is not None
+    log = lightsail.app_logs(NAME, shown)["web"]
+    assert isinstance(log, AppLog)
+    started = ["Started 1 new node"] * 3
+    lines = ["Creating your deployment", *started, "Canceled"] if policy == "missing" else []
+    assert list(log.system) == lines
 
 
 def test_a_creation_whose_answer_is_lost_is_not_repeated(
@@ -426,6 +460,37 @@ def test_of_a_log_without_end_the_newest_words_are_read_and_none_twice(
     assert len(said) == len(set(said)) < 200
 
 
+def test_events_that_pages_repeat_are_read_once(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed(
+        {"log_page_size": 2, "log_overlap": 2}
+    )
+    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
+    cloud.clock.sleep(10)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+
+
+def test_lines_that_the_app_writes_twice_are_read_twice(cloud: Cloud, lightsail: Lightsail) -> None:
+    assert app_log(cloud, lightsail, "again", "again").lines == ("again", "again")
+
+
+def test_a_token_that_leads_to_itself_ends_the_reading(cloud: Cloud, lightsail: Lightsail) -> None:
+    cloud.lightsail.switches = cloud.lightsail.switches.changed(
+        {"log_page_size": 2, "log_end": "same-token"}
+    )
+    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
+    cloud.clock.sleep(10)
+    calls: list[str] = []
+    cloud.faults.watch(calls.append)
+
+    lines = lightsail.gate_lines(NAME, "web", since)
+
+    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+    assert calls.count(f"lightsail.{GET_LOG}") == 5
+
+
 def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:
     """What is read of these lines, which the app has written right after its deployment began."""
     begin(cloud, lightsail, Course())
@@ -503,7 +568,8 @@ def test_the_secrets_of_a_deployment_that_is_not_shown_are_not_known(
 def test_a_line_that_imitates_lightsail_shows_no_secret(cloud: Cloud, lightsail: Lightsail) -> None:
     log = app_log(cloud, lightsail, f"[deployment:1] Started {SECRET}")
 
-    assert list(log.system) == ["Started ***"]
+    assert log.system[-1] == "Started ***"
+    assert not any(SECRET in line for line in log.system)
 
 
 def test_a_log_that_cannot_be_read_keeps_nobody_from_the_others(

@@ -102,6 +102,7 @@ def ready() -> Iterator[Ready]:
             speed=SPEED,
             log_lag=0,
             time_to_launch=(NODE_START - SPEED * LAUNCH).total_seconds(),
+            time_to_pull=0,
             time_to_active=0,
         )
         yield ready

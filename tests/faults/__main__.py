@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
 
-from tests.faults import crowds, database, forged, outages, service
+from tests.faults import crowds, database, forged, outages, service, settings
 from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.figures import table, total, write
 from tests.faults.matrix import (
@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Callable[[bool], Sequence[Scenario]]] = {
     "database": database.scenarios,
     "service": service.scenarios,
     "forged": forged.scenarios,
+    "settings": settings.settings,
 }
 
 type Wanted = Callable[[Place, str], bool]
@@ -44,6 +45,8 @@ def main() -> int:
     options = _options()
     began = time.perf_counter()
     world = new_world()
+    for setting in options.setting:
+        settings.change(world, setting)
     if options.case:
         return _alone(world, *options.case.split(": "))
     sections = options.section or [CALLS, *SECTIONS]
@@ -130,6 +133,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--run", action="append", choices=list(RUNS), help="only this run")
     parser.add_argument("--fault", choices=ALL_FAULTS, help="only this fault, at every place")
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a switch of the Lightsail emulator, for everything",
+    )
     parser.add_argument("--case", help="only this case, by the label of its failure, with its log")
     parser.add_argument("--write", action="store_true", help="put the figures into the docs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at the same time")

@@ -15,6 +15,7 @@ from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local import strict
+from local.lightsail.switches import Switches
 from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, signing_key
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance, create_instance
@@ -44,9 +45,13 @@ class Account:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.clock = VirtualClock()
         self.blobs = Blobs()
+        # Whether what gates write into the bucket gets there; they can read in any case.
+        self.letters_arrive = True
         self.lightsail = LightsailService(self.clock.now)
         # Whether the service answers nobody now, so the gates neither.
         self.is_out: Callable[[str], bool] = lambda _: False
+        # A crash is the end: nothing that goes on for long, where it is not what is looked at.
+        self.lightsail.switches = Switches(log_lag=0, exit_nonzero="fail", unhealthy_active="keep")
         # A deployment ends as its gate does.
         self.lightsail.next_course = lambda: Course(ends=None)  # type: ignore[method-assign]
         patch.setenv("AWS_DEFAULT_REGION", REGION)

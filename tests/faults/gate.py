@@ -51,6 +51,8 @@ class Gate:
     is_over: bool = False
     # What the mailbox has not taken. It is tried again as long as the gate asks for its permit.
     unsent: dict[str, bytes] = field(default_factory=dict)
+    launched_at: datetime | None = None
+    failed: Json | None = None
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -59,21 +61,43 @@ class Gate:
     def act(self) -> None:
         """Do what is due by now."""
         now = self.account.clock.now()
-        if self.is_over or now - self.deployment.created_at < _NODE_STARTS:
+        launched_at = self.launched_at or self.deployment.created_at
+        if self.is_over or now - launched_at < _NODE_STARTS:
             return
         if self.ready_at is None:
+            if self._state == "FAILED":
+                self.is_over = True
+                return
             if not self.account.database.answers:
                 self._wait_for_database(now)
                 return
             self.ready_at = now
             self._tell(self._told())
+            if self.failed is not None:
+                self._fail(self.failed)
+                return
         if self.began_at is not None:
             if now - self.began_at >= _APPLYING_TAKES:
                 self._apply()
-        elif not self.plan.migrations or MAILBOX not in self.environment:
+        elif not self._left or MAILBOX not in self.environment:
             self._begin()
         else:
             self._ask(now)
+
+    def launch_again(self) -> None:
+        """As Lightsail does after a crash, or when the version that serves is unhealthy."""
+        delay = timedelta(seconds=self.account.lightsail.switches.relaunch_delay)
+        self.launched_at = self.account.clock.now() + delay
+        self.ready_at = self.began_at = None
+        self.is_over = False
+
+    @property
+    def _left(self) -> list[str]:
+        return [each for each in self.plan.migrations if each not in self.applied]
+
+    @property
+    def _state(self) -> str:
+        return self.account.lightsail.deployments(self.service)[self.deployment.version]
 
     def _ask(self, now: datetime) -> None:
         self._send()
@@ -99,7 +123,7 @@ class Gate:
 
     def _begin(self) -> None:
         self.began_at = self.account.clock.now()
-        if not self.plan.migrations:
+        if not self._left:
             self._succeed()
 
     def _apply(self) -> None:
@@ -116,7 +140,7 @@ class Gate:
                 }
             )
             return
-        for migration in self.plan.migrations:
+        for migration in self._left:
             self._tell({"event": "applying", "migration": migration})
             if migration == self.plan.fails:
                 state = "part-way" if self.applied else "unchanged"
@@ -141,31 +165,34 @@ class Gate:
 
     def _fail(self, event: Json) -> None:
         self._tell({"event": "failed", **event})
-        self._end("FAILED")
+        if event["cause"] == "exit":
+            # An attempt that has failed is not made again by the same release.
+            self.failed = {
+                **event,
+                "cause": "attempt",
+                "detail": "failed before",
+            }
+        runner = self.account.lightsail.services[self.service]
+        if self.container != COMMAND and runner.exits(self.deployment):
+            self.launch_again()
+        else:
+            self._end("FAILED")
 
     def _end(self, state: str) -> None:
         self.is_over = True
-        if self.container == COMMAND:
+        if self.container == COMMAND or self._state != "ACTIVATING":
             return
-        version = self.deployment.version
-        self.account.lightsail.services[self.service].later(
-            _ENDS_AFTER,
-            lambda service: (
-                service.activated(version) if state == "ACTIVE" else service.failed(version)
-            ),
-        )
+        self.account.lightsail.services[self.service].end(self.deployment, state, _ENDS_AFTER)
 
     def _told(self) -> Json:
         operations = [[self.plan.effect, "AddField harvest.season"]]
         return {
             "event": "plan",
             "hash": "ab12cd34",
-            "count": len(self.plan.migrations),
-            "class": self.plan.effect if self.plan.migrations else "none",
+            "count": len(self._left),
+            "class": self.plan.effect if self._left else "none",
             "atomic": True,
-            "migrations": [
-                {"name": name, "operations": operations} for name in self.plan.migrations
-            ],
+            "migrations": [{"name": name, "operations": operations} for name in self._left],
         }
 
     def _tell(self, event: Json) -> None:
@@ -187,6 +214,8 @@ class Gate:
         self._send()
 
     def _send(self) -> None:
+        if not self.account.letters_arrive:
+            return
         for name, body in list(self.unsent.items()):
             if (bucket_and_key := self._object(name)) is not None:
                 bucket, key = bucket_and_key

@@ -321,10 +321,21 @@ class World:
                     if (app.name, deployment.created_at, name) not in known:
                         plan = self._plan(name, container.image, app)
                         self.gates.append(Gate(self.account, app.name, name, deployment, plan))
+        if self.account.lightsail.switches.unhealthy_active == "relaunch":
+            for app in self.apps:
+                self._launch_unhealthy(app)
         with self.account.wire.of_nobody():
             for gate in self.gates:
                 if (gate.service, gate.deployment.created_at) in there:
                     gate.act()
+
+    def _launch_unhealthy(self, app: App) -> None:
+        """Launch again what serves, if it answers badly."""
+        serving = self.account.lightsail.serving(app.name)
+        for gate in self.gates if not self.does_well(app) else ():
+            is_serving = (gate.service, gate.deployment.version) == (app.name, serving)
+            if gate.is_over and is_serving:
+                gate.launch_again()
 
     def _plan(self, container: str, image: str, app: App) -> Plan:
         """What is left to do for the gate."""

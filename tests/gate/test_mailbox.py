@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,35 @@ def test_a_refusal_is_the_permit_s_where_it_may_be_missing_and_else_the_mailbox_
     seen = supervisor.read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
 
     assert seen == (None, cause, f"{status} SomeCode Some words.", "")
+
+
+# The credentials that Lightsail gives to containers
+
+
+def test_the_gate_leaves_the_credentials_of_the_container_to_the_app(
+    house: House, mailbox: Mailbox
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as endpoint:
+        endpoint.settimeout(0.2)
+        address = f"http://127.0.0.1:{endpoint.getsockname()[1]}/of-the-role"
+        mailbox.put_permit()
+        migrate = start(
+            house,
+            mailbox,
+            'echo "$AWS_EXECUTION_ENV"; test -n "$AWS_CONTAINER_CREDENTIALS_FULL_URI" && echo ran',
+            environment={
+                "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": address,
+            },
+        )
+        eventually(lambda: bool(mailbox.letter("result")), "no result")
+        with pytest.raises(TimeoutError):
+            endpoint.accept()
+
+    assert migrate.command_output.split() == [b"AWS_ECS_FARGATE", b"ran"]
+    assert mailbox.letter("result") == migrate.event("succeeded")
+    written = (
+        migrate.output
+        + json.dumps([mailbox.letter(name) for name in ("status", "plan", "result")]).encode()
+    )
+    assert b"of-the-role" not in written

@@ -23,6 +23,7 @@ QUICK = {
     "speed": "100",
     "time_to_ready": "0",
     "time_to_update": "0",
+    "time_to_pull": "0",
     "time_to_active": "0",
     "log_lag": "0",
     "drain_limit": "1000",
@@ -208,7 +209,7 @@ class Service:
                 serviceName=self.name, containerName=container, **query
             )
             messages += [event["message"] for event in page["logEvents"]]
-            if "nextPageToken" not in page:
+            if page.get("nextPageToken") in (None, query.get("pageToken")):
                 return messages
             query["pageToken"] = page["nextPageToken"]
 

@@ -88,6 +88,8 @@ def test_environment_is_the_images_and_the_deployments_and_nothing_else(
     path = environment.pop("PATH")
     assert path.endswith(":/image/bin")
     assert environment.pop("HOME").endswith("/root")
+    assert environment.pop("AWS_EXECUTION_ENV") == "AWS_ECS_FARGATE"
+    assert environment.pop("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").startswith("/v2/credentials/")
     assert environment == {"FROM_IMAGE": "yes", "TAG": "v1", "COLOUR": "green"}
 
 

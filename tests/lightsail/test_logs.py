@@ -42,6 +42,29 @@ def test_pages_are_small_oldest_first_and_the_last_has_no_token() -> None:
     assert pages == 3
 
 
+def test_a_page_may_repeat_the_end_of_the_one_before() -> None:
+    stream, later = stream_of(25), NOW + timedelta(minutes=1)
+    switches = Switches(log_page_size=10, log_lag=0, log_overlap=2)
+    first, token = stream.read(query(), switches, later)
+    second, token = stream.read(query(token=token), switches, later)
+    third, token = stream.read(query(token=token), switches, later)
+    numbers = [[event.number for event in page] for page in (first, second, third)]
+    assert numbers == [[*range(10)], [*range(8, 20)], [*range(18, 25)]]
+    assert token is None
+
+
+def test_the_last_token_may_give_itself_again_until_there_is_more() -> None:
+    stream, later = stream_of(3), NOW + timedelta(minutes=1)
+    switches = Switches(log_lag=0, log_overlap=2, log_end="same-token")
+    found, last = stream.read(query(start=NOW), switches, later)
+    assert len(found) == 3
+    assert stream.read(query(token=last), switches, later) == ([], last)
+    stream.append("more", later)
+    found, token = stream.read(query(token=last), switches, later)
+    assert found[-1].message == "more"
+    assert token != last
+
+
 def test_without_a_start_time_only_the_default_window_is_read() -> None:
     stream = stream_of(4, timedelta(minutes=30))
     events, _ = stream.read(query(), SWITCHES, NOW + timedelta(minutes=91))

@@ -49,6 +49,22 @@ def test_the_exit_of_a_container_does_what_the_switches_say(
 
 
 NEVER = 10**7
+ABSENT = {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"}
+SICK_LATER = """
+import http.server
+print("began")
+class Handler(http.server.BaseHTTPRequestHandler):
+    answers = 0
+    def do_GET(self):
+        Handler.answers += 1
+        if Handler.answers > 40:
+            print("sick")
+        self.send_response(200 if Handler.answers <= 40 else 500)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
+"""
 
 
 @pytest.mark.parametrize(
@@ -93,6 +109,121 @@ def test_an_unhealthy_node_is_replaced_until_it_took_too_long(emulator: Emulator
     assert "[deployment:1] Took too long" in lines
 
 
+@pytest.mark.parametrize(
+    ("scale", "growth_from", "launches"),
+    [(1, 3, 3), (6, 3, 3), (7, 3, 4), (20, 3, 10), (20, 12, 12)],
+)
+def test_launches_grow_with_the_scale_as_in_ecs(
+    scale: int, growth_from: int, launches: int
+) -> None:
+    assert Switches(relaunch_limit=growth_from).launches(scale) == launches
+
+
+@pytest.mark.parametrize(("growth", "allowed"), [("scale", {0, 1, 2}), ("none", {3, 4})])
+def test_launches_are_counted_over_all_nodes_or_for_each(
+    emulator: Emulator, growth: str, allowed: set[int]
+) -> None:
+    service = emulator.service(f"growth-{growth}", scale=2, relaunch_growth=growth)
+    assert service.ended(service.deploy({"web": ABSENT})) == "FAILED"
+    assert service.log("web").count("[deployment:1] Started 1 new node") in allowed
+
+
+@pytest.mark.parametrize("action", ["relaunch", "keep"])
+def test_an_active_node_that_becomes_unhealthy_is_launched_again_if_the_switch_says_so(
+    emulator: Emulator, action: str
+) -> None:
+    service = emulator.service(f"sick-later-{action}", unhealthy_active=action)
+    container = {**web(), **script(SICK_LATER), "ports": {"8000": "HTTP"}}
+    assert service.ended(service.deploy({"web": container}, "web")) == "ACTIVE"
+    wait_for(lambda: service.log("web").count("sick"), "it is unhealthy")
+    if action == "relaunch":
+        wait_for(lambda: service.log("web").count("began") > 1, "it is launched again")
+        assert service.read()["currentDeployment"]["version"] == 1
+    else:
+        wait_for(lambda: service.log("web").count("sick") > 10, "it fails many times")
+        assert service.log("web").count("began") == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "lines"),
+    [
+        (
+            "missing",
+            ["Creating your deployment", *["Started 1 new node"] * 3, "Canceled"],
+        ),
+        ("silent", []),
+    ],
+)
+def test_without_the_right_policy_nothing_runs_and_the_old_version_goes_on(
+    emulator: Emulator, policy: str, lines: list[str]
+) -> None:
+    service = emulator.service(f"puller-{policy}")
+    assert service.ended(service.deploy({"web": web("old")}, "web")) == "ACTIVE"
+    own = f"services/{service.name}/switches"
+    emulator.control("PUT", own, {"puller_policy": policy, "time_to_fail_pull": 100})
+
+    version = service.deploy({"web": web("new")}, "web")
+
+    with pytest.raises(ClientError, match="deployment 2 is in progress"):
+        service.deploy({"web": web("newer")}, "web")
+    assert service.ended(version) == "FAILED"
+    told = [line for line in service.log("web") if line.startswith("[deployment:2] ")]
+    assert told == [f"[deployment:2] {line}" for line in lines]
+    assert service.log("web").count("listening on 8000") == 1
+    assert (service.state, service.get()) == ("RUNNING", (200, "old"))
+
+
+def test_the_puller_role_is_not_the_role_of_the_containers(emulator: Emulator) -> None:
+    service = emulator.service("two-roles")
+    role = {"ecrImagePullerRole": {"isActive": True}}
+    emulator.api.update_container_service(serviceName="two-roles", privateRegistryAccess=role)
+    service.waits_for("READY")
+    found = service.read()
+    puller = found["privateRegistryAccess"]["ecrImagePullerRole"]["principalArn"]
+    assert puller.startswith("arn:aws:iam::")
+    assert puller != found["principalArn"]
+
+
+def test_only_an_image_that_was_not_pulled_before_takes_its_time(
+    emulator: Emulator, registry: Registry
+) -> None:
+    service = emulator.service("pulling")
+    assert service.ended(service.deploy({"web": web()}, "web")) == "ACTIVE"
+    emulator.control("PUT", "services/pulling/switches", {"time_to_pull": NEVER})
+    again = service.deploy({"web": web("v2")}, "web")
+    assert service.ended(again) == "ACTIVE"
+    emulator.control("PUT", "services/pulling/switches", {"time_to_pull": 1000})
+    other = registry.push("other", "v1", {"app/x": "x"}).tagged
+    service.deploy({"web": {**web("v3"), **script("print('up')"), "image": other}})
+    wait_for(lambda: "[deployment:3] Started 1 new node" in service.log("web"), "it begins")
+    assert "up" not in service.log("web")
+    wait_for(lambda: "up" in service.log("web"), "it was pulled")
+
+
+def test_output_that_was_not_flushed_is_lost_when_it_took_too_long(emulator: Emulator) -> None:
+    source = "import time; print('flushed', flush=True); print('not flushed'); time.sleep(600)"
+    container = {**script(source), "command": ["python3", "-c", source], "ports": {"8000": "HTTP"}}
+    service = emulator.service("unflushed", activation_limit=200)
+    assert service.ended(service.deploy({"web": container}, "web")) == "FAILED"
+    lines = service.log("web")
+    assert "flushed" in lines
+    assert "[deployment:1] Took too long" in lines
+    assert "not flushed" not in lines
+
+
+def test_a_throttled_call_says_what_the_switch_says(registry: Registry) -> None:
+    for text, words in (("account", "maximum API request rate"), ("rate", "Rate exceeded")):
+        switches = {"throttle_rate": "1", "throttle_text": text}
+        with (
+            Emulator("--registry", registry.url, switches=switches) as emulator,
+            pytest.raises(ClientError, match=words) as refused,
+        ):
+            emulator.api.get_container_services()
+        answer = refused.value.response
+        assert answer["Error"]["Code"] == "ThrottlingException"
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
 def test_reads_may_lag_behind_a_create(emulator: Emulator) -> None:
     service = emulator.service("lagging", read_lag=300)
     service.deploy({"web": web()}, "web")
@@ -109,7 +240,11 @@ def test_a_busy_service_advises_what_the_switch_says(emulator: Emulator) -> None
         emulator.control("PUT", "services/advising/switches", {"busy_error_text": text})
         with pytest.raises(ClientError, match=advice):
             service.deploy({"web": web()})
+        emulator.control("PUT", "services/advising/switches", {"busy_delete_text": "busy"})
         with pytest.raises(ClientError, match=advice):
+            emulator.api.delete_container_service(serviceName="advising")
+        emulator.control("PUT", "services/advising/switches", {"busy_delete_text": "transition"})
+        with pytest.raises(ClientError, match=r'state \("UPDATING"\) and cannot be deleted\.$'):
             emulator.api.delete_container_service(serviceName="advising")
 
 

@@ -192,6 +192,38 @@ def test_where_nothing_ever_ran_the_pull_is_looked_at(
     assert action in found.next_action
 
 
+SILENCE = {name: AppLog(lines=(), system=()) for name in NOTHING_RAN}
+ALLOWS = json.dumps({"Statement": json.loads(statement(ROLE))})
+NAMES_ANOTHER = json.dumps({"Statement": json.loads(statement(f"{ROLE}-of-the-service"))})
+
+
+@pytest.mark.parametrize(
+    ("puller", "what", "action"),
+    [
+        (Puller(role=None, policy=None), "has no role", "ecrImagePullerRole={isActive=true}"),
+        (Puller(role=ROLE, policy=NAMES_ANOTHER), "does not let", statement(ROLE)),
+    ],
+)
+def test_where_nobody_has_written_anything_a_policy_that_forbids_the_pull_is_the_cause(
+    puller: Puller, what: str, action: str
+) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+
+    assert (found.kind, found.evidence) == (Kind.IMAGE_PULL, None)
+    assert "Lightsail has written nothing" in found.what
+    assert what in found.what
+    assert action in found.next_action
+
+
+@pytest.mark.parametrize(
+    "puller", [None, Puller(role=ROLE, policy="?"), Puller(role=ROLE, policy=ALLOWS)]
+)
+def test_silence_alone_is_no_sign_that_the_pull_failed(puller: Puller | None) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+
+    assert found.kind is Kind.UNKNOWN
+
+
 def test_what_the_version_that_serves_has_written_meanwhile_is_no_sign_of_the_new_one() -> None:
     web = AppLog(lines=("WARNING a visitor waits",), system=NOTHING_RAN["web"].system)
     logs = {**NOTHING_RAN, "web": web}

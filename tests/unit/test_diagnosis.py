@@ -19,9 +19,14 @@ from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, sym
 Kind = FailureKind
 
 
-def test_a_busy_platform_is_not_blamed_on_the_app() -> None:
-    error = "ThrottlingException: Rate exceeded"
-
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ThrottlingException: Rate exceeded",
+        "The maximum API request rate has been exceeded for your account.",
+    ],
+)
+def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
     found = diagnose(symptoms(evidence=NO_EVIDENCE, error=error))
 
     assert (found.kind, found.evidence) == (Kind.PLATFORM_BUSY, error)

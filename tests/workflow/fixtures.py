@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.component.cloud import running_cloud
+from tests.component.running import running_cloud
 from tests.workflow.look_back import note
 from tests.workflow.world import World
 

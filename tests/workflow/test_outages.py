@@ -9,8 +9,8 @@ from functools import cache
 import pytest
 
 from lightgate.outage import LONGEST_OUTAGE
-from tests.component.cloud import running_cloud
 from tests.component.lightsail_service import CREATE, Course
+from tests.component.running import running_cloud
 from tests.workflow.gates import Gate, check_nothing_was_applied, database, minutes, told_plan
 from tests.workflow.release_machine import Ended
 from tests.workflow.world import APP, SUCCEEDED, Json, World, migration_failed, spec, succeeded

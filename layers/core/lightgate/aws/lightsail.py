@@ -1,6 +1,6 @@
 """AWS Lightsail container services."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -242,46 +242,72 @@ class Lightsail:
             "startTime": since,
             **({"filterPattern": pattern} if pattern else {}),
         }
-        pages = list(self._pages(arguments, _MOST_LOG_PAGES))
-        found = _events(pages)
-        if pages and pages[-1].get("nextPageToken"):
+        log = _Log(self._client, arguments)
+        found = log.read(_MOST_LOG_PAGES)
+        if not log.is_at_end:
             read_to = found[-1]["createdAt"] if found else since
-            found += self._newest_events(arguments, read_to)
+            found += self._newest_events(log, read_to)
         return [event["message"] for event in found]
 
-    def _newest_events(self, arguments: Mapping[str, Any], since: datetime) -> list[Any]:
+    def _newest_events(self, log: "_Log", since: datetime) -> list[Any]:
         """The end of a log whose pages begin at its other end: in windows, from the newest back."""
         found: list[Any] = []
         end, length = self._now() + _CLOCK_MARGIN, _CLOCK_MARGIN + _SHORTEST_WINDOW
         left = _MOST_NEWEST_PAGES
         while left > 0 and end > since:
             start = max(end - length, since)
-            window = {**arguments, "startTime": start + _MOMENT, "endTime": end}
-            pages = list(self._pages(window, left))
-            found = _events(pages) + found
-            left -= max(1, len(pages))
+            found = log.read(left, startTime=start + _MOMENT, endTime=end) + found
+            left -= max(1, log.pages)
             end, length = start, _SHORTEST_WINDOW * 2 ** (_MOST_NEWEST_PAGES - left)
         return found
 
-    def _pages(self, arguments: Mapping[str, Any], most: int) -> Iterator[Mapping[str, Any]]:
-        for _ in range(most):
-            try:
-                page = self._client.get_container_log(**arguments)
-            except ClientError as error:
-                # Whether a container that never wrote has a log at all is not known
-                # (lightsail-facts.md, section 5); to us both are silence.
-                if error_code(error) == "NotFoundException":
-                    return
-                raise
-            yield page
-            token = page.get("nextPageToken")
-            if not token:
-                return
-            arguments = {**arguments, "pageToken": token}
+
+class _Log:
+    """The log of a container. Pages may repeat events, and the last one may lead to itself.
+
+    `pages` and `is_at_end` are about the last reading.
+    """
+
+    def __init__(self, client: Any, arguments: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self._client, self._arguments = client, arguments
+        self._seen: set[tuple[datetime, str]] = set()
+        self.pages = 0
+        self.is_at_end = False
+
+    def read(self, most: int, **window: datetime) -> list[Any]:
+        """The events on as many pages, without those that an earlier page had."""
+        found: list[Any] = []
+        token: dict[str, str] = {}
+        tokens: set[str] = set()
+        self.pages, self.is_at_end = 0, False
+        while self.pages < most and not self.is_at_end:
+            page = self._page({**self._arguments, **window, **token})
+            self.pages += 1
+            # Only of another page: an app may write a line twice in one moment.
+            new = [each for each in page.get("logEvents", []) if _identity(each) not in self._seen]
+            self._seen.update(map(_identity, new))
+            found += new
+            following = page.get("nextPageToken")
+            self.is_at_end = not following or (following in tokens and not new)
+            if following:
+                tokens.add(following)
+                token = {"pageToken": following}
+        return found
+
+    def _page(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            page: Mapping[str, Any] = self._client.get_container_log(**arguments)
+        except ClientError as error:
+            # Whether a container that never wrote has a log at all is not known
+            # (lightsail-facts.md, section 5); to us both are silence.
+            if error_code(error) == "NotFoundException":
+                return {}
+            raise
+        return page
 
 
-def _events(pages: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [event for page in pages for event in page.get("logEvents", [])]
+def _identity(event: Mapping[str, Any]) -> tuple[datetime, str]:
+    return event["createdAt"], event["message"]
 
 
 def _listed(shown: Sequence[Mapping[str, Any]], service: str, version: int) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ def wrong_architecture(what: str, line: str) -> Diagnosis:
 
 
 def _image(seen: Symptoms) -> Diagnosis | None:
-    """Nothing of any container has ever run, and Lightsail has tried more than once.
+    """Nothing of any container has ever run, and Lightsail has tried more than once or in silence.
 
     The version that serves may go on writing to the logs: only in that of a gate it has nothing
     left to say.
@@ -76,14 +76,19 @@ def _image(seen: Symptoms) -> Diagnosis | None:
     if has_run or seen.evidence.phase not in (Phase.SILENT, Phase.UNGATED):
         return None
     launches = _launches(seen)
-    if _CANCELED not in seen.system_lines or launches <= seen.nodes:
+    if _CANCELED in seen.system_lines and launches > seen.nodes:
+        why = "Lightsail has given up launching nodes"
+        evidence = f"{_last_launch(seen)} (in all {launches}), {_CANCELED}"
+    elif not seen.system_lines and seen.puller is not None and seen.puller.is_allowed is False:
+        # With a policy that names another role, Lightsail writes nothing at all.
+        why, evidence = "Lightsail has written nothing", None
+    else:
         return None
-    nothing = "No container has begun to run, and Lightsail has given up launching nodes"
     what, action = _about_pulling(seen)
     return Diagnosis(
         kind=FailureKind.IMAGE_PULL,
-        what=f"{nothing}: {what}",
-        evidence=f"{_last_launch(seen)} (in all {launches}), {_CANCELED}",
+        what=f"No container has begun to run, and {why}: {what}",
+        evidence=evidence,
         next_action=action,
     )
 

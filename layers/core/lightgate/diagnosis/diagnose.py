@@ -14,7 +14,7 @@ from lightgate.errors import RefusalCode
 from lightgate.gate_log import Failure, Phase, plain_text
 
 _BUSY = re.compile(
-    r"Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable"
+    r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests|ServiceUnavailable"
     r"|Please wait for it to complete|Please try again in a few minutes"
 )
 

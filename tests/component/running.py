@@ -1,0 +1,31 @@
+"""The account of one test with our own clients on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+
+import pytest
+from moto import mock_aws
+
+from lightgate.aws.clients import make_client
+from tests.component.clock import Clock
+from tests.component.cloud import CONFIG, REGION, Cloud, border, signing_key
+
+_make_client = cache(make_client)
+
+
+@contextmanager
+def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    clock = Clock()
+    clock.replace_sleep(patch, "botocore.endpoint")
+    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: signing_key())
+    patch.setattr("lightgate.runtime.make_client", _make_client)
+    # It works by a signal, and these requests come from any thread.
+    patch.setattr("local.lightsail.operations.time_limit", lambda _: nullcontext())
+    patch.setenv("AWS_DEFAULT_REGION", REGION)
+    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with mock_aws(config=CONFIG):
+        shared = border()
+        shared.cloud = Cloud(clock)
+        patch.setattr("boto3.DEFAULT_SESSION", shared.default)
+        yield shared.cloud

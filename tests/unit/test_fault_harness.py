@@ -1,0 +1,36 @@
+"""The harness of faults stands apart from the product, so that moved files cannot break it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightgate import release
+from tests.component import lightsail_service
+from tests.faults import gate
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import json, sys, importlib
+importlib.import_module(sys.argv[1])
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] in sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("module", ["tests.faults.__main__", "tests.faults.mutants"])
+def test_the_harness_imports_nothing_of_the_product(module: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, module, "lightgate", "functions"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(answer.stdout) == []
+
+
+def test_the_variables_that_the_doubles_write_out_are_those_of_the_product() -> None:
+    assert lightsail_service.RELEASE_VARIABLE == gate.RELEASE == release.RELEASE_VARIABLE
+    assert gate.MAILBOX == release.MAILBOX_VARIABLE
