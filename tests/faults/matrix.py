@@ -47,13 +47,14 @@ class Place:
     """A call in a run, or a state of it.
 
     It is in the `turn`-th invocation of `caller`, the `number`-th of its name. A state has no name
-    of a call, and is its own caller.
+    of a call, and is its own caller. `faults` are those that there can be.
     """
 
     caller: str
     turn: int
     name: str
     number: int
+    faults: Sequence[str]
 
     @property
     def call(self) -> tuple[str, str, int]:
@@ -115,8 +116,8 @@ class Striker:
 
     def begin(self) -> None:
         """The next that happens in the world is looked at."""
-        place = self._place("event", 1, "")
-        for name in RUN_FAULTS:
+        place = self._place("event", 1, "", RUN_FAULTS)
+        for name in place.faults:
             if self._wanted(place, name) and self._fork(place, "event", name):
                 strike(name, self._world)
                 return
@@ -139,11 +140,12 @@ class Striker:
     def _call(self, call: Call) -> None:
         if self.case is not None or self._world.is_over:
             return
-        place = self._place(call.caller, self._world.tasks.invoked[call.caller], call.name)
         faults = CALL_FAULTS
         if not call.caller.endswith("Function"):
             faults = tuple(name for name in faults if name not in OF_FUNCTIONS_ONLY)
-        for name in faults:
+        turn = self._world.tasks.invoked[call.caller]
+        place = self._place(call.caller, turn, call.name, faults)
+        for name in place.faults:
             if self._wanted(place, name) and self._fork(place, call.name, name):
                 self._world.account.wire.fault = fault(name, self._world)
                 return
@@ -153,14 +155,16 @@ class Striker:
             return
         state = execution.state
         self._entered[state] += 1
-        place = self._place(state, self._entered[state], "")
         is_task = self._world.stack.definition["States"][state]["Type"] == "Task"
-        for name in STATE_FAULTS:
-            if not is_task and name in OF_TASKS_ONLY:
-                continue
-            # Whoever stops it before it has done anything leaves nothing to clean up.
-            if name == "stopped unheard" and "Admit" not in execution.passed:
-                continue
+        # Whoever stops it before it has done anything leaves nothing to clean up.
+        has_begun = "Admit" in execution.passed
+        faults = tuple(
+            name
+            for name in STATE_FAULTS
+            if (is_task or name not in OF_TASKS_ONLY) and (has_begun or name != "stopped unheard")
+        )
+        place = self._place(state, self._entered[state], "", faults)
+        for name in place.faults:
             if self._wanted(place, name) and self._fork(place, "state", name):
                 self._strike(name, execution)
                 return
@@ -185,10 +189,10 @@ class Striker:
 
         self._world.executions.around = around
 
-    def _place(self, caller: str, turn: int, name: str) -> Place:
+    def _place(self, caller: str, turn: int, name: str, faults: tuple[str, ...]) -> Place:
         self._seen[caller, turn, name] += 1
         number = self._seen[caller, turn, name]
-        place = Place(caller=caller, turn=turn, name=name, number=number)
+        place = Place(caller=caller, turn=turn, name=name, number=number, faults=faults)
         self.places.append(place)
         return place
 
@@ -254,7 +258,8 @@ def recorded(world: World, name: str) -> Recorded:
         places, found = json.loads(Path(file.name).read_text())
     if found["problems"]:
         raise AssertionError(f"without any fault, {name}: " + "; ".join(found["problems"]))
-    return Recorded(places=[Place(**place) for place in places], ending=found["ending"])
+    places = [Place(**{**place, "faults": tuple(place["faults"])}) for place in places]
+    return Recorded(places=places, ending=found["ending"])
 
 
 def struck(

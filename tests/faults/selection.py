@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, takewhile
 
-from tests.faults.faults import CALL_FAULTS, RUN_FAULTS, STATE_FAULTS
 from tests.faults.matrix import Place, Recorded
 
 # To a function, those of a family are much alike.
@@ -46,7 +45,7 @@ def selected(runs: Mapping[str, Recorded], *, is_slice: bool) -> dict[str, Selec
                 continue
             faults = _faults(place, is_first=name == first, is_new=is_new, turn=next(turns))
             if is_slice:
-                faults = [_turning(faults, next(turns))]
+                faults = [_turning(faults, next(turns), faults)]
             selection[place] = faults
         known |= {(place.call, calls[place.caller, place.turn]) for place in own}
         known_anywhere |= {place.what for place in own}
@@ -55,19 +54,18 @@ def selected(runs: Mapping[str, Recorded], *, is_slice: bool) -> dict[str, Selec
 
 
 def _faults(place: Place, *, is_first: bool, is_new: bool, turn: int) -> Sequence[str]:
-    if place.caller == "event":
-        return RUN_FAULTS
-    if not place.name:
-        return STATE_FAULTS if is_new else [_turning(STATE_FAULTS, turn)]
-    if is_first:
-        return CALL_FAULTS
-    if is_new:
-        return [_turning(family, turn) for family in FAMILIES]
-    return [_turning(_TELLING, turn)]
+    possible = place.faults
+    if place.caller == "event" or is_first or (is_new and not place.name):
+        return possible
+    if not is_new:
+        return [_turning(possible, turn, _TELLING if place.name else possible)]
+    return list(dict.fromkeys(_turning(possible, turn, family) for family in FAMILIES))
 
 
-def _turning(faults: Sequence[str], turn: int) -> str:
-    return faults[turn % len(faults)]
+def _turning(possible: Sequence[str], turn: int, of: Sequence[str]) -> str:
+    """One of these, if that is possible there; another one at the next place."""
+    among = [name for name in of if name in possible] or possible
+    return among[turn % len(among)]
 
 
 def _calls_of_invocations(places: Sequence[Place]) -> Mapping[tuple[str, int], Sequence[str]]:
