@@ -51,7 +51,7 @@ _UNPROTECTED = {
 
 def scenarios(is_slice: bool) -> Sequence[Scenario]:
     found = [*_of_gates(), *_of_events(), *_of_requests(), *_of_specs(), *_of_images()]
-    return found[::17] if is_slice else found
+    return found[::29] if is_slice else found
 
 
 # Lines of a gate, and its letters.
@@ -110,7 +110,6 @@ _FALSE: Mapping[str, Forger] = {
     "a number of 5,000 digits": _raw(f'"seconds": {"9" * 5000}'),
     "numbers that are none": _raw('"seconds": NaN, "count": Infinity, "exitCode": 1e400'),
     "two of each key": _raw('"event": "waiting", "release": "another", "event": "succeeded"'),
-    "1 MB": _event(event="waiting", why="x" * 1024 * 1024),
     "6 MB": _event(event="waiting", why="x" * 6 * 1024 * 1024),
     "control characters": _event(event="waiting", **{"for": [_SECRET]}, why=_SECRET),
     "half a character": _event(event="waiting", why="\ud800", **{"for": ["\udfff"]}),
@@ -222,12 +221,18 @@ _USUAL = released()
 _WITHOUT_ENDPOINT = released(lambda world: world.put_spec(_UNPROTECTED))
 
 
+_IN_LETTERS = (
+    *("another release", "the release before", "another container", "invalid UTF-8", "6 MB"),
+    *("nested lists, 14 KB", "nested objects", "control characters", "half a character"),
+)
+
+
 def _of_gates() -> Iterator[Scenario]:
     everything = {**_FALSE, **_TRUE, **_WRONG_MEMBERS}
     for row, forger in everything.items():
         usual = ["SUCCEEDED"] if row in _FALSE else _ANY
         yield _of_gate(row, "log, good", _forging(forger, _write_log, _GOOD), usual)
-        if row not in _WRONG_MEMBERS:
+        if row in _TRUE or row in _IN_LETTERS:
             letters = _forging(forger, _write_letters, _GOOD)
             yield _of_gate(row, "mailbox, good", letters, usual)
         if row in _FALSE:
@@ -334,7 +339,7 @@ _EVENTS: Mapping[str, Callable[[Json], object]] = {
     **{
         f"{'.'.join(path)} is {json.dumps(value)}": _with(value, *path)
         for path in _OF_EVENTS
-        for value in (7, {"a": None})
+        for value in ({"a": None},)
     },
 }
 
@@ -366,7 +371,7 @@ _NO_REQUESTS: Values = (None, 7, "x", [], {}, [{"app": APP}], True)
 _REQUESTS: Mapping[str, object] = {
     **{json.dumps(value): value for value in _NO_REQUESTS},
     "an app of 100,000 letters": {"app": "x" * 100_000},
-    "an app that there is none": {"app": "nobody"},
+    "an unknown app": {"app": "nobody"},
     "an app with a path": {"app": "../apps/crops-backend"},
     "an unknown key": {"app": APP, _ESCAPES: _ESCAPES},
     "1,000 unknown keys": {"app": APP, **{f"key-{n}": n for n in range(1000)}},
