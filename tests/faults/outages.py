@@ -104,7 +104,6 @@ _STATES = {
     ("good", "SUCCEEDED"): (
         "Admit",
         "TakeSnapshot",
-        "CheckSnapshot",
         "Deploy",
         "CheckDeployment",
         "CheckDeployment 2",
@@ -123,7 +122,13 @@ _STATES = {
         "PublishOutcome",
     ),
     ("failed watch", "ROLLED_BACK"): ("VerifyRelease", "RollBack", "RollBack 3", "Settle"),
-    ("rollback by hand", "SUCCEEDED"): ("Admit", "Deploy", "CheckDeployment", "Settle"),
+    ("rollback by hand", "SUCCEEDED"): (
+        "Admit",
+        "CheckSnapshot",
+        "Deploy",
+        "CheckDeployment",
+        "Settle",
+    ),
 }
 # The run that is prepared, what then happens, and how the release may end.
 _OTHER_MOMENTS: dict[str, tuple[str, Act, Sequence[str]]] = {
