@@ -9,9 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
+import boto3
 from botocore import xform_name
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -72,7 +75,7 @@ class Tasks:
     def integrate(self, state: str, resource: str, parameters: Json) -> Json:
         """A call that Step Functions makes itself."""
         service, operation = _INTEGRATION.fullmatch(resource).groups()  # type: ignore[union-attr]
-        client, wire = self._account.client(service), self._account.wire
+        client, wire = _client_without_retries(service), self._account.wire
         wire.caller = state
         self.invoked[state] += 1
         try:
@@ -95,6 +98,13 @@ class Tasks:
                     self._account.clock.sleep(pause)
             else:
                 return
+
+
+@cache
+def _client_without_retries(service: str) -> Any:
+    """Nothing says that Step Functions tries again by itself: that is left to the definition."""
+    untyped: Any = boto3
+    return untyped.client(service, config=Config(retries={"total_max_attempts": 1}))
 
 
 def _cause(error: Exception) -> str:

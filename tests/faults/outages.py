@@ -104,7 +104,6 @@ _STATES = {
     ("good", "SUCCEEDED"): (
         "Admit",
         "TakeSnapshot",
-        "CheckSnapshot",
         "Deploy",
         "CheckDeployment",
         "CheckDeployment 2",
@@ -123,7 +122,13 @@ _STATES = {
         "PublishOutcome",
     ),
     ("failed watch", "ROLLED_BACK"): ("VerifyRelease", "RollBack", "RollBack 3", "Settle"),
-    ("rollback by hand", "SUCCEEDED"): ("Admit", "Deploy", "CheckDeployment", "Settle"),
+    ("rollback by hand", "SUCCEEDED"): (
+        "Admit",
+        "CheckSnapshot",
+        "Deploy",
+        "CheckDeployment",
+        "Settle",
+    ),
 }
 # The run that is prepared, what then happens, and how the release may end.
 _OTHER_MOMENTS: dict[str, tuple[str, Act, Sequence[str]]] = {
@@ -132,7 +137,8 @@ _OTHER_MOMENTS: dict[str, tuple[str, Act, Sequence[str]]] = {
     "missed push": ("missed push", _missed, ("SUCCEEDED", "FAILED")),
     "abandoned": ("take-over", _abandoned, ("SUCCEEDED", "FAILED")),
 }
-# No run of these passes through the one, and only an outage of Settle leads to the other one.
+# No run here has something to report at its start. PublishUnsettled comes only after an outage
+# that Settle does not survive.
 _NOT_STRUCK = {"PublishStart", "PublishUnsettled"}
 # From these states on an outage of the service changes nothing about how a release ends.
 _NEEDED_NO_MORE = {"sns": "Admit", "s3": "VerifyRelease", "rds": "VerifyRelease"}

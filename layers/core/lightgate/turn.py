@@ -213,7 +213,7 @@ def _released_since(turn: Turn, claim: Claim) -> str | None:
     """The release that was the answer to this push, however it ended.
 
     The event of a push may come after Reconcile has released it, and a push of two tags has two
-    events. Whoever waits goes on as a claim of its own.
+    events. While a release waits in the queue, the queue itself decides.
     """
     newest = turn.newest
     if newest is None or not claim.pushed or turn.waiting is not None:
