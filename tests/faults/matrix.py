@@ -165,7 +165,7 @@ class Striker:
         )
         place = self._place(state, self._entered[state], "", faults)
         for name in place.faults:
-            if self._wanted(place, name) and self._fork(place, "state", name):
+            if self._wanted(place, name) and self._fork(place, state, name):
                 self._strike(name, execution)
                 return
 
