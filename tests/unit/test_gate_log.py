@@ -105,6 +105,19 @@ def test_migrations_are_listed_once_in_the_order_of_their_end() -> None:
     assert evidence.began_at == "2026-11-16T01:56:02.500000+00:00"
 
 
+def test_the_last_word_of_a_gate_has_the_order_of_its_migrations() -> None:
+    """The log may lag, and the mailbox shows only the last one and the end."""
+    last = gate_line("applied", migration="crops.0003", seconds=1.5)
+    end = gate_line("succeeded", migrations=["crops.0002", "crops.0003"])
+
+    seen = read(last, end)
+
+    assert [(one.name, one.seconds) for one in seen.migrations] == [
+        ("crops.0002", None),
+        ("crops.0003", 1.5),
+    ]
+
+
 def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
     command = gate_line("applying", at="2026-11-16T01:55:00Z")
 

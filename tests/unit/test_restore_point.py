@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
+from lightgate.errors import refused
 from lightgate.hold import Hold
 from lightgate.outage import Checks
 from lightgate.restore_point import (
@@ -119,6 +120,7 @@ def test_at_the_limit_the_release_is_refused(status: SnapshotStatus) -> None:
 
     assert answer == {
         "status": "REFUSED",
+        "code": "other",
         "reasons": [
             "The snapshot lightgate-crops-1 of crops-db was not available within "
             "database.timeoutSeconds (600): the instance is backing-up."
@@ -137,7 +139,7 @@ def test_a_failed_restore_point_refuses_the_release_at_once(mode: BackupMode, wh
     answer = after(seconds(1), SnapshotStatus.FAILED, detail="automated backups are off", mode=mode)
 
     reason = f"{what} of crops-db has ended as automated backups are off."
-    assert answer == {"status": "REFUSED", "reasons": [reason]}
+    assert answer == refused(reason)
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     phases: list[Phase] = []
     plans: list[bool] = []
     migrations: dict[str, Migration] = {}
+    order: dict[str, None] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[tuple[int, Failure]] = []
     has_open_end = False
@@ -246,6 +247,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
                     began[True].append(first)
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
+                    order[each] = None
             if kind == "succeeded":
                 printed = _lines(event) or printed
             if kind == "plan":
@@ -265,7 +267,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     return Evidence(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
-        migrations=list(migrations.values())[:_MOST_MIGRATIONS],
+        migrations=[migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS],
         atomic=bool(plans) and all(plans),
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
