@@ -88,7 +88,8 @@ MUTANTS = (
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/decision.py",
-        old='    return _do(Action.WAIT, f"The snapshot is not there yet: {_detail(backup.state)}.")',
+        old="    return _do(Action.WAIT, "
+        'f"The snapshot is not there yet: {_detail(backup.state)}.")',
         new="    return None",
         caught_by=["tests/unit/test_decision.py"],
     ),
