@@ -74,10 +74,16 @@ def test_an_answer_without_the_list_of_deployments_is_no_empty_list(
             look()
 
 
+@pytest.mark.parametrize("change", ["none", "disabled", "updating"])
 def test_a_service_that_never_had_a_deployment_may_show_no_list(
-    cloud: Cloud, lightsail: Lightsail
+    cloud: Cloud, lightsail: Lightsail, change: str
 ) -> None:
     cloud.faults.change_answers("lightsail.GetContainerServiceDeployments", dict.clear)
+    match change:
+        case "disabled":
+            cloud.lightsail.disable(NAME)
+        case "updating":
+            cloud.lightsail.update(NAME, takes=timedelta(minutes=2))
 
     assert lightsail.service(NAME).deployments == []
 

@@ -70,6 +70,13 @@ def test_what_failed_in_the_watch_period_is_not_taken_for_a_crash_on_start() -> 
     assert (found.kind, found.evidence) == (Kind.WATCH_FAILED, "GET / answered 500, not 200")
 
 
+def test_a_service_that_was_disabled_in_the_watch_period_is_to_be_enabled() -> None:
+    found = diagnose(symptoms(watch="the container service is disabled", is_disabled=True))
+
+    assert found.kind is Kind.WATCH_FAILED
+    assert found.next_action.startswith("Enable the container service crops-backend in the ")
+
+
 def test_without_anything_to_go_by_nothing_is_claimed() -> None:
     found = diagnose(symptoms(evidence=NO_EVIDENCE))
 

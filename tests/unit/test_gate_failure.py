@@ -127,6 +127,18 @@ def test_a_gate_whose_permit_was_withdrawn_by_the_policy_was_refused_by_it() -> 
     assert diagnose(symptoms(evidence=failed, no_permit=permit)).kind is Kind.MIGRATION_REFUSED
 
 
+def test_a_refusal_by_the_policy_is_known_where_the_permit_cannot_be_read() -> None:
+    failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
+
+    found = diagnose(symptoms(evidence=failed, refusal_cause=VoidCause.POLICY))
+
+    assert found.kind is Kind.MIGRATION_REFUSED
+
+
+def test_a_gate_of_an_earlier_version_that_was_stopped_was_cut_off() -> None:
+    assert of_gate(cause="signal", error="stopped by SIGTERM").kind is Kind.CUT_OFF
+
+
 def test_who_holds_the_table_is_named() -> None:
     wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
 

@@ -290,6 +290,13 @@ def test_a_number_that_cannot_be_passed_on_is_left_out(number: str) -> None:
     assert evidence.failure.exit_code is None
 
 
+def test_a_failure_that_an_earlier_version_has_handed_on_can_be_read() -> None:
+    handed_on = read(APPLYING, FAILED).to_json()
+    del handed_on["failure"]["detail"], handed_on["failure"]["holders"]
+
+    assert Evidence.from_json(handed_on) == read(APPLYING, FAILED)
+
+
 def test_the_worst_evidence_fits_through_the_state_machine() -> None:
     wide = "🌾" * 1000
     lines = [gate_line("applied", migration=f"{n}{wide}") for n in range(1000)]

@@ -34,7 +34,7 @@ def test_what_was_void_once_stays_void_with_its_first_reason(steps: list[tuple[s
     reasons = [word for step, word in steps if step == "void"]
 
     assert (permit.state is PermitState.VOID) is bool(reasons)
-    assert permit.reason == (reasons[0][:400] if reasons else None)
+    assert permit.reason == (reasons[0][:600] if reasons else None)
 
 
 @given(st.lists(STEPS))

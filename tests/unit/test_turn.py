@@ -127,6 +127,26 @@ def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
         assert answer.reason == f"Release {release_of('1')} of this image began after the push."
 
 
+def test_a_late_push_is_not_answered_by_a_release_that_was_only_queued() -> None:
+    turn, _ = after(claim("1", "H", -9), claim("2", "A", -1))
+    turn = hand_over(turn, arn("1"))
+    turn, given_up = take(turn, replace(following(turn), moved_to="B"))
+
+    _, answer = take(turn, claim("3", "A", -1))
+
+    assert given_up.status is SUPERSEDED
+    assert answer.status is PROCEED
+
+
+def test_a_late_push_is_not_answered_by_a_rollback_to_its_image() -> None:
+    """A rollback uses the spec of that version, and a push that of today."""
+    turn, _ = after(claim("1", "A", 5, gives_way=False, pushed=False))
+
+    _, answer = take(hand_over(turn, arn("1")), claim("2", "A", -1))
+
+    assert answer.status is PROCEED
+
+
 def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
     turn, _ = after(claim("1", "A", -5), claim("2", "B", -1))
     turn = hand_over(turn, arn("1"))

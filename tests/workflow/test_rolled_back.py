@@ -1,6 +1,6 @@
 """A version that became active and does not do its work: back to the last good one, or not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -63,10 +63,16 @@ def test_a_denied_read_of_a_secret_delays_the_way_back(good: World) -> None:
 
 def test_a_secret_that_stays_denied_ends_the_way_back_with_the_reason(good: World) -> None:
     read = "secretsmanager.GetSecretValue"
-    refuse = good.cloud.faults.refuse
-    good.functions.before("roll_back", lambda: refuse(read, "AccessDenied", times=999))
+    began: list[datetime] = []
+
+    def deny() -> None:
+        began.append(good.clock.now())
+        good.cloud.faults.refuse(read, "AccessDenied", times=999)
+
+    good.functions.before("roll_back", deny)
 
     assert fail(good, released()) == "FAILED"
+    assert good.clock.now() - began[0] < timedelta(minutes=6)
     assert good.lightsail.serving(APP) == 3
     assert any("cannot be read: AccessDenied" in why for why in good.message().content["reasons"])
 

@@ -23,6 +23,7 @@ from lightgate.snapshot import SnapshotState, SnapshotStatus
 # snapshot any more what one would want to go back to when it has been there for so long: with it
 # goes all that people wrote since. A release that nothing holds up begins within minutes.
 _OLDEST = timedelta(minutes=30)
+_LONGEST_MISSING = 250
 
 
 class Action(enum.StrEnum):
@@ -189,7 +190,11 @@ def _comes_too_late(seen: Observation) -> Decision | None:
 def _what_is_missing(seen: Observation) -> str:
     """What the gate has waited for meanwhile, if it was for more than its own plan."""
     decision = _has_to_wait(seen) or _has_no_restore_point(seen)
-    return "" if decision is None else f"{decision.reason} "
+    if decision is None:
+        return ""
+    reason = decision.reason
+    # What follows says what to do, and has to fit into the permit as well.
+    return f"{reason} " if len(reason) <= _LONGEST_MISSING else f"{reason[:_LONGEST_MISSING]}… "
 
 
 def _after_an_outage(seen: Observation) -> str:

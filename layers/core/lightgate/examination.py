@@ -20,6 +20,7 @@ from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError, RefusalCode
 from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
 from lightgate.hearing import listen
+from lightgate.permit import VoidCause
 from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of
@@ -64,6 +65,7 @@ def _told(state: Json) -> Symptoms | None:
         evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
         gates=tuple(release.get("gates", ())),
         wait=_wait(deployment),
+        refusal_cause=_cause(deployment),
         logs={},
     )
     refused = [step for step, status in statuses.items() if status == "REFUSED"]
@@ -85,6 +87,11 @@ def _told(state: Json) -> Symptoms | None:
     if verified is not None and verified.is_bad(deployment["version"]):
         return replace(known, watch=verified.shown)
     return None
+
+
+def _cause(deployment: Json) -> VoidCause | None:
+    told = deployment.get("refusalCause")
+    return None if told is None else VoidCause(told)
 
 
 def _wait(deployment: Json) -> Wait | None:
@@ -135,7 +142,11 @@ class _Look:
     def _look_at_the_service(self) -> None:
         service = self._runtime.lightsail.service(self._release.service)
         shown = service.deployment_of(self._release.id)
-        self._know(nodes=service.scale, endpoint=shown.endpoint if shown else None)
+        self._know(
+            nodes=service.scale,
+            endpoint=shown.endpoint if shown else None,
+            is_disabled=service.disabled,
+        )
         self._service = service
 
     def _read_the_gates(self) -> None:

@@ -191,8 +191,8 @@ class Evidence:
                 migration=failure["migration"],
                 exit_code=failure["exitCode"],
                 database=failure["database"],
-                detail=failure["detail"] and Detail(failure["detail"]),
-                holders=tuple(Holder(**holder) for holder in failure["holders"]),
+                detail=_detail(failure.get("detail")),
+                holders=tuple(Holder(**holder) for holder in failure.get("holders", ())),
                 last_lines=failure["lastLines"],
             ),
         )
@@ -425,9 +425,13 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         exit_code=None if code is None else int(code),
         database=plain_text(event.get("database"), _LONGEST_NAME),
         last_lines=_lines(event),
-        detail=Detail(told) if (told := event.get("detail")) in tuple(Detail) else None,
+        detail=_detail(event.get("detail")),
         holders=holders_of(event),
     )
+
+
+def _detail(told: object) -> Detail | None:
+    return Detail(told) if isinstance(told, str) and told in tuple(Detail) else None
 
 
 def holders_of(event: Mapping[str, Any]) -> tuple[Holder, ...]:

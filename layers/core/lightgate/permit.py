@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-_LONGEST_REASON = 400
+# Escaped in JSON, each character has up to twelve bytes.
+_LONGEST_REASON = 600
 # What the gate takes of the mailbox's answer (gate/courier.py, LARGEST).
 LARGEST_BYTES = 8192
 

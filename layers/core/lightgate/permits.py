@@ -47,6 +47,7 @@ NOTHING_ASKED: Mapping[str, object] = MappingProxyType(
         "readyAt": None,
         "unknown": [],
         "refusal": None,
+        "refusalCause": None,
     }
 )
 
@@ -144,12 +145,13 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     at the last look. In what comes back `pending` says that something is or was to be applied,
     `permitted` that a gate was let begin and `permittedAt` when the first one was, `readyAt` when
     a plan was known first, `unknown` which permits could not be read or written now, `refusal` why
-    the release has to end as refused, and `holding` that a gate waits for us.
+    the release has to end as refused and `refusalCause` its code. `holding` says that a gate waits.
     """
     release, now = course.release, runtime.now()
     if snapshot is not None:
         snapshot = {**snapshot, **Checks.from_json(snapshot).delayed(course.delay).to_json()}
-    pending, permitted, refusal = before["pending"], before["permitted"], before["refusal"]
+    pending, permitted = before["pending"], before["permitted"]
+    refusal, refusal_cause = before["refusal"], before.get("refusalCause")
     ready_at, permitted_at = before["readyAt"], before["permittedAt"]
     holding, unknown = False, []
     standing: dict[str, Permit] = {}
@@ -186,7 +188,8 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
         except UnreachableError as error:
             unknown.append(_UNKNOWN.format(gate, error))
             continue
-        refusal = refusal or _refusal(seen, decision)
+        if refusal is None:
+            refusal, refusal_cause = _refusal(seen, decision)
         permitted = permitted or permit.state is PermitState.GRANTED
         permitted = permitted or decision.action is Action.PERMIT
         waits = plan is not None and permit.state is PermitState.PENDING
@@ -198,6 +201,7 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
         "readyAt": ready_at,
         "unknown": unknown,
         "refusal": refusal,
+        "refusalCause": refusal_cause,
         "snapshot": snapshot,
         "holding": holding,
     }
@@ -207,12 +211,14 @@ _UNKNOWN = "The permit of {} could not be read or written: {}."
 _GOES_ON = (Action.WAIT, Action.BACK_UP)
 
 
-def _refusal(seen: Observation, decision: Decision) -> str | None:
+def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | tuple[None, None]:
     """Why the gate is refused, also if it was before and the answer that said so is lost."""
-    if decision.action is Action.REFUSE:
-        return decision.reason
+    if decision.action is Action.REFUSE and decision.void is not None:
+        return decision.reason, decision.void
     cause = seen.permit.cause
-    return seen.permit.reason if cause is not None and cause.is_refusal else None
+    if cause is not None and cause.is_refusal:
+        return seen.permit.reason or "", cause
+    return None, None
 
 
 def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:

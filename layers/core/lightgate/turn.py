@@ -82,7 +82,8 @@ class Waiting:
 class Turn:
     """One app's turn. `fence` is the number of times that it was given, and only grows.
 
-    `abandoned` is the last release whose execution ended without handing over.
+    `abandoned` is the last release whose execution ended without handing over, `begun` the last one
+    of an image, and of the spec as it stood, that was given its turn.
     """
 
     fence: int = 0
@@ -90,6 +91,7 @@ class Turn:
     waiting: Waiting | None = None
     newest: Mark | None = None
     abandoned: str | None = None
+    begun: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,8 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         fingerprint=claim.fingerprint,
     )
     given = replace(wished, holder=holder, fence=holder.fence)
+    if claim.gives_way and claim.digest is not None:
+        given = replace(given, begun=claim.release)
     return _without_older(given, claim, _proceed(holder))
 
 
@@ -218,6 +222,8 @@ def _released_since(turn: Turn, claim: Claim) -> str | None:
     newest = turn.newest
     if newest is None or not claim.pushed or turn.waiting is not None:
         return None
+    if newest.release != turn.begun:
+        return None  # it was only queued, or brought a version back with the spec of that
     is_known = newest.digest == claim.digest and start_of(newest.release) > claim.at
     return newest.release if is_known else None
 

@@ -17,7 +17,7 @@ from lightgate.deployment import Deployment, Service, Status, Watch, judge, repo
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.kept_images import KeptImages, app_images
-from lightgate.outage import Checks
+from lightgate.outage import LONGEST_OUTAGE, Checks
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_other_images, without_command
@@ -159,14 +159,17 @@ def _redeploy(release: Release, failed: int, decided: Json, runtime: Runtime) ->
             "nextSteps": without_its_spec(release.app, failed, target, known.get("digest")),
         }
     except DeniedError as error:
-        # The version that fails serves meanwhile: nothing is lost by asking again.
-        return _again(release, decided, [*decided["reasons"], *error.reasons], runtime.now())
+        # A right that was granted a moment ago takes some time to hold.
+        now = runtime.now()
+        denied_at = decided.get("deniedAt") or now.isoformat()
+        if now - datetime.fromisoformat(denied_at) < LONGEST_OUTAGE:
+            return {**decided, "status": "BUSY", "deniedAt": denied_at}
+        return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
     except RefusedError as error:
         return {**decided, "status": "FAILED", "reasons": [*decided["reasons"], *error.reasons]}
     decided = {**decided, "notes": [*decided["notes"], *assembled.notes]}
     if isinstance(created, Busy):
-        reason = f"The container service was busy for too long: {created.reason}"
-        return _again(release, decided, [reason], runtime.now())
+        return _busy(release, decided, created, runtime.now())
     return _created(decided, created)
 
 
@@ -181,12 +184,13 @@ def _used(before: Json) -> UsedSpec | None:
     return UsedSpec.of(known.get("specVersion"), known.get("specDigest"))
 
 
-def _again(release: Release, decided: Json, why_not: Sequence[str], now: datetime) -> Json:
-    """Ask for another call, as nothing was created; FAILED when the time for it is over."""
+def _busy(release: Release, decided: Json, busy: Busy, now: datetime) -> Json:
+    """Wait for whatever is in the way, but not for ever."""
     limit = release.deployment_timeout + Checks.from_json(decided).outage
     if now - datetime.fromisoformat(decided["begunAt"]) < limit:
         return {**decided, "status": "BUSY"}
-    return {**decided, "status": "FAILED", "reasons": list(why_not)}
+    reason = f"The container service was busy for too long: {busy.reason}"
+    return {**decided, "status": "FAILED", "reasons": [reason]}
 
 
 def _created(before: Json, ours: Deployment) -> Json:

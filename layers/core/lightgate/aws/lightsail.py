@@ -335,9 +335,8 @@ def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
 
 def _never_deployed(found: Mapping[str, Any]) -> bool:
     """Whether nothing shows that the service ever had a deployment."""
-    return found["state"] in ("PENDING", "READY") and not (
-        found.get("currentDeployment") or found.get("nextDeployment")
-    )
+    is_known = found["state"] in ("DEPLOYING", "RUNNING")
+    return not (is_known or found.get("currentDeployment") or found.get("nextDeployment"))
 
 
 def _puller_role(found: Mapping[str, Any]) -> str | None:

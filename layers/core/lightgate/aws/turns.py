@@ -129,6 +129,7 @@ def _turn(document: Mapping[str, Any]) -> Turn:
         waiting=Waiting(**_timed(waiting)) if waiting else None,
         newest=Mark(**_timed(newest)) if newest else None,
         abandoned=document["abandoned"],
+        begun=document.get("begun"),
     )
 
 

@@ -79,7 +79,12 @@ def _diagnose_watch(seen: Symptoms) -> Diagnosis:
         kind=FailureKind.WATCH_FAILED,
         what="The app became active, and was unhealthy in the watch period.",
         evidence=plain_text(seen.watch),
-        next_action=f"Look at the app's log: {_log_command(seen)}",
+        next_action=(
+            f"Enable the container service {seen.service} in the Lightsail console. Then look "
+            "whether the app works."
+            if seen.is_disabled
+            else f"Look at the app's log: {_log_command(seen)}"
+        ),
     )
 
 

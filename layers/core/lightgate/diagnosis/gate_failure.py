@@ -204,7 +204,8 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if failure.detail is Detail.STOPPED:
+    # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
+    if failure.detail is Detail.STOPPED or "SIGTERM" in failure.error:
         return _cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
@@ -251,7 +252,8 @@ def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if seen.no_permit is not None and seen.no_permit.cause is VoidCause.POLICY:
+    told = seen.no_permit.cause if seen.no_permit is not None else None
+    if VoidCause.POLICY in (told, seen.refusal_cause):
         return _refused(seen, failure)
     is_mailbox = failure.cause == "mailbox"
     return Diagnosis(

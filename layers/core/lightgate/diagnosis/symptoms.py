@@ -12,7 +12,7 @@ from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
 from lightgate.gate_log import Evidence
-from lightgate.permit import Permit
+from lightgate.permit import Permit, VoidCause
 
 
 class FailureKind(enum.StrEnum):
@@ -45,8 +45,9 @@ class Symptoms:
     None where its log was not read. `endpoint` is None for a service without one, `puller` where
     nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
     from going on, and `refusal` what kind of refusal that is, if it is one. `watch` is what failed
-    last in the watch period. `no_permit` is the void permit of a gate that was told of it. `unread`
-    names what could not be looked at. `rollback_to` and `command` are what a person asked for.
+    last in the watch period. `no_permit` is the void permit of a gate that was told of it, and
+    `refusal_cause` why a gate had to be refused. `is_disabled` is about the service. `unread` names
+    what could not be looked at. `rollback_to` and `command` are what a person asked for.
     """
 
     app: str
@@ -67,6 +68,8 @@ class Symptoms:
     refusal: RefusalCode | None = None
     watch: str | None = None
     no_permit: Permit | None = None
+    refusal_cause: VoidCause | None = None
+    is_disabled: bool = False
     unread: Sequence[str] = ()
 
     @property
