@@ -21,13 +21,14 @@ class TimeIsUp(BaseException):
 class VirtualClock:
     """All of this process reads this clock, also the simulated services.
 
-    `deadline` ends the function that runs. `skew` is by how much the functions' clock is ahead of
-    that of everybody else.
+    `deadline` ends the function that runs, by the clock of everybody else. `skew` is by how much
+    the functions' clock is ahead of that.
     """
 
     def __init__(self) -> None:
         self.deadline: datetime | None = None
         self.skew = timedelta()
+        self._ahead = timedelta()
         self._watchers: list[Callable[[], None]] = []
         self._is_watched = False
         self._traveller = time_machine.travel(BEGINNING, tick=False).start()
@@ -40,20 +41,24 @@ class VirtualClock:
     @contextmanager
     def of_functions(self) -> Iterator[None]:
         """Let all who look at the clock see the functions' one."""
-        self._traveller.shift(self.skew)
-        try:
+        with self._ahead_by(self.skew):
             yield
-        finally:
-            self._traveller.shift(-self.skew)
 
     @contextmanager
     def of_services(self) -> Iterator[None]:
         """Let all who look at the clock see that of AWS again, while a function waits for it."""
-        self._traveller.shift(-self.skew)
+        with self._ahead_by(-self.skew):
+            yield
+
+    @contextmanager
+    def _ahead_by(self, duration: timedelta) -> Iterator[None]:
+        self._traveller.shift(duration)
+        self._ahead += duration
         try:
             yield
         finally:
-            self._traveller.shift(self.skew)
+            self._traveller.shift(-duration)
+            self._ahead -= duration
 
     def watch(self, watcher: Callable[[], None]) -> None:
         self._watchers.append(watcher)
@@ -70,8 +75,8 @@ class VirtualClock:
             self._pass(min(_STEP, end - self.now()))
 
     def _pass(self, duration: timedelta) -> None:
-        if self.deadline is not None and self.now() + duration >= self.deadline:
-            self._traveller.move_to(self.deadline)
+        if self.deadline is not None and self.now() - self._ahead + duration >= self.deadline:
+            self._traveller.move_to(self.deadline + self._ahead)
             self.deadline = None
             raise TimeIsUp
         self._traveller.shift(duration)

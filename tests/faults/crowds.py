@@ -314,7 +314,7 @@ class Crowd:
 
 def scenarios(is_slice: bool) -> Sequence[Scenario]:
     """Seeds with two apps and with twenty."""
-    small, large = ([1], []) if is_slice else (range(1, 16), range(1, 4))
+    small, large = ([1], []) if is_slice else (range(1, 11), range(1, 3))
     return [
         *(_scenario("two apps", Crowd(2, 8, seed), seed) for seed in small),
         *(_scenario("twenty apps", Crowd(20, 30, seed), seed) for seed in large),

@@ -16,8 +16,7 @@ from tests.faults.matrix import Place, Recorded
 # To a function, those of a family are much alike.
 FAMILIES = (
     ("throttled once", "server error", "not reached", "throttled for two minutes"),
-    ("denied", "denied to the end"),
-    ("empty answer", "malformed answer"),
+    ("denied", "denied to the end", "empty answer", "malformed answer"),
     ("answer lost", "killed after", "killed before"),
 )
 _TELLING = ("denied to the end", "answer lost", "killed after", "throttled for two minutes")
@@ -55,9 +54,9 @@ def selected(runs: Mapping[str, Recorded], *, is_slice: bool) -> dict[str, Selec
 
 def _faults(place: Place, *, is_first: bool, is_new: bool, turn: int) -> Sequence[str]:
     possible = place.faults
-    if place.caller == "event" or is_first or (is_new and not place.name):
+    if place.caller == "event" or is_first:
         return possible
-    if not is_new:
+    if not (is_new and place.name):
         return [_turning(possible, turn, _TELLING if place.name else possible)]
     return list(dict.fromkeys(_turning(possible, turn, family) for family in FAMILIES))
 
