@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class Account(Protocol):
-    """What it needs of the account that it is in."""
+    """The part of an account that the instance uses."""
 
     @property
     def clock(self) -> Clock: ...

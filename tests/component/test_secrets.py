@@ -4,7 +4,7 @@ import pytest
 
 from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.secrets import Secrets
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import DeniedError, RefusedError, UnreachableError
 from tests.component.cloud import Cloud
 
 VALUE = "hunter2-of-the-tests"
@@ -156,6 +156,20 @@ def test_a_secret_that_may_not_be_read_is_refused_with_the_code(
     [reason] = refusal(secrets, reference)
 
     assert reason == f"the secret {reference} cannot be read: AccessDeniedException"
+
+
+def test_it_is_not_all_denied_if_something_else_is_wrong_too(
+    cloud: Cloud, secrets: Secrets
+) -> None:
+    both = [managed("crops/db"), parameter("/crops/none")]
+    cloud.faults.refuse("secretsmanager.GetSecretValue", "AccessDeniedException", times=2)
+
+    with pytest.raises(DeniedError):
+        secrets.resolve(both[:1])
+    with pytest.raises(RefusedError) as caught:
+        secrets.resolve(both)
+
+    assert not isinstance(caught.value, DeniedError)
 
 
 def test_a_deleted_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:

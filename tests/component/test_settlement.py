@@ -247,7 +247,7 @@ def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_
     assert settled.owes_message
 
 
-def test_an_error_is_told_without_what_a_terminal_would_obey() -> None:
+def test_an_error_is_quoted_without_control_characters() -> None:
     cause = json.dumps({"errorMessage": "\x1b[31mred\r\n\u202e"})
 
     assert words_of({"Error": "ValueError", "Cause": cause}) == "ValueError:  [31mred   "

@@ -1,7 +1,7 @@
 """What must hold after every run, whatever has gone wrong."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,15 +32,19 @@ def allowed() -> set[tuple[str, str, str]]:
 class Findings:
     """How the release of a run has ended, and everything that is wrong.
 
-    `ending` has its status, what serves and what is applied; None if nothing is on record.
+    `ending` has its status, the version that is live and the migrations that are applied, as
+    docs/reliability.md names them. None if nothing is on record.
     """
 
     ending: str | None
     problems: Sequence[str]
 
 
-def find(world: World, subject: str, began: datetime, log: str) -> Findings:
-    """Let it all come to its end, and look: see `runs.Run` for `subject`."""
+def find(world: World, subject: str, began: datetime, log: Callable[[], str]) -> Findings:
+    """Let it all come to its end, and look: see `runs.Run` for `subject`.
+
+    `log` is what the functions have printed by then.
+    """
     world.is_over = True
     began += world.delay
     world.heal()
@@ -51,12 +55,12 @@ def find(world: World, subject: str, began: datetime, log: str) -> Findings:
     release = _release(world, subject)
     ending = None if release is None else " | ".join(stands(world, release))
     found = [*_of_release(world, subject, began), *_of_next(world)]
-    found += [f"the secret {secret} is written" for secret in world.leaked(log)]
+    found += [f"the secret {secret} is written" for secret in world.leaked(log())]
     return Findings(ending, found)
 
 
 def text_of(world: World, subject: str) -> str:
-    """What its last final message says to people."""
+    """The text of its last final message."""
     release = _release(world, subject)
     told = [
         str(message["text"])
@@ -122,7 +126,7 @@ def _of_release(world: World, subject: str, began: datetime) -> Iterator[str]:
 
 
 def stands(world: World, release: Release, app: App = CROPS) -> tuple[str, str, str]:
-    """How it ended, what serves and what is applied."""
+    """Its row in the table of docs/reliability.md."""
     serves = "new" if world.live(app) == release.id else "old"
     return release.status, serves, _applied(world, release)
 

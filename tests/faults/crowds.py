@@ -90,11 +90,13 @@ class Crowd:
         self._run()
         return ""
 
-    def find(self, world: World, _subject: str, _began: datetime, log: str) -> Findings:
+    def find(
+        self, world: World, _subject: str, _began: datetime, log: Callable[[], str]
+    ) -> Findings:
         """Everything that is wrong at the end, on each app."""
         return Findings(None, list(self._problems(world, log)))
 
-    def _problems(self, world: World, log: str) -> Iterator[str]:
+    def _problems(self, world: World, log: Callable[[], str]) -> Iterator[str]:
         for _ in range(_MOST_RECONCILED):
             self._reconcile_later()
             if not any(self._wrong()):
@@ -102,7 +104,7 @@ class Crowd:
         yield from self._wrong()
         yield from self._of_next()
         yield from sorted(self._strangers)
-        yield from (f"the secret {secret} is written" for secret in world.leaked(log))
+        yield from (f"the secret {secret} is written" for secret in world.leaked(log()))
 
     # What happens.
 

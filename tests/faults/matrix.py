@@ -234,7 +234,7 @@ def carry_out(world: World, run: Run, striker: Striker) -> Findings:
     began = world.clock.now()
     striker.begin()
     try:
-        return find(world, run.act(world), began, printed())
+        return find(world, run.act(world), began, printed)
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         return Findings(None, [traceback.format_exc()])
 

@@ -32,7 +32,7 @@ class Scenario:
     act: Callable[[World], str]
     ends: Sequence[str | None] = ()
     check: Callable[[World, str], Iterable[str]] = lambda *_: ()
-    find: Callable[[World, str, datetime, str], Findings] = find
+    find: Callable[[World, str, datetime, Callable[[], str]], Findings] = find
     seconds: int = 60
     prepare: Callable[[World], None] | None = None
 
@@ -58,7 +58,7 @@ def carried_out_here(world: World, scenario: Scenario, *, is_prepared: bool = Fa
     began = world.clock.now()
     try:
         subject = scenario.act(world)
-        found = scenario.find(world, subject, began, printed())
+        found = scenario.find(world, subject, began, printed)
         problems = [*found.problems, *scenario.check(world, subject)]
     except Exception:  # noqa: BLE001 - whatever it is, it belongs to the case
         return [traceback.format_exc()]

@@ -180,7 +180,8 @@ def test_when_the_lock_is_lost_the_command_is_stopped(
     migrate = crops.gate(house)
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-    assert migrate.event("failed")["cause"] == "lock"
+    failed = migrate.event("failed")
+    assert (failed["cause"], failed["detail"]) == ("lock", "lost")
     assert rows.applied() == ["0001_initial"]
     # All of it was atomic, so the next one may do it again.
     (tmp_path / "go").touch()

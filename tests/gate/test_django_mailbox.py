@@ -145,7 +145,7 @@ def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
     )
 
     failed = stays_shut(migrate)
-    assert failed["cause"] == "lock"
+    assert (failed["cause"], failed["detail"]) == ("lock", "lost")
     assert failed["database"] == "unchanged"
     assert "size" not in rows.columns()
 
@@ -161,7 +161,7 @@ def test_a_permit_does_not_outlast_the_wait_for_the_lock(
     failed = stays_shut(migrate)
     rows(FREE_LOCK)
 
-    assert failed["cause"] == "lock"
+    assert (failed["cause"], failed["detail"]) == ("lock", "not free")
     assert is_untouched(rows)
 
 

@@ -184,6 +184,22 @@ def test_what_may_break_the_version_that_serves_needs_a_persons_word(
         assert "a.0002: AddField harvest.season (contract)" in reasons(world)
 
 
+def test_the_policy_is_named_as_the_cause_also_if_no_permit_can_be_read_at_the_end(
+    world: World,
+) -> None:
+    world.put_spec(spec(migrations={"policy": "block"}))
+    Gate(world, plan=told_plan("a.0002", effect="contract"))
+    refuse = world.cloud.faults.refuse
+    world.functions.before("settle", lambda: refuse("s3.GetObject", "SlowDown", times=99))
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    failure = world.message().content["failure"]
+    assert failure["kind"] == "migration-refused"
+    assert "allowDestructive" in failure["nextAction"]
+
+
 @pytest.mark.slow
 def test_a_migration_for_which_too_little_time_is_left_is_not_begun(world: World) -> None:
     remember(world, snapshot=120, node=120)

@@ -595,6 +595,20 @@ def test_a_permit_that_came_too_late_says_what_it_waited_for(
     assert decide(replace(GOOD, now=BEGIN_BY)).reason.startswith("A migration may take ")
 
 
+def test_what_to_do_after_a_late_permit_stands_in_the_permit_however_long_the_cause_is() -> None:
+    making = SnapshotState(status=SnapshotStatus.CREATING, detail="d" * 2000)
+    late = replace(
+        GOOD,
+        now=BEGIN_BY,
+        outage=timedelta(seconds=200),
+        backup=backup(BackupMode.ALWAYS, making),
+    )
+
+    permit = pending("r1").voided(VoidCause.TOO_LATE, decide(late).reason)
+
+    assert (permit.reason or "").endswith("start the release again.")
+
+
 @pytest.mark.parametrize("late", [timedelta(), timedelta(hours=2)])
 def test_what_rds_says_of_a_busy_database_ends_one_sentence_once(late: timedelta) -> None:
     busy = SnapshotState(status=SnapshotStatus.BUSY, detail="Not now. Its status is modifying.")

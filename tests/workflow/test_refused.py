@@ -121,6 +121,7 @@ def test_an_image_for_another_platform_is_refused(world: World) -> None:
     images.push(world.cloud, APP, "latest", name="arm", architecture="arm64")
 
     check_refused(world, world.release(), "built for arm64", "--platform linux/amd64")
+    assert world.record()["failure"]["kind"] == "architecture"
 
 
 def test_a_missing_repository_is_refused(world: World) -> None:
@@ -329,6 +330,7 @@ def test_a_service_that_stays_busy_ends_the_release(world: World) -> None:
     assert (ended.status, ended.error) == ("FAILED", "REFUSED")
     assert "busy for too long" in world.record()["cause"]
     assert "deployment 2 is in progress" in world.record()["cause"]
+    assert world.message().content["failure"]["kind"] == "platform-busy"
     assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "ACTIVATING"}
 
 

@@ -152,4 +152,6 @@ def test_a_service_that_is_disabled_in_the_watch_period_is_named(world: World) -
     ended = world.release(course=succeeded())
 
     assert ended.error == "FAILED"
-    assert f"the container service {APP} is disabled" in world.message().content["reasons"][0]
+    content = world.message().content
+    assert f"the container service {APP} is disabled" in content["reasons"][0]
+    assert content["failure"]["nextAction"].startswith(f"Enable the container service {APP} in ")

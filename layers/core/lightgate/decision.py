@@ -188,12 +188,12 @@ def _comes_too_late(seen: Observation) -> Decision | None:
 
 
 def _what_is_missing(seen: Observation) -> str:
-    """What the gate has waited for meanwhile, if it was for more than its own plan."""
+    """What the gate has waited for besides its own plan; empty if for nothing."""
     decision = _has_to_wait(seen) or _has_no_restore_point(seen)
     if decision is None:
         return ""
     reason = decision.reason
-    # What follows says what to do, and has to fit into the permit as well.
+    # The advice comes after this, and both have to fit into the permit.
     return f"{reason} " if len(reason) <= _LONGEST_MISSING else f"{reason[:_LONGEST_MISSING]}… "
 
 

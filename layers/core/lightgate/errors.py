@@ -19,7 +19,7 @@ class LightgateError(Exception):
 
 
 class RefusalCode(enum.StrEnum):
-    """What a refusal is about, for whoever decides by it."""
+    """What a refusal is about. Later steps decide by this, and not by the reasons."""
 
     OTHER = "other"
     ARCHITECTURE = "architecture"
@@ -39,7 +39,7 @@ class RefusedError(LightgateError):
         self.code = code
 
     def answer(self, *advice: str) -> dict[str, Any]:
-        """What a step returns that is refused."""
+        """What the step returns; `advice` stands after the reasons."""
         return refused(*self.reasons, *advice, code=self.code)
 
 

@@ -54,7 +54,7 @@ class Phase(enum.StrEnum):
 
 
 class Detail(enum.StrEnum):
-    """What else a gate tells of the cause of its failure, for whoever decides by it."""
+    """What else a gate tells of the cause. Rules go by this, and not by the gate's words."""
 
     NOT_FREE = "not free"
     LOST = "lost"
@@ -83,7 +83,7 @@ class Holder:
 class Failure:
     """Why a gate stays shut, in its own words.
 
-    `detail` is for whoever decides by it, and `holders` are the sessions that stood in its way.
+    Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
     `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
     None where it cannot look into the database.
     """

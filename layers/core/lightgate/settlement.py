@@ -119,7 +119,7 @@ def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
 
 
 def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
-    """The void permit of a gate of the release that was told so while it could ask.
+    """The permit of a gate that was withdrawn before the gate or the deployment had ended.
 
     None also where that cannot be read.
     """

@@ -161,9 +161,7 @@ def _database(seen: Symptoms, failure: Failure) -> Diagnosis:
 def _unreachable(
     seen: Symptoms, what: str, evidence: str | None, reason: Detail | None
 ) -> Diagnosis:
-    otherwise = f"Mend the database and start an execution with {seen.again}."
-    actions = {
-        None: otherwise,
+    actions: dict[Detail | None, str] = {
         Detail.NOT_ALLOWED: (
             "Correct user and password in the secret that DATABASE_URL comes from."
         ),
@@ -179,7 +177,9 @@ def _unreachable(
         kind=FailureKind.DATABASE_UNREACHABLE,
         what=what,
         evidence=evidence,
-        next_action=actions.get(reason, otherwise),
+        next_action=actions.get(
+            reason, f"Mend the database and start an execution with {seen.again}."
+        ),
     )
 
 

@@ -45,7 +45,7 @@ class Symptoms:
     None where its log was not read. `endpoint` is None for a service without one, `puller` where
     nobody has looked. `error` is what stopped a release that has no deployment, or kept a step
     from going on, and `refusal` what kind of refusal that is, if it is one. `watch` is what failed
-    last in the watch period. `no_permit` is the void permit of a gate that was told of it, and
+    last in the watch period. `no_permit` is the permit of a gate that was withdrawn from it, and
     `refusal_cause` why a gate had to be refused. `is_disabled` is about the service. `unread` names
     what could not be looked at. `rollback_to` and `command` are what a person asked for.
     """

@@ -89,7 +89,7 @@ _OWN_HEADERS = frozenset(
     }
 )
 _SUCCESS_CODES = r"[0-9]{3}(?:-[0-9]{3})?(?:,[0-9]{3}(?:-[0-9]{3})?)*"
-# What the rules look at, together with what stands in containers under other keys than these.
+# The rules look at these members of a spec, but not at these keys of a container.
 _RULES_READ = ("containers", "publicEndpoint", "unprotected")
 _BESIDE_THE_RULES = (
     *("command", "environment", "secrets", "healthCheck", "timeoutSeconds", "pendingCommand"),
