@@ -75,7 +75,7 @@ def _told(state: Json) -> Symptoms | None:
             known,
             service="",
             error=" ".join(answer["reasons"]),
-            refusal=RefusalCode(answer.get("code", RefusalCode.OTHER)),
+            refusal=RefusalCode(answer["code"]) if "code" in answer else None,
         )
     if {"SUPERSEDED", "LOST", "SETTLED"}.intersection(statuses.values()):
         return None

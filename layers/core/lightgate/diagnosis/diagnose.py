@@ -60,7 +60,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
     error = plain_text(seen.error)
     if error is None:
         return None
-    if seen.refusal is RefusalCode.PLATFORM_BUSY or _BUSY.search(error):
+    if _is_about_a_busy_platform(seen.refusal, error):
         return Diagnosis(
             kind=FailureKind.PLATFORM_BUSY,
             what="AWS was busy, or let no more calls through.",
@@ -72,6 +72,13 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
             "The image is for another architecture. Nothing was deployed.", error
         )
     return None
+
+
+def _is_about_a_busy_platform(refusal: RefusalCode | None, error: str) -> bool:
+    """A refusal has its code. Of any other error AWS's own words are all there is."""
+    if refusal is not None:
+        return refusal is RefusalCode.PLATFORM_BUSY
+    return _BUSY.search(error) is not None
 
 
 def _diagnose_watch(seen: Symptoms) -> Diagnosis:
