@@ -1,7 +1,7 @@
 """Which faults each place of each run meets.
 
 The first run meets everything. What a later run does exactly as the first one up to some point is
-not struck again. At a call that is new there, it meets one of each family of faults. At a call or
+not struck again. At a call that is new there, it meets one fault of each family. At a call or
 state that an earlier run has as well, it meets one fault if it does not end as the first run does,
 as what follows is another thing then. A slice has one fault for each place of the first run, and
 for each call and state that no earlier run makes anywhere.
@@ -13,10 +13,12 @@ from itertools import count, takewhile
 
 from tests.faults.matrix import Place, Recorded
 
-# To a function, those of a family are much alike.
+# What may go wrong with an answer, and what may go wrong with the effect of a call.
 FAMILIES = (
-    ("throttled once", "server error", "not reached", "throttled for two minutes"),
-    ("denied", "denied to the end", "empty answer", "malformed answer"),
+    (
+        *("denied to the end", "throttled once", "empty answer", "server error"),
+        *("malformed answer", "throttled for two minutes", "denied", "not reached"),
+    ),
     ("answer lost", "killed after", "killed before"),
 )
 _TELLING = ("denied to the end", "answer lost", "killed after", "throttled for two minutes")

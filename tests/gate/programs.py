@@ -19,6 +19,18 @@ RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0
 
 
+def told_while_closing(kind: str, source: str) -> str:
+    """The program; a TERM comes while an object of the class is closed, be it by its destructor."""
+    return f"""
+import os, signal, socket
+def closed(it, close={kind}.close):
+    os.kill(os.getpid(), signal.SIGTERM)
+    close(it)
+{kind}.close = closed
+exec({source!r})
+"""
+
+
 class Program:
     """A running gate: its output as it comes, and its end."""
 

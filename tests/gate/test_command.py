@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lightgate import gate
 from lightgate.gate_log import read_evidence
 from tests.gate.programs import (
     RELEASE,
@@ -23,6 +24,7 @@ from tests.gate.programs import (
     free_port,
     resident_kilobytes,
     shell,
+    told_while_closing,
 )
 
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
@@ -171,6 +173,18 @@ def test_a_waiter_ends_when_told_to_while_it_waits(house: House, number: int) ->
     alone.told(number)
     assert alone.ends() == 128 + number
     assert alone.errors == b""
+
+
+def test_a_waiter_ends_when_told_to_while_it_hangs_up(house: House, any_python: str) -> None:
+    port = free_port()
+    house.supervisor(shell("true"), port=port).event("succeeded")
+    source = told_while_closing("socket.socket", gate.waiter_source())
+    config = {"release": RELEASE, "container": "web", "after": [after("migrate", port)]}
+
+    waiter = house.program(source, config, shell("echo up"), any_python, {})
+
+    assert waiter.ends() == 128 + signal.SIGTERM
+    assert (waiter.command_output, waiter.errors) == (b"", b"")
 
 
 def test_the_command_gets_the_signals_of_a_fresh_process(house: House, any_python: str) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from lightgate import gate
-from tests.gate.programs import free_port
+from tests.gate.programs import free_port, told_while_closing
 from tests.spec.carriers import (
     CONFIG,
     DEADLINE,
@@ -180,6 +180,16 @@ def test_term_ends_who_waits_for_its_program(containers: Containers, any_python:
         loader = containers.loader(port, WAITER, python=any_python)
         assert asked_often.wait(DEADLINE)
         loader.send_signal(signal.SIGTERM)
+
+        assert ended(loader) == (128 + signal.SIGTERM, "", "")
+
+
+def test_term_ends_it_also_while_an_object_is_closed(
+    containers: Containers, any_python: str
+) -> None:
+    with stranger(b"") as (port, _):
+        source = told_while_closing("socket.SocketIO", gate.loader_source())
+        loader = containers.run(any_python, source, str(port), hash_of(WAITER))
 
         assert ended(loader) == (128 + signal.SIGTERM, "", "")
 

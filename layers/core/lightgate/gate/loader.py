@@ -9,6 +9,7 @@ first half of the SHA-256: there is one for each program of each container, and 
 
 import builtins
 import hashlib
+import os
 import signal
 import socket
 import sys
@@ -21,8 +22,9 @@ def main() -> None:
     port, hashes = int(sys.argv[1]), sys.argv[2].split(",")
     del sys.argv[1:3]
     # As PID 1 a process is deaf to every signal that it has no handler for. The program replaces
-    # this one by its own, so that no moment is left in which a TERM would be lost.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # this one by its own, so that no moment is left in which a TERM would be lost. An exception
+    # would be lost in such moments as well: Python drops what is raised while an object is closed.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     program, *helper = [get(port, wanted) for wanted in hashes]
     sys.argv[2:2] = [text.decode() for text in helper]
     # The minifier shortens no name beside a plain exec; this one sees none of ours.

@@ -37,9 +37,10 @@ def main() -> int:
         why = f"configuration: {type(error).__name__}: {error}"
         tell(config, "failed", cause="config", error=why[:500])
         return 2
-    # As PID 1 a process is deaf to every signal that it has no handler for.
+    # As PID 1 a process is deaf to every signal that it has no handler for. No exception ends it:
+    # Python drops what is raised while an object is closed.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     # One after the other: a fact once reached stays reached, so the order cannot matter.
     for dependency in config["after"]:
         wait_for(dependency, config)
