@@ -1,12 +1,12 @@
 """Admit: may this release begin, and with which image?"""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
-from lightgate.admission import Admission, prepare
+from lightgate.admission import PreparedRelease, prepare
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.records import Record
 from lightgate.backup import BackupMode, BackupOrder
@@ -14,6 +14,7 @@ from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
 from lightgate.errors import NoImageError, RefusedError
 from lightgate.message.start import start_notice
+from lightgate.record import RecordedOutcome
 from lightgate.release import (
     Kind,
     Release,
@@ -23,9 +24,10 @@ from lightgate.release import (
 )
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.restore import Restoring, secrets_of
-from lightgate.runtime import Json, Runtime, run
+from lightgate.runtime import Json, Runtime, run_step
 from lightgate.settlement import requested_app, stage_of
 from lightgate.spec_parser.parser import parse_app_name
+from lightgate.state import Admission, Admitted, State, Stop, StopStatus
 from lightgate.tenancy import Tenancy, tenancy
 from lightgate.turn import (
     LONGEST_STEP,
@@ -46,10 +48,10 @@ PAUSE = timedelta(seconds=30)
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(admit, event, context)
+    return run_step(admit, event, context)
 
 
-def admit(event: Json, runtime: Runtime) -> Json:
+def admit(state: State, runtime: Runtime) -> Admission | Stop:
     """PROCEED with the release as it will be, or why not, or not yet.
 
     REFUSED with every reason known by then; QUEUED, DUPLICATE and SUPERSEDED as the turn of
@@ -61,70 +63,71 @@ def admit(event: Json, runtime: Runtime) -> Json:
     Raises:
         ExecutionEndedError: the execution is recorded as ended, and its outcome is not yet.
     """
-    execution, started_at = event["execution"], datetime.fromisoformat(event["startedAt"])
+    execution = state.execution
     try:
-        request = parse_request(event["request"])
+        request = parse_request(state.request)
         app = parse_app_name(request.app)
         known = runtime.records.of_execution(app, execution)
         if known is not None and known.outcome:
             return _as_before(known.outcome)
         request = request if known is None else _same_image(request, known)
-        admitted = prepare(request, execution, started_at, runtime)
+        prepared = prepare(request, execution, state.started_at, runtime)
         if known is not None:
-            admitted = replace(admitted, release=replace(admitted.release, id=known.release))
-        return _begin(request, admitted, event, runtime)
+            prepared = replace(prepared, release=replace(prepared.release, id=known.release))
+        return _begin(request, prepared, state, runtime)
     except RefusedError as error:
         if isinstance(error, NoImageError) and request.pushed_tag is not None:
             runtime.logger.info("the push is an artifact and not an image", why=error.reasons)
-            return {"status": TurnStatus.DUPLICATE.value, "reasons": list(error.reasons)}
+            return Stop(status=StopStatus.DUPLICATE, reasons=tuple(error.reasons))
         runtime.logger.warning("the release is refused", reasons=error.reasons)
-        asked = requested_app(event["request"])
-        return {**error.answer(), "app": asked, "stage": stage_of(asked, runtime)}
+        asked = requested_app(state.request)
+        return Stop.refused(error, app=asked, stage=stage_of(asked, runtime))
 
 
 def _same_image(request: ReleaseRequest, known: Record) -> ReleaseRequest:
     """The request of a release on record: its tag may have moved since that was written."""
     if request.rollback_to is not None or known.admission is None:
         return request
-    release = known.admission["release"]
-    return replace(request, tag=None, digest=release.get("pushedDigest") or release["digest"])
+    release = known.admission.release
+    return replace(request, tag=None, digest=release.pushed_digest or release.digest)
 
 
-def _begin(request: ReleaseRequest, admitted: Admission, event: Json, runtime: Runtime) -> Json:
-    release, spec, service = admitted.release, admitted.spec, admitted.service
-    execution = event["execution"]
+def _begin(
+    request: ReleaseRequest, prepared: PreparedRelease, state: State, runtime: Runtime
+) -> Admission | Stop:
+    release, spec, service = prepared.release, prepared.spec, prepared.service
     order = _backup(spec, release, skip=request.skip_snapshot)
     poll = timedelta(seconds=spec.poll_seconds)
     history = runtime.histories.read(release.app)
-    admission = {
-        "app": release.app,
-        "stage": release.stage,
-        "release": release.to_json(),
-        "database": order.to_json() if order else None,
-        "restoring": _restoring(admitted, runtime) if order else None,
-        "takeSnapshot": order is not None and permits.backs_up_first(order, release, history, poll),
-        "history": history.to_json(),
-        "pollSeconds": wait_seconds(poll),
-        "warnings": list(admitted.warnings),
-    }
-    claim = _claim(request, admitted, execution, runtime)
-    answer = _take_turn(claim, admission, service, runtime)
+    admitted = Admitted(
+        app=release.app,
+        stage=release.stage,
+        release=release,
+        database=order,
+        restoring=_restoring(prepared, runtime) if order else None,
+        take_snapshot=order is not None and permits.backs_up_first(order, release, history, poll),
+        history=history,
+        poll_seconds=wait_seconds(poll),
+        warnings=tuple(prepared.warnings),
+    )
+    claim = _claim(request, prepared, state.execution, runtime)
+    answer = _take_turn(claim, admitted, service, runtime)
     if answer.holder is None:
         runtime.logger.info("the release does not begin", status=answer.status, why=answer.reason)
-        return {"status": answer.status.value, "reasons": [answer.reason]}
-    holding = Holding(execution=execution, fence=answer.holder.fence)
-    wait = _wait(answer.holder, release, service, runtime.now(), waited=event["waited"])
-    told = admitted.no_way_back
-    return {
-        **admission,
-        "turn": holding.to_json(),
-        "status": "PROCEED" if wait is None else "TAKEN_OVER",
-        "waitSeconds": wait_seconds(wait or timedelta()),
+        return Stop.of(answer)
+    wait = _wait(answer.holder, release, service, runtime.now(), waited=state.waited)
+    told = prepared.no_way_back
+    # Only where there is something to tell at the start.
+    start = start_notice(release, state.execution, told) if told and wait is None else None
+    return Admission(
+        **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
+        status="PROCEED" if wait is None else "TAKEN_OVER",
+        turn=Holding(execution=state.execution, fence=answer.holder.fence),
         # From here on the restore point has its time: what the turn was waited for is none of it.
-        "admittedAt": runtime.now().isoformat(),
-        # Only where there is something to tell at the start.
-        **({"start": start_notice(release, execution, told)} if told and wait is None else {}),
-    }
+        admitted_at=runtime.now(),
+        wait_seconds=wait_seconds(wait or timedelta()),
+        start=start,
+    )
 
 
 def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | None:
@@ -146,28 +149,30 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
     )
 
 
-def _restoring(admitted: Admission, runtime: Runtime) -> Json:
+def _restoring(prepared: PreparedRelease, runtime: Runtime) -> Restoring:
     """What the commands that bring the database back say: noted while everything is still there."""
-    spec, service = admitted.spec, admitted.service
-    past = on_record(runtime.records.versions(admitted.release.app), service)
+    spec, service = prepared.spec, prepared.service
+    past = on_record(runtime.records.versions(prepared.release.app), service)
     known = past.get(service.current.version) if service.current is not None else None
     return Restoring(
-        original=admitted.database.original if admitted.database is not None else None,
-        parameter=f"{runtime.settings.apps_path}/{admitted.release.app}",
+        original=prepared.database.original if prepared.database is not None else None,
+        parameter=f"{runtime.settings.apps_path}/{prepared.release.app}",
         secrets=secrets_of(spec),
         digest=known.digest if known is not None else None,
-    ).to_json()
+    )
 
 
-def _as_before(outcome: Json) -> Json:
+def _as_before(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose release has ended: this one or another one's repeat."""
-    if outcome["status"] in TurnStatus:
-        return {"status": outcome["status"], "reasons": [outcome["cause"]]}
-    return {"status": "SETTLED", "reasons": [outcome["cause"]]}
+    is_of_the_lock = outcome.status in TurnStatus
+    status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.SETTLED
+    return Stop(status=status, reasons=(outcome.cause,))
 
 
-def _claim(request: ReleaseRequest, admitted: Admission, execution: str, runtime: Runtime) -> Claim:
-    release = admitted.release
+def _claim(
+    request: ReleaseRequest, prepared: PreparedRelease, execution: str, runtime: Runtime
+) -> Claim:
+    release = prepared.release
     asked_at = min(request.requested_at or release.started_at, release.started_at)
     at = whole_seconds(asked_at)
     moved_to, serving = None, None
@@ -177,14 +182,14 @@ def _claim(request: ReleaseRequest, admitted: Admission, execution: str, runtime
     if request.pushed_tag is not None:
         points_to = runtime.registry.digest_of_tag(release.repository, request.pushed_tag)
         moved_to = points_to if points_to != release.digest else None
-        serving = _served_well(release.app, admitted.service, runtime)
+        serving = _served_well(release.app, prepared.service, runtime)
     return Claim(
         execution=execution,
         next_name=execution_name(release.app, digest or "", release.id),
         release=release.id,
         digest=digest,
         pushed_digest=pushed if digest else None,
-        fingerprint=admitted.fingerprint,
+        fingerprint=prepared.fingerprint,
         at=at,
         request=request.again(pushed or "", at),
         gives_way=release.kind is Kind.IMAGE,
@@ -202,7 +207,7 @@ def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
     return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
 
 
-def _take_turn(claim: Claim, admission: Json, service: Service, runtime: Runtime) -> Answer:
+def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runtime) -> Answer:
     """Ask for the turn; what follows from the answer is on record with it.
 
     With the turn the service becomes the app's own.
@@ -210,7 +215,7 @@ def _take_turn(claim: Claim, admission: Json, service: Service, runtime: Runtime
     Raises:
         RefusedError: the service belongs to another app.
     """
-    app = admission["release"]["app"]
+    app = admitted.app
     _clean_up_after_holder(app, claim.execution, runtime)
 
     def rule(turn: Turn) -> tuple[Turn, tuple[Answer, Tenancy]]:
@@ -221,7 +226,7 @@ def _take_turn(claim: Claim, admission: Json, service: Service, runtime: Runtime
     answer, _ = runtime.turns.change(
         app,
         rule,
-        lambda asked: runtime.records.following(app, claim, asked[0], admission),
+        lambda asked: runtime.records.following(app, claim, asked[0], admitted),
         lambda asked: asked[1].conditions if asked[0].holder is not None else (),
     )
     return answer

@@ -1,21 +1,23 @@
 """CheckDeployment: has the deployment ended, and how? Until then its gates are answered."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate import permits
-from lightgate.backup import BackupOrder, History
 from lightgate.deployment import Service, Watch, believed, judge
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import Evidence, later, plain_text, read_evidence
+from lightgate.gate_log import later, plain_text, read_evidence
 from lightgate.hearing import listen
-from lightgate.outage import Checks
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
+from lightgate.restore_point import SnapshotProgress
+from lightgate.reversal import Reversal
 from lightgate.room import fitting
-from lightgate.runtime import Json, Runtime, run
+from lightgate.runtime import Json, Runtime, run_step
+from lightgate.state import DeploymentProgress, State
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.wait_state import wait_seconds
 
@@ -24,88 +26,77 @@ _LONGEST_NOTE = 1000
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(check_deployment, event, context)
+    return run_step(check_deployment, event, context)
 
 
-def check_deployment(event: Json, runtime: Runtime) -> Json:
+def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     """The deployment as it came in, with its status and what the gates have reported.
 
     A gate that asks for its permit gets it here, or is told that it never will.
     """
-    state = event["state"]
-    admission, deployment = state["admission"], state["deployment"]
-    release = Release.from_json(admission["release"])
-    created_at = datetime.fromisoformat(deployment["createdAt"])
-    ended_at = deployment["endedAt"]
-    before, began = Checks.from_json(deployment), runtime.now()
+    admitted, deployment = state.admitted, state.created
+    release, order = admitted.release, admitted.database
+    before, began = deployment.checks, runtime.now()
     service = runtime.lightsail.service(release.service, release.service_since)
-    heard = listen(release, created_at, runtime)
-    pause = timedelta(seconds=deployment["pollSeconds"])
+    heard = listen(release, deployment.created_at, runtime)
+    pause = timedelta(seconds=deployment.poll_seconds)
     checks = before.missed(began) if heard.unread else before.resumed(began, pause=pause)
     lines = heard.lines
     evidence = read_evidence(release.id, lines)
-    if "gate" in deployment:
-        evidence = later(evidence, Evidence.from_json(deployment["gate"]))
-    status, ended = judge(
+    if deployment.gate is not None:
+        evidence = later(evidence, deployment.gate)
+    status, ended_at = judge(
         Watch(
-            version=deployment["version"],
+            version=deployment.version,
             marker=release.id,
-            created_at=created_at,
+            created_at=deployment.created_at,
             time_limit=release.deployment_timeout + checks.outage,
-            ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
+            ended_at=deployment.ended_at,
         ),
         service,
         evidence,
         unprotected=release.unprotected,
         now=runtime.now(),
     )
-    objection = runtime.objection(release.app, admission["turn"]) if release.asking_gates else None
-    order = admission["database"]
+    objection = runtime.objection(release.app, admitted.turn) if release.asking_gates else None
     course = permits.Course(
         release=release,
-        created_at=created_at,
+        created_at=deployment.created_at,
         status=status,
         lines=lines,
-        order=BackupOrder.from_json(order) if order else None,
-        history=History.from_json(admission["history"]),
-        look=timedelta(seconds=admission["pollSeconds"]),
-        objection=" ".join(objection["reasons"]) if objection else None,
-        not_yet=_not_yet(release, service, deployment["version"]),
+        order=order,
+        history=admitted.history,
+        look=timedelta(seconds=admitted.poll_seconds),
+        objection=" ".join(objection.reasons) if objection else None,
+        not_yet=_not_yet(release, service, deployment.version),
         outage=checks.outage,
         delay=checks.outage - before.outage,
     )
-    snapshot = deployment.get("snapshot") or state.get("snapshot")
-    answered = permits.answer(course, snapshot, deployment, runtime)
-    holding = answered.pop("holding")
-    status = believed(
-        status,
-        ended,
-        evidence,
-        unread=heard.unread,
-        unknown=answered["unknown"],
-        now=runtime.now(),
-    )
-    told = _told(release.id, lines, deployment["told"])
-    found = {
-        **deployment,
-        **answered,
-        "notes": _notes(
-            release.id, lines, [*deployment["notes"], *heard.unread, *answered["unknown"]]
+    first = state.snapshot if isinstance(state.snapshot, SnapshotProgress) else None
+    answered, holding = permits.answer(course, deployment.snapshot or first, deployment, runtime)
+    told = _told(release.id, lines, deployment.told)
+    notes = [*deployment.notes, *heard.unread, *answered.unknown]
+    waits = (read_wait(release.id, gate, lines[gate]) for gate in lines)
+    found = replace(
+        answered,
+        status=believed(
+            status,
+            ended_at,
+            evidence,
+            unread=heard.unread,
+            unknown=answered.unknown,
+            now=runtime.now(),
         ),
-        "told": {gate: judgement.to_json() for gate, judgement in told.items()},
-        "judgement": _judge(release, told, has_database=order is not None).to_json(),
-        "takeBack": _take_back(release.id, lines, deployment.get("takeBack", {})),
-        "waits": [
-            wait.to_json()
-            for gate in lines
-            if (wait := read_wait(release.id, gate, lines[gate])) is not None
-        ],
-        "status": status.value,
-        "endedAt": ended.isoformat() if ended else None,
-        "gate": evidence.to_json(),
-        "pollSeconds": wait_seconds(permits.pause(release, course.look, holding=holding)),
-        **checks.ended(runtime.now()).to_json(),
-    }
+        ended_at=ended_at,
+        notes=_notes(release.id, lines, notes),
+        told=told,
+        judgement=_judge(release, told, has_database=order is not None),
+        take_back=_take_back(release.id, lines, deployment.take_back),
+        waits=tuple(wait for wait in waits if wait is not None),
+        gate=evidence,
+        poll_seconds=wait_seconds(permits.pause(release, course.look, holding=holding)),
+        checks=checks.ended(runtime.now()),
+    )
     return fitting(found)
 
 
@@ -117,7 +108,7 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
 
 
 def _told(
-    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Json]
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Judgement]
 ) -> Mapping[str, Judgement]:
     """What the plans of each gate mean, as far as it has told any, now or at an earlier look.
 
@@ -126,30 +117,30 @@ def _told(
     found = {}
     for gate in lines:
         plans = [judge_plan(plan) for plan in read_plans(release, gate, lines[gate])]
-        known = [Judgement.from_json(before[gate])] if gate in before else []
+        known = [before[gate]] if gate in before else []
         if plans or known:
             found[gate] = together([*known, *plans])
     return found
 
 
 def _take_back(
-    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Json]
-) -> Mapping[str, Json]:
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Reversal]
+) -> Mapping[str, Reversal]:
     """How what each gate applies is taken back, by its first plan: later ones have less."""
     found = {}
     for gate in lines:
         plans = [plan for plan in read_plans(release, gate, lines[gate]) if not plan.is_empty]
-        found.update({gate: plans[0].reversal.to_json()} if plans else {})
+        found.update({gate: plans[0].reversal} if plans else {})
     return {**found, **before}
 
 
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
-) -> Sequence[str]:
+) -> tuple[str, ...]:
     """What people are told of the deployment, with what the gates have noticed."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
     ahead = (plain_text(str(plan.ahead), _LONGEST_NOTE) or "" for plan in plans if plan.ahead)
-    return list(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
+    return tuple(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
 
 
 def _judge(release: Release, told: Mapping[str, Judgement], *, has_database: bool) -> Judgement:

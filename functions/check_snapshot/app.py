@@ -1,38 +1,41 @@
 """CheckSnapshot: is the restore point there, or near enough?"""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.backup import BackupOrder
-from lightgate.outage import Checks
-from lightgate.release import Release
-from lightgate.restore_point import forecast, look, progress, shortest_hold, with_checks
-from lightgate.runtime import Json, Runtime, run
+from lightgate.errors import RefusedError
+from lightgate.restore_point import SnapshotProgress, forecast, look, progress, shortest_hold
+from lightgate.runtime import Json, Runtime, run_step
+from lightgate.state import State, Stop
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(check_snapshot, event, context)
+    return run_step(check_snapshot, event, context)
 
 
-def check_snapshot(event: Json, runtime: Runtime) -> Json:
+def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     """How the snapshot stands, or why the release must not go on. Changes nothing."""
-    release, order = Release.from_json(event["release"]), BackupOrder.from_json(event["database"])
-    if (ending := runtime.objection(release.app, event["turn"])) is not None:
-        return ending
-    before, now = event["snapshot"], runtime.now()
-    poll = timedelta(seconds=event["pollSeconds"])
-    checks = Checks.from_json(before).resumed(now, pause=poll)
-    begun_at = datetime.fromisoformat(before["begunAt"])
-    state = look(runtime.restore_points(order.kind), order, begun_at, now)
-    answer = progress(
-        state,
-        order,
-        forecast(release, event["history"]),
-        asked_at=datetime.fromisoformat(before["askedAt"]),
-        begun_at=begun_at,
-        now=now,
-        hold=shortest_hold(release, poll),
-        outage=checks.outage,
-    )
-    return with_checks(answer, checks.ended(runtime.now()))
+    admitted, before = state.admitted, state.snapshot
+    release, order = admitted.release, admitted.database
+    if order is None or not isinstance(before, SnapshotProgress):
+        raise LookupError("no restore point was begun")
+    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
+        return objection
+    now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
+    checks = before.checks.resumed(now, pause=poll)
+    found = look(runtime.restore_points(order.kind), order, before.begun_at, now)
+    try:
+        seen = progress(
+            found,
+            order,
+            forecast(release, admitted.history),
+            asked_at=before.asked_at,
+            begun_at=before.begun_at,
+            now=now,
+            hold=shortest_hold(release, poll),
+            outage=checks.outage,
+        )
+    except RefusedError as error:
+        return Stop.refused(error)
+    return seen.checked(checks.ended(runtime.now()))

@@ -9,27 +9,26 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate import permits
 from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble, notes_again
 from lightgate.aws.lightsail import Busy
-from lightgate.deployment import Deployment, Service
-from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError, refused
+from lightgate.deployment import Deployment, Service, Status
+from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError
 from lightgate.outage import Checks
 from lightgate.ownership import refuse_if_foreign
-from lightgate.release import Release
-from lightgate.runtime import Json, Runtime, run
+from lightgate.runtime import Json, Runtime, run_step
 from lightgate.spec_parser.parser import parse_spec
-from lightgate.turn import Holding, begin_creating, end_creating
+from lightgate.state import DeploymentProgress, ServiceBusy, State, Stop
+from lightgate.turn import begin_creating, end_creating
 
 _AGAIN = "Start the release again; it then uses the spec as it is now."
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(deploy, event, context, reads_secrets=True)
+    return run_step(deploy, event, context, reads_secrets=True)
 
 
-def deploy(event: Json, runtime: Runtime) -> Json:
+def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy | Stop:
     """CREATED with the version, BUSY while the service takes none, or why there is none.
 
     Safe to repeat: a deployment that carries this release's marker is ours, whether or
@@ -40,15 +39,16 @@ def deploy(event: Json, runtime: Runtime) -> Json:
     Raises:
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
-    release = Release.from_json(event["release"])
-    holding, since = Holding(**event["turn"]), release.service_since
+    admitted = state.admitted
+    release, holding, poll = admitted.release, admitted.turn, admitted.poll_seconds
+    since = release.service_since
     try:
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again(release, service, runtime)
-            return _created(service, ours, event, notes, runtime.now())
-        if (ending := runtime.objection(release.app, event["turn"])) is not None:
-            return ending
+            return _created(service, ours, poll, notes, runtime.now())
+        if (objection := runtime.objection(release.app, holding)) is not None:
+            return objection
         service.refuse_if_disabled()
         refuse_if_foreign(service, release.app, runtime)
         spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
@@ -59,19 +59,19 @@ def deploy(event: Json, runtime: Runtime) -> Json:
             lambda _: [runtime.records.unless_ended(release.app, holding.execution)],
         )
         if start.objection is not None:
-            return start.objection.to_json()
+            return Stop.of(start.objection)
         # Another stack may have found the service free as well, and have been faster.
         service = runtime.lightsail.service(release.service, since)
         refuse_if_foreign(service, release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
-            return _created(service, created, event, assembled.notes, runtime.now())
+            return _created(service, created, poll, assembled.notes, runtime.now())
         # Our own deployment may be what the service is busy with.
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, event, assembled.notes, runtime.now())
+            return _created(service, ours, poll, assembled.notes, runtime.now())
     except RefusedError as error:
-        return error.answer(*([_AGAIN] if isinstance(error, SpecReplacedError) else []))
+        return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
         runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))
@@ -79,32 +79,35 @@ def deploy(event: Json, runtime: Runtime) -> Json:
 
 
 def _created(
-    service: Service, deployment: Deployment, event: Json, notes: Sequence[str], now: datetime
-) -> Json:
+    service: Service,
+    deployment: Deployment,
+    poll_seconds: int,
+    notes: Sequence[str],
+    now: datetime,
+) -> DeploymentProgress:
     """What CheckDeployment follows; `service` as it was before, or as it is now."""
     previous = service.current
     if previous is not None and previous.version == deployment.version:
         previous = None
-    return {
-        "status": "CREATED",
-        "version": deployment.version,
-        "previousVersion": previous.version if previous is not None else None,
-        "createdAt": deployment.created_at.isoformat(),
-        "endedAt": None,
-        "notes": list(notes),
-        "told": {},
-        "waits": [],
-        "pollSeconds": event["pollSeconds"],
-        **permits.NOTHING_ASKED,
-        **Checks(last_at=now).to_json(),
-    }
+    return DeploymentProgress(
+        status=Status.CREATED,
+        version=deployment.version,
+        previous_version=previous.version if previous is not None else None,
+        created_at=deployment.created_at,
+        poll_seconds=poll_seconds,
+        pending=False,
+        permitted=False,
+        unknown=(),
+        notes=tuple(notes),
+        checks=Checks(last_at=now),
+    )
 
 
-def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> Json:
+def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> ServiceBusy | Stop:
     """Wait for whatever is in the way, but not for ever."""
     snapshot_seconds = spec.database.timeout_seconds if spec.database else 0
     limit = timedelta(seconds=snapshot_seconds + spec.deployment_timeout_seconds)
     if now - started_at < limit:
-        return {"status": "BUSY", "reason": busy.reason}
+        return ServiceBusy(status="BUSY", reason=busy.reason)
     reason = f"The container service was busy for too long: {busy.reason}"
-    return refused(reason, code=RefusalCode.PLATFORM_BUSY)
+    return Stop.refused(RefusedError(reason, code=RefusalCode.PLATFORM_BUSY))

@@ -8,23 +8,23 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.app_spec.spec import Database
 from lightgate.errors import NotDeletedError, RefusedError, UnreachableError
 from lightgate.message.pruning import not_pruned
-from lightgate.release import Release
-from lightgate.runtime import Json, Runtime, run
+from lightgate.runtime import Json, Runtime, run_step
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.state import Pruned, State
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(prune_snapshots, event, context)
+    return run_step(prune_snapshots, event, context)
 
 
-def prune_snapshots(event: Json, runtime: Runtime) -> Json:
+def prune_snapshots(state: State, runtime: Runtime) -> Pruned:
     """The identifiers of the deleted snapshots; none unless `keepSnapshots` is given.
 
     The spec of today counts: after a rollback, the spec of the version that is back may name
     another database, or keep fewer. Trouble is logged, counted and published, and never makes the
     release a failure: the next one tries again.
     """
-    release = Release.from_json(event["release"])
+    release = state.admitted.release
     database = None
     deleted: Sequence[str] = ()
     failed: Mapping[str, str] = {}
@@ -46,7 +46,7 @@ def prune_snapshots(event: Json, runtime: Runtime) -> Json:
             "lightgateSnapshotsNotPruned", MetricUnit.Count, max(len(failed), 1)
         )
         runtime.topic.publish(not_pruned(release, database, failed, reasons))
-    return {"deleted": list(deleted), "failed": dict(failed), "reasons": list(reasons)}
+    return Pruned(deleted=tuple(deleted), failed=failed, reasons=tuple(reasons))
 
 
 def _pruned(app: str, database: Database | None, runtime: Runtime) -> Sequence[str]:

@@ -2,55 +2,63 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import ceil
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.errors import NotYetError
 from lightgate.examination import examine
-from lightgate.runtime import METRICS_NAMESPACE, Json, Runtime, run
-from lightgate.settlement import settle_release
+from lightgate.record import RecordedOutcome
+from lightgate.runtime import METRICS_NAMESPACE, Json, Runtime, run_step
+from lightgate.settlement import UNKNOWN, settle_release
+from lightgate.state import Facts, Settlement, SettlementWait, State
+from lightgate.wait_state import wait_seconds
 
 # How long to wait until a permit that could not be voided is tried again.
 _PAUSE = timedelta(seconds=60)
-# What later releases and people look up; the state machine has no room for it.
-_ON_RECORD_ONLY = ("failure", "judgement", "versions", "savedSeconds", "warnings")
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(settle, event, context)
+    return run_step(settle, event, context, read=State.read_at_the_end)
 
 
-def settle(event: Json, runtime: Runtime) -> Json:
+def settle(state: State, runtime: Runtime) -> Settlement | SettlementWait:
     """What the state machine publishes, or not. The first outcome on record stands.
 
-    NOT_YET while a gate may still act on a permit that cannot be voided.
+    It waits while a gate may still act on a permit that cannot be voided.
     """
-    state = {**event["state"], "examination": examine(event["state"], runtime)}
     try:
-        settlement = settle_release(state, runtime)
+        settled = settle_release(examine(Facts(state=state), runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("settling has to wait", why=str(error))
         wait = min(error.wait, _PAUSE)
-        return {"status": "NOT_YET", "waitSeconds": ceil(wait.total_seconds())}
-    outcome = settlement.outcome
-    runtime.logger.info("the release is settled", outcome=outcome["status"])
-    _measure(outcome, datetime.fromisoformat(state["startedAt"]), runtime)
-    told = {name: value for name, value in outcome.items() if name not in _ON_RECORD_ONLY}
-    return {**told, "publish": settlement.owes_message, "fence": settlement.fence}
+        return SettlementWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
+    outcome = settled.outcome
+    runtime.logger.info("the release is settled", outcome=outcome.status)
+    _measure(outcome, state.started_at, runtime)
+    return Settlement(
+        app=outcome.app,
+        stage=outcome.stage or UNKNOWN,
+        release=outcome.release,
+        status=outcome.status,
+        cause=outcome.cause,
+        subject=outcome.subject or "",
+        message=outcome.message or "",
+        publish=settled.owes_message,
+        fence=settled.fence,
+    )
 
 
-def _measure(settlement: Json, started_at: datetime, runtime: Runtime) -> None:
-    runtime.metrics.add_dimension("app", settlement["app"])
-    runtime.metrics.add_dimension("status", settlement["status"])
+def _measure(outcome: RecordedOutcome, started_at: datetime, runtime: Runtime) -> None:
+    runtime.metrics.add_dimension("app", outcome.app)
+    runtime.metrics.add_dimension("status", outcome.status)
     runtime.metrics.add_metric("lightgateReleasesEnded", MetricUnit.Count, 1)
     seconds = (runtime.now() - started_at).total_seconds()
     runtime.metrics.add_metric("lightgateReleaseSeconds", MetricUnit.Seconds, seconds)
-    if (failure := settlement.get("failure")) is not None:
-        _count("lightgateFailures", settlement["app"], {"class": failure["kind"]}, runtime)
-    if (judgement := settlement.get("judgement")) is not None:
-        _count("lightgateVerdicts", settlement["app"], {"verdict": judgement["verdict"]}, runtime)
+    if (failure := outcome.failure) is not None:
+        _count("lightgateFailures", outcome.app, {"class": failure.kind}, runtime)
+    if (judgement := outcome.judgement) is not None:
+        _count("lightgateVerdicts", outcome.app, {"verdict": judgement.verdict}, runtime)
 
 
 def _count(name: str, app: str, dimension: Mapping[str, str], runtime: Runtime) -> None:

@@ -3,36 +3,36 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.addresses import ImageAddress
+from lightgate.aftermath import Verified
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
 from lightgate.pinning import why_other_images, without_command
 from lightgate.release import COMMAND_CONTAINER, Kind, Release, pin_tag
-from lightgate.runtime import Json, Runtime, run
+from lightgate.runtime import Json, Runtime, run_step
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.state import State
 from lightgate.verification import WatchStatus
 from lightgate.versions import on_record
 from lightgate.watching import Subject, look, newcomer, returned
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run(verify_release, event, context)
+    return run_step(verify_release, event, context)
 
 
-def verify_release(event: Json, runtime: Runtime) -> Json:
+def verify_release(state: State, runtime: Runtime) -> Verified:
     """How the watch stands: of the new version, or of the one that Lightsail went back to.
 
-    WATCHING asks for another look in `pollSeconds`; GOOD, FAILED and REPLACED are final.
-    SKIPPED says that there is nothing to watch, and why: then nothing is verified. `goBack` says
-    that the new version serves and must not go on doing so by itself.
+    WATCHING asks for another look; GOOD, FAILED and REPLACED are final. SKIPPED says that there is
+    nothing to watch, and why: then nothing is verified.
     """
-    state = event["state"]
-    release = Release.from_json(state["admission"]["release"])
-    deployment, before = state["deployment"], state.get("verification") or {}
-    version, previous = deployment["version"], deployment["previousVersion"]
+    release, deployment = state.admitted.release, state.created
+    version, previous = deployment.version, deployment.previous_version
+    before = state.verification.watch if state.verification is not None else None
     try:
         service = runtime.lightsail.service(release.service, release.service_since)
         is_own = service.serves_own(version, release.id)
-        if deployment["status"] == Status.ACTIVE:
+        if deployment.status is Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
         elif is_own and release.kind is Kind.COMMAND and previous is not None:
             subject = _old_one(release, version, previous, service, runtime)
@@ -49,7 +49,7 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
             subject = _old_one(release, previous, previous, service, runtime)
     except RefusedError as error:
         return _skipped(_sentence(error))
-    found = look(subject, service, before.get("watch"), runtime)
+    found = look(subject, service, before, runtime)
     is_new = subject.version == version
     if is_new and found.status is WatchStatus.GOOD:
         try:
@@ -60,7 +60,13 @@ def verify_release(event: Json, runtime: Runtime) -> Json:
             return _skipped(why)
     # Who has gone back by hand, or given a command, is asked what to do next.
     go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
-    return {**found.to_json(), "version": subject.version, "reason": None, "goBack": go_back}
+    return Verified(
+        status=found.status,
+        version=subject.version,
+        watch=found.watched,
+        go_back=go_back,
+        poll_seconds=found.poll_seconds,
+    )
 
 
 def _sentence(error: RefusedError) -> str:
@@ -70,14 +76,8 @@ def _sentence(error: RefusedError) -> str:
     return why if text == why else text[:1].upper() + text[1:]
 
 
-def _skipped(reason: str, *, go_back: bool = False) -> Json:
-    return {
-        "status": "SKIPPED",
-        "version": None,
-        "watch": None,
-        "reason": reason,
-        "goBack": go_back,
-    }
+def _skipped(reason: str, *, go_back: bool = False) -> Verified:
+    return Verified(status=WatchStatus.SKIPPED, version=None, reason=reason, go_back=go_back)
 
 
 def _new_one(

@@ -9,23 +9,25 @@ from typing import Any
 import pytest
 
 from lightgate import examination
-from lightgate.deployment import Deployment
+from lightgate.aftermath import Verified
+from lightgate.deployment import Deployment, Status
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
-from lightgate.errors import RefusalCode, refused
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.examination import examine
 from lightgate.gate_log import read_evidence
 from lightgate.release import RELEASE_VARIABLE
 from lightgate.runtime import Runtime, Settings
+from lightgate.state import Facts, Stop, StopStatus
+from lightgate.verification import WatchStatus
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import GET_LOG, GET_SERVICES, Course
-from tests.unit.builders import EXECUTION, IMAGE, STARTED, gate_line
+from tests.unit.builders import IMAGE, admission, bare_state, gate_line, progress
 from tests.unit.failed_release import NO_MODULE
 
 NAME = "crops-backend"
 SECRET = "hunter2-of-the-tests"
 SYSTEM = "[deployment:1] "
-Json = dict[str, Any]
 
 
 @pytest.fixture
@@ -39,8 +41,8 @@ def runtime(cloud: Cloud) -> Runtime:
 
 def failed(
     cloud: Cloud, runtime: Runtime, *lines: str, gate: Sequence[str] = (), **changes: Any
-) -> Json:
-    """The state of a release whose deployment has failed after the app has written these lines."""
+) -> Facts:
+    """The facts of a release whose deployment has failed after the app has written these lines."""
     release = replace(IMAGE, asking_gates={})
     cloud.lightsail.courses.append(Course(ends="FAILED"))
     environment = {RELEASE_VARIABLE: release.id, "SECRET_KEY": SECRET}
@@ -57,22 +59,16 @@ def failed(
         cloud.lightsail.logs.restore(NAME, "web", line, cloud.clock.now())
     for line in gate:
         cloud.lightsail.logs.restore(NAME, "migrate", line, cloud.clock.now())
-    deployment = {
-        "status": "FAILED",
+    usual: dict[str, Any] = {
+        "status": Status.FAILED,
         "version": made.version,
-        "previousVersion": None,
-        "createdAt": made.created_at.isoformat(),
-        "gate": read_evidence(release.id, {"migrate": gate}).to_json(),
-        "waits": [],
-        "refusal": None,
+        "previous_version": None,
+        "created_at": made.created_at,
+        "gate": read_evidence(release.id, {"migrate": gate}),
     }
-    return {
-        "request": {"app": NAME},
-        "execution": EXECUTION,
-        "startedAt": STARTED.isoformat(),
-        "admission": {"release": release.to_json()},
-        "deployment": {**deployment, **changes},
-    }
+    return Facts(
+        state=bare_state(admission=admission(release), deployment=progress(**usual | changes))
+    )
 
 
 def opened() -> str:
@@ -80,12 +76,13 @@ def opened() -> str:
 
 
 def test_the_log_of_the_app_says_why_it_did_not_come_up(cloud: Cloud, runtime: Runtime) -> None:
-    state = failed(cloud, runtime, *NO_MODULE, f"with {SECRET}", gate=[opened()])
+    facts = failed(cloud, runtime, *NO_MODULE, f"with {SECRET}", gate=[opened()])
 
-    found = examine(state, runtime)
+    found = examine(facts, runtime)
 
-    assert found["failure"]["kind"] == FailureKind.APP_CRASH
-    assert found["failure"]["evidence"] == "ModuleNotFoundError: No module named 'weather'"
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == FailureKind.APP_CRASH
+    assert found.diagnosis.evidence == "ModuleNotFoundError: No module named 'weather'"
     assert SECRET not in str(found)
 
 
@@ -97,8 +94,9 @@ def test_what_the_gate_had_planned_is_told(cloud: Cloud, runtime: Runtime) -> No
 
     found = examine(failed(cloud, runtime, gate=[plan, error, empty]), runtime)
 
-    assert found["planned"] == ["crops.0002_a", "crops.0003_b"]
-    assert found["failure"]["kind"] == FailureKind.MIGRATION_ERROR
+    assert found.diagnosis is not None
+    assert list(found.planned) == ["crops.0002_a", "crops.0003_b"]
+    assert found.diagnosis.kind == FailureKind.MIGRATION_ERROR
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -115,8 +113,9 @@ def test_whether_the_image_may_be_pulled_is_looked_up(
 
     found = examine(failed(cloud, runtime, *started, f"{SYSTEM}Canceled"), runtime)
 
-    assert found["failure"]["kind"] == FailureKind.IMAGE_PULL
-    assert ("does not let the service's role pull" in found["failure"]["what"]) is not allowed
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == FailureKind.IMAGE_PULL
+    assert ("does not let the service's role pull" in found.diagnosis.what) is not allowed
 
 
 @pytest.mark.parametrize(
@@ -129,42 +128,45 @@ def test_whether_the_image_may_be_pulled_is_looked_up(
 def test_what_cannot_be_read_is_told_and_keeps_nothing_up(
     cloud: Cloud, runtime: Runtime, operation: str, unread: str
 ) -> None:
-    state = failed(cloud, runtime, gate=[opened()])
+    facts = failed(cloud, runtime, gate=[opened()])
     # Each call is tried four times.
     cloud.lightsail.fail(operation, *["broken"] * 8)
 
-    found = examine(state, runtime)
+    found = examine(facts, runtime)
 
-    assert found["failure"]["kind"] == FailureKind.UNKNOWN
-    assert unread in found["failure"]["what"].partition("Not looked at: ")[2]
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == FailureKind.UNKNOWN
+    assert unread in found.diagnosis.what.partition("Not looked at: ")[2]
 
 
 def test_a_call_that_hangs_is_not_waited_for(
     cloud: Cloud, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.lightsail.let_pull(NAME)
-    state = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
+    facts = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
     hangs = threading.Event()
     monkeypatch.setattr(examination, "PATIENCE", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
-    found = examine(state, runtime)
+    found = examine(facts, runtime)
     hangs.set()
 
-    assert found["failure"]["kind"] == FailureKind.APP_CRASH
-    assert found["failure"]["what"].endswith("Not looked at: the policy of the repository.")
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == FailureKind.APP_CRASH
+    assert found.diagnosis.what.endswith("Not looked at: the policy of the repository.")
 
 
 def test_what_failed_in_the_watch_period_is_told_with_what_was_seen(
     cloud: Cloud, runtime: Runtime
 ) -> None:
-    state = failed(cloud, runtime, gate=[opened()], status="ACTIVE")
-    bad = {"status": "FAILED", "version": 1, "watch": None, "reason": "GET / answered 500"}
+    facts = failed(cloud, runtime, gate=[opened()], status=Status.ACTIVE)
+    bad = Verified(status=WatchStatus.FAILED, version=1, reason="GET / answered 500")
 
-    found = examine({**state, "verification": bad}, runtime)
+    found = examine(replace(facts, state=replace(facts.state, verification=bad)), runtime)
 
-    assert found["failure"]["kind"] == FailureKind.WATCH_FAILED
-    assert found["failure"]["evidence"] == "GET / answered 500"
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == FailureKind.WATCH_FAILED
+    assert found.diagnosis.evidence == "GET / answered 500"
 
 
 @pytest.mark.parametrize(
@@ -178,31 +180,32 @@ def test_what_failed_in_the_watch_period_is_told_with_what_was_seen(
 def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(
     runtime: Runtime, code: RefusalCode, kind: FailureKind | None
 ) -> None:
-    answer = refused("in whatever words", code=code)
+    answer = Stop.refused(RefusedError("in whatever words", code=code))
 
-    failure = examine({"request": {"app": NAME}, "admission": answer}, runtime)["failure"]
+    failure = examine(Facts(state=bare_state(admission=answer)), runtime).diagnosis
 
-    assert (failure and failure["kind"]) == kind
+    assert (failure and failure.kind) == kind
 
 
-@pytest.mark.parametrize("step", [{}, {"admission": {"status": "SUPERSEDED", "reasons": ["x"]}}])
+@pytest.mark.parametrize(
+    "step", [{}, {"admission": Stop(status=StopStatus.SUPERSEDED, reasons=("x",))}]
+)
 def test_what_did_not_fail_is_not_looked_into(
     cloud: Cloud, runtime: Runtime, step: dict[str, Any]
 ) -> None:
-    state = failed(cloud, runtime, status="ACTIVE")
+    facts = failed(cloud, runtime, status=Status.ACTIVE)
+    facts = replace(facts, state=replace(facts.state, **step))
     cloud.lightsail.fail(GET_SERVICES, *["broken"] * 4)
 
-    assert examine({**state, **step}, runtime) == {"failure": None, "planned": []}
+    assert examine(facts, runtime) == facts
 
 
 def test_an_error_that_nobody_foresaw_is_the_evidence(runtime: Runtime) -> None:
-    state = {
-        "request": {"app": NAME},
-        "admission": {"release": IMAGE.to_json(), "status": "PROCEED"},
-        "error": {"Error": "States.TaskFailed", "Cause": '{"errorMessage": "Rate exceeded"}'},
-    }
+    error = {"Error": "States.TaskFailed", "Cause": '{"errorMessage": "Rate exceeded"}'}
 
-    failure = examine(state, runtime)["failure"]
+    facts = Facts(state=bare_state(admission=admission(IMAGE), error=error))
+    failure = examine(facts, runtime).diagnosis
 
-    assert failure["kind"] == FailureKind.PLATFORM_BUSY
-    assert failure["evidence"] == "States.TaskFailed: Rate exceeded"
+    assert failure is not None
+    assert failure.kind is FailureKind.PLATFORM_BUSY
+    assert failure.evidence == "States.TaskFailed: Rate exceeded"

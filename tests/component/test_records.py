@@ -1,21 +1,26 @@
-from datetime import UTC, datetime
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.records import Records
+from lightgate.codec import encode
 from lightgate.errors import MissingError
 from lightgate.past import Past
+from lightgate.record import RecordedOutcome
 from lightgate.release import Kind
 from lightgate.verdict import Judgement, Verdict
 from tests.component import table
 from tests.component.cloud import Cloud
 
-FIRST, SECOND = {"status": "SUCCEEDED"}, {"status": "FAILED"}
 WRITE = "dynamodb.TransactWriteItems"
 ARN = "arn:aws:states:us-east-1:123456789012:execution:release:one"
 STARTED = datetime(2026, 11, 16, 1, 54, 34, 999000, tzinfo=UTC)
 ID = "20261116t015434z-7f5b2640-a1b2"
+FIRST = RecordedOutcome(app="crops", release="r1", status="SUCCEEDED", cause="no reason")
+SECOND = replace(FIRST, status="FAILED")
 
 
 @pytest.fixture
@@ -26,16 +31,22 @@ def records(cloud: Cloud) -> Records:
 def settle(
     records: Records,
     release: str,
-    outcome: dict[str, object],
+    outcome: RecordedOutcome,
     *,
     app: str = "crops",
     execution: str = ARN,
     digest: str | None = None,
-) -> dict[str, object] | None:
-    """What is on record after settling."""
-    return records.settle(
-        app, release, outcome, execution=execution, digest=digest, owes_message=True
+) -> RecordedOutcome:
+    """What is on record of the release after settling, as that of `r1` of `crops`."""
+    recorded = records.settle(
+        replace(outcome, app=app, release=release),
+        execution=execution,
+        digest=digest,
+        owes_message=True,
     ).outcome
+    assert recorded is not None
+    assert (recorded.app, recorded.release) == (app, release)
+    return replace(recorded, app="crops", release="r1")
 
 
 def count(cloud: Cloud) -> int:
@@ -68,10 +79,12 @@ def test_an_outcome_whose_writing_was_never_answered_stands(cloud: Cloud, record
 
 
 def test_what_goes_in_comes_out_unchanged(records: Records) -> None:
-    outcome = {"status": "S", "message": 'größer\n"quoted" \\ \u0000', "subject": "", "number": 1.5}
+    outcome = replace(
+        FIRST, message='größer\n"quoted" \\ \u0000', subject="", saved=timedelta(seconds=1.5)
+    )
     settle(records, "r1", outcome)
 
-    assert settle(records, "r1", {"status": ""}) == outcome
+    assert settle(records, "r1", SECOND) == outcome
 
 
 def test_any_other_error_passes(cloud: Cloud, records: Records) -> None:
@@ -112,7 +125,7 @@ def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Records)
 
 
 def test_a_quiet_outcome_owes_nothing(records: Records) -> None:
-    records.settle("crops", "r1", FIRST, execution=ARN, digest=None, owes_message=False)
+    records.settle(FIRST, execution=ARN, digest=None, owes_message=False)
 
     assert list(records.owed_messages()) == []
 
@@ -124,7 +137,7 @@ def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Record
     found = records.of_execution("crops", ARN)
 
     assert found is not None
-    assert (found.release, found.outcome) == (ID, FIRST)
+    assert (found.release, found.outcome) == (ID, replace(FIRST, release=ID))
     assert records.of_execution("crops", f"{ARN}-of-nobody") is None
     assert records.of_execution("weather", ARN) is None
 
@@ -161,14 +174,14 @@ def past(version: int, release: str = ID) -> Past:
     )
 
 
-def ended(*versions: Past) -> dict[str, object]:
-    return {"status": "SUCCEEDED", "versions": [one.to_json() for one in versions]}
+def ended(*versions: Past) -> RecordedOutcome:
+    return replace(FIRST, versions=versions)
 
 
 def test_versions_are_on_record_by_their_numbers(records: Records) -> None:
     settle(records, "20261116t0154-1", ended(past(7)))
     settle(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
-    settle(records, "20261116t0156-3", {"status": "REFUSED"})
+    settle(records, "20261116t0156-3", replace(FIRST, status="REFUSED"))
     settle(records, "20261116t0157-4", ended(past(5)), app="weather")
 
     found = records.versions("crops")
@@ -192,3 +205,23 @@ def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Rec
 
     assert set(range(70, 120)) <= set(found)
     assert 1 not in found
+
+
+def test_a_record_of_another_version_of_lightgate_is_read_as_far_as_it_can_be(
+    cloud: Cloud, records: Records
+) -> None:
+    settle(records, "r1", FIRST)
+    outcome = json.dumps({**encode(FIRST), "color": "green", "versions": [{"number": 7}]})
+    cloud.client("dynamodb").update_item(
+        TableName=table.NAME,
+        Key={"app": {"S": "crops"}, "item": {"S": "release#r1"}},
+        UpdateExpression="SET outcome = :outcome, admission = :admission",
+        ExpressionAttributeValues={
+            ":outcome": {"S": outcome},
+            ":admission": {"S": json.dumps({"release": {"id": "r1"}})},
+        },
+    )
+
+    record = records.get("crops", "r1")
+
+    assert (record.outcome, record.admission) == (FIRST, None)

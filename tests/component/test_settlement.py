@@ -7,20 +7,38 @@ from typing import Any
 
 import pytest
 
+from lightgate.aftermath import RollbackProgress, RollbackStatus, Verified
 from lightgate.aws.mailbox import Address
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
+from lightgate.codec import encode
+from lightgate.deployment import Status
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.gate_log import Phase
 from lightgate.permit import VoidCause
+from lightgate.record import RecordedOutcome
 from lightgate.release import RELEASE_VARIABLE, Release, rollback_marker
+from lightgate.restore_point import SnapshotProgress
 from lightgate.runtime import Runtime, Settings
 from lightgate.settlement import settle_release, why_not_permitted, words_of
+from lightgate.snapshot import SnapshotStatus
+from lightgate.state import Admission, DeploymentProgress, Facts, Stop, StopStatus
 from lightgate.verdict import Judgement, Verdict
+from lightgate.verification import WatchStatus
 from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import Course
-from tests.unit.builders import EXECUTION, IMAGE, RELEASE, STARTED, evidence
+from tests.unit.builders import (
+    IMAGE,
+    RELEASE,
+    STARTED,
+    admission,
+    bare_state,
+    evidence,
+    progress,
+)
 
 NAME = "crops-backend"
-SAFE = Judgement(verdict=Verdict.SAFE).to_json()
+SAFE = Judgement(verdict=Verdict.SAFE)
 type Json = dict[str, Any]
 
 
@@ -36,14 +54,14 @@ def runtime(cloud: Cloud) -> Runtime:
         Item={
             "app": {"S": NAME},
             "item": {"S": f"release#{RELEASE}"},
-            "admission": {"S": json.dumps(state()["admission"])},
+            "admission": {"S": json.dumps(encode(admitted_with_snapshot()))},
         },
     )
     environment = {"LIGHTGATE_MAILBOX_BUCKET": "mailboxes", "LIGHTGATE_TABLE": table.NAME}
     return Runtime(Settings.from_environment(environment))
 
 
-def settle(ended: Json, runtime: Runtime) -> Json:
+def settle(ended: Facts, runtime: Runtime) -> RecordedOutcome:
     """The outcome on record."""
     return settle_release(ended, runtime).outcome
 
@@ -59,7 +77,7 @@ def deploy(cloud: Cloud, runtime: Runtime, marker: str) -> int:
     return shown.version
 
 
-def state(release: Release = IMAGE, **more: Any) -> Json:
+def admitted_with_snapshot(release: Release = IMAGE) -> Admission:
     order = BackupOrder(
         kind=DatabaseKind.INSTANCE,
         database="crops-db",
@@ -67,42 +85,25 @@ def state(release: Release = IMAGE, **more: Any) -> Json:
         snapshot=f"lightgate-{NAME}-{RELEASE}",
         time_limit=timedelta(seconds=600),
     )
-    return {
-        "request": {"app": NAME},
-        "execution": EXECUTION,
-        "startedAt": STARTED.isoformat(),
-        "admission": {
-            "status": "PROCEED",
-            "app": NAME,
-            "stage": release.stage,
-            "release": release.to_json(),
-            "database": order.to_json(),
-        },
-        **more,
-    }
+    return admission(release, database=order)
 
 
-def deployment(**changes: Any) -> Json:
-    usual = {
-        "status": "ACTIVE",
-        "version": 2,
-        "previousVersion": 1,
-        "createdAt": STARTED.isoformat(),
-        "gate": evidence().to_json(),
-        "pending": False,
-        "refusal": None,
-        "permitted": True,
-        "judgement": SAFE,
-    }
-    return {**usual, **changes}
+def ended(release: Release = IMAGE, *, stopped: str | None = None, **answers: Any) -> Facts:
+    state = bare_state(admission=admitted_with_snapshot(release), **answers)
+    return Facts(state=state, stopped=stopped)
 
 
-def verification(status: str = "GOOD", version: int = 2) -> Json:
-    return {"status": status, "version": version, "watch": None, "reason": "It answered."}
+def deployed(**changes: Any) -> DeploymentProgress:
+    usual = {"version": 2, "previous_version": 1, "gate": evidence(), "judgement": SAFE}
+    return progress(**{**usual, **changes})
 
 
-def message(settlement: Json) -> Json:
-    found: Json = json.loads(json.loads(settlement["message"])["sqs"])
+def verified(status: str = "GOOD", version: int = 2) -> Verified:
+    return Verified(status=WatchStatus(status), version=version, reason="It answered.")
+
+
+def message(settled: RecordedOutcome) -> Json:
+    found: Json = json.loads(json.loads(settled.message or "")["sqs"])
     return found
 
 
@@ -111,26 +112,33 @@ def test_a_success_leaves_a_good_version_for_those_that_come_after(
 ) -> None:
     deploy(cloud, runtime, RELEASE)
 
-    settled = settle(state(deployment=deployment(), verification=verification()), runtime)
+    settled = settle(ended(deployment=deployed(), verification=verified()), runtime)
 
     [past] = runtime.records.versions(NAME).values()
-    assert settled["status"] == "SUCCEEDED"
+    assert settled.status == "SUCCEEDED"
     assert (past.version, past.release, past.is_good) == (2, RELEASE, True)
     assert past.judgement.verdict is Verdict.SAFE
-    assert settled["judgement"] == SAFE
+    assert settled.judgement == SAFE
 
 
 def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtime) -> None:
     marker = rollback_marker(RELEASE)
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, marker)
-    back = {"status": "GOOD", "target": 1, "version": 3, "release": marker, "targetRelease": None}
-
-    settled = settle(
-        state(deployment=deployment(), verification=verification("FAILED"), rollback=back), runtime
+    back = RollbackProgress(
+        status=RollbackStatus.GOOD,
+        target=1,
+        version=3,
+        release=marker,
+        begun_at=STARTED,
+        poll_seconds=10,
     )
 
-    assert settled["status"] == "ROLLED_BACK"
+    settled = settle(
+        ended(deployment=deployed(), verification=verified("FAILED"), rollback=back), runtime
+    )
+
+    assert settled.status == "ROLLED_BACK"
     found = runtime.records.versions(NAME)
     assert [(past.release, past.is_good) for past in found.values()] == [
         (RELEASE, False),
@@ -144,20 +152,20 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, rollback_marker(RELEASE))
 
-    settled = settle(state(stopped="ABORTED"), runtime)
+    settled = settle(ended(stopped="ABORTED"), runtime)
 
     own, back = runtime.records.versions(NAME).values()
-    assert settled["status"] == "FAILED"
+    assert settled.status == "FAILED"
     assert (own.is_good, own.judgement.verdict) == (False, Verdict.UNKNOWN)
     assert (back.is_good, back.judgement.verdict) == (False, Verdict.NONE)
-    assert "It was going back with deployment 3" in settled["cause"]
+    assert "It was going back with deployment 3" in settled.cause
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
 def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
     runtime: Runtime, how: Json
 ) -> None:
-    told = message(settle(state(**how), runtime))
+    told = message(settle(ended(**how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
@@ -170,10 +178,17 @@ def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
 
 def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> None:
     deploy(cloud, runtime, RELEASE)
-    begun = {"status": "FAILED", "id": "s", "detail": "failed", "begunAt": STARTED.isoformat()}
-    failed = {**begun, "availableAt": None, "restoresTo": None}
+    failed = SnapshotProgress(
+        status=SnapshotStatus.FAILED,
+        id="s",
+        detail="failed",
+        asked_at=STARTED,
+        begun_at=STARTED,
+        available_at=None,
+        restores_to=None,
+    )
 
-    told = message(settle(state(deployment=deployment(snapshot=failed)), runtime))
+    told = message(settle(ended(deployment=deployed(snapshot=failed)), runtime))
 
     assert "\nSnapshot: s, failed (failed): it cannot be restored from\n" in told["text"]
 
@@ -182,12 +197,15 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
     cloud: Cloud, runtime: Runtime
 ) -> None:
     deploy(cloud, runtime, RELEASE)
-    failure = {"kind": "app-crash", "what": "It ended.", "evidence": "boom", "nextAction": "Mend."}
-    examined = {"failure": failure, "planned": ["crops.0002_a"]}
+    failure = Diagnosis(
+        kind=FailureKind.APP_CRASH, what="It ended.", evidence="boom", next_action="Mend."
+    )
+    facts = replace(ended(deployment=deployed()), diagnosis=failure, planned=["crops.0002_a"])
 
-    settled = settle(state(deployment=deployment(), examination=examined), runtime)
+    settled = settle(facts, runtime)
 
-    assert settled["failure"] == message(settled)["failure"] == failure
+    assert settled.failure == failure
+    assert message(settled)["failure"] == encode(failure)
     assert (
         "Cause (app-crash): It ended.\nEvidence: boom\nDo first: Mend.\n"
         in message(settled)["text"]
@@ -199,12 +217,12 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
     deploy(cloud, runtime, RELEASE)
     command = replace(IMAGE, command=("python", "manage.py", "check"))
 
-    settled = settle(state(command, deployment=deployment(), verification=verification()), runtime)
+    settled = settle(ended(command, deployment=deployed(), verification=verified()), runtime)
 
     record = runtime.records.find(NAME, RELEASE)
     assert record is not None
-    assert (settled["status"], record.digest) == ("SUCCEEDED", None)
-    assert settled["subject"].startswith(f"[production] {NAME} SUCCEEDED")
+    assert (settled.status, record.digest) == ("SUCCEEDED", None)
+    assert settled.subject.startswith(f"[production] {NAME} SUCCEEDED")
     assert message(settled)["kind"] == "COMMAND"
 
 
@@ -225,25 +243,25 @@ def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) 
     address = Address(app=NAME, release=RELEASE, container="migrate")
     runtime.mailboxes.open(address)
     runtime.mailboxes.void(address, VoidCause.TOO_LATE, "It came too late.")
-    waiting = {**evidence().to_json(), "phase": "WAITING"}
-    ended = state(
-        deployment=deployment(status="FAILED", gate=waiting), verification=verification("GOOD", 1)
-    )
-    settled = settle(ended, runtime)
+    waiting = replace(evidence(), phase=Phase.WAITING)
+    deployment = deployed(status=Status.FAILED, gate=waiting)
 
-    assert "Its gate got no permit: It came too late." in settled["cause"]
+    settled = settle(ended(deployment=deployment, verification=verified("GOOD", 1)), runtime)
+
+    assert "Its gate got no permit: It came too late." in settled.cause
 
 
 @pytest.mark.parametrize("step", ["snapshot", "deployment"])
 def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
     runtime: Runtime, step: str
 ) -> None:
-    lost = {"status": "LOST", "reasons": ["The release does not hold the turn any more."]}
+    reason = "The release does not hold the turn any more."
+    lost = Stop(status=StopStatus.LOST, reasons=(reason,))
 
-    settled = settle_release(state(**{step: lost}), runtime)
+    settled = settle_release(ended(**{step: lost}), runtime)
 
-    assert settled.outcome["status"] == "FAILED"
-    assert "does not hold the turn any more" in settled.outcome["cause"]
+    assert settled.outcome.status == "FAILED"
+    assert "does not hold the turn any more" in settled.outcome.cause
     assert settled.owes_message
 
 

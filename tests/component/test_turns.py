@@ -11,6 +11,9 @@ from lightgate.turn import Answer, Claim, Turn, TurnStatus, abandon, hand_over, 
 from tests.component import table
 from tests.component.claims import APP, arn, claim, release_of
 from tests.component.cloud import Cloud
+from tests.unit.builders import IMAGE, admission
+
+ADMITTED = admission(IMAGE)
 
 WRITE = "dynamodb.TransactWriteItems"
 
@@ -32,7 +35,7 @@ class App:
             return take(turn, asked)
 
         return self.turns.change(
-            APP, rule, lambda answer: self.records.following(APP, asked, answer, {"of": "Admit"})
+            APP, rule, lambda answer: self.records.following(APP, asked, answer, ADMITTED)
         )
 
     def change(self, rule: Callable[[Turn], Turn]) -> None:

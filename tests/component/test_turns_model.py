@@ -40,6 +40,9 @@ from lightgate.turn import (
 from tests.component import table
 from tests.component.claims import claim
 from tests.component.cloud import Cloud
+from tests.unit.builders import IMAGE, admission
+
+ADMITTED = admission(IMAGE)
 
 WRITE = "dynamodb.TransactWriteItems"
 _APPS = itertools.count()
@@ -216,7 +219,7 @@ class OneApp(RuleBasedStateMachine):
             return self.turns.change(
                 self.app,
                 asking,
-                lambda answer: self.records.following(self.app, wish, answer, {}),
+                lambda answer: self.records.following(self.app, wish, answer, ADMITTED),
             )
 
         if loses_answer:

@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         promise="An outcome is recorded after the permits are void",
         file=f"{_PACKAGE}/settlement.py",
-        old="            _withdraw(release, state, runtime)\n",
+        old="        _withdraw(release, facts, runtime)\n",
         new="",
         caught_by=["tests/component/test_settlement.py", "tests/permits"],
     ),
@@ -67,8 +67,8 @@ MUTANTS = (
     Mutant(
         promise="ROLLED_BACK is said only after the version that is back was verified",
         file=f"{_PACKAGE}/way_back.py",
-        old="            return _watch(answer, spec, service, runtime)\n",
-        new='            return {**answer, "status": "GOOD"}\n',
+        old="            return _watch(answer, version, spec, service, runtime)\n",
+        new="            return replace(answer, status=RollbackStatus.GOOD)\n",
         caught_by=["bad before, too: throttled once"],
     ),
     Mutant(
@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
         file="functions/roll_back/app.py",
-        old='ours = service.deployment_of(before["release"])',
+        old="ours = service.deployment_of(before.release)",
         new="ours = None",
         caught_by=["failed watch: killed after"],
     ),
@@ -139,16 +139,16 @@ MUTANTS = (
     Mutant(
         promise="A release owes its message until that is out",
         file=f"{_PACKAGE}/cleaning.py",
-        old="    runtime.topic.publish(outcome)\n    runtime.records.message_sent",
+        old="    runtime.topic.publish(publication)\n    runtime.records.message_sent",
         new="    runtime.records.message_sent",
         caught_by=["good: denied to the end"],
     ),
     Mutant(
         promise="No secret is in the state",
         file="functions/deploy/app.py",
-        old="return _created(service, created, event, assembled.notes, runtime.now())",
+        old="return _created(service, created, poll, assembled.notes, runtime.now())",
         new="""return _created(
-                service, created, event, [*assembled.notes, str(assembled.request)], runtime.now()
+                service, created, poll, [*assembled.notes, str(assembled.request)], runtime.now()
             )""",
         caught_by=["good: throttled once"],
     ),

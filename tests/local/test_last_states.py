@@ -10,6 +10,7 @@ import pytest
 
 from lightgate.aws.records import Records
 from lightgate.aws.table import Table
+from lightgate.record import RecordedOutcome
 from local import executions
 from local.inbox import Inbox
 from tests.workflow.release_machine import DEFINITION
@@ -104,10 +105,8 @@ def test_a_message_that_was_sent_is_no_longer_owed(
     )
     records = Records(Table(client("dynamodb"), "releases"))
     for release in ("r1", "r2"):
-        outcome = {"status": "REFUSED", "release": release}
-        records.settle(
-            "crops", release, outcome, execution=f"arn:{release}", digest=None, owes_message=True
-        )
+        outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
+        records.settle(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
     settlement = {
         "app": "crops",
         "stage": "production",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.app_spec.spec import AppSpec, Policy
+from lightgate.backup import History
 from lightgate.compiler import Source
 from lightgate.deployment import Deployment, Service, Status, Watch
 from lightgate.ending import Ending
@@ -18,6 +19,8 @@ from lightgate.outcome import Conclusion, Outcome
 from lightgate.plan import Plan
 from lightgate.release import Release
 from lightgate.spec_parser.parser import parse_spec
+from lightgate.state import Admission, DeploymentProgress, State
+from lightgate.turn import Holding
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 
 type Json = dict[str, Any]
@@ -172,6 +175,54 @@ def evidence(
     )
 
 
+def admission(release: Release, **changes: Any) -> Admission:
+    """The answer of Admit to a release that may begin. It has no database."""
+    values: dict[str, Any] = {
+        "app": release.app,
+        "stage": release.stage,
+        "release": release,
+        "database": None,
+        "restoring": None,
+        "take_snapshot": False,
+        "history": History(),
+        "poll_seconds": 10,
+        "warnings": (),
+        "status": "PROCEED",
+        "turn": Holding(execution=EXECUTION, fence=1),
+        "admitted_at": STARTED,
+        "wait_seconds": 0,
+        **changes,
+    }
+    return Admission(**values)
+
+
+def bare_state(**changes: Any) -> State:
+    values = {
+        "request": {"app": "crops-backend"},
+        "execution": EXECUTION,
+        "started_at": STARTED,
+        **changes,
+    }
+    return State(**values)
+
+
+def progress(**changes: Any) -> DeploymentProgress:
+    """Version 8, which has taken the place of version 7, as CheckDeployment leaves it."""
+    values: dict[str, Any] = {
+        "status": Status.ACTIVE,
+        "version": 8,
+        "previous_version": 7,
+        "created_at": STARTED,
+        "poll_seconds": 10,
+        "pending": False,
+        "permitted": True,
+        "unknown": (),
+        "gate": NO_EVIDENCE,
+        **changes,
+    }
+    return DeploymentProgress(**values)
+
+
 def gate_line(event: str, container: str = "migrate", release: str = RELEASE, **more: Any) -> str:
     """A line as the gate prints it."""
     at = "2026-11-16T01:56:00.000Z"
@@ -237,7 +288,8 @@ def report(**changes: Any) -> Report:
         "started_at": STARTED,
         "ended_at": STARTED + seconds(187),
         "snapshot": Snapshot(
-            id=f"lightgate-crops-backend-{RELEASE}", available_at="2026-11-16T01:55:40+00:00"
+            id=f"lightgate-crops-backend-{RELEASE}",
+            available_at=STARTED + seconds(66),
         ),
         "version": 8,
         "previous_version": 7,

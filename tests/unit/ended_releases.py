@@ -1,5 +1,6 @@
 """Reports of releases that were rolled back or refused."""
 
+from datetime import datetime
 from typing import Any
 
 from lightgate.aftermath import Verified
@@ -9,7 +10,7 @@ from lightgate.gate_log import Migration, Phase
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import refused
 from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import Watched
+from lightgate.verification import Watched, WatchStatus
 from tests.unit.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report
 
 RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
@@ -33,7 +34,7 @@ def rolled_back() -> Report:
         failed=failure(),
         changed=True,
     )
-    well = Verified(status="GOOD", version=7, watch=Watched(began_at=STARTED, rounds=2))
+    well = Verified(status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, rounds=2))
     return report(
         evidence=found,
         conclusion=concluded(ending(evidence=found, verified=well, judgement=SAFE)),
@@ -43,7 +44,7 @@ def rolled_back() -> Report:
         take_back=TAKE_BACK,
         snapshot=Snapshot(
             id=f"lightgate-crops-backend-{RELEASE}",
-            available_at="2026-11-16T01:55:40+00:00",
+            available_at=datetime.fromisoformat("2026-11-16T01:55:40+00:00"),
             status="AVAILABLE",
             restore=[RESTORE],
         ),

@@ -10,8 +10,9 @@ from lightgate.backup import (
     BackupMode,
     History,
     begins_before_the_deployment,
-    seconds_saved,
+    time_saved,
 )
+from lightgate.codec import decode, encode
 from lightgate.hold import Hold
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,7 +38,7 @@ def test_a_history_comes_back_as_it_was() -> None:
     for unfinished in (None, timedelta(seconds=9)):
         history = History(snapshots=seconds(1, 2.5), node_starts=seconds(3), unfinished=unfinished)
 
-        assert History.from_json(history.to_json()) == history
+        assert encode(decode(History, encode(history))) == encode(history)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_what_was_saved_is_what_the_sequence_would_have_taken_more(
 ) -> None:
     ready = created + node
     in_sequence = max(created, available) + node
-    saved = seconds_saved(
+    saved = time_saved(
         created_at=T0 + timedelta(seconds=created),
         ready_at=T0 + timedelta(seconds=ready),
         available_at=T0 + timedelta(seconds=available),
@@ -96,7 +97,8 @@ def test_what_was_saved_is_what_the_sequence_would_have_taken_more(
         now=T0 + timedelta(hours=3),
     )
 
-    assert saved == in_sequence - max(ready, available if available > created else ready)
+    sooner = in_sequence - max(ready, available if available > created else ready)
+    assert saved == timedelta(seconds=sooner)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_with_nothing_pending_no_restore_point_is_waited_for(
 ) -> None:
     at = None if available is None else T0 + timedelta(seconds=available)
 
-    assert saved == seconds_saved(
+    assert timedelta(seconds=saved) == time_saved(
         created_at=T0 + timedelta(seconds=10),
         ready_at=T0 + timedelta(seconds=90),
         available_at=at,
@@ -118,7 +120,7 @@ def test_with_nothing_pending_no_restore_point_is_waited_for(
 
 
 def test_no_more_is_claimed_than_the_time_that_has_passed() -> None:
-    saved = seconds_saved(
+    saved = time_saved(
         created_at=T0,
         ready_at=T0 + timedelta(seconds=90),
         available_at=T0 + timedelta(seconds=500),
@@ -126,4 +128,4 @@ def test_no_more_is_claimed_than_the_time_that_has_passed() -> None:
         now=T0 + timedelta(seconds=120),
     )
 
-    assert saved == 120
+    assert saved == timedelta(seconds=120)

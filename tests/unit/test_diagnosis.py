@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, RefusedError
@@ -163,4 +164,4 @@ def test_whatever_was_observed_there_is_one_diagnosis_with_an_action(
 
     assert found.what
     assert found.next_action
-    assert Diagnosis.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert decode(Diagnosis, json.loads(json.dumps(encode(found)))) == found

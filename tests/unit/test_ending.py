@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import Verified, WentBack
+from lightgate.aftermath import RollbackStatus, Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.ending import concluded
 from lightgate.gate_log import Evidence, Migration, Phase
@@ -14,7 +14,7 @@ from lightgate.outcome import Conclusion, Outcome
 from lightgate.permit import VoidCause, pending
 from lightgate.release import COMMAND_CONTAINER, Kind
 from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import Watched
+from lightgate.verification import Watched, WatchStatus
 from tests.unit.builders import STARTED, deployment, ending, evidence, failure, service
 
 LIVE = service(current=deployment(8))
@@ -28,13 +28,13 @@ SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
 
 
 def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:
-    return Verified(status=status, version=version, **{"watch": WATCHED, **changes})
+    return Verified(status=WatchStatus(status), version=version, **{"watch": WATCHED, **changes})
 
 
 def went_back(status: str, **changes: Any) -> WentBack:
     """From version 8 to version 7, as version 9."""
     values: dict[str, Any] = {"target": 7, "version": 9, "watch": WATCHED}
-    return WentBack(status=status, **{**values, **changes})
+    return WentBack(status=RollbackStatus(status), **{**values, **changes})
 
 
 def conclusion(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.diagnosis.gate_waits import Wait, read_wait
 from lightgate.gate_log import Holder
 from tests.unit.builders import RELEASE, gate_line
@@ -65,7 +66,7 @@ def test_a_wait_travels_with_the_release(line: str) -> None:
     wait = read(line)
 
     assert wait is not None
-    assert Wait.from_json(json.loads(json.dumps(wait.to_json()))) == wait
+    assert decode(Wait, json.loads(json.dumps(encode(wait)))) == wait
 
 
 JSON = st.none() | st.integers() | st.text() | st.lists(st.dictionaries(st.text(), st.integers()))

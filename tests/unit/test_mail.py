@@ -1,6 +1,7 @@
 """The final message as people read it in an e-mail."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -139,7 +140,9 @@ def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
     outcome: Outcome, expected: bool
 ) -> None:
     conclusion = Conclusion(outcome=outcome, reasons=["x"], next_steps=[])
-    snapshot = Snapshot(id="s", available_at="2026-11-16T01:55:40+00:00", restore=[RESTORE])
+    snapshot = Snapshot(
+        id="s", available_at=datetime.fromisoformat("2026-11-16T01:55:40+00:00"), restore=[RESTORE]
+    )
 
     told = report(conclusion=conclusion, snapshot=snapshot)
 
@@ -165,8 +168,8 @@ def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
         (
             Snapshot(
                 id=None,
-                available_at="2026-11-16T01:55:40+00:00",
-                restores_to="2026-11-16T01:50:00+00:00",
+                available_at=datetime.fromisoformat("2026-11-16T01:55:40+00:00"),
+                restores_to=datetime.fromisoformat("2026-11-16T01:50:00+00:00"),
             ),
             "Restore point: the continuous backup, which reaches up to 2026-11-16 01:50:00 UTC",
         ),
@@ -185,7 +188,7 @@ def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: s
     [(0, ""), (0.4, ""), (95.2, ", 95 saved by starting the node during the snapshot")],
 )
 def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
-    assert f"\nTook: 187 seconds{expected}\n" in text(report(saved_seconds=saved))
+    assert f"\nTook: 187 seconds{expected}\n" in text(report(saved=timedelta(seconds=saved)))
 
 
 def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:

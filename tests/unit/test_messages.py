@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.aftermath import WentBack
+from lightgate.aftermath import RollbackStatus, WentBack
+from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.ending import concluded
 from lightgate.gate_log import read_evidence
@@ -62,8 +63,8 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "release": RELEASE,
         "status": "ROLLED_BACK",
         "reasons": list(rolled_back().conclusion.reasons),
-        "failure": MIGRATION_ERROR.to_json(),
-        "judgement": SAFE.to_json(),
+        "failure": encode(MIGRATION_ERROR),
+        "judgement": encode(SAFE),
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
         "takeBack": list(TAKE_BACK),
@@ -85,7 +86,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         },
         "noRestorePoint": None,
         "savedSeconds": 0,
-        "gate": rolled_back().evidence.to_json(),
+        "gate": encode(rolled_back().evidence, complete=True),
         "text": text(rolled_back()),
         "startedAt": "2026-11-16T01:54:34+00:00",
         "endedAt": "2026-11-16T01:57:41+00:00",
@@ -127,7 +128,7 @@ def worst_evidence() -> Any:
             ending(
                 evidence=worst_evidence(),
                 went_back=WentBack(
-                    status="KEPT",
+                    status=RollbackStatus.KEPT,
                     target=7,
                     version=None,
                     reasons=["🌾" * 600] * 20,
@@ -163,7 +164,7 @@ def test_the_worst_message_fits_into_sns_and_into_the_state_machine(
 
     assert len(message.encode()) < SNS_BYTES
     # The state machine holds the message once more escaped, beside what the gates reported.
-    state = json.dumps({"message": message, "gate": worst.evidence.to_json()}, ensure_ascii=False)
+    state = json.dumps({"message": message, "gate": encode(worst.evidence)}, ensure_ascii=False)
     assert len(state.encode()) < SNS_BYTES
     assert json.loads(json.loads(message)["sqs"])["status"] == conclusion.outcome.value
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.aftermath import WentBack
+from lightgate.aftermath import RollbackStatus, WentBack
 from lightgate.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release import Kind
 from tests.unit.builders import deployment
@@ -40,7 +40,9 @@ def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
         deployment=deployment(8),
         back=deployment(9, "ACTIVATING"),
     )
-    torn = broken("States.Timeout", 8, WentBack(status="ACTIVATING", target=7, version=9))
+    torn = broken(
+        "States.Timeout", 8, WentBack(status=RollbackStatus.ACTIVATING, target=7, version=9)
+    )
 
     assert left in cut.reasons[-1]
     assert left in torn.reasons[-1]

@@ -15,8 +15,9 @@ from lightgate.gate_log import later, read_evidence
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
+from lightgate.state import DeploymentProgress
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
-from lightgate.verification import Watched
+from lightgate.verification import Watched, WatchStatus
 from lightgate.versions import applied_nothing, judgement_of, may_have_begun, planned_judgement
 from tests.unit.builders import (
     RELEASE,
@@ -25,6 +26,7 @@ from tests.unit.builders import (
     deployment,
     ending,
     gate_line,
+    progress,
     seconds,
     service,
 )
@@ -148,7 +150,7 @@ PERMITS: Mapping[str, Permits] = {
     ),
     "granted": Permits(asks=True, flags={"permitted": True}, may_begin=True),
     "unreadable": Permits(
-        asks=True, flags={"permitted": False, "unknown": ["S3 did not answer."]}, may_begin=True
+        asks=True, flags={"permitted": False, "unknown": ("S3 did not answer.",)}, may_begin=True
     ),
     "sequential": Permits(asks=False, flags={"permitted": False}, may_begin=True),
 }
@@ -169,7 +171,7 @@ class Ended:
     """A release whose deployment has ended, while version 7 goes on serving and answers well."""
 
     release: Release
-    state: Mapping[str, Any]
+    state: DeploymentProgress
 
     @property
     def verdict(self) -> Verdict:
@@ -182,22 +184,18 @@ class Ended:
     def conclusion(self, earlier: Judgement | None = None) -> Conclusion:
         return concluded(
             ending(
-                status=self.state["status"],
+                status=self.state.status,
                 service=service(current=deployment(7), deployments=[deployment(8, "FAILED")]),
-                evidence=self._evidence,
-                refusal=self.state["refusal"],
+                evidence=self.state.gate,
+                refusal=self.state.refusal,
                 may_have_begun=may_have_begun(self.release, self.state),
                 judgement=planned_judgement(self.release, self.state),
                 earlier=earlier or Judgement(verdict=Verdict.NONE),
                 verified=Verified(
-                    status="GOOD", version=7, watch=Watched(began_at=STARTED, rounds=3)
+                    status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, rounds=3)
                 ),
             )
         )
-
-    @property
-    def _evidence(self) -> Any:
-        return read_evidence(self.release.id, self.state["lines"])
 
 
 def ended(
@@ -211,18 +209,13 @@ def ended(
     release = admitted(gates=tuple(lines), asking_gates=asking, **changes)
     plans = {gate: read_plans(RELEASE, gate, found) for gate, found in lines.items()}
     told = {gate: together(map(judge_plan, found)) for gate, found in plans.items() if found}
-    state = {
-        "status": status,
-        "version": 8,
-        "previousVersion": 7,
-        "lines": lines,
-        "gate": read_evidence(RELEASE, lines).to_json(),
-        "judgement": judge_gates(lines, told, has_database=True).to_json(),
-        "pending": any(not plan.is_empty for found in plans.values() for plan in found),
-        "unknown": [],
-        "refusal": None,
+    state = progress(
+        status=status,
+        gate=read_evidence(RELEASE, lines),
+        judgement=judge_gates(lines, told, has_database=True),
+        pending=any(not plan.is_empty for found in plans.values() for plan in found),
         **permits.flags,
-    }
+    )
     return Ended(release=release, state=state)
 
 

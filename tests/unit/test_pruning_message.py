@@ -28,7 +28,7 @@ def database(kind: DatabaseKind = DatabaseKind.INSTANCE) -> Database:
 def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKind) -> None:
     failed = {"s1": "AccessDenied: not authorized", "s2": "InvalidDBSnapshotState: in use"}
 
-    forms = json.loads(not_pruned(admitted(), database(kind), failed, [])["message"])
+    forms = json.loads(not_pruned(admitted(), database(kind), failed, []).message)
 
     head = f"crops-backend: 2 old snapshots could not be deleted after release {RELEASE}."
     assert forms["email"].startswith(f"{head} The release succeeded.\n")
@@ -43,9 +43,9 @@ def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKi
 
 def test_what_keeps_lightgate_from_looking_is_told() -> None:
     notice = not_pruned(admitted(), None, {}, ["RDS answers AccessDenied."])
-    forms = json.loads(notice["message"])
+    forms = json.loads(notice.message)
 
-    assert notice["subject"] == f"[production] crops-backend NOT_PRUNED {RELEASE}"
+    assert notice.subject == f"[production] crops-backend NOT_PRUNED {RELEASE}"
     assert "old snapshots could not be deleted" in forms["email"]
     assert "\nRDS answers AccessDenied.\n" in forms["email"]
     assert "yourself" not in forms["email"]
@@ -55,7 +55,7 @@ def test_what_keeps_lightgate_from_looking_is_told() -> None:
 def test_a_message_of_a_hundred_snapshots_is_one_that_sns_takes() -> None:
     failed = {f"s{number:03}": "x\n" * 100_000 for number in range(100)}
 
-    message = not_pruned(admitted(), database(), failed, [])["message"]
+    message = not_pruned(admitted(), database(), failed, []).message
 
     assert len(message.encode()) < 64 * 1024
     assert "The log of PruneSnapshots has 90 more." in json.loads(message)["email"]

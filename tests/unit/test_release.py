@@ -5,6 +5,7 @@ import re
 from datetime import timedelta, timezone
 
 from lightgate.app_spec.spec import Policy
+from lightgate.codec import decode, encode
 from lightgate.release import (
     Release,
     execution_name,
@@ -70,21 +71,21 @@ def test_a_release_survives_the_state_machine() -> None:
         service_since=STARTED,
     )
 
-    assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release
+    assert decode(Release, json.loads(json.dumps(encode(release)))) == release
 
 
 def test_a_release_that_was_admitted_before_an_update_counts_every_variable_as_a_secret() -> None:
-    document = admitted(open_variables={"web": ("DEBUG",)}).to_json()
+    document = encode(admitted(open_variables={"web": ("DEBUG",)}))
     del document["openVariables"]
 
-    assert Release.from_json(document).open_variables == {}
+    assert decode(Release, document).open_variables == {}
 
 
 def test_a_release_that_was_admitted_before_an_update_has_an_unknown_spec_and_service() -> None:
-    document = admitted(service_since=STARTED).to_json()
+    document = encode(admitted(service_since=STARTED))
     del document["specDigest"], document["serviceSince"]
 
-    found = Release.from_json(document)
+    found = decode(Release, document)
 
     assert (found.spec, found.service_since) == (None, None)
 

@@ -12,6 +12,7 @@ import pytest
 from botocore import xform_name
 
 from lightgate.backup import BackupMode, DatabaseKind, Original
+from lightgate.codec import decode, encode
 from lightgate.restore import (
     Restoring,
     of_cluster,
@@ -292,7 +293,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
 def test_what_was_noted_survives_the_state_machine() -> None:
     for original in (*ORIGINALS.values(), None):
         noted = restoring(original)
-        assert Restoring.from_json(noted.to_json()) == noted
+        assert decode(Restoring, encode(noted)) == noted
 
 
 def test_only_the_names_of_secrets_are_noted() -> None:

@@ -7,20 +7,20 @@ from unittest.mock import Mock
 import pytest
 
 from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
-from lightgate.errors import refused
+from lightgate.codec import decode, encode
+from lightgate.errors import RefusedError
 from lightgate.hold import Hold
 from lightgate.outage import Checks
 from lightgate.restore_point import (
     READ_LAG,
+    SnapshotProgress,
     forecast,
-    from_json,
     look,
     progress,
-    to_json,
-    with_checks,
+    seen_at,
 )
 from lightgate.snapshot import SnapshotState, SnapshotStatus
-from tests.unit.builders import STARTED, Json, admitted, seconds
+from tests.unit.builders import STARTED, admitted, reasons_of, seconds
 
 BEGUN = STARTED + seconds(5)
 
@@ -40,7 +40,7 @@ def after(
     status: SnapshotStatus,
     detail: str = "creating",
     mode: BackupMode = BackupMode.ALWAYS,
-) -> Json:
+) -> SnapshotProgress:
     return progress(
         SnapshotState(status=status, detail=detail, at=STARTED),
         order(mode),
@@ -56,15 +56,15 @@ def holding(look: timedelta) -> Hold:
     return Hold(patience=seconds(900), limit=seconds(310), look=look)
 
 
-def written(state: SnapshotState, asked: BackupOrder) -> Json:
-    return to_json(state, asked, asked_at=STARTED, begun_at=BEGUN, now=BEGUN)
+def seen(state: SnapshotState, asked: BackupOrder) -> SnapshotProgress:
+    return seen_at(BEGUN, state, asked, asked_at=STARTED, begun_at=BEGUN)
 
 
 def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_history() -> None:
     history = History(snapshots=[seconds(180)], node_starts=[seconds(90)])
 
-    assert forecast(admitted(), history.to_json()) == history
-    assert forecast(admitted(asking_gates={}), history.to_json()) == History()
+    assert forecast(admitted(), history) == history
+    assert forecast(admitted(asking_gates={}), history) == History()
 
 
 def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
@@ -75,7 +75,7 @@ def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
     )
 
     def may_deploy(next_look: timedelta) -> bool:
-        answer = progress(
+        return progress(
             still_creating,
             order(),
             history,
@@ -83,8 +83,7 @@ def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
             begun_at=BEGUN,
             now=now,
             hold=holding(next_look),
-        )
-        return bool(answer["mayDeploy"])
+        ).may_deploy
 
     assert (may_deploy(seconds(10)), may_deploy(seconds(5))) == (True, False)
 
@@ -93,39 +92,32 @@ def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
 def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None:
     answer = after(seconds(waited), SnapshotStatus.AVAILABLE, "available")
 
-    assert answer == {
-        "status": "AVAILABLE",
-        "id": "lightgate-crops-1",
-        "detail": "available",
-        "askedAt": STARTED.isoformat(),
-        "begunAt": BEGUN.isoformat(),
-        "availableAt": (STARTED + seconds(waited)).isoformat(),
-        "restoresTo": STARTED.isoformat(),
-        "mayDeploy": True,
-        "why": "Nothing has to be waited for.",
-    }
+    assert answer == SnapshotProgress(
+        status=SnapshotStatus.AVAILABLE,
+        id="lightgate-crops-1",
+        detail="available",
+        asked_at=STARTED,
+        begun_at=BEGUN,
+        available_at=STARTED + seconds(waited),
+        restores_to=STARTED,
+        may_deploy=True,
+        why="Nothing has to be waited for.",
+    )
 
 
 @pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
 def test_within_the_limit_it_is_waited_for(status: SnapshotStatus) -> None:
     answer = after(seconds(599.9), status)
 
-    assert (answer["status"], answer["availableAt"]) == (status.value, None)
-    assert answer["mayDeploy"] is False
+    assert (answer.status, answer.available_at, answer.may_deploy) == (status, None, False)
 
 
 @pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
 def test_at_the_limit_the_release_is_refused(status: SnapshotStatus) -> None:
-    answer = after(seconds(600), status, detail="the instance is backing-up")
-
-    assert answer == {
-        "status": "REFUSED",
-        "code": "other",
-        "reasons": [
-            "The snapshot lightgate-crops-1 of crops-db was not available within "
-            "database.timeoutSeconds (600): the instance is backing-up."
-        ],
-    }
+    assert reasons_of(lambda: after(seconds(600), status, "the instance is backing-up")) == (
+        "The snapshot lightgate-crops-1 of crops-db was not available within "
+        "database.timeoutSeconds (600): the instance is backing-up.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,10 +128,11 @@ def test_at_the_limit_the_release_is_refused(status: SnapshotStatus) -> None:
     ],
 )
 def test_a_failed_restore_point_refuses_the_release_at_once(mode: BackupMode, what: str) -> None:
-    answer = after(seconds(1), SnapshotStatus.FAILED, detail="automated backups are off", mode=mode)
+    why = "automated backups are off"
 
-    reason = f"{what} of crops-db has ended as automated backups are off."
-    assert answer == refused(reason)
+    reasons = reasons_of(lambda: after(seconds(1), SnapshotStatus.FAILED, why, mode))
+
+    assert reasons == (f"{what} of crops-db has ended as {why}.",)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +150,9 @@ def test_a_snapshot_that_does_not_show_counts_as_deleted_only_after_a_while(
 ) -> None:
     points = Mock(state=lambda _: found and SnapshotState(status=status, detail=found))
 
-    seen = look(points, order(), BEGUN, BEGUN + after)
+    shown = look(points, order(), BEGUN, BEGUN + after)
 
-    assert (seen.status, seen.detail) == (status, detail)
+    assert (shown.status, shown.detail) == (status, detail)
 
 
 @pytest.mark.parametrize("status", list(SnapshotStatus))
@@ -167,27 +160,25 @@ def test_a_snapshot_that_does_not_show_counts_as_deleted_only_after_a_while(
 def test_a_restore_point_survives_the_state_machine(status: SnapshotStatus, at: object) -> None:
     state = SnapshotState(status=status, detail="x", at=STARTED if at else None)
 
-    document = json.loads(json.dumps(written(state, order())))
+    document = json.loads(json.dumps(encode(seen(state, order()))))
 
-    assert from_json(document) == state
+    assert decode(SnapshotProgress, document).state == state
 
 
 def test_a_moment_of_a_continuous_backup_has_no_snapshots_name() -> None:
     state = SnapshotState(status=SnapshotStatus.AVAILABLE, detail="x", at=STARTED)
 
-    document = written(state, order(BackupMode.POINT_IN_TIME))
-
-    assert document["id"] is None
+    assert seen(state, order(BackupMode.POINT_IN_TIME)).id is None
 
 
 @pytest.mark.parametrize("mode", list(BackupMode))
 def test_an_order_survives_the_state_machine(mode: BackupMode) -> None:
-    assert BackupOrder.from_json(json.loads(json.dumps(order(mode).to_json()))) == order(mode)
+    assert decode(BackupOrder, json.loads(json.dumps(encode(order(mode))))) == order(mode)
 
 
 @pytest.mark.parametrize("status", [SnapshotStatus.CREATING, SnapshotStatus.BUSY])
 def test_the_limit_of_a_snapshot_counts_no_outage(status: SnapshotStatus) -> None:
-    def answer(waited: float) -> Json:
+    def answer(waited: float) -> SnapshotProgress:
         return progress(
             SnapshotState(status=status, detail="creating"),
             order(),
@@ -199,8 +190,9 @@ def test_the_limit_of_a_snapshot_counts_no_outage(status: SnapshotStatus) -> Non
             outage=seconds(300),
         )
 
-    assert answer(899)["status"] == status
-    assert answer(900)["status"] == "REFUSED"
+    assert answer(899).status is status
+    with pytest.raises(RefusedError):
+        answer(900)
 
 
 def test_the_time_that_a_snapshot_was_waited_for_does_not_make_it_younger() -> None:
@@ -208,5 +200,5 @@ def test_the_time_that_a_snapshot_was_waited_for_does_not_make_it_younger() -> N
     creating = after(seconds(1), SnapshotStatus.CREATING)
     there = after(seconds(1), SnapshotStatus.AVAILABLE)
 
-    assert Checks.from_json(with_checks(creating, checks)) == checks
-    assert Checks.from_json(with_checks(there, checks)) == Checks(last_at=STARTED)
+    assert creating.checked(checks).checks == checks
+    assert there.checked(checks).checks == Checks(last_at=STARTED)

@@ -85,26 +85,22 @@ def test_without_an_image_there_is_no_execution() -> None:
     assert TOLD.executions("crops", None, None) == ()
 
 
-def deployment(**gates: Reversal) -> dict[str, Any]:
-    return {"takeBack": {gate: json.loads(json.dumps(r.to_json())) for gate, r in gates.items()}}
-
-
 @pytest.mark.parametrize("applied", [[], NAMES[:1], NAMES])
 def test_what_takes_back_the_plan_takes_back_each_part_of_it(applied: list[str]) -> None:
-    assert reversal_of(deployment(migrate=TOLD), applied) == TOLD
+    assert reversal_of({"migrate": TOLD}, applied) == TOLD
 
 
 @pytest.mark.parametrize(
     ("told", "applied", "why"),
     [
         ({}, NAMES, "could not tell"),
-        (deployment(migrate=TOLD), [*NAMES, "farms.0001_x"], "more was applied"),
-        (deployment(migrate=TOLD, other=Reversal(why_not="x")), NAMES, "several gates"),
-        (deployment(migrate=Reversal(why_not="a.0002: RunSQL")), NAMES, "a.0002: RunSQL"),
+        ({"migrate": TOLD}, [*NAMES, "farms.0001_x"], "more was applied"),
+        ({"migrate": TOLD, "other": Reversal(why_not="x")}, NAMES, "several gates"),
+        ({"migrate": Reversal(why_not="a.0002: RunSQL")}, NAMES, "a.0002: RunSQL"),
     ],
 )
 def test_where_something_would_be_left_behind_there_is_no_way(
-    told: dict[str, Any], applied: list[str], why: str
+    told: dict[str, Reversal], applied: list[str], why: str
 ) -> None:
     found = reversal_of(told, applied)
 
@@ -113,4 +109,4 @@ def test_where_something_would_be_left_behind_there_is_no_way(
 
 
 def test_gates_that_have_told_the_same_are_one() -> None:
-    assert reversal_of(deployment(migrate=TOLD, other=TOLD), NAMES) == TOLD
+    assert reversal_of({"migrate": TOLD, "other": TOLD}, NAMES) == TOLD

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
 from lightgate.gate_log import Detail, Evidence, Phase
@@ -53,4 +54,4 @@ def test_what_a_failure_is_about_travels_with_the_state(detail: Detail) -> None:
     told = failure(detail=detail)
     seen = replace(evidence(Phase.FAILED), failure=told)
 
-    assert Evidence.from_json(seen.to_json()).failure == told
+    assert decode(Evidence, encode(seen)).failure == told

@@ -7,11 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lightgate.deployment import Status
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import Evidence, read_evidence
+from lightgate.gate_log import read_evidence
 from lightgate.plan import read_plans
 from lightgate.room import LARGEST_BYTES, fitting, size
+from lightgate.state import DeploymentProgress
 from lightgate.verdict import judge_plan, together
+from tests.unit.builders import progress
 
 RELEASE = "20261122t154106z-87ae2d53-5d93"
 LONG = st.sampled_from(["x", "\U0001f980" * 700, "crops.0002_change", "é" * 250])
@@ -40,7 +43,7 @@ EVENTS = st.builds(
 )
 
 
-def answer(gates: dict[str, list[Any]]) -> dict[str, Any]:
+def answer(gates: dict[str, list[Any]]) -> DeploymentProgress:
     """What CheckDeployment makes of what the gates have said."""
     head = {
         "lightgate": 1,
@@ -54,16 +57,14 @@ def answer(gates: dict[str, list[Any]]) -> dict[str, Any]:
     plans = {gate: read_plans(RELEASE, gate, lines[gate]) for gate in lines}
     told = {gate: together(map(judge_plan, plans[gate])) for gate in lines}
     waits = [read_wait(RELEASE, gate, lines[gate]) for gate in lines]
-    return {
-        "status": "ACTIVATING",
-        "permitted": True,
-        "notes": [str(plan.ahead) for gate in lines for plan in plans[gate] if plan.ahead],
-        "told": {gate: judgement.to_json() for gate, judgement in told.items()},
-        "judgement": together(told.values()).to_json(),
-        "waits": [wait.to_json() for wait in waits if wait is not None],
-        "gate": read_evidence(RELEASE, lines).to_json(),
-        "takeBack": {},
-    }
+    return progress(
+        status=Status.ACTIVATING,
+        notes=tuple(str(plan.ahead) for gate in lines for plan in plans[gate] if plan.ahead),
+        told=told,
+        judgement=together(told.values()),
+        waits=tuple(wait for wait in waits if wait is not None),
+        gate=read_evidence(RELEASE, lines),
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -76,15 +77,16 @@ def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
     found = fitting(whole)
 
     assert size(found) <= LARGEST_BYTES
-    before, after = (Evidence.from_json(one["gate"]) for one in (whole, found))
+    before, after = whole.gate, found.gate
+    assert before is not None
+    assert after is not None
     assert (before.phase, before.atomic, before.changed) == (
         after.phase,
         after.atomic,
         after.changed,
     )
-    assert [j["verdict"] for j in found["told"].values()] == [
-        j["verdict"] for j in whole["told"].values()
-    ]
+    verdicts = [[judgement.verdict for judgement in one.told.values()] for one in (whole, found)]
+    assert verdicts[0] == verdicts[1]
 
 
 def test_what_fits_is_handed_on_as_it_is() -> None:

@@ -313,53 +313,6 @@ def test_only_plain_paths_are_used() -> None:
     assert not any("Assign" in state or "Arguments" in state for state in STATES.values())
 
 
-# What a Wait state reads: `$.`, the step whose answer it is, and the member of the answer.
-SECONDS_PATH = re.compile(r"\$\.(\w+)\.(\w+)")
-# Each returns an int, whatever it is given.
-WHOLE = {"wait_seconds", "ceil"}
-
-
-def members(name: str) -> Iterator[tuple[Path, ast.expr]]:
-    """Every value that the functions and their layer put under this name into a dict."""
-    travelling = ROOT / "layers/core/lightgate/gate"
-    modules = [*FUNCTIONS, *ROOT.glob("layers/core/lightgate/**/*.py")]
-    for path in modules:
-        if travelling in path.parents or path.name == "compiler.py":
-            continue  # the gate has settings of the same name, and no part in the state machine
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Dict):
-                yield from (
-                    (path, value)
-                    for key, value in zip(node.keys, node.values, strict=True)
-                    if isinstance(key, ast.Constant) and key.value == name
-                )
-
-
-def is_whole(value: ast.expr, name: str) -> bool:
-    """Whether it is an int by its type, or hands on a member of the same name."""
-    match value:
-        case ast.Call(func=ast.Name(id=function)):
-            return function in WHOLE
-        case ast.Subscript(slice=ast.Constant(value=key)):
-            return bool(key == name)
-    return False
-
-
-@pytest.mark.parametrize("name", [n for n, s in STATES.items() if s["Type"] == "Wait"])
-def test_a_wait_reads_whole_seconds_that_a_step_has_answered(name: str) -> None:
-    found = SECONDS_PATH.fullmatch(STATES[name]["SecondsPath"])
-    assert found is not None
-    step, member = found.groups()
-
-    assert [n for n, task in steps().items() if task["ResultPath"] == f"$.{step}"] != []
-    given = list(members(member))
-    assert given != []
-    assert [
-        (path.parent.name, ast.unparse(v)) for path, v in given if not is_whole(v, member)
-    ] == []
-    assert wait_seconds.__annotations__["return"] is int
-
-
 @pytest.mark.parametrize("milliseconds", [0, 1, 999, 1000, 90_000, 90_001])
 def test_a_wait_is_never_shorter_than_it_has_to_be(milliseconds: int) -> None:
     pause = timedelta(milliseconds=milliseconds)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.plan import Effect, Operation, Plan, read_plans
 from lightgate.verdict import Judgement, Verdict, judge_plan, together
 from tests.unit.builders import RELEASE, gate_line, judged
@@ -167,7 +168,7 @@ def test_adding_a_judgement_never_makes_it_better(
 
 @given(JUDGEMENTS)
 def test_a_judgement_survives_the_state_machine(judged: Judgement) -> None:
-    assert Judgement.from_json(json.loads(json.dumps(judged.to_json()))) == judged
+    assert decode(Judgement, json.loads(json.dumps(encode(judged)))) == judged
 
 
 def test_thousands_of_operations_make_no_long_story() -> None:
@@ -180,4 +181,4 @@ def test_thousands_of_operations_make_no_long_story() -> None:
     )
 
     assert judged.reasons[-1] == "There are 880 more reasons."
-    assert len(json.dumps(judged.to_json())) < 16_000
+    assert len(json.dumps(encode(judged))) < 16_000

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.outage import Checks
 from lightgate.verification import (
     Rules,
@@ -252,9 +253,9 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
             slowest=timedelta(seconds=1.5),
             restarts=9,
         )
-    document = json.dumps(seen.to_json())
+    document = json.dumps(encode(seen))
 
-    assert Watched.from_json(json.loads(document)) == seen
+    assert decode(Watched, json.loads(document)) == seen
     assert len(document) < 700
     assert "\x1b" not in summary(seen)
 

@@ -1,23 +1,39 @@
 """What goes on record of the versions that a release has made."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lightgate.deployment import Service
-from lightgate.past import Past
+from lightgate.aftermath import RollbackProgress, RollbackStatus, Verified
+from lightgate.codec import encode
+from lightgate.deployment import Service, Status
+from lightgate.gate_log import NO_EVIDENCE, Evidence, Migration, Phase
+from lightgate.past import Past, Source, read_past
 from lightgate.release import Kind, Release, UsedSpec, rollback_marker
+from lightgate.state import DeploymentProgress
 from lightgate.verdict import Judgement, Verdict
+from lightgate.verification import WatchStatus
 from lightgate.versions import judgement_of, made_by, on_record
 from tests.unit import builders
-from tests.unit.builders import DIGEST, IMAGE, RELEASE, SPEC_DIGEST, admitted, service
+from tests.unit.builders import (
+    DIGEST,
+    IMAGE,
+    RELEASE,
+    SPEC_DIGEST,
+    STARTED,
+    admitted,
+    failure,
+    progress,
+    service,
+)
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",))
 BACK = admitted(rollback_to=5)
 COMMAND = admitted(command=("python", "manage.py", "check"))
+APPLIED = Migration(name="crops.0004_y", seconds=1.0)
 REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
-GATE: dict[str, Any] = {"beganAt": None, "migrations": []}
 
 
 def past(version: int, digest: str | None = "sha256:5", spec_version: int | None = 2) -> Past:
@@ -35,31 +51,51 @@ def past(version: int, digest: str | None = "sha256:5", spec_version: int | None
     )
 
 
-def deployment(**changes: Any) -> dict[str, Any]:
-    usual = {"status": "ACTIVE", "version": 8, "previousVersion": 7, "refusal": None, "gate": GATE}
-    return {**usual, "judgement": SAFE.to_json(), **changes}
+def deployment(**changes: Any) -> DeploymentProgress:
+    return progress(**{"judgement": SAFE, **changes})
 
 
-def verification(status: str = "GOOD", version: int = 8) -> dict[str, Any]:
-    return {"status": status, "version": version, "watch": None, "reason": None}
+def verified(status: str = "GOOD", version: int = 8) -> Verified:
+    return Verified(status=WatchStatus(status), version=version)
 
 
-def rollback(**changes: Any) -> dict[str, Any]:
-    usual = {"status": "GOOD", "target": 7, "version": 9, "release": rollback_marker(RELEASE)}
-    target = {"digest": "sha256:7", "specVersion": 2, "specDigest": SPEC_DIGEST}
-    target |= {"code": "r3", "fits": 3}
-    return {**usual, "targetRelease": target, **changes}
+def rollback(status: str) -> RollbackProgress:
+    return RollbackProgress(
+        status=RollbackStatus(status),
+        target=7,
+        version=9,
+        release=rollback_marker(RELEASE),
+        begun_at=STARTED,
+        poll_seconds=10,
+        source=Source(
+            digest="sha256:7", spec_version=2, spec_digest=SPEC_DIGEST, code="r3", fits=3
+        ),
+    )
 
 
-def made(release: Release = IMAGE, *, succeeded: bool = False, **state: Any) -> list[Past]:
-    back = state.get("rollback", {}).get("version")
-    known = {5: past(5), 7: past(7, "sha256:7", 1)}
-    found = made_by(release, state, own=8, back=back, succeeded=succeeded, past=known)
+def made(
+    release: Release = IMAGE,
+    deployed: DeploymentProgress | None = None,
+    *,
+    succeeded: bool = False,
+    verified: Verified | None = None,
+    rollback: RollbackProgress | None = None,
+) -> list[Past]:
+    found = made_by(
+        release,
+        deployed,
+        own=8,
+        back=rollback.version if rollback is not None else None,
+        succeeded=succeeded,
+        past={5: past(5), 7: past(7, "sha256:7", 1)},
+        verified=verified,
+        rollback=rollback,
+    )
     return list(found)
 
 
 def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_its_verdict() -> None:
-    assert made(succeeded=True, deployment=deployment()) == [
+    assert made(IMAGE, deployment(), succeeded=True) == [
         Past(
             version=8,
             release=RELEASE,
@@ -76,20 +112,20 @@ def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_it
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"),
+    ("deployed", "seen", "expected"),
     [
-        ({"deployment": deployment(), "verification": verification()}, True),
-        ({"deployment": deployment(), "verification": verification("FAILED")}, False),
-        ({"deployment": deployment(), "verification": verification("GOOD", 7)}, False),
-        ({"deployment": deployment()}, False),
-        ({"deployment": deployment(status="FAILED"), "verification": verification()}, False),
-        ({}, False),
+        (deployment(), verified(), True),
+        (deployment(), verified("FAILED"), False),
+        (deployment(), verified("GOOD", 7), False),
+        (deployment(), None, False),
+        (deployment(status=Status.FAILED), verified(), False),
+        (None, None, False),
     ],
 )
 def test_without_success_a_version_is_good_only_by_its_own_verification(
-    state: dict[str, Any], expected: bool
+    deployed: DeploymentProgress | None, seen: Verified | None, expected: bool
 ) -> None:
-    [own] = made(**state)
+    [own] = made(IMAGE, deployed, verified=seen)
 
     assert own.is_good is expected
 
@@ -107,19 +143,19 @@ def test_what_nobody_has_seen_is_not_known() -> None:
         (IMAGE, {}, ONE_WAY),
         (IMAGE, {**REFUSED}, NONE),
         # No permit was given, and nothing went on when the deployment failed.
-        (IMAGE, {"permitted": False, "status": "FAILED"}, NONE),
-        (IMAGE, {"permitted": False, "status": "OVERDUE"}, ONE_WAY),
+        (IMAGE, {"permitted": False, "status": Status.FAILED}, NONE),
+        (IMAGE, {"permitted": False, "status": Status.OVERDUE}, ONE_WAY),
         (IMAGE, {"permitted": False}, ONE_WAY),
-        (IMAGE, {"permitted": True, "status": "FAILED"}, ONE_WAY),
-        (admitted(asking_gates={}), {"permitted": False, "status": "FAILED"}, ONE_WAY),
+        (IMAGE, {"permitted": True, "status": Status.FAILED}, ONE_WAY),
+        (admitted(asking_gates={}), {"permitted": False, "status": Status.FAILED}, ONE_WAY),
         # A permit that could not be read may have been given.
-        (IMAGE, {"permitted": False, "status": "FAILED", "unknown": ["No answer."]}, ONE_WAY),
-        (IMAGE, {**REFUSED, "unknown": ["No answer."]}, ONE_WAY),
+        (IMAGE, {"permitted": False, "status": Status.FAILED, "unknown": ("No answer.",)}, ONE_WAY),
+        (IMAGE, {**REFUSED, "unknown": ("No answer.",)}, ONE_WAY),
         # There was a permit before, for another gate or another plan.
         (IMAGE, {**REFUSED, "permitted": True}, ONE_WAY),
         (admitted(asking_gates={}), {**REFUSED}, ONE_WAY),
-        (IMAGE, {**REFUSED, "gate": {**GATE, "beganAt": "2026-11-16"}}, ONE_WAY),
-        (IMAGE, {**REFUSED, "gate": {**GATE, "migrations": [{"name": "a"}]}}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": replace(NO_EVIDENCE, began_at="2026-11-16")}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": replace(NO_EVIDENCE, migrations=[APPLIED])}, ONE_WAY),
         (BACK, {}, NONE),
         (COMMAND, {}, ONE_WAY),
     ],
@@ -127,7 +163,7 @@ def test_what_nobody_has_seen_is_not_known() -> None:
 def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
     release: Release, changes: dict[str, Any], expected: Judgement
 ) -> None:
-    assert judgement_of(release, deployment(judgement=ONE_WAY.to_json(), **changes)) == expected
+    assert judgement_of(release, deployment(judgement=ONE_WAY, **changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -141,12 +177,12 @@ def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
 def test_what_is_deployed_again_is_what_it_was_and_as_old(
     release: Release, expected: tuple[str | None, int | None, str | None, int | None]
 ) -> None:
-    [own] = made(release, succeeded=True, deployment=deployment())
+    [own] = made(release, deployment(), succeeded=True)
 
     assert (own.digest, own.spec_version, own.code, own.fits) == expected
 
 
-TOLD = {"migrate": NONE.to_json()}
+TOLD = {"migrate": NONE}
 
 
 @pytest.mark.parametrize(
@@ -156,10 +192,10 @@ TOLD = {"migrate": NONE.to_json()}
         # A person has overridden the look, or the gate has not told that it took one.
         (admitted(rollback_to=5, allow_destructive=True), {"told": TOLD}, 5),
         (BACK, {"told": {}}, 5),
-        (BACK, {"told": {"migrate": ONE_WAY.to_json()}}, 5),
+        (BACK, {"told": {"migrate": ONE_WAY}}, 5),
         (admitted(rollback_to=5, gates=("migrate", "seed")), {"told": TOLD}, 5),
         (admitted(rollback_to=5, gates=()), {"told": TOLD}, 5),
-        (BACK, {"told": TOLD, "status": "FAILED"}, 5),
+        (BACK, {"told": TOLD, "status": Status.FAILED}, 5),
         # Of what nobody knows the age its gates do not know it either.
         (admitted(rollback_to=4), {"told": TOLD}, None),
         (COMMAND, {"told": TOLD}, 7),
@@ -168,48 +204,50 @@ TOLD = {"migrate": NONE.to_json()}
 def test_old_code_is_known_to_fit_what_its_gates_have_looked_at(
     release: Release, changes: dict[str, Any], fits: int | None
 ) -> None:
-    [own] = made(release, deployment=deployment(**changes))
+    [own] = made(release, deployment(**changes))
 
     assert own.fits == fits
 
 
-UNDONE: dict[str, Any] = {"container": "migrate", "cause": "exit", "migration": "crops.0005_x"}
-UNCHANGED: dict[str, Any] = {
-    "beganAt": "2026-11-16T01:56:00+00:00",
-    "migrations": [],
-    "atomic": True,
-    "changed": False,
-    "failure": {**UNDONE, "database": "unchanged"},
-}
+UNDONE = failure(cause="exit", migration="crops.0005_x", database="unchanged")
+UNCHANGED = Evidence(
+    phase=Phase.FAILED,
+    began_at="2026-11-16T01:56:00+00:00",
+    migrations=[],
+    atomic=True,
+    changed=False,
+    failure=UNDONE,
+)
 
 
 @pytest.mark.parametrize(
     ("gate", "changes", "expected"),
     [
         ({}, {}, NONE),
-        ({"failure": {**UNCHANGED["failure"], "cause": "refused", "migration": None}}, {}, NONE),
+        ({"failure": replace(UNDONE, cause="refused", migration=None)}, {}, NONE),
         # It has not run the command, and cannot know of the node that it was waiting for.
-        ({"failure": {**UNCHANGED["failure"], "cause": "lock", "migration": None}}, {}, ONE_WAY),
-        ({"failure": {**UNDONE, "database": "part-way"}}, {}, ONE_WAY),
-        ({"failure": {**UNDONE, "database": "not known"}}, {}, ONE_WAY),
-        ({"failure": {**UNDONE, "database": None}}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, cause="lock", migration=None)}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database="part-way")}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database="not known")}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database=None)}, {}, ONE_WAY),
         ({"failure": None}, {}, ONE_WAY),
         ({"atomic": False}, {}, ONE_WAY),
-        ({"migrations": [{"name": "crops.0004_y", "seconds": 1.0}]}, {}, ONE_WAY),
+        ({"migrations": [APPLIED]}, {}, ONE_WAY),
         # Another gate has applied something, or has not told.
         ({"changed": True}, {}, ONE_WAY),
         ({"changed": None}, {}, ONE_WAY),
         # The app has started, so a gate has opened.
-        ({}, {"status": "ACTIVE"}, ONE_WAY),
-        ({}, {"status": "OVERDUE"}, ONE_WAY),
+        ({}, {"status": Status.ACTIVE}, ONE_WAY),
+        ({}, {"status": Status.OVERDUE}, ONE_WAY),
     ],
 )
 def test_a_migration_that_has_left_nothing_stands_against_nothing(
     gate: dict[str, Any], changes: dict[str, Any], expected: Judgement
 ) -> None:
-    state = {"status": "FAILED", "judgement": ONE_WAY.to_json(), "permitted": True, **changes}
+    state = {"status": Status.FAILED, "judgement": ONE_WAY, **changes}
+    found = deployment(gate=replace(UNCHANGED, **gate), **state)
 
-    assert judgement_of(IMAGE, deployment(gate={**UNCHANGED, **gate}, **state)) == expected
+    assert judgement_of(IMAGE, found) == expected
 
 
 @pytest.mark.parametrize(
@@ -218,7 +256,7 @@ def test_a_migration_that_has_left_nothing_stands_against_nothing(
 def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
     status: str, good: bool
 ) -> None:
-    own, back = made(deployment=deployment(), rollback=rollback(status=status))
+    own, back = made(IMAGE, deployment(), rollback=rollback(status))
 
     assert own.version == 8
     assert back == Past(
@@ -236,7 +274,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
 
 
 def test_a_deployment_of_going_back_that_nobody_followed_is_on_record_as_not_good() -> None:
-    found = made_by(IMAGE, {}, own=8, back=9, succeeded=False, past={})
+    found = made_by(IMAGE, None, own=8, back=9, succeeded=False, past={})
 
     assert [(one.version, one.release, one.is_good) for one in found] == [
         (8, RELEASE, False),
@@ -245,20 +283,20 @@ def test_a_deployment_of_going_back_that_nobody_followed_is_on_record_as_not_goo
 
 
 def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
-    assert made_by(IMAGE, {}, own=None, back=None, succeeded=False, past={}) == []
+    assert made_by(IMAGE, None, own=None, back=None, succeeded=False, past={}) == []
 
 
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
 def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
-    assert Past.from_json(one.to_json()) == one
+    assert read_past(encode(one)) == one
 
 
 def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
-    written = past(7).to_json()
+    written = encode(past(7))
     del written["specDigest"]
 
     assert past(7).spec == UsedSpec(version=2, digest=SPEC_DIGEST)
-    assert Past.from_json(written).spec is None
+    assert read_past(written).spec is None
 
 
 @pytest.mark.parametrize(
@@ -268,10 +306,10 @@ def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
 def test_an_old_record_tells_only_of_an_image_how_old_its_code_is(
     kind: Kind, code: str | None, fits: int | None
 ) -> None:
-    written = {**past(7).to_json(), "kind": kind.value}
+    written = {**encode(past(7)), "kind": kind.value}
     del written["code"], written["fits"]
 
-    found = Past.from_json(written)
+    found = read_past(written)
 
     assert (found.code, found.fits) == (code, fits)
 

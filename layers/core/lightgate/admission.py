@@ -45,7 +45,7 @@ from lightgate.versions import on_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class PreparedRelease:
     """A release that may ask for its turn. `spec` is the app's spec of today.
 
     `no_way_back` says why going back from it will not be possible unasked, if a version serves
@@ -65,7 +65,7 @@ class Admission:
 
 def prepare(
     request: ReleaseRequest, execution: str, started_at: datetime, runtime: Runtime
-) -> Admission:
+) -> PreparedRelease:
     """The release that is asked for.
 
     Raises:
@@ -86,7 +86,7 @@ def prepare(
     )
 
 
-def _fingerprint(admitted: Admission, text: SpecText, runtime: Runtime) -> str | None:
+def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
     """The same only for releases that would deploy the same. No secret is read for it."""
     release = admitted.release
     if release.kind is not Kind.IMAGE:
@@ -100,7 +100,7 @@ def _fingerprint(admitted: Admission, text: SpecText, runtime: Runtime) -> str |
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _prepared(asked: "_Asked", runtime: Runtime) -> Admission:
+def _prepared(asked: "_Asked", runtime: Runtime) -> PreparedRelease:
     request, spec = asked.request, asked.spec
     if request.rollback_to is not None:
         return _rollback(asked, request.rollback_to, runtime)
@@ -206,7 +206,7 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
     return service
 
 
-def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> Admission:
+def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
     asking = permits.asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.
@@ -221,7 +221,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
     service = _service(asked, runtime)
     serving = service.current
     told = notice(serving, _gone(serving, service, asked, runtime))
-    return Admission(
+    return PreparedRelease(
         release=asked.release(
             digest,
             gates=spec.gates(),
@@ -269,7 +269,7 @@ def _warnings_beside(asked: _Asked, runtime: Runtime) -> Sequence[str]:
 
 def _command(
     asked: _Asked, command: tuple[str, ...], digest: str, config: ImageConfig, runtime: Runtime
-) -> Admission:
+) -> PreparedRelease:
     spec = command_spec(asked.spec, command)
     compile_command(
         asked.spec,
@@ -291,7 +291,7 @@ def _command(
     limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
     # Of what is no migration nobody knows what it does; whoever gives it answers for it.
     is_migration = spec.reads_plan(COMMAND_CONTAINER)
-    return Admission(
+    return PreparedRelease(
         release=asked.release(
             digest,
             gates=[COMMAND_CONTAINER],
@@ -310,7 +310,7 @@ def _command(
     )
 
 
-def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
+def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
     service = _service(asked, runtime)
     if service.current is None:
@@ -332,7 +332,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> Admission:
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
     command = left_to_the_gates(version, history)
-    return Admission(
+    return PreparedRelease(
         release=asked.release(
             known.digest if known is not None else None,
             gates=gates,

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 from lightgate.hold import USUAL_NODE_START, Hold
 from lightgate.snapshot import SnapshotState, SnapshotStatus
@@ -57,17 +57,6 @@ class Original:
     instance: Mapping[str, str]
     address: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "options": dict(self.options),
-            "instance": dict(self.instance),
-            "address": self.address,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(**document)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
@@ -118,25 +107,6 @@ class BackupOrder:
     mode: BackupMode
     snapshot: str
     time_limit: timedelta
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind.value,
-            "database": self.database,
-            "mode": self.mode.value,
-            "snapshot": self.snapshot,
-            "timeoutSeconds": self.time_limit.total_seconds(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            kind=DatabaseKind(document["kind"]),
-            database=document["database"],
-            mode=BackupMode(document["mode"]),
-            snapshot=document["snapshot"],
-            time_limit=timedelta(seconds=document["timeoutSeconds"]),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,23 +171,6 @@ class History:
         """The same where it is the time of a hold that it takes away."""
         return max(self.node_starts, default=USUAL_NODE_START)
 
-    def to_json(self) -> dict[str, Any]:
-        unfinished = self.unfinished
-        return {
-            "snapshotSeconds": [t.total_seconds() for t in self.snapshots],
-            "nodeStartSeconds": [t.total_seconds() for t in self.node_starts],
-            "unfinishedSeconds": None if unfinished is None else unfinished.total_seconds(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        unfinished = document["unfinishedSeconds"]
-        return cls(
-            snapshots=[timedelta(seconds=s) for s in document["snapshotSeconds"]],
-            node_starts=[timedelta(seconds=s) for s in document["nodeStartSeconds"]],
-            unfinished=None if unfinished is None else timedelta(seconds=unfinished),
-        )
-
 
 def begins_before_the_deployment(mode: BackupMode, history: History, hold: Hold) -> bool:
     """Whether the restore point is begun without waiting for the plan.
@@ -233,14 +186,14 @@ def begins_before_the_deployment(mode: BackupMode, history: History, hold: Hold)
     return expected is not None and expected >= hold.left(history.slowest_node_start)
 
 
-def seconds_saved(
+def time_saved(
     *,
     created_at: datetime,
     ready_at: datetime,
     available_at: datetime | None,
     was_pending: bool,
     now: datetime,
-) -> float:
+) -> timedelta:
     """How much sooner the release was done than if each step had waited for the one before.
 
     In sequence the deployment would have been created at `available_at`, and its gate ready as
@@ -249,6 +202,6 @@ def seconds_saved(
     snapshot was taken at all: then nothing was waited for, and nothing is claimed.
     """
     if available_at is None:
-        return 0.0
+        return timedelta()
     end = min(ready_at, available_at) if was_pending else min(available_at, now)
-    return max(0.0, (end - created_at).total_seconds())
+    return max(timedelta(), end - created_at)

@@ -12,9 +12,11 @@ from datetime import timedelta
 
 from lightgate.aws.executions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
+from lightgate.record import RecordedOutcome
 from lightgate.release import start_of
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import settle_release
+from lightgate.state import Facts, State
 from lightgate.turn import Waiting, abandon, next_to_start
 
 # The state machine's own time limit (release.asl.json). Step Functions forgets an execution 90 days
@@ -35,7 +37,7 @@ def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
             looks later finds what is left.
         UnreachableError: all is done but the message. The release goes on owing it.
     """
-    settlement = settle_release(_state(app, ended), runtime)
+    settlement = settle_release(_facts(app, ended), runtime)
     waiting = runtime.turns.change(
         app,
         lambda turn: (after := abandon(turn, ended.arn, settlement.fence), next_to_start(after)),
@@ -47,7 +49,7 @@ def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
             send_message(app, settlement.outcome, runtime)
 
 
-def send_message(app: str, outcome: Json, runtime: Runtime) -> None:
+def send_message(app: str, outcome: RecordedOutcome, runtime: Runtime) -> None:
     """Send the final message of a release whose execution did not.
 
     Somebody else may have sent it since the caller saw it as owed: another cleaning step, or the
@@ -56,11 +58,12 @@ def send_message(app: str, outcome: Json, runtime: Runtime) -> None:
     Raises:
         UnreachableError: SNS did not take it.
     """
-    if not runtime.records.owes_message(app, outcome["release"]):
+    publication = outcome.publication
+    if publication is None or not runtime.records.owes_message(app, outcome.release):
         return
-    runtime.logger.warning("a release left its message unsent", release=outcome["release"])
-    runtime.topic.publish(outcome)
-    runtime.records.message_sent(app, outcome["release"])
+    runtime.logger.warning("a release left its message unsent", release=outcome.release)
+    runtime.topic.publish(publication)
+    runtime.records.message_sent(app, outcome.release)
 
 
 def ended_holder(app: str, runtime: Runtime) -> EndedExecution | None:
@@ -110,16 +113,14 @@ def try_to_clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
         runtime.logger.warning("cleaning up has to wait", app=app, why=str(error))
 
 
-def _state(app: str, ended: EndedExecution) -> Json:
+def _facts(app: str, ended: EndedExecution) -> Facts:
     """What the execution would have brought to Settle."""
     if ended.started_at is None:
         raise ValueError(f"the start of {ended.arn} is not known")
-    return {
-        "request": _request(app, ended.input),
-        "execution": ended.arn,
-        "startedAt": ended.started_at.isoformat(),
-        "stopped": ended.status,
-    }
+    state = State(
+        request=_request(app, ended.input), execution=ended.arn, started_at=ended.started_at
+    )
+    return Facts(state=state, stopped=ended.status)
 
 
 def _request(app: str, text: str | None) -> Json:

@@ -129,8 +129,9 @@ def reports_since(created_at: datetime) -> datetime:
 
 
 class Status(enum.StrEnum):
-    """How a deployment stands. Only the first of these is worth asking again."""
+    """How a deployment stands. Only the first two of these are worth asking again."""
 
+    CREATED = "CREATED"
     ACTIVATING = "ACTIVATING"
     ACTIVE = "ACTIVE"
     FAILED = "FAILED"

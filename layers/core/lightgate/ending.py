@@ -6,16 +6,17 @@ says little of a version whose database was changed behind its back: where that 
 it, it is not called rolled back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lightgate.aftermath import Verified, WentBack
+from lightgate.aftermath import RollbackStatus, Verified, WentBack
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
 from lightgate.outcome import AGAIN, Conclusion, Outcome
 from lightgate.permit import Permit
 from lightgate.release import COMMAND_CONTAINER, Kind, rollback_marker
 from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
+from lightgate.verification import WatchStatus
 
 # With these a gate says that it has applied nothing, and never will.
 _GATE_REFUSED = ("refused", "schema")
@@ -194,22 +195,22 @@ def _how_going_back_ended(back: WentBack) -> Sequence[str]:
         why = _NOT_DONE.get(back.status, "did not come about")
         return [f"{to} {why}.", *back.reasons]
     deployed = f"{to} with deployment {back.version}"
-    if back.status == "FAILED" and back.watch is not None:
+    if back.status is RollbackStatus.FAILED and back.watch is not None:
         return [f"{deployed} did not help. {back.shown}"]
-    if back.status == "FAILED":
+    if back.status is RollbackStatus.FAILED:
         return [f"{deployed} failed.", *back.reasons]
     return [f"{deployed} {_DONE.get(back.status, 'was not followed to its end')}."]
 
 
-_NOT_DONE = {
-    "BUSY": "was not possible yet, as the container service took no deployment",
-    "FAILED": "was not possible",
-    "LOST": "was not done, as the release does not hold its turn any more",
-    "REPLACED": "was not done",
+_NOT_DONE: Mapping[RollbackStatus | None, str] = {
+    RollbackStatus.BUSY: "was not possible yet, as the container service took no deployment",
+    RollbackStatus.FAILED: "was not possible",
+    RollbackStatus.LOST: "was not done, as the release does not hold its turn any more",
+    RollbackStatus.REPLACED: "was not done",
 }
-_DONE = {
-    "GOOD": "was verified, but the service does not serve that version any more",
-    "REPLACED": "was overtaken: another deployment has taken its place",
+_DONE: Mapping[RollbackStatus | None, str] = {
+    RollbackStatus.GOOD: "was verified, but the service does not serve that version any more",
+    RollbackStatus.REPLACED: "was overtaken: another deployment has taken its place",
 }
 
 
@@ -387,7 +388,7 @@ def _serving_before(seen: Ending) -> list[str]:
     serving = f"Version {before} is active and goes on serving."
     if before == seen.version:
         serving = f"The app serves what it served before, as version {before}."
-    if verified is None or verified.version != before or verified.status == "SKIPPED":
+    if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
         why = verified.shown if verified is not None else "Nobody has asked it."
         return [serving, f"Whether it does its work was not verified. {why}"]
     if verified.is_good(before):

@@ -8,7 +8,7 @@ classes carry such a situation from the place that finds it to the step that ret
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 # The state machine carries 256 KB, and a person reads less.
 _LONGEST_REASON = 2000
@@ -37,15 +37,6 @@ class RefusedError(LightgateError):
         self.reasons: Sequence[str] = tuple(map(readable, reasons))
         super().__init__("\n".join(self.reasons))
         self.code = code
-
-    def answer(self, *advice: str) -> dict[str, Any]:
-        """What the step returns; `advice` stands after the reasons."""
-        return refused(*self.reasons, *advice, code=self.code)
-
-
-def refused(*reasons: str, code: RefusalCode = RefusalCode.OTHER) -> dict[str, Any]:
-    """The answer of a step with which the release cannot go on."""
-    return {"status": "REFUSED", "reasons": list(reasons), "code": code.value}
 
 
 class DeniedError(RefusedError):

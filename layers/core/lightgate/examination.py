@@ -6,109 +6,99 @@ written. Whatever goes wrong here costs people an explanation, and never the out
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-from lightgate.aftermath import Verified
-from lightgate.deployment import Service
+from lightgate.deployment import Service, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
-from lightgate.errors import LightgateError, RefusalCode
-from lightgate.gate_log import NO_EVIDENCE, Evidence, events, plain_text
+from lightgate.errors import LightgateError
+from lightgate.gate_log import NO_EVIDENCE, events, plain_text
 from lightgate.hearing import listen
-from lightgate.permit import VoidCause
 from lightgate.release import Kind, Release
-from lightgate.runtime import Json, Runtime
+from lightgate.runtime import Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of
+from lightgate.state import DeploymentProgress, Facts, StopStatus
 from lightgate.versions import may_have_changed
 
 # Settling itself needs some of the function's minute.
 PATIENCE = timedelta(seconds=25)
-_STEPS = ("admission", "snapshot", "deployment")
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
 
-def examine(state: Json, runtime: Runtime) -> Json:
-    """The diagnosis as `failure`, None without one, and the migrations that were `planned`."""
-    symptoms = _told(state)
+def examine(facts: Facts, runtime: Runtime) -> Facts:
+    """The facts with a diagnosis, if the release has failed, and the migrations that it planned."""
+    symptoms = _told(facts)
     if symptoms is None:
-        return {"failure": None, "planned": []}
+        return facts
     names: Sequence[str] = ()
-    if "version" in state.get("deployment", {}):
-        look = _Look(symptoms, state, runtime)
+    if facts.release is not None and facts.deployment is not None:
+        look = _Look(symptoms, facts.release, facts.deployment, runtime)
         look.take()
         symptoms, names = look.symptoms, look.planned
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
     # What was refused before anything was deployed says by itself why.
     has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
-    failure = None if has_said_all else diagnosis.to_json()
-    return {"failure": failure, "planned": list(names)}
+    return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
 
 
-def _told(state: Json) -> Symptoms | None:
+def _told(facts: Facts) -> Symptoms | None:
     """What the execution itself tells of a failure; None if it tells of none."""
-    deployment, release = state.get("deployment", {}), state.get("admission", {}).get("release", {})
-    statuses = {step: state.get(step, {}).get("status") for step in _STEPS}
+    state, release, deployment = facts.state, facts.release, facts.deployment
+    evidence = deployment.gate if deployment is not None else None
     known = Symptoms(
-        app=release.get("app") or requested_app(state["request"]),
-        service=release.get("service", ""),
-        repository=release.get("repository", ""),
-        digest=release.get("digest"),
-        rollback_to=release.get("rollbackTo"),
-        command=release.get("command"),
-        evidence=Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE,
-        gates=tuple(release.get("gates", ())),
+        app=release.app if release is not None else requested_app(state.request),
+        service=release.service if release is not None else "",
+        repository=release.repository if release is not None else "",
+        digest=release.digest if release is not None else None,
+        rollback_to=release.rollback_to if release is not None else None,
+        command=release.command if release is not None else None,
+        evidence=evidence or NO_EVIDENCE,
+        gates=release.gates if release is not None else (),
         wait=_wait(deployment),
-        refusal_cause=_cause(deployment),
+        refusal_cause=deployment.refusal_cause if deployment is not None else None,
         logs={},
     )
-    refused = [step for step, status in statuses.items() if status == "REFUSED"]
-    if refused:
-        answer = state[refused[0]]
-        return replace(
-            known,
-            service="",
-            error=" ".join(answer["reasons"]),
-            refusal=RefusalCode(answer["code"]) if "code" in answer else None,
-        )
-    if {"SUPERSEDED", "LOST", "SETTLED"}.intersection(statuses.values()):
+    if (stop := state.stop) is not None:
+        if stop.status is not StopStatus.REFUSED:
+            return None
+        return replace(known, service="", error=" ".join(stop.reasons), refusal=stop.code)
+    if state.error is not None:
+        return replace(known, error=words_of(state.error))
+    if deployment is None:
         return None
-    if "error" in state:
-        return replace(known, error=words_of(state["error"]))
-    if statuses["deployment"] in ("FAILED", "OVERDUE"):
+    if deployment.status in (Status.FAILED, Status.OVERDUE):
         return known
-    verified = Verified.from_json(state["verification"]) if "verification" in state else None
-    if verified is not None and verified.is_bad(deployment["version"]):
+    verified = state.verification
+    if verified is not None and verified.is_bad(deployment.version):
         return replace(known, watch=verified.shown)
     return None
 
 
-def _cause(deployment: Json) -> VoidCause | None:
-    told = deployment.get("refusalCause")
-    return None if told is None else VoidCause(told)
-
-
-def _wait(deployment: Json) -> Wait | None:
+def _wait(deployment: DeploymentProgress | None) -> Wait | None:
     """What the gate that failed was waiting for, or else the first that waited at all."""
-    waits = [Wait.from_json(one) for one in deployment.get("waits", ())]
-    failure = (deployment.get("gate") or {}).get("failure") or {}
-    own = [wait for wait in waits if wait.container == failure.get("container")]
-    return next(iter([*own, *waits]), None)
+    if deployment is None:
+        return None
+    failure = deployment.gate.failure if deployment.gate is not None else None
+    own = [w for w in deployment.waits if failure is not None and w.container == failure.container]
+    return next(iter([*own, *deployment.waits]), None)
 
 
 class _Look:
     """What is found out step by step, so that one that fails leaves the others to be used."""
 
-    def __init__(self, symptoms: Symptoms, state: Json, runtime: Runtime) -> None:
-        self._release = Release.from_json(state["admission"]["release"])
-        self._deployment = state["deployment"]
-        changed = may_have_changed(self._release, self._deployment)
+    def __init__(
+        self, symptoms: Symptoms, release: Release, deployment: DeploymentProgress, runtime: Runtime
+    ) -> None:
+        self._release = release
+        self._deployment = deployment
+        changed = may_have_changed(release, deployment)
         self.symptoms = replace(symptoms, may_have_changed=changed)
         self.planned: Sequence[str] = ()
         self._runtime = runtime
@@ -154,9 +144,7 @@ class _Look:
         self._know(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not Kind.IMAGE:
             return
-        heard = listen(
-            release, datetime.fromisoformat(self._deployment["createdAt"]), self._runtime
-        )
+        heard = listen(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}
         for gate, lines in heard.lines.items():
             names |= dict.fromkeys(planned(release.id, gate, lines))

@@ -8,9 +8,9 @@ import contextlib
 import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 from lightgate.masking import Mask
 
@@ -143,59 +143,6 @@ class Evidence:
         if failure is None or failure.cause not in CUT_OFF:
             return False
         return self.has_begun or failure.migration is not None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "phase": self.phase.value,
-            "beganAt": self.began_at,
-            "migrations": [{"name": m.name, "seconds": m.seconds} for m in self.migrations],
-            "atomic": self.atomic,
-            "readyAt": self.ready_at,
-            "lastLines": list(self.last_lines),
-            "changed": self.changed,
-            "effect": self.effect,
-            "failure": self.failure
-            and {
-                "container": self.failure.container,
-                "cause": self.failure.cause,
-                "error": self.failure.error,
-                "migration": self.failure.migration,
-                "exitCode": self.failure.exit_code,
-                "database": self.failure.database,
-                "detail": self.failure.detail,
-                "holders": [asdict(holder) for holder in self.failure.holders],
-                "lastLines": list(self.failure.last_lines),
-            },
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        failure = document["failure"]
-        return cls(
-            phase=Phase(document["phase"]),
-            began_at=document["beganAt"],
-            migrations=[
-                Migration(name=m["name"], seconds=m["seconds"]) for m in document["migrations"]
-            ],
-            atomic=document["atomic"],
-            ready_at=document["readyAt"],
-            last_lines=tuple(document["lastLines"]),
-            # A release that is under way may carry what was told before this was.
-            changed=document.get("changed"),
-            effect=document.get("effect"),
-            failure=failure
-            and Failure(
-                container=failure["container"],
-                cause=failure["cause"],
-                error=failure["error"],
-                migration=failure["migration"],
-                exit_code=failure["exitCode"],
-                database=failure["database"],
-                detail=_detail(failure.get("detail")),
-                holders=tuple(Holder(**holder) for holder in failure.get("holders", ())),
-                last_lines=failure["lastLines"],
-            ),
-        )
 
 
 NO_EVIDENCE = Evidence(phase=Phase.SILENT, began_at=None, migrations=(), failure=None)

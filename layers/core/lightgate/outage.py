@@ -4,10 +4,9 @@ The state machine tries a step again while AWS throttles its calls or answers th
 Time passes meanwhile. A time limit that counted it would fail a release because of the outage.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 # Each step before Settle is tried again for longer than this (statemachine/release.asl.json).
 LONGEST_OUTAGE = timedelta(minutes=5)
@@ -44,18 +43,3 @@ class Checks:
 
     def ended(self, now: datetime) -> Self:
         return replace(self, last_at=now)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "checkedAt": self.last_at.isoformat() if self.last_at else None,
-            "outageSeconds": self.outage.total_seconds(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The checks in what a step answered; none if nothing was checked before."""
-        last_at = document.get("checkedAt")
-        return cls(
-            last_at=datetime.fromisoformat(last_at) if last_at else None,
-            outage=timedelta(seconds=document.get("outageSeconds", 0)),
-        )

@@ -120,7 +120,7 @@ def broken(error: str, version: int | None, back: WentBack | None = None) -> Con
     )
     left = []
     if back is not None and back.version is not None:
-        left = [_left_behind(back.version, back.status)]
+        left = [_left_behind(back.version, back.status or "not created")]
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[f"The release could not be carried on: {error}", *left],

@@ -1,15 +1,31 @@
 """What is on record of a version of the service that a release has made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any
 
+from lightgate.codec import decode
 from lightgate.release import Kind, UsedSpec
 from lightgate.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Source:
+    """What the app of a version is, see `Past`. All of it is None where nobody knows."""
+
+    digest: str | None = None
+    spec_version: int | None = None
+    spec_digest: str | None = None
+    code: str | None = None
+    fits: int | None = None
+
+    @property
+    def spec(self) -> UsedSpec | None:
+        return UsedSpec.of(self.spec_version, self.spec_digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past(Source):
     """A version on record: whether it was verified as good, and what its migrations mean.
 
     `release` is the marker in its deployment, and `kind` what that release was about. `is_good`
@@ -25,47 +41,27 @@ class Past:
     version: int
     release: str
     kind: Kind
-    digest: str | None
-    spec_version: int | None
-    spec_digest: str | None
-    code: str | None
-    fits: int | None
     is_good: bool
     judgement: Judgement
 
     @property
-    def spec(self) -> UsedSpec | None:
-        return UsedSpec.of(self.spec_version, self.spec_digest)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": self.version,
-            "release": self.release,
-            "kind": self.kind.value,
-            "digest": self.digest,
-            "specVersion": self.spec_version,
-            "specDigest": self.spec_digest,
-            "code": self.code,
-            "fits": self.fits,
-            "isGood": self.is_good,
-            "judgement": self.judgement.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        kind = Kind(document["kind"])
-        # A record from before there were `code` and `fits` tells them of an image only.
-        is_own = kind is Kind.IMAGE
-        return cls(
-            version=document["version"],
-            release=document["release"],
-            kind=kind,
-            digest=document["digest"],
-            spec_version=document["specVersion"],
-            # Older versions of Lightgate recorded the number only.
-            spec_digest=document.get("specDigest"),
-            code=document.get("code", document["release"] if is_own else None),
-            fits=document.get("fits", document["version"] if is_own else None),
-            is_good=document["isGood"],
-            judgement=Judgement.from_json(document["judgement"]),
+    def source(self) -> Source:
+        """What a version has from this one that deploys it once more."""
+        return Source(
+            digest=self.digest,
+            spec_version=self.spec_version,
+            spec_digest=self.spec_digest,
+            code=self.code,
+            fits=self.fits,
         )
+
+
+def read_past(document: Mapping[str, Any]) -> Past:
+    """The version on record, also as an earlier version of Lightgate has written it.
+
+    A record from before there were `code` and `fits` tells them of an image only.
+    """
+    found = decode(Past, document, ignore_unknown=True)
+    if found.kind is not Kind.IMAGE or found.code is not None:
+        return found
+    return replace(found, code=found.release, fits=found.version)

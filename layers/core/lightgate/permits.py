@@ -8,7 +8,6 @@ snapshot is known by its name, and a void permit stays void.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.mailbox import Address
@@ -28,9 +27,10 @@ from lightgate.outage import Checks
 from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.plan import Plan, read_plan
 from lightgate.release import Release, snapshot_id_after
-from lightgate.restore_point import begin, from_json, look, shortest_hold, to_json, with_checks
-from lightgate.runtime import Json, Runtime
+from lightgate.restore_point import SnapshotProgress, begin, look, seen_at, shortest_hold
+from lightgate.runtime import Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.state import DeploymentProgress
 
 # The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
 LONGEST_MAILBOX = 3000
@@ -38,18 +38,6 @@ LONGEST_MAILBOX = 3000
 # that the looks of a long patience would not fit into one execution.
 _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
-# What Deploy hands on, before any gate has asked.
-NOTHING_ASKED: Mapping[str, object] = MappingProxyType(
-    {
-        "pending": False,
-        "permitted": False,
-        "permittedAt": None,
-        "readyAt": None,
-        "unknown": [],
-        "refusal": None,
-        "refusalCause": None,
-    }
-)
 
 
 def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
@@ -138,21 +126,23 @@ class Course:
     delay: timedelta
 
 
-def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime) -> Json:
-    """Decide about each gate that asks, carry it out, and say what CheckDeployment hands on.
+def answer(
+    course: Course,
+    snapshot: SnapshotProgress | None,
+    before: DeploymentProgress,
+    runtime: Runtime,
+) -> tuple[DeploymentProgress, bool]:
+    """Decide about each gate that asks, carry it out, and say what is known of them then.
 
-    `snapshot` is the restore point as it was handed on so far, `before` what this has answered
-    at the last look. In what comes back `pending` says that something is or was to be applied,
-    `permitted` that a gate was let begin and `permittedAt` when the first one was, `readyAt` when
-    a plan was known first, `unknown` which permits could not be read or written now, `refusal` why
-    the release has to end as refused and `refusalCause` its code. `holding` says that a gate waits.
+    `snapshot` is the restore point as it was handed on so far, `before` the deployment as of the
+    last look. The second value says whether a gate waits for its permit.
     """
     release, now = course.release, runtime.now()
     if snapshot is not None:
-        snapshot = {**snapshot, **Checks.from_json(snapshot).delayed(course.delay).to_json()}
-    pending, permitted = before["pending"], before["permitted"]
-    refusal, refusal_cause = before["refusal"], before.get("refusalCause")
-    ready_at, permitted_at = before["readyAt"], before["permittedAt"]
+        snapshot = snapshot.checked(snapshot.checks.delayed(course.delay))
+    pending, permitted = before.pending, before.permitted
+    refusal, refusal_cause = before.refusal, before.refusal_cause
+    ready_at = before.ready_at
     holding, unknown = False, []
     standing: dict[str, Permit] = {}
     for gate in release.asking_gates:
@@ -166,7 +156,7 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
     for gate, permit in standing.items():
         plan = read_plan(release.id, gate, course.lines[gate])
         pending = pending or (plan is not None and not plan.is_empty)
-        ready_at = ready_at or (now.isoformat() if plan is not None else None)
+        ready_at = ready_at or (now if plan is not None else None)
         seen = _observe(
             course,
             gate,
@@ -194,17 +184,18 @@ def answer(course: Course, snapshot: Json | None, before: Json, runtime: Runtime
         permitted = permitted or decision.action is Action.PERMIT
         waits = plan is not None and permit.state is PermitState.PENDING
         holding = holding or (waits and decision.action in _GOES_ON)
-    return {
-        "pending": pending,
-        "permitted": permitted,
-        "permittedAt": permitted_at or (now.isoformat() if permitted else None),
-        "readyAt": ready_at,
-        "unknown": unknown,
-        "refusal": refusal,
-        "refusalCause": refusal_cause,
-        "snapshot": snapshot,
-        "holding": holding,
-    }
+    answered = replace(
+        before,
+        pending=pending,
+        permitted=permitted,
+        permitted_at=before.permitted_at or (now if permitted else None),
+        ready_at=ready_at,
+        unknown=tuple(unknown),
+        refusal=refusal,
+        refusal_cause=refusal_cause,
+        snapshot=snapshot,
+    )
+    return answered, holding
 
 
 _UNKNOWN = "The permit of {} could not be read or written: {}."
@@ -230,8 +221,8 @@ def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
 
 
 def _look(
-    course: Course, snapshot: Json | None, runtime: Runtime, *, untouched: bool
-) -> Json | None:
+    course: Course, snapshot: SnapshotProgress | None, runtime: Runtime, *, untouched: bool
+) -> SnapshotProgress | None:
     """The restore point as it stands now. Changes nothing.
 
     What is there is looked at again before it is relied upon, and only then.
@@ -245,26 +236,28 @@ def _look(
         if untouched and course.status is Status.ACTIVATING:
             return _back_up(course.release, order, snapshot, runtime)
         return snapshot
-    if snapshot["status"] != SnapshotStatus.CREATING:
+    if snapshot.status is not SnapshotStatus.CREATING:
         return snapshot
     return _looked(order, snapshot, runtime)
 
 
-def _look_once_more(course: Course, snapshot: Json | None, runtime: Runtime) -> Json | None:
+def _look_once_more(
+    course: Course, snapshot: SnapshotProgress | None, runtime: Runtime
+) -> SnapshotProgress | None:
     """What was there may have been deleted since; nobody could go back to it then."""
     order = course.order
     if order is None or snapshot is None or not order.mode.takes_a_snapshot:
         return snapshot
     seen = _looked(order, snapshot, runtime)
-    return snapshot if seen["status"] == SnapshotStatus.AVAILABLE else seen
+    return snapshot if seen.status is SnapshotStatus.AVAILABLE else seen
 
 
-def _looked(order: BackupOrder, snapshot: Json, runtime: Runtime) -> Json:
-    order = replace(order, snapshot=snapshot["id"])
-    asked_at, begun_at, now = *_moments(snapshot), runtime.now()
+def _looked(order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime) -> SnapshotProgress:
+    order = replace(order, snapshot=snapshot.id or order.snapshot)
+    begun_at, now = snapshot.begun_at, runtime.now()
     state = look(runtime.restore_points(order.kind), order, begun_at, now)
-    seen = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
-    return with_checks(seen, Checks.from_json(snapshot))
+    seen = seen_at(now, state, order, asked_at=snapshot.asked_at, begun_at=begun_at)
+    return seen.checked(snapshot.checks)
 
 
 def _observe(
@@ -272,7 +265,7 @@ def _observe(
     gate: str,
     plan: Plan | None,
     permit: Permit,
-    snapshot: Json | None,
+    snapshot: SnapshotProgress | None,
     *,
     untouched: bool,
     now: datetime,
@@ -297,17 +290,15 @@ def _observe(
     )
 
 
-def _backup(order: BackupOrder | None, snapshot: Json | None) -> Backup:
-    asked_at, begun_at = _moments(snapshot) if snapshot else (None, None)
-    available_at = snapshot["availableAt"] if snapshot else None
+def _backup(order: BackupOrder | None, snapshot: SnapshotProgress | None) -> Backup:
     return Backup(
         mode=order.mode if order else BackupMode.NONE,
-        state=from_json(snapshot) if snapshot else None,
-        asked_at=asked_at,
-        begun_at=begun_at,
-        available_at=datetime.fromisoformat(available_at) if available_at else None,
+        state=snapshot.state if snapshot else None,
+        asked_at=snapshot.asked_at if snapshot else None,
+        begun_at=snapshot.begun_at if snapshot else None,
+        available_at=snapshot.available_at if snapshot else None,
         time_limit=order.time_limit if order else timedelta(),
-        outage=Checks.from_json(snapshot or {}).outage,
+        outage=snapshot.checks.outage if snapshot else timedelta(),
     )
 
 
@@ -316,9 +307,9 @@ def _carry_out(
     seen: Observation,
     gate: str,
     decision: Decision,
-    snapshot: Json | None,
+    snapshot: SnapshotProgress | None,
     runtime: Runtime,
-) -> Json | None:
+) -> SnapshotProgress | None:
     """The restore point, as it is after the decision was carried out."""
     address = _address(course.release, gate)
     if decision.void is not None:
@@ -330,33 +321,26 @@ def _carry_out(
     return snapshot
 
 
-def _back_up(release: Release, order: BackupOrder, before: Json | None, runtime: Runtime) -> Json:
+def _back_up(
+    release: Release, order: BackupOrder, before: SnapshotProgress | None, runtime: Runtime
+) -> SnapshotProgress:
     """Begin the restore point, or try to again: only now its own time begins.
 
     One that is there already is replaced, and stays: the name follows from its own.
     """
     now = runtime.now()
     asked_at, checks = now, Checks()
-    if before is not None and order.mode.takes_a_snapshot:
-        is_there = before["status"] == SnapshotStatus.AVAILABLE
-        order = replace(
-            order, snapshot=snapshot_id_after(before["id"]) if is_there else before["id"]
-        )
+    if before is not None and before.id is not None and order.mode.takes_a_snapshot:
+        is_there = before.status is SnapshotStatus.AVAILABLE
+        order = replace(order, snapshot=snapshot_id_after(before.id) if is_there else before.id)
         if not is_there:
-            asked_at, checks = _moments(before)[0], Checks.from_json(before)
+            asked_at, checks = before.asked_at, before.checks
     try:
         state = begin(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         detail = f"refused: {str(error).rstrip('.')}"
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=detail)
-    seen = to_json(state, order, asked_at=asked_at, begun_at=now, now=now)
-    return with_checks(seen, checks)
-
-
-def _moments(snapshot: Json) -> tuple[datetime, datetime]:
-    """When it was first asked for, and since when it is being made."""
-    asked_at, begun_at = snapshot["askedAt"], snapshot["begunAt"]
-    return datetime.fromisoformat(asked_at), datetime.fromisoformat(begun_at)
+    return seen_at(now, state, order, asked_at=asked_at, begun_at=now).checked(checks)
 
 
 def _address(release: Release, gate: str) -> Address:

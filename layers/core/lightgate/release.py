@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from lightgate.app_spec.spec import Policy
 
@@ -202,65 +202,3 @@ class Release:
         if self.rollback_to is not None:
             return Kind.ROLLBACK
         return Kind.IMAGE if self.command is None else Kind.COMMAND
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "app": self.app,
-            "stage": self.stage,
-            "service": self.service,
-            "repository": self.repository,
-            "digest": self.digest,
-            "pushedDigest": self.pushed_digest,
-            "rollbackTo": self.rollback_to,
-            "command": None if self.command is None else list(self.command),
-            "specVersion": self.spec_version,
-            "specDigest": self.spec_digest,
-            "serviceSince": self.service_since.isoformat() if self.service_since else None,
-            "reason": self.reason,
-            "startedAt": self.started_at.isoformat(),
-            "gates": list(self.gates),
-            "unprotected": self.unprotected,
-            "allowDestructive": self.allow_destructive,
-            "askingGates": {
-                gate: limit.total_seconds() for gate, limit in self.asking_gates.items()
-            },
-            "policy": self.policy.value,
-            "platformPatienceSeconds": self.platform_patience.total_seconds(),
-            "deploymentTimeoutSeconds": self.deployment_timeout.total_seconds(),
-            "openVariables": {name: list(each) for name, each in self.open_variables.items()},
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            id=document["id"],
-            app=document["app"],
-            stage=document["stage"],
-            service=document["service"],
-            repository=document["repository"],
-            digest=document["digest"],
-            pushed_digest=document.get("pushedDigest"),
-            rollback_to=document["rollbackTo"],
-            command=None if document["command"] is None else tuple(document["command"]),
-            spec_version=document["specVersion"],
-            reason=document["reason"],
-            started_at=datetime.fromisoformat(document["startedAt"]),
-            gates=tuple(document["gates"]),
-            unprotected=document["unprotected"],
-            allow_destructive=document["allowDestructive"],
-            asking_gates={
-                gate: timedelta(seconds=limit) for gate, limit in document["askingGates"].items()
-            },
-            policy=Policy(document["policy"]),
-            platform_patience=timedelta(seconds=document["platformPatienceSeconds"]),
-            deployment_timeout=timedelta(seconds=document["deploymentTimeoutSeconds"]),
-            # An older version of Lightgate may have admitted a release that is still in progress.
-            open_variables={
-                name: tuple(each) for name, each in document.get("openVariables", {}).items()
-            },
-            spec_digest=document.get("specDigest"),
-            service_since=datetime.fromisoformat(since)
-            if (since := document.get("serviceSince"))
-            else None,
-        )

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 import jmespath  # type: ignore[import-untyped]
 
@@ -85,19 +85,6 @@ class Restoring:
     parameter: str
     secrets: Mapping[str, Sequence[str]]
     digest: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "original": self.original.to_json() if self.original else None,
-            "parameter": self.parameter,
-            "secrets": {store: list(names) for store, names in self.secrets.items()},
-            "digest": self.digest,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        original = document["original"]
-        return cls(**{**document, "original": original and Original.from_json(original)})
 
 
 def secrets_of(spec: AppSpec) -> Mapping[str, Sequence[str]]:

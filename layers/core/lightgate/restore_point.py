@@ -1,13 +1,11 @@
 """The restore point of one release, as the steps hand it on to each other."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
 from lightgate.decision import when_to_deploy, why_never
-from lightgate.errors import refused
+from lightgate.errors import RefusedError
 from lightgate.hold import Hold
 from lightgate.outage import Checks
 from lightgate.release import Release
@@ -15,6 +13,40 @@ from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 # How long a snapshot that was begun need not show: what AWS lets read lags behind what it did.
 READ_LAG = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotProgress:
+    """The restore point of a release, from one look to the next.
+
+    `id` is None for a moment of a continuous backup, `detail` the service's own word. `asked_at`
+    is when it was first asked for, `begun_at` since when it is being made, `available_at` when it
+    was seen to be there, `restores_to` the moment to which it restores. `may_deploy` says that the
+    deployment may be created, although the snapshot may not be there yet, and `why`.
+    """
+
+    status: SnapshotStatus
+    id: str | None
+    detail: str
+    asked_at: datetime
+    begun_at: datetime
+    available_at: datetime | None
+    restores_to: datetime | None
+    may_deploy: bool = False
+    why: str | None = None
+    checks: Checks = field(default_factory=Checks)
+
+    @property
+    def state(self) -> SnapshotState:
+        return SnapshotState(status=self.status, detail=self.detail, at=self.restores_to)
+
+    def checked(self, checks: Checks) -> "SnapshotProgress":
+        """The same with the checks so far.
+
+        Once it is there its age counts, and no longer how long the release has waited for it.
+        """
+        is_there = self.status is SnapshotStatus.AVAILABLE
+        return replace(self, checks=replace(checks, outage=timedelta()) if is_there else checks)
 
 
 def begin(points: RestorePoints, order: BackupOrder, release: Release) -> SnapshotState:
@@ -40,12 +72,12 @@ def look(
     return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
 
 
-def forecast(release: Release, history: Mapping[str, Any]) -> History:
+def forecast(release: Release, history: History) -> History:
     """What earlier releases tell of how long this one will take.
 
     Nothing, if its gates ask for no permit: they would not wait for the snapshot.
     """
-    return History.from_json(history) if release.asking_gates else History()
+    return history if release.asking_gates else History()
 
 
 def shortest_hold(release: Release, look: timedelta) -> Hold:
@@ -64,12 +96,14 @@ def progress(
     now: datetime,
     hold: Hold,
     outage: timedelta = timedelta(),
-) -> dict[str, Any]:
-    """The answer of a snapshot step: the state, or REFUSED once it cannot become available.
+) -> SnapshotProgress:
+    """The answer of a snapshot step.
 
-    Nothing has been applied then, so a release without its restore point is refused.
-    `mayDeploy` says that the deployment may be created, although the snapshot may not be there;
-    if not, it is looked at again.
+    While the deployment may not be created, the restore point is looked at again.
+
+    Raises:
+        RefusedError: it cannot become available. Nothing has been applied then, so a release
+            without its restore point is refused.
     """
     backup = Backup(
         mode=order.mode,
@@ -81,50 +115,30 @@ def progress(
         outage=outage,
     )
     if (why := why_never(backup, now)) is not None:
-        return refused(f"{_named(order)} {why}.")
+        raise RefusedError(f"{_named(order)} {why}.")
     start = when_to_deploy(backup, history, now, hold)
-    document = to_json(state, order, asked_at=asked_at, begun_at=begun_at, now=now)
-    return {**document, "mayDeploy": start.now, "why": start.reason}
+    seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at)
+    return replace(seen, may_deploy=start.now, why=start.reason)
 
 
-def to_json(
+def seen_at(
+    now: datetime,
     state: SnapshotState,
     order: BackupOrder,
     *,
     asked_at: datetime,
     begun_at: datetime,
-    now: datetime,
-) -> dict[str, Any]:
-    """The restore point as it travels through the state machine; `now` is when it was seen."""
+) -> SnapshotProgress:
+    """The restore point as it was seen `now`."""
     is_there = state.status is SnapshotStatus.AVAILABLE
-    return {
-        "status": state.status.value,
-        "id": order.snapshot if order.mode.takes_a_snapshot else None,
-        "detail": state.detail,
-        "askedAt": asked_at.isoformat(),
-        "begunAt": begun_at.isoformat(),
-        "availableAt": now.isoformat() if is_there else None,
-        "restoresTo": state.at.isoformat() if state.at else None,
-    }
-
-
-def with_checks(document: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    """The restore point with the checks so far.
-
-    Once it is there its age counts, and no longer how long the release has waited for it.
-    """
-    is_there = document["status"] == SnapshotStatus.AVAILABLE
-    kept = replace(checks, outage=timedelta()) if is_there else checks
-    return {**document, **kept.to_json()}
-
-
-def from_json(document: Mapping[str, Any]) -> SnapshotState:
-    """The state in what `to_json` has made."""
-    at = document["restoresTo"]
-    return SnapshotState(
-        status=SnapshotStatus(document["status"]),
-        detail=document["detail"],
-        at=datetime.fromisoformat(at) if at else None,
+    return SnapshotProgress(
+        status=state.status,
+        id=order.snapshot if order.mode.takes_a_snapshot else None,
+        detail=state.detail,
+        asked_at=asked_at,
+        begun_at=begun_at,
+        available_at=now if is_there else None,
+        restores_to=state.at,
     )
 
 

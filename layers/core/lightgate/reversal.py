@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
 from lightgate.app_spec.spec import Policy
 from lightgate.gate_log import plain_text
@@ -42,21 +41,6 @@ class Reversal:
             for call in self.calls
         ]
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "migrations": list(self.migrations),
-            "calls": [list(call) for call in self.calls],
-            "whyNot": self.why_not,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            migrations=tuple(document["migrations"]),
-            calls=tuple(tuple(call) for call in document["calls"]),
-            why_not=document["whyNot"],
-        )
-
 
 UNTOLD = Reversal(why_not="the gate could not tell how")
 
@@ -72,13 +56,13 @@ def read_reversal(told: object, migrations: Sequence[str], count: int | None) ->
     return Reversal(migrations=tuple(migrations), calls=tuple(tuple(call) for call in told))
 
 
-def reversal_of(deployment: Mapping[str, Any], applied: Iterable[str]) -> Reversal:
+def reversal_of(take_back: Mapping[str, Reversal], applied: Iterable[str]) -> Reversal:
     """How everything is taken back that the gates of a deployment have applied.
 
     Each has told it of its own plan. Where several have applied something, or more was applied
     than is in the plan, the calls would leave something behind.
     """
-    told = {Reversal.from_json(one) for one in deployment.get("takeBack", {}).values()}
+    told = set(take_back.values())
     if len(told) > 1:
         return Reversal(why_not="several gates have applied migrations")
     found = next(iter(told), UNTOLD)

@@ -1,9 +1,11 @@
 """What a step may answer: the state machine carries 256 KB of all answers together."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-type Json = dict[str, Any]
+from lightgate.codec import decode, encode
+from lightgate.state import DeploymentProgress
 
 # The message of a release takes as much again, and is escaped once more.
 LARGEST_BYTES = 64 * 1024
@@ -11,19 +13,25 @@ LARGEST_BYTES = 64 * 1024
 _EXPLAINS = ("notes", "waits", "told", "judgement", "gate")
 
 
-def size(answer: Json) -> int:
-    return len(json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+def size(deployment: DeploymentProgress) -> int:
+    return _size(encode(deployment))
 
 
-def fitting(deployment: Json) -> Json:
+def fitting(deployment: DeploymentProgress) -> DeploymentProgress:
     """The deployment with shorter lists, as far as it needs to be: what it decides by stays."""
-    found = deployment
+    whole = encode(deployment)
+    if _size(whole) <= LARGEST_BYTES:
+        return deployment
     for most in (100, 50, 20, 10, 5, 2, 0):
-        if size(found) <= LARGEST_BYTES:
-            return found
-        found = {k: _cut(v, most) if k in _EXPLAINS else v for k, v in deployment.items()}
-    # A part of the way back would be a wrong one.
-    return {**found, "takeBack": {}} if size(found) > LARGEST_BYTES else found
+        found = {k: _cut(v, most) if k in _EXPLAINS else v for k, v in whole.items()}
+        if _size(found) <= LARGEST_BYTES:
+            return decode(DeploymentProgress, found)
+    # A part of the calls that take back the migrations would be a wrong one.
+    return replace(decode(DeploymentProgress, found), take_back={})
+
+
+def _size(document: object) -> int:
+    return len(json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def _cut(value: Any, most: int) -> Any:  # noqa: ANN401 - JSON

@@ -37,9 +37,11 @@ from lightgate.aws.tag_checks import TagChecks
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
 from lightgate.backup import DatabaseKind, RestorePoints
+from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.prober import ask
 from lightgate.requests import Home
+from lightgate.state import State, Stop
 from lightgate.tracing import trace_without_texts
 from lightgate.turn import Holding, objection
 from lightgate.verification import Answer, Probe
@@ -98,10 +100,10 @@ class Runtime:
         """The registry of this account and region; None for a step that looks up no image there."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
-    def objection(self, app: str, holding: Json) -> Json | None:
+    def objection(self, app: str, holding: Holding) -> Stop | None:
         """Why a step must not act for the release that holds its turn by this; None if it may."""
-        why_not = objection(self.turns.read(app), Holding(**holding))
-        return why_not.to_json() if why_not is not None else None
+        why_not = objection(self.turns.read(app), holding)
+        return None if why_not is None else Stop.of(why_not)
 
     def ask(self, url: str, probe: Probe) -> Answer:
         """What the app answers to the probe."""
@@ -193,7 +195,24 @@ def _runtime() -> Runtime:
     return Runtime(Settings.from_environment(os.environ))
 
 
-type Step = Callable[[Json, Runtime], Json]
+type Step = Callable[[Json, Runtime], object]
+
+
+def run_step(
+    step: Callable[[State, Runtime], object],
+    event: Json,
+    context: LambdaContext,
+    *,
+    reads_secrets: bool = False,
+    read: Callable[[Json], State] = State.read,
+) -> Json:
+    """Carry out a step of the state machine: see `run`. The event has the `state` so far."""
+
+    @wraps(step)
+    def carry_out(event: Json, runtime: Runtime) -> object:
+        return step(read(event["state"]), runtime)
+
+    return run(carry_out, event, context, reads_secrets=reads_secrets)
 
 
 def run(step: Step, event: Json, context: LambdaContext, *, reads_secrets: bool = False) -> Json:
@@ -207,9 +226,9 @@ def run(step: Step, event: Json, context: LambdaContext, *, reads_secrets: bool 
     runtime.logger.set_correlation_id(_correlation(event))
 
     @wraps(step)
-    def carry_out(event: Json, _context: LambdaContext) -> Json:
+    def carry_out(event: Json, _context: LambdaContext) -> object:
         with _without_texts() if reads_secrets else nullcontext():
-            return step(event, runtime)
+            return encode(step(event, runtime))
 
     trace_without_texts(runtime.tracer)
     handler = runtime.tracer.capture_lambda_handler(

@@ -6,25 +6,26 @@ ended without. Both know the release by the state that its execution carries.
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from lightgate.aftermath import Verified, WentBack
+from lightgate.aftermath import RollbackProgress
 from lightgate.aws.clients import reaching
 from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
 from lightgate.deployment import Deployment, Service, Status
 from lightgate.ending import Ending, concluded
 from lightgate.errors import (
+    MissingError,
     NotYetError,
     RefusedError,
     SpecError,
     UnreachableError,
     readable,
 )
-from lightgate.gate_log import Evidence
+from lightgate.gate_log import NO_EVIDENCE
 from lightgate.message.forms import sns_message, subject
 from lightgate.message.report import report_of
 from lightgate.outcome import (
@@ -37,13 +38,16 @@ from lightgate.outcome import (
     superseded,
     unverified,
 )
+from lightgate.past import Past
 from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.permits import end_of_permits, void
+from lightgate.record import RecordedOutcome
 from lightgate.release import Kind, Release, is_digest, rollback_marker
 from lightgate.rollback import History, against
-from lightgate.runtime import Json, Runtime
+from lightgate.runtime import Runtime
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name
+from lightgate.state import DeploymentProgress, Facts, StopStatus
 from lightgate.subscribers import check_subscribers
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import (
@@ -55,22 +59,21 @@ from lightgate.versions import (
 )
 
 UNKNOWN = "unknown"
-_STEPS = ("admission", "snapshot", "deployment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settled:
     """The outcome on record. `fence` is that of the release's lock, 0 if it never had it.
 
     `owes_message` says whether the message still has to be sent.
     """
 
-    outcome: Json
+    outcome: RecordedOutcome
     fence: int
     owes_message: bool
 
 
-def settle_release(state: Json, runtime: Runtime) -> Settlement:
+def settle_release(facts: Facts, runtime: Runtime) -> Settled:
     """Record that the execution is over, and then the outcome of its release; the first one stands.
 
     In this order a function of the execution that still runs either shows its record here, or
@@ -80,26 +83,29 @@ def settle_release(state: Json, runtime: Runtime) -> Settlement:
         MissingError: the record of the release, which must exist, could not be read.
         NotYetError: a permit could not be voided, and a gate may still act on it.
     """
-    record = _record(state, runtime)
+    record = _record(facts, runtime)
     if record is not None and record.outcome is not None:
-        owes_message = runtime.records.owes_message(requested_app(state["request"]), record.release)
-    else:
-        owes_message = True
-        no_permit = None
-        if record is not None and record.admission is not None:
-            release = Release.from_json(record.admission["release"])
-            no_permit = why_not_permitted(release, runtime)
-            state = {**state, "admission": {**record.admission, **state.get("admission", {})}}
-            _withdraw(release, state, runtime)
-        record = _settle(state, no_permit, runtime)
-    return Settlement(
-        outcome=record.outcome or {},
-        fence=record.fence,
-        owes_message=owes_message and _is_published(record.status),
-    )
+        app = requested_app(facts.state.request)
+        owes_message = runtime.records.owes_message(app, record.release)
+        return _settled(record, record.outcome, owes_message=owes_message)
+    no_permit = None
+    if record is not None and record.admission is not None:
+        release = record.admission.release
+        no_permit = why_not_permitted(release, runtime)
+        facts = replace(facts, recorded=record.admission)
+        _withdraw(release, facts, runtime)
+    record = _settle(facts, no_permit, runtime)
+    if record.outcome is None:
+        raise MissingError(f"the outcome of release {record.release} could not be read back")
+    return _settled(record, record.outcome, owes_message=True)
 
 
-def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
+def _settled(record: Record, outcome: RecordedOutcome, *, owes_message: bool) -> Settled:
+    is_published = record.status in Outcome and not Outcome(record.status).is_quiet
+    return Settled(outcome=outcome, fence=record.fence, owes_message=owes_message and is_published)
+
+
+def _withdraw(release: Release, facts: Facts, runtime: Runtime) -> None:
     """Void its permits. Where that cannot be done, they end by themselves.
 
     What a gate may begin by, it goes by the mailbox's own clock. Without a deployment nobody was
@@ -109,10 +115,10 @@ def _withdraw(release: Release, state: Json, runtime: Runtime) -> None:
         void(release, runtime)
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
-        service, _ = _service(state, runtime)
-        made = _deployment(state, service)
-        told = state.get("deployment", {}).get("createdAt")
-        created_at = made.created_at if made else told and datetime.fromisoformat(told)
+        service, _ = _service(facts, runtime)
+        made = _deployment(facts, service)
+        told = facts.deployment.created_at if facts.deployment is not None else None
+        created_at = made.created_at if made else told
         left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
         if left > timedelta():
             raise NotYetError(left) from error
@@ -134,65 +140,67 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
     return None
 
 
-def _record(state: Json, runtime: Runtime) -> Record | None:
+def _record(facts: Facts, runtime: Runtime) -> Record | None:
     """What is on record of the release; also if the answer of Admit that tells of it is lost."""
-    app = requested_app(state["request"])
-    known = runtime.records.end(app, state["execution"], runtime.now())
-    release = _release(state).get("id") or known
+    app = requested_app(facts.state.request)
+    known = runtime.records.end(app, facts.state.execution, runtime.now())
+    release = facts.release.id if facts.release is not None else known
     return None if release is None else runtime.records.get(app, release)
 
 
-def _settle(state: Json, no_permit: Permit | None, runtime: Runtime) -> Record:
-    service, why_gone = _service(state, runtime)
-    conclusion = _conclude(state, service, why_gone or "", no_permit, runtime)
-    app = requested_app(state["request"])
+def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Record:
+    service, why_gone = _service(facts, runtime)
+    conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
+    app = requested_app(facts.state.request)
     report = report_of(
-        state,
+        facts,
         conclusion,
         app=app,
-        stage=state.get("admission", {}).get("stage") or stage_of(app, runtime),
-        kind=kind_of(state),
+        stage=_told_stage(facts) or stage_of(app, runtime),
+        kind=kind_of(facts),
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
         # First, as a message that is too long loses the last ones.
         report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
-    outcome = {
-        "app": report.app,
-        "stage": report.stage,
-        "release": report.release,
-        "status": conclusion.outcome.value,
-        "cause": " ".join(conclusion.reasons) or "no reason",
-        "subject": subject(report),
-        "message": sns_message(report),
-        "warnings": list(report.warnings),
-        "failure": report.failure.to_json() if report.failure else None,
-        "judgement": report.judgement.to_json() if report.judgement else None,
-        "versions": _versions(state, service, conclusion.outcome, runtime),
-        "savedSeconds": report.saved_seconds,
-    }
+    outcome = RecordedOutcome(
+        app=report.app,
+        stage=report.stage,
+        release=report.release,
+        status=conclusion.outcome.value,
+        cause=" ".join(conclusion.reasons) or "no reason",
+        subject=subject(report),
+        message=sns_message(report),
+        warnings=report.warnings,
+        failure=report.failure,
+        judgement=report.judgement,
+        versions=_versions(facts, service, conclusion.outcome, runtime),
+        saved=report.saved,
+    )
     # A command brings the app no image, so its image is not what serves after it.
     is_command = report.kind is Kind.COMMAND
+    digest = report.digest or _requested_digest(facts.state.request)
     return runtime.records.settle(
-        report.app,
-        report.release,
         outcome,
         execution=report.execution,
-        digest=None if is_command else report.digest or _requested_digest(state["request"]),
+        digest=None if is_command else digest,
         owes_message=not conclusion.outcome.is_quiet,
     )
 
 
-def _is_published(status: str) -> bool:
-    return status in Outcome and not Outcome(status).is_quiet
+def _told_stage(facts: Facts) -> str | None:
+    """The stage as Admit has read it."""
+    if facts.admitted is not None:
+        return facts.admitted.stage
+    stop = facts.state.stop
+    return stop.stage if stop is not None else None
 
 
-def _service(state: Json, runtime: Runtime) -> tuple[Service | None, str | None]:
+def _service(facts: Facts, runtime: Runtime) -> tuple[Service | None, str | None]:
     """The service as it is now; without it, why the release has none any more, if it had one."""
-    found = _release(state)
-    if not found:
+    release = facts.release
+    if release is None:
         return None, None
-    release = Release.from_json(found)
     try:
         return runtime.lightsail.service(release.service, release.service_since), None
     except RefusedError as error:
@@ -200,146 +208,154 @@ def _service(state: Json, runtime: Runtime) -> tuple[Service | None, str | None]
 
 
 def _conclude(
-    state: Json, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
+    facts: Facts, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
 ) -> Conclusion:
-    kind = kind_of(state)
-    for step in _STEPS:
-        match state.get(step, {}).get("status"):
-            case "REFUSED":
-                return refused(state[step]["reasons"], kind)
-            case "SUPERSEDED":
-                return superseded(state[step]["reasons"])
-            case "LOST":
+    state, deployment, kind = facts.state, facts.deployment, kind_of(facts)
+    if (stop := state.stop) is not None:
+        match stop.status:
+            case StopStatus.REFUSED:
+                return refused(stop.reasons, kind)
+            case StopStatus.SUPERSEDED:
+                return superseded(stop.reasons)
+            case StopStatus.LOST:
                 # Whoever takes a lock away has recorded the outcome before. Nobody has.
-                return _broken(" ".join(state[step]["reasons"]), state, service, None)
-    deployment = state.get("deployment", {})
-    went_back = WentBack.from_json(state["rollback"]) if "rollback" in state else None
-    is_gone = service is None and "version" in deployment
-    if "error" in state and not is_gone:
-        return _broken(words_of(state["error"]), state, service, went_back)
-    if "stopped" in state and not is_gone:
+                return _broken(" ".join(stop.reasons), facts, service, None)
+    went_back = state.rollback
+    is_gone = service is None and deployment is not None
+    if state.error is not None and not is_gone:
+        return _broken(words_of(state.error), facts, service, went_back)
+    if facts.stopped is not None and not is_gone:
         return stopped(
-            state["stopped"],
-            admitted=bool(_release(state)),
-            deployment=_deployment(state, service),
-            back=_deployment_back(state, service),
+            facts.stopped,
+            admitted=facts.release is not None,
+            deployment=_deployment(facts, service),
+            back=_deployment_back(facts, service),
         )
+    release = facts.release
+    if deployment is None or release is None:
+        raise LookupError("the execution carries no end of a deployment")
     if service is None:
-        return gone(why_gone, deployment["version"], kind)
-    release = Release.from_json(_release(state))
+        return gone(why_gone, deployment.version, kind)
     return concluded(
         Ending(
             release=release.id,
             kind=kind,
-            status=Status(deployment["status"]),
-            version=deployment["version"],
-            previous_version=deployment["previousVersion"],
+            status=deployment.status,
+            version=deployment.version,
+            previous_version=deployment.previous_version,
             service=service,
-            evidence=Evidence.from_json(deployment["gate"]),
-            rollback_to=_release(state).get("rollbackTo"),
-            refusal=deployment["refusal"],
+            evidence=deployment.gate or NO_EVIDENCE,
+            rollback_to=release.rollback_to,
+            refusal=deployment.refusal,
             no_permit=no_permit,
             may_have_begun=may_have_begun(release, deployment),
             judgement=planned_judgement(release, deployment),
-            earlier=_earlier(state, service, runtime),
-            verified=Verified.from_json(state["verification"]) if "verification" in state else None,
+            earlier=_earlier(release, deployment, service, runtime),
+            verified=state.verification,
             went_back=went_back,
         )
     )
 
 
-def _broken(error: str, state: Json, service: Service | None, back: WentBack | None) -> Conclusion:
-    deployment, version = state.get("deployment", {}), _own_version(state, service)
+def _broken(
+    error: str, facts: Facts, service: Service | None, back: RollbackProgress | None
+) -> Conclusion:
+    deployment, release = facts.deployment, facts.release
+    version = _own_version(facts, service)
     is_back = back is not None and back.version is not None
-    is_active = deployment.get("status") == Status.ACTIVE
-    if service is None or version is None or is_back or not is_active:
+    if (
+        service is None
+        or version is None
+        or release is None
+        or deployment is None
+        or is_back
+        or deployment.status is not Status.ACTIVE
+        or not service.serves_own(version, release.id)
+    ):
         return broken(error, version, back)
-    release = Release.from_json(_release(state))
-    if not service.serves_own(version, release.id):
-        return broken(error, version, back)
-    seen = Verified.from_json(state["verification"]) if "verification" in state else None
+    seen = facts.state.verification
     return unverified(
         error,
         app=release.app,
         version=version,
-        previous=deployment["previousVersion"],
+        previous=deployment.previous_version,
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
         is_open=judgement_of(release, deployment).verdict.lets_go_back,
     )
 
 
-def _earlier(state: Json, service: Service, runtime: Runtime) -> Judgement:
+def _earlier(
+    release: Release, deployment: DeploymentProgress, service: Service, runtime: Runtime
+) -> Judgement:
     """What the releases between this one and the version before it mean for that version."""
-    deployment = state["deployment"]
-    if (previous := deployment["previousVersion"]) is None:
+    if (previous := deployment.previous_version) is None:
         return Judgement(verdict=Verdict.NONE)
-    shown = [one for one in service.deployments if one.version < deployment["version"]]
-    past = on_record(runtime.records.versions(_release(state)["app"]), service)
+    shown = [one for one in service.deployments if one.version < deployment.version]
+    past = on_record(runtime.records.versions(release.app), service)
     return against(previous, History(shown=shown, past=past))
 
 
 def _versions(
-    state: Json, service: Service | None, outcome: Outcome, runtime: Runtime
-) -> list[Json]:
-    if not _release(state) or outcome.is_quiet:
-        return []
-    release = Release.from_json(_release(state))
-    own, back = _own_version(state, service), _version_back(state, service)
+    facts: Facts, service: Service | None, outcome: Outcome, runtime: Runtime
+) -> Sequence[Past]:
+    release = facts.release
+    if release is None or outcome.is_quiet:
+        return ()
+    own, back = _own_version(facts, service), _version_back(facts, service)
     # Only what is deployed again has its image and its spec from there.
     is_again = own is not None and release.kind is not Kind.IMAGE
-    made = made_by(
+    return made_by(
         release,
-        state,
+        facts.deployment,
         own=own,
         back=back,
         succeeded=outcome is Outcome.SUCCEEDED,
         past=on_record(runtime.records.versions(release.app), service)
         if is_again and service is not None
         else {},
+        verified=facts.state.verification,
+        rollback=facts.state.rollback,
     )
-    return [one.to_json() for one in made]
 
 
-def _release(state: Json) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = state.get("admission", {}).get("release", {})
-    return found
-
-
-def kind_of(state: Json) -> Kind:
+def kind_of(facts: Facts) -> Kind:
     """What the release is about; of one that was not admitted by what was asked for."""
-    asked = {**_request(state["request"]), **_release(state)}
+    if facts.release is not None:
+        return facts.release.kind
+    asked = _request(facts.state.request)
     if asked.get("rollbackTo") is not None:
         return Kind.ROLLBACK
     return Kind.IMAGE if asked.get("command") is None else Kind.COMMAND
 
 
-def _own_version(state: Json, service: Service | None) -> int | None:
+def _own_version(facts: Facts, service: Service | None) -> int | None:
     """The deployment of the release, also if the answer to its creation was lost."""
-    known: int | None = state.get("deployment", {}).get("version")
-    found = _deployment(state, service)
+    if facts.deployment is not None:
+        return facts.deployment.version
+    found = _deployment(facts, service)
+    return None if found is None else found.version
+
+
+def _version_back(facts: Facts, service: Service | None) -> int | None:
+    rollback = facts.state.rollback
+    known = rollback.version if rollback is not None else None
+    found = _deployment_back(facts, service)
     return known if known is not None or found is None else found.version
 
 
-def _version_back(state: Json, service: Service | None) -> int | None:
-    known: int | None = state.get("rollback", {}).get("version")
-    found = _deployment_back(state, service)
-    return known if known is not None or found is None else found.version
+def _deployment(facts: Facts, service: Service | None) -> Deployment | None:
+    release = facts.release
+    return None if service is None or release is None else service.deployment_of(release.id)
 
 
-def _deployment(state: Json, service: Service | None) -> Deployment | None:
-    release = _release(state)
-    return service.deployment_of(release["id"]) if service is not None and release else None
-
-
-def _deployment_back(state: Json, service: Service | None) -> Deployment | None:
+def _deployment_back(facts: Facts, service: Service | None) -> Deployment | None:
     """What the release has deployed to go back, wherever that has come to."""
-    release = _release(state)
-    if service is None or not release:
+    if service is None or facts.release is None:
         return None
-    return service.deployment_of(rollback_marker(release["id"]))
+    return service.deployment_of(rollback_marker(facts.release.id))
 
 
-def words_of(error: Json) -> str:
+def words_of(error: Mapping[str, Any]) -> str:
     """The error that Step Functions caught, without the traceback that it carries."""
     try:
         text = json.loads(error["Cause"])["errorMessage"]

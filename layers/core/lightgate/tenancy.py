@@ -95,7 +95,7 @@ def _refuse_if_used(
     turn, unchanged = runtime.turns.unchanged(owner)
     if turn.holder is not None:
         record = runtime.records.get(owner, turn.holder.release)
-        if record.admission is None or record.admission["release"]["service"] == service:
+        if record.admission is None or record.admission.release.service == service:
             raise RefusedError(
                 f"serviceName: {app} deploys to the service {service}, on which the "
                 f"release {turn.holder.release} of the app {owner} is in progress. Wait until that "

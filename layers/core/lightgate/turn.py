@@ -137,10 +137,6 @@ class Answer:
     displaced: Waiting | None = None
     begun: Waiting | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The answer of a step that this keeps from acting."""
-        return {"status": self.status.value, "reasons": [self.reason]}
-
 
 def execution_name_of(execution: str) -> str:
     return execution.rpartition(":")[2]
@@ -324,9 +320,6 @@ class Holding:
         return (
             holder is not None and holder.execution == self.execution and holder.fence == self.fence
         )
-
-    def to_json(self) -> dict[str, Any]:
-        return {"execution": self.execution, "fence": self.fence}
 
 
 def require(turn: Turn, fence: int) -> None:

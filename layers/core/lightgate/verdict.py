@@ -8,7 +8,6 @@ tells an empty one, and that takes nothing back.
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
 from lightgate.gate_log import plain_text
 from lightgate.plan import Effect, Operation, Plan
@@ -114,13 +113,6 @@ class Judgement:
 
     verdict: Verdict
     reasons: Sequence[str] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {"verdict": self.verdict.value, "reasons": list(self.reasons)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(verdict=Verdict(document["verdict"]), reasons=tuple(document["reasons"]))
 
 
 def judge_gates(

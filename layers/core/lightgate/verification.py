@@ -23,7 +23,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from lightgate.app_spec.spec import AppSpec, EndpointHealthCheck, Verification, Write
 from lightgate.app_spec.success_codes import accepts
@@ -50,12 +50,16 @@ _LONGEST_PROBLEM = 300
 
 
 class WatchStatus(enum.StrEnum):
-    """How the watch stands. Only the first of these is worth another round."""
+    """How the watch stands. Only the first of these is worth another round.
+
+    SKIPPED: there is nothing to watch, so nothing is verified.
+    """
 
     WATCHING = "WATCHING"
     GOOD = "GOOD"
     FAILED = "FAILED"
     REPLACED = "REPLACED"
+    SKIPPED = "SKIPPED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,39 +234,6 @@ class Watched:
     written: bool = False
     replaced: bool = False
     checks: Checks = field(default_factory=Checks)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "beganAt": self.began_at.isoformat(),
-            "rounds": self.rounds,
-            "bad": self.bad,
-            "recent": self.recent,
-            "goodInARow": self.good_in_a_row,
-            "badInARow": self.bad_in_a_row,
-            "restarts": self.restarts,
-            "slowestSeconds": self.slowest.total_seconds(),
-            "problem": self.problem,
-            "written": self.written,
-            "replaced": self.replaced,
-            **self.checks.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            began_at=datetime.fromisoformat(document["beganAt"]),
-            rounds=document["rounds"],
-            bad=document["bad"],
-            recent=document["recent"],
-            good_in_a_row=document["goodInARow"],
-            bad_in_a_row=document["badInARow"],
-            restarts=document["restarts"],
-            slowest=timedelta(seconds=document["slowestSeconds"]),
-            problem=document["problem"],
-            written=document["written"],
-            replaced=document["replaced"],
-            checks=Checks.from_json(document),
-        )
 
 
 def probes_of(seen: Watched, rules: Rules) -> Mapping[str, Probe]:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.deployment import Service
 from lightgate.gate_log import events, moment_of
-from lightgate.runtime import Json, Runtime
+from lightgate.runtime import Runtime
 from lightgate.verification import (
     Answer,
     Probe,
@@ -74,29 +73,20 @@ def returned(version: int, spec: AppSpec, service: Service, *, digest: str | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How the watch stands after a look, and after which pause the next one is due."""
+    """How the watch stands after a look, and in how many seconds the next one is due."""
 
     status: WatchStatus
     watched: Watched
-    pause: timedelta
-
-    def to_json(self) -> Json:
-        return {
-            "status": self.status.value,
-            "watch": self.watched.to_json(),
-            "pollSeconds": wait_seconds(self.pause),
-        }
+    poll_seconds: int
 
 
-def look(
-    subject: Subject, service: Service, before: Mapping[str, Any] | None, runtime: Runtime
-) -> Look:
+def look(subject: Subject, service: Service, before: Watched | None, runtime: Runtime) -> Look:
     """Ask the app once, and judge it by that and by the looks `before`.
 
     Repeating a look whose answer was lost only asks the app once more.
     """
     rules, now = subject.rules, runtime.now()
-    seen = Watched.from_json(before) if before is not None else Watched(began_at=now)
+    seen = before or Watched(began_at=now)
     checks = seen.checks.resumed(now, pause=pause(rules))
     problems: dict[str, str | None] = {}
     slowest = timedelta()
@@ -123,7 +113,7 @@ def look(
     return Look(
         status=judge_watch(watched, rules, ended),
         watched=watched,
-        pause=pause(rules),
+        poll_seconds=wait_seconds(pause(rules)),
     )
 
 

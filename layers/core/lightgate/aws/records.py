@@ -5,6 +5,7 @@ stands. A quiet outcome is on record from the start, and may still change: what 
 becomes another release, or is superseded.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.table import Table
+from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
-from lightgate.past import Past
+from lightgate.past import Past, read_past
+from lightgate.record import RecordedOutcome
+from lightgate.state import Admitted
 from lightgate.turn import Answer, Claim, TurnStatus, execution_name_of
 
 type Json = dict[str, Any]
@@ -38,9 +42,11 @@ _NO_OUTCOME = "attribute_not_exists(outcome)"
 class Record:
     """A release on record. `outcome` is None while it is under way.
 
-    `admission` is what Admit answered, so that whoever settles the release for an
-    execution that cannot do it any more knows what it was about. `fence` is that of its lock,
-    0 if it never had it. `fingerprint` stands for what it deploys; None if that is unknown.
+    `admission` is what Admit has decided, so that whoever settles the release for an
+    execution that cannot do it any more knows what it was about. It is None if there is none, or
+    if another version of Lightgate has written it so that this one cannot read it. `fence` is that
+    of its lock, 0 if it never had it. `fingerprint` stands for what it deploys; None if that is
+    unknown.
     """
 
     release: str
@@ -49,8 +55,8 @@ class Record:
     digest: str | None
     fingerprint: str | None
     fence: int
-    admission: Mapping[str, Any] | None
-    outcome: Json | None
+    admission: Admitted | None
+    outcome: RecordedOutcome | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +132,7 @@ class Records:
         """The versions of the app's service that its last 200 releases have made, by number."""
         found: dict[int, Past] = {}
         for outcome in self._newest_outcomes(app):
-            for past in map(Past.from_json, outcome.get("versions", [])):
+            for past in map(read_past, outcome.get("versions", [])):
                 # A service that was made anew counts from 1 again.
                 found.setdefault(past.version, past)
             if found and min(found) <= max(found) - _LISTED_VERSIONS:
@@ -171,9 +177,7 @@ class Records:
 
     def settle(
         self,
-        app: str,
-        release: str,
-        outcome: Json,
+        outcome: RecordedOutcome,
         *,
         execution: str,
         digest: str | None,
@@ -184,12 +188,13 @@ class Records:
         The first outcome stands: a step that runs again after a lost answer, and comes
         to another conclusion because time has passed, gets the one that was recorded.
         """
+        app, release = outcome.app, outcome.release
         settled = self._table.update(
             app,
             _release(release),
             {
-                "status": outcome["status"],
-                "outcome": json.dumps(outcome),
+                "status": outcome.status,
+                "outcome": json.dumps(encode(outcome)),
                 "execution": execution,
                 **({"digest": digest} if digest else {}),
             },
@@ -230,7 +235,9 @@ class Records:
         delete = self._owes_nothing(app, release)["Delete"]
         self._table.client.delete_item(**delete)
 
-    def following(self, app: str, claim: Claim, answer: Answer, admission: Json) -> Iterator[Write]:
+    def following(
+        self, app: str, claim: Claim, answer: Answer, admission: Admitted
+    ) -> Iterator[Write]:
         """The writes that follow from the answer to a claim, and belong to its transaction.
 
         They are refused once the execution is recorded as ended. A release with an outcome gets no
@@ -250,16 +257,18 @@ class Records:
         if answer.holder is not None:
             attributes |= {
                 "status": "RELEASING",
-                "admission": json.dumps(admission),
+                "admission": json.dumps(encode(admission)),
                 "fence": str(answer.holder.fence),
                 # Empty if it is unknown, in place of one that an earlier attempt has written.
                 "fingerprint": claim.fingerprint or "",
             }
             yield self._owes(app, claim.release)
         else:
-            outcome = {"status": answer.status.value, "cause": answer.reason}
-            ending = {"app": app, "release": claim.release, **outcome}
-            attributes |= {"status": answer.status.value, "outcome": json.dumps(ending)}
+            status = answer.status.value
+            ending = RecordedOutcome(
+                app=app, release=claim.release, status=status, cause=answer.reason
+            )
+            attributes |= {"status": status, "outcome": json.dumps(encode(ending))}
         may_begin = _NO_OUTCOME if answer.holder is not None else None
         yield self._table.update(app, _release(claim.release), attributes, condition=may_begin)
         yield self._table.update(
@@ -324,6 +333,17 @@ def _record(found: Mapping[str, Any]) -> Record:
         digest=_text(found, "digest"),
         fingerprint=_text(found, "fingerprint") or None,
         fence=int(_text(found, "fence") or 0),
-        admission=None if admission is None else json.loads(admission),
-        outcome=None if outcome is None else json.loads(outcome),
+        admission=None if admission is None else _admitted(json.loads(admission)),
+        outcome=None if outcome is None else _outcome(json.loads(outcome)),
     )
+
+
+def _admitted(document: Json) -> Admitted | None:
+    with contextlib.suppress(DecodeError):
+        return decode(Admitted, document, ignore_unknown=True)
+    return None
+
+
+def _outcome(document: Json) -> RecordedOutcome:
+    """Also of another version of Lightgate. The versions are read by themselves."""
+    return decode(RecordedOutcome, {**document, "versions": []}, ignore_unknown=True)

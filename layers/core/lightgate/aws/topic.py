@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.aws.clients import reaching
+from lightgate.record import Publication
 
 # Ten pages.
 _MOST_SUBSCRIPTIONS = 1000
@@ -29,7 +30,7 @@ class Topic:
         self._client, self._reader = client, reader
         self.arn = arn
 
-    def publish(self, settlement: Mapping[str, Any]) -> None:
+    def publish(self, publication: Publication) -> None:
         """The same publication as the state `PublishOutcome` makes.
 
         Raises:
@@ -38,12 +39,13 @@ class Topic:
         with reaching("SNS"):
             self._client.publish(
                 TopicArn=self.arn,
-                Subject=settlement["subject"],
-                Message=settlement["message"],
+                Subject=publication.subject,
+                Message=publication.message,
                 MessageStructure="json",
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": settlement[name]}
-                    for name in ("app", "status", "stage")
+                    "app": _text(publication.app),
+                    "status": _text(publication.status),
+                    "stage": _text(publication.stage),
                 },
             )
 
@@ -58,6 +60,10 @@ class Topic:
                 TopicArn=self.arn, PaginationConfig={"MaxItems": _MOST_SUBSCRIPTIONS}
             )
             return [_subscription(found) for page in pages for found in page["Subscriptions"]]
+
+
+def _text(value: str) -> Mapping[str, str]:
+    return {"DataType": "String", "StringValue": value}
 
 
 def _subscription(found: Mapping[str, Any]) -> Subscription:

@@ -1,8 +1,8 @@
 """What a gate was waiting for when it was last heard of, and who stood in its way."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from lightgate.gate_log import Holder, events, holders_of, plain_text
 
@@ -29,23 +29,6 @@ class Wait:
     what: str
     why: str | None
     holders: Sequence[Holder] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "container": self.container,
-            "what": self.what,
-            "why": self.why,
-            "holders": [asdict(holder) for holder in self.holders],
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            container=document["container"],
-            what=document["what"],
-            why=document["why"],
-            holders=tuple(Holder(**holder) for holder in document["holders"]),
-        )
 
 
 def read_wait(release: str, container: str, lines: Iterable[str]) -> Wait | None:

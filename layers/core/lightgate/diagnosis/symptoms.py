@@ -4,7 +4,7 @@ import enum
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from lightgate.deployment import Endpoint
 from lightgate.diagnosis.app_log import AppLog
@@ -108,20 +108,3 @@ class Diagnosis:
     what: str
     evidence: str | None
     next_action: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind.value,
-            "what": self.what,
-            "evidence": self.evidence,
-            "nextAction": self.next_action,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(
-            kind=FailureKind(document["kind"]),
-            what=document["what"],
-            evidence=document["evidence"],
-            next_action=document["nextAction"],
-        )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightgate.codec import encode
 from lightgate.message.report import Report
 from lightgate.message.shortening import shorter_and_shorter
 from lightgate.message.text import cause, facts, is_damaged, one_line, text
@@ -46,8 +47,8 @@ def machine(report: Report) -> dict[str, Any]:
         "status": report.conclusion.outcome.value,
         "text": text(report),
         "reasons": list(report.conclusion.reasons),
-        "failure": report.failure and report.failure.to_json(),
-        "judgement": report.judgement and report.judgement.to_json(),
+        "failure": encode(report.failure, complete=True),
+        "judgement": encode(report.judgement),
         "watched": report.watched,
         "warnings": list(report.warnings),
         "nextSteps": list(report.conclusion.next_steps),
@@ -62,15 +63,15 @@ def machine(report: Report) -> dict[str, Any]:
         and {
             "id": report.snapshot.id,
             "status": report.snapshot.status,
-            "availableAt": report.snapshot.available_at,
-            "restoresTo": report.snapshot.restores_to,
-            "ageSeconds": report.snapshot.age and report.snapshot.age.total_seconds(),
+            "availableAt": encode(report.snapshot.available_at),
+            "restoresTo": encode(report.snapshot.restores_to),
+            "ageSeconds": encode(report.snapshot.age),
             "restore": list(report.snapshot.restore),
             "pointTheApp": list(report.snapshot.point_the_app),
         },
         "noRestorePoint": report.no_restore_point,
-        "savedSeconds": report.saved_seconds,
-        "gate": report.evidence.to_json(),
+        "savedSeconds": encode(report.saved),
+        "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
         "takeBack": list(report.take_back),
         "startedAt": report.started_at.isoformat(),

@@ -6,6 +6,7 @@ from lightgate.app_spec.spec import Database
 from lightgate.backup import DatabaseKind
 from lightgate.message.forms import all_forms, literal, subject_line
 from lightgate.message.text import one_line
+from lightgate.record import Publication
 from lightgate.release import Release
 
 NOT_PRUNED = "NOT_PRUNED"
@@ -30,8 +31,8 @@ def not_pruned(
     database: Database | None,
     failed: Mapping[str, str],
     reasons: Sequence[str],
-) -> Mapping[str, str]:
-    """What `lightgate.aws.topic.Topic` publishes.
+) -> Publication:
+    """What the topic gets.
 
     `failed` has the reason for each snapshot that could not be deleted. `reasons` say why
     Lightgate could not even look for old snapshots.
@@ -48,12 +49,12 @@ def not_pruned(
         why.append(f"The log of PruneSnapshots has {len(failed) - len(shown)} more.")
     commands = [f"{_DELETE[database.kind]} {name}" for name in shown] if database else []
     by_hand = ["\n".join(["To delete them yourself:", *commands])] if commands else []
-    return {
-        "app": release.app,
-        "stage": release.stage,
-        "status": NOT_PRUNED,
-        "subject": subject,
-        "message": all_forms(
+    return Publication(
+        app=release.app,
+        stage=release.stage,
+        status=NOT_PRUNED,
+        subject=subject,
+        message=all_forms(
             "\n\n".join([head, "\n".join(why), _NEXT, *by_hand]) + "\n",
             {
                 "messageId": f"lightgate-{release.app}-{release.id}-pruning",
@@ -77,7 +78,7 @@ def not_pruned(
                 },
             },
         ),
-    }
+    )
 
 
 def _short(text: str) -> str:

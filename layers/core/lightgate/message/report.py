@@ -5,21 +5,20 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from lightgate.aftermath import Verified
 from lightgate.backup import BackupMode, BackupOrder
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.durations import handed_on, saved
+from lightgate.durations import saved
 from lightgate.gate_log import NO_EVIDENCE, Evidence, Phase
 from lightgate.outcome import Conclusion
-from lightgate.release import Kind, Release, release_id
-from lightgate.restore import Restoring, point_the_app, restore_from_snapshot, restore_to_moment
+from lightgate.release import Kind, release_id
+from lightgate.restore import point_the_app, restore_from_snapshot, restore_to_moment
+from lightgate.restore_point import SnapshotProgress
 from lightgate.reversal import reversal_of
+from lightgate.snapshot import SnapshotStatus
+from lightgate.state import DeploymentProgress, Facts
 from lightgate.verdict import Judgement
 from lightgate.versions import applied_nothing, planned_judgement
-
-type Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +34,10 @@ class Snapshot:
     """
 
     id: str | None
-    available_at: str | None
-    status: str | None = None
+    available_at: datetime | None
+    status: SnapshotStatus | None = None
     detail: str = ""
-    restores_to: str | None = None
+    restores_to: datetime | None = None
     age: timedelta | None = None
     restore: Sequence[str] = ()
     point_the_app: Sequence[str] = ()
@@ -72,7 +71,7 @@ class Report:
     evidence: Evidence
     conclusion: Conclusion
     no_restore_point: str | None = None
-    saved_seconds: float = 0
+    saved: timedelta = timedelta()
     pushed_digest: str | None = None
     kind: Kind = Kind.IMAGE
     failure: Diagnosis | None = None
@@ -85,163 +84,153 @@ class Report:
 
 
 def report_of(
-    state: Json, conclusion: Conclusion, *, app: str, stage: str, kind: Kind, now: datetime
+    facts: Facts, conclusion: Conclusion, *, app: str, stage: str, kind: Kind, now: datetime
 ) -> Report:
     """`app` and `kind` are what was asked for, should the release never have been admitted."""
-    admission, deployment = state.get("admission", {}), state.get("deployment", {})
-    release = admission.get("release", {})
-    started_at = datetime.fromisoformat(state["startedAt"])
-    evidence = Evidence.from_json(deployment["gate"]) if "gate" in deployment else NO_EVIDENCE
+    state, admitted, deployment = facts.state, facts.admitted, facts.deployment
+    release, rollback = facts.release, state.rollback
+    evidence = (deployment.gate if deployment is not None else None) or NO_EVIDENCE
     applied = [migration.name for migration in evidence.migrations]
-    digest, examined = release.get("digest"), state.get("examination", {})
-    reversal = reversal_of(deployment, applied)
+    reversal = reversal_of(deployment.take_back if deployment is not None else {}, applied)
     has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
-    failure = examined.get("failure")
     return Report(
         kind=kind,
-        app=release.get("app") or app,
+        app=release.app if release is not None else app,
         stage=stage,
-        release=release.get("id") or release_id(state["execution"], started_at, None),
-        repository=release.get("repository"),
-        digest=digest,
-        pushed_digest=release.get("pushedDigest"),
-        reason=release.get("reason"),
+        release=release.id
+        if release is not None
+        else release_id(state.execution, state.started_at, None),
+        repository=release.repository if release is not None else None,
+        digest=release.digest if release is not None else None,
+        pushed_digest=release.pushed_digest if release is not None else None,
+        reason=release.reason if release is not None else None,
         warnings=[
-            *admission.get("warnings", []),
-            *deployment.get("notes", []),
-            *state.get("rollback", {}).get("warnings", []),
+            *(admitted.warnings if admitted is not None else ()),
+            *(deployment.notes if deployment is not None else ()),
+            *(rollback.warnings if rollback is not None else ()),
         ],
-        execution=state["execution"],
-        started_at=started_at,
+        execution=state.execution,
+        started_at=state.started_at,
         ended_at=now,
-        snapshot=_snapshot(state),
-        no_restore_point=_no_restore_point(state),
-        saved_seconds=saved(dict(state), now),
-        version=deployment.get("version"),
-        previous_version=deployment.get("previousVersion"),
+        snapshot=_snapshot(facts),
+        no_restore_point=_no_restore_point(facts),
+        saved=saved(facts, now),
+        version=deployment.version if deployment is not None else None,
+        previous_version=deployment.previous_version if deployment is not None else None,
         evidence=evidence,
         conclusion=conclusion,
-        failure=Diagnosis.from_json(failure) if failure else None,
-        judgement=_judgement(release, deployment),
-        applied_nothing=_applied_nothing(release, deployment),
-        watched=_watched(state),
-        not_applied=[name for name in examined.get("planned", ()) if name not in applied],
-        take_back=reversal.executions(app, digest, release.get("policy")) if has_applied else (),
+        failure=facts.diagnosis,
+        judgement=planned_judgement(release, deployment)
+        if release is not None and deployment is not None
+        else None,
+        applied_nothing=release is not None
+        and deployment is not None
+        and applied_nothing(release, deployment),
+        watched=_watched(facts),
+        not_applied=[name for name in facts.planned if name not in applied],
+        take_back=reversal.executions(app, release.digest, release.policy)
+        if has_applied and release is not None
+        else (),
         why_not_back=reversal.why_not if has_applied else None,
     )
 
 
-def _all_is_applied(deployment: Json, evidence: Evidence) -> bool:
+def _all_is_applied(deployment: DeploymentProgress | None, evidence: Evidence) -> bool:
     """Whether what was told to be pending is applied, also if the command does not print it."""
-    return evidence.phase is Phase.SUCCEEDED and bool(deployment.get("takeBack"))
+    is_told = deployment is not None and bool(deployment.take_back)
+    return evidence.phase is Phase.SUCCEEDED and is_told
 
 
-def _judgement(release: Json, deployment: Json) -> Judgement | None:
-    """What the release means for the version before; None if it has deployed nothing."""
-    if "version" not in deployment:
-        return None
-    return planned_judgement(Release.from_json(release), deployment)
-
-
-def _applied_nothing(release: Json, deployment: Json) -> bool:
-    return "version" in deployment and applied_nothing(Release.from_json(release), deployment)
-
-
-def _watched(state: Json) -> str | None:
+def _watched(facts: Facts) -> str | None:
     """What the watch period of the release's own version has shown, if it went well."""
-    if "verification" not in state or "version" not in state.get("deployment", {}):
+    verified, deployment = facts.state.verification, facts.deployment
+    if verified is None or deployment is None:
         return None
-    verified = Verified.from_json(state["verification"])
-    return verified.shown if verified.is_good(state["deployment"]["version"]) else None
+    return verified.shown if verified.is_good(deployment.version) else None
 
 
-def _snapshot(state: Json) -> Snapshot | None:
+def _snapshot(facts: Facts) -> Snapshot | None:
     """The restore point as it was last seen; None if none was begun."""
-    order = _order(state)
+    order, found = _order(facts), facts.restore_point
     if order is None:
         return None
-    found = handed_on(dict(state))
     if found is None:
-        return _not_seen(order, state)
+        return _not_seen(order, facts)
+    is_there = found.available_at is not None
     return Snapshot(
-        id=found["id"],
-        status=found["status"],
-        detail=found["detail"],
-        available_at=found["availableAt"],
-        restores_to=found["restoresTo"],
-        age=_age(state, found["restoresTo"]),
-        restore=_restore(order, state, found),
-        point_the_app=_point_the_app(order, state) if found["availableAt"] is not None else (),
+        id=found.id,
+        status=found.status,
+        detail=found.detail,
+        available_at=found.available_at,
+        restores_to=found.restores_to,
+        age=_age(facts, found.restores_to),
+        restore=_restore(order, facts, found) if is_there else (),
+        point_the_app=_point_the_app(order, facts) if is_there else (),
     )
 
 
-def _age(state: Json, restores_to: str | None) -> timedelta | None:
+def _age(facts: Facts, restores_to: datetime | None) -> timedelta | None:
     """How old the restore point was when something may first have been applied."""
-    deployment = state.get("deployment", {})
-    asks = bool(state["admission"]["release"].get("askingGates"))
-    # Where no gate asks, nothing can have begun before the deployment was there.
-    began_at = deployment.get("permittedAt" if asks else "createdAt")
-    if began_at is None or restores_to is None:
+    deployment, release = facts.deployment, facts.release
+    if deployment is None or release is None or restores_to is None:
         return None
-    return datetime.fromisoformat(began_at) - datetime.fromisoformat(restores_to)
+    # Where no gate asks, nothing can have begun before the deployment was there.
+    began_at = deployment.permitted_at if release.asking_gates else deployment.created_at
+    return None if began_at is None else began_at - restores_to
 
 
-def _no_restore_point(state: Json) -> str | None:
-    order = _order(state)
+def _no_restore_point(facts: Facts) -> str | None:
+    order = _order(facts)
     if order is None or order.mode is not BackupMode.NONE:
         return None
-    request = state.get("request")
+    request = facts.state.request
     skipped = isinstance(request, Mapping) and request.get("skipSnapshot")
     return '"skipSnapshot" was asked for' if skipped else 'database.backup is "none"'
 
 
-def _order(state: Json) -> BackupOrder | None:
-    document = state.get("admission", {}).get("database")
-    return BackupOrder.from_json(document) if document else None
+def _order(facts: Facts) -> BackupOrder | None:
+    return facts.admitted.database if facts.admitted is not None else None
 
 
-def _not_seen(order: BackupOrder, state: Json) -> Snapshot | None:
+def _not_seen(order: BackupOrder, facts: Facts) -> Snapshot | None:
     """The one that a step may have begun whose answer is lost, as nobody has told of any."""
-    is_cut_off = "stopped" in state or "error" in state
+    is_cut_off = facts.stopped is not None or facts.state.error is not None
     if not is_cut_off or not order.mode.takes_a_snapshot:
         return None
-    found = {"availableAt": "", "id": order.snapshot}
     return Snapshot(
         id=order.snapshot,
         status=None,
         available_at=None,
-        restore=_restore(order, state, found),
-        point_the_app=_point_the_app(order, state),
+        restore=_restore(order, facts, None),
+        point_the_app=_point_the_app(order, facts),
     )
 
 
-def _restore(order: BackupOrder, state: Json, found: Json) -> Sequence[str]:
-    if found["availableAt"] is None:
+def _restore(order: BackupOrder, facts: Facts, found: SnapshotProgress | None) -> Sequence[str]:
+    """The commands that restore it. Without `found` it is the snapshot that was asked for."""
+    if facts.admitted is None:
         return ()
-    release, restoring = state["admission"]["release"]["id"], _restoring(state)
+    release, restoring = facts.admitted.release.id, facts.admitted.restoring
     name, original = order.database, restoring.original if restoring else None
-    if found["id"] is not None:
-        return restore_from_snapshot(order.kind, name, release, found["id"], original)
-    moment = datetime.fromisoformat(found["restoresTo"])
-    return restore_to_moment(order.kind, name, release, moment, original)
-
-
-def _point_the_app(order: BackupOrder, state: Json) -> Sequence[str]:
-    restoring, release = _restoring(state), state["admission"]["release"]
-    if restoring is None:
+    snapshot = order.snapshot if found is None else found.id
+    if snapshot is not None:
+        return restore_from_snapshot(order.kind, name, release, snapshot, original)
+    if found is None or found.restores_to is None:
         return ()
-    machine = state["execution"].replace(":execution:", ":stateMachine:").rpartition(":")[0]
-    request = json.dumps(
-        {"app": release["app"], "digest": restoring.digest or "sha256:…"}, ensure_ascii=False
-    )
+    return restore_to_moment(order.kind, name, release, found.restores_to, original)
+
+
+def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
+    admitted = facts.admitted
+    if admitted is None or admitted.restoring is None:
+        return ()
+    execution = facts.state.execution
+    machine = execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    digest = admitted.restoring.digest or "sha256:…"
+    request = json.dumps({"app": admitted.release.app, "digest": digest}, ensure_ascii=False)
     start = (
         f"aws stepfunctions start-execution --state-machine-arn {machine}"
         f" --input {shlex.quote(request)}"
     )
-    return point_the_app(order.kind, order.database, release["id"], restoring, start)
-
-
-def _restoring(state: Json) -> Restoring | None:
-    """What was noted when the release was admitted."""
-    document = state["admission"].get("restoring")
-    return Restoring.from_json(document) if document else None
+    release = admitted.release.id
+    return point_the_app(order.kind, order.database, release, admitted.restoring, start)

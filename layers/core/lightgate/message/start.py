@@ -1,16 +1,15 @@
 """What people are told when a release begins from which there is no automatic way back."""
 
-from collections.abc import Mapping
-
 from lightgate.message.forms import all_forms, literal, subject_line
 from lightgate.message.text import one_line
 from lightgate.release import Release
+from lightgate.state import StartNotice
 
 STARTED = "STARTED"
 
 
-def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[str, str]:
-    """The `Subject` and the `Message` of a publication with `MessageStructure: json`."""
+def start_notice(release: Release, execution: str, no_way_back: str) -> StartNotice:
+    """The message, in all its forms."""
     subject = subject_line(release.stage, release.app, STARTED, release.id)
     told = [
         one_line(no_way_back),
@@ -18,9 +17,9 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[
         "final message says what you can do.",
     ]
     head = f"{release.app}: release {release.id} has started."
-    return {
-        "subject": subject,
-        "message": all_forms(
+    return StartNotice(
+        subject=subject,
+        message=all_forms(
             "\n\n".join([head, *told, f"Execution: {execution}"]) + "\n",
             {
                 "messageId": f"lightgate-{release.app}-{release.id}-start",
@@ -45,4 +44,4 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> Mapping[
                 },
             },
         ),
-    }
+    )

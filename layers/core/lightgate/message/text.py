@@ -1,7 +1,7 @@
 """The message as people read it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from lightgate.message.report import Report, Snapshot
 from lightgate.outcome import Outcome
@@ -191,9 +191,9 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
     if report.no_restore_point is not None:
         facts.append(("Restore point", f"none: {report.no_restore_point}"))
     took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
-    saved = report.saved_seconds
-    if saved >= 1:
-        took += f", {saved:.0f} saved by starting the node during the snapshot"
+    saved = report.saved
+    if saved >= timedelta(seconds=1):
+        took += f", {saved.total_seconds():.0f} saved by starting the node during the snapshot"
     facts.append(("Took", took))
     facts.append(("Execution", report.execution))
     return facts
@@ -220,5 +220,5 @@ def _span(time: timedelta) -> str:
     return f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
 
 
-def _moment(text: str | None) -> str | None:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC" if text else None
+def _moment(at: datetime | None) -> str | None:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else None

@@ -1,0 +1,313 @@
+"""What an execution of the state machine carries: its input and the answers of its steps.
+
+Each step answers with one of these values, and reads what the steps before it have answered as a
+`State`. A release that does not go on carries a `Stop` in place of the answer.
+"""
+
+import contextlib
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from lightgate.aftermath import RollbackProgress, Verified
+from lightgate.backup import BackupOrder, History
+from lightgate.codec import DecodeError, decode
+from lightgate.deployment import Status
+from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.symptoms import Diagnosis
+from lightgate.errors import RefusalCode, RefusedError
+from lightgate.gate_log import Evidence
+from lightgate.outage import Checks
+from lightgate.permit import VoidCause
+from lightgate.release import Release
+from lightgate.restore import Restoring
+from lightgate.restore_point import SnapshotProgress
+from lightgate.reversal import Reversal
+from lightgate.turn import Answer, Holding
+from lightgate.verdict import Judgement
+
+
+class StopStatus(enum.StrEnum):
+    """Why a release does not go on after a step.
+
+    SETTLED: its outcome is on record already. LOST: another release has its lock.
+    """
+
+    REFUSED = "REFUSED"
+    QUEUED = "QUEUED"
+    DUPLICATE = "DUPLICATE"
+    SUPERSEDED = "SUPERSEDED"
+    LOST = "LOST"
+    SETTLED = "SETTLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The answer of a step with which the release does not go on.
+
+    `code` is that of a refusal. Admit also tells the app and its stage as far as it has read them.
+    """
+
+    status: StopStatus
+    reasons: tuple[str, ...]
+    code: RefusalCode | None = None
+    app: str | None = None
+    stage: str | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """Why the deployment lock does not let the release go on."""
+        return cls(status=StopStatus(answer.status), reasons=(answer.reason,))
+
+    @classmethod
+    def refused(
+        cls, error: RefusedError, *advice: str, app: str | None = None, stage: str | None = None
+    ) -> Self:
+        """`advice` stands after the reasons."""
+        return cls(
+            status=StopStatus.REFUSED,
+            reasons=(*error.reasons, *advice),
+            code=error.code,
+            app=app,
+            stage=stage,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartNotice:
+    """The message to publish when a release begins from which there is no automatic rollback."""
+
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What Admit has found out and decided. It goes on record, and holds for the whole release.
+
+    `database` is the restore point to take, None without a database. `restoring` is what the
+    restore commands say. With `take_snapshot` it is taken before the deployment is created.
+    """
+
+    app: str
+    stage: str
+    release: Release
+    database: BackupOrder | None
+    restoring: Restoring | None
+    take_snapshot: bool
+    history: History
+    poll_seconds: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission(Admitted):
+    """The answer of Admit to a release that has the lock.
+
+    TAKEN_OVER: for `wait_seconds` something of the release before may still act.
+    """
+
+    status: Literal["PROCEED", "TAKEN_OVER"]
+    turn: Holding
+    admitted_at: datetime
+    wait_seconds: int
+    start: StartNotice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceBusy:
+    """The answer of Deploy while the container service takes no deployment."""
+
+    status: Literal["BUSY"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentProgress:
+    """The deployment of a release, and what its gates have reported so far.
+
+    `created_at` is Lightsail's time, `ended_at` when the end was first seen, `ready_at` when the
+    first plan was, `permitted_at` when the first gate got its permit. `told` has the judgement of
+    each gate's plans, `take_back` how they are reversed. `pending` says that something is or was
+    to be applied, `permitted` that a gate may have begun. `unknown` names the permits that could
+    not be read or written at the last check. `refusal` is why the release has to end as refused,
+    `refusal_cause` its code. `snapshot` is the restore point, once a gate has asked.
+    """
+
+    status: Status
+    version: int
+    previous_version: int | None
+    created_at: datetime
+    poll_seconds: int
+    pending: bool
+    permitted: bool
+    unknown: tuple[str, ...]
+    ended_at: datetime | None = None
+    ready_at: datetime | None = None
+    permitted_at: datetime | None = None
+    checks: Checks = field(default_factory=Checks)
+    notes: tuple[str, ...] = ()
+    told: Mapping[str, Judgement] = field(default_factory=dict)
+    take_back: Mapping[str, Reversal] = field(default_factory=dict)
+    waits: tuple[Wait, ...] = ()
+    refusal: str | None = None
+    refusal_cause: VoidCause | None = None
+    judgement: Judgement | None = None
+    gate: Evidence | None = None
+    snapshot: SnapshotProgress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementWait:
+    """The answer of Settle while a gate may still act on a permit that cannot be voided."""
+
+    status: Literal["NOT_YET"]
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The outcome on record, and whether its message still has to be sent.
+
+    `fence` is that of the release's lock, 0 if it never had it.
+    """
+
+    app: str
+    stage: str
+    release: str
+    status: str
+    cause: str
+    subject: str
+    message: str
+    publish: bool
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How the execution ends, and why."""
+
+    status: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """Which snapshots were deleted, which could not be, and why none were looked for."""
+
+    deleted: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The state of an execution. `request` is its input, which may be anything.
+
+    `waited` says that the wait for a release before is over. `started` is what SNS has answered to
+    the message of the start, `error` what Step Functions has caught. The last three are what the
+    state machine makes of them when no outcome could be recorded; no step reads them.
+    """
+
+    request: Any
+    execution: str
+    started_at: datetime
+    waited: bool = False
+    admission: Admission | Stop | None = None
+    started: Any = None
+    snapshot: SnapshotProgress | Stop | None = None
+    deployment: DeploymentProgress | ServiceBusy | Stop | None = None
+    verification: Verified | None = None
+    rollback: RollbackProgress | None = None
+    settlement: Settlement | SettlementWait | None = None
+    end: End | None = None
+    pruned: Pruned | None = None
+    error: Any = None
+    named: Any = None
+    unsettled: Any = None
+    forms: Any = None
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """Raises DecodeError for what no state of this version is; it names the path."""
+        return decode(cls, document)
+
+    @classmethod
+    def read_at_the_end(cls, document: Mapping[str, Any]) -> Self:
+        """The same for the steps that end a release: they have to, whatever the state is.
+
+        What cannot be read, as another version of Lightgate has written it, is left out, and
+        counts as an error of the release.
+        """
+        try:
+            return cls.read(document)
+        except DecodeError as error:
+            unreadable = {"Error": "DecodeError", "Cause": str(error)}
+        known = {key: document[key] for key in ("request", "execution", "startedAt")}
+        known["error"] = document.get("error", unreadable)
+        for key, answer in document.items():
+            with contextlib.suppress(DecodeError):
+                cls.read({**known, key: answer})
+                known[key] = answer
+        return cls.read(known)
+
+    @property
+    def stop(self) -> Stop | None:
+        """The answer with which the release did not go on, before its deployment was followed."""
+        answers = (self.admission, self.snapshot, self.deployment)
+        return next((one for one in answers if isinstance(one, Stop)), None)
+
+    @property
+    def admitted(self) -> Admission:
+        """What Admit has answered; only for steps that come after it has let the release begin."""
+        if isinstance(self.admission, Admission):
+            return self.admission
+        raise LookupError("the release was not admitted")
+
+    @property
+    def created(self) -> DeploymentProgress:
+        """The deployment; only for steps that come after it was created."""
+        if isinstance(self.deployment, DeploymentProgress):
+            return self.deployment
+        raise LookupError("no deployment was created")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that is known of an execution that is over, for its outcome and its message.
+
+    `recorded` is what Admit has put on record, also where its answer is lost. `stopped` is the
+    status with which Step Functions ended it before it could end its release. `diagnosis` says why
+    the release failed, `planned` which migrations were pending.
+    """
+
+    state: State
+    recorded: Admitted | None = None
+    stopped: str | None = None
+    diagnosis: Diagnosis | None = None
+    planned: Sequence[str] = ()
+
+    @property
+    def admitted(self) -> Admitted | None:
+        """What the release was admitted with; None if it was not."""
+        answer = self.state.admission
+        return answer if isinstance(answer, Admitted) else self.recorded
+
+    @property
+    def release(self) -> Release | None:
+        return self.admitted.release if self.admitted is not None else None
+
+    @property
+    def deployment(self) -> DeploymentProgress | None:
+        """The deployment, if the execution knows of it."""
+        found = self.state.deployment
+        return found if isinstance(found, DeploymentProgress) else None
+
+    @property
+    def restore_point(self) -> SnapshotProgress | None:
+        """The restore point as it was last seen; None if none was begun."""
+        later = self.deployment.snapshot if self.deployment is not None else None
+        first = self.state.snapshot
+        return later or (first if isinstance(first, SnapshotProgress) else None)
