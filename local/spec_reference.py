@@ -1,11 +1,12 @@
-"""The reference page of the app spec, `docs/spec.md`: ``python -m local.spec_reference``.
+"""The reference of the app spec: ``python -m local.spec_reference``.
 
-It is made from the JSON Schema, the presets and the compiler, so that it cannot say anything
-else than they do. With ``--check`` nothing is written, and the exit code is 1 if the page is old.
+It writes `docs/spec.md` and `docs/spec.schema.json` from the keys of the spec, the presets and the
+compiler. With ``--check`` it writes nothing, and the exit code is 1 if one of the two is old.
 """
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,24 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from lightgate import gate
+from lightgate.app_spec.kinds import MOST_CONTAINERS
 from lightgate.app_spec.presets import preset
-from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, Stage
+from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
 from lightgate.compiler import (
     LARGEST_REQUEST_BYTES,
     Source,
     compile_deployment,
 )
+from lightgate.documents import LONGEST_TEXT
 from lightgate.image import ImageConfig
-from lightgate.spec_parser.parser import (
-    LONGEST_SPEC_BYTES,
-    PLATFORM_PATIENCE_SECONDS,
-    parse_spec,
-)
+from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.verification import pause, rules_of
+from local.spec_schema import schema
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "spec.md"
-SCHEMA = _ROOT / "layers" / "core" / "lightgate" / "spec_parser" / "schema.json"
+SCHEMA = _ROOT / "docs" / "spec.schema.json"
 
 _LINE = 88
 _OPENING = """\
@@ -50,8 +50,7 @@ make plan SPEC=containers-with-migrations.json IMAGE_CONFIG=image.json
 that would be created. Both warn of what is valid and
 [does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
 `docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
-knows JSON Schema there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from
-which this page is made (`make docs`).
+knows JSON Schema there is [spec.schema.json](spec.schema.json).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
 """
@@ -269,19 +268,25 @@ app or if the programs in every container would make the deployment too large.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.spec_reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether the page is old")
-    page = reference()
-    if not parser.parse_args(arguments).check:
-        PAGE.write_text(page, "utf-8")
-    elif PAGE.read_text("utf-8") != page:
-        print(f"{PAGE.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    parser.add_argument("--check", action="store_true", help="only say whether a file is old")
+    check = parser.parse_args(arguments).check
+    old = {path: text for path, text in files().items() if path.read_text("utf-8") != text}
+    for path, text in old.items():
+        if check:
+            print(f"{path.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
+        else:
+            path.write_text(text, "utf-8")
+    return 1 if check and old else 0
 
 
-def reference() -> str:
-    """The whole page."""
-    schema = json.loads(SCHEMA.read_text("utf-8"))
+def files() -> dict[Path, str]:
+    """The text of each file that is made from the keys of the spec."""
+    whole = json.loads(json.dumps(schema()))
+    written = json.dumps(whole, indent=2, ensure_ascii=False)
+    return {PAGE: _page(whole), SCHEMA: written + "\n"}
+
+
+def _page(schema: dict[str, Any]) -> str:
     guide, full, staging = schema["examples"]
     sections = [
         _OPENING,
@@ -300,9 +305,9 @@ def reference() -> str:
         _BROKEN,
         _LIMITS.format(
             spec=LONGEST_SPEC_BYTES,
-            containers=schema["properties"]["containers"]["maxProperties"],
+            containers=MOST_CONTAINERS,
             request=LARGEST_REQUEST_BYTES,
-            text=schema["$defs"]["text"]["maxLength"],
+            text=LONGEST_TEXT,
         ),
         _example("## Full examples\n\nA production app with a database and secrets:", full),
         _example(
@@ -453,14 +458,15 @@ def _becomes(document: dict[str, Any]) -> str:
     programs = {gate.carrier_source(): "CARRIER", gate.loader_source(): "LOADER"}
     for container in request["containers"].values():
         command = [programs.get(word, word) for word in container["command"]]
+        command = ["HASH" if re.fullmatch("[0-9a-f]{32}", word) else word for word in command]
         if "CARRIER" in command:
             command[command.index("CARRIER") + 2] = "PROGRAMS"
         container["command"] = command
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
-        "the deployment below. CARRIER, LOADER and PROGRAMS stand for the gate's programs:\n"
-        "`migrate` has all of them, packed, and `web` loads its own from there. The command of\n"
-        "`web` comes from the image.",
+        "the deployment below. CARRIER, LOADER and PROGRAMS stand for the gate's programs, and\n"
+        "HASH for the hash of one. `migrate` has all of them, packed, and `web` loads its own\n"
+        "from there. The command of `web` comes from the image.",
         request,
     )
 

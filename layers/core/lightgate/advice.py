@@ -62,7 +62,7 @@ def _of_the_app(spec: AppSpec) -> Iterator[str]:
 def _of_the_verification(spec: AppSpec) -> Iterator[str]:
     asked = spec.verification
     expected = {
-        "expectHeader.value": asked.expected_header[1] if asked.expected_header else "",
+        "expectHeader.value": asked.expected_header.value if asked.expected_header else "",
         "expectText": asked.expected_text or "",
     }
     for key, text in expected.items():

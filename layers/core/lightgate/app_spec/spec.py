@@ -1,7 +1,9 @@
 """The app spec as values: what a user's `containers-with-migrations.json` says.
 
-`lightgate.spec_parser.parser` makes an `AppSpec` from text and guarantees what is said here;
-everything else reads it.
+Each class is an object of the spec, and the first paragraph of its docstring describes the object
+to the user. Each field that `key` makes is a key of the spec: its name, what may stand there, what
+it means, and its default. `lightgate.spec_parser.parser` reads them and guarantees what is said
+here; docs/spec.md and docs/spec.schema.json are written from them (`make docs`).
 """
 
 import enum
@@ -9,12 +11,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lightgate.app_spec import kinds
 from lightgate.app_spec.django_command import manage_call
+from lightgate.app_spec.keys import BOOLEAN, choice, key, list_of, object_of, text, whole
+from lightgate.app_spec.secret_reference import SecretReference as SecretReference
+from lightgate.app_spec.secret_reference import SecretStore as SecretStore
 from lightgate.backup import BackupMode, DatabaseKind
 
 # Of a command that must end. Shorter than what Lightsail is trusted to wait, so that there
 # is time left in which its gate may wait for a restore point.
 DEFAULT_TIMEOUT_SECONDS = 600
+# How long Lightsail lets a deployment hang before it gives it up is not published
+# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
+PLATFORM_PATIENCE_SECONDS = 900
+LONGEST_POLL_SECONDS = 300
 
 
 class Stage(enum.StrEnum):
@@ -57,40 +67,49 @@ class Condition(enum.StrEnum):
         return self in (Condition.SUCCESS, Condition.COMPLETE)
 
 
-class SecretStore(enum.StrEnum):
-    SECRETS_MANAGER = "secretsmanager"
-    PARAMETER_STORE = "ssm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretReference:
-    """Where a secret is kept. The value itself is read in the Deploy step only."""
-
-    store: SecretStore
-    name: str
-    json_key: str | None = None
-    version_stage: str | None = None
-
-    def __str__(self) -> str:
-        parts = [self.name, self.json_key, self.version_stage]
-        return ":".join([self.store.value, *(part for part in parts if part is not None)])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    container: str
-    condition: Condition
+    """A container to wait for, and what it must have reached."""
+
+    container: str = key("containerName", text(), "Which container to wait for.", example="migrate")
+    condition: Condition = key(
+        "condition",
+        choice(*Condition),
+        "What it must have reached. The names and meanings are those of Amazon ECS.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A command that proves a container well: exit code 0 is healthy."""
+    """A command that proves the container well: exit code 0 is healthy. Before a command that must
+    end it is run as a preflight, beside any other until it succeeds once. The names, defaults and
+    ranges are those of Amazon ECS.
+    """
 
-    command: tuple[str, ...]
-    interval_seconds: int
-    timeout_seconds: int
-    retries: int
-    start_period_seconds: int
+    command: tuple[str, ...] = key(
+        "command",
+        kinds.ARGV,
+        "The program and its arguments; no shell sees them.",
+        example=["python", "manage.py", "check", "--database", "default"],
+    )
+    interval_seconds: int = key(
+        "interval", whole(1, 300), "Seconds between two checks.", default=30
+    )
+    timeout_seconds: int = key(
+        "timeout", whole(1, 120), "Seconds that one check may take.", default=5
+    )
+    retries: int = key(
+        "retries",
+        whole(1, 10),
+        "How many checks may fail before the container counts as failed.",
+        default=3,
+    )
+    start_period_seconds: int = key(
+        "startPeriod",
+        whole(0, 300),
+        "Seconds after the start in which a failed check does not count.",
+        default=0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,106 +124,389 @@ class Container:
     `pending_command` says, by ending with 0, that there is nothing to do.
     """
 
-    name: str
-    image: str | None
-    command: tuple[str, ...] | None
-    environment: Mapping[str, str]
-    secrets: Mapping[str, SecretReference]
-    ports: Mapping[int, str]
-    depends_on: tuple[Dependency, ...]
-    health_check: HealthCheck | None
-    timeout_seconds: int | None
-    pending_command: tuple[str, ...] | None
-    after_failure: AfterFailure | None
-    manage: tuple[str, ...] | None
-    fixtures: tuple[str, ...]
-    python: str | None
+    name: str = ""
+    image: str | None = key(
+        "image",
+        kinds.IMAGE_REFERENCE,
+        "Another image than the pushed one, public or in ECR, with its digest "
+        "(`NAME:TAG@sha256:…`); a tag alone is refused. Left out, or given as a label of the "
+        "service's own image store (`:SERVICE.LABEL.latest`, one label for all), it is the pushed "
+        "image. The container of `publicEndpoint`, and one that is waited for until it ends, "
+        "always run the pushed image.",
+        example=f"redis:7@sha256:{'7' * 64}",
+        default=None,
+    )
+    command: tuple[str, ...] | None = key(
+        "command",
+        kinds.ARGV,
+        "The program and its arguments; no shell sees them. Left out, a migration runs the "
+        "commands of the stage, and any other container what its image runs by itself.",
+        example=["python", "manage.py", "migrate", "--noinput"],
+        default=None,
+    )
+    environment: Mapping[str, str] = key(
+        "environment",
+        kinds.ENVIRONMENT,
+        "Variables of this container; they win over the app's.",
+        default_factory=dict,
+    )
+    secrets: Mapping[str, SecretReference] = key(
+        "secrets",
+        kinds.SECRETS,
+        "Secret variables of this container; they win over the app's.",
+        default_factory=dict,
+    )
+    ports: Mapping[int, str] = key(
+        "ports",
+        kinds.PORTS,
+        "The ports that the container listens on, each with its protocol. The port of the public "
+        "endpoint is open in any case.",
+        example={"8000": "HTTP"},
+        default_factory=dict,
+    )
+    depends_on: tuple[Dependency, ...] = key(
+        "dependsOn",
+        list_of(object_of(Dependency)),
+        "What must have happened in other containers before this one starts.",
+        default=(),
+    )
+    health_check: HealthCheck | None = key("healthCheck", object_of(HealthCheck), "", default=None)
+    timeout_seconds: int | None = key(
+        "timeoutSeconds",
+        whole(1, 43200),
+        "How long the command may run in a container that others wait for with SUCCESS or "
+        f"COMPLETE. Left out, it is {DEFAULT_TIMEOUT_SECONDS}.",
+        example=300,
+        default=None,
+    )
+    pending_command: tuple[str, ...] | None = key(
+        "pendingCommand",
+        kinds.ARGV,
+        "For a command that is not Django: exit code 0 says that there is nothing to do, and the "
+        "command is not run.",
+        example=["flyway", "validate"],
+        default=None,
+    )
+    after_failure: AfterFailure | None = key(
+        "afterFailure",
+        choice(*AfterFailure),
+        "`exit` ends the container, so that Lightsail gives up soon; `hold` keeps it, with its "
+        "gate shut, so that a relaunch cannot run the command again. Left out, it is `exit` for "
+        "Django, where the failed attempt is on record, and `hold` for every other command.",
+        default=None,
+    )
+    manage: tuple[str, ...] | None = key(
+        "manage",
+        kinds.ARGV,
+        "How manage.py is called: by the commands of the stage, and by the gate to read the plan. "
+        "Where a command is given, it is what stands before `migrate` in it; for the commands of "
+        "the stage it is `python manage.py`.",
+        example=["python", "app/manage.py"],
+        default=None,
+    )
+    fixtures: tuple[str, ...] = key(
+        "fixtures",
+        kinds.FIXTURES,
+        "What `loaddata` loads after the migration in the stage `development`.",
+        example=["fixtures/dev_data.json"],
+        default=(),
+    )
+    python: str | None = key(
+        "python",
+        kinds.PROGRAM,
+        "The interpreter, 3.8 or later, that runs the gate in this container. A foreign image "
+        "that waits, or is waited for, must name its own. Left out, it is `python3`.",
+        example="python3",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointHealthCheck:
-    """Lightsail's own check of the public endpoint (lightsail-facts.md, section 9)."""
+    """Lightsail's own check of the public endpoint, which decides whether the new version takes
+    over.
 
-    path: str
-    success_codes: str
-    interval_seconds: int
-    timeout_seconds: int
-    healthy_threshold: int
-    unhealthy_threshold: int
+    The ranges are Lightsail's (lightsail-facts.md, section 9). Its default of the success codes is
+    not: `200-499` takes 401, 404 and 429 for healthy ("The ten things", 7).
+    """
+
+    path: str = key("path", kinds.PATH, "What is asked for.", example="/healthz", default="/")
+    success_codes: str = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The answers that are healthy, from 200 to 499. Lightsail's own default, 200-499, takes "
+        "errors for healthy.",
+        example="200-299,301",
+        default="200-399",
+    )
+    interval_seconds: int = key(
+        "intervalSeconds", whole(5, 300), "Seconds between two checks.", default=5
+    )
+    timeout_seconds: int = key(
+        "timeoutSeconds", whole(2, 60), "Seconds that an answer may take.", default=2
+    )
+    healthy_threshold: int = key(
+        "healthyThreshold", whole(2, 10), "Good answers in a row that make it healthy.", default=2
+    )
+    unhealthy_threshold: int = key(
+        "unhealthyThreshold",
+        whole(2, 10),
+        "Bad answers in a row that make it unhealthy.",
+        default=2,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicEndpoint:
-    container: str
-    port: int
-    health_check: EndpointHealthCheck
+    """The container that serves the public URL. It must wait, directly or through others, for every
+    container that another one waits for with SUCCESS or HEALTHY.
+    """
+
+    container: str = key("containerName", text(), "Which container serves.", example="web")
+    port: int = key("containerPort", whole(1, 65535), "Where it listens.", example=8000)
+    health_check: EndpointHealthCheck = key(
+        "healthCheck",
+        object_of(EndpointHealthCheck),
+        "",
+        default_factory=EndpointHealthCheck,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedHeader:
+    """A header that the answer must have, with exactly this value. With `{release}` in it the
+    answer proves that it comes from the new version.
+    """
+
+    name: str = key(
+        "name",
+        kinds.HEADER_NAME,
+        "The name of the header; case makes no difference.",
+        example="X-Release",
+    )
+    value: str = key(
+        "value",
+        kinds.HEADER_VALUE,
+        "Its whole value. `{release}` and `{digest}` are filled in.",
+        example="{release}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A request that changes something in the app, and the codes of a good answer."""
+    """A request that changes something in the app. It is sent in each round until its answer was
+    good once, and leaves behind what the app makes of it.
+    """
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: str | None
-    success_codes: str
+    method: str = key("method", choice("POST", "PUT", "PATCH"), "How it is sent.", default="POST")
+    path: str = key("path", kinds.PATH, "Where it is sent to.", example="/probes")
+    headers: Mapping[str, str] = key(
+        "headers",
+        kinds.HEADERS,
+        "Headers to send with it. Whoever may read the parameter can read them, so no secret "
+        "belongs here. Host, User-Agent, Connection, Accept-Encoding, Content-Length and "
+        "Transfer-Encoding are Lightgate's own.",
+        example={"Content-Type": "application/json"},
+        default_factory=dict,
+    )
+    body: str | None = key(
+        "body",
+        text(longest=2000),
+        "What is sent, as UTF-8. Left out, it is empty.",
+        example='{"from": "Lightgate"}',
+        default=None,
+    )
+    success_codes: str = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The answers that are good, from 200 to 499.",
+        example="201",
+        default="200-299",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a version that became active has to show before it counts as good.
+    """What a version that became active has to show before its release counts as good. Lightgate
+    asks the public URL again and again over the watch period.
 
-    `path` and `success_codes` are None for those of the public endpoint's health check. Without a
-    public endpoint nothing is asked: then there is no `write`, and nothing is expected.
+    Without a public endpoint nothing is asked: then there is no `write`, and nothing is expected.
     """
 
-    watch_seconds: int
-    path: str | None
-    success_codes: str | None
-    expected_header: tuple[str, str] | None
-    expected_text: str | None
-    latency_seconds: int
-    answers_needed: int
-    failures_in_a_row: int
-    write: Write | None
+    watch_seconds: int = key(
+        "watchSeconds",
+        whole(0, 3600),
+        "How long a version is watched after it became active. With 0 it needs its answers in a "
+        "row and no more.",
+        example=600,
+        default=120,
+    )
+    path: str | None = key(
+        "path",
+        kinds.PATH,
+        "What is asked for with GET. Left out, it is the path of the endpoint's health check. One "
+        "that reads from the database proves more.",
+        example="/status",
+        default=None,
+    )
+    success_codes: str | None = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The answers that are good, from 200 to 499. Left out, they are those of the endpoint's "
+        "health check. A redirect is an answer, and is not followed.",
+        example="200",
+        default=None,
+    )
+    expected_header: ExpectedHeader | None = key(
+        "expectHeader", object_of(ExpectedHeader), "", default=None
+    )
+    expected_text: str | None = key(
+        "expectText",
+        text(longest=200),
+        "What must stand in the first 64 KB of the answer, word for word. `{release}` and "
+        "`{digest}` are filled in.",
+        example="release {release}",
+        default=None,
+    )
+    latency_seconds: int = key(
+        "latencySeconds",
+        whole(1, 30),
+        "How long an answer may take as a whole; a slower one is bad.",
+        default=5,
+    )
+    answers_needed: int = key(
+        "answersNeeded",
+        whole(1, 10),
+        "How many rounds in a row must be good at the end of the period.",
+        default=3,
+    )
+    failures_in_a_row: int = key(
+        "failuresInARow",
+        whole(1, 10),
+        "How many bad rounds in a row fail the version, at any time. More bad ones than that "
+        "among the last five times as many fail it as well.",
+        default=3,
+    )
+    write: Write | None = key("write", object_of(Write), "", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database of which a restore point is taken for each release.
+    """The database of which a restore point is taken for each release: one of `instance`, `cluster`
+    and `lightsail`. Left out, none is taken.
 
     `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
-    `timeout_seconds` is how long one may take until the release is given up.
     """
 
-    kind: DatabaseKind
-    name: str
-    backup: BackupMode
-    keep_snapshots: int | None
-    timeout_seconds: int
+    instance: str | None = key(
+        "instance",
+        kinds.INSTANCE,
+        "The identifier of the RDS instance.",
+        example="crops-backend-db",
+        default=None,
+    )
+    cluster: str | None = key(
+        "cluster",
+        kinds.CLUSTER,
+        "The identifier of the Aurora cluster or Multi-AZ DB cluster. A snapshot is of the whole "
+        "cluster: its members are not given as `instance`.",
+        example="crops-cluster",
+        default=None,
+    )
+    lightsail: str | None = key(
+        "lightsail",
+        kinds.LIGHTSAIL_DATABASE,
+        "The name of the managed database of Lightsail.",
+        example="crops-database",
+        default=None,
+    )
+    backup_mode: BackupMode | None = key(
+        "backup",
+        choice(*BackupMode),
+        "`always` begins a snapshot first; `when-pending` takes one only if the plan is not empty; "
+        "`point-in-time` takes none and records up to when the database's own continuous backup "
+        "reaches; `none` is none. Left out, it is `always`, and `when-pending` for `lightsail`, "
+        "whose snapshots make a standard database unavailable for a while. Without a plan that can "
+        "be read, `when-pending` is `always`.",
+        example="when-pending",
+        default=None,
+    )
+    keep_snapshots: int | None = key(
+        "keepSnapshots",
+        whole(1, 100),
+        "How many of the snapshots that this stack took of this database for this app stay; older "
+        "ones are deleted after a success. Copies, snapshots that a person took, and snapshots of "
+        "a database that had the same name before, are never counted or deleted. Left out, all of "
+        "them stay.",
+        example=10,
+        default=None,
+    )
+    timeout_seconds: int = key(
+        "timeoutSeconds",
+        whole(60, 86400),
+        "When a release is given up whose snapshot does not become available.",
+        default=3600,
+    )
+
+    @property
+    def kind(self) -> DatabaseKind:
+        given = (kind for kind in DatabaseKind if getattr(self, kind) is not None)
+        return next(given, DatabaseKind.INSTANCE)
+
+    @property
+    def name(self) -> str:
+        return self.instance or self.cluster or self.lightsail or ""
+
+    @property
+    def backup(self) -> BackupMode:
+        return self.backup_mode or self.kind.usual_mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
-    """How Django's migrations are applied.
+    """How the gate applies Django's migrations. It reads the plan first, in a container whose
+    command is Django's `migrate`, or that says in `manage` how manage.py is called: with nothing
+    pending it opens at once and changes nothing.
 
-    `lock_timeout_seconds` bounds how long a schema change may wait for a table, 0 for no
-    bound; `require_lock` refuses to migrate where nothing keeps two of them apart;
-    `database_timeout_seconds` is how long a database may be out of reach.
     `allow_destructive` overrides the policy; a person says so for one release, a spec never.
     """
 
-    policy: Policy
-    allow_destructive: bool
-    lock_timeout_seconds: int
-    require_lock: bool
-    database_timeout_seconds: int
+    policy: Policy = key(
+        "policy",
+        choice(*Policy),
+        "What happens to a plan that may break the version that serves: `allow` and `warn` apply "
+        "it, `block` applies nothing and refuses the release. A release by hand with "
+        "`allowDestructive` overrides it.",
+        default=Policy.WARN,
+    )
+    allow_destructive: bool = False
+    lock_timeout_seconds: int = key(
+        "lockTimeoutSeconds",
+        whole(0, 300),
+        "How long a schema change may wait for a table before it gives way and tries again; 0 for "
+        "no limit. Applied on PostgreSQL, and only if every pending migration is atomic and "
+        "changes nothing but the schema.",
+        default=2,
+    )
+    require_lock: bool = key(
+        "requireLock",
+        BOOLEAN,
+        "Whether the gate stays shut where nothing keeps two migrations apart or no attempt can be "
+        "recorded, such as without the right to create a table.",
+        default=True,
+    )
+    database_timeout_seconds: int = key(
+        "databaseTimeoutSeconds",
+        whole(1, 3600),
+        "How long the gate tries to reach the database.",
+        default=60,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
-    """One app: what is deployed, where, and from which pushes.
+    """What Lightgate deploys for one app, where, and from which pushes. It is stored as JSON of at
+    most 8192 bytes.
 
     The dependencies form no cycle, name existing containers only, and every gate guards
     the public endpoint unless `unprotected` says that there is none. After
@@ -212,21 +514,100 @@ class AppSpec:
     `environment` and `secrets` are those of all containers, which have them merged into their own.
     """
 
-    service: str
-    repository: str
-    tags: tuple[str, ...]
-    stage: Stage
-    database: Database | None
-    migrations: Migrations
-    environment: Mapping[str, str]
-    secrets: Mapping[str, SecretReference]
-    containers: Mapping[str, Container]
-    public_endpoint: PublicEndpoint | None
-    verification: Verification
-    unprotected: bool
-    poll_seconds: int
-    deployment_timeout_seconds: int
-    platform_patience_seconds: int
+    service: str = key(
+        "serviceName",
+        kinds.SERVICE,
+        "The Lightsail container service that the app is deployed to.",
+        example="crops-backend",
+    )
+    repository: str = key(
+        "repository",
+        kinds.REPOSITORY_NAME,
+        "The ECR repository whose pushes are releases of the app: its name, or its address in the "
+        "registry of the account and region in which Lightgate runs, without a tag.",
+        example="team/crops",
+    )
+    tags: tuple[str, ...] = key(
+        "tags",
+        kinds.TAGS,
+        "The pushed tags that are releases; `*` stands for any part of a tag. The first without "
+        "`*` is the one that a release by hand means when it names none. Tags that begin with "
+        "`lightgate-` are Lightgate's own.",
+        example=["latest", "v*"],
+        default=("latest",),
+    )
+    stage: Stage = key(
+        "stage",
+        choice(*Stage),
+        "Decides what a migration without a `command` of its own runs, and stands in the messages.",
+        default=Stage.PRODUCTION,
+    )
+    database: Database | None = key("database", object_of(Database), "", default=None)
+    migrations: Migrations = key(
+        "migrations",
+        object_of(Migrations),
+        "How Django's migrations are applied.",
+        default_factory=Migrations,
+    )
+    environment: Mapping[str, str] = key(
+        "environment",
+        kinds.ENVIRONMENT,
+        "Variables of every container. A container's own value, or its own secret of that name, "
+        "wins.",
+        default_factory=dict,
+    )
+    secrets: Mapping[str, SecretReference] = key(
+        "secrets",
+        kinds.SECRETS,
+        "Variables of every container whose values are kept elsewhere. A container's own value "
+        "wins, and no name stands in both.",
+        default_factory=dict,
+    )
+    containers: Mapping[str, Container] = key(
+        "containers",
+        kinds.containers_of(Container),
+        "The containers of the deployment, by name. All of them share one network, so no two of "
+        "them may have the same port.",
+    )
+    public_endpoint: PublicEndpoint | None = key(
+        "publicEndpoint", object_of(PublicEndpoint), "", default=None
+    )
+    verification: Verification = key(
+        "verification", object_of(Verification), "", default_factory=Verification
+    )
+    unprotected: bool = key(
+        "unprotected",
+        BOOLEAN,
+        "Must be `true` for a service without a public endpoint: Lightsail checks no health then, "
+        "and replaces the old version while the gate still holds.",
+        default=False,
+    )
+    poll_seconds: int = key(
+        "pollSeconds",
+        whole(1, LONGEST_POLL_SECONDS),
+        "How often Lightgate looks how far the snapshot and the deployment have come. Longer time "
+        "limits need longer pauses.",
+        default=10,
+    )
+    # lightsail-facts.md, section 3: a limit under 30 minutes would give up on deployments that
+    # still end well. Waiting for the snapshot, for the service and for the deployment fit into the
+    # state machine's own limit.
+    deployment_timeout_seconds: int = key(
+        "deploymentTimeoutSeconds",
+        whole(1800, 43200),
+        "When a deployment is given up. Lightsail itself may take half an hour.",
+        default=3600,
+    )
+    platform_patience_seconds: int = key(
+        "platformPatienceSeconds",
+        whole(120, 43200),
+        "How long Lightsail can be trusted to let a deployment hang before it gives it up, which "
+        "is not published. A migration is begun only if its whole time limit still fits in. "
+        "However long this is, a gate waits for its permit for no more than 58 minutes, because it "
+        "cannot reach its mailbox afterwards. A snapshot that takes longer than a gate can wait "
+        "comes before the deployment.",
+        default=PLATFORM_PATIENCE_SECONDS,
+    )
 
     def conditions_on(self, name: str) -> frozenset[Condition]:
         """What the other containers wait for in this one; empty if nobody waits."""
