@@ -39,18 +39,20 @@ _OPENING = """\
 The spec of an app is one JSON document in the parameter `/lightgate/apps/<app>`, where `lightgate`
 is the name of the stack: adding an app is adding a parameter. It is the
 `containers-with-migrations.json` that describes containers and what they wait for, with a little
-more around it. Look at it before it is released:
+more around it. Check it before you release it:
 
 ```
-make validate SPEC=containers-with-migrations.json
-make plan SPEC=containers-with-migrations.json IMAGE_CONFIG=image.json
+lightgate validate containers-with-migrations.json
+lightgate plan containers-with-migrations.json --image-config image.json
 ```
 
-`validate` names the problems of the spec, each with its place; `plan` prints the exact deployment
-that would be created. Both warn of what is valid and
+`pip install .` in a checkout installs the command, which talks to nobody. `make validate SPEC=file`
+runs it without an installation. `validate` names the problems of the spec, each with its place.
+`plan` prints the exact deployment that Lightgate would create. Both warn of what is valid and
 [does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
 `docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
-knows JSON Schema there is [spec.schema.json](spec.schema.json).
+knows JSON Schema there is [spec.schema.json](spec.schema.json). To begin with, copy one of the
+[examples](../examples/specs).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
 """

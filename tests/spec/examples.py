@@ -42,5 +42,4 @@ EXAMPLES: dict[str, Json] = {
     ),
     "crops": example("crops/containers-with-migrations.json"),
     "full": FULL,
-    "staging": example("specs/staging.json"),
 }
