@@ -63,7 +63,7 @@ _CONDITIONS = """\
 | condition | holds as soon as the other container |
 | --- | --- |
 | `START` | has been started |
-| `COMPLETE` | has ended, well or badly |
+| `COMPLETE` | has ended, with any exit code |
 | `SUCCESS` | has ended with exit code 0 |
 | `HEALTHY` | has passed its `healthCheck` once; it must have one |
 
@@ -76,9 +76,9 @@ A container that waits for another one, or that another one waits for, runs the 
 needs Python 3.8 or later. If it runs another image than the pushed one, name its interpreter in
 `python`, and give it a `command`. An image without Python, such as `redis`, runs beside the others:
 it has no `dependsOn`, and no container depends on it. Let the app try its first connection again.
-A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. How long
-Lightsail waits for a deployment is not published: `platformPatienceSeconds` says how long Lightgate
-trusts it to, {patience} unless the spec says otherwise.
+A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. AWS does not
+publish how long Lightsail waits for a deployment. Lightgate assumes `platformPatienceSeconds`, by
+default {patience}.
 
 ## Which image a container runs
 
@@ -100,27 +100,30 @@ use WhiteNoise, or install nginx in the app's own image.
 _VERIFICATION = """\
 ## When a version counts as good
 
-A deployment that Lightsail calls active has passed Lightsail's own health check, and no more. So
-the new version is watched for `watchSeconds` from then on, the *watch period*, and the release has
-succeeded only after that. In each *round* Lightgate checks whether the service still runs this
-version, and requests `path` at its public URL. The messages call a good round a health check that
-passed. A round is bad if no answer comes, or if the answer takes longer than `latencySeconds`, has
-another code than `successCodes`, or lacks what `expectHeader` or `expectText` name. Between two
-rounds there is a twelfth of the period, at least {shortest} and at most {longest} seconds. With the
-defaults it is {usual} seconds: an app that gives no good answer has failed after half a minute.
-A version
+A deployment that Lightsail calls active has only passed Lightsail's own health check. So Lightgate
+checks the new version for `watchSeconds` more, the *watch period*, and the release succeeds only
+after that. In each *health check* Lightgate verifies that the service still runs this version, and
+requests `path` at its public URL. A health check fails if
 
-- is **good** if the period is over, the last `answersNeeded` rounds were good, and no more than a
-  fifth of the last rounds were bad;
-- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more than
-  `failuresInARow` rounds were bad among the last five times as many. It has failed as well if it is
-  not good a minute after the period, or a few rounds later where few fit in a minute;
-- was **replaced** if another deployment has taken its place. It has neither passed nor failed then.
+- no answer comes, or it takes longer than `latencySeconds`,
+- its status code is not one of `successCodes`, or
+- it lacks the header of `expectHeader` or the text of `expectText`.
+
+Between two health checks there is a twelfth of the period, at least {shortest} and at most
+{longest} seconds. With the defaults it is {usual} seconds: an app that gives no good answer has
+failed after half a minute. A version
+
+- is **good** if the period is over, the last `answersNeeded` health checks passed, and no more than
+  a fifth of the last ones failed;
+- has **failed** if `failuresInARow` health checks in a row failed, or if more than `failuresInARow`
+  of the last five times as many failed. It has failed as well if it is not good a minute after the
+  period, or a few health checks later if only a few fit into a minute;
+- was **replaced** if another deployment has taken its place. Then it has neither passed nor failed.
 
 One slow or lost answer does not fail a version. If a version has failed, Lightgate rolls back to
-the last good one, if that can work with the database as it is now. A longer period notices more,
-but each release takes longer. With `"watchSeconds": 0` a version needs only its good rounds in a
-row.
+the last good one, if that one can work with the database as it is now. A longer period notices
+more, but each release takes longer. With `"watchSeconds": 0` a version only needs its passed health
+checks in a row.
 
 Without a public endpoint Lightgate cannot send a request. Then a version is healthy while the
 service shows it as current and active and its app does not restart again and again. Only
@@ -162,13 +165,13 @@ the app may keep this answer, because an old answer counts as a bad one.
 An app that can read may still be unable to write: after a column was added that the code does not
 know, every `INSERT` may fail, and no page shows it. `write` is a request that changes something.
 
-**It leaves something behind in the app.** It is sent in each round until its answer was good once,
-and again after a rollback; after an interruption Lightgate may repeat a good one. So give it an
-address of its own, at which the app writes a row and deletes it, or writes the same row each time.
-The Django view needs `csrf_exempt`.
+**It changes data in the app.** Lightgate sends it with each health check until one answer was good,
+and again after a rollback. After an interruption it may repeat a good one. So give it a path of its
+own, at which the app writes a row and deletes it, or writes the same row each time. The Django view
+needs `csrf_exempt`.
 
-**No secret belongs in `write.headers`**, nor anywhere else in the spec: whoever may read the
-parameter can read it. The view has to work without one.
+**No secret belongs in `write.headers`**, nor anywhere else in the spec: everybody who may read the
+parameter can read it. The view must work without one.
 """
 
 _VERIFICATION_EXAMPLE = {
@@ -182,8 +185,8 @@ _VERIFICATION_EXAMPLE = {
 _SECRETS = """\
 ## Secrets
 
-A secret is a reference. Its value is read while the deployment is created, and goes nowhere else;
-one that cannot be read refuses the release, whose message names the reference.
+A secret is a reference. Lightgate reads its value while it creates the deployment, and stores it
+nowhere else. If it cannot read the value, it refuses the release and names the reference.
 
 | reference | value |
 | --- | --- |
@@ -192,8 +195,8 @@ one that cannot be read refuses the release, whose message names the reference.
 | `secretsmanager:NAME:json-key:version-stage` | the same in a version such as `AWSPREVIOUS` |
 | `ssm:/NAME` | a parameter, plain or SecureString |
 
-The container's own variable wins over the app's, whether it is a value or a secret. A name stands
-in `environment` or in `secrets`, never in both, and does not begin with `LIGHTGATE_`.
+A variable of the container overrides one of the app, whether it is a value or a secret. A name is
+either in `environment` or in `secrets`, and does not begin with `LIGHTGATE_`.
 
 The `secrets` and the `environment` at the top go to every container. If a container runs another
 image, put the secrets into the containers that run the app.
@@ -326,7 +329,7 @@ def _example(words: str, document: object) -> str:
 
 
 def _written(value: object, indent: str = "") -> str:
-    """JSON as people write it: what fits on a line stands on one."""
+    """JSON as people write it: a value that fits on a line is on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _LINE:
         return line
@@ -393,13 +396,13 @@ def _anchor(title: str) -> str:
 
 
 def _stages() -> str:
-    """What a migration without a command runs, as the preset says it."""
+    """The commands of a migration without a command, from the presets."""
     lines = [
         "## The commands of a stage",
         "",
-        "A container of the pushed image that gives no `command`, and that others wait for with",
-        "`SUCCESS` or `COMPLETE`, runs the commands of the stage, each only if the one before it",
-        "succeeded. `manage` replaces `python manage.py`.",
+        "A container of the pushed image runs the commands of the stage if it gives no `command`",
+        "and others wait for it with `SUCCESS` or `COMPLETE`. Each command runs only if the one",
+        "before it succeeded. `manage` replaces `python manage.py`.",
         "",
         "| stage | commands |",
         "| --- | --- |",

@@ -34,7 +34,7 @@ def schema() -> Schema:
 
 
 def objects_in(of: type) -> Iterator[type]:
-    """The classes of all objects below one of this class; what is required stands first."""
+    """The classes of all objects below one of this class, those of required keys first."""
     for key, _ in sorted(keys_of(of), key=lambda found: not is_required(found[1])):
         for inner in key.kind.objects:
             yield inner

@@ -202,7 +202,7 @@ def wrong() -> Json:
 
 
 @pytest.mark.parametrize("command", ["validate", "plan"])
-def test_every_problem_is_told_at_once_with_its_path(
+def test_every_problem_is_reported_at_once_with_its_path(
     lightgate: Callable[..., Said], written: Callable[..., Path], command: str
 ) -> None:
     said = lightgate(command, written(wrong()))
@@ -302,9 +302,7 @@ def test_a_file_that_breaks_while_it_is_read_is_one_line(
     ],
     ids=" ".join,
 )
-def test_a_wrong_call_is_told_how_to_call(
-    lightgate: Callable[..., Said], arguments: list[str]
-) -> None:
+def test_a_wrong_call_gets_the_usage(lightgate: Callable[..., Said], arguments: list[str]) -> None:
     said = lightgate(*arguments)
 
     assert (said.code, said.output) == (2, "")

@@ -1,4 +1,4 @@
-"""What an owner should know of a spec that is valid: it works, but perhaps not as meant."""
+"""The warnings about a valid spec: it works, but perhaps not as its owner means it."""
 
 import re
 from collections.abc import Iterator
@@ -75,8 +75,8 @@ def _of_the_verification(spec: AppSpec) -> Iterator[str]:
     for name in asked.write.headers if asked.write else ():
         if _SECRET_HEADER.search(name):
             yield (
-                f"verification.write.headers.{name}: can be read by whoever may read the "
-                "parameter; give what is asked a path that needs no secret"
+                f"verification.write.headers.{name}: can be read by everybody who may read "
+                "the parameter; use a path that needs no secret"
             )
 
 

@@ -1,8 +1,8 @@
 """Strict reading of JSON documents that people write.
 
-A `Node` is a value together with its place in the document. Its methods check one
-expectation each; what does not hold is added to the document's list of problems, and
-reading goes on with a harmless stand-in, so that a person sees every problem at once.
+A `Node` is a value together with its place in the document. Each of its methods checks one
+expectation. If it does not hold, the method adds a problem and returns a harmless stand-in, so that
+a person sees every problem at once.
 """
 
 import codecs
@@ -20,13 +20,13 @@ _SHOWN_CHARACTERS = 60
 # A document may be wrong in thousands of places, and the state machine carries 256 KB.
 _MOST_REASONS = 40
 _LONGEST_PATH = 200
-# User and password in a URL: what is shown of a wrong value may reach everybody who subscribed.
+# User and password in a URL: a wrong value is shown to all subscribers.
 _USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
-# What only a shell understands; without it a string is a list of words.
+# Characters that only a shell understands. Without them a string is a list of words.
 _SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 
 
-# Of the keys and indices that lead to a place, so many are kept: no rule asks for more.
+# A place has at most so many keys and indices, because no rule needs more.
 _MOST_STEPS = 5
 # The last step to a key that is itself a value, such as the name of a container.
 KEY_ITSELF = -1
@@ -211,7 +211,7 @@ class Fields:
         return key in self.nodes
 
     def read[T](self, key: str, how: Callable[[Node], T], default: T) -> T:
-        """What `how` makes of the member, or `default` where the key is absent."""
+        """The member, read by `how`; or `default` if the key is missing."""
         return how(self.nodes[key]) if key in self.nodes else default
 
 
@@ -250,8 +250,8 @@ def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - 
 
 
 _SAVE_AS_UTF_8 = "save the file as UTF-8 without a byte order mark"
-# What JSON's own messages do not say: what to do. By the text at the place of the error, then by
-# the message of Python's parser.
+# What to do about a text that is not JSON: by the text at the place of the error, then by the
+# message of Python's parser.
 _WHAT_TO_DO_AT = (
     (re.compile(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),
     (re.compile(r"//|/\*|#"), "JSON has no comments; remove this one"),

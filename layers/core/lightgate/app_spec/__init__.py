@@ -1,1 +1,1 @@
-"""What an app's owner has written, as values, and what follows from them alone."""
+"""The app spec as values, and facts that follow from it alone. Reading a text is not here."""

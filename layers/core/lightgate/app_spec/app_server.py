@@ -1,4 +1,4 @@
-"""Where the servers that Django apps run under listen, by their own command lines and defaults."""
+"""The addresses on which gunicorn, uvicorn and other app servers listen, by their commands."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -3,6 +3,7 @@
 The parser, docs/spec.schema.json and docs/spec.md are all made from these entries.
 """
 
+import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
@@ -27,6 +28,10 @@ class Kind[T]:
     objects: tuple[type, ...] = ()
 
 
+class _Required(enum.Enum):
+    REQUIRED = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key of an object in the spec. `meaning` and `example` are for its owner."""
@@ -37,19 +42,25 @@ class Key:
     example: object
 
 
-def key(
+def key[T](
     name: str,
-    kind: Kind[Any],
-    meaning: str,
+    kind: Kind[T],
+    meaning: str = "",
     *,
     example: object = None,
-    default: object = MISSING,
-    default_factory: object = MISSING,
-) -> Any:  # noqa: ANN401 - the annotation of the field says the type
-    """The field of a class that is read from the key `name`. Without a default it is required."""
+    default: T | _Required = _Required.REQUIRED,
+    default_factory: Callable[[], T] | None = None,
+) -> T:
+    """The field of a class that is read from the key `name`. Without a default it is required.
+
+    A key without a `meaning` means what the object behind it says of itself.
+    """
     metadata = {Key: Key(name, kind, meaning, example)}
-    if default_factory is not MISSING:
-        return field(metadata=metadata, default_factory=default_factory)  # type: ignore[call-overload]
+    if default_factory is not None:
+        return field(metadata=metadata, default_factory=default_factory)
+    if isinstance(default, _Required):
+        found: T = field(metadata=metadata)
+        return found
     return field(metadata=metadata, default=default)
 
 
@@ -131,7 +142,7 @@ def list_of[T](kind: Kind[T], *, if_empty: str | None = None) -> Kind[tuple[T, .
     return Kind(read, {"type": "array", **shortest, "items": kind.schema}, objects=kind.objects)
 
 
-def object_of(of: type) -> Kind[Any]:
+def object_of[T](of: type[T]) -> Kind[T]:
     schema = {"$ref": f"#/$defs/{definition(of)}"}
     return Kind(lambda node: read_object(of, node), schema, objects=(of,))
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightgate.addresses import (
     IMAGE,
@@ -20,6 +20,9 @@ from lightgate.app_spec.keys import Kind, choice, list_of, object_of, text, text
 from lightgate.app_spec.plain_secrets import secret_in, secret_in_text
 from lightgate.app_spec.secret_reference import REFERENCE, SecretReference, SecretStore
 from lightgate.documents import Node, shown
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # lightsail-facts.md, section 9: quotas of a container service.
 MOST_CONTAINERS = 10
@@ -254,11 +257,11 @@ HEADERS = Kind(_headers, _map(_HEADER_NAME, HEADER_VALUE.schema))
 _CONTAINER_NAME = text(_LIGHTSAIL_NAME, _LIGHTSAIL_NAME_WORDS, 53)
 
 
-def containers_of(of: type) -> Kind[Mapping[str, Any]]:
+def containers_of[C: DataclassInstance](of: type[C]) -> Kind[Mapping[str, C]]:
     """Containers by name; `of` is the class of one."""
     container = object_of(of)
 
-    def read(node: Node) -> Mapping[str, Any]:
+    def read(node: Node) -> Mapping[str, C]:
         entries = node.entries()
         if node.value == {}:
             node.problem("must describe at least one container")

@@ -1,4 +1,4 @@
-"""The app spec as values: what a user's `containers-with-migrations.json` says.
+"""The app spec as values, read from a user's `containers-with-migrations.json`.
 
 Each class is an object of the spec, and the first paragraph of its docstring describes the object
 to the user. Each field that `key` makes is a key of the spec: its name, what may stand there, what
@@ -18,8 +18,8 @@ from lightgate.app_spec.secret_reference import SecretReference as SecretReferen
 from lightgate.app_spec.secret_reference import SecretStore as SecretStore
 from lightgate.backup import BackupMode, DatabaseKind
 
-# Of a command that must end. Shorter than what Lightsail is trusted to wait, so that there
-# is time left in which its gate may wait for a restore point.
+# The time limit of a command that must end. It is shorter than the time for which Lightsail waits,
+# so that the gate can also wait for a snapshot.
 DEFAULT_TIMEOUT_SECONDS = 600
 # How long Lightsail lets a deployment hang before it gives it up is not published
 # (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
@@ -34,7 +34,7 @@ class Stage(enum.StrEnum):
 
 
 class Policy(enum.StrEnum):
-    """What happens to a release whose migrations may break the old version of the app."""
+    """What Lightgate does with a release whose migrations may break the live version."""
 
     ALLOW = "allow"
     WARN = "warn"
@@ -42,14 +42,14 @@ class Policy(enum.StrEnum):
 
 
 class AfterFailure(enum.StrEnum):
-    """What a container whose command failed does: end, or stay with its gate shut."""
+    """Whether a container ends after its command has failed, or stays with its gate shut."""
 
     EXIT = "exit"
     HOLD = "hold"
 
 
 class Condition(enum.StrEnum):
-    """What a container waits for in another one; the names and meanings are those of ECS."""
+    """The state of another container that one waits for; names and meanings are those of ECS."""
 
     START = "START"
     COMPLETE = "COMPLETE"
@@ -58,7 +58,7 @@ class Condition(enum.StrEnum):
 
     @property
     def proves_success(self) -> bool:
-        """Whether the condition can hold only if the other container did its work well."""
+        """Whether the condition holds only if the other container succeeded or is healthy."""
         return self in (Condition.SUCCESS, Condition.HEALTHY)
 
     @property
@@ -69,21 +69,21 @@ class Condition(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """A container to wait for, and what it must have reached."""
+    """A container to wait for, and the state that it must have reached."""
 
-    container: str = key("containerName", text(), "Which container to wait for.", example="migrate")
+    container: str = key("containerName", text(), "The container to wait for.", example="migrate")
     condition: Condition = key(
         "condition",
         choice(*Condition),
-        "What it must have reached. The names and meanings are those of Amazon ECS.",
+        "The state that it must have reached. The names and meanings are those of Amazon ECS.",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A command that proves the container well: exit code 0 is healthy. Before a command that must
-    end it is run as a preflight, beside any other until it succeeds once. The names, defaults and
-    ranges are those of Amazon ECS.
+    """A command that checks the container: exit code 0 is healthy. In a container that must end, it
+    runs as a preflight before the command. In any other container it runs beside the command until
+    it succeeds once. The names, defaults and ranges are those of Amazon ECS.
     """
 
     command: tuple[str, ...] = key(
@@ -96,7 +96,7 @@ class HealthCheck:
         "interval", whole(1, 300), "Seconds between two checks.", default=30
     )
     timeout_seconds: int = key(
-        "timeout", whole(1, 120), "Seconds that one check may take.", default=5
+        "timeout", whole(1, 120), "The time limit of one check in seconds.", default=5
     )
     retries: int = key(
         "retries",
@@ -116,12 +116,9 @@ class HealthCheck:
 class Container:
     """One container of the deployment.
 
-    `image` is None for the pushed image, `command` is None for the image's own. The
-    environment and secrets of the whole app are merged in already, the container's own
-    value winning, so that a name stands in at most one of the two. `manage` is how
-    manage.py is called where Lightgate itself has to, `python` the interpreter for the
-    gate, `after_failure` what a failed command leads to; each is None for the usual one.
-    `pending_command` says, by ending with 0, that there is nothing to do.
+    `image` is None for the pushed image, and `command` is None for the CMD of the image or the
+    commands of the stage. `environment` and `secrets` include those of the whole app, and no name
+    is in both of them.
     """
 
     name: str = ""
@@ -129,61 +126,62 @@ class Container:
         "image",
         kinds.IMAGE_REFERENCE,
         "Another image than the pushed one, public or in ECR, with its digest "
-        "(`NAME:TAG@sha256:…`); a tag alone is refused. Left out, or given as a label of the "
-        "service's own image store (`:SERVICE.LABEL.latest`, one label for all), it is the pushed "
-        "image. The container of `publicEndpoint`, and one that is waited for until it ends, "
-        "always run the pushed image.",
+        "(`NAME:TAG@sha256:…`); a tag alone is refused. The container runs the pushed image if "
+        "`image` is left out, or is a label of the service's own image store "
+        "(`:SERVICE.LABEL.latest`, one label for all containers). The container of "
+        "`publicEndpoint`, and a container that others wait for until it ends, always run the "
+        "pushed image.",
         example=f"redis:7@sha256:{'7' * 64}",
         default=None,
     )
     command: tuple[str, ...] | None = key(
         "command",
         kinds.ARGV,
-        "The program and its arguments; no shell sees them. Left out, a migration runs the "
-        "commands of the stage, and any other container what its image runs by itself.",
+        "The program and its arguments; no shell reads them. If it is left out, a migration runs "
+        "the commands of the stage, and any other container runs the CMD of its image.",
         example=["python", "manage.py", "migrate", "--noinput"],
         default=None,
     )
     environment: Mapping[str, str] = key(
         "environment",
         kinds.ENVIRONMENT,
-        "Variables of this container; they win over the app's.",
+        "Variables of this container. They override those of the app.",
         default_factory=dict,
     )
     secrets: Mapping[str, SecretReference] = key(
         "secrets",
         kinds.SECRETS,
-        "Secret variables of this container; they win over the app's.",
+        "Secret variables of this container. They override those of the app.",
         default_factory=dict,
     )
     ports: Mapping[int, str] = key(
         "ports",
         kinds.PORTS,
         "The ports that the container listens on, each with its protocol. The port of the public "
-        "endpoint is open in any case.",
+        "endpoint is always open.",
         example={"8000": "HTTP"},
         default_factory=dict,
     )
     depends_on: tuple[Dependency, ...] = key(
         "dependsOn",
         list_of(object_of(Dependency)),
-        "What must have happened in other containers before this one starts.",
+        "The containers that this one waits for before it starts, and the condition for each.",
         default=(),
     )
-    health_check: HealthCheck | None = key("healthCheck", object_of(HealthCheck), "", default=None)
+    health_check: HealthCheck | None = key("healthCheck", object_of(HealthCheck), default=None)
     timeout_seconds: int | None = key(
         "timeoutSeconds",
         whole(1, 43200),
-        "How long the command may run in a container that others wait for with SUCCESS or "
-        f"COMPLETE. Left out, it is {DEFAULT_TIMEOUT_SECONDS}.",
+        "The time limit of the command in a container that others wait for with SUCCESS or "
+        f"COMPLETE. If it is left out, it is {DEFAULT_TIMEOUT_SECONDS}.",
         example=300,
         default=None,
     )
     pending_command: tuple[str, ...] | None = key(
         "pendingCommand",
         kinds.ARGV,
-        "For a command that is not Django: exit code 0 says that there is nothing to do, and the "
-        "command is not run.",
+        "For a command that is not Django. Exit code 0 means that there is nothing to do. Then "
+        "Lightgate does not run the command.",
         example=["flyway", "validate"],
         default=None,
     )
@@ -191,15 +189,16 @@ class Container:
         "afterFailure",
         choice(*AfterFailure),
         "`exit` ends the container, so that Lightsail gives up soon; `hold` keeps it, with its "
-        "gate shut, so that a relaunch cannot run the command again. Left out, it is `exit` for "
-        "Django, where the failed attempt is on record, and `hold` for every other command.",
+        "gate shut, so that a relaunch cannot run the command again. If it is left out, it is "
+        "`exit` for Django, where the database has a record of the failed attempt, and `hold` for "
+        "every other command.",
         default=None,
     )
     manage: tuple[str, ...] | None = key(
         "manage",
         kinds.ARGV,
-        "How manage.py is called: by the commands of the stage, and by the gate to read the plan. "
-        "Where a command is given, it is what stands before `migrate` in it; for the commands of "
+        "How the commands of the stage, and the gate when it reads the plan, call manage.py. If "
+        "it is left out, it is the part before `migrate` in `command`, and for the commands of "
         "the stage it is `python manage.py`.",
         example=["python", "app/manage.py"],
         default=None,
@@ -207,15 +206,16 @@ class Container:
     fixtures: tuple[str, ...] = key(
         "fixtures",
         kinds.FIXTURES,
-        "What `loaddata` loads after the migration in the stage `development`.",
+        "The fixtures that `loaddata` loads after the migration in the stage `development`.",
         example=["fixtures/dev_data.json"],
         default=(),
     )
     python: str | None = key(
         "python",
         kinds.PROGRAM,
-        "The interpreter, 3.8 or later, that runs the gate in this container. A foreign image "
-        "that waits, or is waited for, must name its own. Left out, it is `python3`.",
+        "The Python interpreter, 3.8 or later, that runs the gate in this container. It is "
+        "required for another image than the pushed one if the container waits for another one, "
+        "or another one waits for it. If it is left out, it is `python3`.",
         example="python3",
         default=None,
     )
@@ -230,12 +230,14 @@ class EndpointHealthCheck:
     not: `200-499` takes 401, 404 and 429 for healthy ("The ten things", 7).
     """
 
-    path: str = key("path", kinds.PATH, "What is asked for.", example="/healthz", default="/")
+    path: str = key(
+        "path", kinds.PATH, "The path that the check requests.", example="/healthz", default="/"
+    )
     success_codes: str = key(
         "successCodes",
         kinds.SUCCESS_CODES,
-        "The answers that are healthy, from 200 to 499. Lightsail's own default, 200-499, takes "
-        "errors for healthy.",
+        "The status codes of a healthy answer, from 200 to 499. Lightsail's own default, 200-499, "
+        "counts errors as healthy.",
         example="200-299,301",
         default="200-399",
     )
@@ -243,15 +245,18 @@ class EndpointHealthCheck:
         "intervalSeconds", whole(5, 300), "Seconds between two checks.", default=5
     )
     timeout_seconds: int = key(
-        "timeoutSeconds", whole(2, 60), "Seconds that an answer may take.", default=2
+        "timeoutSeconds", whole(2, 60), "The time limit of an answer in seconds.", default=2
     )
     healthy_threshold: int = key(
-        "healthyThreshold", whole(2, 10), "Good answers in a row that make it healthy.", default=2
+        "healthyThreshold",
+        whole(2, 10),
+        "How many good answers in a row make the container healthy.",
+        default=2,
     )
     unhealthy_threshold: int = key(
         "unhealthyThreshold",
         whole(2, 10),
-        "Bad answers in a row that make it unhealthy.",
+        "How many bad answers in a row make the container unhealthy.",
         default=2,
     )
 
@@ -262,20 +267,21 @@ class PublicEndpoint:
     container that another one waits for with SUCCESS or HEALTHY.
     """
 
-    container: str = key("containerName", text(), "Which container serves.", example="web")
-    port: int = key("containerPort", whole(1, 65535), "Where it listens.", example=8000)
+    container: str = key("containerName", text(), "The container that serves.", example="web")
+    port: int = key(
+        "containerPort", whole(1, 65535), "The port on which the container listens.", example=8000
+    )
     health_check: EndpointHealthCheck = key(
         "healthCheck",
         object_of(EndpointHealthCheck),
-        "",
         default_factory=EndpointHealthCheck,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedHeader:
-    """A header that the answer must have, with exactly this value. With `{release}` in it the
-    answer proves that it comes from the new version.
+    """A header that the answer must have, with exactly this value. A value with `{release}` proves
+    that the answer comes from the new version.
     """
 
     name: str = key(
@@ -287,39 +293,41 @@ class ExpectedHeader:
     value: str = key(
         "value",
         kinds.HEADER_VALUE,
-        "Its whole value. `{release}` and `{digest}` are filled in.",
+        "The whole value. Lightgate fills in `{release}` and `{digest}`.",
         example="{release}",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A request that changes something in the app. It is sent in each round until its answer was
-    good once, and leaves behind what the app makes of it.
+    """A request that changes something in the app. Lightgate sends it with each health check until
+    one answer was good. The app keeps what the request has changed.
     """
 
-    method: str = key("method", choice("POST", "PUT", "PATCH"), "How it is sent.", default="POST")
-    path: str = key("path", kinds.PATH, "Where it is sent to.", example="/probes")
+    method: str = key(
+        "method", choice("POST", "PUT", "PATCH"), "The method of the request.", default="POST"
+    )
+    path: str = key("path", kinds.PATH, "The path of the request.", example="/probes")
     headers: Mapping[str, str] = key(
         "headers",
         kinds.HEADERS,
-        "Headers to send with it. Whoever may read the parameter can read them, so no secret "
+        "Headers of the request. Everybody who may read the parameter can read them, so no secret "
         "belongs here. Host, User-Agent, Connection, Accept-Encoding, Content-Length and "
-        "Transfer-Encoding are Lightgate's own.",
+        "Transfer-Encoding are set by Lightgate.",
         example={"Content-Type": "application/json"},
         default_factory=dict,
     )
     body: str | None = key(
         "body",
         text(longest=2000),
-        "What is sent, as UTF-8. Left out, it is empty.",
+        "The body of the request, in UTF-8. If it is left out, it is empty.",
         example='{"from": "Lightgate"}',
         default=None,
     )
     success_codes: str = key(
         "successCodes",
         kinds.SUCCESS_CODES,
-        "The answers that are good, from 200 to 499.",
+        "The status codes of a good answer, from 200 to 499.",
         example="201",
         default="200-299",
     )
@@ -327,73 +335,73 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a version that became active has to show before its release counts as good. Lightgate
-    asks the public URL again and again over the watch period.
+    """How Lightgate verifies a version after it became active. It sends health checks to the public
+    URL during the watch period.
 
-    Without a public endpoint nothing is asked: then there is no `write`, and nothing is expected.
+    Without a public endpoint no request is sent, so `write` and what is expected are None.
     """
 
     watch_seconds: int = key(
         "watchSeconds",
         whole(0, 3600),
-        "How long a version is watched after it became active. With 0 it needs its answers in a "
-        "row and no more.",
+        "How long Lightgate checks a version after it became active. With 0 the version needs its "
+        "`answersNeeded` and no more.",
         example=600,
         default=120,
     )
     path: str | None = key(
         "path",
         kinds.PATH,
-        "What is asked for with GET. Left out, it is the path of the endpoint's health check. One "
-        "that reads from the database proves more.",
+        "The path that Lightgate requests with GET. If it is left out, it is the path of the "
+        "endpoint's health check. A path that reads from the database proves more.",
         example="/status",
         default=None,
     )
     success_codes: str | None = key(
         "successCodes",
         kinds.SUCCESS_CODES,
-        "The answers that are good, from 200 to 499. Left out, they are those of the endpoint's "
-        "health check. A redirect is an answer, and is not followed.",
+        "The status codes of a good answer, from 200 to 499. If they are left out, they are those "
+        "of the endpoint's health check. Lightgate does not follow a redirect.",
         example="200",
         default=None,
     )
     expected_header: ExpectedHeader | None = key(
-        "expectHeader", object_of(ExpectedHeader), "", default=None
+        "expectHeader", object_of(ExpectedHeader), default=None
     )
     expected_text: str | None = key(
         "expectText",
         text(longest=200),
-        "What must stand in the first 64 KB of the answer, word for word. `{release}` and "
-        "`{digest}` are filled in.",
+        "The text that the first 64 KB of the answer must contain, word for word. Lightgate fills "
+        "in `{release}` and `{digest}`.",
         example="release {release}",
         default=None,
     )
     latency_seconds: int = key(
         "latencySeconds",
         whole(1, 30),
-        "How long an answer may take as a whole; a slower one is bad.",
+        "The time limit of a whole answer. A slower answer is bad.",
         default=5,
     )
     answers_needed: int = key(
         "answersNeeded",
         whole(1, 10),
-        "How many rounds in a row must be good at the end of the period.",
+        "How many health checks in a row must pass at the end of the period.",
         default=3,
     )
     failures_in_a_row: int = key(
         "failuresInARow",
         whole(1, 10),
-        "How many bad rounds in a row fail the version, at any time. More bad ones than that "
-        "among the last five times as many fail it as well.",
+        "How many failed health checks in a row fail the version, at any time. With 3, it also "
+        "fails if more than 3 of the last 15 health checks fail.",
         default=3,
     )
-    write: Write | None = key("write", object_of(Write), "", default=None)
+    write: Write | None = key("write", object_of(Write), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database of which a restore point is taken for each release: one of `instance`, `cluster`
-    and `lightsail`. Left out, none is taken.
+    """The database that Lightgate backs up for each release: one of `instance`, `cluster` and
+    `lightsail`. Without it there is no backup.
 
     `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
     """
@@ -409,7 +417,7 @@ class Database:
         "cluster",
         kinds.CLUSTER,
         "The identifier of the Aurora cluster or Multi-AZ DB cluster. A snapshot is of the whole "
-        "cluster: its members are not given as `instance`.",
+        "cluster, so do not name a member as `instance`.",
         example="crops-cluster",
         default=None,
     )
@@ -423,28 +431,29 @@ class Database:
     backup_mode: BackupMode | None = key(
         "backup",
         choice(*BackupMode),
-        "`always` begins a snapshot first; `when-pending` takes one only if the plan is not empty; "
-        "`point-in-time` takes none and records up to when the database's own continuous backup "
-        "reaches; `none` is none. Left out, it is `always`, and `when-pending` for `lightsail`, "
-        "whose snapshots make a standard database unavailable for a while. Without a plan that can "
-        "be read, `when-pending` is `always`.",
+        "`always` takes a snapshot for each release. `when-pending` takes one only if there are "
+        "pending migrations. `point-in-time` takes none, and records how far the database's own "
+        "continuous backup reaches. `none` does nothing. If it is left out, it is `always`, and "
+        "for `lightsail` it is `when-pending`, because a snapshot makes a standard database of "
+        "Lightsail unavailable for a while. If Lightgate cannot read the plan, `when-pending` is "
+        "`always`.",
         example="when-pending",
         default=None,
     )
     keep_snapshots: int | None = key(
         "keepSnapshots",
         whole(1, 100),
-        "How many of the snapshots that this stack took of this database for this app stay; older "
-        "ones are deleted after a success. Copies, snapshots that a person took, and snapshots of "
-        "a database that had the same name before, are never counted or deleted. Left out, all of "
-        "them stay.",
+        "How many of the snapshots that this stack took of this database for this app Lightgate "
+        "keeps. It deletes older ones after a successful release. It never counts or deletes "
+        "copies, snapshots that a person took, or snapshots of a database that had the same name "
+        "before. If it is left out, Lightgate keeps all.",
         example=10,
         default=None,
     )
     timeout_seconds: int = key(
         "timeoutSeconds",
         whole(60, 86400),
-        "When a release is given up whose snapshot does not become available.",
+        "How long a release waits for its snapshot.",
         default=3600,
     )
 
@@ -465,8 +474,8 @@ class Database:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
     """How the gate applies Django's migrations. It reads the plan first, in a container whose
-    command is Django's `migrate`, or that says in `manage` how manage.py is called: with nothing
-    pending it opens at once and changes nothing.
+    command is Django's `migrate`, or that has `manage`. Without pending migrations it opens at once
+    and changes nothing.
 
     `allow_destructive` overrides the policy; a person says so for one release, a spec never.
     """
@@ -474,25 +483,25 @@ class Migrations:
     policy: Policy = key(
         "policy",
         choice(*Policy),
-        "What happens to a plan that may break the version that serves: `allow` and `warn` apply "
-        "it, `block` applies nothing and refuses the release. A release by hand with "
-        "`allowDestructive` overrides it.",
+        "What Lightgate does with a plan that may break the live version: `allow` and `warn` "
+        "apply it, `block` applies nothing and refuses the release. A release by hand with "
+        "`allowDestructive` overrides the policy.",
         default=Policy.WARN,
     )
     allow_destructive: bool = False
     lock_timeout_seconds: int = key(
         "lockTimeoutSeconds",
         whole(0, 300),
-        "How long a schema change may wait for a table before it gives way and tries again; 0 for "
-        "no limit. Applied on PostgreSQL, and only if every pending migration is atomic and "
-        "changes nothing but the schema.",
+        "How long a schema change may wait for the lock of a table before it is tried again; 0 "
+        "for no limit. It applies on PostgreSQL only, and only if every pending migration is "
+        "atomic and changes nothing but the schema.",
         default=2,
     )
     require_lock: bool = key(
         "requireLock",
         BOOLEAN,
-        "Whether the gate stays shut where nothing keeps two migrations apart or no attempt can be "
-        "recorded, such as without the right to create a table.",
+        "Whether the gate stays shut if it cannot lock the database against a second migration, "
+        "or cannot record the attempt. The latter needs the right to create a table.",
         default=True,
     )
     database_timeout_seconds: int = key(
@@ -505,13 +514,13 @@ class Migrations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
-    """What Lightgate deploys for one app, where, and from which pushes. It is stored as JSON of at
-    most 8192 bytes.
+    """One app: the containers, the service, and the pushes that Lightgate releases. The spec is
+    stored as JSON of at most 8192 bytes.
 
-    The dependencies form no cycle, name existing containers only, and every gate guards
-    the public endpoint unless `unprotected` says that there is none. After
-    `platform_patience_seconds` Lightsail may give up a deployment that is not active yet.
-    `environment` and `secrets` are those of all containers, which have them merged into their own.
+    The dependencies form no cycle, name existing containers only, and every gate guards the public
+    endpoint unless `unprotected` says that there is none. After `platform_patience_seconds`
+    Lightsail may give up a deployment that is not active yet. `environment` and `secrets` are those
+    of all containers, which have them merged into their own.
     """
 
     service: str = key(
@@ -523,26 +532,27 @@ class AppSpec:
     repository: str = key(
         "repository",
         kinds.REPOSITORY_NAME,
-        "The ECR repository whose pushes are releases of the app: its name, or its address in the "
+        "The ECR repository whose pushes Lightgate releases: its name, or its address in the "
         "registry of the account and region in which Lightgate runs, without a tag.",
         example="team/crops",
     )
     tags: tuple[str, ...] = key(
         "tags",
         kinds.TAGS,
-        "The pushed tags that are releases; `*` stands for any part of a tag. The first without "
-        "`*` is the one that a release by hand means when it names none. Tags that begin with "
-        "`lightgate-` are Lightgate's own.",
+        "The tags whose pushes Lightgate releases; `*` stands for any part of a tag. A release by "
+        "hand without a tag takes the first tag without `*`. Tags that begin with `lightgate-` "
+        "are Lightgate's own.",
         example=["latest", "v*"],
         default=("latest",),
     )
     stage: Stage = key(
         "stage",
         choice(*Stage),
-        "Decides what a migration without a `command` of its own runs, and stands in the messages.",
+        "The stage of the app. It decides the commands of a migration without a `command`, and "
+        "stands in the messages.",
         default=Stage.PRODUCTION,
     )
-    database: Database | None = key("database", object_of(Database), "", default=None)
+    database: Database | None = key("database", object_of(Database), default=None)
     migrations: Migrations = key(
         "migrations",
         object_of(Migrations),
@@ -552,41 +562,41 @@ class AppSpec:
     environment: Mapping[str, str] = key(
         "environment",
         kinds.ENVIRONMENT,
-        "Variables of every container. A container's own value, or its own secret of that name, "
-        "wins.",
+        "Variables of every container. A value or a secret of that name in the container "
+        "overrides them.",
         default_factory=dict,
     )
     secrets: Mapping[str, SecretReference] = key(
         "secrets",
         kinds.SECRETS,
-        "Variables of every container whose values are kept elsewhere. A container's own value "
-        "wins, and no name stands in both.",
+        "Secret variables of every container, as references. A value or a secret of that name in "
+        "the container overrides them. No name can be in `environment` as well.",
         default_factory=dict,
     )
     containers: Mapping[str, Container] = key(
         "containers",
         kinds.containers_of(Container),
-        "The containers of the deployment, by name. All of them share one network, so no two of "
-        "them may have the same port.",
+        "The containers of the deployment, by name. They share one network, so no two of them may "
+        "have the same port.",
     )
     public_endpoint: PublicEndpoint | None = key(
-        "publicEndpoint", object_of(PublicEndpoint), "", default=None
+        "publicEndpoint", object_of(PublicEndpoint), default=None
     )
     verification: Verification = key(
-        "verification", object_of(Verification), "", default_factory=Verification
+        "verification", object_of(Verification), default_factory=Verification
     )
     unprotected: bool = key(
         "unprotected",
         BOOLEAN,
-        "Must be `true` for a service without a public endpoint: Lightsail checks no health then, "
-        "and replaces the old version while the gate still holds.",
+        "Must be `true` for a service without a public endpoint. Lightsail does not check the "
+        "health of such a service, and replaces the old version while the gate is still shut.",
         default=False,
     )
     poll_seconds: int = key(
         "pollSeconds",
         whole(1, LONGEST_POLL_SECONDS),
-        "How often Lightgate looks how far the snapshot and the deployment have come. Longer time "
-        "limits need longer pauses.",
+        "The seconds between two checks of the snapshot or the deployment. Longer time limits "
+        "need a longer interval.",
         default=10,
     )
     # lightsail-facts.md, section 3: a limit under 30 minutes would give up on deployments that
@@ -595,17 +605,17 @@ class AppSpec:
     deployment_timeout_seconds: int = key(
         "deploymentTimeoutSeconds",
         whole(1800, 43200),
-        "When a deployment is given up. Lightsail itself may take half an hour.",
+        "How long a release waits for its deployment. Lightsail itself may take half an hour.",
         default=3600,
     )
     platform_patience_seconds: int = key(
         "platformPatienceSeconds",
         whole(120, 43200),
-        "How long Lightsail can be trusted to let a deployment hang before it gives it up, which "
-        "is not published. A migration is begun only if its whole time limit still fits in. "
-        "However long this is, a gate waits for its permit for no more than 58 minutes, because it "
-        "cannot reach its mailbox afterwards. A snapshot that takes longer than a gate can wait "
-        "comes before the deployment.",
+        "How long Lightgate assumes that Lightsail waits for a deployment before it gives up. AWS "
+        "does not publish this time. Lightgate begins a migration only if its whole time limit "
+        "still fits into this time. A gate never waits for its permit longer than 58 minutes, "
+        "because its URLs for S3 expire. If a snapshot takes longer than a gate can wait, "
+        "Lightgate takes it before the deployment.",
         default=PLATFORM_PATIENCE_SECONDS,
     )
 
@@ -636,8 +646,8 @@ class AppSpec:
     def uses_preset(self, name: str) -> bool:
         """Whether the stage decides what the container runs.
 
-        It does for a migration without a command of its own: the image's command would
-        be the app itself, which never ends.
+        It does for a migration without a command of its own: the image's command would be the app
+        itself, which never ends.
         """
         return self._gives_no_command(name) and self.runs_to_an_end(name)
 
@@ -665,9 +675,9 @@ class AppSpec:
     def asking_gates(self) -> tuple[str, ...]:
         """The gates that apply nothing without a permit; none if the release is sequential.
 
-        A command that cannot tell whether there is anything to do would need one at every
-        start, also long after its release.
-        And without a public endpoint nothing would hold the old version meanwhile.
+        A command that cannot tell whether there is anything to do would need one at every start,
+        also long after its release. And without a public endpoint nothing would hold the old
+        version meanwhile.
         """
         tasks = [name for name in self.containers if self.runs_to_an_end(name)]
         if self.unprotected or not all(self._can_tell_pending(name) for name in tasks):
@@ -678,7 +688,7 @@ class AppSpec:
         return self.reads_plan(name) or self.containers[name].pending_command is not None
 
     def gates(self) -> tuple[str, ...]:
-        """The containers that must do well before another may start, in spec order."""
+        """The containers that must succeed or be healthy before another one starts."""
         return tuple(
             name
             for name in self.containers
@@ -688,8 +698,8 @@ class AppSpec:
     def gates_before(self, name: str) -> frozenset[str]:
         """The gates that hold the container back, directly or through others.
 
-        A weak condition passes on what holds the other container: it cannot start, so
-        it cannot end either, before its own gates have opened.
+        A weak condition passes on what holds the other container: it cannot start, so it cannot end
+        either, before its own gates have opened.
         """
 
         def walk(current: str, path: frozenset[str]) -> Iterator[str]:
@@ -718,7 +728,7 @@ def manage_of(container: Container) -> tuple[str, ...] | None:
 def runs_migrate(words: Iterable[str]) -> bool:
     """Whether a command names `migrate`, itself or in a line for a shell.
 
-    What a script does that is called by another name cannot be seen.
+    A script with another name may migrate as well; nobody can see that here.
     """
     return any(re.search(r"\bmigrate\b", word) for word in words)
 

@@ -1,6 +1,6 @@
 """Lenient reading of a broken spec, so that a push to its repository gets an answer.
 
-Nothing is deployed by it. It only decides which pushes report that the spec is broken.
+It only decides which pushes report that the spec is broken. No deployment is made from it.
 """
 
 import json

@@ -26,7 +26,7 @@ from lightgate.verification import most_rounds, rules_of
 MOST_POLLS = 2600
 # Waiting for the service, for the deployment, and for that of a rollback.
 _DEPLOYMENT_LIMITS = 3
-# The version that was deployed, and the one that was gone back to.
+# One for the new version, and one for the version after a rollback.
 _WATCHES = 2
 NEED_AN_ANSWER = (
     "path",
@@ -412,7 +412,7 @@ class _Rules:
             )
 
     def _check_verification(self) -> None:
-        """What is said of answers has no meaning where nobody can ask."""
+        """Without a public endpoint there are no answers, so nothing can be expected of them."""
         given = self._root.at("verification").value
         if self._spec.public_endpoint is not None or not self._was_read("publicEndpoint"):
             return
@@ -424,7 +424,7 @@ class _Rules:
                 )
 
     def _check_polls(self) -> None:
-        """An execution ends without a message at 25,000 events, and a look costs nine of them."""
+        """An execution ends without a message at 25,000 events. One check takes nine events."""
         spec = self._spec
         snapshot = spec.database.timeout_seconds if spec.database else 0
         longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
@@ -445,7 +445,7 @@ class _Rules:
             )
 
     def _check_patience(self) -> None:
-        """A gate is not permitted to begin what the platform may cut off in the middle."""
+        """A migration must not begin if Lightsail may end the deployment in the middle of it."""
         spec = self._spec
         others = (name for name in spec.containers if not spec.runs_to_an_end(name))
         if not (
