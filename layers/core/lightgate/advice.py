@@ -34,7 +34,7 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
         *_of_the_verification(spec),
         *(printable(line) for c in spec.containers.values() for line in _of_container(spec, c)),
         *(map(printable, _of_the_image(spec, config)) if config is not None else ()),
-        *(str(advice) for rule in rules for advice in rule),
+        *(str(each) for rule in rules for each in rule),
     ]
 
 

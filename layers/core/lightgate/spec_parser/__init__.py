@@ -1,2 +1,4 @@
-"""From the text of an app spec to its values. Every way in which a text can be wrong is here; what
-follows from a valid spec is not."""
+"""From the text of an app spec to its values, or to every problem of the text.
+
+What follows from a valid spec belongs in `app_spec`.
+"""
