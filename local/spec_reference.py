@@ -287,8 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def files() -> dict[Path, str]:
     """The text of each file that is made from the keys of the spec."""
     whole = json.loads(json.dumps(schema()))
-    written = json.dumps(whole, indent=2, ensure_ascii=False)
-    return {PAGE: _page(whole), SCHEMA: written + "\n"}
+    return {PAGE: _page(whole), SCHEMA: _written(whole) + "\n"}
 
 
 def _page(schema: dict[str, Any]) -> str:

@@ -25,8 +25,8 @@ def problems(reasons: Sequence[str]) -> None:
     """Every problem, and what to do about them."""
     for reason in reasons:
         error(reason)
-    them = "it" if len(reasons) == 1 else f"these {len(reasons)} problems"
-    click.echo(f"Nothing was released. Correct {them} and run the command again.", err=True)
+    them = "this problem" if len(reasons) == 1 else f"these {len(reasons)} problems"
+    click.echo(f"Correct {them} and run the command again.", err=True)
 
 
 def _line(kind: str, color: str, text: str) -> None:

@@ -24,7 +24,7 @@ NO_COMMAND = (
     "warning: containers.web.command: is missing, so the image's CMD is run; give --image-config "
     "to see it here"
 )
-TRY_AGAIN = "Nothing was released. Correct it and run the command again."
+TRY_AGAIN = "Correct this problem and run the command again."
 NO_SNAPSHOT = "warning: database: is missing, so no snapshot is taken before a release"
 
 
@@ -215,7 +215,7 @@ def test_every_problem_is_reported_at_once_with_its_path(
         "image, command, environment, secrets, ports, dependsOn, healthCheck, timeoutSeconds, "
         "pendingCommand, afterFailure, manage, fixtures or python",
         "error: pollSeconds: 0 is out of range; allowed is 1 to 300",
-        "Nothing was released. Correct these 3 problems and run the command again.",
+        "Correct these 3 problems and run the command again.",
     ]
 
 
