@@ -1,13 +1,18 @@
-"""A spec with two mistakes that have nothing to do with each other: both are reported at once."""
+"""Independent mistakes are reported at once, and a mistake never makes up another one."""
 
 import json
+import re
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightgate.spec_parser.parser import parse_spec
 from tests.unit.builders import Json, migrate, reasons_of, spec_document, wait_for, web
+from tests.unit.strategies import valid_specs
 
 VALID = spec_document(
     database={"instance": "crops-db"},
@@ -160,3 +165,60 @@ def test_two_independent_mistakes_are_reported_at_once(mistake: str) -> None:
     for other in others:
         is_complete = reasons(mistake, other) == own | reasons(other)
         assert is_complete != are_dependent(mistake, other), other
+
+
+# No key takes it.
+UNREADABLE = 7.5
+
+
+def places_in(value: object, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each place below the value: its path as messages have it, its owner, and its key there."""
+    steps = (
+        [(f"{path}.{key}".lstrip("."), key) for key in value]
+        if isinstance(value, dict)
+        else [(f"{path}[{index}]", index) for index in range(len(value))]
+        if isinstance(value, list)
+        else []
+    )
+    for below, key in steps:
+        yield below, value, key
+        yield from places_in(value[key], below)
+
+
+def assert_nothing_else_is_wrong(document: Json, *places: str) -> None:
+    """Every problem is at one of the places, or at a name below it."""
+    found = reasons_of(lambda: parse_spec(json.dumps(document)))
+    assert found
+    allowed = tuple(f"{place}{end}" for place in places for end in (": ", "."))
+    assert all(reason.startswith(allowed) for reason in found), found
+
+
+@given(valid_specs(), st.data())
+def test_a_value_that_cannot_be_read_is_the_only_problem(
+    document: Json, data: st.DataObject
+) -> None:
+    path, owner, key = data.draw(st.sampled_from(list(places_in(document))))
+    owner[key] = UNREADABLE
+
+    assert_nothing_else_is_wrong(document, path)
+
+
+def test_each_value_that_cannot_be_read_is_the_only_problem() -> None:
+    for path, owner, key in list(places_in(VALID)):
+        original, owner[key] = owner[key], UNREADABLE
+        assert_nothing_else_is_wrong(VALID, path)
+        owner[key] = original
+
+
+@given(valid_specs(), st.data())
+def test_a_misspelt_key_is_the_only_problem(document: Json, data: st.DataObject) -> None:
+    of_the_user = re.compile(r"(?:^|\.)(?:containers|environment|secrets|ports|headers)\.[^.\[]+$")
+    keys = [
+        place
+        for place in places_in(document)
+        if isinstance(place[2], str) and not of_the_user.search(place[0])
+    ]
+    path, owner, key = data.draw(st.sampled_from(keys))
+    owner[f"{key}x"] = owner.pop(key)
+
+    assert_nothing_else_is_wrong(document, path, f"{path}x")

@@ -55,7 +55,7 @@ def parse_spec(text: str | bytes, home: RegistryAddress | None = None) -> AppSpe
     if isinstance(document, str) and _is_object(document):
         root.problem("is a JSON text in quotes; store the object itself, without quotes around it")
         raise SpecError(*problems.reasons)
-    spec = _resolved(read_object(AppSpec, root))
+    spec = _resolved(read_object(AppSpec, root), problems)
     if isinstance(document, dict):
         check_rules(spec, root, home)
     if problems.lines:
@@ -63,23 +63,29 @@ def parse_spec(text: str | bytes, home: RegistryAddress | None = None) -> AppSpe
     return spec
 
 
-def _resolved(spec: AppSpec) -> AppSpec:
+def _resolved(spec: AppSpec, problems: Problems) -> AppSpec:
     """The spec with what one part of it says about another."""
+    service = None if ("serviceName",) in problems.unread else spec.service
     return replace(
         spec,
         repository=without_registry(spec.repository),
-        containers={name: _container(spec, each) for name, each in spec.containers.items()},
+        containers={
+            name: replace(
+                _with_variables_of_the_app(spec, each),
+                image=None if is_pushed_image(each.image, service) else each.image,
+            )
+            for name, each in spec.containers.items()
+        },
     )
 
 
-def _container(spec: AppSpec, container: Container) -> Container:
-    """The container with the variables of the whole app. Its own win, values as well as secrets."""
+def _with_variables_of_the_app(spec: AppSpec, container: Container) -> Container:
+    """The container's own variables override those of the app, values as well as secrets."""
     own = container.environment.keys() | container.secrets.keys()
     environment = {k: v for k, v in spec.environment.items() if k not in own}
     secrets = {k: v for k, v in spec.secrets.items() if k not in own}
     return replace(
         container,
-        image=None if is_pushed_image(container.image, spec.service) else container.image,
         environment=environment | dict(container.environment),
         secrets=secrets | dict(container.secrets),
     )

@@ -44,10 +44,13 @@ def check_rules(spec: AppSpec, root: Node, home: RegistryAddress | None) -> None
     _Rules(spec, root, home).check()
 
 
-def is_pushed_image(image: str | None, service: str) -> bool:
-    """Whether the image is a label of the service's own image store: it means the pushed image."""
+def is_pushed_image(image: str | None, service: str | None) -> bool:
+    """Whether the image is a label of the service's own image store: it means the pushed image.
+
+    While the service is unknown, that may be true of every label.
+    """
     label = _label(image)
-    return label is not None and label["service"] == service
+    return label is not None and service in (None, label["service"])
 
 
 def _label(image: object) -> re.Match[str] | None:
@@ -255,13 +258,12 @@ class _Rules:
     def _check_other_image(self, name: str, text: str) -> None:
         spec, place = self._spec, ("containers", name, "image")
         if text.startswith(":"):
-            if self._was_read("serviceName"):
-                self._report(
-                    f"{shown(text)} is not in this service's image store; allowed is "
-                    f":{spec.service}.LABEL.latest, which means the pushed image, or another image "
-                    "with its digest",
-                    *place,
-                )
+            self._report(
+                f"{shown(text)} is not in this service's image store; allowed is "
+                f":{spec.service}.LABEL.latest, which means the pushed image, or another image "
+                "with its digest",
+                *place,
+            )
             self._not_pushed.add(name)
         elif (role := self._role(name)) is not None:
             endpoint = spec.public_endpoint
