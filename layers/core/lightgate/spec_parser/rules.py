@@ -60,8 +60,8 @@ def _label(image: object) -> re.Match[str] | None:
 class _Rules:
     """The rules for a spec in which something stands in for each value that could not be read.
 
-    A stand-in never breaks a rule by what it is. Where a rule is broken because something is
-    missing, the rule first makes sure that it was not just unreadable (`_was_read`).
+    No stand-in breaks a rule by its own value. Before a rule reports that something is missing, it
+    makes sure that it was not just unreadable (`_was_read`).
     """
 
     def __init__(self, spec: AppSpec, root: Node, home: RegistryAddress | None) -> None:
