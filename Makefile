@@ -49,7 +49,7 @@ validate: $(READY) ## Name every problem of a spec: SPEC=file
 	@python -m lightgate validate $(SPEC)
 
 docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
-	@python -m local.spec_reference
+	@python -m local.tools.spec_reference
 
 gate: $(READY) ## Write anew what travels of the gate's programs
 	@python -m local.gate_texts

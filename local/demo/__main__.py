@@ -20,15 +20,16 @@ import psycopg
 from rich.console import Console
 
 from lightgate.backup import BackupMode
-from local import account, crops, executions, registry
-from local.cloud import PROJECT, LocalCloud, Stack
+from local.cloud import account, executions, registry
+from local.cloud.cloud import PROJECT, LocalCloud, Stack
+from local.cloud.errors import LocalCloudError
+from local.cloud.registry import Image
+from local.cloud.sns_inbox import Inbox
+from local.demo import crops
 from local.demo.report import Claims, Released, write_report
-from local.demo.screen import Screen
 from local.demo.stages import stages
+from local.demo.terminal import Screen
 from local.demo.traffic import Traffic, ask
-from local.errors import LocalCloudError
-from local.inbox import Inbox
-from local.registry import Image
 
 REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)

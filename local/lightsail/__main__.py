@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from local.lightsail.image import ImageStore
-from local.lightsail.logs import LogStore
-from local.lightsail.network import Network, NoNetworkError, find_network
-from local.lightsail.region import Region
-from local.lightsail.server import Server
-from local.lightsail.service_runner import Host
-from local.lightsail.store import StateError, Store
+from local.lightsail.api.server import Server
+from local.lightsail.node.images import ImageStore
+from local.lightsail.node.network import Network, NoNetworkError, find_network
+from local.lightsail.service.logs import LogStore
+from local.lightsail.service.metrics_sampler import MetricsSampler
+from local.lightsail.service.region import Region
+from local.lightsail.service.service_runner import Host
+from local.lightsail.service.state_file import StateError, Store
 from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
-from local.lightsail.usage import Meter
 
 if TYPE_CHECKING:
-    from local.lightsail.permissions import Permissions
+    from local.lightsail.api.permissions import Permissions
 
 _LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
@@ -109,11 +109,11 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
             )
             await runner.setup()
             await web.SockSite(runner, listener).start()
-            measuring = asyncio.create_task(Meter(region).run())
+            sampling = asyncio.create_task(MetricsSampler(region).run())
             address, port = listener.getsockname()
             print(json.dumps({"endpoint": f"http://{address}:{port}"}), flush=True)
             await stopped.wait()
-            measuring.cancel()
+            sampling.cancel()
             await runner.cleanup()
     finally:
         store.close()
@@ -128,7 +128,7 @@ async def _permissions(options: argparse.Namespace) -> AsyncIterator["Permission
     if options.iam is None:
         yield None
         return
-    from local.lightsail.permissions import Permissions  # boto3: half a second, only if needed
+    from local.lightsail.api.permissions import Permissions  # boto3: half a second, only if needed
 
     permissions = Permissions(options.iam, options.account)
     async with permissions.open():

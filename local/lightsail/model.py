@@ -11,7 +11,16 @@ from enum import StrEnum
 from typing import Literal, Self
 
 KEPT_VERSIONS = 50
-"""How many deployment versions a service remembers (section 9)."""
+"""How many deployment versions a service keeps (section 9)."""
+POWERS = {
+    "nano": (7.0, 0.25, 0.5),
+    "micro": (10.0, 0.25, 1.0),
+    "small": (15.0, 0.5, 2.0),
+    "medium": (40.0, 1.0, 4.0),
+    "large": (80.0, 2.0, 8.0),
+    "xlarge": (160.0, 4.0, 16.0),
+}
+"""Monthly price, CPUs and memory (GB) of each power."""
 _ADVICE = {
     "minutes": "Please try again in a few minutes.",
     "wait": "Please wait for it to complete before trying again.",

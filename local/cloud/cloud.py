@@ -1,0 +1,228 @@
+"""The whole local cloud, from nothing to a deployed stack and back to nothing."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.cloud import sam
+from local.cloud.clients import client_for
+from local.cloud.engine import running_engine
+from local.cloud.errors import LocalCloudError
+from local.cloud.postgres import Database, running_database
+from local.cloud.processes import LOOPBACK, Process, Program, accepts_connections, free_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+# The name of the production stack: the account is the local cloud's own.
+STACK = "lightgate"
+_START = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The outputs of a deployed stack."""
+
+    apps_path: str
+    state_machine_arn: str
+    topic_arn: str
+    table_name: str
+
+
+class LocalCloud:
+    """A context manager: inside it the cloud runs, afterwards nothing of it does.
+
+    All its files are in one directory of its own, which is removed at the end, unless the block
+    was left by an error: then the logs stay for reading.
+    """
+
+    database: Database
+    endpoint: str
+
+    def __init__(
+        self,
+        *,
+        wait_scale: float = 1 / 60,
+        speed: float = 60,
+        snapshot_seconds: float = 60,
+        port: int = 0,
+        on_progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Start nothing yet.
+
+        `wait_scale` is the factor on the state machine's waits, `speed` how many times faster
+        than AWS the emulator goes, `snapshot_seconds` what a snapshot of RDS takes in AWS's
+        seconds, `port` the endpoint's port (0: a free one).
+        """
+        self._wait_scale = wait_scale
+        self._speed = speed
+        self._snapshot_seconds = snapshot_seconds
+        self._port = port
+        self._on_progress = on_progress
+        self._running = contextlib.ExitStack()
+        self.directory: Path
+        self.logs: Path
+
+    def __enter__(self) -> Self:
+        if self._port and accepts_connections(self._port):
+            raise LocalCloudError(f"port {self._port} is in use: choose another one")
+        self.directory = Path(tempfile.mkdtemp(prefix="lightgate-"))
+        self.logs = self.directory / "logs"
+        self.logs.mkdir()
+        # Whatever goes wrong in the middle, what has started by then is stopped.
+        with contextlib.ExitStack() as starting:
+            self._start(starting)
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running.close()
+        if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
+            shutil.rmtree(self.directory)
+        else:
+            error.add_note(f"the logs are in {self.logs}")
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no static types
+        """A boto3 client that speaks as root to the cloud's one endpoint."""
+        return client_for(service, self.endpoint)
+
+    def set_switches(self, service: str, **switches: object) -> None:
+        """Change how the emulated Lightsail treats one container service from now on."""
+        self._control("PUT", f"services/{service}/switches", switches)
+
+    def lose_node(self, service: str) -> None:
+        """Let the host of the service's node die: Lightsail launches another one."""
+        self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
+
+    def deploy(
+        self,
+        project: Path = PROJECT,
+        *,
+        stack: str = STACK,
+        environment: str = "local",
+        overrides: Sequence[str] = (),
+    ) -> Stack:
+        """Build and deploy a stack of this name with the real SAM; again is an update.
+
+        `environment` is one of samconfig.toml, and `overrides` are parameters as `Name=value`.
+        """
+        self._on_progress("building the stack")
+        template = sam.build(project, self.logs)
+        self._on_progress("deploying the stack")
+        outputs = sam.deploy(
+            project,
+            template,
+            stack,
+            self.endpoint,
+            self.logs,
+            environment=environment,
+            overrides=overrides,
+        )
+        return Stack(
+            apps_path=outputs["AppsPath"],
+            state_machine_arn=outputs["StateMachineArn"],
+            topic_arn=outputs["TopicArn"],
+            table_name=outputs["TableName"],
+        )
+
+    def _control(self, method: str, path: str, wanted: Mapping[str, object]) -> None:
+        request = urllib.request.Request(
+            f"{self._lightsail_endpoint}/_control/{path}",
+            data=json.dumps(wanted).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self._on_progress("starting the database")
+        self.database = stack.enter_context(
+            running_database(self.directory / "database", self.logs)
+        )
+        # Each of these must know the others' address before it starts.
+        gateway, engine, lightsail = self._port or free_port(), free_port(), free_port()
+        self.endpoint = f"http://{LOOPBACK}:{gateway}"
+        self._on_progress("starting the engine")
+        engine_url = stack.enter_context(
+            running_engine(
+                port=engine,
+                public_url=self.endpoint,
+                wait_scale=self._wait_scale,
+                directory=self.directory / "engine",
+                logs=self.logs,
+            )
+        )
+        self._on_progress("starting Lightsail")
+        self._lightsail_endpoint = self._start_service(
+            stack, self._lightsail(lightsail, engine_url, reaches=[self.database.port, gateway])
+        )
+        self._on_progress("starting the gateway")
+        self._start_service(stack, self._gateway(gateway, engine_url, self._lightsail_endpoint))
+
+    def _start_service(self, stack: contextlib.ExitStack, program: Program) -> str:
+        """Start a program of ours, which says where it listens as soon as it does."""
+        process = stack.enter_context(Process(program, self.logs))
+        endpoint: str = json.loads(process.first_line(_START))["endpoint"]
+        return endpoint
+
+    def _lightsail(self, port: int, engine: str, reaches: list[int]) -> Program:
+        state = self.directory / "lightsail"
+        state.mkdir()
+        return self._service(
+            "lightsail",
+            port=port,
+            state=state,
+            registry=self.endpoint,
+            base_path=Path(sys.executable).parent,
+            outside=reaches,
+            iam=engine,
+            speed=self._speed,
+            # In Lightsail's seconds: patience enough for a container that starts on a busy
+            # machine, whose time does not run faster.
+            activation_limit=60 * self._speed,
+        )
+
+    def _gateway(self, port: int, engine: str, lightsail: str) -> Program:
+        return self._service(
+            "cloud.gateway",
+            port=port,
+            engine=engine,
+            lightsail=lightsail,
+            snapshot_seconds=self._snapshot_seconds / self._speed,
+        )
+
+    def _service(self, module: str, **options: object) -> Program:
+        words = [
+            word
+            for name, values in options.items()
+            for value in (values if isinstance(values, list) else [values])
+            for word in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        return Program(
+            name=module.rpartition(".")[2],
+            argv=[sys.executable, "-m", f"local.{module}", *words],
+            environment={
+                "PATH": os.pathsep.join(
+                    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+                ),
+                "HOME": str(self.directory),
+                "TMPDIR": str(self.directory),
+                "LANG": "C.UTF-8",
+                "TZ": "UTC",
+            },
+            directory=PROJECT,
+        )

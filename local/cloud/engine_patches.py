@@ -1,0 +1,79 @@
+"""Makes the engine refuse, and permit, what AWS does where the front cannot see to it.
+
+The engine executes a state machine, and evaluates the policies of a role, inside its own process.
+So this file is run in that process before the engine starts. Nothing else of ours is importable
+there.
+"""
+
+import runpy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
+
+type _Resource = Callable[..., str]
+type _Wait = Callable[..., tuple[Any, str]]
+
+_why_refused: Callable[[str, object], str | None] = runpy.run_path(
+    str(Path(__file__).with_name("aws_rules.py"))
+)["wait_seconds"]
+
+
+def _strict(execute: _Wait) -> _Wait:
+    def execute_wait(
+        state: Mapping[str, Any], data: object, context: Mapping[str, Any] | None = None
+    ) -> tuple[Any, str]:
+        cause = None
+        if stepfunctions._state_query_language(state, context) != "JSONPath":
+            pass  # the engine itself is strict with JSONata
+        elif (path := state.get("SecondsPath")) is not None:
+            cause = _why_refused(path, stepfunctions._resolve_path(path, data))
+        elif "Seconds" in state:
+            # Step Functions would not even create this state machine.
+            cause = _why_refused("Seconds", state["Seconds"])
+        if cause is not None:
+            raise stepfunctions._ExecutionError("States.Runtime", cause)
+        return execute(state, data, context)
+
+    return execute_wait
+
+
+stepfunctions._execute_wait = _strict(stepfunctions._execute_wait)
+
+
+_SNAPSHOTS = {
+    "DBSnapshotIdentifier": "snapshot",
+    "DBClusterSnapshotIdentifier": "cluster-snapshot",
+}
+
+
+def _with_snapshots(resource_of: _Resource) -> _Resource:
+    """The resource of a call, with RDS snapshots: the engine takes a call on one for any.
+
+    A role that may delete certain snapshots only would not be allowed to delete these either.
+    """
+
+    def extract_resource_arn(
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query_params: Mapping[str, Any],
+        region: str,
+        account_id: str,
+    ) -> str:
+        arn = resource_of(service, method, path, headers, body, query_params, region, account_id)
+        if service != "rds" or arn != "*":
+            return arn
+        for parameter, kind in _SNAPSHOTS.items():
+            if name := iam_actions._query_param(query_params, parameter):
+                return f"arn:aws:rds:{region}:{account_id}:{kind}:{name}"
+        return arn
+
+    return extract_resource_arn
+
+
+iam_actions.extract_resource_arn = _with_snapshots(iam_actions.extract_resource_arn)

@@ -1,0 +1,74 @@
+"""The example app: its releases as images, and an account furnished for it."""
+
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.cloud import account, registry
+from local.cloud.postgres import Database
+from local.cloud.registry import Image, ImageConfig
+
+APP = "crops-backend"
+RELEASES = ("v1", "v2", "v2.1", "v3")
+# Releases that go wrong, each on top of v2: the overlays that make it up.
+FAILURES = {
+    "crash-on-start": ("crash-on-start",),
+    "missing-variable": ("missing-variable",),
+    "wrong-port": ("wrong-port",),
+    "unhealthy": ("unhealthy",),
+    "fails-later": ("fails-later",),
+    "additive-fails-later": ("additive", "fails-later"),
+    "default-only": ("default-only",),
+    "default-only-crash": ("default-only", "crash-on-start"),
+    "slow-migration": ("slow-migration",),
+    "one-way": ("one-way",),
+    "one-way-crash": ("one-way", "crash-on-start"),
+    "one-way-fails-later": ("one-way", "fails-later"),
+}
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "crops"
+
+
+def spec() -> dict[str, Any]:
+    """The app spec as the example has it, with a watch period as short as all else is here."""
+    loaded: dict[str, Any] = json.loads((_EXAMPLE / "containers-with-migrations.json").read_text())
+    return loaded | {"verification": {"watchSeconds": 2}}
+
+
+def folders(release: str) -> list[Path]:
+    """The folders that make up a release: the app, then every overlay up to this release."""
+    if release in FAILURES:
+        overlays = ("v1", "v2", *FAILURES[release])
+    else:
+        overlays = RELEASES[: RELEASES.index(release) + 1]
+    return [_EXAMPLE / "app", *(_EXAMPLE / "releases" / name for name in overlays)]
+
+
+def image(release: str, *, architecture: str = "amd64") -> Image:
+    """The release as an image, with the CMD of the example's Dockerfile."""
+    command = ("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000")
+    return registry.build(folders(release), ImageConfig(cmd=command, architecture=architecture))
+
+
+def unpullable_image(release: str) -> Image:
+    """The release as an image that is in the registry and that no node can start."""
+    return registry.damaged(image(release))
+
+
+def furnish(client: Callable[[str], Any], database: Database) -> str:
+    """Make the account ready for a first release of the app; answer its public URL.
+
+    Repository, database record, secrets, container service, and last the app itself, so that no
+    push is answered before everything it needs is there.
+    """
+    wanted = spec()
+    account.create_repository(client("ecr"), wanted["repository"])
+    account.create_database_record(
+        client("rds"), wanted["database"]["instance"], database.port, database.password
+    )
+    account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url})
+    account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32))
+    url = account.create_container_service(client("lightsail"), wanted["serviceName"])
+    account.put_app(client("ssm"), APP, wanted)
+    return url

@@ -1,0 +1,90 @@
+"""Services and deployments in the members of the API's answers (lightsail-facts.md, section 6)."""
+
+from typing import Any
+
+from local.lightsail.model import POWERS, Deployment, DeploymentState, Service
+from local.lightsail.switches import Switches
+
+
+def service_answer(service: Service, url: str, switches: Switches) -> dict[str, Any]:
+    """Return the ``ContainerService`` structure."""
+    upcoming = service.next_deployment
+    if upcoming is None and switches.next_failed_visible:
+        upcoming = service.newest_failed
+    current = service.current_deployment
+    answer: dict[str, Any] = {
+        "containerServiceName": service.name,
+        "arn": service.arn,
+        "createdAt": service.created_at.replace(microsecond=0),
+        "location": {"availabilityZone": "all", "regionName": service.arn.split(":")[3]},
+        "resourceType": "ContainerService",
+        "tags": [{"key": key, "value": value} for key, value in service.tags.items()],
+        "power": service.power,
+        "powerId": f"{service.power}-1",
+        "state": service.state.value,
+        "stateDetail": {"code": service.detail.value} if service.detail else None,
+        "scale": service.scale,
+        "currentDeployment": deployment_answer(current) if current else None,
+        "nextDeployment": deployment_answer(upcoming) if upcoming else None,
+        "isDisabled": service.is_disabled,
+        "principalArn": service.principal_arn,
+        "privateDomainName": f"{service.name}.service.local",
+        "url": url,
+        "privateRegistryAccess": {
+            "ecrImagePullerRole": {
+                "isActive": service.puller_role,
+                "principalArn": service.puller_arn,
+            }
+        },
+    }
+    if service.public_domain_names:
+        answer["publicDomainNames"] = {k: list(v) for k, v in service.public_domain_names.items()}
+    return answer
+
+
+def deployment_answer(deployment: Deployment) -> dict[str, Any]:
+    """Return the ``ContainerServiceDeployment`` structure; what was left out is echoed empty."""
+    answer: dict[str, Any] = {
+        "version": deployment.version,
+        "state": DeploymentState(deployment.state).value,
+        "containers": {
+            name: {
+                "image": container.image,
+                "command": list(container.command),
+                "environment": dict(container.environment),
+                "ports": dict(container.ports),
+            }
+            for name, container in deployment.containers.items()
+        },
+        "createdAt": deployment.created_at.replace(microsecond=0),
+    }
+    if (endpoint := deployment.public_endpoint) is not None:
+        check = endpoint.health_check
+        answer["publicEndpoint"] = {
+            "containerName": endpoint.container_name,
+            "containerPort": endpoint.container_port,
+            "healthCheck": {
+                "healthyThreshold": check.healthy_threshold,
+                "unhealthyThreshold": check.unhealthy_threshold,
+                "timeoutSeconds": check.timeout_seconds,
+                "intervalSeconds": check.interval_seconds,
+                "path": check.path,
+                "successCodes": check.success_codes,
+            },
+        }
+    return answer
+
+
+def powers_answer() -> list[dict[str, Any]]:
+    """Return the list of ``ContainerServicePower`` structures."""
+    return [
+        {
+            "powerId": f"{name}-1",
+            "price": price,
+            "cpuCount": cpus,
+            "ramSizeInGb": memory,
+            "name": name,
+            "isActive": True,
+        }
+        for name, (price, cpus, memory) in POWERS.items()
+    ]

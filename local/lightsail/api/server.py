@@ -1,0 +1,131 @@
+"""The HTTP server: the API at ``/``, the emulator's own controls under ``/_control``."""
+
+import json
+import logging
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from local.lightsail.api.operations import Operations
+from local.lightsail.api.protocol import CONTENT_TYPE, Wire, check_signature_header, error_answer
+from local.lightsail.errors import ApiError, service_failure, throttled
+from local.lightsail.service.region import Region
+from local.lightsail.switches import Switches, UnknownSwitchError, as_dict
+
+if TYPE_CHECKING:
+    from local.lightsail.api.permissions import Permissions
+
+_LOG = logging.getLogger(__name__)
+_MAX_BODY = 4 * 1024 * 1024
+
+
+class _BadControlError(Exception):
+    """A request to the emulator's own controls that means nothing."""
+
+
+class Server:
+    """Answers clients; whatever they send, they get an answer that they can read."""
+
+    def __init__(self, region: Region, permissions: "Permissions | None" = None) -> None:
+        """Serve a Region; without ``permissions`` everyone may do everything."""
+        self._region = region
+        self._permissions = permissions
+        self._operations = Operations(region)
+        self._wire = Wire()
+        self._throttle_debt = 0.0
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        application = web.Application(client_max_size=_MAX_BODY)
+        routes = application.router
+        routes.add_get("/_control/switches", self._get_switches)
+        routes.add_put("/_control/switches", self._put_switches)
+        routes.add_get("/_control/services/{service}/switches", self._get_switches)
+        routes.add_put("/_control/services/{service}/switches", self._put_switches)
+        routes.add_post("/_control/services/{service}/replace-node", self._replace_node)
+        routes.add_route("*", "/{path:.*}", self._api)
+        return application
+
+    async def _api(self, request: web.Request) -> web.Response:
+        """Answer one call of the API."""
+        try:
+            status, body = HTTPStatus.OK, await self._perform(request)
+        except ApiError as refusal:
+            status, body = error_answer(refusal)
+        except Exception:  # noqa: BLE001
+            # The last line: a mistake of ours is an error of the service to a client.
+            _LOG.exception("%s failed", request.headers.get("X-Amz-Target"))
+            status, body = error_answer(service_failure())
+        headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+        return web.Response(status=status, body=body, content_type=CONTENT_TYPE, headers=headers)
+
+    async def _perform(self, request: web.Request) -> bytes:
+        if request.method != "POST" or request.path != "/":
+            raise ApiError("UnknownOperationException", f"{request.method} {request.path}")
+        check_signature_header(request.headers.get("Authorization"))
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise ApiError(
+                "RequestEntityTooLargeException",
+                f"The request body is larger than {_MAX_BODY} bytes.",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            ) from None
+        self._throttle(self._region.switches)
+        operation, parameters = self._wire.parse(
+            request.headers.get("X-Amz-Target"),
+            body,
+            refuse_unknown=self._region.switches.unknown_members == "refuse",
+        )
+        if self._permissions is not None:
+            arn = self._region.service_arn(parameters)
+            await self._permissions.check(request, body, operation, arn)
+        answer = await self._operations.perform(operation, parameters)
+        return self._wire.render(operation, answer)
+
+    def _throttle(self, switches: Switches) -> None:
+        """Refuse the wanted share of calls, evenly spread rather than by chance."""
+        self._throttle_debt += switches.throttle_rate
+        if self._throttle_debt >= 1:
+            self._throttle_debt -= 1
+            raise throttled(switches.throttle_text)
+
+    async def _get_switches(self, request: web.Request) -> web.Response:
+        service = request.match_info.get("service")
+        switches = self._region.switches_of(service) if service else self._region.switches
+        return web.json_response(as_dict(switches))
+
+    async def _put_switches(self, request: web.Request) -> web.Response:
+        try:
+            after = self._region.change_switches(
+                await _json_object(request), request.match_info.get("service")
+            )
+        except (UnknownSwitchError, _BadControlError) as problem:
+            return web.json_response({"message": str(problem)}, status=400)
+        return web.json_response(as_dict(after))
+
+    async def _replace_node(self, request: web.Request) -> web.Response:
+        runner = self._region.services.get(request.match_info["service"])
+        try:
+            wanted = await _json_object(request)
+            index, abrupt = wanted.get("node", 0), bool(wanted.get("abrupt", False))
+            if not isinstance(index, int):
+                raise _BadControlError("node: must be a number")
+        except _BadControlError as problem:
+            return web.json_response({"message": str(problem)}, status=400)
+        if runner is None or not runner.replace_node(index, abrupt=abrupt):
+            return web.json_response({"message": "no such service, or it runs nothing"}, status=404)
+        return web.json_response({}, status=202)
+
+
+async def _json_object(request: web.Request) -> dict[str, Any]:
+    body = await request.read()
+    try:
+        given = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise _BadControlError("the body must be a JSON object")
+    return given

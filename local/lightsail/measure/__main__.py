@@ -1,0 +1,136 @@
+"""Answer the questions about Lightsail that only an account can: ``-m local.lightsail.measure``.
+
+Without ``--endpoint`` it starts an emulator of its own, which shows what a run is like. A run on
+AWS makes real container services and COSTS MONEY; it needs ``LIGHTGATE_AWS=1`` and ``--aws yes``.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.cloud.clients import client_for
+from local.lightsail.measure.measurements import QUESTIONS, Answer
+from local.lightsail.measure.session import Images, Lab, MeasurementError, small_registry
+
+_PUBLIC_IMAGE = "public.ecr.aws/docker/library/python:3.13-slim"
+_WARNING = (
+    "This creates real Lightsail container services in your account, which COST MONEY while they "
+    "exist. They are deleted at the end; make sure that they are."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named measurements; returns the exit code."""
+    options, switches = _parser().parse_known_args(arguments)
+    if options.names == ["LIST"]:
+        for name, question in QUESTIONS.items():
+            print(f"{name:18} {(question.__doc__ or '').strip()}")
+        return 0
+    unknown = [name for name in options.names if name not in QUESTIONS]
+    if unknown:
+        print(f"measure: there is no {unknown[0]}; LIST shows what there is", file=sys.stderr)
+        return 2
+    if options.aws and (options.aws != "yes" or os.environ.get("LIGHTGATE_AWS") != "1"):
+        print(f"measure: {_WARNING}\nTo do so: LIGHTGATE_AWS=1 and --aws yes", file=sys.stderr)
+        return 2
+    failed = 0
+    with _lab(options, switches) as lab:
+        for name in options.names:
+            print(f"{name}: {(QUESTIONS[name].__doc__ or '').strip()}", flush=True)
+            try:
+                _show(QUESTIONS[name](lab))
+            except (MeasurementError, ClientError) as problem:
+                failed = 1
+                print(f"  no answer: {problem}", flush=True)
+    return failed
+
+
+def _show(answer: Answer) -> None:
+    for line in answer.seen:
+        print(f"  {line}")
+    for name, value in answer.switches.items():
+        print(f"  --{name.replace('_', '-')} {str(value).lower()}", flush=True)
+
+
+@contextlib.contextmanager
+def _lab(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[Lab]:
+    with contextlib.ExitStack() as stack:
+        settings: dict[str, Any] = {"prefix": options.prefix, "database": options.database}
+        if options.aws:
+            print(_WARNING, file=sys.stderr)
+            connect: Any = boto3.client
+            api = connect("lightsail", config=Config(retries={"mode": "standard"}))
+            images = Images(plain=options.image or _PUBLIC_IMAGE)
+        else:
+            registry, images = stack.enter_context(small_registry())
+            endpoint = options.endpoint or stack.enter_context(
+                _emulator(registry, options.speed, switches)
+            )
+            api = client_for("lightsail", endpoint)
+            settings["speed"] = options.speed
+        given = {
+            "plain": options.image,
+            "by_digest": options.digest_image,
+            "with_entrypoint": options.entrypoint_image,
+        }
+        chosen = {name: image or getattr(images, name) for name, image in given.items()}
+        yield Lab(api=api, images=Images(**chosen), **settings)
+
+
+@contextlib.contextmanager
+def _emulator(registry: str, speed: float, switches: Sequence[str]) -> Iterator[str]:
+    command = [
+        *(sys.executable, "-m", "local.lightsail", "--exit-with-parent", "--log-level", "error"),
+        *("--registry", registry, "--base-path", str(Path(sys.executable).parent)),
+        *("--speed", f"{speed:g}", *switches),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise SystemExit(process.wait())
+            yield json.loads(line)["endpoint"]
+        finally:
+            process.terminate()
+
+
+def _database(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.lightsail.measure",
+        description=__doc__,
+        epilog="Other options are switches of the emulator that is started.",
+    )
+    add = parser.add_argument
+    add("names", nargs="+", metavar="NAME", help="what to measure; LIST shows what there is")
+    add("--endpoint", metavar="URL", help="an emulator that runs already; then also --image")
+    add("--aws", metavar="yes", help="measure on AWS, with the credentials of the environment")
+    add("--prefix", default="measure", help="the services' names begin so (default: %(default)s)")
+    add("--speed", type=float, default=300, help="the emulator's speed (default: %(default)g)")
+    add("--image", help="an image with python3")
+    add("--digest-image", metavar="IMAGE", help="a private ECR image, named by its digest")
+    add(
+        "--entrypoint-image",
+        metavar="IMAGE",
+        help='an image whose ENTRYPOINT prints "entrypoint got" and its arguments, and stays',
+    )
+    add("--database", metavar="HOST:PORT", type=_database, help="a private database")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

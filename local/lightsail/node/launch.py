@@ -1,0 +1,61 @@
+"""From an image and a deployment's container to the process that is launched."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from local.lightsail.model import Container
+from local.lightsail.node.images import Image
+from local.lightsail.node.node import Launch
+
+_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+RUNNABLE_ARCHITECTURE = "amd64"
+
+
+def launch_of(
+    container: Container,
+    image: Image,
+    root: Path,
+    *,
+    base_paths: Sequence[Path],
+    command_mode: Literal["cmd", "entrypoint"],
+    credentials: Mapping[str, str],
+) -> Launch:
+    """Say how a container starts in its own copy (``root``) of the image's files.
+
+    The environment is the image's and the deployment's, and the variables of ``credentials``.
+    PATH begins with the directories which stand for the image's base layers. HOME, which a
+    container runtime sets too, is inside the container: programs keep their sockets there.
+    """
+    environment = {
+        "HOME": home_in(root),
+        **image.environment,
+        **credentials,
+        **container.environment,
+    }
+    path = environment.get("PATH", _STANDARD_PATH)
+    environment["PATH"] = ":".join((*map(str, base_paths), path))
+    return Launch(
+        argv=_argv(container, image, command_mode),
+        environment=environment,
+        directory=str(root) + "/" + image.working_directory.strip("/"),
+        root=str(root),
+    )
+
+
+def home_in(root: Path) -> str:
+    """The home directory of a container's root user."""
+    return str(root / "root")
+
+
+def _argv(
+    container: Container, image: Image, command_mode: Literal["cmd", "entrypoint"]
+) -> Sequence[str]:
+    if not container.command:
+        argv = (*image.entrypoint, *image.command)
+    elif command_mode == "entrypoint":
+        argv = container.command
+    else:
+        argv = (*image.entrypoint, *container.command)
+    # An image without any command cannot start; the empty name makes the launch say so.
+    return argv or ("",)

@@ -1,0 +1,237 @@
+"""The nodes of one deployment: as many as the scale says, each kept running or launched again."""
+
+import asyncio
+import contextlib
+import enum
+import logging
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from local.lightsail.model import Deployment
+from local.lightsail.node.container_runner import (
+    DeploymentLostError,
+    NodeEndedError,
+    NodeRun,
+    Surroundings,
+    UnhealthyError,
+)
+from local.lightsail.node.images import ImagePullError
+from local.lightsail.node.node import NodeError
+
+_LOG = logging.getLogger(__name__)
+
+
+class GivenUp(enum.StrEnum):
+    """Why a deployment is given up; the value is that of its switch ``time_to_fail_...``."""
+
+    EXIT = "exit"
+    PULL = "pull"
+    LIMIT = "limit"
+
+
+class RolloutFailedError(Exception):
+    """The deployment is given up."""
+
+    def __init__(self, why: GivenUp) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+class _Place:
+    """One node's place in the fleet: the run that fills it now, and the task that keeps it so."""
+
+    def __init__(self) -> None:
+        self.run: NodeRun | None = None
+        self.keeper: asyncio.Task[None] | None = None
+        self.failed_launches = 0
+
+
+class Fleet:
+    """Runs a deployment. While it is activating, failures count; afterwards it never gives up."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        scale: int,
+        surroundings: Surroundings,
+        announce: Callable[[str], None],
+        *,
+        activating: bool,
+    ) -> None:
+        self.deployment = deployment
+        self._scale = scale
+        self._surroundings = surroundings
+        self._announce = announce
+        self._activating = activating
+        self._places: list[_Place] = []
+        self._failure: GivenUp | None = None
+        self._changed = asyncio.Event()
+        self._replacements: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Launch all nodes at once."""
+        self._announce(_started(self._scale))
+        for _ in range(self._scale):
+            self._add_place()
+
+    def activated(self) -> None:
+        """From now on the fleet serves: what ends is launched again for ever."""
+        self._activating = False
+
+    def healthy_runs(self) -> list[NodeRun]:
+        """Return the nodes that may get requests: the healthy ones, or all when none is."""
+        runs = [each.run for each in self._places if each.run and each.run.session]
+        return [run for run in runs if run.healthy] or runs
+
+    def processes(self) -> list[int]:
+        """Return the outermost process of each node that runs."""
+        runs = [each.run for each in self._places if each.run is not None]
+        return [run.process for run in runs if run.process is not None]
+
+    async def steady(self) -> None:
+        """Wait until every node is steady; raises RolloutFailedError when the fleet gives up."""
+        while not self._is_steady():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def hold(self, seconds: float) -> None:
+        """Wait a while; raises RolloutFailedError when the fleet gives up meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    self._raise_failure()
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def replace(self, index: int, *, abrupt: bool) -> None:
+        """Replace a node as AWS may at any time: beside the old one, or after it just died.
+
+        Where nodes cannot run side by side, the old one ends first, but as gently.
+        """
+        if not self._places:
+            return
+        place = self._places[index % len(self._places)]
+        if abrupt:
+            self._run_later(self._restart(place, drain_limit=0, grace=0))
+        elif self._surroundings.network.why_one_node is None:
+            self._run_later(self._replace_beside(place))
+        else:
+            switches = self._surroundings.switches()
+            self._run_later(self._restart(place, switches.seconds(switches.drain_limit), None))
+
+    async def stop(self, *, drain_limit: float, grace: float | None = None) -> None:
+        """Let requests under way finish, then end every node."""
+        for task in list(self._replacements):
+            task.cancel()
+        places, self._places = self._places, []
+        await asyncio.gather(*(self._retire(each, drain_limit, grace) for each in places))
+
+    def _is_steady(self) -> bool:
+        self._raise_failure()
+        return all(each.run is not None and each.run.steady for each in self._places)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise RolloutFailedError(self._failure)
+
+    def _notice(self) -> None:
+        self._changed.set()
+
+    def _give_up(self, why: GivenUp) -> None:
+        self._failure = why
+        self._notice()
+
+    def _add_place(self) -> _Place:
+        place = _Place()
+        self._places.append(place)
+        place.keeper = asyncio.create_task(self._keep(place))
+        place.keeper.add_done_callback(self._kept)
+        return place
+
+    def _kept(self, keeper: asyncio.Task[None]) -> None:
+        """A keeper that broke must not leave the deployment waiting for it in silence."""
+        if not keeper.cancelled() and (problem := keeper.exception()) is not None:
+            _LOG.error("deployment %s: a node is lost", self.deployment.version, exc_info=problem)
+            self._give_up(GivenUp.EXIT)
+
+    async def _keep(self, place: _Place) -> None:
+        """Fill one place with one run after the other."""
+        why, is_lost = GivenUp.EXIT, False
+        while True:
+            switches = self._surroundings.switches()
+            await asyncio.sleep(switches.seconds(switches.time_to_launch))
+            place.run = NodeRun(
+                self.deployment,
+                self._surroundings,
+                self._new_directory(),
+                self._notice,
+                lambda: self._activating,
+            )
+            try:
+                await place.run.run()
+            except UnhealthyError as end:  # ends by the time limit, not by a count
+                self._report(end)
+            except (NodeEndedError, NodeError, ImagePullError, OSError) as end:
+                self._report(end)
+                why = GivenUp.PULL if isinstance(end, ImagePullError) else GivenUp.EXIT
+                place.failed_launches += 1
+            except DeploymentLostError as end:
+                self._report(end)
+                is_lost = True
+            if self._activating and (is_lost or self._is_enough(place)):
+                self._give_up(why)
+                return
+            await asyncio.sleep(switches.seconds(switches.relaunch_delay))
+            self._announce(_started(1))
+
+    def _is_enough(self, place: _Place) -> bool:
+        switches = self._surroundings.switches()
+        if switches.relaunch_growth == "none":
+            return place.failed_launches >= switches.relaunch_limit
+        failed = sum(each.failed_launches for each in self._places)
+        return failed >= switches.launches(self._scale)
+
+    def _new_directory(self) -> Path:
+        self._surroundings.workspace.mkdir(parents=True, exist_ok=True)
+        prefix = f"{self.deployment.version}-"
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=self._surroundings.workspace))
+
+    def _report(self, end: Exception) -> None:
+        _LOG.warning("deployment %s: a node ended: %s", self.deployment.version, end)
+
+    def _run_later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
+
+    async def _restart(self, place: _Place, drain_limit: float, grace: float | None) -> None:
+        if place in self._places:
+            self._places.remove(place)
+            await self._retire(place, drain_limit, grace)
+            self._announce(_started(1))
+            self._add_place()
+
+    async def _replace_beside(self, old: _Place) -> None:
+        self._announce(_started(1))
+        new = self._add_place()
+        while new.run is None or not new.run.steady:
+            self._changed.clear()
+            await self._changed.wait()
+        if old in self._places:
+            self._places.remove(old)
+            switches = self._surroundings.switches()
+            await self._retire(old, switches.seconds(switches.drain_limit), grace=None)
+
+    async def _retire(self, place: _Place, drain_limit: float, grace: float | None) -> None:
+        if place.run is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(place.run.drained(), drain_limit)
+            place.run.grace = grace
+        if place.keeper is not None:
+            place.keeper.cancel()
+            await asyncio.wait([place.keeper])
+
+
+def _started(nodes: int) -> str:
+    return "Started 1 new node" if nodes == 1 else f"Started {nodes} new nodes"

@@ -1,0 +1,54 @@
+"""Where the tests run: at the emulator under a setting of its switches, or on AWS."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.emulator.conformance.settings import settings
+from tests.emulator.conformance.targets import Target, aws, emulated
+from tests.emulator.emulator import Emulator, Service
+from tests.emulator.fixtures import registry
+from tests.emulator.registry import Registry
+
+__all__ = ["registry"]
+
+ON_AWS = os.environ.get("LIGHTGATE_AWS") == "1"
+
+
+@pytest.fixture(scope="session")
+def emulator(registry: Registry) -> Iterator[Emulator]:
+    with Emulator("--registry", registry.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[pytest.param({}, id="aws")] if ON_AWS else settings())
+def lightsail(request: pytest.FixtureRequest) -> Iterator[Target]:
+    if ON_AWS:
+        said = request.config.pluginmanager.get_plugin("terminalreporter")
+        if said is not None:
+            said.write_line("This run creates container services on AWS: it COSTS MONEY.")
+        target = aws()
+        try:
+            yield target
+        finally:
+            target.delete_services()
+        return
+    emulator = request.getfixturevalue("emulator")
+    with emulated(emulator, request.param) as target:
+        try:
+            yield target
+        finally:
+            target.delete_services()
+
+
+@pytest.fixture(scope="module")
+def shared_service(lightsail: Target) -> Service:
+    return lightsail.service()
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    """The service that the tests share, when it is up and nothing is under way."""
+    shared_service.waits_for("READY", "RUNNING")
+    return shared_service
