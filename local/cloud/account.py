@@ -15,7 +15,7 @@ type Client = Any
 
 
 def create_repository(ecr: Client, name: str) -> str:
-    """Create the repository unless it is there; answer its URI."""
+    """Create the repository if it does not exist, and return its URI."""
     try:
         uri: str = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
     except ClientError as error:
@@ -29,7 +29,7 @@ def create_repository(ecr: Client, name: str) -> str:
 def put_app(
     ssm: Client, app: str, spec: Mapping[str, Any], *, apps_path: str = "/lightgate/apps"
 ) -> None:
-    """Register the app with the stack of this path, or change it: its spec in `<path>/<app>`."""
+    """Create or change the app: its spec is the parameter `<apps_path>/<app>`."""
     ssm.put_parameter(
         Name=f"{apps_path}/{app}",
         Value=json.dumps(spec, separators=(",", ":")),
@@ -55,7 +55,7 @@ def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str]) -> 
 
 
 def create_database_record(rds: Client, identifier: str, port: int, password: str) -> None:
-    """The RDS instance as a record; the server behind it is the local PostgreSQL."""
+    """The record of the RDS instance. Its server is the local PostgreSQL."""
     rds.create_db_instance(
         DBInstanceIdentifier=identifier,
         DBInstanceClass="db.t4g.micro",
@@ -71,7 +71,7 @@ def create_database_record(rds: Client, identifier: str, port: int, password: st
 def create_container_service(
     lightsail: Client, name: str, *, scale: int = 1, within: timedelta = timedelta(seconds=30)
 ) -> str:
-    """Create the container service, wait until it is READY, answer its public URL."""
+    """Create the container service, wait until it is READY, and return its public URL."""
     lightsail.create_container_service(serviceName=name, power="nano", scale=scale)
     deadline = time.monotonic() + within.total_seconds()
     while True:

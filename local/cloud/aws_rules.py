@@ -26,8 +26,6 @@ _LONGEST_WAIT_SECONDS = 99_999_999
 
 
 class Format(enum.Enum):
-    """How a service writes an error."""
-
     JSON = "application/x-amz-json-1.1"
     REGISTRY = "application/json"
     XML = "application/xml"

@@ -10,7 +10,7 @@ from local.cloud.credentials import REGION, ROOT
 
 
 def client_for(service: str, endpoint: str) -> Any:  # noqa: ANN401 - boto3 has no static types
-    """A client that speaks as the account's root to `endpoint`, whatever the shell's settings."""
+    """A client of `endpoint` with root credentials. It ignores the shell's settings."""
     session = boto3.session.Session(
         aws_access_key_id=ROOT["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=ROOT["AWS_SECRET_ACCESS_KEY"],

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from local.cloud import sam
@@ -22,7 +21,7 @@ from local.cloud.postgres import Database, running_database
 from local.cloud.processes import LOOPBACK, Process, Program, accepts_connections, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-# The name of the production stack: the account is the local cloud's own.
+# The name of the production stack.
 STACK = "lightgate"
 _START = timedelta(seconds=30)
 
@@ -38,10 +37,9 @@ class Stack:
 
 
 class LocalCloud:
-    """A context manager: inside it the cloud runs, afterwards nothing of it does.
+    """A context manager in which the cloud runs.
 
-    All its files are in one directory of its own, which is removed at the end, unless the block
-    was left by an error: then the logs stay for reading.
+    At the end its directory is removed. After an error the directory stays, because of the logs.
     """
 
     database: Database
@@ -58,9 +56,9 @@ class LocalCloud:
     ) -> None:
         """Start nothing yet.
 
-        `wait_scale` is the factor on the state machine's waits, `speed` how many times faster
-        than AWS the emulator goes, `snapshot_seconds` what a snapshot of RDS takes in AWS's
-        seconds, `port` the endpoint's port (0: a free one).
+        `wait_scale` is the factor on the state machine's waits, and `speed` the factor by which
+        the emulator is faster than Lightsail. An RDS snapshot takes `snapshot_seconds` divided by
+        `speed`. Port 0 is a free one.
         """
         self._wait_scale = wait_scale
         self._speed = speed
@@ -77,18 +75,13 @@ class LocalCloud:
         self.directory = Path(tempfile.mkdtemp(prefix="lightgate-"))
         self.logs = self.directory / "logs"
         self.logs.mkdir()
-        # Whatever goes wrong in the middle, what has started by then is stopped.
+        # If one program does not start, the others are stopped.
         with contextlib.ExitStack() as starting:
             self._start(starting)
             self._running = starting.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._running.close()
         if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
             shutil.rmtree(self.directory)
@@ -96,15 +89,14 @@ class LocalCloud:
             error.add_note(f"the logs are in {self.logs}")
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no static types
-        """A boto3 client that speaks as root to the cloud's one endpoint."""
         return client_for(service, self.endpoint)
 
     def set_switches(self, service: str, **switches: object) -> None:
-        """Change how the emulated Lightsail treats one container service from now on."""
+        """Change the emulator's switches for one container service."""
         self._control("PUT", f"services/{service}/switches", switches)
 
     def lose_node(self, service: str) -> None:
-        """Let the host of the service's node die: Lightsail launches another one."""
+        """Let the host of the service's node fail. Lightsail then launches another node."""
         self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
 
     def deploy(
@@ -115,9 +107,9 @@ class LocalCloud:
         environment: str = "local",
         overrides: Sequence[str] = (),
     ) -> Stack:
-        """Build and deploy a stack of this name with the real SAM; again is an update.
+        """Build and deploy a stack with the real SAM, or update it.
 
-        `environment` is one of samconfig.toml, and `overrides` are parameters as `Name=value`.
+        `environment` is one of samconfig.toml. `overrides` are parameters as `Name=value`.
         """
         self._on_progress("building the stack")
         template = sam.build(project, self.logs)
@@ -153,7 +145,7 @@ class LocalCloud:
         self.database = stack.enter_context(
             running_database(self.directory / "database", self.logs)
         )
-        # Each of these must know the others' address before it starts.
+        # Each program needs the addresses of the others when it starts.
         gateway, engine, lightsail = self._port or free_port(), free_port(), free_port()
         self.endpoint = f"http://{LOOPBACK}:{gateway}"
         self._on_progress("starting the engine")
@@ -174,7 +166,7 @@ class LocalCloud:
         self._start_service(stack, self._gateway(gateway, engine_url, self._lightsail_endpoint))
 
     def _start_service(self, stack: contextlib.ExitStack, program: Program) -> str:
-        """Start a program of ours, which says where it listens as soon as it does."""
+        """Start a program that prints its endpoint when it listens."""
         process = stack.enter_context(Process(program, self.logs))
         endpoint: str = json.loads(process.first_line(_START))["endpoint"]
         return endpoint
@@ -191,8 +183,7 @@ class LocalCloud:
             outside=reaches,
             iam=engine,
             speed=self._speed,
-            # In Lightsail's seconds: patience enough for a container that starts on a busy
-            # machine, whose time does not run faster.
+            # A minute of real time, because a container starts slowly on a busy machine.
             activation_limit=60 * self._speed,
         )
 

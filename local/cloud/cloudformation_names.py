@@ -63,7 +63,6 @@ class UsedNames:
         return None
 
     def _is_used(self, kind: str, name: str, stack: str) -> bool:
-        """Whether another stack has a resource of this kind and name."""
         for other in _pages(self._cloudformation, "list_stacks", "StackSummaries"):
             if other["StackName"] == stack or other["StackStatus"] == "DELETE_COMPLETE":
                 continue
@@ -88,7 +87,7 @@ def _is_named(physical_id: str, name: str) -> bool:
 
 
 def _known(described: Mapping[str, Any]) -> Mapping[str, str]:
-    """The values of the parameters and pseudo parameters that a name may be made of."""
+    """The values of the parameters and pseudo parameters that a name can contain."""
     _, partition, _, region, account, *_ = described["StackId"].split(":")
     given = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
     return {
@@ -101,7 +100,7 @@ def _known(described: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _resolved(value: object, known: Mapping[str, str]) -> str | None:
-    """The name as the stack would have it; None if CloudFormation makes one up or it is unknown."""
+    """The resolved name, or None if it is unknown or CloudFormation generates it."""
     match value:
         case str(text):
             return text

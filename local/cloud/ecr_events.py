@@ -1,8 +1,7 @@
-"""ECR's and EventBridge's part in a push: the event, the rules it matches, the delivery.
+"""The event of a push: created as ECR does, delivered as EventBridge does.
 
-The engine stores images and rules but sends no event when an image arrives, and nobody may put an
-event with the source `aws.ecr`. So what stands before the engine makes the event as ECR does and
-delivers it to the targets of the deployed rules as EventBridge does.
+The engine stores images and rules, but sends no event when an image arrives. A client cannot send
+one either, because the source `aws.ecr` is reserved.
 """
 
 import json
@@ -20,7 +19,7 @@ from local.cloud.credentials import ACCOUNT, REGION
 
 _ATTEMPTS = 6
 _FIRST_PAUSE = timedelta(seconds=0.2)
-# EventBridge retries these until its time is up, and gives up at once on everything else.
+# EventBridge retries only these errors, and failures of the service.
 _WORTH_RETRYING = {"ThrottlingException", "TooManyRequestsException", "ServiceException"}
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ type Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """One manifest that arrived. `tag` is empty when it was pushed by its digest."""
+    """One pushed manifest. `tag` is empty if it was pushed by its digest."""
 
     repository: str
     tag: str
@@ -39,7 +38,7 @@ class Push:
     artifact_media_type: str
 
     def event(self, *, identity: uuid.UUID, at: datetime) -> Event:
-        """The `ECR Image Action` event, member by member as ECR sends it."""
+        """The `ECR Image Action` event as ECR sends it."""
         return {
             "version": "0",
             "id": str(identity),
@@ -74,10 +73,10 @@ class Deliverer:
         self._sleep = sleep
 
     def deliver(self, push: Push) -> int:
-        """Hand the event to every target of every matching rule; answer to how many.
+        """Deliver the event to every target of every matching rule. Returns the number of targets.
 
-        A target that cannot be reached gets its event in its dead-letter queue if it names one.
-        No failure is raised: whoever pushed knows nothing of rules.
+        The event of an unreachable target goes to the target's dead-letter queue. This method
+        raises no failure, because a push succeeds whatever becomes of its event.
         """
         delivered = self.send(push.event(identity=uuid.uuid4(), at=datetime.now(UTC)))
         logger.info(
@@ -86,7 +85,7 @@ class Deliverer:
         return delivered
 
     def send(self, event: Event) -> int:
-        """The same for an event as it is: one of another time, or one that was sent before."""
+        """Deliver this event, such as one that was delivered before."""
         delivered = 0
         try:
             for target in self._matching_targets(event):
@@ -123,13 +122,15 @@ class Deliverer:
                 pause *= 2
             else:
                 return True
-        self._bury(target, event)
+        self._send_to_dead_letters(target, event)
         return False
 
-    def _bury(self, target: dict[str, Any], event: Event) -> None:
+    def _send_to_dead_letters(self, target: dict[str, Any], event: Event) -> None:
         queue_arn = target.get("DeadLetterConfig", {}).get("Arn")
         if queue_arn is None:
-            logger.error("%s: the event is lost, its rule names no queue", target["Arn"])
+            logger.error(
+                "%s: the event is lost, because its rule has no dead-letter queue", target["Arn"]
+            )
             return
         queue = self._sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
         self._sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(event))
@@ -143,7 +144,7 @@ def _worth_retrying(error: BotoCoreError | ClientError) -> bool:
 
 
 def _pages(call: Callable[..., dict[str, Any]], member: str, **parameters: str) -> Iterator[Any]:
-    # Neither call has a paginator in boto3.
+    # boto3 has no paginator for these calls.
     while True:
         page = call(**parameters)
         yield from page[member]

@@ -15,8 +15,8 @@ from local.cloud.processes import LOOPBACK, Process, Program
 
 _START = timedelta(seconds=30)
 _PATCHES = Path(__file__).with_name("engine_patches.py")
-# The engine runs functions with its own interpreter. Started this way it sees the packages of the
-# virtual environment and the functions do not: what a layer lacks is missing here too.
+# The engine runs functions with its own interpreter. Started like this, the engine sees the packages
+# of the virtual environment, but the functions see only their layers, as on AWS.
 _RUN_ENGINE = """
 import runpy, site, sys
 site.addsitedir(sys.argv.pop())
@@ -29,12 +29,12 @@ runpy.run_module("ministack", run_name="__main__")
 def running_engine(
     *, port: int, public_url: str, wait_scale: float, directory: Path, logs: Path
 ) -> Iterator[str]:
-    """Start the engine on `port` and answer its URL; it and its Lambda workers end with the block.
+    """Start the engine on `port` and yield its URL. Its Lambda workers end with the block, too.
 
-    `public_url` is where the functions find AWS: not the engine itself but what stands before it.
-    `wait_scale` is the factor on every Wait state of a state machine; 0 is no wait at all.
+    `public_url` is the AWS endpoint of the functions: the gateway. `wait_scale` is the factor on
+    every Wait state of a state machine.
     """
-    # Each Lambda worker unpacks its layers, thousands of small files: slow on a disk.
+    # Each Lambda worker unpacks its layers into thousands of small files, which is slow on a disk.
     scratch = directory / "scratch"
     scratch.mkdir(parents=True)
     program = Program(
@@ -57,7 +57,7 @@ def _bare_python() -> list[str]:
 
 
 def _environment(port: int, public_url: str, wait_scale: float, directory: Path) -> dict[str, str]:
-    """All that the engine gets. Its Lambda workers inherit it, so nothing of ours may be in it."""
+    """The engine's whole environment. Its Lambda workers inherit it."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(directory),
@@ -71,13 +71,13 @@ def _environment(port: int, public_url: str, wait_scale: float, directory: Path)
         "SFN_WAIT_SCALE": f"{wait_scale:g}",
         "STATE_DIR": str(directory / "state"),
         "S3_DATA_DIR": str(directory / "s3"),
-        # With Docker at hand the engine would start a container for each database it records.
+        # With Docker the engine would start a container for each database record.
         "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
         "AWS_ENDPOINT_URL": public_url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
         "LAMBDA_ASYNC_RETRY_MAX_SECONDS": "5",
-        # Listeners on fixed ports, which two local clouds at once would fight for.
+        # These listen on fixed ports, so a second local cloud could not start.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "INFO",

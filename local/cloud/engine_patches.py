@@ -1,8 +1,7 @@
-"""Makes the engine refuse, and permit, what AWS does where the front cannot see to it.
+"""Changes inside the engine, for what AWS refuses or permits and the gateway cannot see.
 
-The engine executes a state machine, and evaluates the policies of a role, inside its own process.
-So this file is run in that process before the engine starts. Nothing else of ours is importable
-there.
+The engine runs state machines and evaluates the policies of roles in its own process. This file is
+run in that process before the engine starts. It cannot import other modules of this project.
 """
 
 import runpy
@@ -50,9 +49,9 @@ _SNAPSHOTS = {
 
 
 def _with_snapshots(resource_of: _Resource) -> _Resource:
-    """The resource of a call, with RDS snapshots: the engine takes a call on one for any.
+    """Return the ARN of the RDS snapshot of a call. The engine returns `*` instead.
 
-    A role that may delete certain snapshots only would not be allowed to delete these either.
+    Otherwise a role that may delete only certain snapshots could delete none.
     """
 
     def extract_resource_arn(

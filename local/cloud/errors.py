@@ -2,4 +2,4 @@
 
 
 class LocalCloudError(Exception):
-    """The local cloud cannot do what was asked. The message is one line that says what to do."""
+    """The local cloud cannot continue. The message is one line that says what to do."""

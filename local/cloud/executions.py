@@ -15,7 +15,7 @@ type Client = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One execution as it stands. `output` is None unless it SUCCEEDED."""
+    """The present state of an execution. `output` is None unless it SUCCEEDED."""
 
     arn: str
     status: str
@@ -31,7 +31,7 @@ class Execution:
 
 
 def start(stepfunctions: Client, machine_arn: str, request: Mapping[str, Any]) -> str:
-    """Start an execution by hand and answer its ARN."""
+    """Start an execution and return its ARN."""
     arn: str = stepfunctions.start_execution(
         stateMachineArn=machine_arn, input=json.dumps(request)
     )["executionArn"]
@@ -60,7 +60,7 @@ def all_of(stepfunctions: Client, machine_arn: str) -> list[str]:
 def wait_for_start(
     stepfunctions: Client, machine_arn: str, *, known: set[str], within: timedelta
 ) -> str:
-    """Wait for an execution that is not among `known`: the one that a push started."""
+    """Wait for an execution that is not in `known`, and return its ARN."""
     deadline = time.monotonic() + within.total_seconds()
     while time.monotonic() < deadline:
         if new := [arn for arn in all_of(stepfunctions, machine_arn) if arn not in known]:
@@ -70,7 +70,6 @@ def wait_for_start(
 
 
 def wait_for_end(stepfunctions: Client, arn: str, *, within: timedelta) -> Execution:
-    """Wait until the execution has ended, in whatever way."""
     deadline = time.monotonic() + within.total_seconds()
     while (execution := describe(stepfunctions, arn)).running:
         if time.monotonic() > deadline:

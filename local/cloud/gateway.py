@@ -201,13 +201,13 @@ def _refused(refusal: aws_rules.Refusal) -> web.Response:
 async def serve(port: int, engine: str, lightsail: str, snapshot_takes: timedelta) -> None:
     """Serve until TERM."""
     ended = asyncio.Event()
-    # The first process of a PID namespace is not ended by a signal that it does not handle.
+    # A PID namespace's first process ignores every signal that it does not handle.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     gateway = Gateway(engine, lightsail, snapshot_takes)
     application = web.Application(client_max_size=_LARGEST_BODY)
     application.cleanup_ctx.append(gateway.session)
     application.router.add_route("*", "/{path:.*}", gateway.handle)
-    # A compressed body is passed on compressed: its signature covers the bytes.
+    # A compressed body is forwarded compressed, because the signature covers its bytes.
     runner = web.AppRunner(application, auto_decompress=False, access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, LOOPBACK, port)

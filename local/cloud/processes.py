@@ -1,4 +1,4 @@
-"""Child processes that leave nothing behind: started, waited for, stopped."""
+"""Start, await and stop child processes, with all their descendants."""
 
 import contextlib
 import secrets
@@ -24,8 +24,8 @@ _given: set[int] = set()
 class Program:
     """What to run and how to end it.
 
-    `environment` is the whole environment, nothing is added. What the program writes below
-    `memory`, an existing directory, only it sees, and it is gone with the program.
+    `environment` is the whole environment. The existing directory `memory` is a file system in
+    memory for this program, and is empty again when the program has ended.
     """
 
     name: str
@@ -41,13 +41,12 @@ class Program:
 class Process:
     """One running program.
 
-    Its output is in two files of the log directory, NAME.out and NAME.log (standard error). It
-    and everything it started ends when `stop` is called, when this process ends in whatever way,
-    or when it ends by itself.
+    Its output is in two files of the log directory, NAME.out and NAME.log (standard error). Its
+    descendants end with it. It ends at `stop`, and when this process ends, even by a kill.
     """
 
     def __init__(self, program: Program, logs: Path) -> None:
-        """Start the program. Does not wait for it to be ready."""
+        """Start the program and return at once."""
         self._program = program
         self.output = logs / f"{program.name}.out"
         self.log = logs / f"{program.name}.log"
@@ -65,7 +64,7 @@ class Process:
         return self._supervisor.poll() is None
 
     def wait(self, within: timedelta) -> int:
-        """Wait for the program to end by itself and answer its exit code."""
+        """Wait for the program to end and return its exit code."""
         try:
             return self._supervisor.wait(within.total_seconds())
         except subprocess.TimeoutExpired:
@@ -73,7 +72,7 @@ class Process:
             raise self.trouble(f"did not end within {within.total_seconds():g} s") from None
 
     def wait_until(self, ready: Callable[[], bool], within: timedelta) -> None:
-        """Wait until `ready()`. On failure the program is stopped and the error names its log."""
+        """Wait until `ready()`. Otherwise stop the program and raise an error with its log."""
         deadline = time.monotonic() + within.total_seconds()
         while not ready():
             if not self.running:
@@ -85,15 +84,11 @@ class Process:
 
     def first_line(self, within: timedelta) -> str:
         """The first whole line of the program's standard output."""
-
-        def written() -> bool:
-            return b"\n" in self.output.read_bytes()
-
-        self.wait_until(written, within)
+        self.wait_until(lambda: b"\n" in self.output.read_bytes(), within)
         return self.output.read_text().partition("\n")[0]
 
     def stop(self) -> None:
-        """End the program and all it started; return when they are gone. Safe to repeat."""
+        """End the program and its descendants. Returns when all have ended."""
         lifeline = self._supervisor.stdin
         if lifeline is not None and not lifeline.closed:
             lifeline.close()
@@ -124,21 +119,20 @@ def _start_supervisor(
         stderr=log,
         env=dict(program.environment),
         cwd=program.directory,
-        # Ctrl-C reaches the terminal's whole process group; the order of stopping is ours.
+        # Otherwise Ctrl-C would reach the program before this process stops it.
         start_new_session=True,
     )
 
 
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+    return lines[-1].strip() if lines else "no output"
 
 
 def free_port() -> int:
-    """A loopback port that is free now, and never the same twice in one process.
+    """A loopback port that is free now, and never the same one twice in one process.
 
-    It is outside the range from which the kernel takes ports by itself. Another process may take
-    it before it is used.
+    It is outside the kernel's ephemeral range. Another process may take it before it is used.
     """
     while True:
         port = 20000 + secrets.randbelow(12000)

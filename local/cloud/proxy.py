@@ -12,7 +12,7 @@ _HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection"),
     *("TE", "Trailer", "Transfer-Encoding", "Upgrade"),
 )
-# aiohttp adds these headers to a request that has none of them.
+# aiohttp would add these headers to a request.
 ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -36,10 +36,7 @@ class Answer:
 async def forward(
     session: aiohttp.ClientSession, upstream: str, request: web.Request, body: bytes
 ) -> Answer:
-    """Send the request on as it came, the Host header too: a signature covers all of it.
-
-    The session must neither decompress nor follow redirects on its own.
-    """
+    """Forward the request unchanged, also its Host header: the signature covers all of it."""
     headers = end_to_end(request.headers)
     for name in ("Content-Length", "Expect"):
         headers.popall(name, None)

@@ -1,4 +1,4 @@
-"""`docker build` and `docker push` without Docker: one layer, one configuration, one manifest."""
+"""`docker build` and `docker push` without Docker, for images of one layer."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """What the image says about running itself, as CMD, ENTRYPOINT, ENV and WORKDIR do."""
+    """The image's CMD, ENTRYPOINT, ENV and WORKDIR."""
 
     cmd: Sequence[str] = ()
     entrypoint: Sequence[str] = ()
@@ -36,7 +36,7 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A built image: the bytes that a push sends. The same input gives the same bytes."""
+    """The bytes that a push sends. The same input gives the same bytes."""
 
     manifest: bytes
     blobs: Mapping[str, bytes]
@@ -47,9 +47,9 @@ class Image:
 
 
 def build(folders: Sequence[Path], config: ImageConfig) -> Image:
-    """An image with the files of `folders` under /app; a later folder's file replaces an earlier's.
+    """An image with the files of `folders` under /app. Later folders overwrite earlier ones.
 
-    No base image: the local nodes bring Python and the installed packages themselves.
+    It has no base image, because the emulator's nodes have Python and the installed packages.
     """
     tar = _tar(_merged(folders))
     layer = gzip.compress(tar, mtime=0)
@@ -57,7 +57,7 @@ def build(folders: Sequence[Path], config: ImageConfig) -> Image:
 
 
 def damaged(image: Image) -> Image:
-    """The image with a layer of which nothing can be unpacked: it can be pushed, and not pulled."""
+    """The image with a truncated layer: it can be pushed, but not pulled."""
     manifest = json.loads(image.manifest)
     [layer] = (image.blobs[one["digest"]] for one in manifest["layers"])
     return _image(layer[: len(layer) // 2], image.blobs[manifest["config"]["digest"]])
@@ -75,9 +75,9 @@ def _image(layer: bytes, configuration: bytes) -> Image:
 
 
 def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
-    """Push as a Docker client does and answer the digest. Pushing again changes nothing.
+    """Push to an existing repository as a Docker client does, and return the digest.
 
-    The repository must exist. The manifest goes last, so a push cut short leaves no image.
+    The manifest is the last request, so an interrupted push creates no image.
     """
     client = _RegistryClient(registry_url)
     try:
@@ -91,7 +91,7 @@ def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
 
 
 class _RegistryClient:
-    """The few requests of the registry API that a push needs, on one connection."""
+    """The requests of a push, on one connection."""
 
     def __init__(self, url: str) -> None:
         self._authorization = _authorization(url)

@@ -24,10 +24,10 @@ _NOT_FOR_SAM = ("AWS_", "SAM_", "PYTHON")
 
 
 def build(project: Path, logs: Path) -> Path:
-    """Build the stack and answer the built template.
+    """Build the stack and return the path of the built template.
 
-    The result is under `build/sam` of the project, and is used again as it is while no byte of
-    the sources has changed. Two builds at once wait for each other.
+    The result is under `build/sam` of the project. It is used again if no source has changed. Two
+    builds at the same time wait for each other.
     """
     directory = project / "build" / "sam"
     directory.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _sam() -> str:
 
 
 def _fingerprint(project: Path) -> str:
-    """One value for everything that a build reads. Even with its cache SAM takes seconds."""
+    """A hash of all sources. SAM takes seconds for an unchanged build, even with its cache."""
     whole = hashlib.sha256(f"{sys.version} {project}".encode())
     files = [project / "template.yaml"]
     for folder in _SOURCES:
@@ -79,10 +79,10 @@ def deploy(
     environment: str = "local",
     overrides: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Deploy the built template as an environment of samconfig.toml; answer the stack's outputs.
+    """Deploy the built template as an environment of samconfig.toml. Returns the stack's outputs.
 
-    `overrides` are parameters as `Name=value`. Deploying the same template again changes nothing.
-    On failure the error names the resources that failed and why.
+    `overrides` are parameters as `Name=value`. The error of a failure names each failed resource
+    with its reason.
     """
     arguments = [
         *("--template-file", str(template)),
@@ -102,8 +102,8 @@ def deploy(
 
 
 def _compile(built: Path) -> list[str]:
-    # The engine unpacks the layer anew for each function, and each would compile all of it again.
-    # Unchecked: an archive keeps no times by which a compiled file could be compared.
+    # The engine unpacks the layer for each function, and each function would compile it again.
+    # Unchecked, because the times of the files are lost in the archive.
     unchecked = ("--invalidation-mode", "unchecked-hash")
     return [sys.executable, "-m", "compileall", "-qq", "-j", "0", *unchecked, str(built)]
 
@@ -123,7 +123,7 @@ def _run(
 
 
 def _environment(**more: str) -> dict[str, str]:
-    """The user's own, for pip's settings and proxies, without what would lead to a real account."""
+    """The user's environment, for pip's settings and proxies, without AWS credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_SAM)}
     return kept | {
         # `sam build` looks for the functions' runtime, python3.13, on PATH.
@@ -133,7 +133,7 @@ def _environment(**more: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": LOOPBACK,
         "SAM_CLI_TELEMETRY": "0",
-        "SAM_CLI_POLL_DELAY": "0.2",  # seconds between two looks at the stack, which is local
+        "SAM_CLI_POLL_DELAY": "0.2",  # seconds
         **ROOT,
         **more,
     }

@@ -12,7 +12,7 @@ type Client = Any
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification. `subject` is empty when it had none."""
+    """One notification. `subject` can be empty."""
 
     subject: str
     text: str
@@ -23,7 +23,7 @@ class Inbox:
     """A queue that is subscribed to one topic."""
 
     def __init__(self, sns: Client, sqs: Client, topic_arn: str, name: str) -> None:
-        """Create the queue, let the topic send to it, subscribe it. Not to be repeated."""
+        """Create the queue, let the topic send to it, and subscribe it."""
         self._sqs = sqs
         self._url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
@@ -42,7 +42,7 @@ class Inbox:
         sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
 
     def receive(self, count: int, within: timedelta) -> list[Message]:
-        """Take messages out until there are `count` or the time is up; then what there is."""
+        """Receive messages until there are `count` or the time is over."""
         messages: list[Message] = []
         deadline = time.monotonic() + within.total_seconds()
         while len(messages) < count and (left := deadline - time.monotonic()) > 0:

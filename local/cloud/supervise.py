@@ -1,19 +1,18 @@
-"""Runs one program so that nothing of it outlives whoever asked for it.
+"""Runs one program that ends, with all its descendants, when its owner ends.
 
     python supervise.py USER MEMORY SIGNAL GRACE PROGRAM [ARGUMENT ...]
 
-Standard input is the lifeline: when its other end closes, be it on purpose or because the owner
-was killed, the program gets SIGNAL, GRACE seconds to leave, and then SIGKILL. It lives in a PID
-namespace of its own, so that the kernel ends every descendant with it, also those that changed
-their session or process group; and in an IPC namespace, so that no shared memory stays behind.
-If this process itself is killed, the kernel kills the program.
+The owner holds the other end of standard input. When it closes, also because the owner was killed,
+the program gets SIGNAL, GRACE seconds to end, and then SIGKILL. The program has a PID namespace, so
+the kernel ends every descendant with it. It has an IPC namespace, so no shared memory is left. If
+this process is killed, the kernel kills the program.
 
-USER is `same`, or `nobody` for programs that refuse to run as root (PostgreSQL): a user namespace
-shows the program another user id, while files keep the owner, so no permission has to change.
+USER is `same`, or `nobody` for programs that refuse to run as root (PostgreSQL). A user namespace
+shows the program another user id, and the files keep their owner.
 
-MEMORY is a directory whose content is kept in memory for this program, and is gone with it; or `-`.
+MEMORY is a directory whose content is in memory and ends with the program, or `-`.
 
-This file is run by its path with `python -I -S`: standard library only.
+This file is run by its path with `python -I -S`, so it imports the standard library only.
 """
 
 import ctypes
@@ -32,7 +31,7 @@ _MS_REC_PRIVATE = 0x4000 | 1 << 18
 
 
 def _isolate(user: str, memory: str) -> None:
-    """Enter the namespaces; the next child is the first process of the PID namespace."""
+    """Enter the namespaces. The next child is the first process of the PID namespace."""
     uid, gid = os.geteuid(), os.getegid()
     flags = os.CLONE_NEWPID | os.CLONE_NEWIPC
     if memory != "-":
@@ -62,7 +61,7 @@ def _mount_memory(directory: str) -> None:
 
 def _become(program: list[str], supervisor_is_alive: int) -> NoReturn:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # A supervisor that died before the line above would never be noticed: it says that it lives.
+    # The line above does not notice a supervisor that had died before: so it sends a sign of life.
     if os.read(supervisor_is_alive, 1) != b"!":
         os._exit(NOT_STARTED)
     os.setsid()
@@ -79,7 +78,7 @@ def _become(program: list[str], supervisor_is_alive: int) -> NoReturn:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the program ends or the lifeline does; answer the program's exit code."""
+    """Run until the program ends or standard input closes. Returns the program's exit code."""
     user, memory, signal_name, grace, *program = arguments
     try:
         _isolate(user, memory)

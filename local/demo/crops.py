@@ -31,13 +31,13 @@ _EXAMPLE = Path(__file__).parents[2] / "examples" / "crops"
 
 
 def spec() -> dict[str, Any]:
-    """The app spec as the example has it, with a watch period as short as all else is here."""
+    """The app spec of the example, with a short watch period."""
     loaded: dict[str, Any] = json.loads((_EXAMPLE / "containers-with-migrations.json").read_text())
     return loaded | {"verification": {"watchSeconds": 2}}
 
 
 def folders(release: str) -> list[Path]:
-    """The folders that make up a release: the app, then every overlay up to this release."""
+    """The folders of a release: the app, then every overlay up to this release."""
     if release in FAILURES:
         overlays = ("v1", "v2", *FAILURES[release])
     else:
@@ -52,7 +52,7 @@ def image(release: str, *, architecture: str = "amd64") -> Image:
 
 
 def unpullable_image(release: str) -> Image:
-    """The release as an image that is in the registry and that no node can start."""
+    """The release as an image that can be pushed, but that no node can pull."""
     return registry.damaged(image(release))
 
 

@@ -13,7 +13,7 @@ from local.demo.traffic import Requests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """One release as it ended. `message` is the final message for machines."""
+    """One ended release. `message` is the JSON of its final notification."""
 
     name: str
     digest: str
@@ -36,7 +36,7 @@ class Released:
 
     @property
     def saved_seconds(self) -> float:
-        """By how much it was shorter than one whose snapshot is waited for first."""
+        """The seconds saved by deploying during the snapshot."""
         return float(self.message["savedSeconds"])
 
     @property
@@ -45,14 +45,12 @@ class Released:
         return datetime.fromisoformat(available) if available else None
 
     def stage(self, name: str) -> Stage | None:
-        """The first stage of this name, if the release came through it."""
+        """The first stage of this name, if the release had one."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
 
 @dataclass(slots=True)
 class Claims:
-    """Everything that is said to hold; each is checked when it is made."""
-
     checked: list[tuple[str, bool]] = field(default_factory=list)
 
     def check(self, claim: str, holds: bool) -> bool:

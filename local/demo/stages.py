@@ -30,7 +30,7 @@ _STAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`ended` is None while the stage goes on."""
+    """`ended` is None while the stage is in progress."""
 
     name: str
     began: datetime
@@ -42,7 +42,7 @@ class Stage:
 
 
 def stages(history: Iterable[Mapping[str, Any]]) -> list[Stage]:
-    """The stages in order; a state that is none of its own belongs to the one before."""
+    """The stages in order. A state without a stage of its own belongs to the previous stage."""
     found: list[Stage] = []
     for name, at in _entries(history):
         if found and found[-1].ended is None:
@@ -55,7 +55,7 @@ def stages(history: Iterable[Mapping[str, Any]]) -> list[Stage]:
 
 
 def _entries(history: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, datetime]]:
-    """The stage that begins with each state, and no stage at the execution's end."""
+    """The stage of each state and the time at which it began, then an empty name at the end."""
     for event in history:
         if event["type"].endswith("StateEntered"):
             stage = _STAGES.get(event["stateEnteredEventDetails"]["name"])

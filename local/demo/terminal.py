@@ -12,7 +12,7 @@ _MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]"}
 
 
 class Screen:
-    """Prints finished steps as lines; a running one shows below them on a terminal only."""
+    """Prints finished steps as lines, and on a terminal the running step below them."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -22,7 +22,7 @@ class Screen:
         self._console.print(f"\n[bold]{escape(text)}[/bold]")
 
     def line(self, text: str, *, mark: bool | None = None) -> None:
-        """One finished step, with the seconds since the start of the demonstration."""
+        """Print one finished step, with the seconds since the start of the demo."""
         elapsed = time.monotonic() - self._started
         shown = f" {_MARKS[mark]} " if mark is not None else "   "
         self._console.print(
@@ -30,12 +30,12 @@ class Screen:
         )
 
     def text(self, text: str) -> None:
-        """Text of several lines, indented, as it is."""
+        """Print text of several lines, indented."""
         for line in text.splitlines():
             self._console.print(f"    {escape(line)}".rstrip(), highlight=False, soft_wrap=True)
 
     @contextmanager
     def running(self, text: str) -> Iterator[Status]:
-        """Something that takes a while; `update` of the yielded status changes its text."""
+        """Show a running step. `update` of the yielded status changes its text."""
         with self._console.status(escape(text)) as status:
             yield status

@@ -16,7 +16,7 @@ _MOST_FAILURES_KEPT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """What was sent so far. `failures` tells of the first few that failed."""
+    """The counts so far. `failures` describes the first failed requests."""
 
     sent: int
     failed: int
@@ -24,7 +24,7 @@ class Requests:
     failures: tuple[str, ...]
 
     def and_then(self, later: Self) -> Self:
-        """These and the later ones together."""
+        """The sum of these and later counts."""
         return replace(
             later,
             sent=self.sent + later.sent,
@@ -65,7 +65,7 @@ class Traffic:
         self._thread.join()
 
     def so_far(self) -> Requests:
-        """The counts, and the releases that answered, each once, in the order of arrival."""
+        """The counts, and the releases that answered in the order of their first answer."""
         with self._lock:
             return Requests(
                 sent=self._sent,

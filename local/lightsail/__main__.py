@@ -48,11 +48,10 @@ _ONE_NODE = """{why}.
 
 
 class CannotStartError(Exception):
-    """Why the emulator cannot run here, in one line."""
+    """The emulator cannot start. The message is the reason."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until TERM or INT; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(),
@@ -124,7 +123,6 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
 
 @contextlib.asynccontextmanager
 async def _permissions(options: argparse.Namespace) -> AsyncIterator["Permissions | None"]:
-    """Who may do what, where an IAM was given."""
     if options.iam is None:
         yield None
         return
@@ -154,7 +152,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _network(options: argparse.Namespace) -> Network:
-    """Find a network for nodes, and say what is different where there is only the machine's."""
+    """Find a network for nodes, and print the limits if it is the machine's own."""
     network = await find_network(dict(options.outside), namespaces=not options.no_namespaces)
     if network.why_one_node is not None:
         print(f"lightsail: {_ONE_NODE.format(why=network.why_one_node)}", file=sys.stderr)
@@ -231,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     switches = parser.add_argument_group(
-        "switches", "How Lightsail behaves where nobody knows, or where it varies."
+        "switches", "How Lightsail behaves where that is unknown or varies."
     )
     for each in describe_switches():
         switches.add_argument(

@@ -1,8 +1,7 @@
-"""What Lightsail does where nobody outside AWS knows, as one value that anyone may set.
+"""Switches for behaviour of Lightsail that is unknown or varies (lightsail-facts.md).
 
-Each switch stands for an entry of lightsail-facts.md that is unknown or that varies. The defaults
-are that file's tables. The command line, the control endpoint and the settings of one service are
-all made from this one class, so a new switch is one new field.
+The command line, the control endpoint and the settings of one service are generated from the class
+`Switches`, so a new switch is one new field.
 """
 
 import dataclasses
@@ -21,12 +20,12 @@ def _switch(default: object, says: str) -> Any:  # noqa: ANN401 - a dataclass fi
 
 
 class UnknownSwitchError(ValueError):
-    """A switch that does not exist, or a value that it cannot take."""
+    """A switch that does not exist, or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """How the emulated Lightsail behaves; times are in Lightsail's seconds, see ``speed``."""
+    """How the emulated Lightsail behaves. Times are in Lightsail's seconds, see `speed`."""
 
     speed: float = _switch(
         1.0, "how many times faster than Lightsail's the emulator's own durations pass"
@@ -83,7 +82,7 @@ class Switches:
     settle_time: float = _switch(
         10.0, "how long containers must stay up to be steady, where no health check is made"
     )
-    drain_limit: float = _switch(300.0, "how long requests under way may keep an old node alive")
+    drain_limit: float = _switch(300.0, "how long requests in progress may keep an old node alive")
     stop_grace: float = _switch(30.0, "time between TERM and KILL when a container is stopped")
     command_mode: Literal["cmd", "entrypoint"] = _switch(
         "cmd", "a command replaces the image's Cmd, or its Entrypoint as well"
@@ -98,8 +97,8 @@ class Switches:
     )
     busy_error_text: Literal["minutes", "wait"] = _switch(
         "minutes",
-        "what a refusal advises while a service is PENDING, UPDATING or DELETING: to try again in "
-        "a few minutes, or to wait for it to complete",
+        "the advice in a refusal while a service is PENDING, UPDATING or DELETING: try again in a "
+        "few minutes, or wait for it to complete",
     )
     busy_delete_text: Literal["transition", "busy"] = _switch(
         "transition",
@@ -148,7 +147,6 @@ class Switches:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values outside a switch's range."""
         if self.speed <= 0:
             raise UnknownSwitchError("speed: must be greater than 0")
         if not 0 <= self.throttle_rate <= 1:
@@ -162,15 +160,13 @@ class Switches:
                 raise UnknownSwitchError(f"{switch.name}: must not be negative")
 
     def seconds(self, lightsail_seconds: float) -> float:
-        """Turn a duration of Lightsail's into real seconds at this speed."""
         return lightsail_seconds / self.speed
 
     def launches(self, scale: int) -> int:
-        """How many launches a deployment may fail, over all nodes, where that grows with scale."""
+        """How many launches may fail over all nodes of a deployment."""
         return min(_MOST_LAUNCHES, max(self.relaunch_limit, math.ceil(scale / 2)))
 
     def changed(self, changes: Mapping[str, object]) -> Self:
-        """Return these switches with some of them set; names and values are checked."""
         types_by_name = _types_by_name()
         checked: dict[str, Any] = {}
         for name, value in changes.items():
@@ -182,8 +178,6 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class SwitchDescription:
-    """One switch as a command line or a reader needs it."""
-
     name: str
     default: object
     choices: tuple[str, ...] | None
@@ -191,7 +185,6 @@ class SwitchDescription:
 
 
 def describe_switches() -> list[SwitchDescription]:
-    """Return every switch in the order of the class."""
     types_by_name = _types_by_name()
     return [
         SwitchDescription(
@@ -205,7 +198,6 @@ def describe_switches() -> list[SwitchDescription]:
 
 
 def as_dict(switches: Switches) -> dict[str, object]:
-    """Return the switches by name."""
     return dataclasses.asdict(switches)
 
 
@@ -221,7 +213,7 @@ def _choices(kind: object) -> tuple[str, ...] | None:
 
 
 def _converted(name: str, value: object, kind: type | types.GenericAlias) -> object:
-    """Convert text (from a command line) or JSON (from the control endpoint) to a switch's type."""
+    """Convert text of the command line or JSON of the control endpoint to a switch's type."""
     choices = _choices(kind)
     if choices is not None:
         text = str(value).lower() if kind is bool else value

@@ -72,7 +72,7 @@ class _Runner:
         self._changes: list[tuple[datetime, Callable[[Service], Service]]] = []
         self._before: tuple[Service, datetime] | None = None
         self._crashes: Counter[int] = Counter()
-        self.public_url = SimpleNamespace(url=f"https://{service.name}.example.com/")
+        self.load_balancer = SimpleNamespace(url=f"https://{service.name}.example.com/")
 
     @property
     def service(self) -> Service:

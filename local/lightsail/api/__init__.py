@@ -1,4 +1,4 @@
 """The HTTP API: protocol, permissions, checks of the input, and one method for each operation.
 
-What an operation changes is in `local.lightsail.service`.
+The effect of an operation belongs in `local.lightsail.service`.
 """

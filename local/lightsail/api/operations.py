@@ -20,7 +20,7 @@ _MAX_SERVICES = 100
 
 
 class Operations:
-    """Carries operations out on the services of one Region."""
+    """Carries out operations on the services of one Region."""
 
     def __init__(self, region: Region) -> None:
         self._region = region
@@ -42,7 +42,6 @@ class Operations:
         }
 
     async def perform(self, operation: str, parameters: Parameters) -> Answer:
-        """Carry one operation out, or raise the ApiError that the client gets."""
         try:
             if operation == "CreateContainerService":
                 return await self._create_service(parameters)
@@ -69,7 +68,7 @@ class Operations:
         return scale
 
     def _answer(self, runner: ServiceRunner, service: Service) -> Answer:
-        return service_answer(service, runner.public_url.url, runner.switches())
+        return service_answer(service, runner.load_balancer.url, runner.switches())
 
     async def _create_service(self, parameters: Parameters) -> Answer:
         region = self._region

@@ -1,12 +1,11 @@
-"""Who calls and whether they may, asked of the local IAM as Lightsail asks the real one.
+"""Authenticates and authorizes each call with the local IAM, as Lightsail does with the real one.
 
-Three questions go to the IAM endpoint for each call. The first is the caller's own request, as it
-came: the engine knows no Lightsail, but it checks the signature before it says so. The second is
-whose access key it is. The third is what the policies of that role or user say, by
-SimulatePrincipalPolicy.
+Each call makes three requests to the IAM endpoint. The first is the caller's own request: the
+engine checks its signature before it refuses the unknown service. The second finds the owner of the
+access key. The third, SimulatePrincipalPolicy, evaluates the policies of that role or user.
 
-Only calls that change one container service are decided on its ARN; all others, the reads too, need
-a statement on ``*``.
+The resource is the ARN of the service for calls that change one container service. For all others,
+also for reads, it is `*`.
 """
 
 import asyncio
@@ -58,14 +57,14 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Someone whom IAM knows: the name that denials show, and whose policies count."""
+    """A user or a session of a role: the ARN in a denial, and the ARN whose policies count."""
 
     arn: str
     policy_source: str
 
 
 class Permissions:
-    """Asks the IAM at one endpoint, as the account's root."""
+    """Sends requests to the IAM at one endpoint, as the account's root."""
 
     def __init__(self, endpoint: str, account: str) -> None:
         self._endpoint = endpoint.rstrip("/")
@@ -77,14 +76,13 @@ class Permissions:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep connections to the endpoint while the block runs."""
         async with client_session() as self._session:
             yield
 
     async def check(
         self, request: web.Request, body: bytes, operation: str, service_arn: str
     ) -> None:
-        """Return if the call is allowed, else raise what AWS answers."""
+        """Raise the ApiError of AWS if the call is not allowed."""
         try:
             await self._check_signature(request, body)
             await asyncio.to_thread(
@@ -105,7 +103,7 @@ class Permissions:
             code = str(said["__type"]).rpartition("#")[2]
             text = str(said.get("message") or said.get("Message") or "")
         except (ValueError, KeyError, TypeError):
-            return  # the engine complains of the unknown service in some other way
+            return  # the engine refuses the unknown service in some other way
         if code in _NOT_SIGNED_WELL:
             raise ApiError(code, text)
 
@@ -135,7 +133,7 @@ class Permissions:
         try:
             return self._function_callers[access_key]
         except KeyError:
-            # The engine keeps to itself which role a session from AssumeRole is of.
+            # The engine does not tell the role of a session from AssumeRole.
             _LOG.warning("%s is not the key of a function's role", access_key)
             raise ApiError("UnrecognizedClientException", _UNKNOWN_CALLER) from None
 
@@ -155,7 +153,7 @@ class Permissions:
 
 
 def _function_caller(function: Mapping[str, Any]) -> tuple[str, Caller]:
-    """Return a function's access key, which the engine derives from its ARN and role, and role."""
+    """The access key that the engine derives from a function's ARN and role, and the role."""
     arn, role = function["FunctionArn"], function["Role"]
     digest = hashlib.sha256(f"{arn}:{role}".encode()).hexdigest()
     account, role_name = role.split(":")[4], role.rpartition("/")[2]

@@ -1,7 +1,7 @@
-"""JSON 1.1 as botocore speaks it: from an HTTP request to checked parameters, and back.
+"""AWS's JSON 1.1 protocol: from an HTTP request to checked parameters, and back.
 
-The shapes are botocore's own model of Lightsail, so an answer cannot have a member that the API
-does not have, and a request is refused where a real client would not have sent it.
+It uses botocore's model of Lightsail. So an answer has only members of the API, and a request that
+botocore would not send is refused.
 """
 
 import json
@@ -34,7 +34,7 @@ _MAX_TIMESTAMP = 253_402_300_799  # the last second that datetime can hold
 
 
 def check_signature_header(authorization: str | None) -> None:
-    """Accept any well-formed SigV4 header; refuse a missing or broken one as AWS does."""
+    """Accept any well-formed SigV4 header, and refuse a missing or broken one as AWS does."""
     if authorization is None:
         raise ApiError(
             "MissingAuthenticationTokenException",
@@ -49,8 +49,6 @@ def check_signature_header(authorization: str | None) -> None:
 
 
 class Wire:
-    """Parses requests and renders answers by the service model."""
-
     def __init__(self) -> None:
         description = Loader().load_service_model("lightsail", "service-2")
         self._model = ServiceModel(description, "lightsail")
@@ -59,7 +57,6 @@ class Wire:
     def parse(
         self, target: str | None, body: bytes, *, refuse_unknown: bool
     ) -> tuple[str, dict[str, Any]]:
-        """Return the operation's name and its checked parameters."""
         operation = (target or "").removeprefix(TARGET_PREFIX)
         known = (target or "").startswith(TARGET_PREFIX)
         if not known or operation not in self._model.operation_names:
@@ -74,7 +71,6 @@ class Wire:
         return operation, self._checked(given, shape, refuse_unknown=refuse_unknown)
 
     def render(self, operation: str, answer: Mapping[str, object]) -> bytes:
-        """Return the answer as JSON; times become epoch seconds."""
         shape = self._model.operation_model(operation).output_shape
         return json.dumps(_plain(answer, shape)).encode()
 
@@ -154,7 +150,7 @@ def _expect(value: object, kind: type | tuple[type, ...], path: str, name: str) 
 
 
 def _plain(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401
-    """Turn an answer into JSON by its shape; a member the model lacks is a mistake of ours."""
+    """Turn an answer into JSON by its shape, which must have all of its members."""
     if isinstance(shape, StructureShape):
         strange = set(value) - set(shape.members)
         if strange:
@@ -174,5 +170,4 @@ def _plain(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401
 
 
 def error_answer(error: ApiError) -> tuple[HTTPStatus, bytes]:
-    """Return the HTTP status and body for an error."""
     return error.status, json.dumps(error.body()).encode()

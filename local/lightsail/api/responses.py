@@ -7,7 +7,6 @@ from local.lightsail.switches import Switches
 
 
 def service_answer(service: Service, url: str, switches: Switches) -> dict[str, Any]:
-    """Return the ``ContainerService`` structure."""
     upcoming = service.next_deployment
     if upcoming is None and switches.next_failed_visible:
         upcoming = service.newest_failed
@@ -43,7 +42,7 @@ def service_answer(service: Service, url: str, switches: Switches) -> dict[str, 
 
 
 def deployment_answer(deployment: Deployment) -> dict[str, Any]:
-    """Return the ``ContainerServiceDeployment`` structure; what was left out is echoed empty."""
+    """As on AWS, members that the request left out are empty and not missing."""
     answer: dict[str, Any] = {
         "version": deployment.version,
         "state": DeploymentState(deployment.state).value,
@@ -76,7 +75,6 @@ def deployment_answer(deployment: Deployment) -> dict[str, Any]:
 
 
 def powers_answer() -> list[dict[str, Any]]:
-    """Return the list of ``ContainerServicePower`` structures."""
     return [
         {
             "powerId": f"{name}-1",

@@ -22,14 +22,14 @@ _MAX_BODY = 4 * 1024 * 1024
 
 
 class _BadControlError(Exception):
-    """A request to the emulator's own controls that means nothing."""
+    """An invalid request to the emulator's own controls."""
 
 
 class Server:
-    """Answers clients; whatever they send, they get an answer that they can read."""
+    """Answers every request, however broken, as AWS does."""
 
     def __init__(self, region: Region, permissions: "Permissions | None" = None) -> None:
-        """Serve a Region; without ``permissions`` everyone may do everything."""
+        """Serve a Region. Without `permissions` every signed request is allowed."""
         self._region = region
         self._permissions = permissions
         self._operations = Operations(region)
@@ -37,7 +37,6 @@ class Server:
         self._throttle_debt = 0.0
 
     def application(self) -> web.Application:
-        """Return the web application."""
         application = web.Application(client_max_size=_MAX_BODY)
         routes = application.router
         routes.add_get("/_control/switches", self._get_switches)
@@ -49,7 +48,6 @@ class Server:
         return application
 
     async def _api(self, request: web.Request) -> web.Response:
-        """Answer one call of the API."""
         try:
             status, body = HTTPStatus.OK, await self._perform(request)
         except ApiError as refusal:
@@ -86,7 +84,7 @@ class Server:
         return self._wire.render(operation, answer)
 
     def _throttle(self, switches: Switches) -> None:
-        """Refuse the wanted share of calls, evenly spread rather than by chance."""
+        """Refuse the share of calls that the switch names, evenly spread."""
         self._throttle_debt += switches.throttle_rate
         if self._throttle_debt >= 1:
             self._throttle_debt -= 1

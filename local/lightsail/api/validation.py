@@ -1,6 +1,6 @@
-"""What the server checks and botocore does not: names, images, ports, the public endpoint.
+"""Checks that botocore does not make: names, images, ports, the public endpoint.
 
-The texts that are known are exact (lightsail-facts.md, section 1); the others are in their style.
+Known texts are exact (lightsail-facts.md, section 1). The others are in the same style.
 """
 
 import re
@@ -27,14 +27,12 @@ _PUBLIC_IMAGE = re.compile(
 
 
 def check_service_name(name: str) -> str:
-    """Return the name of a new service, or refuse it."""
     if not re.fullmatch(_NAME_PATTERN, name) or len(name) > MAX_SERVICE_NAME:
         raise invalid_input(f'Service name "{name}" does not match pattern: {_NAME_PATTERN}')
     return name
 
 
 def read_metric_query(given: Mapping[str, Any]) -> MetricQuery:
-    """Turn the members of a request for metric data into a query, or refuse them (section 10)."""
     period = given["period"]
     if not MIN_PERIOD <= period <= MAX_PERIOD or period % MIN_PERIOD:
         raise invalid_input(
@@ -52,7 +50,6 @@ def read_metric_query(given: Mapping[str, Any]) -> MetricQuery:
 def read_deployment(
     request: Mapping[str, Any], service: str, *, digests: bool
 ) -> tuple[dict[str, Container], PublicEndpoint | None]:
-    """Turn the deployment members of a request into values, or refuse them."""
     given = request.get("containers") or {}
     if not given:
         raise invalid_input("A deployment must have at least one container.")

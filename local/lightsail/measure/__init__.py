@@ -1,4 +1,4 @@
-"""`python -m local.lightsail.measure`: experiments on a real account that yield switch values.
+"""`python -m local.lightsail.measure`: measurements on a real account that yield switch values.
 
-It talks to the API as any client does, and imports nothing of the emulator.
+They call the API as any client does, and import nothing of the emulator.
 """

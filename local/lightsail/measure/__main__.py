@@ -30,7 +30,6 @@ _WARNING = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the named measurements; returns the exit code."""
     options, switches = _parser().parse_known_args(arguments)
     if options.names == ["LIST"]:
         for name, question in QUESTIONS.items():

@@ -1,7 +1,7 @@
-"""What to measure on a real account: lightsail-facts.md, section 15, as runs with an answer.
+"""The measurements for the open questions of lightsail-facts.md, section 15.
 
-Each question deploys, looks, and returns what it saw and the switches that make the emulator do
-the same. Where there is no switch, the answer says what else in the emulator it concerns.
+Each one deploys something and returns its observations, and the switches that make the emulator
+behave the same way.
 """
 
 import time
@@ -33,19 +33,19 @@ _STARTED = "Started 1 new node"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was seen, and the switches to set so that the emulator does the same."""
+    """The observations, and the switches that make the emulator behave the same way."""
 
     seen: list[str]
     switches: Mapping[str, object] = field(default_factory=dict)
 
 
 def exit_zero(lab: Lab) -> Answer:
-    """Two containers, one exits 0 after 10 s: what becomes of it, its sibling, the deployment?"""
+    """One of two containers exits 0 after 10 s. Does it, its sibling or the deployment end?"""
     return _exit(lab, 0, "exit_zero")
 
 
 def exit_nonzero(lab: Lab) -> Answer:
-    """Two containers, one exits 1 after 10 s: what becomes of it, its sibling, the deployment?"""
+    """One of two containers exits 1 after 10 s. Does it, its sibling or the deployment end?"""
     return _exit(lab, 1, "exit_nonzero")
 
 

@@ -1,4 +1,4 @@
-"""What a measurement needs: services that are removed again, deployments, logs, patience."""
+"""The session of a measurement: temporary services, deployments, logs, waits."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ _ENTRYPOINT = (
 
 
 class MeasurementError(Exception):
-    """The measurement has no answer; the message says why."""
+    """The measurement has no answer. The message is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +45,15 @@ class Lab:
     prefix: str = "measure"
     speed: float = 1.0
     patience: float = 3600.0
-    """How long to wait for anything, in Lightsail's seconds."""
+    """The maximum wait, in Lightsail's seconds."""
     database: tuple[str, int] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def seconds(self, lightsail_seconds: float) -> float:
-        """Return real seconds for Lightsail's."""
         return lightsail_seconds / self.speed
 
     def wait_for[T](self, look: Callable[[], T], what: str) -> T:
-        """Look once a second of Lightsail's until there is something to see."""
+        """Poll once a second until the result is true."""
         end = time.monotonic() + self.seconds(self.patience)
         while not (seen := look()):
             if time.monotonic() > end:
@@ -64,7 +63,6 @@ class Lab:
 
     @contextlib.contextmanager
     def service(self, *, ready: bool = True) -> Iterator[str]:
-        """Create a service for the block and delete it afterwards."""
         name = f"{self.prefix}-{next(self._numbers)}"
         self.api.create_container_service(serviceName=name, power="nano", scale=1)
         try:
@@ -75,7 +73,6 @@ class Lab:
             self.delete(name)
 
     def delete(self, name: str) -> None:
-        """Delete a service as soon as it may be deleted."""
 
         def deleted() -> bool:
             try:
@@ -87,7 +84,6 @@ class Lab:
         self.wait_for(deleted, f"the deletion of {name}")
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the service as GetContainerServices shows it."""
         found: dict[str, Any] = self.api.get_container_services(serviceName=name)[
             "containerServices"
         ][0]
@@ -96,7 +92,7 @@ class Lab:
     def deploy(
         self, name: str, containers: Mapping[str, Any], public: tuple[str, int] | None = None
     ) -> dict[str, Any]:
-        """Create a deployment; returns the service as the answer shows it."""
+        """Create a deployment and return the service in the answer."""
         request: dict[str, Any] = {"serviceName": name, "containers": containers}
         if public:
             request["publicEndpoint"] = {"containerName": public[0], "containerPort": public[1]}
@@ -105,7 +101,7 @@ class Lab:
         return service
 
     def ended(self, name: str, version: int) -> tuple[str, float]:
-        """Wait for a deployment's end; returns its state and Lightsail's seconds until then."""
+        """Wait for a deployment's end. Returns its state and Lightsail's seconds until then."""
         began = time.monotonic()
 
         def state() -> str:
@@ -117,7 +113,6 @@ class Lab:
         return end, round((time.monotonic() - began) * self.speed, 1)
 
     def lines(self, name: str, container: str) -> list[str]:
-        """Return the whole log of a container."""
         query: dict[str, Any] = {"serviceName": name, "containerName": container}
         messages: list[str] = []
         while True:
@@ -142,12 +137,11 @@ class Lab:
         return before
 
     def python(self, source: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any member
-        """Return a container that runs some Python."""
         return {"image": self.images.plain, "command": ["python3", "-u", "-c", source], **more}
 
 
 def refusal_of(call: Callable[[], object]) -> str:
-    """Make a call; returns the code and the text of its refusal, or that it was accepted."""
+    """Return the code and the text of the refusal, or `accepted`."""
     try:
         call()
     except ClientError as refusal:

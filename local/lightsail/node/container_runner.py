@@ -1,7 +1,7 @@
-"""One run of one node: all containers of a deployment, from the pull of the images to the end.
+"""Runs the containers of a deployment on one node, from the pull of the images to the end.
 
-What the exit of a container means is unknown (lightsail-facts.md, section 3), so it is decided by
-the switches ``exit_zero``, ``exit_nonzero`` and ``exit_scope``.
+The switches `exit_zero`, `exit_nonzero` and `exit_scope` decide what the exit of a container
+changes, because that is unknown (lightsail-facts.md, section 3).
 """
 
 import asyncio
@@ -32,11 +32,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every node of a service needs from outside."""
+    """The parts of the emulator that every node of a service uses."""
 
     images: ImageStore
     pulled: set[str]
-    """What the service's nodes have pulled so far."""
+    """The images that the service's nodes have pulled so far."""
     network: Network
     base_paths: Sequence[Path]
     workspace: Path
@@ -46,11 +46,11 @@ class Surroundings:
 
 
 class NodeEndedError(Exception):
-    """The node is of no more use and has to be launched again."""
+    """The node must be launched again."""
 
 
 class UnhealthyError(NodeEndedError):
-    """The node failed its health check and the switches say to replace such nodes."""
+    """The node failed its health check, and must be replaced because of a switch."""
 
 
 class DeploymentLostError(Exception):
@@ -58,7 +58,7 @@ class DeploymentLostError(Exception):
 
 
 class NodeRun:
-    """One node from launch to end. ``healthy`` and ``under_way`` are what the public URL needs."""
+    """One node from its launch to its end."""
 
     def __init__(
         self,
@@ -80,39 +80,36 @@ class NodeRun:
         self._idle.set()
         self.session: aiohttp.ClientSession | None = None
         self.process: int | None = None
-        """The node's outermost process while the node runs: its containers descend from it."""
+        """The node's outermost process while the node runs. The containers are its descendants."""
         self.healthy = False
         self.grace: float | None = None
-        self.under_way = 0
+        self.in_progress = 0
 
     @property
     def port(self) -> int:
-        """The port of the public endpoint, 0 without one."""
         endpoint = self._deployment.public_endpoint
         return endpoint.container_port if endpoint else 0
 
     @property
     def steady(self) -> bool:
-        """Whether the node is healthy and none of its containers is down."""
         return self.healthy and not self._down
 
     def enter(self) -> None:
-        """Count a request that this node is about to serve."""
-        self.under_way += 1
+        """Count a request that is forwarded to this node now."""
+        self.in_progress += 1
         self._idle.clear()
 
     def leave(self) -> None:
-        """Count a request as done."""
-        self.under_way -= 1
-        if self.under_way == 0:
+        self.in_progress -= 1
+        if self.in_progress == 0:
             self._idle.set()
 
     async def drained(self) -> None:
-        """Wait until no request is under way."""
+        """Wait until no request is in progress."""
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Run the node until it has to be replaced; then raises why. Stops it in every case."""
+        """Run the node until it must be replaced, then stop it and raise the reason."""
         try:
             images = await self._pull()
             node = await self._surroundings.network.launch_node()
@@ -126,7 +123,7 @@ class NodeRun:
         except ExceptionGroup as group:
             raise _reason(group) from None
         finally:
-            # In a thread of its own, which ends its work also when this task is canceled.
+            # A thread finishes this also when the task is canceled.
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
     async def _pull(self) -> dict[str, Image]:
@@ -153,7 +150,7 @@ class NodeRun:
     async def _end(self, node: Node) -> None:
         switches = self._surroundings.switches()
         grace = switches.seconds(switches.stop_grace) if self.grace is None else self.grace
-        # Shielded: a second cancellation, at the end of the server, must not leave a node behind.
+        # Shielded, because a second cancellation at the end of the server would leave a node behind.
         try:
             await asyncio.shield(node.stop(grace))
         finally:
@@ -211,7 +208,7 @@ class NodeRun:
         return await running.wait()
 
     async def _watch(self, node: Node) -> None:
-        """Keep ``healthy`` true to the health check, or to the settling time without one."""
+        """Update `healthy` by the health check, or by the settling time if there is none."""
         endpoint = self._deployment.public_endpoint
         switches = self._surroundings.switches()
         if endpoint is None:
@@ -227,7 +224,7 @@ class NodeRun:
         if not counter.failed:
             return
         switches = self._surroundings.switches()
-        # An active node that has not been healthy yet is one that still starts.
+        # An active node that was never healthy is still starting.
         if (
             switches.unhealthy_node == "relaunch"
             if self._is_activating()
@@ -254,7 +251,7 @@ def _tcp_ports(container: Container) -> list[int]:
 
 
 def _reason(group: ExceptionGroup[Exception]) -> Exception:
-    """Return the one reason for a node's end out of what its tasks raised in the same moment."""
+    """Choose one reason for a node's end from the exceptions of its tasks."""
     for each in sorted(group.exceptions, key=_gravity):
         if isinstance(each, DeploymentLostError | NodeEndedError):
             return each
@@ -264,5 +261,4 @@ def _reason(group: ExceptionGroup[Exception]) -> Exception:
 
 
 def _gravity(problem: Exception) -> int:
-    """Put what ends the deployment before what ends only this node."""
     return 0 if isinstance(problem, DeploymentLostError) else 1

@@ -1,7 +1,7 @@
 """The AWS credentials that a container finds, as on ECS (lightsail-facts.md, section 14a).
 
-They are those of a role in an account of AWS's that can do little: no service of this machine
-knows them. The address is ECS's own, so a node without a network of its own cannot have it.
+They belong to a role in an account of AWS. No service of this machine accepts them. The address is
+that of ECS, so a node needs a network of its own.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _LIVES = timedelta(hours=6)
 
 
 async def offer_credentials(node: Node) -> Mapping[str, str]:
-    """Let the address answer in the node; returns the variables of the node's containers."""
+    """Serve credentials at the address in the node. Returns the variables of the containers."""
     if not node.is_isolated:
         return _KIND
     path = f"/v2/credentials/{secrets.token_hex(16)}"

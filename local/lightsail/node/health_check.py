@@ -1,4 +1,4 @@
-"""The health check of a public endpoint: real HTTP requests, thresholds, one verdict a node."""
+"""The health check of a public endpoint: HTTP requests and thresholds."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ USER_AGENT = "ELB-HealthChecker/2.0"
 
 
 class HealthCounter:
-    """Turns single probes into a verdict by the two thresholds; unhealthy until proven healthy."""
+    """Counts probes against the two thresholds. A node starts as unhealthy."""
 
     def __init__(self, check: HealthCheck) -> None:
         self._check = check
@@ -22,11 +22,10 @@ class HealthCounter:
 
     @property
     def failed(self) -> bool:
-        """Whether the probes failed as often in a row as makes a node unhealthy."""
+        """Whether as many probes in a row failed as the threshold says."""
         return self._failures >= self._check.unhealthy_threshold
 
     def count(self, success: bool) -> None:
-        """Take the outcome of one probe."""
         self._successes = self._successes + 1 if success else 0
         self._failures = 0 if success else self._failures + 1
         if self._successes >= self._check.healthy_threshold:
@@ -41,7 +40,6 @@ async def watch_health(
     interval: float,
     on_verdict: Callable[[HealthCounter], None],
 ) -> None:
-    """Probe for ever and tell the state after each probe."""
     counter = HealthCounter(endpoint.health_check)
     while True:
         counter.count(await probe(session, endpoint))
@@ -50,7 +48,7 @@ async def watch_health(
 
 
 async def probe(session: aiohttp.ClientSession, endpoint: PublicEndpoint) -> bool:
-    """Ask once. The time limit is real time: it measures the container, not the emulator."""
+    """Send one request. Its time limit is in real seconds, because it measures the container."""
     check = endpoint.health_check
     url = URL(f"http://127.0.0.1:{endpoint.container_port}{check.path}", encoded=True)
     try:

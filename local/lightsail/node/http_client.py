@@ -11,10 +11,9 @@ from local.lightsail.node.node import Node
 
 
 class NodeConnector(BaseConnector):
-    """Connects to 127.0.0.1:``port`` of a node, anew for every request.
+    """Connects to 127.0.0.1:`port` of a node, for every request again.
 
-    No connection is used twice: a server may close an idle one in the moment in which a request is
-    sent on it, and such a request would be lost.
+    A server may close an idle connection while a request is sent on it, which would be lost.
     """
 
     def __init__(self, node: Node, port: int) -> None:
@@ -41,7 +40,7 @@ class NodeConnector(BaseConnector):
 
 
 def node_session(node: Node, port: int) -> aiohttp.ClientSession:
-    """Return a client for one port of a node that changes nothing of what it passes on."""
+    """Return a client for one port of a node. It adds no header and decompresses no body."""
     return aiohttp.ClientSession(
         connector=NodeConnector(node, port),
         auto_decompress=False,

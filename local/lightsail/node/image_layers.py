@@ -1,4 +1,4 @@
-"""Image layers: tar archives laid one over the other, with the marks by which one removes files."""
+"""Unpacks the layers of an image: tar archives with whiteout files that remove earlier files."""
 
 import shutil
 import tarfile
@@ -10,11 +10,11 @@ _EMPTIED = ".wh..wh..opq"
 
 
 class LayerError(Exception):
-    """A layer is not a tar archive that can be read here."""
+    """A layer is not a readable tar archive."""
 
 
 def unpack_layers(layers: Iterable[Path], root: Path) -> None:
-    """Extract the layers in order. Nothing is ever written outside ``root``."""
+    """Extract the layers in order. No file is written outside `root`."""
     root.mkdir(parents=True)
     for layer in layers:
         try:
@@ -40,7 +40,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> N
             tarfile.SpecialFileError,
             tarfile.LinkOutsideDestinationError,
         ):
-            # Links into the base system and devices stand for things that are not unpacked here.
+            # Links into the base system, and devices, are not unpacked.
             return
 
 

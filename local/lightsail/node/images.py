@@ -1,8 +1,7 @@
-"""Images: from a reference in a deployment to files on disk, through a registry's HTTP API.
+"""Pulls images: from a reference in a deployment to files on disk, through a registry's HTTP API.
 
-A reference to a private ECR repository is pulled from the registry given at start. Each launch of
-a node resolves its reference again, as on Lightsail (section 7: a moved tag brings another image);
-what a digest names is fetched once and kept.
+A private ECR image is pulled from the registry given at start. Each launch of a node resolves the
+tag again, as on Lightsail (section 7). The content of a digest is downloaded once.
 """
 
 import asyncio
@@ -38,12 +37,12 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class ImagePullError(Exception):
-    """The image could not be had; the message says why."""
+    """The image could not be pulled. The message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image on disk, and the part of its configuration that starting a container needs."""
+    """An image on disk, and the part of its configuration that a start needs."""
 
     root: Path
     architecture: str
@@ -68,7 +67,7 @@ def _parse(reference: str) -> _Reference:
 
 
 class ImageStore:
-    """Pulls images from one registry and keeps what it pulled."""
+    """Pulls images from one registry and keeps them on disk."""
 
     def __init__(self, registry: str | None, directory: Path) -> None:
         self._registry = registry.rstrip("/") if registry else None
@@ -78,12 +77,11 @@ class ImageStore:
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """Close the connections to the registry."""
         if self._session is not None:
             await self._session.close()
 
     async def pull(self, reference: str) -> Image:
-        """Return the image that the reference names now."""
+        """Return the image to which the reference refers now."""
         named = _parse(reference)
         try:
             manifest = await self._manifest(named)
@@ -122,7 +120,7 @@ class ImageStore:
         return await asyncio.to_thread(path.read_bytes)
 
     async def _unpacked(self, repository: str, layers: list[str]) -> Path:
-        """Return the directory with these layers one over the other."""
+        """Return the directory in which these layers are unpacked."""
         name = hashlib.sha256("\n".join(layers).encode()).hexdigest()
         async with self._locks.setdefault(name, asyncio.Lock()):
             root = self._roots / name

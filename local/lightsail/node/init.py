@@ -1,14 +1,13 @@
-"""The program inside a node: the first process of a network and process namespace of its own.
+"""The init program of a node: the first process of its network and process namespace.
 
-It is run as a plain file by ``python -I -S``, so it imports the standard library only. It brings up
-the node's loopback, launches and reaps containers, and hands the server sockets that were made
-inside the node. Its whole life hangs on the server: when the control socket closes, or a process
-between it and the server dies in whatever way, the kernel kills everything in the node.
+It is run by its path with `python -I -S`, so it imports the standard library only. It brings up the
+node's loopback, launches and reaps containers, and sends the server sockets of the node's network.
+When the control socket closes, or a process between it and the server dies, the node ends.
 
-Where no namespaces can be made, `SharedNode` does by hand what the kernel does for a namespace: it
-adopts what a container leaves behind, and kills it.
+Without namespaces, `SharedNode` adopts and kills the orphans of containers, which the kernel does
+for a namespace.
 
-Messages are JSON objects, one a packet, over a SOCK_SEQPACKET pair; descriptors travel beside them.
+Each message is a JSON object in one packet of a SOCK_SEQPACKET pair, with file descriptors.
 """
 
 import contextlib
@@ -34,7 +33,6 @@ NOT_EXECUTABLE = 126
 
 
 def main(control_fd: int, server_pid: int, kind: str) -> None:
-    """Serve the control socket as a node in namespaces of its own, or as a shared one."""
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     if kind == "isolated":
@@ -45,13 +43,12 @@ def main(control_fd: int, server_pid: int, kind: str) -> None:
 
 
 def serve_isolated(control: socket.socket, server_pid: int) -> None:
-    """Make the namespaces and become their first process."""
     try:
         enter_namespaces()
     except OSError as problem:
         control.send(json.dumps({"event": "refused", "why": describe(problem)}).encode())
         return
-    # Only now: a change of credentials, as a user namespace brings, clears this setting.
+    # Not earlier, because the change of credentials in a user namespace clears this setting.
     die_with_parent()
     if os.getppid() != server_pid:
         return
@@ -66,11 +63,10 @@ def serve_isolated(control: socket.socket, server_pid: int) -> None:
 
 
 def enter_namespaces() -> None:
-    """Take a new network namespace, and a new process namespace for the children."""
     try:
         os.unshare(os.CLONE_NEWNET | os.CLONE_NEWPID)
     except PermissionError:
-        # Not privileged, be it a plain user or root in a container: by way of a user namespace.
+        # An unprivileged user, or root in a container, needs a user namespace.
         uid, gid = os.geteuid(), os.getegid()
         os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET | os.CLONE_NEWPID)
         Path("/proc/self/setgroups").write_text("deny")
@@ -79,7 +75,7 @@ def enter_namespaces() -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel for KILL when the parent dies, however it dies."""
+    """Have the kernel send KILL to this process when its parent dies."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
@@ -93,7 +89,7 @@ def adopt_orphans() -> None:
 
 
 def raise_loopback() -> None:
-    """Bring up ``lo``, which a new network namespace has switched off."""
+    """Bring up `lo`, which is down in a new network namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sH14x", b"lo", 0)
         answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, request)
@@ -102,19 +98,18 @@ def raise_loopback() -> None:
 
 
 def describe(problem: OSError) -> str:
-    """Say an operating system error in one line."""
     return f"{problem.strerror or problem} ({errno.errorcode.get(problem.errno or 0, 'unknown')})"
 
 
 class Node:
-    """What the first process of a node does for the rest of its life."""
+    """The loop of the first process of a node: it starts, signals and reaps containers."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.children: set[int] = set()
 
     def serve(self) -> None:
-        """Answer requests and report exits until the server goes away."""
+        """Answer requests and report exits until the server has ended."""
         woken, wakes = socket.socketpair()
         wakes.setblocking(False)
         signal.set_wakeup_fd(wakes.fileno())
@@ -135,7 +130,7 @@ class Node:
                 self.answer(json.loads(data), descriptors)
 
     def answer(self, request: dict, descriptors: list[int]) -> None:  # type: ignore[type-arg]
-        """Do what is asked and say how it went, under the number that the request carries."""
+        """Carry out one request. The reply has the request's number."""
         reply = {"id": request["id"]}
         handed: list[socket.socket] = []
         try:
@@ -159,18 +154,17 @@ class Node:
             each.close()
 
     def tell(self, message: dict, descriptors: list[int] | None = None) -> None:  # type: ignore[type-arg]
-        """Send one message; a server that is gone ends the node."""
+        """Send one message. The node ends if the server has ended."""
         try:
             socket.send_fds(self.control, [json.dumps(message).encode()], descriptors or [])
         except OSError:
             self.end()
 
     def end(self) -> None:
-        """End the node and everything in it."""
         raise NotImplementedError
 
     def launch(self, description: int, output: int) -> int:
-        """Start a container; returns the number of the process that stands for it."""
+        """Start a container and return the number of its process or of its supervisor."""
         with open(os.dup(description), "rb") as source:  # noqa: PTH123 - a descriptor, not a path
             source.seek(0)
             wanted = json.load(source)
@@ -179,11 +173,10 @@ class Node:
         return pid
 
     def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
-        """Fork a process that becomes the container, or stands for it."""
+        """Fork the container or its supervisor."""
         raise NotImplementedError
 
     def signal(self, pid: int, number: int) -> None:
-        """Signal a container, unless it was reaped already."""
         if pid in self.children:
             os.kill(pid, number)
 
@@ -195,7 +188,7 @@ class Node:
 
 
 class IsolatedNode(Node):
-    """A node in namespaces of its own: the kernel ends what a container leaves behind."""
+    """A node in its own namespaces. The kernel ends all processes of a container with its first."""
 
     def __init__(self, control: socket.socket) -> None:
         super().__init__(control)
@@ -207,12 +200,12 @@ class IsolatedNode(Node):
         pid = os.fork()
         if pid == 0:
             become(wanted, output)
-        # Later children belong to this node again; a second unshare would be refused otherwise.
+        # Later children belong to this node again. Otherwise a second unshare would be refused.
         os.setns(self.own_processes, os.CLONE_NEWPID)
         return pid
 
     def end(self) -> None:
-        """End the node: the end of its first process is the end of all others."""
+        """End the node: the kernel ends all its processes with the first one."""
         os._exit(0)
 
 
@@ -228,27 +221,26 @@ class SharedNode(Node):
         self.unreported: dict[int, int] = {}
 
     def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
-        """Fork the container's supervisor."""
         pid = os.fork()
         if pid == 0:
             keep(wanted, output)
         return pid
 
     def reap(self) -> None:
-        """Report the containers that ended, once nothing of them runs any more."""
+        """Report the containers that ended, once all their processes have ended."""
         for pid, code in ended_children():
             if pid in self.children:
                 self.children.discard(pid)
                 self.unreported[pid] = code
         orphans = own_children() - self.children
-        kill(orphans)  # the end of each brings us here again, with its own children
+        kill(orphans)  # the end of each orphan calls this method again
         if not orphans:
             for pid, code in self.unreported.items():
                 self.tell({"event": "exit", "pid": pid, "code": code})
             self.unreported.clear()
 
     def end(self) -> None:
-        """Kill everything that descends from the node, generation by generation."""
+        """Kill all descendants of the node, generation by generation."""
         while True:
             kill(own_children())
             try:
@@ -258,7 +250,7 @@ class SharedNode(Node):
 
 
 def ended_children() -> Iterator[tuple[int, int]]:
-    """Reap every child that ended: its number, and its exit code or minus the signal's number."""
+    """Reap every ended child: its number, and its exit code or minus the signal's number."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -270,12 +262,12 @@ def ended_children() -> Iterator[tuple[int, int]]:
 
 
 def own_children() -> set[int]:
-    """The children of this process, those that ended and were not reaped included."""
+    """The children of this process, also ended ones that were not reaped."""
     found = set()
     for entry in os.scandir("/proc"):
         try:
             if entry.name.isdigit():
-                # The name stands in brackets and may hold anything, also a bracket.
+                # The name in brackets can contain brackets.
                 fields = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2]
                 if int(fields.split()[1]) == os.getpid():
                     found.add(int(entry.name))
@@ -285,14 +277,14 @@ def own_children() -> set[int]:
 
 
 def kill(children: set[int]) -> None:
-    """Kill children; one that took another user's rights has to end by itself."""
+    """Kill children, except one that runs as another user."""
     for pid in children:
         with contextlib.suppress(PermissionError):
             os.kill(pid, signal.SIGKILL)
 
 
 def keep(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
-    """Stand for a container: run it, pass TERM on to it, and end as it ends; never returns."""
+    """Run a container, forward TERM to it, and end with its exit code. Never returns."""
     try:
         die_with_parent()
         adopt_orphans()
@@ -320,14 +312,13 @@ def keep(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
 
 
 def take_address(address: str) -> None:
-    """Let the node's loopback have one more address."""
+    """Add an address to the node's loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         wanted = struct.pack("16sHH4s8x", b"lo:0", socket.AF_INET, 0, socket.inet_aton(address))
         fcntl.ioctl(any_socket, SIOCSIFADDR, wanted)
 
 
 def listening_socket(address: str, port: int) -> socket.socket:
-    """Listen on an address of the node."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -340,7 +331,7 @@ def listening_socket(address: str, port: int) -> socket.socket:
 
 
 def become(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
-    """Turn this process into the container's command; never returns."""
+    """Turn this process into the container's command. Never returns."""
     try:
         os.setsid()
         nothing = os.open("/dev/null", os.O_RDONLY)
@@ -348,7 +339,7 @@ def become(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
             os.dup2(source, target)
         os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
         signal.set_wakeup_fd(-1)
-        # exec passes ignored signals on, and this interpreter ignores two of them.
+        # A signal that this interpreter ignores would stay ignored after exec.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         run(wanted["argv"], wanted["environment"], wanted["directory"], wanted["root"])
@@ -357,7 +348,7 @@ def become(wanted: dict, output: int) -> None:  # type: ignore[type-arg]
 
 
 def run(argv: list[str], environment: dict[str, str], directory: str, root: str) -> None:
-    """Replace this process by the command, or say on its output why that cannot be."""
+    """Replace this process by the command, or write to its output why that is not possible."""
     try:
         os.chdir(directory)
     except OSError as problem:
@@ -376,7 +367,7 @@ def run(argv: list[str], environment: dict[str, str], directory: str, root: str)
 
 
 def find_program(name: str, path: str, root: str) -> str | None:
-    """Find a program: in the image first where the name is absolute, else along PATH."""
+    """Find a program. An absolute path is looked up in the image first."""
     if name.startswith("/"):
         inside = root + name
         return inside if Path(inside).exists() else name
@@ -384,7 +375,6 @@ def find_program(name: str, path: str, root: str) -> str | None:
 
 
 def fail(text: str, code: int) -> None:
-    """Write one line to the container's log and end it."""
     os.write(2, (text + "\n").encode(errors="replace"))
     os._exit(code)
 

@@ -1,4 +1,4 @@
-"""From an image and a deployment's container to the process that is launched."""
+"""Command, environment and directory of a container, from its image and its deployment."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,10 @@ def launch_of(
     command_mode: Literal["cmd", "entrypoint"],
     credentials: Mapping[str, str],
 ) -> Launch:
-    """Say how a container starts in its own copy (``root``) of the image's files.
+    """How a container starts in its own copy (`root`) of the image's files.
 
-    The environment is the image's and the deployment's, and the variables of ``credentials``.
-    PATH begins with the directories which stand for the image's base layers. HOME, which a
-    container runtime sets too, is inside the container: programs keep their sockets there.
+    PATH starts with the directories that replace the image's base layers. HOME is inside the
+    container, because programs create their sockets there.
     """
     environment = {
         "HOME": home_in(root),
@@ -44,7 +43,6 @@ def launch_of(
 
 
 def home_in(root: Path) -> str:
-    """The home directory of a container's root user."""
     return str(root / "root")
 
 
@@ -57,5 +55,5 @@ def _argv(
         argv = container.command
     else:
         argv = (*image.entrypoint, *container.command)
-    # An image without any command cannot start; the empty name makes the launch say so.
+    # Without a command, the launch fails with the error for an empty name.
     return argv or ("",)

@@ -1,4 +1,4 @@
-"""How nodes get their network: each one of its own or, where none can be made, the machine's."""
+"""The network of the nodes: one for each node or, without namespaces, the machine's."""
 
 import asyncio
 import errno
@@ -14,66 +14,55 @@ from local.lightsail.node.port_relay import relay_connection
 
 
 class NoNetworkError(Exception):
-    """Nodes cannot be had on this machine; the message says why."""
+    """This machine cannot run nodes. The message is the reason."""
 
 
 class Network(Protocol):
-    """What a machine has for nodes."""
+    """How nodes of this machine get their network."""
 
     @property
     def why_one_node(self) -> str | None:
-        """Why a service can have one node at a time only; None where nodes run side by side."""
+        """Why a service can have only one node at a time, or None if it can have several."""
         ...
 
-    async def launch_node(self) -> Node:
-        """Start a node, or raise NodeError."""
-        ...
+    async def launch_node(self) -> Node: ...
 
-    def claim(self, node: Node, ports: Iterable[int]) -> int | None:
-        """Take ports for a node's container; returns the first that something else has."""
-        ...
+    def claim(self, node: Node, ports: Iterable[int]) -> int | None: ...
 
-    def close(self) -> None:
-        """Give back what the network itself holds."""
-        ...
+    def close(self) -> None: ...
 
 
 class OwnNetworks:
-    """A network and process namespace for each node: every node has all ports to itself."""
+    """A network and process namespace for each node, so every node has all ports to itself."""
 
     why_one_node = None
 
     def __init__(self, outside: Mapping[int, int]) -> None:
-        """Use ports of the machine (values) as ports of each node's loopback (keys)."""
+        """`outside` maps ports of each node's loopback to ports of the machine."""
         self._outside = outside
 
     async def launch_node(self) -> Node:
-        """Start a node in namespaces of its own."""
         return await Node.launch(self._outside)
 
-    def claim(self, node: Node, ports: Iterable[int]) -> None:
-        """Do nothing: who listens where is between the containers of the node."""
+    def claim(self, node: Node, ports: Iterable[int]) -> None: ...
 
-    def close(self) -> None:
-        """Do nothing: each node closes what it holds."""
+    def close(self) -> None: ...
 
 
 class MachineNetwork:
     """The network of the machine for all nodes.
 
-    Two nodes would listen on the same port, so a service has one node at a time. A port that
-    another service or a program of the machine has is refused to a container before it starts:
-    its app might not notice, and the other's answers would then pass for its own.
+    Two nodes would listen on the same port, so a service has one node at a time. A container does
+    not start if its port is taken: otherwise answers of another program could pass for its own.
     """
 
     def __init__(self, why: str) -> None:
-        """Say why nodes have no networks of their own."""
         self.why_one_node = f"nodes side by side need Linux network namespaces, {why}"
         self._relays: list[asyncio.Server] = []
         self._holders: dict[int, Node] = {}
 
     async def open(self, outside: Mapping[int, int]) -> None:
-        """Let ports of the machine (values) be reached by other numbers of its own (keys)."""
+        """Relay ports of the machine (keys) to other ports of it (values)."""
         for inside, host in outside.items():
             if inside != host:
                 relay = functools.partial(relay_connection, port=host)
@@ -87,11 +76,9 @@ class MachineNetwork:
                     ) from None
 
     async def launch_node(self) -> Node:
-        """Start a node on the machine's network."""
         return await Node.launch({}, isolated=False)
 
     def claim(self, node: Node, ports: Iterable[int]) -> int | None:
-        """Take ports for a node's container; returns the first that something else has."""
         wanted = list(ports)
         for port in wanted:
             holder = self._holders.get(port, node)
@@ -101,13 +88,12 @@ class MachineNetwork:
         return None
 
     def close(self) -> None:
-        """Stop relaying."""
         for each in self._relays:
             each.close()
 
 
 async def find_network(outside: Mapping[int, int], *, namespaces: bool) -> Network:
-    """Find out, with one node, which network nodes can have on this machine."""
+    """Find out with one node whether this machine allows namespaces."""
     if sys.platform != "linux":
         raise NoNetworkError("nodes are processes of Linux, which this system is not")
     why = "which --no-namespaces rules out"
@@ -135,7 +121,6 @@ async def _why_no_node(network: Network) -> str | None:
 
 
 def _is_listened_on(port: int) -> bool:
-    """Tell whether anything on the machine listens on a port, at whatever address."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

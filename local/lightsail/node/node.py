@@ -1,8 +1,7 @@
-"""The server's side of a node: what runs containers, in namespaces of its own where it can.
+"""The server's side of a node: a process (`init.py`) with a control socket.
 
-A node is a helper process (`init.py`) with a control socket. Through it the server launches
-containers and gets sockets that live inside the node's network, so that it can probe a port there,
-forward a request to it, and stand for the outside world on ports of the node's loopback.
+The server uses it to launch containers and to get sockets inside the node's network. With these
+it sends health checks and requests, and relays ports of the host.
 """
 
 import asyncio
@@ -28,13 +27,11 @@ _PROGRAM = Path(__file__).with_name("init.py")
 
 
 class NodeError(Exception):
-    """The node could not do what was asked of it, or is gone."""
+    """The node refused a request, or has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Everything a container needs to start."""
-
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: str
@@ -42,7 +39,7 @@ class Launch:
 
 
 class RunningContainer:
-    """A container's main process; its output is read to the end whatever it does."""
+    """A container's main process. Its output is read to the end."""
 
     def __init__(self, send_signal: Callable[[int], Awaitable[None]]) -> None:
         self._send_signal = send_signal
@@ -50,13 +47,13 @@ class RunningContainer:
         self.output_ended = asyncio.Event()
 
     async def wait(self) -> int:
-        """Wait for the end; everything it wrote has been taken in by then."""
+        """Wait until the process has ended and all its output is read."""
         code = await asyncio.shield(self.exited)
         await self.output_ended.wait()
         return code
 
     async def stop(self, grace: float) -> None:
-        """TERM, then KILL after the grace period; a container may ignore only the first."""
+        """Send TERM, then KILL after the grace period."""
         for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
             if self.exited.done():
                 return
@@ -67,14 +64,13 @@ class RunningContainer:
 
 
 class Node:
-    """One running node. ``launch`` makes it; ``stop`` leaves nothing of it behind."""
+    """One running node. After `stop` none of its processes is left."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, control: socket.socket, *, isolated: bool
     ) -> None:
         self._process = process
         self.is_isolated = isolated
-        """Whether the node has a network of its own."""
         self._control = control
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
@@ -87,14 +83,14 @@ class Node:
 
     @classmethod
     async def launch(cls, outside: Mapping[int, int], *, isolated: bool = True) -> Self:
-        """Start a node; ``outside`` maps ports of its loopback to ports of the host's.
+        """Start a node. `outside` maps ports of its loopback to ports of the host's.
 
-        One that is not isolated is on the host's own network and among its processes.
+        A node that is not isolated uses the host's network and process namespace.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            # A session of its own: Ctrl-C in a terminal is for the server, which then stops nodes.
+            # A session of its own, so that Ctrl-C reaches only the server, which stops the nodes.
             try:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-I", "-S", str(_PROGRAM), str(theirs.fileno())),
@@ -123,12 +119,11 @@ class Node:
 
     @property
     def process(self) -> int:
-        """The node's outermost process; the containers are its grandchildren."""
+        """The node's outermost process. The containers are its grandchildren."""
         return self._process.pid
 
     @property
     def is_gone(self) -> bool:
-        """Whether the node has ended, or is ending."""
         return self._lost.done()
 
     async def start(self, wanted: Launch, on_output: Callable[[bytes], None]) -> RunningContainer:
@@ -136,7 +131,7 @@ class Node:
         reads, writes = os.pipe()
         description = os.memfd_create("launch")
         try:
-            # A file, not a message: commands and environments may be larger than a packet.
+            # In a file, because a command and its environment can be larger than a packet.
             os.write(description, json.dumps(asdict(wanted)).encode())
             answer, _ = await self._ask({"do": "launch"}, [description, writes])
         except BaseException:
@@ -153,7 +148,7 @@ class Node:
         return container
 
     async def dial(self, port: int) -> socket.socket:
-        """Return a socket connected to a port of the node's loopback, or raise OSError."""
+        """Return a socket that is connected to a port of the node's loopback, or raise OSError."""
         try:
             _, descriptors = await self._ask({"do": "socket"})
         except NodeError as problem:
@@ -171,30 +166,28 @@ class Node:
         await self._ask({"do": "signal", "pid": pid, "signal": int(number)})
 
     async def wait_lost(self) -> None:
-        """Wait until the node is gone, for whatever reason."""
         await asyncio.shield(self._lost)
 
     async def stop(self, grace: float) -> None:
-        """Stop the containers, then the node; returns when all of its processes are gone."""
+        """Stop the containers, then the node. Returns when all its processes have ended."""
         running = [each for each in self._containers.values() if not each.exited.done()]
         await asyncio.gather(*(each.stop(grace) for each in running))
         self.kill()
         await self._process.wait()
 
     def kill(self) -> None:
-        """End the node and all that runs in it, now."""
+        """End the node and its containers now."""
         for server in self._servers:
             server.close()
         self._servers.clear()
         self._lose("the node was stopped")
-        # In namespaces the kernel ends the rest with the first; else the node has to do it, now
-        # that it is cut off, and must live until it has.
+        # Without namespaces the node itself must kill the containers, now that its socket is closed.
         if self.is_isolated and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
     async def serve(self, address: str, port: int, answer: Connected) -> None:
-        """Answer connections to an address inside the node, which is the node's from now on."""
+        """Add an address to the node and answer connections to it."""
         _, descriptors = await self._ask({"do": "listen", "address": address, "port": port})
         listener = socket.socket(fileno=descriptors[0])
         listener.setblocking(False)
@@ -219,7 +212,7 @@ class Node:
         except OSError as problem:
             raise NodeError(f"the node is gone: {problem}") from problem
         except asyncio.CancelledError:
-            # The answer may have come in the same moment; its sockets are nobody's then.
+            # The answer may have come at the same moment. Then its sockets must be closed.
             if answered.done() and not answered.cancelled() and answered.exception() is None:
                 for descriptor in answered.result()[1]:
                     os.close(descriptor)
@@ -245,7 +238,7 @@ class Node:
             self._on_event(message)
         elif (waiting := self._answers.get(message["id"])) and not waiting.done():
             waiting.set_result((message, descriptors))
-        else:  # whoever asked was canceled meanwhile
+        else:  # the caller was canceled meanwhile
             for descriptor in descriptors:
                 os.close(descriptor)
 
@@ -260,7 +253,7 @@ class Node:
             self._early_exits[message["pid"]] = message["code"]
 
     def _lose(self, why: str) -> None:
-        """Note that the node is gone: whoever waits for anything of it is told."""
+        """Note that the node has ended, and raise NodeError for every caller that waits for it."""
         if self._lost.done():
             return
         self._lost.set_result(None)
@@ -268,7 +261,7 @@ class Node:
         self._control.close()
         if not self._ready.done():
             self._ready.set_exception(NodeError(why))
-            self._ready.exception()  # marks it as seen: nobody may be waiting any more
+            self._ready.exception()  # otherwise asyncio warns if no caller waits
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_exception(NodeError(why))

@@ -24,7 +24,7 @@ class LineCollector:
         self._dropped = 0
 
     def feed(self, piece: bytes) -> None:
-        """Take a piece of output; an empty one is its end."""
+        """Read a piece of output. An empty piece is the end."""
         now = self._monotonic()
         refill = (now - self._last) * BYTES_PER_SECOND
         self._last = now

@@ -1,4 +1,4 @@
-"""Bytes from a connection inside a node to a port of the host: the way to the outside world."""
+"""Relays connections inside a node to a port of the host."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ _PIECE = 1 << 16
 async def relay_connection(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
 ) -> None:
-    """Join an accepted connection to 127.0.0.1:``port`` of the host until both ends are done."""
+    """Join an accepted connection with 127.0.0.1:`port` of the host until both are closed."""
     try:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError as problem:
@@ -21,7 +21,7 @@ async def relay_connection(
     try:
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
     except OSError:
-        # One end was reset: so is the other, as a router that forwards the reset would do.
+        # As a router would do, reset the other end too.
         writer.transport.abort()
         far_writer.transport.abort()
     finally:
@@ -32,7 +32,7 @@ async def relay_connection(
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Copy until the source ends, then pass the end on: the other way may still be open."""
+    """Copy until the source ends, then close this direction only."""
     while piece := await source.read(_PIECE):
         target.write(piece)
         await target.drain()

@@ -1,4 +1,4 @@
 """A container service at work: deployments, fleet of nodes, load balancer, logs, metrics, state.
 
-What happens inside one node is in `local.lightsail.node`.
+The inside of one node belongs in `local.lightsail.node`.
 """

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class GivenUp(enum.StrEnum):
-    """Why a deployment is given up; the value is that of its switch ``time_to_fail_...``."""
+    """Why a deployment failed. The value is the end of the name of its `time_to_fail_` switch."""
 
     EXIT = "exit"
     PULL = "pull"
@@ -31,7 +31,7 @@ class GivenUp(enum.StrEnum):
 
 
 class RolloutFailedError(Exception):
-    """The deployment is given up."""
+    """The deployment has failed."""
 
     def __init__(self, why: GivenUp) -> None:
         super().__init__(why.value)
@@ -39,16 +39,16 @@ class RolloutFailedError(Exception):
 
 
 class _Place:
-    """One node's place in the fleet: the run that fills it now, and the task that keeps it so."""
+    """One place in the fleet: the node that runs in it now, and the task that relaunches it."""
 
     def __init__(self) -> None:
         self.run: NodeRun | None = None
-        self.keeper: asyncio.Task[None] | None = None
+        self.relauncher: asyncio.Task[None] | None = None
         self.failed_launches = 0
 
 
 class Fleet:
-    """Runs a deployment. While it is activating, failures count; afterwards it never gives up."""
+    """Runs a deployment. Failures count only while the deployment is ACTIVATING."""
 
     def __init__(
         self,
@@ -70,33 +70,31 @@ class Fleet:
         self._replacements: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Launch all nodes at once."""
         self._announce(_started(self._scale))
         for _ in range(self._scale):
             self._add_place()
 
     def activated(self) -> None:
-        """From now on the fleet serves: what ends is launched again for ever."""
+        """From now on nodes that end are launched again without a limit."""
         self._activating = False
 
     def healthy_runs(self) -> list[NodeRun]:
-        """Return the nodes that may get requests: the healthy ones, or all when none is."""
+        """Return the nodes that may get requests: the healthy ones, or all if none is healthy."""
         runs = [each.run for each in self._places if each.run and each.run.session]
         return [run for run in runs if run.healthy] or runs
 
     def processes(self) -> list[int]:
-        """Return the outermost process of each node that runs."""
         runs = [each.run for each in self._places if each.run is not None]
         return [run.process for run in runs if run.process is not None]
 
     async def steady(self) -> None:
-        """Wait until every node is steady; raises RolloutFailedError when the fleet gives up."""
+        """Wait until every node is steady, or raise RolloutFailedError."""
         while not self._is_steady():
             self._changed.clear()
             await self._changed.wait()
 
     async def hold(self, seconds: float) -> None:
-        """Wait a while; raises RolloutFailedError when the fleet gives up meanwhile."""
+        """Wait, or raise RolloutFailedError when the deployment fails meanwhile."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
@@ -121,7 +119,7 @@ class Fleet:
             self._run_later(self._restart(place, switches.seconds(switches.drain_limit), None))
 
     async def stop(self, *, drain_limit: float, grace: float | None = None) -> None:
-        """Let requests under way finish, then end every node."""
+        """Let requests in progress finish, then end every node."""
         for task in list(self._replacements):
             task.cancel()
         places, self._places = self._places, []
@@ -145,18 +143,18 @@ class Fleet:
     def _add_place(self) -> _Place:
         place = _Place()
         self._places.append(place)
-        place.keeper = asyncio.create_task(self._keep(place))
-        place.keeper.add_done_callback(self._kept)
+        place.relauncher = asyncio.create_task(self._keep(place))
+        place.relauncher.add_done_callback(self._kept)
         return place
 
-    def _kept(self, keeper: asyncio.Task[None]) -> None:
-        """A keeper that broke must not leave the deployment waiting for it in silence."""
-        if not keeper.cancelled() and (problem := keeper.exception()) is not None:
+    def _kept(self, relauncher: asyncio.Task[None]) -> None:
+        """A bug in this task must fail the deployment, which would wait for it otherwise."""
+        if not relauncher.cancelled() and (problem := relauncher.exception()) is not None:
             _LOG.error("deployment %s: a node is lost", self.deployment.version, exc_info=problem)
             self._give_up(GivenUp.EXIT)
 
     async def _keep(self, place: _Place) -> None:
-        """Fill one place with one run after the other."""
+        """Run one node after the other in this place."""
         why, is_lost = GivenUp.EXIT, False
         while True:
             switches = self._surroundings.switches()
@@ -228,9 +226,9 @@ class Fleet:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(place.run.drained(), drain_limit)
             place.run.grace = grace
-        if place.keeper is not None:
-            place.keeper.cancel()
-            await asyncio.wait([place.keeper])
+        if place.relauncher is not None:
+            place.relauncher.cancel()
+            await asyncio.wait([place.relauncher])
 
 
 def _started(nodes: int) -> str:

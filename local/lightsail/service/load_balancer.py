@@ -23,9 +23,7 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 _PIECE = 1 << 16
 
 
-class PublicUrl:
-    """Serves one service on a port of the host's loopback."""
-
+class LoadBalancer:
     def __init__(self) -> None:
         self._fleet: Fleet | None = None
         self._disabled = False
@@ -34,7 +32,7 @@ class PublicUrl:
         self.port = 0
 
     async def open(self, port: int) -> None:
-        """Listen, on the wished port if it is free."""
+        """Listen on this port, or on a free one if it is taken."""
         listener = _listen(port)
         self.port = listener.getsockname()[1]
         server = web.Server(self._handle, access_log=None, auto_decompress=False)
@@ -43,22 +41,20 @@ class PublicUrl:
         await web.SockSite(self._runner, listener, backlog=1024).start()
 
     async def close(self) -> None:
-        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     @property
     def url(self) -> str:
-        """The address as ``containerService.url`` has it."""
         return f"http://127.0.0.1:{self.port}/"
 
     def serve(self, fleet: Fleet | None) -> None:
-        """From the next request on, send requests to this fleet."""
+        """Send requests to this fleet from the next one on."""
         self._fleet = fleet
         self._disabled = False
 
     def disable(self) -> None:
-        """From the next request on, answer 503 (section 2)."""
+        """Answer 503 from the next request on (section 2)."""
         self._fleet = None
         self._disabled = True
 
@@ -92,7 +88,7 @@ class PublicUrl:
         return web.Response(status=502 if tried else 503, text="No node answered\n")
 
     def _choose(self, tried: list[NodeRun]) -> NodeRun | None:
-        """Take the nodes in turn; one that could not answer is not asked twice."""
+        """Choose the nodes in turn, and none twice for one request."""
         fleet = self._fleet
         runs = [run for run in fleet.healthy_runs() if run not in tried] if fleet else []
         return runs[next(self._turn) % len(runs)] if runs else None
@@ -134,13 +130,13 @@ def _may_chunk(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> bool
 
 
 def _path(request: web.BaseRequest) -> str:
-    """Return the path as the client wrote it; also of ``GET http://host/path``."""
+    """Return the unchanged path, also of `GET http://host/path`."""
     raw = request.raw_path
     return raw if raw.startswith("/") else URL(raw, encoded=True).raw_path_qs
 
 
 def _request_headers(request: web.BaseRequest) -> CIMultiDict[str]:
-    """Add what Lightsail's load balancer adds: it ends TLS, so a container sees https."""
+    """Add the headers of Lightsail's load balancer, which terminates TLS."""
     headers = end_to_end(request.headers)
     client = request.remote or "127.0.0.1"
     before = headers.get("X-Forwarded-For")
@@ -152,7 +148,6 @@ def _request_headers(request: web.BaseRequest) -> CIMultiDict[str]:
 
 
 def _listen(port: int) -> socket.socket:
-    """Listen on the wished port, or on any free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -23,7 +23,7 @@ MAX_STREAM_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One line; ``number`` counts the stream's lines and never repeats."""
+    """One line. `number` counts the lines of the stream."""
 
     number: int
     created_at: datetime
@@ -41,8 +41,6 @@ class LogQuery:
 
 
 class LogStream:
-    """The log of one container name."""
-
     def __init__(self) -> None:
         self._events: deque[LogEvent] = deque()
         self._bytes = 0
@@ -62,7 +60,7 @@ class LogStream:
     def read(
         self, query: LogQuery, switches: Switches, now: datetime
     ) -> tuple[list[LogEvent], str | None]:
-        """Return one page, oldest first, and the token of the next if there is more."""
+        """Return one page, the oldest event first, and the token of the next page."""
         after, start = _read_token(query.page_token)
         if start is None:
             # Fixed on the first page, so that the window does not slide from page to page.
@@ -108,7 +106,6 @@ class LogStore:
         self._streams.setdefault((service, container), LogStream()).append(message, created_at)
 
     def stream(self, service: str, container: str) -> LogStream | None:
-        """Return a container's log, if it ever ran."""
         return self._streams.get((service, container))
 
     def forget(self, service: str) -> None:

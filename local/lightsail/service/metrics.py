@@ -15,15 +15,13 @@ _KEPT_POINTS = 4096
 
 @dataclass(slots=True)
 class Point:
-    """All samples of one metric within one stretch of time."""
-
     start: float
     values: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricQuery:
-    """What GetContainerServiceMetricData is asked; the period is in seconds."""
+    """The parameters of GetContainerServiceMetricData. The period is in seconds."""
 
     metric: str
     start: datetime
@@ -33,18 +31,16 @@ class MetricQuery:
 
 
 class Metrics:
-    """The history of one service."""
-
     def __init__(self) -> None:
         self._points: dict[str, deque[Point]] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as a new deployment does."""
+        """Drop all points, as a new deployment does."""
         self._points = {name: deque(maxlen=_KEPT_POINTS) for name in METRIC_NAMES}
 
     def add(self, now: datetime, granularity: float, sample: Mapping[str, float]) -> None:
-        """Take one sample of each metric, averaged over all nodes already."""
+        """Add one sample of each metric, an average over all nodes."""
         start = now.timestamp() // granularity * granularity
         for name, value in sample.items():
             points = self._points[name]
@@ -55,7 +51,7 @@ class Metrics:
     def read(
         self, query: MetricQuery, granularity: float, now: datetime
     ) -> list[dict[str, object]]:
-        """Return the metric's data points, oldest first; the newest only when it is complete."""
+        """Return the complete data points, the oldest first."""
         by_period: dict[float, list[float]] = {}
         for point in self._points[query.metric]:
             complete = point.start + granularity <= now.timestamp()
@@ -73,7 +69,6 @@ class Metrics:
 
 
 def _statistics(values: list[float], wanted: Iterable[str]) -> dict[str, float]:
-    """Return the wanted statistics under the names that the answer has for them."""
     every = {
         "Minimum": min(values),
         "Maximum": max(values),

@@ -12,7 +12,7 @@ from local.lightsail.switches import Switches
 
 
 class Region:
-    """The services by name. Switches hold for all, or for one service before it even exists."""
+    """The services by name. A service can have switches of its own before it exists."""
 
     def __init__(self, name: str, account: str, host: Host, switches: Switches) -> None:
         self.name = name
@@ -24,28 +24,24 @@ class Region:
 
     @property
     def clock(self) -> Callable[[], datetime]:
-        """The clock that everything in the Region goes by."""
         return self._host.clock
 
     @property
     def logs(self) -> LogStore:
-        """The container logs."""
         return self._host.logs
 
     @property
     def network(self) -> Network:
-        """What this machine has for nodes."""
         return self._host.network
 
     def switches_of(self, service: str) -> Switches:
-        """Return the switches as they hold for one service now."""
         own = self.own_switches.get(service)
         return self.switches.changed(own) if own else self.switches
 
     def change_switches(
         self, changes: Mapping[str, object], service: str | None = None
     ) -> Switches:
-        """Set switches for all services or for one; all are checked before any is set."""
+        """Set switches for all services or for one. One invalid value refuses all."""
         if service is None:
             self.switches = self.switches.changed(changes)
             return self.switches
@@ -55,7 +51,7 @@ class Region:
         return after
 
     def service_arn(self, parameters: Mapping[str, object]) -> str:
-        """Return the ARN of the service that a request names, or of any where it does not exist."""
+        """Return the ARN of the service in a request, or one with `*` if it does not exist."""
         name = parameters.get("serviceName", parameters.get("resourceName"))
         runner = self.services.get(name) if isinstance(name, str) else None
         if runner is not None:
@@ -63,7 +59,6 @@ class Region:
         return f"arn:aws:lightsail:{self.name}:{self.account}:ContainerService/*"
 
     async def add(self, service: Service, port: int = 0) -> ServiceRunner:
-        """Add a service and open its public URL."""
         name = service.name
         runner = ServiceRunner(
             service, self._host, lambda: self.switches_of(name), lambda: self._remove(name)
@@ -74,7 +69,6 @@ class Region:
         return runner
 
     async def close(self) -> None:
-        """End all services."""
         await asyncio.gather(*(runner.close() for runner in self.services.values()))
 
     def _remove(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""One container service at work: its value, its nodes, its public URL, and the change under way."""
+"""Carries out the changes of one container service: deployments, updates, deletion."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from local.lightsail.node.container_runner import Surroundings
 from local.lightsail.node.images import ImageStore
 from local.lightsail.node.network import Network
 from local.lightsail.service.fleet import Fleet, GivenUp, RolloutFailedError
-from local.lightsail.service.load_balancer import PublicUrl
+from local.lightsail.service.load_balancer import LoadBalancer
 from local.lightsail.service.logs import LogStore
 from local.lightsail.service.metrics import Metrics
 from local.lightsail.switches import Switches
@@ -36,8 +36,6 @@ _LAST_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What all services share."""
-
     clock: Callable[[], datetime]
     images: ImageStore
     logs: LogStore
@@ -45,11 +43,11 @@ class Host:
     base_paths: tuple[Path, ...]
     workspace: Path
     saved: Callable[[], None]
-    """Called after every change of a service, to keep it on disk."""
+    """Called after every change of a service, to store it on disk."""
 
 
 class ServiceRunner:
-    """Carries the changes of one service out, one at a time, as background work."""
+    """Carries out the changes of one service in the background, one at a time."""
 
     def __init__(
         self,
@@ -60,7 +58,7 @@ class ServiceRunner:
     ) -> None:
         self.service = service
         self.switches = switches
-        self.public_url = PublicUrl()
+        self.load_balancer = LoadBalancer()
         self.metrics = Metrics()
         self._host = host
         self._closed = closed
@@ -72,31 +70,30 @@ class ServiceRunner:
 
     @property
     def shown(self) -> Service:
-        """The service as reads see it: for ``read_lag`` seconds as it was before a create."""
+        """The service as reads return it: up to `read_lag` seconds old after a create."""
         if self._before is not None and self._host.clock() < self._before[1]:
             return self._before[0]
         return self.service
 
     async def open(self, port: int = 0) -> None:
-        """Open the public URL."""
-        await self.public_url.open(port)
+        await self.load_balancer.open(port)
 
     async def close(self) -> None:
-        """End everything at once, as at the end of the server."""
+        """End all nodes at once, because the emulator ends."""
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._fleet is not None:
             await self._fleet.stop(drain_limit=0, grace=0)
-        await self.public_url.close()
+        await self.load_balancer.close()
 
     def begin(self) -> None:
-        """Provision a new service; a deployment that came with it follows."""
+        """Provision a new service, then its first deployment if it has one."""
         self._work(self._provision())
 
     def resume(self) -> None:
-        """Take up what an earlier life of the server was at."""
+        """Continue after a restart of the emulator."""
         if self.service.changing is ServiceState.PENDING:
             self.begin()
         elif self.service.changing is ServiceState.DELETING:
@@ -107,7 +104,7 @@ class ServiceRunner:
     def deploy(
         self, containers: Mapping[str, Container], endpoint: PublicEndpoint | None
     ) -> Service:
-        """Accept a deployment and begin with it; returns the service as the answer shows it."""
+        """Accept a deployment and start it. Returns the service for the answer."""
         now = self._host.clock()
         self._refuse_if_busy()
         before = self.service
@@ -122,7 +119,6 @@ class ServiceRunner:
         return after.showing(at_once)
 
     def update(self, wanted: Update) -> Service:
-        """Accept a change of the service itself."""
         self._refuse_if_busy()
         before = self.service
         self._set(
@@ -132,7 +128,6 @@ class ServiceRunner:
         return self.service
 
     def delete(self) -> None:
-        """Accept the deletion."""
         switches = self.switches()
         self.service.refuse_deletion_if_busy(switches.busy_delete_text, switches.busy_error_text)
         self._set(self.service.begun(ServiceState.DELETING))
@@ -142,15 +137,13 @@ class ServiceRunner:
         self.service.refuse_if_busy(self.switches().busy_error_text)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Replace the tags."""
         self._set(replace(self.service, tags=dict(tags)))
 
     def processes(self) -> list[int]:
-        """Return the outermost process of each node of the active deployment."""
         return self._fleet.processes() if self._fleet is not None else []
 
     def replace_node(self, index: int, *, abrupt: bool) -> bool:
-        """Replace a node of the active deployment; tells whether there is one."""
+        """Replace a node of the active deployment. False if the service runs nothing."""
         if self._fleet is not None:
             self._fleet.replace(index, abrupt=abrupt)
         return self._fleet is not None
@@ -165,7 +158,7 @@ class ServiceRunner:
     async def _resume(self) -> None:
         current, upcoming = self.service.current_deployment, self.service.next_deployment
         if self.service.is_disabled:
-            self.public_url.disable()
+            self.load_balancer.disable()
         elif current is not None:
             await self._serve_again(current)
         if self.service.changing is ServiceState.UPDATING:
@@ -174,7 +167,7 @@ class ServiceRunner:
             await self._roll_out(upcoming)
 
     async def _roll_out(self, deployment: Deployment) -> None:
-        """Bring a version up beside the current one, then switch or give it up (section 6)."""
+        """Start a version beside the current one, then switch to it or fail it (section 6)."""
         version = deployment.version
         announce = self._announcer(deployment)
         announce("Creating your deployment")
@@ -202,20 +195,20 @@ class ServiceRunner:
         }[why]
 
     async def _make_room(self) -> None:
-        """End the nodes that serve, where those to come cannot run beside them."""
+        """Without namespaces, end the live nodes before the new ones start."""
         if self._fleet is not None and self._host.network.why_one_node is not None:
             switches = self.switches()
             await self._fleet.stop(drain_limit=switches.seconds(switches.drain_limit))
 
     async def _bring_back(self, failed: Fleet) -> None:
-        """Launch again what had to make room for a fleet that failed."""
+        """Without namespaces, launch the previous version again after a failure."""
         current = self.service.current_deployment
         if current is not None and self._host.network.why_one_node is not None:
             await failed.stop(drain_limit=0)
             await self._serve_again(current)
 
     async def _bring_up(self, fleet: Fleet, announce: Callable[[str], None]) -> GivenUp | None:
-        """Start a fleet and wait until it may serve; returns why it may not."""
+        """Start a fleet and wait until it may serve. Returns the reason if it failed."""
         switches = self.switches()
         try:
             fleet.start()
@@ -240,14 +233,14 @@ class ServiceRunner:
         after = self.service
         current = after.current_deployment
         if after.is_disabled:
-            self.public_url.disable()
+            self.load_balancer.disable()
             await self._make_room()  # for what may be enabled next
             self._retire(self._fleet)
             self._fleet = None
         elif current is not None and before.is_disabled:
             await self._serve_again(current)
         elif before.is_disabled:
-            self.public_url.serve(None)
+            self.load_balancer.serve(None)
         elif current is not None and (before.power, before.scale) != (after.power, after.scale):
             await self._deploy_again(current)
         if after.puller_role or after.principal_arn:
@@ -255,7 +248,7 @@ class ServiceRunner:
         self._set(self.service.ended())
 
     async def _serve_again(self, deployment: Deployment) -> None:
-        """Launch the active deployment where nothing serves it: it is never given up."""
+        """Launch the active deployment, which the emulator never gives up."""
         fleet = self._new_fleet(deployment, activating=False)
         self._switch_to(fleet)
         fleet.start()
@@ -267,7 +260,7 @@ class ServiceRunner:
             _LOG.warning("%s: deployment %s is not steady", self.service.name, deployment.version)
 
     async def _deploy_again(self, current: Deployment) -> None:
-        """Launch the active deployment at another size beside itself (section 7)."""
+        """Launch the active deployment with another power or scale beside itself (section 7)."""
         if self.switches().capacity_takes_version:
             again = self.service.with_first_deployment(
                 current.containers, current.public_endpoint, self._host.clock()
@@ -286,11 +279,11 @@ class ServiceRunner:
             await fleet.stop(drain_limit=0)
 
     async def _delete(self) -> None:
-        self.public_url.serve(None)
+        self.load_balancer.serve(None)
         if self._fleet is not None:
             await self._fleet.stop(drain_limit=0)
             self._fleet = None
-        await self.public_url.close()
+        await self.load_balancer.close()
         self._host.logs.forget(self.service.name)
         await asyncio.to_thread(shutil.rmtree, self._workspace, ignore_errors=True)
         self._closed()
@@ -315,10 +308,10 @@ class ServiceRunner:
         )
 
     def _switch_to(self, fleet: Fleet) -> None:
-        """Let the fleet serve, from one request to the next, and drain the one before."""
+        """Send the next request to this fleet, and drain the previous one."""
         fleet.activated()
         old, self._fleet = self._fleet, fleet
-        self.public_url.serve(fleet)
+        self.load_balancer.serve(fleet)
         self.metrics.forget()
         self._retire(old)
 
@@ -328,7 +321,7 @@ class ServiceRunner:
             self._work(fleet.stop(drain_limit=switches.seconds(switches.drain_limit)))
 
     def _announcer(self, deployment: Deployment) -> Callable[[str], None]:
-        """Return a way to write the system lines of a deployment (section 3)."""
+        """Return a function that writes Lightsail's own lines to the logs (section 3)."""
         switches = self.switches()
         names = list(deployment.containers)
         if switches.puller_policy == "silent":

@@ -1,4 +1,4 @@
-"""What the emulator keeps on disk, so that a restart takes up where it was."""
+"""The emulator's state on disk, with which a restart continues."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ _MAX_LOG_FILE = 32 * 1024 * 1024
 
 
 class StateError(Exception):
-    """The state directory cannot be used; the message says why."""
+    """The state directory cannot be used. The message is the reason."""
 
 
 class Store:
-    """Writes services and logs to a directory that only one server may use at a time."""
+    """Writes services and logs to a directory. Only one emulator can use it at a time."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "state.json"
@@ -49,7 +49,7 @@ class Store:
             raise StateError(f"the state directory cannot be used: {problem}") from None
 
     async def attach(self, region: Region, logs: LogStore) -> None:
-        """Restore what was kept and keep what comes from now on."""
+        """Restore the stored services and logs, and store every change from now on."""
         kept = self._read()
         services = [
             (_SERVICE.validate_python(entry["service"]), int(entry["port"]))
@@ -70,12 +70,12 @@ class Store:
         self._region = region
 
     def save_soon(self) -> None:
-        """Write the services once after all changes of this moment."""
+        """Write the services soon, once for all changes of this moment."""
         if self._region is not None and self._pending is None:
             self._pending = asyncio.get_running_loop().call_soon(self._save)
 
     def close(self) -> None:
-        """Write for the last time: what the end of the server changes is not kept."""
+        """Write for the last time. Changes while the emulator ends are not stored."""
         if self._region is not None:
             self._save()
         if self._pending is not None:
@@ -94,7 +94,7 @@ class Store:
             "switches": self._region.own_switches,
             "services": [
                 {
-                    "port": each.public_url.port,
+                    "port": each.load_balancer.port,
                     "service": _SERVICE.dump_python(each.service, mode="json"),
                 }
                 for each in self._region.services.values()
@@ -126,14 +126,14 @@ class Store:
             self._writing = asyncio.get_running_loop().call_soon(self._write_lines)
 
     def _write_lines(self) -> None:
-        """Write the lines of one moment together: a flood must not open its file for each line."""
+        """Write the lines of one moment together, to open the file only once."""
         self._writing = None
         written, self._lines = self._lines, defaultdict(list)
         for file, lines in written.items():
             text = "".join(lines)
             self._sizes[file] += len(text)
             try:
-                if self._sizes[file] > _MAX_LOG_FILE:  # a flood keeps its newest part only
+                if self._sizes[file] > _MAX_LOG_FILE:  # keep only the newest part of a flood
                     file.unlink(missing_ok=True)
                     self._sizes[file] = len(text)
                 file.parent.mkdir(exist_ok=True)
@@ -151,7 +151,7 @@ class Store:
         for file in self._logs.glob("*/*.jsonl"):
             self._sizes[file] = file.stat().st_size
             for line in file.read_text().splitlines():
-                # The last line may be half written when the server was killed.
+                # A killed emulator may have written half of the last line.
                 with contextlib.suppress(ValueError):
                     created, message = json.loads(line)
                     when = datetime.fromisoformat(created)
