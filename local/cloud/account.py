@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local.cloud.errors import LocalCloudError
 
 _POLL = timedelta(milliseconds=100)
@@ -17,13 +15,10 @@ type Client = Any
 def create_repository(ecr: Client, name: str) -> str:
     """Create the repository if it does not exist, and return its URI."""
     try:
-        uri: str = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "RepositoryAlreadyExistsException":
-            raise
-        found = ecr.describe_repositories(repositoryNames=[name])["repositories"]
-        uri = found[0]["repositoryUri"]
-    return uri
+        repository = ecr.create_repository(repositoryName=name)["repository"]
+    except ecr.exceptions.RepositoryAlreadyExistsException:
+        [repository] = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    return str(repository["repositoryUri"])
 
 
 def put_app(
@@ -48,9 +43,7 @@ def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str]) -> 
     text = json.dumps(values)
     try:
         secretsmanager.create_secret(Name=name, SecretString=text)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceExistsException":
-            raise
+    except secretsmanager.exceptions.ResourceExistsException:
         secretsmanager.put_secret_value(SecretId=name, SecretString=text)
 
 
@@ -75,10 +68,9 @@ def create_container_service(
     lightsail.create_container_service(serviceName=name, power="nano", scale=scale)
     deadline = time.monotonic() + within.total_seconds()
     while True:
-        service = lightsail.get_container_services(serviceName=name)["containerServices"][0]
+        [service] = lightsail.get_container_services(serviceName=name)["containerServices"]
         if service["state"] == "READY":
-            url: str = service["url"]
-            return url
+            return str(service["url"])
         if time.monotonic() > deadline:
             raise LocalCloudError(f"the container service {name} stays {service['state']}")
         time.sleep(_POLL.total_seconds())

@@ -36,42 +36,30 @@ class Stack:
     table_name: str
 
 
+@dataclass(eq=False, kw_only=True)
 class LocalCloud:
     """A context manager in which the cloud runs.
 
     At the end its directory is removed. After an error the directory stays, because of the logs.
     """
 
-    database: Database
-    endpoint: str
+    wait_scale: float = 1 / 60
+    """The factor on the state machine's waits."""
+    speed: float = 60
+    """The factor by which the emulator is faster than Lightsail."""
+    snapshot_seconds: float = 60
+    """The duration of an RDS snapshot, in AWS's seconds."""
+    port: int = 0
+    on_progress: Callable[[str], None] = lambda _: None
 
-    def __init__(
-        self,
-        *,
-        wait_scale: float = 1 / 60,
-        speed: float = 60,
-        snapshot_seconds: float = 60,
-        port: int = 0,
-        on_progress: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """Start nothing yet.
-
-        `wait_scale` is the factor on the state machine's waits, and `speed` the factor by which
-        the emulator is faster than Lightsail. An RDS snapshot takes `snapshot_seconds` divided by
-        `speed`. Port 0 is a free one.
-        """
-        self._wait_scale = wait_scale
-        self._speed = speed
-        self._snapshot_seconds = snapshot_seconds
-        self._port = port
-        self._on_progress = on_progress
+    def __post_init__(self) -> None:
         self._running = contextlib.ExitStack()
-        self.directory: Path
-        self.logs: Path
+        self.database: Database
+        self.endpoint: str
 
     def __enter__(self) -> Self:
-        if self._port and accepts_connections(self._port):
-            raise LocalCloudError(f"port {self._port} is in use: choose another one")
+        if self.port and accepts_connections(self.port):
+            raise LocalCloudError(f"port {self.port} is in use: choose another one")
         self.directory = Path(tempfile.mkdtemp(prefix="lightgate-"))
         self.logs = self.directory / "logs"
         self.logs.mkdir()
@@ -111,9 +99,9 @@ class LocalCloud:
 
         `environment` is one of samconfig.toml. `overrides` are parameters as `Name=value`.
         """
-        self._on_progress("building the stack")
+        self.on_progress("building the stack")
         template = sam.build(project, self.logs)
-        self._on_progress("deploying the stack")
+        self.on_progress("deploying the stack")
         outputs = sam.deploy(
             project,
             template,
@@ -141,75 +129,62 @@ class LocalCloud:
             pass
 
     def _start(self, stack: contextlib.ExitStack) -> None:
-        self._on_progress("starting the database")
+        self.on_progress("starting the database")
         self.database = stack.enter_context(
             running_database(self.directory / "database", self.logs)
         )
         # Each program needs the addresses of the others when it starts.
-        gateway, engine, lightsail = self._port or free_port(), free_port(), free_port()
+        gateway, engine, lightsail = self.port or free_port(), free_port(), free_port()
         self.endpoint = f"http://{LOOPBACK}:{gateway}"
-        self._on_progress("starting the engine")
+        self.on_progress("starting the engine")
         engine_url = stack.enter_context(
             running_engine(
                 port=engine,
                 public_url=self.endpoint,
-                wait_scale=self._wait_scale,
+                wait_scale=self.wait_scale,
                 directory=self.directory / "engine",
                 logs=self.logs,
             )
         )
-        self._on_progress("starting Lightsail")
-        self._lightsail_endpoint = self._start_service(
-            stack, self._lightsail(lightsail, engine_url, reaches=[self.database.port, gateway])
-        )
-        self._on_progress("starting the gateway")
-        self._start_service(stack, self._gateway(gateway, engine_url, self._lightsail_endpoint))
-
-    def _start_service(self, stack: contextlib.ExitStack, program: Program) -> str:
-        """Start a program that prints its endpoint when it listens."""
-        process = stack.enter_context(Process(program, self.logs))
-        endpoint: str = json.loads(process.first_line(_START))["endpoint"]
-        return endpoint
-
-    def _lightsail(self, port: int, engine: str, reaches: list[int]) -> Program:
+        self.on_progress("starting Lightsail")
         state = self.directory / "lightsail"
         state.mkdir()
-        return self._service(
+        self._lightsail_endpoint = self._start_program(
+            stack,
             "lightsail",
-            port=port,
+            port=lightsail,
             state=state,
             registry=self.endpoint,
             base_path=Path(sys.executable).parent,
-            outside=reaches,
-            iam=engine,
-            speed=self._speed,
+            outside=[self.database.port, gateway],
+            iam=engine_url,
+            speed=self.speed,
             # A minute of real time, because a container starts slowly on a busy machine.
-            activation_limit=60 * self._speed,
+            activation_limit=60 * self.speed,
         )
-
-    def _gateway(self, port: int, engine: str, lightsail: str) -> Program:
-        return self._service(
+        self.on_progress("starting the gateway")
+        self._start_program(
+            stack,
             "cloud.gateway",
-            port=port,
-            engine=engine,
-            lightsail=lightsail,
-            snapshot_seconds=self._snapshot_seconds / self._speed,
+            port=gateway,
+            engine=engine_url,
+            lightsail=self._lightsail_endpoint,
+            snapshot_seconds=self.snapshot_seconds / self.speed,
         )
 
-    def _service(self, module: str, **options: object) -> Program:
+    def _start_program(self, stack: contextlib.ExitStack, module: str, **options: object) -> str:
+        """Start a program and return the endpoint that it prints when it listens."""
         words = [
             word
             for name, values in options.items()
             for value in (values if isinstance(values, list) else [values])
             for word in (f"--{name.replace('_', '-')}", str(value))
         ]
-        return Program(
+        program = Program(
             name=module.rpartition(".")[2],
             argv=[sys.executable, "-m", f"local.{module}", *words],
             environment={
-                "PATH": os.pathsep.join(
-                    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-                ),
+                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
                 "HOME": str(self.directory),
                 "TMPDIR": str(self.directory),
                 "LANG": "C.UTF-8",
@@ -217,3 +192,5 @@ class LocalCloud:
             },
             directory=PROJECT,
         )
+        process = stack.enter_context(Process(program, self.logs))
+        return str(json.loads(process.first_line(_START))["endpoint"])

@@ -1,11 +1,10 @@
 """MiniStack, the AWS engine, as a child process on loopback."""
 
 import contextlib
-import http
-import http.client
 import os
 import sys
 import sysconfig
+import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from local.cloud.processes import LOOPBACK, Process, Program
 
 _START = timedelta(seconds=30)
 _PATCHES = Path(__file__).with_name("engine_patches.py")
-# The engine runs functions with its own interpreter. Started like this, the engine sees the packages
+# The engine runs functions with its own interpreter. Started like this, the engine sees packages
 # of the virtual environment, but the functions see only their layers, as on AWS.
 _RUN_ENGINE = """
 import runpy, site, sys
@@ -39,9 +38,8 @@ def running_engine(
     scratch.mkdir(parents=True)
     program = Program(
         name="engine",
-        argv=[*_bare_python(), _RUN_ENGINE, str(_PATCHES), sysconfig.get_path("purelib")],
-        environment=_environment(port, public_url, wait_scale, directory)
-        | {"TMPDIR": str(scratch)},
+        argv=[_bare_python(), "-c", _RUN_ENGINE, str(_PATCHES), sysconfig.get_path("purelib")],
+        environment=_environment(port, public_url, wait_scale, directory),
         directory=directory,
         memory=scratch,
     )
@@ -50,10 +48,10 @@ def running_engine(
         yield f"http://{LOOPBACK}:{port}"
 
 
-def _bare_python() -> list[str]:
+def _bare_python() -> str:
     """The interpreter under the virtual environment, which has the functions' runtime version."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return [str(Path(sys.base_prefix) / "bin" / version), "-c"]
+    return str(Path(sys.base_prefix) / "bin" / version)
 
 
 def _environment(port: int, public_url: str, wait_scale: float, directory: Path) -> dict[str, str]:
@@ -61,6 +59,7 @@ def _environment(port: int, public_url: str, wait_scale: float, directory: Path)
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(directory),
+        "TMPDIR": str(directory / "scratch"),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "BIND_HOST": LOOPBACK,
@@ -85,11 +84,8 @@ def _environment(port: int, public_url: str, wait_scale: float, directory: Path)
 
 
 def _healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
     try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_ministack/health", timeout=2):
+            return True
     except OSError:
         return False
-    finally:
-        connection.close()

@@ -135,29 +135,18 @@ def pushed_image(
     if method == "PUT" and path.startswith("/v2/") and "/manifests/" in path:
         if answer.status != 201:
             return None
-        repository, _, reference = path.removeprefix("/v2/").rpartition("/manifests/")
-        return _push(
-            repository=repository,
-            tag="" if ":" in reference else reference,
-            digest=answer.headers["Docker-Content-Digest"],
-            manifest=_json_object(body),
-        )
-    if operation == f"{_ECR}PutImage" and answer.status == 200:
+        repository, _, tag = path.removeprefix("/v2/").rpartition("/manifests/")
+        digest, manifest = answer.headers["Docker-Content-Digest"], _json_object(body)
+    elif operation == f"{_ECR}PutImage" and answer.status == 200:
         wanted = _json_object(body)
-        image = _json_object(answer.body)["image"]
-        return _push(
-            repository=wanted["repositoryName"],
-            tag=wanted.get("imageTag", ""),
-            digest=image["imageId"]["imageDigest"],
-            manifest=_json_object(wanted["imageManifest"].encode()),
-        )
-    return None
-
-
-def _push(*, repository: str, tag: str, digest: str, manifest: dict[str, Any]) -> Push:
+        repository, tag = wanted["repositoryName"], wanted.get("imageTag", "")
+        digest = _json_object(answer.body)["image"]["imageId"]["imageDigest"]
+        manifest = _json_object(wanted["imageManifest"].encode())
+    else:
+        return None
     return Push(
         repository=repository,
-        tag=tag,
+        tag="" if ":" in tag else tag,
         digest=digest,
         manifest_media_type=manifest.get("mediaType", ""),
         artifact_media_type=manifest.get("config", {}).get("mediaType", ""),
@@ -166,8 +155,7 @@ def _push(*, repository: str, tag: str, digest: str, manifest: dict[str, Any]) -
 
 def _reachable_layer(answer: Answer, body: bytes, host: str) -> web.Response:
     """Replace the download URL: the engine's has a host name of AWS."""
-    wanted = _json_object(body)
-    layer = _json_object(answer.body)
+    wanted, layer = _json_object(body), _json_object(answer.body)
     path = f"/v2/{wanted['repositoryName']}/blobs/{wanted['layerDigest']}"
     layer["downloadUrl"] = f"http://{host}{path}"
     return web.Response(body=json.dumps(layer), content_type="application/x-amz-json-1.1")

@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import http
-import http.client
 import io
 import json
 import tarfile
@@ -11,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
+
+import urllib3
 
 from local.cloud.clients import client_for
 from local.cloud.errors import LocalCloudError
@@ -19,6 +19,7 @@ from local.cloud.errors import LocalCloudError
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_BLOB = "application/octet-stream"
 _NOT_IN_AN_IMAGE = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _EPOCH = "1970-01-01T00:00:00Z"
 
@@ -79,53 +80,28 @@ def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
 
     The manifest is the last request, so an interrupted push creates no image.
     """
-    client = _RegistryClient(registry_url)
-    try:
+    # As `aws ecr get-login-password | docker login` does: the token is "AWS:password" in base64.
+    token = client_for("ecr", registry_url).get_authorization_token()
+    login = f"Basic {token['authorizationData'][0]['authorizationToken']}"
+    uploads = f"/v2/{repository}/blobs/uploads/"
+    with urllib3.PoolManager(timeout=60, retries=False) as http:
+
+        def request(method: str, path: str, body: bytes, content_type: str) -> str:
+            headers = {"Authorization": login, "Content-Type": content_type}
+            url = urljoin(registry_url, path)
+            answer = http.request(method, url, body=body, headers=headers, redirect=False)
+            if answer.status >= 400:
+                said = f"{answer.status} {answer.data.decode()}"
+                raise LocalCloudError(f"the registry refused {method} {path}: {said}")
+            return answer.headers.get("Location", "")
+
         for digest, blob in image.blobs.items():
-            client.upload(repository, digest, blob)
+            location = request("POST", uploads, b"", _BLOB)
+            separator = "&" if "?" in location else "?"
+            request("PUT", f"{location}{separator}digest={quote(digest)}", blob, _BLOB)
         path = f"/v2/{repository}/manifests/{quote(tag)}"
-        client.request("PUT", path, image.manifest, {"Content-Type": _MANIFEST})
-    finally:
-        client.close()
+        request("PUT", path, image.manifest, _MANIFEST)
     return image.digest
-
-
-class _RegistryClient:
-    """The requests of a push, on one connection."""
-
-    def __init__(self, url: str) -> None:
-        self._authorization = _authorization(url)
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def upload(self, repository: str, digest: str, blob: bytes) -> None:
-        answer = self.request("POST", f"/v2/{repository}/blobs/uploads/", b"", {})
-        location = urljoin("/", answer.headers["Location"])
-        separator = "&" if "?" in location else "?"
-        path = f"{location}{separator}digest={quote(digest)}"
-        self.request("PUT", path, blob, {"Content-Type": "application/octet-stream"})
-
-    def request(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
-    ) -> http.client.HTTPResponse:
-        self._connection.request(
-            method, path, body, {**headers, "Authorization": self._authorization}
-        )
-        answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise LocalCloudError(
-                f"the registry refused {method} {path}: {answer.status} {text.decode()}"
-            )
-        return answer
-
-
-def _authorization(url: str) -> str:
-    # `aws ecr get-login-password | docker login`: the token is "AWS:password" in base64 already.
-    token = client_for("ecr", url).get_authorization_token()
-    return f"Basic {token['authorizationData'][0]['authorizationToken']}"
 
 
 def _merged(folders: Sequence[Path]) -> dict[str, Path]:

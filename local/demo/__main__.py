@@ -29,7 +29,7 @@ from local.demo import crops
 from local.demo.report import Claims, Released, write_report
 from local.demo.stages import stages
 from local.demo.terminal import Screen
-from local.demo.traffic import Traffic, ask
+from local.demo.traffic import Traffic, send
 
 REPORT = PROJECT / "build" / "demo" / "report.json"
 _START = timedelta(seconds=20)
@@ -248,7 +248,7 @@ def _applied(cloud: LocalCloud) -> list[str]:
 
 def _serving(url: str) -> str | None:
     try:
-        return ask(urlsplit(url).netloc).getheader("X-Release")
+        return send(urlsplit(url).netloc).getheader("X-Release")
     except (OSError, HTTPException):
         return None
 

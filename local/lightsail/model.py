@@ -171,15 +171,15 @@ class Service:
         The advice in Lightsail's text is known only for a deployment in progress.
         """
         upcoming = self.next_deployment
-        if self.changing is None and upcoming is not None:
-            raise BusyError(
-                f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
-                f"{_ADVICE['wait']}"
-            )
         if self.changing is not None:
             raise BusyError(
                 f'The container service "{self.name}" is in the {self.changing} state. '
                 f"{_ADVICE[advice]}"
+            )
+        if upcoming is not None:
+            raise BusyError(
+                f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
+                f"{_ADVICE['wait']}"
             )
 
     def refuse_deletion_if_busy(
@@ -224,24 +224,19 @@ class Service:
 
     def activated(self, version: int) -> Self:
         """Make this version ACTIVE and the previous one INACTIVE."""
-
-        def after(deployment: Deployment) -> Deployment:
-            if deployment.version == version:
-                return replace(deployment, state=DeploymentState.ACTIVE)
-            if deployment.state is DeploymentState.ACTIVE:
-                return replace(deployment, state=DeploymentState.INACTIVE)
-            return deployment
-
-        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
+        before = self.current_deployment
+        states = {before.version: DeploymentState.INACTIVE} if before else {}
+        return self._with_states({**states, version: DeploymentState.ACTIVE})
 
     def failed(self, version: int) -> Self:
         """Make this version FAILED. The previous version stays ACTIVE."""
+        return self._with_states({version: DeploymentState.FAILED})
 
-        def after(deployment: Deployment) -> Deployment:
-            gone = deployment.version == version
-            return replace(deployment, state=DeploymentState.FAILED) if gone else deployment
-
-        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
+    def _with_states(self, states: Mapping[int, DeploymentState]) -> Self:
+        deployments = tuple(
+            replace(each, state=states.get(each.version, each.state)) for each in self.deployments
+        )
+        return replace(self, deployments=deployments, detail=None)
 
     def updated(self, wanted: Update) -> Self:
         changes = {name: value for name, value in asdict(wanted).items() if value is not None}

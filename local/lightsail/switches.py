@@ -197,10 +197,6 @@ def describe_switches() -> list[SwitchDescription]:
     ]
 
 
-def as_dict(switches: Switches) -> dict[str, object]:
-    return dataclasses.asdict(switches)
-
-
 @functools.cache
 def _types_by_name() -> dict[str, Any]:
     return get_type_hints(Switches)

@@ -1,25 +1,18 @@
-"""The reference page of the app spec, `docs/spec.md`: ``python -m local.tools.spec_reference``.
+"""The reference page of the app spec, `docs/spec.md`: `python -m local.tools.spec_reference`.
 
-It is made from the JSON Schema, the presets and the compiler, so that it cannot say anything
-else than they do. With ``--check`` nothing is written, and the exit code is 1 if the page is old.
+It is generated from the JSON Schema, the presets and the compiler, so that it agrees with them.
 """
 
-import argparse
 import json
 import shlex
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lightgate import gate
 from lightgate.app_spec.presets import preset
 from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, Stage
-from lightgate.compiler import (
-    LARGEST_REQUEST_BYTES,
-    Source,
-    compile_deployment,
-)
+from lightgate.compiler import LARGEST_REQUEST_BYTES, Source, compile_deployment
 from lightgate.image import ImageConfig
 from lightgate.spec_parser.parser import (
     LONGEST_SPEC_BYTES,
@@ -267,20 +260,6 @@ app or if the programs in every container would make the deployment too large.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m local.tools.spec_reference", description=__doc__
-    )
-    parser.add_argument("--check", action="store_true", help="only say whether the page is old")
-    page = reference()
-    if not parser.parse_args(arguments).check:
-        PAGE.write_text(page, "utf-8")
-    elif PAGE.read_text("utf-8") != page:
-        print(f"{PAGE.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
-        return 1
-    return 0
-
-
 def reference() -> str:
     """The whole page."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
@@ -321,7 +300,7 @@ def _example(words: str, document: object) -> str:
 
 
 def _written(value: object, indent: str = "") -> str:
-    """JSON as people write it: what fits on a line stands on one."""
+    """JSON on as few lines as the width allows."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _LINE:
         return line
@@ -388,7 +367,7 @@ def _anchor(title: str) -> str:
 
 
 def _stages() -> str:
-    """What a migration without a command runs, as the preset says it."""
+    """The commands that a migration without a command runs."""
     lines = [
         "## The commands of a stage",
         "",
@@ -439,7 +418,7 @@ def _with_stage(stage: Stage, fixtures: list[str]) -> dict[str, Any]:
 
 
 def _becomes(document: dict[str, Any]) -> str:
-    """The deployment that the example is compiled to, with names for the gate's programs."""
+    """The deployment of the example, with names instead of the gate's programs."""
     image = ImageConfig(
         command=("gunicorn", "crops.wsgi", "--bind", "0.0.0.0:8000"),
         entrypoint=(),
@@ -468,4 +447,4 @@ def _becomes(document: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    PAGE.write_text(reference(), "utf-8")

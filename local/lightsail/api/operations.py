@@ -17,6 +17,7 @@ type Parameters = Mapping[str, Any]
 type Answer = dict[str, Any]
 
 _MAX_SERVICES = 100
+_API_METADATA = {"name": "lightsailctlVersion", "value": "2.0.0"}
 
 
 class Operations:
@@ -34,9 +35,7 @@ class Operations:
             "GetContainerServiceMetricData": self._get_metric_data,
             "GetContainerImages": self._get_images,
             "GetContainerServicePowers": lambda _: {"powers": powers_answer()},
-            "GetContainerAPIMetadata": lambda _: {
-                "metadata": [{"name": "lightsailctlVersion", "value": "2.0.0"}]
-            },
+            "GetContainerAPIMetadata": lambda _: {"metadata": [_API_METADATA]},
             "TagResource": self._tag,
             "UntagResource": self._untag,
         }
@@ -183,6 +182,7 @@ def _domain_names(parameters: Parameters) -> dict[str, tuple[str, ...]] | None:
 
 
 def _puller_role(parameters: Parameters) -> bool | None:
-    role = parameters.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
-    active: bool | None = role.get("isActive")
-    return active
+    role: dict[str, bool] = parameters.get("privateRegistryAccess", {}).get(
+        "ecrImagePullerRole", {}
+    )
+    return role.get("isActive")

@@ -30,6 +30,12 @@ _ENUM_MESSAGE = (
     "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
     "Member must satisfy enum value set: [{allowed}]"
 )
+_JSON_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "string": (str, "a string"),
+    "boolean": (bool, "a boolean"),
+    "integer": (int, "an integer"),
+    "long": (int, "an integer"),
+}
 _MAX_TIMESTAMP = 253_402_300_799  # the last second that datetime can hold
 
 
@@ -94,7 +100,7 @@ class Wire:
 def _converted(value: Any, shape: Shape, path: str, unknown: Callable[[str], None]) -> Any:  # noqa: ANN401
     """Check JSON types against the model, drop nulls and unknown members, read timestamps."""
     if isinstance(shape, StructureShape):
-        _expect(value, dict, path, "a structure")
+        _expect(value, dict, "a structure", path)
         kept = {}
         for name, member in value.items():
             where = f"{path}.{name}".lstrip(".")
@@ -104,13 +110,13 @@ def _converted(value: Any, shape: Shape, path: str, unknown: Callable[[str], Non
                 kept[name] = _converted(member, shape.members[name], where, unknown)
         return kept
     if isinstance(shape, ListShape):
-        _expect(value, list, path, "a list")
+        _expect(value, list, "a list", path)
         return [
             _converted(each, shape.member, f"{path}[{index}]", unknown)
             for index, each in enumerate(value)
         ]
     if isinstance(shape, MapShape):
-        _expect(value, dict, path, "a map")
+        _expect(value, dict, "a map", path)
         return {
             key: _converted(each, shape.value, f"{path}.{key}", unknown)
             for key, each in value.items()
@@ -120,32 +126,22 @@ def _converted(value: Any, shape: Shape, path: str, unknown: Callable[[str], Non
 
 def _converted_scalar(value: Any, shape: Shape, path: str) -> Any:  # noqa: ANN401
     kind = shape.type_name
-    if kind == "string":
-        _expect(value, str, path, "a string")
-        allowed = getattr(shape, "enum", None)
-        if allowed and value not in allowed:
-            raise invalid_input(
-                _ENUM_MESSAGE.format(value=value, name=path, allowed=", ".join(allowed))
-            )
+    _expect(value, *_JSON_TYPES.get(kind, ((int, float), "a number")), path)
+    allowed = getattr(shape, "enum", None)
+    if allowed and value not in allowed:
+        raise invalid_input(
+            _ENUM_MESSAGE.format(value=value, name=path, allowed=", ".join(allowed))
+        )
+    if kind != "timestamp":
         return value
-    if kind == "boolean":
-        _expect(value, bool, path, "a boolean")
-        return value
-    if isinstance(value, bool):
-        raise serialization(f"{path}: expected a number.")
-    if kind in ("integer", "long"):
-        _expect(value, int, path, "an integer")
-        return value
-    _expect(value, (int, float), path, "a number")
-    if kind == "timestamp":
-        if not 0 <= value <= _MAX_TIMESTAMP:
-            raise serialization(f"{path}: the timestamp is out of range.")
-        return datetime.fromtimestamp(value, UTC)
-    return value
+    if not 0 <= value <= _MAX_TIMESTAMP:
+        raise serialization(f"{path}: the timestamp is out of range.")
+    return datetime.fromtimestamp(value, UTC)
 
 
-def _expect(value: object, kind: type | tuple[type, ...], path: str, name: str) -> None:
-    if not isinstance(value, kind):
+def _expect(value: object, kind: type | tuple[type, ...], name: str, path: str) -> None:
+    # To Python a bool is an int.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise serialization(f"{path or 'The request body'}: expected {name}.")
 
 

@@ -1,5 +1,7 @@
-"""Services and deployments in the members of the API's answers (lightsail-facts.md, section 6)."""
+"""The answers of the API (lightsail-facts.md, section 6)."""
 
+import re
+from dataclasses import asdict
 from typing import Any
 
 from local.lightsail.model import POWERS, Deployment, DeploymentState, Service
@@ -46,32 +48,21 @@ def deployment_answer(deployment: Deployment) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "version": deployment.version,
         "state": DeploymentState(deployment.state).value,
-        "containers": {
-            name: {
-                "image": container.image,
-                "command": list(container.command),
-                "environment": dict(container.environment),
-                "ports": dict(container.ports),
-            }
-            for name, container in deployment.containers.items()
-        },
+        "containers": {name: asdict(each) for name, each in deployment.containers.items()},
         "createdAt": deployment.created_at.replace(microsecond=0),
     }
-    if (endpoint := deployment.public_endpoint) is not None:
-        check = endpoint.health_check
-        answer["publicEndpoint"] = {
-            "containerName": endpoint.container_name,
-            "containerPort": endpoint.container_port,
-            "healthCheck": {
-                "healthyThreshold": check.healthy_threshold,
-                "unhealthyThreshold": check.unhealthy_threshold,
-                "timeoutSeconds": check.timeout_seconds,
-                "intervalSeconds": check.interval_seconds,
-                "path": check.path,
-                "successCodes": check.success_codes,
-            },
-        }
+    if deployment.public_endpoint is not None:
+        answer["publicEndpoint"] = _camel_case(asdict(deployment.public_endpoint))
     return answer
+
+
+def _camel_case(members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        re.sub("_(.)", lambda found: found[1].upper(), name): (
+            _camel_case(value) if isinstance(value, dict) else value
+        )
+        for name, value in members.items()
+    }
 
 
 def powers_answer() -> list[dict[str, Any]]:

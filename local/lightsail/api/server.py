@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from local.lightsail.api.operations import Operations
 from local.lightsail.api.protocol import CONTENT_TYPE, Wire, check_signature_header, error_answer
 from local.lightsail.errors import ApiError, service_failure, throttled
 from local.lightsail.service.region import Region
-from local.lightsail.switches import Switches, UnknownSwitchError, as_dict
+from local.lightsail.switches import Switches, UnknownSwitchError
 
 if TYPE_CHECKING:
     from local.lightsail.api.permissions import Permissions
@@ -93,7 +94,7 @@ class Server:
     async def _get_switches(self, request: web.Request) -> web.Response:
         service = request.match_info.get("service")
         switches = self._region.switches_of(service) if service else self._region.switches
-        return web.json_response(as_dict(switches))
+        return web.json_response(asdict(switches))
 
     async def _put_switches(self, request: web.Request) -> web.Response:
         try:
@@ -102,7 +103,7 @@ class Server:
             )
         except (UnknownSwitchError, _BadControlError) as problem:
             return web.json_response({"message": str(problem)}, status=400)
-        return web.json_response(as_dict(after))
+        return web.json_response(asdict(after))
 
     async def _replace_node(self, request: web.Request) -> web.Response:
         runner = self._region.services.get(request.match_info["service"])

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from botocore import xform_name
+
 from local.lightsail.errors import invalid_input
 from local.lightsail.model import Container, HealthCheck, PublicEndpoint
 from local.lightsail.service.metrics import MetricQuery
@@ -118,15 +120,7 @@ def _read_endpoint(given: Mapping[str, Any], containers: Mapping[str, Container]
 
 
 def _read_health_check(given: Mapping[str, Any]) -> HealthCheck:
-    standard = HealthCheck()
-    check = HealthCheck(
-        path=given.get("path", standard.path),
-        success_codes=given.get("successCodes", standard.success_codes),
-        healthy_threshold=given.get("healthyThreshold", standard.healthy_threshold),
-        unhealthy_threshold=given.get("unhealthyThreshold", standard.unhealthy_threshold),
-        interval_seconds=given.get("intervalSeconds", standard.interval_seconds),
-        timeout_seconds=given.get("timeoutSeconds", standard.timeout_seconds),
-    )
+    check = HealthCheck(**{xform_name(member): value for member, value in given.items()})
     for member, value, least, most in (
         ("healthyThreshold", check.healthy_threshold, 1, None),
         ("unhealthyThreshold", check.unhealthy_threshold, 1, None),

@@ -1,7 +1,7 @@
-"""Answer the questions about Lightsail that only an account can: ``-m local.lightsail.measure``.
+"""Measure how Lightsail behaves where that is unknown: `python -m local.lightsail.measure`.
 
-Without ``--endpoint`` it starts an emulator of its own, which shows what a run is like. A run on
-AWS makes real container services and COSTS MONEY; it needs ``LIGHTGATE_AWS=1`` and ``--aws yes``.
+Without `--endpoint` it measures at an emulator that it starts. A run on AWS creates real container
+services and COSTS MONEY. It needs `LIGHTGATE_AWS=1` and `--aws yes`.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.cloud.clients import client_for
-from local.lightsail.measure.measurements import QUESTIONS, Answer
-from local.lightsail.measure.session import Images, Lab, MeasurementError, small_registry
+from local.lightsail.measure.measurements import MEASUREMENTS, Answer
+from local.lightsail.measure.session import Images, MeasurementError, Session, small_registry
 
 _PUBLIC_IMAGE = "public.ecr.aws/docker/library/python:3.13-slim"
 _WARNING = (
@@ -32,10 +32,10 @@ _WARNING = (
 def main(arguments: Sequence[str] | None = None) -> int:
     options, switches = _parser().parse_known_args(arguments)
     if options.names == ["LIST"]:
-        for name, question in QUESTIONS.items():
-            print(f"{name:18} {(question.__doc__ or '').strip()}")
+        for name, measure in MEASUREMENTS.items():
+            print(f"{name:18} {measure.__doc__}")
         return 0
-    unknown = [name for name in options.names if name not in QUESTIONS]
+    unknown = [name for name in options.names if name not in MEASUREMENTS]
     if unknown:
         print(f"measure: there is no {unknown[0]}; LIST shows what there is", file=sys.stderr)
         return 2
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"measure: {_WARNING}\nTo do so: LIGHTGATE_AWS=1 and --aws yes", file=sys.stderr)
         return 2
     failed = 0
-    with _lab(options, switches) as lab:
+    with _session(options, switches) as session:
         for name in options.names:
-            print(f"{name}: {(QUESTIONS[name].__doc__ or '').strip()}", flush=True)
+            print(f"{name}: {MEASUREMENTS[name].__doc__}", flush=True)
             try:
-                _show(QUESTIONS[name](lab))
+                _show(MEASUREMENTS[name](session))
             except (MeasurementError, ClientError) as problem:
                 failed = 1
                 print(f"  no answer: {problem}", flush=True)
@@ -62,7 +62,7 @@ def _show(answer: Answer) -> None:
 
 
 @contextlib.contextmanager
-def _lab(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[Lab]:
+def _session(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[Session]:
     with contextlib.ExitStack() as stack:
         settings: dict[str, Any] = {"prefix": options.prefix, "database": options.database}
         if options.aws:
@@ -83,7 +83,7 @@ def _lab(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[Lab]:
             "with_entrypoint": options.entrypoint_image,
         }
         chosen = {name: image or getattr(images, name) for name, image in given.items()}
-        yield Lab(api=api, images=Images(**chosen), **settings)
+        yield Session(api=api, images=Images(**chosen), **settings)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,7 @@
 """The session of a measurement: temporary services, deployments, logs, waits."""
 
 import contextlib
-import hashlib
-import io
 import itertools
-import json
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.cloud import registry
+from local.cloud.registry import ImageConfig
+
 _HOST = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _ENTRYPOINT = (
     "import sys, time; print('entrypoint got', sys.argv[1:], flush=True); time.sleep(9999)"
 )
@@ -28,24 +26,33 @@ class MeasurementError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """The images that the measurements deploy; all have ``python3``."""
+    """The images that the measurements deploy. All have `python3`."""
 
     plain: str
     by_digest: str | None = None
     with_entrypoint: str | None = None
-    """An image whose ENTRYPOINT prints "entrypoint got" and what it was given, and stays."""
+    """An image whose ENTRYPOINT prints "entrypoint got" and its arguments, and does not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A deployment that has ended, after this many of Lightsail's seconds."""
+
+    version: int
+    state: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lab:
-    """An endpoint to measure at. ``speed`` is how much faster than Lightsail it goes."""
+class Session:
+    """An endpoint to measure at. `speed` is the factor by which it is faster than Lightsail."""
 
     api: Any
     images: Images
     prefix: str = "measure"
     speed: float = 1.0
-    patience: float = 3600.0
-    """The maximum wait, in Lightsail's seconds."""
+    longest_wait: float = 3600.0
+    """In Lightsail's seconds."""
     database: tuple[str, int] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -53,41 +60,41 @@ class Lab:
         return lightsail_seconds / self.speed
 
     def wait_for[T](self, look: Callable[[], T], what: str) -> T:
-        """Poll once a second until the result is true."""
-        end = time.monotonic() + self.seconds(self.patience)
+        """Poll once a second of Lightsail's until the result is true."""
+        end = time.monotonic() + self.seconds(self.longest_wait)
         while not (seen := look()):
             if time.monotonic() > end:
-                raise MeasurementError(f"waited in vain for {what}")
+                raise MeasurementError(f"{what} did not happen within {self.longest_wait:g} s")
             time.sleep(max(0.02, self.seconds(1)))
         return seen
 
+    def wait_for_state(self, name: str, *states: str) -> None:
+        what = f"{name} {' or '.join(states)}"
+        self.wait_for(lambda: self.read(name)["state"] in states, what)
+
     @contextlib.contextmanager
     def service(self, *, ready: bool = True) -> Iterator[str]:
+        """Create a service for the block, and delete it at the end."""
         name = f"{self.prefix}-{next(self._numbers)}"
         self.api.create_container_service(serviceName=name, power="nano", scale=1)
         try:
             if ready:
-                self.wait_for(lambda: self.read(name)["state"] == "READY", f"{name} to be READY")
+                self.wait_for_state(name, "READY")
             yield name
         finally:
-            self.delete(name)
+            self.wait_for(lambda: self._is_deleted(name), f"the deletion of {name}")
 
-    def delete(self, name: str) -> None:
-
-        def deleted() -> bool:
-            try:
-                self.api.delete_container_service(serviceName=name)
-            except ClientError as refusal:
-                return _code(refusal) == "NotFoundException"
-            return True
-
-        self.wait_for(deleted, f"the deletion of {name}")
+    def _is_deleted(self, name: str) -> bool:
+        try:
+            self.api.delete_container_service(serviceName=name)
+        except ClientError as refusal:
+            return _code(refusal) == "NotFoundException"
+        return True
 
     def read(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get_container_services(serviceName=name)[
-            "containerServices"
-        ][0]
-        return found
+        service: dict[str, Any]
+        [service] = self.api.get_container_services(serviceName=name)["containerServices"]
+        return service
 
     def deploy(
         self, name: str, containers: Mapping[str, Any], public: tuple[str, int] | None = None
@@ -100,19 +107,34 @@ class Lab:
         service: dict[str, Any] = answer["containerService"]
         return service
 
-    def ended(self, name: str, version: int) -> tuple[str, float]:
-        """Wait for a deployment's end. Returns its state and Lightsail's seconds until then."""
+    def deploy_and_wait(
+        self, name: str, containers: Mapping[str, Any], public: tuple[str, int] | None = None
+    ) -> Ended:
+        self.deploy(name, containers, public)
+        return self.end_of_newest(name)
+
+    def end_of_newest(self, name: str) -> Ended:
+        """Wait for the end of the newest deployment."""
         began = time.monotonic()
 
-        def state() -> str:
-            listed = self.api.get_container_service_deployments(serviceName=name)["deployments"]
-            found = [each["state"] for each in listed if each["version"] == version]
-            return found[0] if found and found[0] != "ACTIVATING" else ""
+        def newest() -> dict[str, Any] | None:
+            found = self._newest(name)
+            return found if found.get("state", "ACTIVATING") != "ACTIVATING" else None
 
-        end = self.wait_for(state, f"the end of deployment {version}")
-        return end, round((time.monotonic() - began) * self.speed, 1)
+        deployment = self.wait_for(newest, f"the end of a deployment of {name}") or {}
+        seconds = round((time.monotonic() - began) * self.speed, 1)
+        return Ended(int(deployment["version"]), str(deployment["state"]), seconds)
+
+    def newest_version(self, name: str) -> int:
+        return int(self._newest(name)["version"])
+
+    def _newest(self, name: str) -> dict[str, Any]:
+        listed = self.api.get_container_service_deployments(serviceName=name)["deployments"]
+        newest: dict[str, Any] = max(listed, key=lambda each: each["version"], default={})
+        return newest
 
     def lines(self, name: str, container: str) -> list[str]:
+        """Return the whole log of a container."""
         query: dict[str, Any] = {"serviceName": name, "containerName": container}
         messages: list[str] = []
         while True:
@@ -123,9 +145,9 @@ class Lab:
             query["pageToken"] = page["nextPageToken"]
 
     def settled_lines(self, name: str, containers: Sequence[str]) -> list[list[str]]:
-        """Return the logs once nothing is added for five minutes, since lines come late.
+        """Return the logs once they have not changed for five minutes, because lines come late.
 
-        Where something is started again for ever there is no such time: then after twenty minutes.
+        The log of a container that restarts for ever always changes: then after twenty minutes.
         """
         before: list[list[str]] = []
         for _ in range(4):
@@ -137,6 +159,7 @@ class Lab:
         return before
 
     def python(self, source: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any member
+        """Return a container that runs this program."""
         return {"image": self.images.plain, "command": ["python3", "-u", "-c", source], **more}
 
 
@@ -155,55 +178,36 @@ def _code(refusal: ClientError) -> str:
 
 @contextlib.contextmanager
 def small_registry() -> Iterator[tuple[str, Images]]:
-    """Serve the two images that measuring at the emulator needs; yields the registry's URL."""
+    """Serve two images without files for the emulator. Yields the registry's URL."""
+    plain = registry.build([], ImageConfig(cmd=("python3",), working_dir="/"))
+    command = ("python3", "-c", _ENTRYPOINT)
+    entry = registry.build([], ImageConfig(entrypoint=command, working_dir="/"))
     content: dict[str, bytes] = {}
+    for name, image in (("plain", plain), ("entry", entry)):
+        content |= {f"/v2/{name}/blobs/{digest}": blob for digest, blob in image.blobs.items()}
+        for reference in ("latest", image.digest):
+            content[f"/v2/{name}/manifests/{reference}"] = image.manifest
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = content.get(self.path.removeprefix("/v2/"))
+            body = content.get(self.path)
             self.send_response(200 if body is not None else 404)
-            self.send_header("Content-Type", _MANIFEST)
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, *_: object) -> None:
-            pass
+        def log_message(self, *_: object) -> None: ...
 
-    _add_image(content, "plain", {"Cmd": ["python3"]})
-    digest = _add_image(content, "entry", {"Entrypoint": ["python3", "-c", _ENTRYPOINT]})
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield (
             f"http://127.0.0.1:{server.server_port}",
             Images(
                 plain=f"{_HOST}/plain:latest",
-                by_digest=f"{_HOST}/entry@{digest}",
+                by_digest=f"{_HOST}/entry@{entry.digest}",
                 with_entrypoint=f"{_HOST}/entry:latest",
             ),
         )
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _add_image(content: dict[str, bytes], repository: str, config: Mapping[str, Any]) -> str:
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w"):
-        pass  # an image without files: the programs are the emulator's base path
-    described = json.dumps({"architecture": "amd64", "os": "linux", "config": config}).encode()
-    digests = []
-    for blob in (described, layer.getvalue()):
-        digests.append(_digest(blob))
-        content[f"{repository}/blobs/{digests[-1]}"] = blob
-    manifest = json.dumps(
-        {"config": {"digest": digests[0]}, "layers": [{"digest": digests[1]}]}
-    ).encode()
-    for name in ("latest", _digest(manifest)):
-        content[f"{repository}/manifests/{name}"] = manifest
-    return _digest(manifest)
-
-
-def _digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()

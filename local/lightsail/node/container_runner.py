@@ -57,24 +57,19 @@ class DeploymentLostError(Exception):
     """A container ended in a way that fails its deployment."""
 
 
+@dataclass(eq=False)
 class NodeRun:
     """One node from its launch to its end."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        surroundings: Surroundings,
-        directory: Path,
-        on_change: Callable[[], None],
-        is_activating: Callable[[], bool],
-    ) -> None:
-        self._deployment = deployment
-        self._surroundings = surroundings
-        self._directory = directory
-        self._on_change = on_change
-        self._is_activating = is_activating
+    deployment: Deployment
+    surroundings: Surroundings
+    directory: Path
+    on_change: Callable[[], None]
+    is_activating: Callable[[], bool]
+
+    def __post_init__(self) -> None:
         self._credentials: Mapping[str, str] = {}
-        self._down = set(deployment.containers)
+        self._down = set(self.deployment.containers)
         self._last_launch = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -87,7 +82,7 @@ class NodeRun:
 
     @property
     def port(self) -> int:
-        endpoint = self._deployment.public_endpoint
+        endpoint = self.deployment.public_endpoint
         return endpoint.container_port if endpoint else 0
 
     @property
@@ -112,7 +107,7 @@ class NodeRun:
         """Run the node until it must be replaced, then stop it and raise the reason."""
         try:
             images = await self._pull()
-            node = await self._surroundings.network.launch_node()
+            node = await self.surroundings.network.launch_node()
             self.process = node.process
             try:
                 await self._run_on(node, images)
@@ -124,11 +119,11 @@ class NodeRun:
             raise _reason(group) from None
         finally:
             # A thread finishes this also when the task is canceled.
-            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
 
     async def _pull(self) -> dict[str, Image]:
-        surroundings, switches = self._surroundings, self._surroundings.switches()
-        references = sorted({each.image for each in self._deployment.containers.values()})
+        surroundings, switches = self.surroundings, self.surroundings.switches()
+        references = sorted({each.image for each in self.deployment.containers.values()})
         if switches.puller_policy != "allows":
             raise ImagePullError("the repository's policy does not let the service's role pull")
         pulled = await asyncio.gather(*map(surroundings.images.pull, references))
@@ -138,19 +133,19 @@ class NodeRun:
         return dict(zip(references, pulled, strict=True))
 
     async def _run_on(self, node: Node, images: Mapping[str, Image]) -> None:
-        if self._surroundings.switches().container_credentials == "role":
+        if self.surroundings.switches().container_credentials == "role":
             self._credentials = await offer_credentials(node)
         async with asyncio.TaskGroup() as tasks:
-            for name in self._deployment.containers:
+            for name in self.deployment.containers:
                 tasks.create_task(self._keep_container(node, name, images))
             tasks.create_task(self._watch(node))
             await node.wait_lost()
             raise NodeEndedError("the node is gone")
 
     async def _end(self, node: Node) -> None:
-        switches = self._surroundings.switches()
+        switches = self.surroundings.switches()
         grace = switches.seconds(switches.stop_grace) if self.grace is None else self.grace
-        # Shielded, because a second cancellation at the end of the server would leave a node behind.
+        # Shielded, because a second cancellation, at the end of the server, would leave a node.
         try:
             await asyncio.shield(node.stop(grace))
         finally:
@@ -162,55 +157,55 @@ class NodeRun:
         while True:
             launches += 1
             code = await self._run_container(node, name, launches, images)
-            _LOG.info("%s: container %s exited with %s", self._deployment.version, name, code)
-            switches = self._surroundings.switches()
+            _LOG.info("%s: container %s exited with %s", self.deployment.version, name, code)
+            switches = self.surroundings.switches()
             action = switches.exit_zero if code == 0 else switches.exit_nonzero
             if action == "tolerate":
                 return
-            if action == "fail" and self._is_activating():
+            if action == "fail" and self.is_activating():
                 raise DeploymentLostError(f"container {name} exited with {code}")
             if switches.exit_scope == "node":
                 raise NodeEndedError(f"container {name} exited with {code}")
             self._down.add(name)
-            self._on_change()
-            if self._is_activating() and launches >= switches.relaunch_limit:
+            self.on_change()
+            if self.is_activating() and launches >= switches.relaunch_limit:
                 raise DeploymentLostError(f"container {name} exited {launches} times")
             await asyncio.sleep(switches.seconds(switches.relaunch_delay))
 
     async def _run_container(
         self, node: Node, name: str, launch: int, images: Mapping[str, Image]
     ) -> int:
-        container = self._deployment.containers[name]
+        container = self.deployment.containers[name]
         image = images[container.image]
-        say = self._surroundings.say
-        root = self._directory / f"{name}-{launch}"
+        say = self.surroundings.say
+        root = self.directory / f"{name}-{launch}"
         await asyncio.to_thread(shutil.copytree, image.root, root, symlinks=True)
         Path(home_in(root)).mkdir(exist_ok=True)
         wanted = launch_of(
             container,
             image,
             root,
-            base_paths=self._surroundings.base_paths,
-            command_mode=self._surroundings.switches().command_mode,
+            base_paths=self.surroundings.base_paths,
+            command_mode=self.surroundings.switches().command_mode,
             credentials=self._credentials,
         )
         if image.architecture != RUNNABLE_ARCHITECTURE:
             say(name, f"exec {wanted.argv[0]}: exec format error")
             return 1
-        if (port := self._surroundings.network.claim(node, _tcp_ports(container))) is not None:
+        if (port := self.surroundings.network.claim(node, _tcp_ports(container))) is not None:
             say(name, f"bind 0.0.0.0:{port}: address already in use, by another on this machine")
             return 1
         lines = LineCollector(lambda line: say(name, line), time.monotonic)
         running = await node.start(wanted, lines.feed)
         self._down.discard(name)
         self._last_launch = time.monotonic()
-        self._on_change()
+        self.on_change()
         return await running.wait()
 
     async def _watch(self, node: Node) -> None:
         """Update `healthy` by the health check, or by the settling time if there is none."""
-        endpoint = self._deployment.public_endpoint
-        switches = self._surroundings.switches()
+        endpoint = self.deployment.public_endpoint
+        switches = self.surroundings.switches()
         if endpoint is None:
             await self._settle()
             return
@@ -223,17 +218,16 @@ class NodeRun:
         self._set_healthy(counter.healthy)
         if not counter.failed:
             return
-        switches = self._surroundings.switches()
-        # An active node that was never healthy is still starting.
-        if (
-            switches.unhealthy_node == "relaunch"
-            if self._is_activating()
-            else switches.unhealthy_active == "relaunch" and was_healthy
-        ):
+        switches = self.surroundings.switches()
+        if self.is_activating():
+            is_lost = switches.unhealthy_node == "relaunch"
+        else:  # An active node that was never healthy is still starting.
+            is_lost = switches.unhealthy_active == "relaunch" and was_healthy
+        if is_lost:
             raise UnhealthyError("the health check failed")
 
     async def _settle(self) -> None:
-        switches = self._surroundings.switches()
+        switches = self.surroundings.switches()
         enough = switches.seconds(switches.settle_time)
         while True:
             stayed = time.monotonic() - self._last_launch
@@ -243,7 +237,7 @@ class NodeRun:
     def _set_healthy(self, healthy: bool) -> None:
         if healthy != self.healthy:
             self.healthy = healthy
-            self._on_change()
+            self.on_change()
 
 
 def _tcp_ports(container: Container) -> list[int]:
@@ -252,13 +246,9 @@ def _tcp_ports(container: Container) -> list[int]:
 
 def _reason(group: ExceptionGroup[Exception]) -> Exception:
     """Choose one reason for a node's end from the exceptions of its tasks."""
-    for each in sorted(group.exceptions, key=_gravity):
-        if isinstance(each, DeploymentLostError | NodeEndedError):
-            return each
-        if isinstance(each, NodeError | OSError):
-            return NodeEndedError(str(each))
+    for kind in (DeploymentLostError, NodeEndedError, NodeError, OSError):
+        for each in group.exceptions:
+            if isinstance(each, kind):
+                is_reason = isinstance(each, DeploymentLostError | NodeEndedError)
+                return each if is_reason else NodeEndedError(str(each))
     return group
-
-
-def _gravity(problem: Exception) -> int:
-    return 0 if isinstance(problem, DeploymentLostError) else 1

@@ -52,18 +52,12 @@ class Image:
     working_directory: str = "/"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    repository: str
-    wanted: str
-    """A tag or a digest."""
-
-
-def _parse(reference: str) -> _Reference:
+def _parse(reference: str) -> tuple[str, str]:
+    """Return the repository, and the tag or digest."""
     found = _REFERENCE.fullmatch(reference)
     if found is None:
         raise ImagePullError(f"{reference}: only private ECR images can be pulled here")
-    return _Reference(found["repository"], found["digest"] or found["tag"] or "latest")
+    return found["repository"], found["digest"] or found["tag"] or "latest"
 
 
 class ImageStore:
@@ -82,26 +76,27 @@ class ImageStore:
 
     async def pull(self, reference: str) -> Image:
         """Return the image to which the reference refers now."""
-        named = _parse(reference)
+        repository, wanted = _parse(reference)
         try:
-            manifest = await self._manifest(named)
+            manifest = await self._manifest(repository, wanted)
             config_digest = _digest(manifest["config"])
             layers = [_digest(layer) for layer in manifest["layers"]]
-            config = json.loads(await self._document(named.repository, config_digest))
-            root = await self._unpacked(named.repository, layers)
+            config_file = await self._blob(repository, config_digest)
+            config = json.loads(await asyncio.to_thread(config_file.read_bytes))
+            root = await self._unpacked(repository, layers)
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise ImagePullError(f"{reference}: {problem}") from problem
         except (KeyError, TypeError, ValueError, AttributeError, LayerError) as problem:
             raise ImagePullError(f"{reference}: broken image: {problem}") from problem
         return _image(config, root)
 
-    async def _manifest(self, named: _Reference) -> dict[str, Any]:
-        document = await self._fetch_manifest(named.repository, named.wanted)
+    async def _manifest(self, repository: str, wanted: str) -> dict[str, Any]:
+        document = await self._fetch_manifest(repository, wanted)
         if document.get("mediaType") in _INDEXES or "manifests" in document:
             for entry in document["manifests"]:
                 platform = entry.get("platform", {})
                 if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
-                    return await self._fetch_manifest(named.repository, _digest(entry))
+                    return await self._fetch_manifest(repository, _digest(entry))
             raise ValueError("the index has no image for linux/amd64")
         return document
 
@@ -114,10 +109,6 @@ class ImageStore:
         if not isinstance(document, dict):
             raise TypeError("the manifest is not a JSON object")
         return document
-
-    async def _document(self, repository: str, digest: str) -> bytes:
-        path = await self._blob(repository, digest)
-        return await asyncio.to_thread(path.read_bytes)
 
     async def _unpacked(self, repository: str, layers: list[str]) -> Path:
         """Return the directory in which these layers are unpacked."""

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from local.lightsail.node.node import Node, NodeError
 from local.lightsail.node.port_relay import relay_connection
@@ -17,39 +16,28 @@ class NoNetworkError(Exception):
     """This machine cannot run nodes. The message is the reason."""
 
 
-class Network(Protocol):
-    """How nodes of this machine get their network."""
-
-    @property
-    def why_one_node(self) -> str | None:
-        """Why a service can have only one node at a time, or None if it can have several."""
-        ...
-
-    async def launch_node(self) -> Node: ...
-
-    def claim(self, node: Node, ports: Iterable[int]) -> int | None: ...
-
-    def close(self) -> None: ...
-
-
-class OwnNetworks:
+class Network:
     """A network and process namespace for each node, so every node has all ports to itself."""
 
-    why_one_node = None
+    why_one_node: str | None = None
+    """Why a service can have only one node at a time, or None if it can have several."""
 
     def __init__(self, outside: Mapping[int, int]) -> None:
         """`outside` maps ports of each node's loopback to ports of the machine."""
         self._outside = outside
 
     async def launch_node(self) -> Node:
+        """Start a node, or raise NodeError."""
         return await Node.launch(self._outside)
 
-    def claim(self, node: Node, ports: Iterable[int]) -> None: ...
+    def claim(self, node: Node, ports: Iterable[int]) -> int | None:  # noqa: ARG002
+        """Take ports for a node's container. Returns the first one that is taken already."""
+        return None
 
     def close(self) -> None: ...
 
 
-class MachineNetwork:
+class MachineNetwork(Network):
     """The network of the machine for all nodes.
 
     Two nodes would listen on the same port, so a service has one node at a time. A container does
@@ -57,6 +45,7 @@ class MachineNetwork:
     """
 
     def __init__(self, why: str) -> None:
+        super().__init__({})
         self.why_one_node = f"nodes side by side need Linux network namespaces, {why}"
         self._relays: list[asyncio.Server] = []
         self._holders: dict[int, Node] = {}
@@ -76,7 +65,7 @@ class MachineNetwork:
                     ) from None
 
     async def launch_node(self) -> Node:
-        return await Node.launch({}, isolated=False)
+        return await Node.launch(self._outside, isolated=False)
 
     def claim(self, node: Node, ports: Iterable[int]) -> int | None:
         wanted = list(ports)
@@ -98,7 +87,7 @@ async def find_network(outside: Mapping[int, int], *, namespaces: bool) -> Netwo
         raise NoNetworkError("nodes are processes of Linux, which this system is not")
     why = "which --no-namespaces rules out"
     if namespaces:
-        own = OwnNetworks(outside)
+        own = Network(outside)
         if (problem := await _why_no_node(own)) is None:
             return own
         why = f"which cannot be made here: {problem}"

@@ -181,7 +181,7 @@ class Node:
             server.close()
         self._servers.clear()
         self._lose("the node was stopped")
-        # Without namespaces the node itself must kill the containers, now that its socket is closed.
+        # Without namespaces the node itself kills the containers, now that its socket is closed.
         if self.is_isolated and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

@@ -6,6 +6,7 @@ import enum
 import logging
 import tempfile
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.lightsail.model import Deployment
@@ -46,37 +47,35 @@ class _Place:
         self.relauncher: asyncio.Task[None] | None = None
         self.failed_launches = 0
 
+    @property
+    def is_steady(self) -> bool:
+        return self.run is not None and self.run.steady
 
+
+@dataclass(eq=False)
 class Fleet:
     """Runs a deployment. Failures count only while the deployment is ACTIVATING."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        scale: int,
-        surroundings: Surroundings,
-        announce: Callable[[str], None],
-        *,
-        activating: bool,
-    ) -> None:
-        self.deployment = deployment
-        self._scale = scale
-        self._surroundings = surroundings
-        self._announce = announce
-        self._activating = activating
+    deployment: Deployment
+    scale: int
+    surroundings: Surroundings
+    announce: Callable[[str], None]
+    activating: bool
+
+    def __post_init__(self) -> None:
         self._places: list[_Place] = []
         self._failure: GivenUp | None = None
         self._changed = asyncio.Event()
         self._replacements: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        self._announce(_started(self._scale))
-        for _ in range(self._scale):
+        self.announce(_started(self.scale))
+        for _ in range(self.scale):
             self._add_place()
 
     def activated(self) -> None:
         """From now on nodes that end are launched again without a limit."""
-        self._activating = False
+        self.activating = False
 
     def healthy_runs(self) -> list[NodeRun]:
         """Return the nodes that may get requests: the healthy ones, or all if none is healthy."""
@@ -89,33 +88,27 @@ class Fleet:
 
     async def steady(self) -> None:
         """Wait until every node is steady, or raise RolloutFailedError."""
-        while not self._is_steady():
-            self._changed.clear()
-            await self._changed.wait()
+        await self._wait_until(lambda: all(each.is_steady for each in self._places))
 
     async def hold(self, seconds: float) -> None:
         """Wait, or raise RolloutFailedError when the deployment fails meanwhile."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    self._raise_failure()
-                    self._changed.clear()
-                    await self._changed.wait()
+            await asyncio.wait_for(self._wait_until(lambda: False), seconds)
 
     def replace(self, index: int, *, abrupt: bool) -> None:
-        """Replace a node as AWS may at any time: beside the old one, or after it just died.
+        """Replace a node as AWS may at any time: by one beside it, or by one after its death.
 
-        Where nodes cannot run side by side, the old one ends first, but as gently.
+        Without namespaces the old node always ends first.
         """
         if not self._places:
             return
         place = self._places[index % len(self._places)]
         if abrupt:
             self._run_later(self._restart(place, drain_limit=0, grace=0))
-        elif self._surroundings.network.why_one_node is None:
+        elif self.surroundings.network.why_one_node is None:
             self._run_later(self._replace_beside(place))
         else:
-            switches = self._surroundings.switches()
+            switches = self.surroundings.switches()
             self._run_later(self._restart(place, switches.seconds(switches.drain_limit), None))
 
     async def stop(self, *, drain_limit: float, grace: float | None = None) -> None:
@@ -125,20 +118,16 @@ class Fleet:
         places, self._places = self._places, []
         await asyncio.gather(*(self._retire(each, drain_limit, grace) for each in places))
 
-    def _is_steady(self) -> bool:
-        self._raise_failure()
-        return all(each.run is not None and each.run.steady for each in self._places)
-
-    def _raise_failure(self) -> None:
+    async def _wait_until(self, ready: Callable[[], bool]) -> None:
+        while self._failure is None and not ready():
+            self._changed.clear()
+            await self._changed.wait()
         if self._failure is not None:
             raise RolloutFailedError(self._failure)
 
-    def _notice(self) -> None:
-        self._changed.set()
-
     def _give_up(self, why: GivenUp) -> None:
         self._failure = why
-        self._notice()
+        self._changed.set()
 
     def _add_place(self) -> _Place:
         place = _Place()
@@ -157,46 +146,41 @@ class Fleet:
         """Run one node after the other in this place."""
         why, is_lost = GivenUp.EXIT, False
         while True:
-            switches = self._surroundings.switches()
+            switches = self.surroundings.switches()
             await asyncio.sleep(switches.seconds(switches.time_to_launch))
             place.run = NodeRun(
                 self.deployment,
-                self._surroundings,
+                self.surroundings,
                 self._new_directory(),
-                self._notice,
-                lambda: self._activating,
+                self._changed.set,
+                lambda: self.activating,
             )
             try:
                 await place.run.run()
-            except UnhealthyError as end:  # ends by the time limit, not by a count
-                self._report(end)
-            except (NodeEndedError, NodeError, ImagePullError, OSError) as end:
-                self._report(end)
-                why = GivenUp.PULL if isinstance(end, ImagePullError) else GivenUp.EXIT
-                place.failed_launches += 1
-            except DeploymentLostError as end:
-                self._report(end)
-                is_lost = True
-            if self._activating and (is_lost or self._is_enough(place)):
+            except (NodeEndedError, NodeError, ImagePullError, DeploymentLostError, OSError) as end:
+                _LOG.warning("deployment %s: a node ended: %s", self.deployment.version, end)
+                is_lost = isinstance(end, DeploymentLostError)
+                # A deployment with unhealthy nodes fails by its time limit, not by their number.
+                if not is_lost and not isinstance(end, UnhealthyError):
+                    why = GivenUp.PULL if isinstance(end, ImagePullError) else GivenUp.EXIT
+                    place.failed_launches += 1
+            if self.activating and (is_lost or self._is_enough(place)):
                 self._give_up(why)
                 return
             await asyncio.sleep(switches.seconds(switches.relaunch_delay))
-            self._announce(_started(1))
+            self.announce(_started(1))
 
     def _is_enough(self, place: _Place) -> bool:
-        switches = self._surroundings.switches()
+        switches = self.surroundings.switches()
         if switches.relaunch_growth == "none":
             return place.failed_launches >= switches.relaunch_limit
         failed = sum(each.failed_launches for each in self._places)
-        return failed >= switches.launches(self._scale)
+        return failed >= switches.launches(self.scale)
 
     def _new_directory(self) -> Path:
-        self._surroundings.workspace.mkdir(parents=True, exist_ok=True)
+        self.surroundings.workspace.mkdir(parents=True, exist_ok=True)
         prefix = f"{self.deployment.version}-"
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=self._surroundings.workspace))
-
-    def _report(self, end: Exception) -> None:
-        _LOG.warning("deployment %s: a node ended: %s", self.deployment.version, end)
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=self.surroundings.workspace))
 
     def _run_later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -207,18 +191,16 @@ class Fleet:
         if place in self._places:
             self._places.remove(place)
             await self._retire(place, drain_limit, grace)
-            self._announce(_started(1))
+            self.announce(_started(1))
             self._add_place()
 
     async def _replace_beside(self, old: _Place) -> None:
-        self._announce(_started(1))
+        self.announce(_started(1))
         new = self._add_place()
-        while new.run is None or not new.run.steady:
-            self._changed.clear()
-            await self._changed.wait()
+        await self._wait_until(lambda: new.is_steady)
         if old in self._places:
             self._places.remove(old)
-            switches = self._surroundings.switches()
+            switches = self.surroundings.switches()
             await self._retire(old, switches.seconds(switches.drain_limit), grace=None)
 
     async def _retire(self, place: _Place, drain_limit: float, grace: float | None) -> None:

@@ -27,11 +27,6 @@ from local.lightsail.service.metrics import Metrics
 from local.lightsail.switches import Switches
 
 _LOG = logging.getLogger(__name__)
-_LAST_WORDS = {
-    GivenUp.EXIT: "Canceled",
-    GivenUp.PULL: "Canceled",
-    GivenUp.LIMIT: "Took too long",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +41,28 @@ class Host:
     """Called after every change of a service, to store it on disk."""
 
 
+@dataclass(eq=False)
 class ServiceRunner:
     """Carries out the changes of one service in the background, one at a time."""
 
-    def __init__(
-        self,
-        service: Service,
-        host: Host,
-        switches: Callable[[], Switches],
-        closed: Callable[[], None],
-    ) -> None:
-        self.service = service
-        self.switches = switches
+    service: Service
+    host: Host
+    switches: Callable[[], Switches]
+    closed: Callable[[], None]
+
+    def __post_init__(self) -> None:
         self.load_balancer = LoadBalancer()
         self.metrics = Metrics()
-        self._host = host
-        self._closed = closed
         self._fleet: Fleet | None = None
         self._before: tuple[Service, datetime] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._workspace = host.workspace / service.name
+        self._workspace = self.host.workspace / self.service.name
         self._pulled: set[str] = set()
 
     @property
     def shown(self) -> Service:
         """The service as reads return it: up to `read_lag` seconds old after a create."""
-        if self._before is not None and self._host.clock() < self._before[1]:
+        if self._before is not None and self.host.clock() < self._before[1]:
             return self._before[0]
         return self.service
 
@@ -105,8 +96,8 @@ class ServiceRunner:
         self, containers: Mapping[str, Container], endpoint: PublicEndpoint | None
     ) -> Service:
         """Accept a deployment and start it. Returns the service for the answer."""
-        now = self._host.clock()
-        self._refuse_if_busy()
+        now = self.host.clock()
+        self.service.refuse_if_busy(self.switches().busy_error_text)
         before = self.service
         after = before.deploying(containers, endpoint, now)
         switches = self.switches()
@@ -119,7 +110,7 @@ class ServiceRunner:
         return after.showing(at_once)
 
     def update(self, wanted: Update) -> Service:
-        self._refuse_if_busy()
+        self.service.refuse_if_busy(self.switches().busy_error_text)
         before = self.service
         self._set(
             before.updated(wanted).begun(ServiceState.UPDATING, StateDetail.PROVISIONING_SERVICE)
@@ -132,9 +123,6 @@ class ServiceRunner:
         self.service.refuse_deletion_if_busy(switches.busy_delete_text, switches.busy_error_text)
         self._set(self.service.begun(ServiceState.DELETING))
         self._work(self._delete())
-
-    def _refuse_if_busy(self) -> None:
-        self.service.refuse_if_busy(self.switches().busy_error_text)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._set(replace(self.service, tags=dict(tags)))
@@ -180,30 +168,22 @@ class ServiceRunner:
             self._switch_to(fleet)
             self._set(self.service.activated(version))
             return
-        announce(_LAST_WORDS[problem])
-        await self._pause(self._time_to_fail(problem))
+        announce("Took too long" if problem is GivenUp.LIMIT else "Canceled")
+        await self._pause(getattr(self.switches(), f"time_to_fail_{problem}"))
         await self._bring_back(fleet)
         self._set(self.service.failed(version))
         await fleet.stop(drain_limit=0)
 
-    def _time_to_fail(self, why: GivenUp) -> float:
-        switches = self.switches()
-        return {
-            GivenUp.EXIT: switches.time_to_fail_exit,
-            GivenUp.PULL: switches.time_to_fail_pull,
-            GivenUp.LIMIT: switches.time_to_fail_limit,
-        }[why]
-
     async def _make_room(self) -> None:
         """Without namespaces, end the live nodes before the new ones start."""
-        if self._fleet is not None and self._host.network.why_one_node is not None:
+        if self._fleet is not None and self.host.network.why_one_node is not None:
             switches = self.switches()
             await self._fleet.stop(drain_limit=switches.seconds(switches.drain_limit))
 
     async def _bring_back(self, failed: Fleet) -> None:
         """Without namespaces, launch the previous version again after a failure."""
         current = self.service.current_deployment
-        if current is not None and self._host.network.why_one_node is not None:
+        if current is not None and self.host.network.why_one_node is not None:
             await failed.stop(drain_limit=0)
             await self._serve_again(current)
 
@@ -263,7 +243,7 @@ class ServiceRunner:
         """Launch the active deployment with another power or scale beside itself (section 7)."""
         if self.switches().capacity_takes_version:
             again = self.service.with_first_deployment(
-                current.containers, current.public_endpoint, self._host.clock()
+                current.containers, current.public_endpoint, self.host.clock()
             )
             self._set(again)
             await self._roll_out(again.deployments[-1])
@@ -284,19 +264,19 @@ class ServiceRunner:
             await self._fleet.stop(drain_limit=0)
             self._fleet = None
         await self.load_balancer.close()
-        self._host.logs.forget(self.service.name)
+        self.host.logs.forget(self.service.name)
         await asyncio.to_thread(shutil.rmtree, self._workspace, ignore_errors=True)
-        self._closed()
+        self.closed()
 
     def _new_fleet(self, deployment: Deployment, *, activating: bool) -> Fleet:
         name = self.service.name
         surroundings = Surroundings(
-            images=self._host.images,
+            images=self.host.images,
             pulled=self._pulled,
-            network=self._host.network,
-            base_paths=self._host.base_paths,
+            network=self.host.network,
+            base_paths=self.host.base_paths,
             workspace=self._workspace,
-            say=lambda container, line: self._host.logs.append(name, container, line),
+            say=lambda container, line: self.host.logs.append(name, container, line),
             switches=self.switches,
         )
         return Fleet(
@@ -331,7 +311,7 @@ class ServiceRunner:
 
         def announce(line: str) -> None:
             for name in names:
-                self._host.logs.append(
+                self.host.logs.append(
                     self.service.name, name, f"[deployment:{deployment.version}] {line}"
                 )
 
@@ -339,7 +319,7 @@ class ServiceRunner:
 
     def _set(self, service: Service) -> None:
         self.service = service
-        self._host.saved()
+        self.host.saved()
 
     def _show(self, detail: StateDetail) -> None:
         if self.service.changing is not ServiceState.UPDATING:
