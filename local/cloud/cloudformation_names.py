@@ -1,7 +1,6 @@
 """Names of resources that CloudFormation refuses to use twice. The engine accepts them."""
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -9,20 +8,18 @@ from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 from local.cloud.aws_rules import Format, Refusal
 
-NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "AWS::DynamoDB::Table": "TableName",
-        "AWS::Events::Rule": "Name",
-        "AWS::IAM::Role": "RoleName",
-        "AWS::Lambda::Function": "FunctionName",
-        "AWS::Logs::LogGroup": "LogGroupName",
-        "AWS::S3::Bucket": "BucketName",
-        "AWS::SNS::Topic": "TopicName",
-        "AWS::SQS::Queue": "QueueName",
-        "AWS::Scheduler::Schedule": "Name",
-        "AWS::StepFunctions::StateMachine": "StateMachineName",
-    }
-)
+NAMES: Mapping[str, str] = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
 """The property that names a resource of each type. Two resources of a type cannot share a name."""
 
 
@@ -43,7 +40,7 @@ class UsedNames:
             processed = self._cloudformation.get_template(**change_set, TemplateStage="Processed")
         except ClientError:
             return None  # the engine itself refuses a change set that does not exist
-        # It is JSON after a transform, and without one as it was sent.
+        # After a transform the template is JSON, otherwise it is text.
         template = processed["TemplateBody"]
         resources = (yaml_parse(template) if isinstance(template, str) else template)["Resources"]
         known = _known(described)
@@ -113,11 +110,6 @@ def _resolved(value: object, known: Mapping[str, str]) -> str | None:
     return None
 
 
-def _pages(
-    client: Any,  # noqa: ANN401 - boto3 has no static types
-    call: str,
-    member: str,
-    **parameters: str,
-) -> Iterator[Any]:
+def _pages(client: Any, call: str, member: str, **parameters: str) -> Iterator[Any]:  # noqa: ANN401
     for page in client.get_paginator(call).paginate(**parameters):
         yield from page[member]

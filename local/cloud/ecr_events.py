@@ -79,9 +79,7 @@ class Deliverer:
         raises no failure, because a push succeeds whatever becomes of its event.
         """
         delivered = self.send(push.event(identity=uuid.uuid4(), at=datetime.now(UTC)))
-        logger.info(
-            "push %s:%s %s delivered to %d", push.repository, push.tag, push.digest, delivered
-        )
+        logger.info("%s: delivered to %d targets", push, delivered)
         return delivered
 
     def send(self, event: Event) -> int:

@@ -63,16 +63,11 @@ def running_server(
         argv=[
             str(_binaries() / "postgres"),
             *("-D", str(directory), "-p", str(database.port)),
-            *_settings(
-                listen_addresses=",".join([LOOPBACK, *addresses]),
-                unix_socket_directories="",
-                # The files of "posix" shared memory would stay in /dev/shm after a kill -9.
-                dynamic_shared_memory_type="sysv",
-                fsync="off",
-                synchronous_commit="off",
-                full_page_writes="off",
-                max_connections="100",
-            ),
+            *("-c", f"listen_addresses={','.join([LOOPBACK, *addresses])}"),
+            *("-c", "unix_socket_directories=", "-c", "max_connections=100"),
+            # The files of "posix" shared memory would stay in /dev/shm after a kill -9.
+            *("-c", "dynamic_shared_memory_type=sysv"),
+            *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
         ],
         environment=_environment(),
         directory=directory,
@@ -117,10 +112,6 @@ def _initialise(binaries: Path, directory: Path, logs: Path) -> None:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
-
-
-def _settings(**settings: str) -> list[str]:
-    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -42,8 +42,8 @@ def build(project: Path, logs: Path) -> Path:
         sources = _fingerprint(project)
         if not template.exists() or not _says(built_from, sources):
             built_from.unlink(missing_ok=True)
-            _run("sam-build", [_sam(), "build", *arguments], project, _environment(), logs, _BUILD)
-            _run("compile", _compile(built), project, _environment(), logs, _BUILD)
+            _run("sam-build", [_sam(), "build", *arguments], project, logs, _BUILD)
+            _run("compile", _compile(built), project, logs, _BUILD)
             built_from.write_text(sources)
     return template
 
@@ -91,9 +91,9 @@ def deploy(
         *(("--parameter-overrides", *overrides) if overrides else ()),
     ]
     cloudformation = client_for("cloudformation", endpoint)
-    variables = _environment(AWS_ENDPOINT_URL=endpoint)
+    command = [_sam(), "deploy", *arguments]
     try:
-        _run("sam-deploy", [_sam(), "deploy", *arguments], project, variables, logs, _DEPLOY)
+        _run("sam-deploy", command, project, logs, _DEPLOY, AWS_ENDPOINT_URL=endpoint)
     except LocalCloudError as error:
         reasons = "; ".join(_failed_events(cloudformation, stack))
         raise LocalCloudError(f"{error}: {reasons}" if reasons else str(error)) from None
@@ -109,13 +109,9 @@ def _compile(built: Path) -> list[str]:
 
 
 def _run(
-    name: str,
-    command: list[str],
-    project: Path,
-    environment: Mapping[str, str],
-    logs: Path,
-    within: timedelta,
+    name: str, command: list[str], project: Path, logs: Path, within: timedelta, **variables: str
 ) -> None:
+    environment = _environment(**variables)
     program = Program(name=name, argv=command, environment=environment, directory=project)
     with Process(program, logs) as process:
         if process.wait(within) != 0:

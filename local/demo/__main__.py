@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ from local.cloud.errors import LocalCloudError
 from local.cloud.registry import Image
 from local.cloud.sns_inbox import Inbox
 from local.demo import crops
-from local.demo.report import Claims, Released, write_report
+from local.demo.claims import Claims
+from local.demo.report import Released, write_report
 from local.demo.stages import stages
 from local.demo.terminal import Screen
 from local.demo.traffic import Traffic, send
@@ -87,28 +88,19 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
 
         screen.title("Claims, and whether they hold")
         claims = Claims()
-        _check_releases(claims, (v1, v2, code_only, v3), _applied(cloud))
-        _check_what_was_not_waited_for(claims, v2, code_only)
+        claims.check_successes(v1, v2, code_only)
+        claims.check_database((v1, v2, v3), _applied(cloud))
         claims.check(
             "v2.2 became active, failed its health checks, and was rolled back to v2.1",
             (fails_later.status, fails_later.message["failure"]["kind"], after_rollback)
             == ("ROLLED_BACK", "watch-failed", "v2.1"),
         )
-        claims.check("v2.1 is live at the end", _serving(url) == "v2.1")
-        claims.check(
-            "every answer came from v1, v2 or v2.1",
-            requests.releases == ("v1", "v2", "v2.1"),
-        )
-        claims.check(
-            f"{requests.failed} of {requests.sent} reads and writes failed during the other "
-            "releases",
-            requests.sent > 0 and requests.failed == 0,
-        )
+        claims.check_availability(requests, _serving(url))
         for claim, holds in claims.checked:
             screen.line(claim, mark=holds)
         for failure in requests.failures:
             screen.line(failure, mark=False)
-        write_report(REPORT, (v1, v2, code_only, fails_later, v3), requests, claims)
+        write_report(REPORT, (v1, v2, code_only, fails_later, v3), requests, claims.checked)
 
         screen.title("The notifications, as subscribers received them")
         for release in (v2, code_only, fails_later, v3):
@@ -121,25 +113,25 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
     return 0 if claims.all_hold else 1
 
 
+@dataclass(frozen=True)
 class _Demo:
-    def __init__(self, cloud: LocalCloud, stack: Stack, inbox: Inbox, screen: Screen) -> None:
-        self._cloud = cloud
-        self._stack = stack
-        self._inbox = inbox
-        self._screen = screen
-        self._seen: set[str] = set()
+    cloud: LocalCloud
+    stack: Stack
+    inbox: Inbox
+    screen: Screen
+    seen: set[str] = field(default_factory=set)
 
     def release(self, name: str, what: str, image: Image | None = None) -> Released:
         """Push the release's image and follow its execution to the end."""
-        machine, arn = self._cloud.client("stepfunctions"), self._stack.state_machine_arn
-        self._screen.title(f"Push {name}: {what}")
+        machine, arn = self.cloud.client("stepfunctions"), self.stack.state_machine_arn
+        self.screen.title(f"Push {name}: {what}")
         pushed = image or crops.image(name)
-        digest = registry.push(self._cloud.endpoint, crops.spec()["repository"], name, pushed)
-        self._screen.line(f"pushed {name} as {digest[:19]}")
-        execution = executions.wait_for_start(machine, arn, known=self._seen, within=_START)
-        self._seen.add(execution)
+        digest = registry.push(self.cloud.endpoint, crops.spec()["repository"], name, pushed)
+        self.screen.line(f"pushed {name} as {digest[:19]}")
+        execution = executions.wait_for_start(machine, arn, known=self.seen, within=_START)
+        self.seen.add(execution)
         events = self._follow(machine, execution)
-        [received] = self._inbox.receive(1, timedelta(seconds=10))
+        [received] = self.inbox.receive(1, timedelta(seconds=10))
         message = json.loads(received.text)
         released = Released(
             name=name,
@@ -150,14 +142,14 @@ class _Demo:
             message=message,
         )
         reasons = f": {message['reasons'][0]}" if message["reasons"] else ""
-        self._screen.line(f"{name} {released.status}{reasons}", mark=released.status == "SUCCEEDED")
+        self.screen.line(f"{name} {released.status}{reasons}", mark=released.status == "SUCCEEDED")
         return released
 
     def _follow(self, machine: Any, execution: str) -> list[Any]:  # noqa: ANN401 - boto3
         """Print each stage when it has ended, until the execution has ended."""
         shown = 0
         deadline = time.monotonic() + _RELEASE.total_seconds()
-        with self._screen.running("Admit") as status:
+        with self.screen.running("Admit") as status:
             while True:
                 ended = not executions.describe(machine, execution).running
                 events = executions.history(machine, execution)
@@ -166,70 +158,13 @@ class _Demo:
                     if stage.ended is None:
                         status.update(stage.name)
                         break
-                    self._screen.line(f"{stage.name:<16} {stage.seconds:6.1f} s")
+                    self.screen.line(f"{stage.name:<16} {stage.seconds:6.1f} s")
                     shown += 1
                 if ended:
                     return events
                 if time.monotonic() > deadline:
                     raise LocalCloudError(f"{execution} has not ended in {_RELEASE.seconds} s")
                 time.sleep(_POLL_SECONDS)
-
-
-def _check_releases(claims: Claims, releases: Sequence[Released], applied: Sequence[str]) -> None:
-    v1, v2, code_only, v3 = releases
-    for release in (v1, v2, code_only):
-        claims.check(
-            f"{release.name} is live, and its execution succeeded",
-            (release.status, release.execution_status) == ("SUCCEEDED", "SUCCEEDED"),
-        )
-    for release in (v1, v2):
-        claims.check(
-            f"{release.name} applied {', '.join(release.migrations)}, and the database agrees",
-            bool(release.migrations) and set(release.migrations) <= set(applied),
-        )
-    for release in (v1, v2, v3):
-        claims.check(
-            f"the snapshot of {release.name} was available before its first migration started",
-            _snapshot_came_first(release),
-        )
-    failure = v3.message["gate"]["failure"] or {}
-    claims.check(
-        "v3 was rolled back, and its execution failed",
-        (v3.status, v3.execution_status) == ("ROLLED_BACK", "FAILED"),
-    )
-    claims.check(
-        f"the message names the failed migration ({failure.get('migration')}) and its error",
-        bool(failure.get("migration")) and failure["error"] in v3.text,
-    )
-    claims.check(
-        "the failed migration changed nothing in the database",
-        bool(failure) and failure["migration"] not in applied,
-    )
-
-
-def _check_what_was_not_waited_for(claims: Claims, v2: Released, code_only: Released) -> None:
-    claims.check(
-        f"v2 was deployed during its snapshot, which saved {v2.saved_seconds:.1f} s",
-        _overlapped(v2),
-    )
-    claims.check(
-        "v2.1 had no pending migrations, so Lightgate took no snapshot",
-        not code_only.migrations
-        and code_only.message["snapshot"] is None
-        and code_only.stage("TakeSnapshot") is None,
-    )
-
-
-def _overlapped(release: Released) -> bool:
-    available, deploy = release.snapshot_available_at, release.stage("Deploy")
-    if available is None or deploy is None or deploy.ended is None:
-        return False
-    return release.saved_seconds > 0 and deploy.ended < available
-
-
-def _snapshot_came_first(release: Released) -> bool:
-    available, began = release.snapshot_available_at, release.message["gate"]["beganAt"]
-    return available is not None and bool(began) and available < datetime.fromisoformat(began)
 
 
 def _change_the_spec(cloud: LocalCloud, **verification: int) -> None:

@@ -1,8 +1,8 @@
-"""The releases and claims of the demo, and its report in `build/demo/report.json`."""
+"""The releases of the demo, and its report in `build/demo/report.json`."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,26 +49,17 @@ class Released:
         return next((stage for stage in self.stages if stage.name == name), None)
 
 
-@dataclass(slots=True)
-class Claims:
-    checked: list[tuple[str, bool]] = field(default_factory=list)
-
-    def check(self, claim: str, holds: bool) -> None:
-        self.checked.append((claim, holds))
-
-    @property
-    def all_hold(self) -> bool:
-        return bool(self.checked) and all(holds for _, holds in self.checked)
-
-
 def write_report(
-    path: Path, releases: Sequence[Released], requests: Requests, claims: Claims
+    path: Path,
+    releases: Sequence[Released],
+    requests: Requests,
+    claims: Sequence[tuple[str, bool]],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "releases": [_release(release) for release in releases],
         "requests": {"sent": requests.sent, "failed": requests.failed},
-        "claims": [{"claim": claim, "holds": holds} for claim, holds in claims.checked],
+        "claims": [{"claim": claim, "holds": holds} for claim, holds in claims],
     }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 

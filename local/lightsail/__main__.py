@@ -86,11 +86,10 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
     listener = _listen(options.host, options.port)
     store = Store(state)
     network = await _network(options)
-    clock = _now
-    logs = LogStore(clock)
+    logs = LogStore(_now)
     images = ImageStore(options.registry, state / "images")
     host = Host(
-        clock=clock,
+        clock=_now,
         images=images,
         logs=logs,
         network=network,
@@ -138,17 +137,13 @@ def _now() -> datetime:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setblocking(False)
     try:
-        listener.bind((host, port))
-        listener.listen()
+        return socket.create_server((host, port))
     except OSError as problem:
-        listener.close()
-        why = "it is in use" if problem.errno == errno.EADDRINUSE else problem.strerror
+        why = (
+            "it is in use" if problem.errno == errno.EADDRINUSE else os.strerror(problem.errno or 0)
+        )
         raise CannotStartError(f"cannot listen on {host}:{port}: {why}") from None
-    return listener
 
 
 async def _network(options: argparse.Namespace) -> Network:

@@ -5,7 +5,7 @@ sections 4 and 6.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Self
@@ -103,17 +103,6 @@ class Deployment:
     containers: Mapping[str, Container]
     public_endpoint: PublicEndpoint | None
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """The parameters of UpdateContainerService. None changes nothing."""
-
-    power: str | None = None
-    scale: int | None = None
-    is_disabled: bool | None = None
-    public_domain_names: Mapping[str, tuple[str, ...]] | None = None
-    puller_role: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,10 +226,6 @@ class Service:
             replace(each, state=states.get(each.version, each.state)) for each in self.deployments
         )
         return replace(self, deployments=deployments, detail=None)
-
-    def updated(self, wanted: Update) -> Self:
-        changes = {name: value for name, value in asdict(wanted).items() if value is not None}
-        return replace(self, **changes)
 
     def with_principal(self) -> Self:
         """Add the ARN that appears when provisioning ends (section 1)."""

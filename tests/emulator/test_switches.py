@@ -301,4 +301,4 @@ def test_every_switch_is_described_and_takes_its_default_as_text() -> None:
         assert switch.says
         assert Switches().changed({switch.name: str(switch.default)}) == Switches()
     with pytest.raises(UnknownSwitchError, match="speed"):
-        Switches(speed=-1)
+        Switches().changed({"speed": -1})

@@ -7,7 +7,7 @@ from typing import Any
 from local.lightsail.api.responses import deployment_answer, powers_answer, service_answer
 from local.lightsail.api.validation import check_service_name, read_deployment, read_metric_query
 from local.lightsail.errors import ApiError, invalid_input, not_found
-from local.lightsail.model import BusyError, DisabledError, Service, Update
+from local.lightsail.model import BusyError, DisabledError, Service
 from local.lightsail.service.log_filter import compile_pattern
 from local.lightsail.service.logs import LogQuery
 from local.lightsail.service.region import Region
@@ -97,15 +97,15 @@ class Operations:
 
     def _update_service(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters)
-        scale = parameters.get("scale")
-        update = Update(
-            power=parameters.get("power"),
-            scale=None if scale is None else self._scale(scale),
-            is_disabled=parameters.get("isDisabled"),
-            public_domain_names=_domain_names(parameters),
-            puller_role=_puller_role(parameters),
-        )
-        return {"containerService": self._answer(runner, runner.update(update))}
+        wanted = {
+            "power": parameters.get("power"),
+            "scale": self._scale(parameters["scale"]) if "scale" in parameters else None,
+            "is_disabled": parameters.get("isDisabled"),
+            "public_domain_names": _domain_names(parameters),
+            "puller_role": _puller_role(parameters),
+        }
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        return {"containerService": self._answer(runner, runner.update(changes))}
 
     def _delete_service(self, parameters: Parameters) -> Answer:
         self._runner(parameters).delete()

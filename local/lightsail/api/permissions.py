@@ -30,23 +30,13 @@ from local.lightsail.errors import ApiError
 _LOG = logging.getLogger(__name__)
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 _ROOT_KEY = re.compile(r"test|\d{12}")
-_ON_ONE_SERVICE = frozenset(
-    (
-        "CreateContainerServiceDeployment",
-        "DeleteContainerService",
-        "UpdateContainerService",
-        "TagResource",
-        "UntagResource",
-    )
+_ON_ONE_SERVICE = (
+    *("CreateContainerServiceDeployment", "DeleteContainerService", "UpdateContainerService"),
+    *("TagResource", "UntagResource"),
 )
-_NOT_SIGNED_WELL = frozenset(
-    (
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
-    )
+_SIGNATURE_ERRORS = (
+    *("ExpiredTokenException", "IncompleteSignatureException", "InvalidSignatureException"),
+    *("MissingAuthenticationTokenException", "UnrecognizedClientException"),
 )
 _UNKNOWN_CALLER = "The security token included in the request is invalid."
 _WHY = {
@@ -104,7 +94,7 @@ class Permissions:
             text = str(said.get("message") or said.get("Message") or "")
         except (ValueError, KeyError, TypeError):
             return  # the engine refuses the unknown service in some other way
-        if code in _NOT_SIGNED_WELL:
+        if code in _SIGNATURE_ERRORS:
             raise ApiError(code, text)
 
     def _check_policies(self, access_key: str, operation: str, service_arn: str) -> None:

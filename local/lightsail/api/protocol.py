@@ -74,17 +74,8 @@ class Wire:
         if not isinstance(given, dict):
             raise serialization("The request body must be a JSON object.")
         shape = self._model.operation_model(operation).input_shape
-        return operation, self._checked(given, shape, refuse_unknown=refuse_unknown)
-
-    def render(self, operation: str, answer: Mapping[str, object]) -> bytes:
-        shape = self._model.operation_model(operation).output_shape
-        return json.dumps(_plain(answer, shape)).encode()
-
-    def _checked(
-        self, given: dict[str, Any], shape: Shape | None, *, refuse_unknown: bool
-    ) -> dict[str, Any]:
         if shape is None:
-            return {}
+            return operation, {}
 
         def unknown(path: str) -> None:
             if refuse_unknown:
@@ -94,7 +85,11 @@ class Wire:
         report = self._validator.validate(cleaned, shape)
         if report.has_errors():
             raise invalid_input(report.generate_report())
-        return cleaned  # type: ignore[no-any-return]
+        return operation, cleaned
+
+    def render(self, operation: str, answer: Mapping[str, object]) -> bytes:
+        shape = self._model.operation_model(operation).output_shape
+        return json.dumps(_plain(answer, shape)).encode()
 
 
 def _converted(value: Any, shape: Shape, path: str, unknown: Callable[[str], None]) -> Any:  # noqa: ANN401

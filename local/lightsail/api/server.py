@@ -1,4 +1,4 @@
-"""The HTTP server: the API at ``/``, the emulator's own controls under ``/_control``."""
+"""The HTTP server: the API at `/`, and the emulator's own controls under `/_control`."""
 
 import json
 import logging
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_BODY = 4 * 1024 * 1024
-
-
-class _BadControlError(Exception):
-    """An invalid request to the emulator's own controls."""
 
 
 class Server:
@@ -54,7 +50,7 @@ class Server:
         except ApiError as refusal:
             status, body = error_answer(refusal)
         except Exception:  # noqa: BLE001
-            # The last line: a mistake of ours is an error of the service to a client.
+            # A bug of the emulator is an error of the service to a client.
             _LOG.exception("%s failed", request.headers.get("X-Amz-Target"))
             status, body = error_answer(service_failure())
         headers = {"x-amzn-RequestId": str(uuid.uuid4())}
@@ -97,23 +93,19 @@ class Server:
         return web.json_response(asdict(switches))
 
     async def _put_switches(self, request: web.Request) -> web.Response:
+        changes = await _json_object(request)
         try:
-            after = self._region.change_switches(
-                await _json_object(request), request.match_info.get("service")
-            )
-        except (UnknownSwitchError, _BadControlError) as problem:
-            return web.json_response({"message": str(problem)}, status=400)
+            after = self._region.change_switches(changes, request.match_info.get("service"))
+        except UnknownSwitchError as problem:
+            raise _bad_request(str(problem)) from None
         return web.json_response(asdict(after))
 
     async def _replace_node(self, request: web.Request) -> web.Response:
         runner = self._region.services.get(request.match_info["service"])
-        try:
-            wanted = await _json_object(request)
-            index, abrupt = wanted.get("node", 0), bool(wanted.get("abrupt", False))
-            if not isinstance(index, int):
-                raise _BadControlError("node: must be a number")
-        except _BadControlError as problem:
-            return web.json_response({"message": str(problem)}, status=400)
+        wanted = await _json_object(request)
+        index, abrupt = wanted.get("node", 0), bool(wanted.get("abrupt", False))
+        if not isinstance(index, int):
+            raise _bad_request("node: must be a number")
         if runner is None or not runner.replace_node(index, abrupt=abrupt):
             return web.json_response({"message": "no such service, or it runs nothing"}, status=404)
         return web.json_response({}, status=202)
@@ -126,5 +118,10 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
-        raise _BadControlError("the body must be a JSON object")
+        raise _bad_request("the body must be a JSON object")
     return given
+
+
+def _bad_request(message: str) -> web.HTTPBadRequest:
+    body = json.dumps({"message": message})
+    return web.HTTPBadRequest(text=body, content_type="application/json")

@@ -148,11 +148,7 @@ def _request_headers(request: web.BaseRequest) -> CIMultiDict[str]:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        return socket.create_server(("127.0.0.1", port), backlog=1024)
     except OSError:
-        listener.bind(("127.0.0.1", 0))
-    listener.setblocking(False)
-    return listener
+        return socket.create_server(("127.0.0.1", 0), backlog=1024)

@@ -1,7 +1,6 @@
 """CPU and memory of a service's nodes over time (lightsail-facts.md, section 10).
 
-The values are measured from the processes in the nodes, as a share of what the service's power
-has. They are kept in memory only: a new deployment makes them disappear, and so does a restart.
+The values are percentages of the service's power. A new deployment deletes them, as on AWS.
 """
 
 from collections import deque

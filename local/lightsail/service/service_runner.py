@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from local.lightsail.model import (
     Container,
@@ -15,7 +16,6 @@ from local.lightsail.model import (
     Service,
     ServiceState,
     StateDetail,
-    Update,
 )
 from local.lightsail.node.container_runner import Surroundings
 from local.lightsail.node.images import ImageStore
@@ -109,12 +109,12 @@ class ServiceRunner:
         at_once = StateDetail.CREATING_DEPLOYMENT if switches.state_detail_at_create else None
         return after.showing(at_once)
 
-    def update(self, wanted: Update) -> Service:
+    def update(self, changes: Mapping[str, Any]) -> Service:
+        """Accept new values of the service's fields."""
         self.service.refuse_if_busy(self.switches().busy_error_text)
         before = self.service
-        self._set(
-            before.updated(wanted).begun(ServiceState.UPDATING, StateDetail.PROVISIONING_SERVICE)
-        )
+        updating, detail = ServiceState.UPDATING, StateDetail.PROVISIONING_SERVICE
+        self._set(replace(before, **changes).begun(updating, detail))
         self._work(self._update(before))
         return self.service
 

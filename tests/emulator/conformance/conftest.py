@@ -7,19 +7,9 @@ import pytest
 
 from tests.emulator.conformance.settings import settings
 from tests.emulator.conformance.targets import Target, aws, emulated
-from tests.emulator.emulator import Emulator, Service
-from tests.emulator.fixtures import registry
-from tests.emulator.registry import Registry
-
-__all__ = ["registry"]
+from tests.emulator.emulator import Service
 
 ON_AWS = os.environ.get("LIGHTGATE_AWS") == "1"
-
-
-@pytest.fixture(scope="session")
-def emulator(registry: Registry) -> Iterator[Emulator]:
-    with Emulator("--registry", registry.url) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=[pytest.param({}, id="aws")] if ON_AWS else settings())
@@ -34,8 +24,7 @@ def lightsail(request: pytest.FixtureRequest) -> Iterator[Target]:
         finally:
             target.delete_services()
         return
-    emulator = request.getfixturevalue("emulator")
-    with emulated(emulator, request.param) as target:
+    with emulated(request.getfixturevalue("shared_emulator"), request.param) as target:
         try:
             yield target
         finally:
