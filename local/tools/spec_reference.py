@@ -92,27 +92,26 @@ use WhiteNoise, or install nginx in the app's own image.
 _VERIFICATION = """\
 ## When a version counts as good
 
-A deployment that Lightsail calls active has passed Lightsail's own health check, and no more. So
-the new version is watched for `watchSeconds` from then on, the *watch period*, and the release has
-succeeded only after that. In each *round* Lightgate checks whether the service still runs this
-version, and requests `path` at its public URL. The messages call a good round a health check that
-passed. A round is bad if no answer comes, or if the answer takes longer than `latencySeconds`, has
-another code than `successCodes`, or lacks what `expectHeader` or `expectText` name. Between two
-rounds there is a twelfth of the period, at least {shortest} and at most {longest} seconds. With the
-defaults it is {usual} seconds: an app that gives no good answer has failed after half a minute.
-A version
+A deployment that Lightsail calls active has passed only Lightsail's own health check. So Lightgate
+watches the new version for another `watchSeconds`, the *watch period*. The release has succeeded
+only after that. In each *health check* Lightgate reads whether the service still runs this version,
+and requests `path` at its public URL. A health check fails if no answer comes, or if the answer
+takes longer than `latencySeconds`, has another code than `successCodes`, or lacks what
+`expectHeader` or `expectText` name. The interval between health checks is a twelfth of the period,
+at least {shortest} and at most {longest} seconds. With the defaults it is {usual} seconds, so an
+app without a good answer has failed after half a minute. A version
 
-- is **good** if the period is over, the last `answersNeeded` rounds were good, and no more than a
-  fifth of the last rounds were bad;
-- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more than
-  `failuresInARow` rounds were bad among the last five times as many. It has failed as well if it is
-  not good a minute after the period, or a few rounds later where few fit in a minute;
+- is **healthy** if the period is over, the last `answersNeeded` health checks passed, and no more
+  than a fifth of the last health checks failed;
+- has **failed**, at any time, if `failuresInARow` health checks in a row failed, or if more than
+  `failuresInARow` failed among the last five times as many. It has failed as well if it is not
+  healthy a minute after the period, or a few health checks later if few fit in a minute;
 - was **replaced** if another deployment has taken its place. It has neither passed nor failed then.
 
 One slow or lost answer does not fail a version. If a version has failed, Lightgate rolls back to
-the last good one, if that can work with the database as it is now. A longer period notices more,
-but each release takes longer. With `"watchSeconds": 0` a version needs only its good rounds in a
-row.
+the last healthy one, if that can work with the database as it is now. A longer period finds more
+failures, but each release takes longer. With `"watchSeconds": 0` a version only needs
+`answersNeeded` passed health checks in a row.
 
 Without a public endpoint Lightgate cannot send a request. Then a version is healthy while the
 service shows it as current and active and its app does not restart again and again. Only
@@ -121,7 +120,7 @@ service shows it as current and active and its app does not restart again and ag
 ### Prove which version answers
 
 An answer of the old version looks like one of the new version. With `expectHeader` or `expectText`
-only an answer of the version that is watched is good. Every container has the variable
+only an answer of the watched version passes. Every container has the variable
 `LIGHTGATE_RELEASE`, and an app can answer with it. A middleware that does:
 
 ```python
@@ -154,13 +153,13 @@ the app may keep this answer, because an old answer counts as a bad one.
 An app that can read may still be unable to write: after a column was added that the code does not
 know, every `INSERT` may fail, and no page shows it. `write` is a request that changes something.
 
-**It leaves something behind in the app.** It is sent in each round until its answer was good once,
-and again after a rollback; after an interruption Lightgate may repeat a good one. So give it an
-address of its own, at which the app writes a row and deletes it, or writes the same row each time.
+**It changes data of the app.** Lightgate sends it in each health check until its answer was good
+once, and again after a rollback. After an interruption Lightgate may repeat a good one. So give it
+an address of its own, at which the app writes a row and deletes it, or writes the same row each time.
 The Django view needs `csrf_exempt`.
 
-**No secret belongs in `write.headers`**, nor anywhere else in the spec: whoever may read the
-parameter can read it. The view has to work without one.
+**No secret belongs in `write.headers`**, nor anywhere else in the spec: everybody who may read
+the parameter can read it. The view has to work without one.
 """
 
 _VERIFICATION_EXAMPLE = {

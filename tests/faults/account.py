@@ -74,7 +74,7 @@ class Account:
     def add_service(self, name: str, does_well: Callable[[], bool]) -> None:
         """A service whose app answers well while `does_well` says so."""
         self.lightsail.add(name)
-        self.lightsail.services[name].public_url = Site(does_well)  # type: ignore[assignment]
+        self.lightsail.services[name].load_balancer = Site(does_well)  # type: ignore[assignment]
 
     def add_database(self, name: str) -> None:
         """Its snapshots take as long as those of the first one."""

@@ -1,4 +1,4 @@
-"""What AWS refuses is refused here, in its words."""
+"""Requests that AWS refuses are refused with its text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What counts as a push, and how stubbornly its event is delivered."""
+"""Which requests are a push, and how often the delivery of its event is tried."""
 
 import json
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_the_event_is_as_ecr_sends_it() -> None:
 
 
 class Target:
-    """EventBridge with one rule, and Lambda that fails as often as it is told."""
+    """EventBridge with one rule, and a Lambda that raises these failures first."""
 
     def __init__(self, failures: list[ClientError]) -> None:
         self.failures = failures

@@ -38,6 +38,6 @@ def shared_service(lightsail: Target) -> Service:
 
 @pytest.fixture
 def service(shared_service: Service) -> Service:
-    """The service that the tests share, when it is up and nothing is under way."""
+    """The service that the tests share, once it is ready for the next deployment."""
     shared_service.waits_for("READY", "RUNNING")
     return shared_service

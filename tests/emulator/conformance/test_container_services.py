@@ -1,6 +1,6 @@
-"""What lightsail-facts.md says of container services, at the emulator and at AWS alike.
+"""The facts of lightsail-facts.md about container services, at the emulator or at AWS.
 
-No test asserts what is unknown about Lightsail: they hold under every setting of every switch.
+The tests assert nothing that is unknown about Lightsail, so they hold with every switch.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -110,7 +110,7 @@ def test_a_failed_deployment_leaves_the_one_before_serving_and_the_service_runni
 def test_a_second_deployment_meanwhile_is_refused_and_takes_no_version(
     service: Service, lightsail: Target
 ) -> None:
-    # Still under way once a client that is throttled has waited and asked again.
+    # Still in progress when a throttled client has waited and tried again.
     version = service.deploy({"web": lightsail.web("first", after=5)}, "web", **PATIENT)
     request = {"containers": {"web": lightsail.web("second")}}
     assert refused(service, request) == (

@@ -1,4 +1,4 @@
-"""A deployment from create to its end: states, versions, log lines, what serves meanwhile."""
+"""A deployment from create to its end: states, versions, log lines, the live version meanwhile."""
 
 import json
 import re

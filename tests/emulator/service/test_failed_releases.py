@@ -58,7 +58,7 @@ def diagnosed(service: Service, version: int) -> Diagnosis:
 
 
 def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[WatchStatus, Watched]:
-    """Rounds without pauses, until the watch has come to an end."""
+    """Check the health without intervals until the watch period has ended."""
     now = datetime.now(UTC)
     seen, status = Watched(began_at=now), WatchStatus.WATCHING
     while status is WatchStatus.WATCHING:
@@ -102,7 +102,7 @@ def test_the_log_of_a_failed_deployment_is_diagnosed(
     assert (found.kind, found.evidence) == (kind, evidence)
 
 
-def test_a_version_that_does_well_passes_and_one_that_was_replaced_does_not(
+def test_a_healthy_version_passes_and_a_replaced_one_does_not(
     emulator: Emulator,
 ) -> None:
     service = emulator.service("watched")
@@ -118,7 +118,7 @@ def test_a_version_that_does_well_passes_and_one_that_was_replaced_does_not(
     assert lost is WatchStatus.REPLACED
 
 
-def test_a_version_that_answers_wrongly_fails_after_three_rounds(emulator: Emulator) -> None:
+def test_a_version_with_wrong_answers_fails_after_three_health_checks(emulator: Emulator) -> None:
     service = emulator.service("wrong-answer")
     version = service.deploy({"web": web("v1")}, "web")
     assert service.ended(version) == "ACTIVE"

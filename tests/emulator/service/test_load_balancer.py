@@ -47,7 +47,7 @@ class Visitor(threading.Thread):
         self.join()
 
 
-def test_a_request_under_way_is_finished_by_the_old_deployment(emulator: Emulator) -> None:
+def test_the_old_deployment_finishes_its_requests_in_progress(emulator: Emulator) -> None:
     service = emulator.service("draining")
     service.ended(service.deploy({"web": web("v1")}, "web"))
     with urllib.request.urlopen(service.url + "slow", timeout=10) as answer:

@@ -32,7 +32,7 @@ def test_nothing_fails_and_nothing_is_left_over_many_deployments(
         for visitor in visitors:
             visitor.start()
         try:
-            # What grows once is not a leak: the first rounds fill caches and the kept versions.
+            # The first deployments fill caches and the stored versions, which is no leak.
             warm = max(2, rounds // 3)
             run(service, range(2, 2 + warm))
             before = held(emulator, nodes=scale)
