@@ -106,18 +106,16 @@ class Deliverer:
         if not arn.startswith("arn:aws:lambda:"):
             logger.warning("%s is no Lambda function: not delivered", arn)
             return False
-        pause = _FIRST_PAUSE.total_seconds()
-        for attempt in range(1, _ATTEMPTS + 1):
+        invocation = {"FunctionName": arn, "InvocationType": "Event", "Payload": json.dumps(event)}
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._sleep(_FIRST_PAUSE.total_seconds() * 2 ** (attempt - 1))
             try:
-                self._lambda.invoke(
-                    FunctionName=arn, InvocationType="Event", Payload=json.dumps(event)
-                )
+                self._lambda.invoke(**invocation)
             except (BotoCoreError, ClientError) as error:
-                logger.warning("%s attempt %d: %s", arn, attempt, error)
-                if attempt == _ATTEMPTS or not _worth_retrying(error):
+                logger.warning("%s attempt %d: %s", arn, attempt + 1, error)
+                if not _worth_retrying(error):
                     break
-                self._sleep(pause)
-                pause *= 2
             else:
                 return True
         self._send_to_dead_letters(target, event)

@@ -54,22 +54,12 @@ def _with_snapshots(resource_of: _Resource) -> _Resource:
     Otherwise a role that may delete only certain snapshots could delete none.
     """
 
-    def extract_resource_arn(
-        service: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        query_params: Mapping[str, Any],
-        region: str,
-        account_id: str,
-    ) -> str:
-        arn = resource_of(service, method, path, headers, body, query_params, region, account_id)
-        if service != "rds" or arn != "*":
-            return arn
-        for parameter, kind in _SNAPSHOTS.items():
-            if name := iam_actions._query_param(query_params, parameter):
-                return f"arn:aws:rds:{region}:{account_id}:{kind}:{name}"
+    def extract_resource_arn(*call: Any) -> str:  # noqa: ANN401 - the engine has no types
+        service, _, _, _, _, parameters, region, account = call
+        arn = resource_of(*call)
+        for parameter, kind in _SNAPSHOTS.items() if (service, arn) == ("rds", "*") else ():
+            if name := iam_actions._query_param(parameters, parameter):
+                return f"arn:aws:rds:{region}:{account}:{kind}:{name}"
         return arn
 
     return extract_resource_arn

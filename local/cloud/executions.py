@@ -32,10 +32,10 @@ class Execution:
 
 def start(stepfunctions: Client, machine_arn: str, request: Mapping[str, Any]) -> str:
     """Start an execution and return its ARN."""
-    arn: str = stepfunctions.start_execution(
-        stateMachineArn=machine_arn, input=json.dumps(request)
-    )["executionArn"]
-    return arn
+    text = json.dumps(request)
+    return str(
+        stepfunctions.start_execution(stateMachineArn=machine_arn, input=text)["executionArn"]
+    )
 
 
 def describe(stepfunctions: Client, arn: str) -> Execution:

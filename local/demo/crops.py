@@ -1,4 +1,4 @@
-"""The example app: its releases as images, and an account furnished for it."""
+"""The example app: its releases as images, and the resources that it needs."""
 
 import json
 import secrets
@@ -12,18 +12,15 @@ from local.cloud.registry import Image, ImageConfig
 
 APP = "crops-backend"
 RELEASES = ("v1", "v2", "v2.1", "v3")
-# Releases that go wrong, each on top of v2: the overlays that make it up.
-FAILURES = {
-    "crash-on-start": ("crash-on-start",),
-    "missing-variable": ("missing-variable",),
-    "wrong-port": ("wrong-port",),
-    "unhealthy": ("unhealthy",),
-    "fails-later": ("fails-later",),
+# Releases that fail: the overlays of each one, on top of those of v2.
+_ALONE = (
+    *("crash-on-start", "missing-variable", "wrong-port", "unhealthy", "fails-later"),
+    *("default-only", "slow-migration", "one-way"),
+)
+FAILURES: dict[str, tuple[str, ...]] = {
+    **{overlay: (overlay,) for overlay in _ALONE},
     "additive-fails-later": ("additive", "fails-later"),
-    "default-only": ("default-only",),
     "default-only-crash": ("default-only", "crash-on-start"),
-    "slow-migration": ("slow-migration",),
-    "one-way": ("one-way",),
     "one-way-crash": ("one-way", "crash-on-start"),
     "one-way-fails-later": ("one-way", "fails-later"),
 }
@@ -57,10 +54,9 @@ def unpullable_image(release: str) -> Image:
 
 
 def furnish(client: Callable[[str], Any], database: Database) -> str:
-    """Make the account ready for a first release of the app; answer its public URL.
+    """Make the account ready for a first release of the app, and return its public URL.
 
-    Repository, database record, secrets, container service, and last the app itself, so that no
-    push is answered before everything it needs is there.
+    The app is created last, because a push starts a release from then on.
     """
     wanted = spec()
     account.create_repository(client("ecr"), wanted["repository"])

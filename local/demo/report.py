@@ -10,6 +10,8 @@ from typing import Any
 from local.demo.stages import Stage
 from local.demo.traffic import Requests
 
+type Claims = Sequence[tuple[str, bool]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
@@ -50,10 +52,7 @@ class Released:
 
 
 def write_report(
-    path: Path,
-    releases: Sequence[Released],
-    requests: Requests,
-    claims: Sequence[tuple[str, bool]],
+    path: Path, releases: Sequence[Released], requests: Requests, claims: Claims
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {

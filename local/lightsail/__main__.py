@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
-import errno
 import json
 import logging
 import os
@@ -36,13 +35,10 @@ _LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 2
 _ONE_NODE = """{why}.
-  So nodes are on this machine's own network and among its processes:
-  - A scale above 1 is refused.
-  - A deployment ends the one before it first, and if it fails, that one is launched again. Until
-    one of them is healthy, the public URL answers 503.
-  - A port is for one service only, and not for one if another program of this machine has it.
-  - Containers reach all ports and see all processes of this machine.
-  To have namespaces: run the emulator as root, or allow users to make them (with sysctl:
+  So nodes use this machine's network and processes. A scale above 1 is refused. A deployment ends
+  the previous one first, so the public URL answers 503 until a node is healthy. "Without
+  namespaces" in local/lightsail/README.md has the other differences.
+  To have namespaces: run the emulator as root, or allow users to create them (with sysctl:
   user.max_net_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu,
   kernel.unprivileged_userns_clone=1 on Debian), or give its Docker container --privileged."""
 
@@ -60,14 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.exit_with_parent:
         _exit_with_parent()
+    given = {each.name: getattr(options, each.name) for each in describe_switches()}
     try:
-        switches = Switches().changed(
-            {
-                each.name: value
-                for each in describe_switches()
-                if (value := getattr(options, each.name)) is not None
-            }
-        )
+        switches = Switches().changed({k: v for k, v in given.items() if v is not None})
         with contextlib.ExitStack() as stack:
             state = options.state or stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="lightsail-", ignore_cleanup_errors=True)
@@ -140,9 +131,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as problem:
-        why = (
-            "it is in use" if problem.errno == errno.EADDRINUSE else os.strerror(problem.errno or 0)
-        )
+        why = os.strerror(problem.errno or 0)
         raise CannotStartError(f"cannot listen on {host}:{port}: {why}") from None
 
 

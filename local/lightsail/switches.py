@@ -181,15 +181,12 @@ class SwitchDescription:
 
 
 def describe_switches() -> list[SwitchDescription]:
-    types_by_name = get_type_hints(Switches)
+    types = get_type_hints(Switches)
     return [
         SwitchDescription(
-            name=switch.name,
-            default=switch.default,
-            choices=_choices(types_by_name[switch.name]),
-            says=switch.metadata["says"],
+            each.name, each.default, _choices(types[each.name]), each.metadata["says"]
         )
-        for switch in dataclasses.fields(Switches)
+        for each in dataclasses.fields(Switches)
     ]
 
 

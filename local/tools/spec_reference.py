@@ -155,8 +155,8 @@ know, every `INSERT` may fail, and no page shows it. `write` is a request that c
 
 **It changes data of the app.** Lightgate sends it in each health check until its answer was good
 once, and again after a rollback. After an interruption Lightgate may repeat a good one. So give it
-an address of its own, at which the app writes a row and deletes it, or writes the same row each time.
-The Django view needs `csrf_exempt`.
+an address of its own, at which the app writes a row and deletes it, or writes the same row each
+time. The Django view needs `csrf_exempt`.
 
 **No secret belongs in `write.headers`**, nor anywhere else in the spec: everybody who may read
 the parameter can read it. The view has to work without one.

@@ -1,8 +1,10 @@
-"""The operations of the API: checked parameters in, an answer out."""
+"""The operations of the API: one method for each, from checked parameters to an answer."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
+
+from botocore import xform_name
 
 from local.lightsail.api.responses import deployment_answer, powers_answer, service_answer
 from local.lightsail.api.validation import check_service_name, read_deployment, read_metric_query
@@ -17,7 +19,6 @@ type Parameters = Mapping[str, Any]
 type Answer = dict[str, Any]
 
 _MAX_SERVICES = 100
-_API_METADATA = {"name": "lightsailctlVersion", "value": "2.0.0"}
 
 
 class Operations:
@@ -25,30 +26,16 @@ class Operations:
 
     def __init__(self, region: Region) -> None:
         self._region = region
-        self._by_name: dict[str, Callable[[Parameters], Answer]] = {
-            "DeleteContainerService": self._delete_service,
-            "UpdateContainerService": self._update_service,
-            "GetContainerServices": self._get_services,
-            "CreateContainerServiceDeployment": self._create_deployment,
-            "GetContainerServiceDeployments": self._get_deployments,
-            "GetContainerLog": self._get_log,
-            "GetContainerServiceMetricData": self._get_metric_data,
-            "GetContainerImages": self._get_images,
-            "GetContainerServicePowers": lambda _: {"powers": powers_answer()},
-            "GetContainerAPIMetadata": lambda _: {"metadata": [_API_METADATA]},
-            "TagResource": self._tag,
-            "UntagResource": self._untag,
-        }
 
     async def perform(self, operation: str, parameters: Parameters) -> Answer:
         try:
-            if operation == "CreateContainerService":
-                return await self._create_service(parameters)
-            if operation not in self._by_name:
+            perform = getattr(self, f"_{xform_name(operation)}", None)
+            if perform is None:
                 raise ApiError(
                     "UnknownOperationException", f"{operation} is not supported by this emulator."
                 )
-            return self._by_name[operation](parameters)
+            answer: Answer | Awaitable[Answer] = perform(parameters)
+            return await answer if isinstance(answer, Awaitable) else answer
         except (BusyError, DisabledError) as refusal:
             raise invalid_input(str(refusal)) from None
 
@@ -69,7 +56,7 @@ class Operations:
     def _answer(self, runner: ServiceRunner, service: Service) -> Answer:
         return service_answer(service, runner.load_balancer.url, runner.switches())
 
-    async def _create_service(self, parameters: Parameters) -> Answer:
+    async def _create_container_service(self, parameters: Parameters) -> Answer:
         region = self._region
         name = check_service_name(parameters["serviceName"])
         if name in region.services:
@@ -95,7 +82,7 @@ class Operations:
         runner.begin()
         return {"containerService": self._answer(runner, runner.service)}
 
-    def _update_service(self, parameters: Parameters) -> Answer:
+    def _update_container_service(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters)
         wanted = {
             "power": parameters.get("power"),
@@ -107,28 +94,28 @@ class Operations:
         changes = {name: value for name, value in wanted.items() if value is not None}
         return {"containerService": self._answer(runner, runner.update(changes))}
 
-    def _delete_service(self, parameters: Parameters) -> Answer:
+    def _delete_container_service(self, parameters: Parameters) -> Answer:
         self._runner(parameters).delete()
         return {}
 
-    def _get_services(self, parameters: Parameters) -> Answer:
+    def _get_container_services(self, parameters: Parameters) -> Answer:
         if "serviceName" in parameters:
             runners = [self._runner(parameters)]
         else:
             runners = [self._region.services[name] for name in sorted(self._region.services)]
         return {"containerServices": [self._answer(each, each.shown) for each in runners]}
 
-    def _create_deployment(self, parameters: Parameters) -> Answer:
+    def _create_container_service_deployment(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters)
         digests = runner.switches().digest_images == "accept"
         containers, endpoint = read_deployment(parameters, runner.service.name, digests=digests)
         return {"containerService": self._answer(runner, runner.deploy(containers, endpoint))}
 
-    def _get_deployments(self, parameters: Parameters) -> Answer:
+    def _get_container_service_deployments(self, parameters: Parameters) -> Answer:
         newest_first = reversed(self._runner(parameters).shown.deployments)
         return {"deployments": [deployment_answer(each) for each in newest_first]}
 
-    def _get_log(self, parameters: Parameters) -> Answer:
+    def _get_container_log(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters)
         container = parameters["containerName"]
         stream = self._region.logs.stream(runner.service.name, container)
@@ -138,15 +125,15 @@ class Operations:
             pattern=compile_pattern(parameters.get("filterPattern", "")),
             page_token=parameters.get("pageToken"),
         )
+        if stream is None and runner.switches().unknown_container_log == "refuse":
+            raise not_found(f'There is no log for container "{container}".')
         if stream is None:
-            if runner.switches().unknown_container_log == "refuse":
-                raise not_found(f'There is no log for container "{container}".')
             return {"logEvents": []}
         events, token = stream.read(query, runner.switches(), self._region.clock())
         found = [{"createdAt": event.created_at, "message": event.message} for event in events]
         return {"logEvents": found, "nextPageToken": token}
 
-    def _get_metric_data(self, parameters: Parameters) -> Answer:
+    def _get_container_service_metric_data(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters)
         switches = runner.switches()
         points = runner.metrics.read(
@@ -156,16 +143,22 @@ class Operations:
         )
         return {"metricName": parameters["metricName"], "metricData": points}
 
-    def _get_images(self, parameters: Parameters) -> Answer:
+    def _get_container_images(self, parameters: Parameters) -> Answer:
         self._runner(parameters)
         return {"containerImages": []}
 
-    def _tag(self, parameters: Parameters) -> Answer:
+    def _get_container_service_powers(self, _: Parameters) -> Answer:
+        return {"powers": powers_answer()}
+
+    def _get_container_api_metadata(self, _: Parameters) -> Answer:
+        return {"metadata": [{"name": "lightsailctlVersion", "value": "2.0.0"}]}
+
+    def _tag_resource(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters, "resourceName")
         runner.set_tags({**runner.service.tags, **_tags(parameters["tags"])})
         return {"operations": []}
 
-    def _untag(self, parameters: Parameters) -> Answer:
+    def _untag_resource(self, parameters: Parameters) -> Answer:
         runner = self._runner(parameters, "resourceName")
         gone = set(parameters["tagKeys"])
         runner.set_tags({k: v for k, v in runner.service.tags.items() if k not in gone})

@@ -69,7 +69,7 @@ def _session(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[S
             print(_WARNING, file=sys.stderr)
             connect: Any = boto3.client
             api = connect("lightsail", config=Config(retries={"mode": "standard"}))
-            images = Images(plain=options.image or _PUBLIC_IMAGE)
+            images = Images(plain=_PUBLIC_IMAGE)
         else:
             registry, images = stack.enter_context(small_registry())
             endpoint = options.endpoint or stack.enter_context(
@@ -77,13 +77,12 @@ def _session(options: argparse.Namespace, switches: Sequence[str]) -> Iterator[S
             )
             api = client_for("lightsail", endpoint)
             settings["speed"] = options.speed
-        given = {
-            "plain": options.image,
-            "by_digest": options.digest_image,
-            "with_entrypoint": options.entrypoint_image,
-        }
-        chosen = {name: image or getattr(images, name) for name, image in given.items()}
-        yield Session(api=api, images=Images(**chosen), **settings)
+        chosen = Images(
+            plain=options.image or images.plain,
+            by_digest=options.digest_image or images.by_digest,
+            with_entrypoint=options.entrypoint_image or images.with_entrypoint,
+        )
+        yield Session(api=api, images=chosen, **settings)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,17 @@
 """Unpacks the layers of an image: tar archives with whiteout files that remove earlier files."""
 
+import contextlib
 import shutil
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 _REMOVED = ".wh."
+_NO_FILES = (
+    tarfile.LinkOutsideDestinationError,
+    tarfile.AbsoluteLinkError,
+    tarfile.SpecialFileError,
+)
 _EMPTIED = ".wh..wh..opq"
 
 
@@ -33,15 +39,9 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> N
     elif path.name.startswith(_REMOVED):
         _remove(_inside(root, path.parent / path.name.removeprefix(_REMOVED)))
     else:
-        try:
+        # Links into the base system, and devices, are not unpacked.
+        with contextlib.suppress(*_NO_FILES):
             archive.extract(member, root, filter="data")
-        except (
-            tarfile.AbsoluteLinkError,
-            tarfile.SpecialFileError,
-            tarfile.LinkOutsideDestinationError,
-        ):
-            # Links into the base system, and devices, are not unpacked.
-            return
 
 
 def _inside(root: Path, relative: PurePosixPath) -> Path:

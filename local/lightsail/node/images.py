@@ -5,11 +5,12 @@ tag again, as on Lightsail (section 7). The content of a digest is downloaded on
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,12 @@ class ImageStore:
 
     async def _fetch_manifest(self, repository: str, wanted: str) -> dict[str, Any]:
         accept = ", ".join((*_MANIFESTS, *_INDEXES))
-        text = await self._get(f"/v2/{repository}/manifests/{wanted}", {"Accept": accept})
+        text = b""
+        async with self._get(f"/v2/{repository}/manifests/{wanted}", Accept=accept) as answer:
+            while piece := await answer.content.read(_MAX_DOCUMENT):
+                text += piece
+                if len(text) > _MAX_DOCUMENT:
+                    raise ValueError("the manifest is too large")
         if wanted.startswith("sha256:") and not _is_digest_of(wanted, text):
             raise ValueError(f"the registry's answer does not have the digest {wanted}")
         document = json.loads(text)
@@ -135,8 +141,7 @@ class ImageStore:
 
     async def _download(self, path: str, target: Path, digest: str) -> None:
         hashed = hashlib.sha256()
-        async with self._client().get(self._url(path)) as answer:
-            _expect_found(answer, path)
+        async with self._get(path) as answer:
             with target.open("wb") as file:
                 async for piece in answer.content.iter_chunked(1 << 20):
                     hashed.update(piece)
@@ -144,31 +149,17 @@ class ImageStore:
         if f"sha256:{hashed.hexdigest()}" != digest:
             raise ValueError(f"the registry's answer does not have the digest {digest}")
 
-    async def _get(self, path: str, headers: Mapping[str, str]) -> bytes:
-        async with self._client().get(self._url(path), headers=headers) as answer:
-            _expect_found(answer, path)
-            text = await answer.content.read(_MAX_DOCUMENT)
-            while piece := await answer.content.read(_MAX_DOCUMENT):
-                text += piece
-                if len(text) > _MAX_DOCUMENT:
-                    raise ValueError("the manifest is too large")
-            return text
-
-    def _url(self, path: str) -> str:
+    @contextlib.asynccontextmanager
+    async def _get(self, path: str, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._registry is None:
             raise ImagePullError("no registry was given at start")
-        return self._registry + path
-
-    def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=300, sock_connect=5, sock_read=30)
             self._session = aiohttp.ClientSession(timeout=timeout)
-        return self._session
-
-
-def _expect_found(answer: aiohttp.ClientResponse, path: str) -> None:
-    if answer.status != 200:
-        raise ImagePullError(f"the registry answered {answer.status} for {path}")
+        async with self._session.get(self._registry + path, headers=headers) as answer:
+            if answer.status != 200:
+                raise ImagePullError(f"the registry answered {answer.status} for {path}")
+            yield answer
 
 
 def _digest(descriptor: Mapping[str, Any]) -> str:

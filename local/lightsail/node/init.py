@@ -102,12 +102,13 @@ def describe(problem: OSError) -> str:
     return f"{problem.strerror or problem} ({errno.errorcode.get(problem.errno or 0, 'unknown')})"
 
 
-class Node:
-    """The loop of the first process of a node: it starts, signals and reaps containers."""
+class IsolatedNode:
+    """A node in its own namespaces. The kernel ends all processes of a container with its first."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.children: set[int] = set()
+        self.own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def serve(self) -> None:
         """Answer requests and report exits until the server has ended."""
@@ -161,9 +162,6 @@ class Node:
         except OSError:
             self.end()
 
-    def end(self) -> None:
-        raise NotImplementedError
-
     def launch(self, description: int, output: int) -> int:
         """Start a container and return the number of its process or of its supervisor."""
         with open(os.dup(description), "rb") as source:  # noqa: PTH123 - a descriptor, not a path
@@ -172,10 +170,6 @@ class Node:
         pid = self.fork(wanted, output)
         self.children.add(pid)
         return pid
-
-    def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
-        """Fork the container or its supervisor."""
-        raise NotImplementedError
 
     def signal(self, pid: int, number: int) -> None:
         if pid in self.children:
@@ -186,14 +180,6 @@ class Node:
         for pid, code in ended_children():
             self.children.discard(pid)
             self.tell({"event": "exit", "pid": pid, "code": code})
-
-
-class IsolatedNode(Node):
-    """A node in its own namespaces. The kernel ends all processes of a container with its first."""
-
-    def __init__(self, control: socket.socket) -> None:
-        super().__init__(control)
-        self.own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def fork(self, wanted: dict, output: int) -> int:  # type: ignore[type-arg]
         """Fork the container as the first process of a process namespace of its own."""
@@ -210,7 +196,7 @@ class IsolatedNode(Node):
         os._exit(0)
 
 
-class SharedNode(Node):
+class SharedNode(IsolatedNode):
     """A node among the processes of the machine.
 
     Each container has a supervisor process that adopts the container's orphans. When the supervisor

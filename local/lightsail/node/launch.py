@@ -26,16 +26,15 @@ def launch_of(
     PATH starts with the directories that replace the image's base layers. HOME is inside the
     container, because programs create their sockets there.
     """
-    environment = {
-        "HOME": home_in(root),
-        **image.environment,
-        **credentials,
-        **container.environment,
-    }
+    command = container.command or image.command
+    if not container.command or command_mode == "cmd":
+        command = (*image.entrypoint, *command)
+    environment = {"HOME": home_in(root), **image.environment, **credentials}
+    environment |= container.environment
     path = environment.get("PATH", _STANDARD_PATH)
     environment["PATH"] = ":".join((*map(str, base_paths), path))
     return Launch(
-        argv=_argv(container, image, command_mode),
+        argv=command or ("",),  # the error for an empty name is that of a missing command
         environment=environment,
         directory=str(root) + "/" + image.working_directory.strip("/"),
         root=str(root),
@@ -44,16 +43,3 @@ def launch_of(
 
 def home_in(root: Path) -> str:
     return str(root / "root")
-
-
-def _argv(
-    container: Container, image: Image, command_mode: Literal["cmd", "entrypoint"]
-) -> Sequence[str]:
-    if not container.command:
-        argv = (*image.entrypoint, *image.command)
-    elif command_mode == "entrypoint":
-        argv = container.command
-    else:
-        argv = (*image.entrypoint, *container.command)
-    # Without a command, the launch fails with the error for an empty name.
-    return argv or ("",)

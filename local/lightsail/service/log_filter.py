@@ -23,8 +23,8 @@ def compile_pattern(text: str) -> Pattern:
         raise invalid_input(f"The filter pattern is longer than {_MAX_PATTERN} characters.")
     if not _PATTERN.fullmatch(text):
         raise invalid_input(
-            f"Invalid filter pattern: {text}. This emulator knows words, phrases in quotation marks, "
-            'and a minus before either: migrate "took too long" -retry.'
+            f"Invalid filter pattern: {text}. This emulator knows words, phrases in quotation "
+            'marks, and a minus before either: migrate "took too long" -retry.'
         )
     terms = [(phrase or word, sign != "-") for sign, phrase, word in re.findall(_TERM, text)]
     return lambda message: all((term in message) is wanted for term, wanted in terms)

@@ -279,13 +279,8 @@ class ServiceRunner:
             say=lambda container, line: self.host.logs.append(name, container, line),
             switches=self.switches,
         )
-        return Fleet(
-            deployment,
-            self.service.scale,
-            surroundings,
-            self._announcer(deployment),
-            activating=activating,
-        )
+        announce, scale = self._announcer(deployment), self.service.scale
+        return Fleet(deployment, scale, surroundings, announce, activating)
 
     def _switch_to(self, fleet: Fleet) -> None:
         """Send the next request to this fleet, and drain the previous one."""
@@ -310,10 +305,9 @@ class ServiceRunner:
             names = names[:1]
 
         def announce(line: str) -> None:
+            text = f"[deployment:{deployment.version}] {line}"
             for name in names:
-                self.host.logs.append(
-                    self.service.name, name, f"[deployment:{deployment.version}] {line}"
-                )
+                self.host.logs.append(self.service.name, name, text)
 
         return announce
 

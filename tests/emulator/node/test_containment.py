@@ -143,7 +143,7 @@ def test_a_port_in_use_is_one_clear_line(emulator: Emulator) -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert ended.stderr == f"lightsail: cannot listen on 127.0.0.1:{port}: it is in use\n"
+    assert ended.stderr == f"lightsail: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_the_server_ends_with_its_parent() -> None:
