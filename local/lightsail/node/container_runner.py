@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class NodeContext:
     """The parts of the emulator that every node of a service uses."""
 
     images: ImageStore
@@ -62,7 +62,7 @@ class NodeRun:
     """One node from its launch to its end."""
 
     deployment: Deployment
-    surroundings: Surroundings
+    context: NodeContext
     directory: Path
     on_change: Callable[[], None]
     is_activating: Callable[[], bool]
@@ -107,7 +107,7 @@ class NodeRun:
         """Run the node until it must be replaced, then stop it and raise the reason."""
         try:
             images = await self._pull()
-            node = await self.surroundings.network.launch_node()
+            node = await self.context.network.launch_node()
             self.process = node.process
             try:
                 await self._run_on(node, images)
@@ -122,18 +122,18 @@ class NodeRun:
             await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
 
     async def _pull(self) -> dict[str, Image]:
-        surroundings, switches = self.surroundings, self.surroundings.switches()
+        context, switches = self.context, self.context.switches()
         references = sorted({each.image for each in self.deployment.containers.values()})
         if switches.puller_policy != "allows":
             raise ImagePullError("the repository's policy does not let the service's role pull")
-        pulled = await asyncio.gather(*map(surroundings.images.pull, references))
-        if not surroundings.pulled.issuperset(references):
+        pulled = await asyncio.gather(*map(context.images.pull, references))
+        if not context.pulled.issuperset(references):
             await asyncio.sleep(switches.seconds(switches.time_to_pull))
-            surroundings.pulled.update(references)
+            context.pulled.update(references)
         return dict(zip(references, pulled, strict=True))
 
     async def _run_on(self, node: Node, images: Mapping[str, Image]) -> None:
-        if self.surroundings.switches().container_credentials == "role":
+        if self.context.switches().container_credentials == "role":
             self._credentials = await offer_credentials(node)
         async with asyncio.TaskGroup() as tasks:
             for name in self.deployment.containers:
@@ -143,7 +143,7 @@ class NodeRun:
             raise NodeEndedError("the node is gone")
 
     async def _end(self, node: Node) -> None:
-        switches = self.surroundings.switches()
+        switches = self.context.switches()
         grace = switches.seconds(switches.stop_grace) if self.grace is None else self.grace
         # Shielded, because a second cancellation, at the end of the server, would leave a node.
         try:
@@ -158,7 +158,7 @@ class NodeRun:
             launches += 1
             code = await self._run_container(node, name, launches, images)
             _LOG.info("%s: container %s exited with %s", self.deployment.version, name, code)
-            switches = self.surroundings.switches()
+            switches = self.context.switches()
             action = switches.exit_zero if code == 0 else switches.exit_nonzero
             if action == "tolerate":
                 return
@@ -177,7 +177,7 @@ class NodeRun:
     ) -> int:
         container = self.deployment.containers[name]
         image = images[container.image]
-        say = self.surroundings.say
+        say = self.context.say
         root = self.directory / f"{name}-{launch}"
         await asyncio.to_thread(shutil.copytree, image.root, root, symlinks=True)
         Path(home_in(root)).mkdir(exist_ok=True)
@@ -185,14 +185,14 @@ class NodeRun:
             container,
             image,
             root,
-            base_paths=self.surroundings.base_paths,
-            command_mode=self.surroundings.switches().command_mode,
+            base_paths=self.context.base_paths,
+            command_mode=self.context.switches().command_mode,
             credentials=self._credentials,
         )
         if image.architecture != RUNNABLE_ARCHITECTURE:
             say(name, f"exec {wanted.argv[0]}: exec format error")
             return 1
-        if (port := self.surroundings.network.claim(node, _tcp_ports(container))) is not None:
+        if (port := self.context.network.claim(node, _tcp_ports(container))) is not None:
             say(name, f"bind 0.0.0.0:{port}: address already in use, by another on this machine")
             return 1
         lines = LineCollector(lambda line: say(name, line), time.monotonic)
@@ -205,7 +205,7 @@ class NodeRun:
     async def _watch(self, node: Node) -> None:
         """Update `healthy` by the health check, or by the settling time if there is none."""
         endpoint = self.deployment.public_endpoint
-        switches = self.surroundings.switches()
+        switches = self.context.switches()
         if endpoint is None:
             await self._settle()
             return
@@ -218,7 +218,7 @@ class NodeRun:
         self._set_healthy(counter.healthy)
         if not counter.failed:
             return
-        switches = self.surroundings.switches()
+        switches = self.context.switches()
         if self.is_activating():
             is_lost = switches.unhealthy_node == "relaunch"
         else:  # An active node that was never healthy is still starting.
@@ -227,7 +227,7 @@ class NodeRun:
             raise UnhealthyError("the health check failed")
 
     async def _settle(self) -> None:
-        switches = self.surroundings.switches()
+        switches = self.context.switches()
         enough = switches.seconds(switches.settle_time)
         while True:
             stayed = time.monotonic() - self._last_launch

@@ -12,9 +12,9 @@ from pathlib import Path
 from local.lightsail.model import Deployment
 from local.lightsail.node.container_runner import (
     DeploymentLostError,
+    NodeContext,
     NodeEndedError,
     NodeRun,
-    Surroundings,
     UnhealthyError,
 )
 from local.lightsail.node.images import ImagePullError
@@ -58,7 +58,7 @@ class Fleet:
 
     deployment: Deployment
     scale: int
-    surroundings: Surroundings
+    context: NodeContext
     announce: Callable[[str], None]
     activating: bool
 
@@ -105,10 +105,10 @@ class Fleet:
         place = self._places[index % len(self._places)]
         if abrupt:
             self._run_later(self._restart(place, drain_limit=0, grace=0))
-        elif self.surroundings.network.why_one_node is None:
+        elif self.context.network.why_one_node is None:
             self._run_later(self._replace_beside(place))
         else:
-            switches = self.surroundings.switches()
+            switches = self.context.switches()
             self._run_later(self._restart(place, switches.seconds(switches.drain_limit), None))
 
     async def stop(self, *, drain_limit: float, grace: float | None = None) -> None:
@@ -146,11 +146,11 @@ class Fleet:
         """Run one node after the other in this place."""
         why, is_lost = GivenUp.EXIT, False
         while True:
-            switches = self.surroundings.switches()
+            switches = self.context.switches()
             await asyncio.sleep(switches.seconds(switches.time_to_launch))
             place.run = NodeRun(
                 self.deployment,
-                self.surroundings,
+                self.context,
                 self._new_directory(),
                 self._changed.set,
                 lambda: self.activating,
@@ -171,16 +171,16 @@ class Fleet:
             self.announce(_started(1))
 
     def _is_enough(self, place: _Place) -> bool:
-        switches = self.surroundings.switches()
+        switches = self.context.switches()
         if switches.relaunch_growth == "none":
             return place.failed_launches >= switches.relaunch_limit
         failed = sum(each.failed_launches for each in self._places)
         return failed >= switches.launches(self.scale)
 
     def _new_directory(self) -> Path:
-        self.surroundings.workspace.mkdir(parents=True, exist_ok=True)
+        self.context.workspace.mkdir(parents=True, exist_ok=True)
         prefix = f"{self.deployment.version}-"
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=self.surroundings.workspace))
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=self.context.workspace))
 
     def _run_later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -200,7 +200,7 @@ class Fleet:
         await self._wait_until(lambda: new.is_steady)
         if old in self._places:
             self._places.remove(old)
-            switches = self.surroundings.switches()
+            switches = self.context.switches()
             await self._retire(old, switches.seconds(switches.drain_limit), grace=None)
 
     async def _retire(self, place: _Place, drain_limit: float, grace: float | None) -> None:

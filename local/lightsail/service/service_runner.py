@@ -17,7 +17,7 @@ from local.lightsail.model import (
     ServiceState,
     StateDetail,
 )
-from local.lightsail.node.container_runner import Surroundings
+from local.lightsail.node.container_runner import NodeContext
 from local.lightsail.node.images import ImageStore
 from local.lightsail.node.network import Network
 from local.lightsail.service.fleet import Fleet, GivenUp, RolloutFailedError
@@ -270,7 +270,7 @@ class ServiceRunner:
 
     def _new_fleet(self, deployment: Deployment, *, activating: bool) -> Fleet:
         name = self.service.name
-        surroundings = Surroundings(
+        context = NodeContext(
             images=self.host.images,
             pulled=self._pulled,
             network=self.host.network,
@@ -280,7 +280,7 @@ class ServiceRunner:
             switches=self.switches,
         )
         announce, scale = self._announcer(deployment), self.service.scale
-        return Fleet(deployment, scale, surroundings, announce, activating)
+        return Fleet(deployment, scale, context, announce, activating)
 
     def _switch_to(self, fleet: Fleet) -> None:
         """Send the next request to this fleet, and drain the previous one."""
