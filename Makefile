@@ -49,7 +49,7 @@ validate: $(READY) ## Name every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
 docs: $(READY) ## Write docs/spec.md and docs/spec.schema.json from the keys of the spec
-	@python -m local.spec_reference
+	@python -m local.tools.spec_reference
 
 gate: $(READY) ## Write anew what travels of the gate's programs
 	@python -m local.gate_texts
@@ -62,7 +62,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	sam validate --lint
 	lint-imports
 	python -m local.gate_texts --check
-	python -m local.spec_reference --check
+	python -m local.tools.spec_reference --check
 
 format: $(READY) ## Format the code and mend what can be mended
 	ruff check --fix-only --quiet .

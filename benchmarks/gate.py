@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from local.database import running_database
-from local.processes import free_port
+from local.cloud.postgres import running_database
+from local.cloud.processes import free_port
 from tests.gate.programs import (
     House,
     after,

@@ -14,9 +14,9 @@ from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Sympt
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.plan import read_plans
 from lightgate.verdict import Verdict
-from local.crops import FAILURES
-from local.database import Database
-from local.processes import accepts_connections, free_port
+from local.cloud.postgres import Database
+from local.cloud.processes import accepts_connections, free_port
+from local.demo.crops import FAILURES
 from tests.crops.releases import Release, Site
 from tests.crops.test_releases import applied, columns
 from tests.unit.builders import judged

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox, running_mailbox
 from tests.gate.programs import House
 from tests.gate.projects import CREATE, Project, Rows, postgres

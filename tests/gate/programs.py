@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightgate import gate
-from local.processes import free_port
+from local.cloud.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0

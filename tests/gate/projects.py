@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from lightgate import gate
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, House, Program, free_port
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.going_back import OLD, back, newer, opens, stays_shut
 from tests.gate.programs import House, eventually
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, SETTINGS, Project, Rows, sql

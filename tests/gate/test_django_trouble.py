@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.programs import House, Program, eventually
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 

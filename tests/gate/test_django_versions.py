@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.environments import interpreter
 from tests.gate.programs import House
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, Project, Rows, postgres

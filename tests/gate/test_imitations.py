@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightgate.gate_log import Phase, events, read_evidence
-from local.lightsail.logs import LineCollector
+from local.lightsail.node.output_lines import LineCollector
 from tests.gate.programs import RELEASE, House, Program, eventually, shell
 
 FORGED = json.dumps(

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.database import Database, running_database, running_server
+from local.cloud.postgres import Database, running_database, running_server
 from tests.gate.nodes import Cable, Disk, as_nobody_on_read_only_files
 from tests.gate.programs import RELEASE, House, Program, after, eventually, free_port, shell
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, Project, Rows, postgres, sql

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.emulator.emulator import Emulator
+from tests.emulator.fixtures import emulator, registry
+from tests.emulator.registry import Registry
 from tests.interpreters import any_python
-from tests.lightsail.emulator import Emulator
-from tests.lightsail.fixtures import emulator, registry
-from tests.lightsail.registry import Registry
 from tests.spec.carriers import Containers
 
 __all__ = ["any_python", "emulator", "registry"]

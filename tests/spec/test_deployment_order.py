@@ -12,8 +12,8 @@ from lightgate import gate
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
 from lightgate.image import ImageConfig
-from tests.lightsail.emulator import Emulator, Service, wait_for
-from tests.lightsail.registry import HOST
+from tests.emulator.emulator import Emulator, Service, wait_for
+from tests.emulator.registry import HOST
 from tests.unit.builders import RELEASE, Json, compiled_secrets, parse
 
 LONG = 120.0
