@@ -98,7 +98,7 @@ def running_mailbox(certificate: Path | None = None) -> Iterator[Mailbox]:
             self.exchange()
 
         def handle(self) -> None:
-            # A courier that was sent away does not hear the answer.
+            # An S3 client that was ended does not read the response.
             with suppress(OSError):
                 super().handle()
 

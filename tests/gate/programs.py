@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from local.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
@@ -151,7 +151,7 @@ class House:
             "healthCheck": None,
             **config,
         }
-        return self.program(gate.supervisor_source(), whole, command, python, options)
+        return self.program(program_text("supervisor"), whole, command, python, options)
 
     def waiter(
         self,
@@ -162,7 +162,7 @@ class House:
         **config: Any,
     ) -> Program:
         whole = {"release": RELEASE, "container": "web", "after": [], **config}
-        return self.program(gate.waiter_source(), whole, command, python, options)
+        return self.program(program_text("waiter"), whole, command, python, options)
 
     def close(self) -> None:
         for program in self.programs:

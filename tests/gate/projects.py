@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from local.database import Database
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, House, Program, free_port
@@ -138,12 +138,12 @@ class Project:
             **self.environment,
         }
         started = [
-            gate.django_helper_source(),
-            *([gate.courier_source()] if mailbox else []),
+            program_text("django_helper"),
+            *([program_text("s3_client")] if mailbox else []),
             *(command or [*self.manage, "migrate", "--noinput", *more]),
         ]
         return house.program(
-            gate.supervisor_source(),
+            program_text("supervisor"),
             whole,
             started,
             self.python,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from lightgate.gate_log import read_evidence
 from tests.gate.programs import (
     RELEASE,
@@ -178,7 +178,7 @@ def test_a_waiter_ends_when_told_to_while_it_waits(house: House, number: int) ->
 def test_a_waiter_ends_when_told_to_while_it_hangs_up(house: House, any_python: str) -> None:
     port = free_port()
     house.supervisor(shell("true"), port=port).event("succeeded")
-    source = told_while_closing("socket.socket", gate.waiter_source())
+    source = told_while_closing("socket.socket", program_text("waiter"))
     config = {"release": RELEASE, "container": "web", "after": [after("migrate", port)]}
 
     waiter = house.program(source, config, shell("echo up"), any_python, {})

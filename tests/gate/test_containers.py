@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from tests.gate.programs import RELEASE, House, after, catches, eventually, free_port
 
 AS_FIRST = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -76,7 +76,7 @@ def test_a_gate_never_takes_its_own_connection_for_the_dependency(tmp_path: Path
             "afterFailure": "exit", "healthCheck": None,
         },
     }  # fmt: skip
-    programs = {"web": gate.waiter_source(), "migrate": gate.supervisor_source()}
+    programs = {"web": program_text("waiter"), "migrate": program_text("supervisor")}
     for name, config in configs.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(config))
         (tmp_path / f"{name}.py").write_text(programs[name])

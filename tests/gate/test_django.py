@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate.gate import supervisor
+from lightgate.gate.programs.supervisor.progress import read_progress
 from tests.gate.programs import House, eventually, shell
 
 
@@ -28,7 +28,7 @@ from tests.gate.programs import House, eventually, shell
     ],
 )
 def test_the_lines_of_migrate(line: str, means: object) -> None:
-    assert supervisor.read_progress(line) == means
+    assert read_progress(line) == means
 
 
 def test_a_migration_is_reported_while_it_is_being_applied(

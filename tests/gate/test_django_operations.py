@@ -17,7 +17,8 @@ if not settings.configured:
     settings.configure(USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.BigAutoField")
     django.setup()
 
-from lightgate.gate.django_helper import classify, describe
+from lightgate.gate.programs.django_helper.compatibility import classify
+from lightgate.gate.programs.django_helper.operations import describe
 
 M, F = migrations, models
 CROP = M.CreateModel(

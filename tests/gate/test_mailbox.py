@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lightgate import gate
-from lightgate.gate import supervisor
+from lightgate.gate.packaging import program_text
+from lightgate.gate.programs.supervisor.permit import read_permit
 from tests.gate.mailbox_gates import start, stays_shut
 from tests.gate.mailbox_server import PATIENT, Mailbox
 from tests.gate.programs import (
@@ -227,15 +227,15 @@ def test_a_gate_that_waits_for_a_permit_ends_when_told_to(house: House, mailbox:
     assert b'"event": "stopped"' in mailbox.objects["status"]
 
 
-def test_a_courier_does_not_outlive_its_gate(house: House, mailbox: Mailbox) -> None:
+def test_an_s3_client_does_not_outlive_its_gate(house: House, mailbox: Mailbox) -> None:
     migrate = start(house, mailbox)
     eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children").read_text()
     migrate.told(signal.SIGKILL)
     migrate.ends()
-    couriers = [Path(f"/proc/{pid}") for pid in children.split()]
-    assert couriers
-    eventually(lambda: not any(courier.exists() for courier in couriers), "a courier is left")
+    clients = [Path(f"/proc/{pid}") for pid in children.split()]
+    assert clients
+    eventually(lambda: not any(client.exists() for client in clients), "an S3 client is left")
 
 
 def test_nobody_is_left_beside_a_gate_that_is_open(house: House, mailbox: Mailbox) -> None:
@@ -275,7 +275,7 @@ def test_wrong_urls_are_refused(house: House, mailbox: Mailbox, urls: str) -> No
 @pytest.mark.parametrize("value", [None, "1", -1])
 def test_a_wrong_limit_is_refused(house: House, mailbox: Mailbox, key: str, value: Any) -> None:
     migrate = house.supervisor(
-        [gate.courier_source(), "true"],
+        [program_text("s3_client"), "true"],
         mailbox={**PATIENT, key: value},
         options=mailbox.options(),
     )
@@ -289,7 +289,7 @@ def test_only_a_grant_for_this_release_and_plan_that_has_time_left_is_a_permit()
 
     def permits(change: dict[str, Any], **seen: Any) -> float | None:
         body = json.dumps({**permit, **change})
-        return supervisor.read_permit({**look, "body": body, **seen}, RELEASE, "p")[0]
+        return read_permit({**look, "body": body, **seen}, RELEASE, "p")[0]
 
     assert permits({}) == 60
     wrongs: list[dict[str, Any]] = [
@@ -312,7 +312,7 @@ def test_a_refusal_is_the_permit_s_where_it_may_be_missing_and_else_the_mailbox_
 ) -> None:
     body = "<Error><Code>SomeCode</Code><Message>Some words.</Message></Error>"
 
-    seen = supervisor.read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
+    seen = read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
 
     assert seen == (None, cause, f"{status} SomeCode Some words.", "")
 

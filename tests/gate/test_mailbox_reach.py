@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate import programs
 from tests.gate.mailbox_gates import start, stays_shut
 from tests.gate.mailbox_server import Mailbox, make_certificate, running_mailbox
 from tests.gate.programs import House, eventually, free_port
@@ -40,10 +40,10 @@ def test_a_mailbox_that_never_answers_is_out_of_reach(house: House, mailbox: Mai
 def test_an_answer_that_drips_is_cut_off_and_asked_for_again(
     house: House, mailbox: Mailbox
 ) -> None:
-    text = files(gate).joinpath("courier.py").read_text()
+    text = files(programs).joinpath("s3_client.py").read_text()
     mailbox.put_permit()
     mailbox.drips = True
-    migrate = start(house, mailbox, courier=text.replace("LIMIT = 20", "LIMIT = 1"))
+    migrate = start(house, mailbox, s3_client=text.replace("LIMIT = 20", "LIMIT = 1"))
     migrate.event("waiting")
     time.sleep(1.5)
     assert migrate.named("permitted") == []
@@ -53,7 +53,7 @@ def test_an_answer_that_drips_is_cut_off_and_asked_for_again(
     migrate.event("succeeded")
 
 
-def test_a_courier_that_is_killed_is_followed_by_another(house: House, mailbox: Mailbox) -> None:
+def test_an_s3_client_that_is_killed_is_followed_by_another(house: House, mailbox: Mailbox) -> None:
     migrate = start(house, mailbox)
     eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from tests.gate.going_back import BACK, NEWER, OLD, back, goes_back, newer, opens, stays_shut
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import House, Program, after, facts, free_port, shell
@@ -357,7 +357,7 @@ def test_without_its_new_name_nothing_is_begun(house: House, name: str) -> None:
 
 def test_what_is_pending_for_another_command_is_not_applied(house: House) -> None:
     box = {"pollSeconds": 1, "patienceSeconds": 1, "reachSeconds": 1}
-    arguments = [gate.courier_source(), *shell("echo ran")]
+    arguments = [program_text("s3_client"), *shell("echo ran")]
     more: dict[str, Any] = {"pendingCommand": ["false"], "mailbox": box, "arguments": arguments}
 
     failed = stays_shut(supervisor(house, **more))
@@ -374,16 +374,16 @@ def test_a_command_that_cannot_tell_what_is_pending_is_run_as_ever(house: House)
     assert b"ran" in migrate.command_output
 
 
-def test_the_carrier_tells_its_failure_under_the_new_name(house: House) -> None:
+def test_the_distributor_reports_its_failure_under_the_new_name(house: House) -> None:
     packed = base64.b85encode(zlib.compress(b"\0")).decode()
     config = json.dumps({"release": OLD, "container": "migrate"})
     with socket.create_server(("127.0.0.1", 0)) as other:
-        carrier = house.program(
-            gate.carrier_source(),
+        distributor = house.program(
+            program_text("distributor"),
             str(other.getsockname()[1]),
             [packed, config, "true"],
             sys.executable,
             {"env": {**os.environ, **goes_back()}},
         )
-        assert carrier.ends() == 1
-    assert carrier.event("failed")["release"] == BACK
+        assert distributor.ends() == 1
+    assert distributor.event("failed")["release"] == BACK

@@ -11,9 +11,9 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from lightgate import gate
 from lightgate.aws.clients import make_presigner
 from lightgate.aws.mailbox import Address, Mailboxes
+from lightgate.gate.packaging import program_text
 from lightgate.permit import PermitState
 from tests.gate.mailbox_server import PATIENT
 from tests.gate.programs import RELEASE, House, eventually, shell
@@ -148,7 +148,7 @@ def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
     house = House()
     try:
         migrate = house.supervisor(
-            [gate.courier_source(), *shell("echo ran")],
+            [program_text("s3_client"), *shell("echo ran")],
             mailbox=PATIENT,
             options={"env": {"PATH": "/usr/bin:/bin", "LIGHTGATE_MAILBOX": env(mailboxes)}},
         )

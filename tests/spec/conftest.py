@@ -6,7 +6,7 @@ from tests.interpreters import any_python
 from tests.lightsail.emulator import Emulator
 from tests.lightsail.fixtures import emulator, registry
 from tests.lightsail.registry import Registry
-from tests.spec.carriers import Containers
+from tests.spec.distributors import Containers
 
 __all__ = ["any_python", "emulator", "registry"]
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lightgate import gate
 from lightgate.__main__ import main
+from lightgate.gate.packaging import program_text
 from tests.spec.examples import EXAMPLES, GUIDE, ROOT, Json
 from tests.unit.builders import spec_document
 from tests.unit.test_compiler import assert_the_service_would_accept
@@ -71,8 +71,8 @@ def test_the_plan_of_every_example_is_a_request_that_lightsail_accepts(
     for container in ("migrate", "web"):
         own = wanted[container].get("command", ["(the image's CMD)"])
         assert request["containers"][container]["command"][-len(own) :] == own
-    assert request["containers"]["migrate"]["command"][4] == gate.carrier_source()
-    assert request["containers"]["web"]["command"][4] == gate.loader_source()
+    assert request["containers"]["migrate"]["command"][4] == program_text("distributor")
+    assert request["containers"]["web"]["command"][4] == program_text("loader")
     assert request["containers"]["web"]["ports"] == {"8000": "HTTP"}
     expected = [NO_SNAPSHOT, NO_COMMAND] if name.startswith("guide") else []
     assert said.errors == expected

@@ -1,10 +1,10 @@
-"""Carries letters to the mailbox of a release, and looks there for the permit.
+"""Sends events to the mailbox of a release in S3, and polls for the permit there.
 
     python3 -I -S -c SOURCE
 
-A process of its own that ends, because TLS takes memory for as long as it lives. Standard input is
-a socket to the supervisor: an errand comes, a JSON line, and an answer goes back for each exchange.
-The URLs are secrets: none is in what it says. Standard library, Python 3.8 and later.
+A process of its own that ends soon, because TLS takes memory for as long as a process lives.
+Standard input is a socket to the supervisor: one job comes, as a JSON line, and a reply goes back
+for each exchange. The URLs are secrets, and no reply has one. Python 3.8 and later.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ TYPE_CHECKING = False  # type checkers take it for True
 if TYPE_CHECKING:
     from typing import Any
 
-SILENCE = 5  # seconds that the mailbox may say nothing
+SILENCE = 5  # seconds that the mailbox may send nothing
 LIMIT = 20  # seconds for an exchange, after which an alarm ends this process
-LARGEST = 8192  # bytes of an answer that are read
-ROUNDS = 3  # for letters that do not get through
+LARGEST = 8192  # bytes of a response that are read
+TRIES = 3  # for events that do not get through
 
 
 def main() -> None:
-    errand = json.loads(sys.stdin.readline())
-    letters, rounds = errand["letters"], 0
+    job = json.loads(sys.stdin.readline())
+    outbox, tries = job["outbox"], 0
     while True:
-        for name in list(letters):
-            answer = exchange(errand, "PUT", name, letters[name].encode())
-            # Asking again would not change what the mailbox refuses.
-            if answer.get("final") or 200 <= answer.get("status", 0) < 500:
-                del letters[name]
-            say(sent=name, **answer)
-        rounds += 1
-        if errand["ask"]:
-            say(**exchange(errand, "GET", "permit", None))
-        elif not letters or rounds == ROUNDS:
+        for name in list(outbox):
+            response = exchange(job, "PUT", name, outbox[name].encode())
+            # Another request would not change what the mailbox refuses.
+            if response.get("final") or 200 <= response.get("status", 0) < 500:
+                del outbox[name]
+            reply(sent=name, **response)
+        tries += 1
+        if job["poll"]:
+            reply(**exchange(job, "GET", "permit", None))
+        elif not outbox or tries == TRIES:
             return
-        if select.select([0], [], [], errand["pollSeconds"])[0]:
-            return  # the supervisor has gone, or has heard enough
+        if select.select([0], [], [], job["pollSeconds"])[0]:
+            return  # the supervisor has closed the socket
 
 
-def exchange(errand: dict[str, Any], method: str, name: str, body: bytes | None) -> dict[str, Any]:
-    """What the mailbox says: status, body and time by its own clock. Or why it says nothing."""
+def exchange(job: dict[str, Any], method: str, name: str, body: bytes | None) -> dict[str, Any]:
+    """The response: status, body, and the time by the mailbox's clock. Or why there is none."""
     signal.alarm(LIMIT)
     try:
-        url = urlsplit(errand["url"].replace("*", name, 1) + errand["signatures"][name])
+        url = urlsplit(job["url"].replace("*", name, 1) + job["signatures"][name])
         kind = "HTTPSConnection" if url.scheme == "https" else "HTTPConnection"
         if not hasattr(http.client, kind):
             return {"error": "this Python has no ssl module", "final": True}
@@ -62,14 +62,14 @@ def exchange(errand: dict[str, Any], method: str, name: str, body: bytes | None)
         date = parsedate_tz(response.headers["Date"] or "")
         connection.close()
         return {"status": response.status, "body": text, "now": date and mktime_tz(date)}
-    except Exception as error:  # noqa: BLE001 - whatever it is, the mailbox has said nothing
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is no response
         return describe(error)
     finally:
         signal.alarm(0)
 
 
 def describe(error: Exception) -> dict[str, Any]:
-    """Only an OSError's words are safe to repeat: others may name the URL."""
+    """Only the words of an OSError are shown: others may contain the URL."""
     why = getattr(error, "verify_message", None)
     if why:
         is_time = "not yet valid" in why or "expired" in why
@@ -89,8 +89,8 @@ def ca_certificates() -> str:
     return "the image has no CA certificates"
 
 
-def say(**answer: object) -> None:
-    os.write(0, json.dumps(answer).encode() + b"\n")
+def reply(**fields: object) -> None:
+    os.write(0, json.dumps(fields).encode() + b"\n")
 
 
 if __name__ == "__main__":
