@@ -455,12 +455,14 @@ def _becomes(document: dict[str, Any]) -> str:
         command = [programs.get(word, word) for word in container["command"]]
         if "DISTRIBUTOR" in command:
             command[command.index("DISTRIBUTOR") + 2] = "PROGRAMS"
+        if "LOADER" in command:
+            command[command.index("LOADER") + 2] = "HASH"
         container["command"] = command
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
         "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate's programs:\n"
-        "`migrate` has all of them, packed, and `web` loads its own from there. The command of\n"
-        "`web` comes from the image.",
+        "`migrate` has all of them, packed, and `web` loads its own, the one with this HASH, from\n"
+        "there. The command of `web` comes from the image.",
         request,
     )
 
