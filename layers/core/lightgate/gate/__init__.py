@@ -1,2 +1,3 @@
-"""What the gates are made of, and what they report: the programs that travel with a deployment, and
-how the containers get them. Nothing here decides what a gate may do."""
+"""The gates: the programs that run in the user's containers, and how the containers get them.
+
+Nothing here decides what a gate may do."""

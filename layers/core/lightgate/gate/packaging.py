@@ -100,7 +100,7 @@ def _line(config: Mapping[str, Any]) -> str:
 
 
 def _gate_ports(spec: AppSpec) -> dict[str, int]:
-    """A port for each container that others wait for. The app uses none of them."""
+    """A port for each container that others wait for, beside the ports of the app."""
     ports: dict[str, int] = {}
     for name in spec.containers:
         if spec.conditions_on(name):

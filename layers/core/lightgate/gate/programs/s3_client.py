@@ -3,7 +3,7 @@
     python3 -I -S -c SOURCE
 
 A process of its own that ends soon, because TLS takes memory for as long as a process lives.
-Standard input is a socket to the supervisor: one job comes, as a JSON line, and a reply goes back
+Standard input is a socket to the supervisor. It brings one job, as a JSON line, and takes a reply
 for each exchange. The URLs are secrets, and no reply has one. Python 3.8 and later.
 """
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def choose_environment(database: Database, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
     """The environment, and what the event `locked` says of the limit for locks.
 
-    That limit also meets row locks, and it leaves an invalid index behind one that is made
-    concurrently. So it is only for plans that are undone as a whole and change no data. A pooler
-    refuses it, and the settings' own options replace it silently: it is tried first.
+    The limit also applies to row locks, and CREATE INDEX CONCURRENTLY leaves an invalid index
+    when it strikes. So only plans that are undone as a whole and change no data get it. A pooler
+    refuses it, and the settings' own options replace it silently. So it is tried first.
     """
     if database.db.vendor != "postgresql":
         return {"environment": {}, "options": {}, "retry": False}, {"seconds": None}
@@ -31,7 +31,7 @@ def choose_environment(database: Database, plan: Plan) -> tuple[dict[str, Any], 
         limits[proof] = round(database.config["lockTimeoutSeconds"] * 1000)
     known = {row[0] for row in database.rows("SELECT name FROM pg_settings")}
     ours = ["-c %s=%s" % item for item in limits.items() if item[0] in known]
-    # What the user has set comes later, and so prevails.
+    # The user's own options come later, and so prevail.
     options = {"PGOPTIONS": " ".join([*ours, os.environ.get("PGOPTIONS", "")]).strip()}
     name = {"PGAPPNAME": ("lightgate:%s:%s" % database.who)[:63]}
     shown = probe(database, dict(name, **options), proof)

@@ -106,9 +106,9 @@ class Plan:
         return not self.migrations and state in (None, "succeeded")
 
     def pending(self) -> list[str]:
-        """What keeps the code from running because it is not applied."""
+        """Why the code cannot run on the schema: the migrations that are not applied."""
         if self.migrations is None:
-            return ["what is pending for the app's own migrate command is not known"]
+            return ["the pending migrations of the app's own migrate command are unknown"]
         return [one["name"] + " is pending" for one in self.migrations]
 
     def operations(self, *classes: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the app's own `migrate` command is about."""
+"""The arguments and the targets of the app's own `migrate` command."""
 
 # ruff: noqa: ANN401 - Django has no types
 

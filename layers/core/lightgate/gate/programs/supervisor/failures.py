@@ -15,7 +15,7 @@ MALFORMED = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 
 
 class Stopped(Exception):  # noqa: N818
-    """The container was told to stop."""
+    """The container has got SIGTERM."""
 
 
 class Failed(Exception):  # noqa: N818

@@ -1,4 +1,4 @@
-"""The mailbox of a release in S3: events go there, and the permit comes from there."""
+"""The mailbox, the gate's channel in S3: events go there, and the permit comes from there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OBJECTS = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 
 class Mailbox:
-    """What is to be sent, what has come, and the S3 client that runs when it has anything to do."""
+    """The events to send, the replies that came, and the S3 client while it has anything to do."""
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate

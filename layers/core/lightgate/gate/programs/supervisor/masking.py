@@ -21,10 +21,11 @@ ASSIGNED = (
 def secret_parts(secrets: list[str]) -> list[str]:
     """The texts that must not be shown because of these secrets, the longest first.
 
-    They are each secret, its lines, its values if it is JSON, the user and the password of a URL
-    in it, also percent-decoded, and what it assigns to the name of a secret; and all of these as
-    Python and JSON escape them. Texts shorter than SHORTEST are left out: they are parts of usual
-    words and numbers, and without `crops`, `true` and `5432` nobody could read the rest.
+    They are each secret and its lines. If a secret is JSON, its values are among them. If it has a
+    URL, the user and the password are, also percent-decoded. If it assigns a value to the name of
+    a secret, that value is. Each text is also there as Python and JSON escape it. Texts shorter
+    than SHORTEST are left out: they are parts of usual words and numbers, and without `crops`,
+    `true` and `5432` nobody could read the rest.
     """
     found = list(secrets)
     for secret in secrets:

@@ -1,4 +1,4 @@
-"""The permit: asking for it, and whether an answer of the mailbox gives it."""
+"""The permit: waiting for it, and whether a reply of the mailbox gives it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def await_permit(gate: Gate, plan: str, helper: DjangoHelper | None = None) -> f
     """Wait for the permit of this very plan, and return the seconds within which to begin.
 
     Only the mailbox can give it. Until it gives or refuses it, or the time limit is over, each of
-    its answers counts as no answer yet. None: no permit is needed; or the command runs once, and
+    its replies counts as no reply yet. None: no permit is needed; or the command runs once, and
     another node has its permit.
     """
     limits = gate.config["mailbox"]
@@ -91,7 +91,7 @@ def read_permit(
         is_ours, is_it = permit["release"] == release, permit["plan"] == plan
         seconds = permit["until"] - reply["now"] if state == "granted" else 0
     except MALFORMED:
-        return None, "permit", "what the mailbox holds is no permit", ""
+        return None, "permit", "permit.json is not a permit", ""
     if not is_ours:
         return None, "permit", "the permit is for another release", FINAL
     if state == "void":

@@ -128,7 +128,7 @@ def run(
                 break
     except Stopped:
         gate.end(child, config["graceSeconds"])
-        # The exit code of a command that was told to stop does not show whether it had finished.
+        # After SIGTERM an exit code does not show whether the command had finished.
         raise stopped(child) from None
     has_ended = child.has_ended()
     gate.end(child, 0 if has_ended else config["graceSeconds"])
