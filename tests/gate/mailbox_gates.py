@@ -5,11 +5,11 @@ from typing import Any
 
 from lightgate.gate.packaging import program_text
 from tests.gate.mailbox_server import Mailbox
-from tests.gate.programs import House, Program, shell
+from tests.gate.programs import Program, Runner, shell
 
 
 def start(
-    house: House,
+    runner: Runner,
     mailbox: Mailbox,
     script: str = "echo ran",
     *,
@@ -21,7 +21,7 @@ def start(
     **config: Any,
 ) -> Program:
     mailbox.limits.update(patienceSeconds=patience, reachSeconds=reach)
-    return house.supervisor(
+    return runner.supervisor(
         [s3_client or program_text("s3_client"), *shell(script)],
         python=python,
         mailbox=mailbox.limits,

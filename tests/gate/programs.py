@@ -19,7 +19,7 @@ RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0
 
 
-def told_while_closing(kind: str, source: str) -> str:
+def killed_while_closing(kind: str, source: str) -> str:
     """The program; a TERM comes while an object of the class is closed, be it by its destructor."""
     return f"""
 import os, signal, socket
@@ -125,8 +125,8 @@ def after(container: str, port: int, condition: str = "SUCCESS") -> dict[str, An
     return {"container": container, "port": port, "condition": condition}
 
 
-class House:
-    """Starts gates and ends whatever is left of them."""
+class Runner:
+    """Starts gates, and ends those that are left."""
 
     def __init__(self) -> None:
         self.programs: list[Program] = []
@@ -184,7 +184,7 @@ def shell(script: str) -> list[str]:
 
 
 def facts(port: int, until: str) -> list[str]:
-    """What a supervisor tells whoever connects, up to the fact."""
+    """What a supervisor sends to a client, up to the fact."""
     heard: list[str] = []
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:

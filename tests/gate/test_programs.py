@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lightgate.gate.packaging import program_text
 from tests.gate.programs import (
     RELEASE,
-    House,
+    Runner,
     after,
     eventually,
     free_port,
@@ -162,15 +162,15 @@ def test_a_wrong_member_of_what_a_task_does_is_refused(wrong: dict[str, Any]) ->
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_waiting_and_idling_take_little_memory_and_no_time(
-    house: House, any_python: str, capsys: pytest.CaptureFixture[str]
+    runner: Runner, any_python: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
-    supervisor = house.supervisor(shell("sleep 0.1"), python=any_python, port=port)
+    supervisor = runner.supervisor(shell("sleep 0.1"), python=any_python, port=port)
     supervisor.event("succeeded")
-    waiter = house.waiter(
+    waiter = runner.waiter(
         shell("true"), python=any_python, after=[after("migrate", port, "HEALTHY")]
     )
-    refused = house.waiter(shell("true"), after=[after("migrate", free_port())])
+    refused = runner.waiter(shell("true"), after=[after("migrate", free_port())])
 
     def at_rest() -> bool:
         before = [ticks(p.process.pid) for p in (supervisor, waiter)]

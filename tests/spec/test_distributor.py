@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from lightgate.gate.packaging import program_text
-from tests.gate.programs import free_port, told_while_closing
+from tests.gate.programs import free_port, killed_while_closing
 from tests.spec.distributors import (
     CONFIG,
     DEADLINE,
@@ -188,7 +188,7 @@ def test_term_ends_it_also_while_an_object_is_closed(
     containers: Containers, any_python: str
 ) -> None:
     with stranger(b"") as (port, _):
-        source = told_while_closing("socket.SocketIO", program_text("loader"))
+        source = killed_while_closing("socket.SocketIO", program_text("loader"))
         loader = containers.run(any_python, source, str(port), hash_of(WAITER))
 
         assert ended(loader) == (128 + signal.SIGTERM, "", "")
