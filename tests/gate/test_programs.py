@@ -1,4 +1,4 @@
-"""The programs as such: what travels, what they refuse, what they cost."""
+"""The programs as such: their texts, what they refuse, what they cost."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ PROGRAMS = {
     ("name", "limit"),
     [("supervisor", 22_600), ("waiter", 2_600), ("django_helper", 23_600), ("s3_client", 1_800)],
 )
-def test_what_travels_is_small_plain_text(name: str, limit: int) -> None:
+def test_the_text_of_a_program_is_small_and_plain(name: str, limit: int) -> None:
     source = PROGRAMS[name]
     assert source.isascii()
     assert "\0" not in source

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PACKAGE = "lightgate.gate.programs"
-# What a program may import beside the standard library: it runs inside a Django app.
+# What a program may import beside the standard library: the helper runs inside a Django app.
 _LIBRARIES = {"django_helper": {"django"}}
+# Names that mean something else in the joined text, or nothing.
+_OF_A_MODULE = {"TYPE_CHECKING", "__name__", "__file__", "__doc__", "__package__", "__spec__"}
 
 
 class JoinError(Exception):
@@ -82,59 +84,56 @@ def _text(modules: list[_Module]) -> str:
 def _read(path: Path, program: str) -> _Module:
     tree = ast.parse(path.read_text("ascii"), str(path))
     package = f"{_PACKAGE}.{program}."
-    allowed = sys.stdlib_module_names | _LIBRARIES.get(program, set())
+    libraries = sys.stdlib_module_names | _LIBRARIES.get(program, set())
     module = _Module(path)
     for statement in tree.body:
         match statement:
             case ast.Expr(value=ast.Constant()):
-                continue  # the docstring
+                pass  # the docstring
             case ast.Assign(targets=[ast.Name(id="TYPE_CHECKING")]):
-                continue
+                pass
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
-                continue
+                pass
             case ast.ImportFrom(module="__future__", names=[ast.alias(name="annotations")]):
-                continue
+                pass
             case ast.ImportFrom(module=str(origin), level=0) if origin.startswith(package):
                 if any(one.asname or one.name == "*" for one in statement.names):
                     raise _refused(path, statement)
                 module.siblings.append(origin.removeprefix(package))
-            case ast.Import() | ast.ImportFrom():
-                _check_import(path, statement, allowed)
-                module.imports.update(_single_imports(statement))
             case _:
-                module.body.append(statement)
-                for inner in ast.walk(statement):
-                    # What one module assigns later, another one would have imported before.
-                    if isinstance(inner, ast.Global):
-                        raise _refused(path, inner)
-                    if isinstance(inner, ast.Import | ast.ImportFrom):
-                        _check_import(path, inner, allowed)
+                for node in ast.walk(statement):
+                    if not _is_safe(node, libraries):
+                        raise _refused(path, statement)
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    module.imports.update(_single_imports(statement))
+                else:
+                    module.body.append(statement)
     return module
 
 
-def _check_import(
-    path: Path, statement: ast.Import | ast.ImportFrom, allowed: frozenset[str] | set[str]
-) -> None:
-    if isinstance(statement, ast.ImportFrom):
-        origins = [statement.module or ""] if statement.level == 0 else [""]
-    else:
-        origins = [one.name for one in statement.names]
-    is_known = all(origin.partition(".")[0] in allowed - {"__future__"} for origin in origins)
-    if not is_known or any(one.name == "*" for one in statement.names):
-        raise _refused(path, statement)
+def _is_safe(node: ast.AST, libraries: frozenset[str]) -> bool:
+    match node:
+        case ast.ImportFrom(module=origin, level=level, names=names):
+            is_known = level == 0 and str(origin).partition(".")[0] in libraries - {"__future__"}
+            return is_known and all(one.name != "*" for one in names)
+        case ast.Import(names=names):
+            return all(one.name.partition(".")[0] in libraries for one in names)
+        case ast.Name(id=name):
+            return name not in _OF_A_MODULE
+    # If a module assigned a global later, the modules that import it would have the old value.
+    return not isinstance(node, ast.Global)
 
 
-def _single_imports(statement: ast.Import | ast.ImportFrom) -> dict[str, str]:
+def _single_imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
     """A statement for each name, and the name that it binds."""
-    found = {}
     for one in statement.names:
         if isinstance(statement, ast.ImportFrom):
             single: ast.stmt = ast.ImportFrom(statement.module, [one], 0)
         else:
             single = ast.Import([one])
-        found[ast.unparse(single)] = one.asname or one.name.partition(".")[0]
-    return found
+        yield ast.unparse(single), one.asname or one.name.partition(".")[0]
 
 
 def _refused(path: Path, statement: ast.stmt) -> JoinError:
-    return JoinError(f"{path}:{statement.lineno}: cannot be joined: {ast.unparse(statement)}")
+    first = ast.unparse(statement).partition("\n")[0]
+    return JoinError(f"{path}:{statement.lineno}: cannot be joined: {first}")

@@ -93,5 +93,4 @@ def reply(**fields: object) -> None:
     os.write(0, json.dumps(fields).encode() + b"\n")
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -143,5 +143,4 @@ def read_config(text: str) -> dict[str, Any]:
     return config
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())
