@@ -42,7 +42,7 @@ def join(sources: Path, program: str) -> str:
     """The program as one text.
 
     It is a module, or a package whose `__main__` is what runs. The modules of a package come in
-    the order of their imports. Blocks of `if TYPE_CHECKING:` are left out.
+    the order of their imports. Imports from `typing` and below `if TYPE_CHECKING:` are left out.
     """
     folder = sources / program
     if not folder.is_dir():
@@ -90,8 +90,8 @@ def _read(path: Path, program: str) -> _Module:
         match statement:
             case ast.Expr(value=ast.Constant()):
                 pass  # the docstring
-            case ast.Assign(targets=[ast.Name(id="TYPE_CHECKING")]):
-                pass
+            case ast.ImportFrom(module="typing"):
+                pass  # it is for annotations, which the minifier removes
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
                 pass
             case ast.ImportFrom(module="__future__", names=[ast.alias(name="annotations")]):

@@ -1,8 +1,10 @@
 """Makes a program as small as it gets while it still is plain text that Python 3.8 can read."""
 
 import ast
+import builtins
 import io
 import re
+import symtable
 import tokenize
 from collections.abc import Iterator
 
@@ -12,7 +14,10 @@ _FUTURE = "from __future__ import annotations\n"
 
 
 def minify(source: str, name: str) -> str:
-    """The text without comments, docstrings and annotations, and with short names."""
+    """The text without comments, docstrings and annotations, and with short names.
+
+    It refuses what Python 3.8 cannot read, as far as that shows, and names that nothing binds.
+    """
     text = python_minifier.minify(
         source,
         remove_annotations=python_minifier.RemoveAnnotationsOptions(
@@ -28,7 +33,19 @@ def minify(source: str, name: str) -> str:
     if places := list(_quotes_within_the_same_quotes(text)):
         raise ValueError(f"{name}: Python before 3.12 cannot read {places[0]}; use a variable")
     ast.parse(text, f"<{name}>", feature_version=(3, 8))
+    if unbound := sorted(_unbound(symtable.symtable(text, f"<{name}>", "exec"))):
+        raise ValueError(f"{name}: nothing binds {', '.join(unbound)}")
     return text
+
+
+def _unbound(module: symtable.SymbolTable) -> set[str]:
+    """The names that the text uses, and that neither the text nor Python defines."""
+    tables, used = [module], set()
+    for table in tables:
+        tables += table.get_children()
+        used |= {one.get_name() for one in table.get_symbols() if one.is_global()}
+    bound = {one.get_name() for one in module.get_symbols() if one.is_local()}
+    return used - bound - vars(builtins).keys() - {"__name__"}
 
 
 def _quotes_within_the_same_quotes(text: str) -> Iterator[str]:

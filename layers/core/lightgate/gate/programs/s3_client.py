@@ -16,11 +16,8 @@ import select
 import signal
 import sys
 from email.utils import mktime_tz, parsedate_tz
+from typing import Any
 from urllib.parse import urlsplit
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any
 
 SILENCE = 5  # seconds that the mailbox may send nothing
 LIMIT = 20  # seconds for an exchange, after which an alarm ends this process

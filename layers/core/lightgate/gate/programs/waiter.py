@@ -19,10 +19,7 @@ import signal
 import socket
 import sys
 import time
-
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any, Iterator, NoReturn
+from typing import Any, Iterator, NoReturn
 
 LINE_LIMIT = 512  # bytes; a supervisor sends no longer line
 

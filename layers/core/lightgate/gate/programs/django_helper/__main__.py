@@ -14,6 +14,7 @@ reports why the code cannot.
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
 from django.core.management import get_commands  # type: ignore[import-untyped]
 from django.db import Error  # type: ignore[import-untyped]
@@ -29,10 +30,6 @@ from lightgate.gate.programs.django_helper.plan import Plan
 from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.targets import read_arguments
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun

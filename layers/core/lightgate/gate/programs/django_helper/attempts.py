@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from django.db import Error, transaction  # type: ignore[import-untyped]
 
@@ -13,10 +14,7 @@ from lightgate.gate.programs.django_helper.errors import error_text
 from lightgate.gate.programs.django_helper.sql import CREATE_TABLE, TABLE
 from lightgate.gate.programs.django_helper.times import utc
 
-TYPE_CHECKING = False  # type checkers take it for True
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.django_helper.database import Database
     from lightgate.gate.programs.django_helper.plan import Plan
 

@@ -7,10 +7,7 @@ import os
 import select
 import sys
 from contextlib import suppress
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any
+from typing import Any
 
 BEAT = 0.5  # seconds between two signs of life
 

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Sequence
+
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any, Sequence
 
 # The classes. `additive`: the release that still serves can go on reading and writing. `data`: rows
 # change. `contract`: that release may break; without an index or with a new constraint old queries

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections  # type: ignore[import-untyped]
 
@@ -13,10 +14,7 @@ from lightgate.gate.programs.django_helper.errors import StaysShut, read_refusal
 from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT
 from lightgate.gate.programs.django_helper.times import since
 
-TYPE_CHECKING = False  # type checkers take it for True
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.django_helper.channel import Channel
 
 

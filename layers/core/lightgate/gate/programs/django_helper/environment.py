@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.django_helper.sql import KEEPALIVE
 
-TYPE_CHECKING = False  # type checkers take it for True
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.django_helper.database import Database
     from lightgate.gate.programs.django_helper.plan import Plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from django.db import Error  # type: ignore[import-untyped]
 
@@ -11,10 +12,7 @@ from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
 from lightgate.gate.programs.django_helper.sql import KEEPALIVE, NO_TIME_LIMITS
 from lightgate.gate.programs.django_helper.times import since
 
-TYPE_CHECKING = False  # type checkers take it for True
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.django_helper.database import Database
 
 

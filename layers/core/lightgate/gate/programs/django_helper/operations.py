@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Sequence
+
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, is_filled, worst
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any, Sequence
 
 
 def describe(

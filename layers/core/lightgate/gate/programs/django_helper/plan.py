@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from typing import Any, Sequence
 
 from django.db import Error  # type: ignore[import-untyped]
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
@@ -16,10 +17,6 @@ from lightgate.gate.programs.django_helper.compatibility import worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 from lightgate.gate.programs.django_helper.targets import find_targets
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any, Sequence
 
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
 

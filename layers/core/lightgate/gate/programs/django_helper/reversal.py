@@ -5,12 +5,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from lightgate.gate.programs.django_helper.targets import find_target
-
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def find_reversal(executor: Any, steps: Any, irreversible: list[str], arguments: Any, /) -> Any:

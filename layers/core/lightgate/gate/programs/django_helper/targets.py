@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from django.core.management import load_command_class  # type: ignore[import-untyped]
+from typing import Any
 
-TYPE_CHECKING = False  # type checkers take it for True
-if TYPE_CHECKING:
-    from typing import Any
+from django.core.management import load_command_class  # type: ignore[import-untyped]
 
 
 def read_arguments(command: list[str], manage: list[str]) -> Any:

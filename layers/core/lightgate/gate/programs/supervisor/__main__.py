@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
 
 from lightgate.gate.programs.supervisor.config import read_config
 from lightgate.gate.programs.supervisor.failures import MALFORMED, Failed, Stopped
@@ -27,10 +28,6 @@ from lightgate.gate.programs.supervisor.health import preflight
 from lightgate.gate.programs.supervisor.limits import LINE_LIMIT
 from lightgate.gate.programs.supervisor.service import serve
 from lightgate.gate.programs.supervisor.task import perform
-
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def main() -> int:

@@ -8,13 +8,13 @@ import re
 import signal
 from collections import deque
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
 from lightgate.gate.programs.supervisor.masking import mask
 from lightgate.gate.programs.supervisor.progress import read_progress
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
     import socket
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import Any
 
 from lightgate.gate.programs.supervisor.masking import secret_parts
-
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, stopped
 from lightgate.gate.programs.supervisor.helper import HelperProcess
 from lightgate.gate.programs.supervisor.limits import APP_START, HELPER_SILENCE
 from lightgate.gate.programs.supervisor.permit import await_permit
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.gate import Gate
 
 

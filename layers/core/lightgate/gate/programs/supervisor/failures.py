@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING, Any
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.child import Child
 
 # What reading a document of another form may raise.

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from time import monotonic
+from typing import Any, Callable
 
 from lightgate.gate.programs.supervisor.child import Child
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped
@@ -21,10 +22,6 @@ from lightgate.gate.programs.supervisor.limits import (
 )
 from lightgate.gate.programs.supervisor.mailbox import Mailbox
 from lightgate.gate.programs.supervisor.masking import mask
-
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any, Callable
 
 # The lists that are shortened in an event that is too long, in this order.
 SHORTENED = (

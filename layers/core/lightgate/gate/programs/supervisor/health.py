@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.gate import never
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.child import Child
     from lightgate.gate.programs.supervisor.gate import Gate
 

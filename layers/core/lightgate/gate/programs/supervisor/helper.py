@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.child import Child
 from lightgate.gate.programs.supervisor.failures import MALFORMED
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.gate import Gate
 
 

@@ -6,15 +6,13 @@ import signal
 import sys
 from collections import deque
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.helper import HelperProcess
 from lightgate.gate.programs.supervisor.limits import LAST_DELIVERY, RETRIES
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.gate import Gate
 
 # The object in S3 for an event. All other events go to `status`.

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from lightgate.gate.programs.supervisor.failures import MALFORMED
-
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any
 
 SHORTEST = 6
 ASSIGNED = (

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.failures import MALFORMED, refusal
 from lightgate.gate.programs.supervisor.limits import LINE_LIMIT
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.django_helper import DjangoHelper
     from lightgate.gate.programs.supervisor.gate import Gate
 

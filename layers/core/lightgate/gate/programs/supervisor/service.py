@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from lightgate.gate.programs.supervisor.failures import Stopped
 from lightgate.gate.programs.supervisor.health import await_health
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.gate import Gate
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.supervisor.django_helper import DjangoHelper
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, refusal, stopped
@@ -11,10 +12,7 @@ from lightgate.gate.programs.supervisor.gate import never
 from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, LINE_LIMIT, RETRIES
 from lightgate.gate.programs.supervisor.permit import await_permit
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
 if TYPE_CHECKING:
-    from typing import Any
-
     from lightgate.gate.programs.supervisor.gate import Gate
 
 
