@@ -244,7 +244,7 @@ def test_of_several_nodes_at_once_all_open_and_one_record_is_left(
 
 
 @pytest.mark.slow
-def test_a_replaced_migrate_command_is_known_to_nobody(
+def test_the_plan_of_a_replaced_migrate_command_is_unknown(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
@@ -252,7 +252,7 @@ def test_a_replaced_migrate_command_is_known_to_nobody(
     crops.write("crops/management/__init__.py", "")
     crops.write("crops/management/commands/__init__.py", "")
     crops.write("crops/management/commands/migrate.py", f"{command}  # noqa: F401\n")
-    assert "is not known" in stays_shut(back(runner, crops))["error"]
+    assert "are unknown" in stays_shut(back(runner, crops))["error"]
     assert opens(back(runner, crops, "unchecked"))["overridden"]
 
 
