@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
@@ -43,21 +43,22 @@ benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a
 	@python -m benchmarks.gate
 
 plan: $(READY) ## Print the deployment that a spec becomes: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
-	@python -m lightgate plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
+	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
 validate: $(READY) ## Name every problem of a spec: SPEC=file
-	@python -m lightgate validate $(SPEC)
+	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
+docs: $(READY) ## Write docs/spec.md and docs/spec.schema.json from the keys of the spec
 	@python -m local.spec_reference
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
-	mypy layers/core functions local benchmarks
+	mypy layers/core cli functions local benchmarks
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports
+	python -m local.spec_reference --check
 
 format: $(READY) ## Format the code and mend what can be mended
 	ruff check --fix-only --quiet .

@@ -1,36 +1,36 @@
-"""The reference page of the app spec, `docs/spec.md`: ``python -m local.spec_reference``.
+"""The reference of the app spec: ``python -m local.spec_reference``.
 
-It is made from the JSON Schema, the presets and the compiler, so that it cannot say anything
-else than they do. With ``--check`` nothing is written, and the exit code is 1 if the page is old.
+It writes `docs/spec.md` and `docs/spec.schema.json` from the keys of the spec, the presets and the
+compiler. With ``--check`` it writes nothing, and the exit code is 1 if one of the two is old.
 """
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightgate.app_spec.kinds import MOST_CONTAINERS
 from lightgate.app_spec.presets import preset
-from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, Stage
+from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
 from lightgate.compiler import (
     LARGEST_REQUEST_BYTES,
     Source,
     compile_deployment,
 )
+from lightgate.documents import LONGEST_TEXT
 from lightgate.gate.packaging import program_text
 from lightgate.image import ImageConfig
-from lightgate.spec_parser.parser import (
-    LONGEST_SPEC_BYTES,
-    PLATFORM_PATIENCE_SECONDS,
-    parse_spec,
-)
+from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.verification import pause, rules_of
+from local.spec_schema import schema
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "spec.md"
-SCHEMA = _ROOT / "layers" / "core" / "lightgate" / "spec_parser" / "schema.json"
+SCHEMA = _ROOT / "docs" / "spec.schema.json"
 
 _LINE = 88
 _OPENING = """\
@@ -39,19 +39,20 @@ _OPENING = """\
 The spec of an app is one JSON document in the parameter `/lightgate/apps/<app>`, where `lightgate`
 is the name of the stack: adding an app is adding a parameter. It is the
 `containers-with-migrations.json` that describes containers and what they wait for, with a little
-more around it. Look at it before it is released:
+more around it. Check it before you release it:
 
 ```
-make validate SPEC=containers-with-migrations.json
-make plan SPEC=containers-with-migrations.json IMAGE_CONFIG=image.json
+lightgate validate containers-with-migrations.json
+lightgate plan containers-with-migrations.json --image-config image.json
 ```
 
-`validate` names the problems of the spec, each with its place; `plan` prints the exact deployment
-that would be created. Both warn of what is valid and
+`pip install .` in a checkout installs the command, which talks to nobody. `make validate SPEC=file`
+runs it without an installation. `validate` names the problems of the spec, each with its place.
+`plan` prints the exact deployment that Lightgate would create. Both warn of what is valid and
 [does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
 `docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
-knows JSON Schema there is [schema.json](../layers/core/lightgate/spec_parser/schema.json), from
-which this page is made (`make docs`).
+knows JSON Schema there is [spec.schema.json](spec.schema.json). To begin with, copy one of the
+[examples](../examples/specs).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
 """
@@ -62,7 +63,7 @@ _CONDITIONS = """\
 | condition | holds as soon as the other container |
 | --- | --- |
 | `START` | has been started |
-| `COMPLETE` | has ended, well or badly |
+| `COMPLETE` | has ended, with any exit code |
 | `SUCCESS` | has ended with exit code 0 |
 | `HEALTHY` | has passed its `healthCheck` once; it must have one |
 
@@ -75,9 +76,9 @@ A container that waits for another one, or that another one waits for, runs the 
 needs Python 3.8 or later. If it runs another image than the pushed one, name its interpreter in
 `python`, and give it a `command`. An image without Python, such as `redis`, runs beside the others:
 it has no `dependsOn`, and no container depends on it. Let the app try its first connection again.
-A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. How long
-Lightsail waits for a deployment is not published: `platformPatienceSeconds` says how long Lightgate
-trusts it to, {patience} unless the spec says otherwise.
+A command that must end has {timeout} seconds unless `timeoutSeconds` says otherwise. AWS does not
+publish how long Lightsail waits for a deployment. Lightgate assumes `platformPatienceSeconds`, by
+default {patience}.
 
 ## Which image a container runs
 
@@ -99,27 +100,30 @@ use WhiteNoise, or install nginx in the app's own image.
 _VERIFICATION = """\
 ## When a version counts as good
 
-A deployment that Lightsail calls active has passed Lightsail's own health check, and no more. So
-the new version is watched for `watchSeconds` from then on, the *watch period*, and the release has
-succeeded only after that. In each *round* Lightgate checks whether the service still runs this
-version, and requests `path` at its public URL. The messages call a good round a health check that
-passed. A round is bad if no answer comes, or if the answer takes longer than `latencySeconds`, has
-another code than `successCodes`, or lacks what `expectHeader` or `expectText` name. Between two
-rounds there is a twelfth of the period, at least {shortest} and at most {longest} seconds. With the
-defaults it is {usual} seconds: an app that gives no good answer has failed after half a minute.
-A version
+A deployment that Lightsail calls active has only passed Lightsail's own health check. So Lightgate
+checks the new version for `watchSeconds` more, the *watch period*, and the release succeeds only
+after that. In each *health check* Lightgate verifies that the service still runs this version, and
+requests `path` at its public URL. A health check fails if
 
-- is **good** if the period is over, the last `answersNeeded` rounds were good, and no more than a
-  fifth of the last rounds were bad;
-- has **failed**, at any time, if `failuresInARow` rounds in a row were bad, or if more than
-  `failuresInARow` rounds were bad among the last five times as many. It has failed as well if it is
-  not good a minute after the period, or a few rounds later where few fit in a minute;
-- was **replaced** if another deployment has taken its place. It has neither passed nor failed then.
+- no answer comes, or it takes longer than `latencySeconds`,
+- its status code is not one of `successCodes`, or
+- it lacks the header of `expectHeader` or the text of `expectText`.
+
+Between two health checks there is a twelfth of the period, at least {shortest} and at most
+{longest} seconds. With the defaults it is {usual} seconds: an app that gives no good answer has
+failed after half a minute. A version
+
+- is **good** if the period is over, the last `answersNeeded` health checks passed, and no more than
+  a fifth of the last ones failed;
+- has **failed** if `failuresInARow` health checks in a row failed, or if more than `failuresInARow`
+  of the last five times as many failed. It has failed as well if it is not good a minute after the
+  period, or a few health checks later if only a few fit into a minute;
+- was **replaced** if another deployment has taken its place. Then it has neither passed nor failed.
 
 One slow or lost answer does not fail a version. If a version has failed, Lightgate rolls back to
-the last good one, if that can work with the database as it is now. A longer period notices more,
-but each release takes longer. With `"watchSeconds": 0` a version needs only its good rounds in a
-row.
+the last good one, if that one can work with the database as it is now. A longer period notices
+more, but each release takes longer. With `"watchSeconds": 0` a version only needs its passed health
+checks in a row.
 
 Without a public endpoint Lightgate cannot send a request. Then a version is healthy while the
 service shows it as current and active and its app does not restart again and again. Only
@@ -161,13 +165,13 @@ the app may keep this answer, because an old answer counts as a bad one.
 An app that can read may still be unable to write: after a column was added that the code does not
 know, every `INSERT` may fail, and no page shows it. `write` is a request that changes something.
 
-**It leaves something behind in the app.** It is sent in each round until its answer was good once,
-and again after a rollback; after an interruption Lightgate may repeat a good one. So give it an
-address of its own, at which the app writes a row and deletes it, or writes the same row each time.
-The Django view needs `csrf_exempt`.
+**It changes data in the app.** Lightgate sends it with each health check until one answer was good,
+and again after a rollback. After an interruption it may repeat a good one. So give it a path of its
+own, at which the app writes a row and deletes it, or writes the same row each time. The Django view
+needs `csrf_exempt`.
 
-**No secret belongs in `write.headers`**, nor anywhere else in the spec: whoever may read the
-parameter can read it. The view has to work without one.
+**No secret belongs in `write.headers`**, nor anywhere else in the spec: everybody who may read the
+parameter can read it. The view must work without one.
 """
 
 _VERIFICATION_EXAMPLE = {
@@ -181,8 +185,8 @@ _VERIFICATION_EXAMPLE = {
 _SECRETS = """\
 ## Secrets
 
-A secret is a reference. Its value is read while the deployment is created, and goes nowhere else;
-one that cannot be read refuses the release, whose message names the reference.
+A secret is a reference. Lightgate reads its value while it creates the deployment, and stores it
+nowhere else. If it cannot read the value, it refuses the release and names the reference.
 
 | reference | value |
 | --- | --- |
@@ -191,8 +195,8 @@ one that cannot be read refuses the release, whose message names the reference.
 | `secretsmanager:NAME:json-key:version-stage` | the same in a version such as `AWSPREVIOUS` |
 | `ssm:/NAME` | a parameter, plain or SecureString |
 
-The container's own variable wins over the app's, whether it is a value or a secret. A name stands
-in `environment` or in `secrets`, never in both, and does not begin with `LIGHTGATE_`.
+A variable of the container overrides one of the app, whether it is a value or a secret. A name is
+either in `environment` or in `secrets`, and does not begin with `LIGHTGATE_`.
 
 The `secrets` and the `environment` at the top go to every container. If a container runs another
 image, put the secrets into the containers that run the app.
@@ -269,19 +273,24 @@ app or if the programs in every container would make the deployment too large.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.spec_reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether the page is old")
-    page = reference()
-    if not parser.parse_args(arguments).check:
-        PAGE.write_text(page, "utf-8")
-    elif PAGE.read_text("utf-8") != page:
-        print(f"{PAGE.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    parser.add_argument("--check", action="store_true", help="only say whether a file is old")
+    check = parser.parse_args(arguments).check
+    old = {path: text for path, text in files().items() if path.read_text("utf-8") != text}
+    for path, text in old.items():
+        if check:
+            print(f"{path.relative_to(_ROOT)} is old: run make docs", file=sys.stderr)
+        else:
+            path.write_text(text, "utf-8")
+    return 1 if check and old else 0
 
 
-def reference() -> str:
-    """The whole page."""
-    schema = json.loads(SCHEMA.read_text("utf-8"))
+def files() -> dict[Path, str]:
+    """The text of each file that is made from the keys of the spec."""
+    whole = json.loads(json.dumps(schema()))
+    return {PAGE: _page(whole), SCHEMA: _written(whole) + "\n"}
+
+
+def _page(schema: dict[str, Any]) -> str:
     guide, full, staging = schema["examples"]
     sections = [
         _OPENING,
@@ -300,9 +309,9 @@ def reference() -> str:
         _BROKEN,
         _LIMITS.format(
             spec=LONGEST_SPEC_BYTES,
-            containers=schema["properties"]["containers"]["maxProperties"],
+            containers=MOST_CONTAINERS,
             request=LARGEST_REQUEST_BYTES,
-            text=schema["$defs"]["text"]["maxLength"],
+            text=LONGEST_TEXT,
         ),
         _example("## Full examples\n\nA production app with a database and secrets:", full),
         _example(
@@ -319,7 +328,7 @@ def _example(words: str, document: object) -> str:
 
 
 def _written(value: object, indent: str = "") -> str:
-    """JSON as people write it: what fits on a line stands on one."""
+    """JSON as people write it: a value that fits on a line is on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= _LINE:
         return line
@@ -386,13 +395,13 @@ def _anchor(title: str) -> str:
 
 
 def _stages() -> str:
-    """What a migration without a command runs, as the preset says it."""
+    """The commands of a migration without a command, from the presets."""
     lines = [
         "## The commands of a stage",
         "",
-        "A container of the pushed image that gives no `command`, and that others wait for with",
-        "`SUCCESS` or `COMPLETE`, runs the commands of the stage, each only if the one before it",
-        "succeeded. `manage` replaces `python manage.py`.",
+        "A container of the pushed image runs the commands of the stage if it gives no `command`",
+        "and others wait for it with `SUCCESS` or `COMPLETE`. Each command runs only if the one",
+        "before it succeeded. `manage` replaces `python manage.py`.",
         "",
         "| stage | commands |",
         "| --- | --- |",
@@ -453,16 +462,15 @@ def _becomes(document: dict[str, Any]) -> str:
     programs = {program_text("distributor"): "DISTRIBUTOR", program_text("loader"): "LOADER"}
     for container in request["containers"].values():
         command = [programs.get(word, word) for word in container["command"]]
+        command = ["HASH" if re.fullmatch("[0-9a-f]{32}", word) else word for word in command]
         if "DISTRIBUTOR" in command:
             command[command.index("DISTRIBUTOR") + 2] = "PROGRAMS"
-        if "LOADER" in command:
-            command[command.index("LOADER") + 2] = "HASH"
         container["command"] = command
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
-        "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate's programs:\n"
-        "`migrate` has all of them, packed, and `web` loads its own, the one with this HASH, from\n"
-        "there. The command of `web` comes from the image.",
+        "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate programs, and\n"
+        "HASH for the hash of one. `migrate` has all of them, packed, and `web` loads its own\n"
+        "from there. The command of `web` comes from the image.",
         request,
     )
 

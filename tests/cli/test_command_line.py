@@ -1,9 +1,11 @@
-"""`python -m lightgate`: what is asked for on standard output, the rest on standard error."""
+"""The command `lightgate`: results on standard output, messages on standard error."""
 
 import errno
 import io
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lightgate.__main__ import main
 from lightgate.gate.packaging import program_text
-from tests.spec.examples import EXAMPLES, GUIDE, ROOT, Json
+from lightgate_cli.main import main
+from tests.spec.examples import EXAMPLES, GUIDE, Json
 from tests.unit.builders import spec_document
 from tests.unit.test_compiler import assert_the_service_would_accept
 
@@ -22,6 +24,7 @@ NO_COMMAND = (
     "warning: containers.web.command: is missing, so the image's CMD is run; give --image-config "
     "to see it here"
 )
+TRY_AGAIN = "Correct this problem and run the command again."
 NO_SNAPSHOT = "warning: database: is missing, so no snapshot is taken before a release"
 
 
@@ -31,17 +34,21 @@ class Said(NamedTuple):
     errors: list[str]
 
 
+class StandardInput(io.BytesIO):
+    name = "<stdin>"
+
+
 @pytest.fixture
 def lightgate(
     capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Said]:
     def call(*arguments: object, stdin: bytes = b"") -> Said:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(StandardInput(stdin)))
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments], prog_name="lightgate")
         output, errors = capsysbinary.readouterr()
+        code = end.value.code
+        assert isinstance(code, int)
         return Said(code, output.decode(), errors.decode().splitlines())
 
     return call
@@ -170,7 +177,7 @@ def test_an_image_that_cannot_be_used_is_one_line(
 
     said = lightgate("plan", written(GUIDE), "--image-config", path)
 
-    assert said == Said(1, "", [f"error: {path}: {reason}"])
+    assert said == Said(1, "", [f"error: {path}: {reason}", TRY_AGAIN])
 
 
 def test_an_image_without_a_command_is_refused(
@@ -181,10 +188,11 @@ def test_an_image_without_a_command_is_refused(
     said = lightgate("plan", written(GUIDE), "--image-config", path)
 
     assert (said.code, said.output) == (1, "")
-    assert said.errors[-1] == (
+    assert said.errors[-2:] == [
         "error: containers.web.command: is missing, and the pushed image has no CMD; give one of "
-        "the two"
-    )
+        "the two",
+        TRY_AGAIN,
+    ]
 
 
 def wrong() -> Json:
@@ -194,7 +202,7 @@ def wrong() -> Json:
 
 
 @pytest.mark.parametrize("command", ["validate", "plan"])
-def test_every_problem_is_told_at_once_with_its_path(
+def test_every_problem_is_reported_at_once_with_its_path(
     lightgate: Callable[..., Said], written: Callable[..., Path], command: str
 ) -> None:
     said = lightgate(command, written(wrong()))
@@ -207,6 +215,7 @@ def test_every_problem_is_told_at_once_with_its_path(
         "image, command, environment, secrets, ports, dependsOn, healthCheck, timeoutSeconds, "
         "pendingCommand, afterFailure, manage, fixtures or python",
         "error: pollSeconds: 0 is out of range; allowed is 1 to 300",
+        "Correct these 3 problems and run the command again.",
     ]
 
 
@@ -230,38 +239,55 @@ def test_the_spec_may_come_from_standard_input(lightgate: Callable[..., Said]) -
     assert lightgate("validate", "-", stdin=b"").code == 1
 
 
+def assert_wrong_call(said: Said, command: str, error: str) -> None:
+    assert (said.code, said.output) == (2, "")
+    assert said.errors[0].startswith(f"Usage: lightgate {command} [OPTIONS] SPEC")
+    assert said.errors[-1] == f"Error: {error}"
+
+
 @pytest.mark.parametrize("command", ["validate", "plan"])
-def test_what_cannot_be_read_is_one_line(
+def test_a_file_that_cannot_be_read_is_named(
     lightgate: Callable[..., Said], tmp_path: Path, command: str
 ) -> None:
     missing = tmp_path / "missing.json"
 
-    assert lightgate(command, missing) == (
-        2, "", [f"error: {missing}: No such file or directory"]
-    )  # fmt: skip
-    assert lightgate(command, tmp_path) == (2, "", [f"error: {tmp_path}: Is a directory"])
+    assert_wrong_call(
+        lightgate(command, missing),
+        command,
+        f"Invalid value for 'SPEC': '{missing}': No such file or directory",
+    )
+    assert_wrong_call(
+        lightgate(command, tmp_path),
+        command,
+        f"Invalid value for 'SPEC': '{tmp_path}': Is a directory",
+    )
 
 
-def test_an_image_file_that_cannot_be_read_is_one_line(
+def test_an_image_file_that_cannot_be_read_is_named(
     lightgate: Callable[..., Said], written: Callable[..., Path], tmp_path: Path
 ) -> None:
     missing = tmp_path / "image.json"
 
     said = lightgate("plan", written(GUIDE), "--image-config", missing)
 
-    assert said == (2, "", [f"error: {missing}: No such file or directory"])
+    assert_wrong_call(
+        said,
+        "plan",
+        f"Invalid value for '--image-config': '{missing}': No such file or directory",
+    )
 
 
-def test_a_file_that_may_not_be_read_is_one_line(
+def test_a_file_that_breaks_while_it_is_read_is_one_line(
     lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> bytes:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    def break_off(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    # Root, as whom tests may run, is refused no file.
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(StandardInput, "read", break_off)
 
-    assert lightgate("validate", "a.json") == (2, "", ["error: a.json: Permission denied"])
+    assert lightgate("validate", "-") == (
+        2, "", ["error: standard input: Input/output error"]
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -276,37 +302,54 @@ def test_a_file_that_may_not_be_read_is_one_line(
     ],
     ids=" ".join,
 )
-def test_a_wrong_call_is_told_how_to_call(
-    lightgate: Callable[..., Said], arguments: list[str]
-) -> None:
+def test_a_wrong_call_gets_the_usage(lightgate: Callable[..., Said], arguments: list[str]) -> None:
     said = lightgate(*arguments)
 
     assert (said.code, said.output) == (2, "")
-    assert said.errors[0].startswith("usage: python -m lightgate")
-    assert "error: " in said.errors[-1]
+    assert said.errors[0].startswith("Usage: lightgate")
+    assert said.errors[-1].startswith("Error: ")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"]], ids=" ".join)
-def test_the_help_shows_how_it_is_called(
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["validate", "-h"], ["plan", "-h"]], ids=" ".join
+)
+def test_the_help_has_examples_or_says_what_a_spec_is_and_all_exit_codes(
     lightgate: Callable[..., Said], arguments: list[str]
 ) -> None:
     said = lightgate(*arguments)
 
     assert (said.code, said.errors) == (0, [])
-    assert "python -m lightgate plan containers-with-migrations.json" in said.output
-    assert "docker image inspect" in said.output
+    assert "containers-with-migrations.json" in said.output
+    assert re.findall(r"^    (\d)  \w", said.output, re.MULTILINE) == ["0", "1", "2"]
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    paths = os.pathsep.join(str(ROOT / path) for path in ("layers/core", "."))
-    environment = {"PYTHONPATH": paths, **options.pop("environment", {})}
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), **options.pop("environment", {})}
     return subprocess.run(
-        [sys.executable, "-m", "lightgate", *arguments],
+        [sys.executable, "-m", "lightgate_cli", *arguments],
         env=environment,
-        stderr=subprocess.PIPE,
         check=False,
-        **options,
+        **{"stderr": subprocess.PIPE, **options},
     )
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> bytes:
+    """What a terminal shows of the messages."""
+    terminal, end = pty.openpty()
+    try:
+        run(*arguments, environment=environment, stdout=subprocess.DEVNULL, stderr=end)
+        return os.read(terminal, 65536)
+    finally:
+        os.close(end)
+        os.close(terminal)
+
+
+def test_messages_have_color_on_a_terminal_only(written: Callable[..., Path]) -> None:
+    spec = str(written(EXAMPLES["full"]))
+
+    assert on_a_terminal("validate", spec).startswith(b"\x1b[32m\x1b[1mok\x1b[0m: ")
+    assert on_a_terminal("validate", spec, NO_COLOR="1").startswith(b"ok: ")
+    assert run("validate", spec).stderr.startswith(b"ok: ")
 
 
 def test_the_plan_is_json_in_utf_8_whatever_the_terminal_speaks(
