@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightgate import gate
 from lightgate.app_spec.kinds import MOST_CONTAINERS
 from lightgate.app_spec.presets import preset
 from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
@@ -23,6 +22,7 @@ from lightgate.compiler import (
     compile_deployment,
 )
 from lightgate.documents import LONGEST_TEXT
+from lightgate.gate.packaging import program_text
 from lightgate.image import ImageConfig
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.verification import pause, rules_of
@@ -461,16 +461,16 @@ def _becomes(document: dict[str, Any]) -> str:
     release = "20260102t030405z-0a1b2c3d-9f8e"
     spec = parse_spec(json.dumps(document))
     request = compile_deployment(spec, source, release, {}, stack="lightgate")
-    programs = {gate.carrier_source(): "CARRIER", gate.loader_source(): "LOADER"}
+    programs = {program_text("distributor"): "DISTRIBUTOR", program_text("loader"): "LOADER"}
     for container in request["containers"].values():
         command = [programs.get(word, word) for word in container["command"]]
         command = ["HASH" if re.fullmatch("[0-9a-f]{32}", word) else word for word in command]
-        if "CARRIER" in command:
-            command[command.index("CARRIER") + 2] = "PROGRAMS"
+        if "DISTRIBUTOR" in command:
+            command[command.index("DISTRIBUTOR") + 2] = "PROGRAMS"
         container["command"] = command
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
-        "the deployment below. CARRIER, LOADER and PROGRAMS stand for the gate's programs, and\n"
+        "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate programs, and\n"
         "HASH for the hash of one. `migrate` has all of them, packed, and `web` loads its own\n"
         "from there. The command of `web` comes from the image.",
         request,

@@ -6,7 +6,7 @@ from tests.emulator.emulator import Emulator
 from tests.emulator.fixtures import emulator, registry
 from tests.emulator.registry import Registry
 from tests.interpreters import any_python
-from tests.spec.carriers import Containers
+from tests.spec.distributors import Containers
 
 __all__ = ["any_python", "emulator", "registry"]
 

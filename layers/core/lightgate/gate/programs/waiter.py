@@ -1,12 +1,12 @@
-"""Waits until other containers have got somewhere, then becomes the command.
+"""Waits until other containers have reached a condition, then becomes the command.
 
     python3 -I -S -c SOURCE CONFIG COMMAND [ARGUMENT ...]
 
 CONFIG is JSON: {"release": ..., "container": ..., "after": [{"container", "port", "condition"}]}.
-The supervisor of each container in `after` tells on a loopback port what it has reached, one line
-a fact: `lightgate <release> <container> <FACT>`. Standard library only, Python 3.8 and later.
-In a deployment that goes back to an old release, whose CONFIG this still is, the environment has
-LIGHTGATE_ROLLBACK, and the release is LIGHTGATE_RELEASE.
+On a loopback port, the supervisor of each container in `after` sends a line for each fact that has
+become true: `lightgate <release> <container> <FACT>`. Python 3.8 and later.
+In a deployment that rolls back to an old release, whose CONFIG this still is, the environment has
+LIGHTGATE_ROLLBACK, and the name of the deployment's release is in LIGHTGATE_RELEASE.
 """
 
 from __future__ import annotations
@@ -19,12 +19,9 @@ import signal
 import socket
 import sys
 import time
+from typing import Any, Iterator, NoReturn
 
-TYPE_CHECKING = False  # type checkers take it for True; importing typing would cost memory
-if TYPE_CHECKING:
-    from typing import Any, Iterator, NoReturn
-
-LINE_LIMIT = 512  # bytes; a peer that sends more without a newline is not one of ours
+LINE_LIMIT = 512  # bytes; a supervisor sends no longer line
 
 
 def main() -> int:
@@ -35,69 +32,69 @@ def main() -> int:
         program = command[0]
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         why = f"configuration: {type(error).__name__}: {error}"
-        tell(config, "failed", cause="config", error=why[:500])
+        emit(config, "failed", cause="config", error=why[:500])
         return 2
-    # As PID 1 a process is deaf to every signal that it has no handler for. No exception ends it:
-    # Python drops what is raised while an object is closed.
+    # As PID 1 a process gets no signal that it has no handler for. The handler raises no
+    # exception: Python drops what is raised while an object is closed.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda number, _: os._exit(128 + number))
     # One after the other: a fact once reached stays reached, so the order cannot matter.
     for dependency in config["after"]:
         wait_for(dependency, config)
-    tell(config, "open")
+    emit(config, "open")
     try:
         become(command)
     except OSError as error:
         code = 127 if error.errno == errno.ENOENT else 126
         why = f"cannot run {program!r}: {error.strerror} ({errno.errorcode.get(error.errno or 0)})"
-        tell(config, "failed", cause="exec", error=why[:500], exitCode=code)
+        emit(config, "failed", cause="exec", error=why[:500], exitCode=code)
         return code
 
 
 def wait_for(dependency: dict[str, Any], config: dict[str, Any]) -> None:
-    """Return when the dependency has got there. If it failed, say so once and wait on."""
-    told = False
+    """Return when the dependency has reached its condition. If it fails, report it and wait on."""
+    reported = False
     pause = 0.05
     while True:
         for fact in facts(dependency, config["release"]):
             if fact == dependency["condition"]:
                 return
-            if fact == "FAILED" and not told:
-                told = True
+            if fact == "FAILED" and not reported:
+                reported = True
                 why = f"{dependency['container']} failed"
-                tell(config, "failed", cause="dependency", error=why)
+                emit(config, "failed", cause="dependency", error=why)
         time.sleep(pause)
         pause = min(pause * 2, 1)
 
 
 def facts(dependency: dict[str, Any], release: str) -> Iterator[str]:
-    """Yield each fact that the dependency's supervisor tells, until the connection ends.
+    """Yield each fact that the dependency's supervisor sends, until the connection ends.
 
-    Whoever says anything else, be it another release's supervisor, is not listened to.
+    A peer that sends anything else, such as another release's supervisor, is dropped.
     """
     ours = f"lightgate {release} {dependency['container']} ".encode()
-    heard = b""
+    buffer = b""
     with socket.socket() as peer:
         try:
-            # With nobody on an ephemeral port, TCP may connect a socket to itself. That is no
-            # answer, and must not keep the port from the one who is to listen on it.
+            # If nothing listens on an ephemeral port, TCP may connect a socket to itself. Such a
+            # connection must not occupy the port of the dependency.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             peer.connect(("127.0.0.1", dependency["port"]))
             while peer.getsockname() != peer.getpeername():
                 data = peer.recv(LINE_LIMIT)
-                *lines, heard = (heard + data).split(b"\n")
+                *lines, buffer = (buffer + data).split(b"\n")
                 for line in lines:
                     if not line.startswith(ours):
                         return
                     yield line[len(ours) :].decode("ascii", "replace")
-                if not data or len(heard) > LINE_LIMIT:
+                if not data or len(buffer) > LINE_LIMIT:
                     return
         except OSError:
             return  # not there yet, or gone: the caller tries again
 
 
 def become(command: list[str]) -> NoReturn:
-    # Python ignores these two, and exec would pass that on to a program that does not expect it.
+    # Python ignores these two, and programs do not expect to inherit that.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     forget_coerced_locale()
@@ -114,7 +111,7 @@ def forget_coerced_locale() -> None:
         return
 
 
-def tell(config: dict[str, Any], event: str, **fields: object) -> None:
+def emit(config: dict[str, Any], event: str, **fields: object) -> None:
     now = time.time()
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
     who = {"release": config.get("release"), "container": config.get("container")}
@@ -122,7 +119,7 @@ def tell(config: dict[str, Any], event: str, **fields: object) -> None:
     try:
         os.write(1, line.encode())
     except OSError:
-        return  # nobody reads our output; the app matters more
+        return  # nothing reads the output; the app matters more
 
 
 def read_config(text: str) -> dict[str, Any]:
@@ -143,5 +140,4 @@ def read_config(text: str) -> dict[str, Any]:
     return config
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from lightgate import gate
-from tests.gate.programs import free_port, told_while_closing
-from tests.spec.carriers import (
+from lightgate.gate.packaging import program_text
+from tests.gate.programs import free_port, killed_while_closing
+from tests.spec.distributors import (
     CONFIG,
     DEADLINE,
     SUPERVISOR,
@@ -47,9 +47,9 @@ def test_everybody_runs_its_own_program_with_its_own_arguments(
     port = free_port()
     supervised = containers.loader(port, SUPERVISOR, "{1}", "x", python=any_python)
     waiting = containers.loader(port, WAITER, "{2}", *AWKWARD, python=any_python)
-    carrier = containers.carrier(port, *AWKWARD, python=any_python)
+    distributor = containers.distributor(port, *AWKWARD, python=any_python)
 
-    assert said(first_line(carrier)) == ("supervisor", [CONFIG, *AWKWARD], "__main__")
+    assert said(first_line(distributor)) == ("supervisor", [CONFIG, *AWKWARD], "__main__")
     assert said(first_line(supervised)) == ("supervisor", ["{1}", "x"], "__main__")
     code, output, errors = ended(waiting)
     assert (code, errors) == (0, "")
@@ -59,16 +59,16 @@ def test_everybody_runs_its_own_program_with_its_own_arguments(
 def test_many_at_once_all_get_their_program(containers: Containers) -> None:
     port = free_port()
     loaders = [containers.loader(port, WAITER, str(number)) for number in range(12)]
-    containers.carrier(port)
+    containers.distributor(port)
 
     said_by_all = [said(ended(loader)[1]) for loader in loaders]
 
     assert said_by_all == [("waiter", [str(number)], "__main__") for number in range(12)]
 
 
-def test_the_carrier_hands_out_what_it_has_and_nothing_else(containers: Containers) -> None:
+def test_the_distributor_hands_out_what_it_has_and_nothing_else(containers: Containers) -> None:
     port = free_port()
-    first_line(containers.carrier(port))
+    first_line(containers.distributor(port))
 
     assert asked(port, hash_of(SUPERVISOR).encode()) == SUPERVISOR.encode()
     assert asked(port, hash_of(WAITER).encode()) == WAITER.encode()
@@ -80,7 +80,7 @@ def test_who_says_nothing_or_goes_away_keeps_nobody_waiting_for_long(
     containers: Containers,
 ) -> None:
     port = free_port()
-    first_line(containers.carrier(port))
+    first_line(containers.distributor(port))
     for _ in range(20):
         connect(port).close()
 
@@ -144,7 +144,7 @@ def test_a_text_with_another_hash_is_never_run_and_the_right_one_still_is(
         loader = containers.loader(port, WAITER, "patient")
         assert asked_often.wait(DEADLINE)
         assert loader.poll() is None
-    containers.carrier(port)
+    containers.distributor(port)
 
     code, output, errors = ended(loader)
 
@@ -154,7 +154,7 @@ def test_a_text_with_another_hash_is_never_run_and_the_right_one_still_is(
 
 def test_a_taken_port_is_reported_as_the_gate_reports(containers: Containers) -> None:
     with stranger(b"") as (port, _):
-        code, output, errors = ended(containers.carrier(port, "true"))
+        code, output, errors = ended(containers.distributor(port, "true"))
 
     assert (code, errors) == (1, "")
     event = json.loads(output)
@@ -188,7 +188,7 @@ def test_term_ends_it_also_while_an_object_is_closed(
     containers: Containers, any_python: str
 ) -> None:
     with stranger(b"") as (port, _):
-        source = told_while_closing("socket.SocketIO", gate.loader_source())
+        source = killed_while_closing("socket.SocketIO", program_text("loader"))
         loader = containers.run(any_python, source, str(port), hash_of(WAITER))
 
         assert ended(loader) == (128 + signal.SIGTERM, "", "")
@@ -212,15 +212,15 @@ def children_of(pid: int) -> list[int]:
 
 def test_term_reaches_the_program_that_was_loaded(containers: Containers) -> None:
     port = free_port()
-    carrier, loader = containers.carrier(port), containers.loader(port, SUPERVISOR)
+    distributor, loader = containers.distributor(port), containers.loader(port, SUPERVISOR)
 
-    assert {first_line(process).split()[0] for process in (carrier, loader)} == {"supervisor"}
-    for process in (carrier, loader):
+    assert {first_line(process).split()[0] for process in (distributor, loader)} == {"supervisor"}
+    for process in (distributor, loader):
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, "", "")
 
 
-def test_the_carrier_serves_on_after_its_own_commands_end(containers: Containers) -> None:
+def test_the_distributor_serves_on_after_its_own_commands_end(containers: Containers) -> None:
     """With the real programs: the gate has opened, and a container is relaunched late."""
     port, gate_port = free_port(), free_port()
     release = {"release": "20260102t030405z-0a1b2c3d-9f8e"}
@@ -231,10 +231,10 @@ def test_the_carrier_serves_on_after_its_own_commands_end(containers: Containers
     }  # fmt: skip
     needed = {"container": "first", "port": gate_port, "condition": "SUCCESS"}
     second = {**release, "container": "second", "after": [needed]}
-    texts = (gate.supervisor_source(), gate.waiter_source())
+    texts = (program_text("supervisor"), program_text("waiter"))
     carried = containers.run(
         sys.executable,
-        *(gate.carrier_source(), str(port), packed(*texts), json.dumps(first)),
+        *(program_text("distributor"), str(port), packed(*texts), json.dumps(first)),
         *("sh", "-c", "echo migrated"),
     )
     assert carried.stdout is not None
@@ -243,7 +243,7 @@ def test_the_carrier_serves_on_after_its_own_commands_end(containers: Containers
 
     late = containers.run(
         sys.executable,
-        *(gate.loader_source(), str(port), digest, json.dumps(second)),
+        *(program_text("loader"), str(port), digest, json.dumps(second)),
         *("printf", "%s", "$HOME is 'open'"),
     )
     code, output, errors = ended(late)

@@ -1,4 +1,4 @@
-"""Carriers and loaders as real processes, with small programs in place of the gate's own."""
+"""Distributors and loaders as real processes, with small programs in place of the gate's own."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 
 # The first stays as the supervisor does, the second ends as the waiter's command does.
 SUPERVISOR = """
@@ -44,7 +44,7 @@ def connect(port: int) -> socket.socket:
 
 
 def asked(port: int, question: bytes) -> bytes:
-    """What a carrier answers, once it listens."""
+    """What a distributor answers, once it listens."""
     with connect(port) as peer, peer.makefile("rb") as answer:
         peer.sendall(question)
         return answer.read()
@@ -58,14 +58,16 @@ class Containers:
         self._deadline = threading.Timer(2 * DEADLINE, self._kill)
         self._deadline.start()
 
-    def carrier(
+    def distributor(
         self,
         port: int,
         *command: str,
         texts: Sequence[str] = (SUPERVISOR, WAITER),
         python: str = sys.executable,
     ) -> subprocess.Popen[str]:
-        return self.run(python, gate.carrier_source(), str(port), packed(*texts), CONFIG, *command)
+        return self.run(
+            python, program_text("distributor"), str(port), packed(*texts), CONFIG, *command
+        )
 
     def loader(
         self,
@@ -75,7 +77,7 @@ class Containers:
         python: str = sys.executable,
         prefix: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
-        own = (gate.loader_source(), str(port), hash_of(program), *arguments)
+        own = (program_text("loader"), str(port), hash_of(program), *arguments)
         return self.run(python, *own, prefix=prefix)
 
     def run(

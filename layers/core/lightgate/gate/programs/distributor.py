@@ -1,12 +1,11 @@
-"""Hands the gate's programs to the other containers, and is the supervisor of its own.
+"""Distributes the programs to the other containers, and becomes the supervisor of its own.
 
     python3 -I -S -c SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
-Used where each container bringing its own program would make the deployment too large. PACKED are
-the programs' texts (supervisor, waiter, Django helper, courier), with a zero byte between two,
-compressed and in base 85.
-Whoever connects to the loopback port says the hash of the program it wants, the first half of its
-SHA-256, and gets its text.
+It is used if the deployment would be too large with the programs in each container. PACKED are the
+texts of supervisor, waiter, Django helper and S3 client, with a zero byte between two, compressed
+and in base 85. A client of the loopback port sends the hash of the program that it wants, the first
+half of its SHA-256, and gets the text.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def main() -> None:
     del sys.argv[1:3]
     texts = zlib.decompress(base64.b85decode(packed)).split(b"\0")
     config = json.loads(sys.argv[1])
-    own = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
-    sys.argv[2:2] = [text.decode() for text in own]
+    helpers = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
+    sys.argv[2:2] = [text.decode() for text in helpers]
     programs = {hashlib.sha256(text).hexdigest()[:32].encode(): text for text in texts}
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,19 +38,19 @@ def main() -> None:
     except OSError as error:
         fail("cannot listen on port %d: %s" % (port, error.strerror))
     threading.Thread(target=serve, args=(listener, programs), daemon=True).start()
-    # The minifier shortens no name beside a plain exec; this one sees none of ours.
+    # The minifier shortens no name beside a plain exec. This exec sees none of our names.
     builtins.exec(texts[0], {"__name__": "__main__"})  # noqa: S102
 
 
 def fail(why: str) -> None:
-    """End as the supervisor would, whose reports are what people are shown."""
+    """Report the failure and exit, as the supervisor would."""
     config = json.loads(sys.argv[1])
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    # That of CONFIG is an old one in a deployment that goes back to it.
+    # In a rollback the release in CONFIG is the old one.
     release = os.environ.get("LIGHTGATE_RELEASE", config["release"])
     who = {"release": release, "container": config["container"]}
-    told = {"lightgate": 1, **who, "event": "failed", "at": at, "cause": "port", "error": why}
-    print(json.dumps(told), flush=True)
+    event = {"lightgate": 1, **who, "event": "failed", "at": at, "cause": "port", "error": why}
+    print(json.dumps(event), flush=True)
     sys.exit(1)
 
 
@@ -63,7 +62,7 @@ def serve(listener: socket.socket, programs: dict[bytes, bytes]) -> None:
                 client.settimeout(1)
                 client.sendall(programs.get(client.recv(64), b""))
         except OSError:
-            pass  # a client that goes away comes again
+            pass  # a client that has gone tries again
 
 
 main()
