@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from lightgate_cli.main import main
 from tests.spec.examples import EXAMPLES, GUIDE, Json
 from tests.unit.builders import spec_document
@@ -78,8 +78,8 @@ def test_the_plan_of_every_example_is_a_request_that_lightsail_accepts(
     for container in ("migrate", "web"):
         own = wanted[container].get("command", ["(the image's CMD)"])
         assert request["containers"][container]["command"][-len(own) :] == own
-    assert request["containers"]["migrate"]["command"][4] == gate.carrier_source()
-    assert request["containers"]["web"]["command"][4] == gate.loader_source()
+    assert request["containers"]["migrate"]["command"][4] == program_text("distributor")
+    assert request["containers"]["web"]["command"][4] == program_text("loader")
     assert request["containers"]["web"]["ports"] == {"8000": "HTTP"}
     expected = [NO_SNAPSHOT, NO_COMMAND] if name.startswith("guide") else []
     assert said.errors == expected

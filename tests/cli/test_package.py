@@ -17,8 +17,9 @@ SPEC = ROOT / "examples/specs/full.json"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     # The build writes beside the sources.
-    shutil.copy(ROOT / "pyproject.toml", source)
-    for folder in ("layers/core/lightgate", "cli"):
+    for file in ("pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / file, source)
+    for folder in ("layers/core/build_gate", "layers/core/lightgate", "cli"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir"]

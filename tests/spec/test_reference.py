@@ -9,7 +9,7 @@ import pytest
 
 from lightgate.app_spec.spec import ExpectedHeader
 from lightgate.release import RELEASE_VARIABLE
-from local import spec_reference
+from local.tools import spec_reference
 from tests.spec.examples import FULL, GUIDE
 from tests.unit.builders import parse, spec_document
 

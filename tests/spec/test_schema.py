@@ -17,7 +17,7 @@ from lightgate.compiler import USUAL_PYTHON
 from lightgate.documents import Node, Problems
 from lightgate.errors import SpecError
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
-from local.spec_schema import objects_in
+from local.tools.spec_schema import objects_in
 from tests.spec.examples import EXAMPLES, ROOT, Json
 from tests.unit.builders import parse
 from tests.unit.strategies import valid_specs
