@@ -227,8 +227,7 @@ def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
 ) -> None:
     """Its first answer is lost, and the spec is another one at its second look."""
     one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to("Admit")
-    asked = {name: one.data[name] for name in ("request", "execution", "startedAt", "waited")}
-    world.functions.call("admit", asked)
+    world.functions.call("admit", {"state": one.data})
     change_spec(world)
     if secret == "unknown":
         world.cloud.faults.refuse(*UNKNOWN["denied secret"])

@@ -357,7 +357,7 @@ def test_an_event_of_no_execution_cleans_nothing_up(world: World, event: dict[st
 def running_admit(walk: Walk) -> dict[str, object]:
     """The event of the function that runs when the walk is about to enter Admit."""
     assert walk.state == "Admit"
-    return {**walk.data, "execution": walk.arn}
+    return {"state": {**walk.data, "execution": walk.arn}}
 
 
 def calls_of_admit(world: World, stepper: Stepper) -> int:
@@ -440,11 +440,7 @@ def test_a_deploy_that_outlives_its_execution_creates_nothing(
     world: World, stepper: Stepper
 ) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
-    event = {
-        "release": one.data["admission"]["release"],
-        "turn": one.data["admission"]["turn"],
-        "pollSeconds": 60,
-    }
+    event = {"state": one.data}
     # The lock is still its own when the function asks, and its end is on record already.
     Records(world.table).end(APP, one.arn, world.clock.now())
 

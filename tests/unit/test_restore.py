@@ -293,7 +293,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
 def test_what_was_noted_survives_the_state_machine() -> None:
     for original in (*ORIGINALS.values(), None):
         noted = restoring(original)
-        assert decode(Restoring, encode(noted)) == noted
+        assert encode(decode(Restoring, encode(noted))) == encode(noted)
 
 
 def test_only_the_names_of_secrets_are_noted() -> None:

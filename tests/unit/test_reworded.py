@@ -54,4 +54,4 @@ def test_what_a_failure_is_about_travels_with_the_state(detail: Detail) -> None:
     told = failure(detail=detail)
     seen = replace(evidence(Phase.FAILED), failure=told)
 
-    assert decode(Evidence, encode(seen)).failure == told
+    assert encode(decode(Evidence, encode(seen)).failure) == encode(told)

@@ -139,7 +139,7 @@ def answer(
     """
     release, now = course.release, runtime.now()
     if snapshot is not None:
-        snapshot = snapshot.checked(snapshot.checks.delayed(course.delay))
+        snapshot = replace(snapshot, checks=snapshot.checks.delayed(course.delay))
     pending, permitted = before.pending, before.permitted
     refusal, refusal_cause = before.refusal, before.refusal_cause
     ready_at = before.ready_at
