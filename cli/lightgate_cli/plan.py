@@ -8,7 +8,7 @@ import click
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
 from lightgate.image import ImageConfig
-from lightgate.release import PIN_TAG_PREFIX
+from lightgate.names import PIN_TAG_PREFIX
 from lightgate_cli import report
 from lightgate_cli.files import read_image, read_spec, spec_argument
 

@@ -5,23 +5,19 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate import permits
 from lightgate.admission import PreparedRelease, prepare
 from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.records import Record
-from lightgate.backup import BackupMode, BackupOrder
+from lightgate.backup import BackupOrder
 from lightgate.cleaning import ended_holder, try_to_clean_up
+from lightgate.database_kinds import BackupMode
 from lightgate.deployment import Service
 from lightgate.errors import NoImageError, RefusedError
 from lightgate.message.start import start_notice
+from lightgate.names import execution_name, rollback_marker, snapshot_id
+from lightgate.permits import backs_up_first
 from lightgate.record import RecordedOutcome
-from lightgate.release import (
-    Kind,
-    Release,
-    execution_name,
-    rollback_marker,
-    snapshot_id,
-)
+from lightgate.release import Kind, Release
 from lightgate.requests import ReleaseRequest, parse_request
 from lightgate.restore import Restoring, secrets_of
 from lightgate.runtime import Json, Runtime, run_step
@@ -105,7 +101,7 @@ def _begin(
         release=release,
         database=order,
         restoring=_restoring(prepared, runtime) if order else None,
-        take_snapshot=order is not None and permits.backs_up_first(order, release, history, poll),
+        take_snapshot=order is not None and backs_up_first(order, release, history, poll),
         history=history,
         poll_seconds=wait_seconds(poll),
         warnings=tuple(prepared.warnings),

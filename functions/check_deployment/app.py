@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate import permits
 from lightgate.deployment import Service, Watch, believed, judge
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import later, plain_text, read_evidence
+from lightgate.gate_log import later, read_evidence
 from lightgate.hearing import listen
+from lightgate.log_lines import plain_text
+from lightgate.permits import GateSituation, answer_gates, poll_interval
 from lightgate.plan import read_plans
 from lightgate.release import Kind, Release
 from lightgate.restore_point import SnapshotProgress
@@ -59,7 +60,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         now=runtime.now(),
     )
     objection = runtime.objection(release.app, admitted.turn) if release.asking_gates else None
-    course = permits.Course(
+    situation = GateSituation(
         release=release,
         created_at=deployment.created_at,
         status=status,
@@ -73,7 +74,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         delay=checks.outage - before.outage,
     )
     first = state.snapshot if isinstance(state.snapshot, SnapshotProgress) else None
-    answered, holding = permits.answer(course, deployment.snapshot or first, deployment, runtime)
+    answered, holding = answer_gates(situation, deployment.snapshot or first, deployment, runtime)
     told = _told(release.id, lines, deployment.told)
     notes = [*deployment.notes, *heard.unread, *answered.unknown]
     waits = (read_wait(release.id, gate, lines[gate]) for gate in lines)
@@ -94,7 +95,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         take_back=_take_back(release.id, lines, deployment.take_back),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=evidence,
-        poll_seconds=wait_seconds(permits.pause(release, course.look, holding=holding)),
+        poll_seconds=wait_seconds(poll_interval(release, situation.look, holding=holding)),
         checks=checks.ended(runtime.now()),
     )
     return fitting(found)

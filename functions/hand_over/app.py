@@ -2,13 +2,12 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.aftermath import RollbackStatus
 from lightgate.cleaning import start_next
 from lightgate.durations import taken
 from lightgate.errors import UnreachableError
 from lightgate.runtime import Json, Runtime, run_step
 from lightgate.settlement import requested_app
-from lightgate.state import End, Facts, Settlement, State, StopStatus
+from lightgate.state import End, Facts, RollbackStatus, Settlement, State, StopStatus
 from lightgate.turn import hand_over as handed_over
 from lightgate.turn import next_to_start
 

@@ -6,12 +6,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lightgate.aws.clients import reaching
 from lightgate.aws.parameters import SpecText
 from lightgate.errors import RefusedError, RequestError, SpecError, UnreachableError
-from lightgate.image import artifact_type, is_artifact_tag
-from lightgate.release import execution_name
+from lightgate.image import artifact_type
+from lightgate.names import execution_name
 from lightgate.requests import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
+from lightgate.tags import is_artifact_tag
 
 
 def handler(event: Json, context: LambdaContext) -> Json:

@@ -14,8 +14,8 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.parameters import SpecText
 from lightgate.cleaning import clean_up, ended_holder, ended_release, send_message, start_next
 from lightgate.errors import MissingError, RefusedError, SpecError
-from lightgate.image import Manifest, PushedImage, artifact_type, is_artifact_tag
-from lightgate.release import execution_name, start_of
+from lightgate.image import Manifest, artifact_type
+from lightgate.names import execution_name, start_of
 from lightgate.requests import broken_spec_request, missed_request
 from lightgate.runtime import Json, Runtime, run
 from lightgate.spec_parser.broken import remains_of
@@ -23,6 +23,7 @@ from lightgate.spec_parser.parser import parse_app_name, parse_spec
 from lightgate.subscribers import check_subscribers
 from lightgate.tag_changes import Change, changes, dealt_with
 from lightgate.tag_checking import check_tags
+from lightgate.tags import PushedImage, is_artifact_tag
 from lightgate.turn import next_to_start, whole_seconds
 
 # So long an event of ECR may be under way before its push counts as missed.

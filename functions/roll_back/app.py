@@ -9,9 +9,8 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.aftermath import RollbackProgress
 from lightgate.runtime import Json, Runtime, run_step
-from lightgate.state import State
+from lightgate.state import RollbackProgress, State
 from lightgate.way_back import begin, follow, not_begun
 
 

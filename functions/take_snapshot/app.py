@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.backup import BackupMode
-from lightgate.decision import why_no_point_in_time
+from lightgate.database_kinds import BackupMode
+from lightgate.deploy_timing import why_no_point_in_time
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
 from lightgate.restore_point import SnapshotProgress, begin, forecast, progress, shortest_hold

@@ -6,8 +6,9 @@ from lightgate.addresses import ImageAddress
 from lightgate.aftermath import Verified
 from lightgate.deployment import Service, Status
 from lightgate.errors import RefusedError
+from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.pinning import why_other_images, without_command
-from lightgate.release import COMMAND_CONTAINER, Kind, Release, pin_tag
+from lightgate.release import Kind, Release
 from lightgate.runtime import Json, Runtime, run_step
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.state import State

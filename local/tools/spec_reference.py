@@ -23,9 +23,9 @@ from lightgate.compiler import (
 )
 from lightgate.documents import LONGEST_TEXT
 from lightgate.gate.packaging import program_text
+from lightgate.health_rules import pause, rules_of
 from lightgate.image import ImageConfig
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
-from lightgate.verification import pause, rules_of
 from local.tools.spec_schema import schema
 
 _ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightgate.app_spec.keys import Key, definition, is_required, keys_of
 from lightgate.app_spec.spec import AppSpec, Database, Verification
-from lightgate.backup import DatabaseKind
+from lightgate.database_kinds import DatabaseKind
 from lightgate.spec_parser.rules import NEED_AN_ANSWER
 
 type Schema = dict[str, Any]

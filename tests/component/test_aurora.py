@@ -4,7 +4,7 @@ import pytest
 
 from lightgate.aws.rds import CLUSTERS, Snapshots
 from lightgate.errors import NotDeletedError, RefusedError
-from lightgate.release import snapshot_id, snapshot_id_after
+from lightgate.names import snapshot_id, snapshot_id_after
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component import clusters
 from tests.component.cloud import Cloud

@@ -10,7 +10,7 @@ from lightgate.aws.ecr import Registry
 from lightgate.diagnosis.puller import statement
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.image import ImageConfig
-from lightgate.release import pin_tag
+from lightgate.names import pin_tag
 from tests.component import images
 from tests.component.cloud import Cloud
 

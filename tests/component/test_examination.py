@@ -16,7 +16,7 @@ from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.examination import examine
 from lightgate.gate_log import read_evidence
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from lightgate.runtime import Runtime, Settings
 from lightgate.state import Facts, Stop, StopStatus
 from lightgate.verification import WatchStatus

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from lightgate.aws.histories import Histories
-from lightgate.backup import History
 from lightgate.durations import Taken
+from lightgate.timings import History
 from tests.component import table
 from tests.component.cloud import Cloud
 

@@ -10,7 +10,7 @@ from lightgate.aws.lightsail import Busy, Lightsail
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
-from lightgate.release import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
+from lightgate.names import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
 from tests.component.cloud import Cloud
 from tests.component.leaks import KINDS, Border, rendered
 from tests.component.lightsail_service import CREATE, GET_LOG, GET_SERVICES, Course

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.errors import NotDeletedError, RefusedError
-from lightgate.release import snapshot_id
+from lightgate.names import snapshot_id
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component.lightsail_databases import T0, LightsailDatabases
 

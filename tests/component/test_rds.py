@@ -8,7 +8,7 @@ from moto.rds.responses import RDSResponse
 
 from lightgate.aws.rds import Snapshots
 from lightgate.errors import NotDeletedError, RefusedError, UnreachableError
-from lightgate.release import snapshot_id
+from lightgate.names import snapshot_id
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component import clusters
 from tests.component.cloud import Cloud

@@ -7,21 +7,31 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import RollbackProgress, RollbackStatus, Verified
+from lightgate.aftermath import Verified
 from lightgate.aws.mailbox import Address
-from lightgate.backup import BackupMode, BackupOrder, DatabaseKind
+from lightgate.backup import BackupOrder
 from lightgate.codec import encode
+from lightgate.database_kinds import BackupMode, DatabaseKind
 from lightgate.deployment import Status
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate_log import Phase
+from lightgate.names import RELEASE_VARIABLE, rollback_marker
 from lightgate.permit import VoidCause
 from lightgate.record import RecordedOutcome
-from lightgate.release import RELEASE_VARIABLE, Release, rollback_marker
+from lightgate.release import Release
 from lightgate.restore_point import SnapshotProgress
 from lightgate.runtime import Runtime, Settings
 from lightgate.settlement import settle_release, why_not_permitted, words_of
 from lightgate.snapshot import SnapshotStatus
-from lightgate.state import Admission, DeploymentProgress, Facts, Stop, StopStatus
+from lightgate.state import (
+    Admission,
+    DeploymentProgress,
+    Facts,
+    RollbackProgress,
+    RollbackStatus,
+    Stop,
+    StopStatus,
+)
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import WatchStatus
 from tests.component import table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightgate.release import pin_tag
+from lightgate.names import pin_tag
 from local.cloud import account, executions
 from local.cloud.registry import Image
 from local.demo import crops

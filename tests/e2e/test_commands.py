@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from lightgate.release import COMMAND_CONTAINER
+from lightgate.names import COMMAND_CONTAINER
 from local.demo import crops
 from local.demo.traffic import Traffic
 from tests.e2e.conftest import started

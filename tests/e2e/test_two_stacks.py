@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.release import STACK_TAG
+from lightgate.names import STACK_TAG
 from local.cloud import account, executions, registry
 from local.cloud.cloud import PROJECT, LocalCloud, Stack
 from local.cloud.executions import Execution

@@ -24,8 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightgate import prober
+from lightgate.health_rules import Probe
 from lightgate.prober import ask
-from lightgate.verification import LARGEST_BODY_BYTES, Answer, Probe
+from lightgate.verification import LARGEST_BODY_BYTES, Answer
 from tests.prober.servers import Behaviour, dripping, flooding, saying, serving, silent
 
 READ = Probe(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightgate.app_spec.spec import ExpectedHeader
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from local.tools import spec_reference
 from tests.spec.examples import FULL, GUIDE
 from tests.unit.builders import parse, spec_document

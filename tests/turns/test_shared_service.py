@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightgate.release import RELEASE_VARIABLE, STACK_VARIABLE
+from lightgate.names import RELEASE_VARIABLE, STACK_VARIABLE
 from lightgate.turn import LONGEST_STEP, Holder
 from tests.component import images, table
 from tests.component.lightsail_service import Course

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.app_spec.spec import AppSpec, Policy
-from lightgate.backup import History
 from lightgate.compiler import Source
 from lightgate.deployment import Deployment, Service, Status, Watch
 from lightgate.ending import Ending
@@ -20,6 +19,7 @@ from lightgate.plan import Plan
 from lightgate.release import Release
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
+from lightgate.timings import History
 from lightgate.turn import Holding
 from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 

@@ -6,14 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.backup import (
-    BackupMode,
-    History,
-    begins_before_the_deployment,
-    time_saved,
-)
+from lightgate.backup import begins_before_the_deployment
 from lightgate.codec import decode, encode
+from lightgate.database_kinds import BackupMode
 from lightgate.hold import Hold
+from lightgate.timings import History, time_saved
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = st.integers(min_value=0, max_value=3600)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from lightgate.backup import DatabaseKind, Description, Original
 from lightgate.database import Condition, busy, condition_of, missing, why_doubtful, why_unusable
+from lightgate.database_kinds import DatabaseKind
+from lightgate.restore_points import Description, Original
 
 ORIGINAL = Original(options={}, instance={}, address="")
 

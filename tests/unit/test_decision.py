@@ -11,14 +11,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lightgate.app_spec.spec import Policy
-from lightgate.backup import Backup, BackupMode, History, begins_before_the_deployment
-from lightgate.decision import Action, Decision, Observation, decide, when_to_deploy
+from lightgate.backup import Backup, begins_before_the_deployment
+from lightgate.database_kinds import BackupMode
+from lightgate.decision import Action, Decision, Observation, decide
+from lightgate.deploy_timing import when_to_deploy
 from lightgate.deployment import Status
 from lightgate.gate_log import Phase
 from lightgate.hold import GRACE_SECONDS, Hold, longest_limit
 from lightgate.permit import PermitState, VoidCause, pending
 from lightgate.plan import Effect, Plan
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.timings import History
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)

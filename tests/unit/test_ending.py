@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import RollbackStatus, Verified, WentBack
+from lightgate.aftermath import Verified
 from lightgate.deployment import Service, Status
 from lightgate.ending import concluded
 from lightgate.gate_log import Evidence, Migration, Phase
+from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome import Conclusion, Outcome
 from lightgate.permit import VoidCause, pending
-from lightgate.release import COMMAND_CONTAINER, Kind
+from lightgate.release import Kind
+from lightgate.state import RollbackStatus, WentBack
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import Watched, WatchStatus
 from tests.unit.builders import STARTED, deployment, ending, evidence, failure, service

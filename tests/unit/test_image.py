@@ -14,10 +14,10 @@ from lightgate.image import (
     Manifest,
     artifact_type,
     config_digest,
-    is_artifact_tag,
     parse_config,
     platform_digest,
 )
+from lightgate.tags import is_artifact_tag
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.unit.builders import DIGEST, Json, reasons_of
 from tests.unit.strategies import JSON_VALUES

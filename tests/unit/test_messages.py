@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.aftermath import RollbackStatus, WentBack
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.ending import concluded
@@ -17,6 +16,7 @@ from lightgate.message.forms import machine, sns_message, subject
 from lightgate.message.report import Report, Snapshot
 from lightgate.message.text import text
 from lightgate.outcome import Conclusion, Outcome, broken, refused
+from lightgate.state import RollbackStatus, WentBack
 from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
 from tests.unit.ended_releases import (

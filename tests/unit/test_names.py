@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from lightgate.app_spec.spec import Stage
 from lightgate.aws.mailbox import LETTERS, Address, Mailboxes
 from lightgate.aws.snapshots import is_of_app, tags_of
-from lightgate.backup import DatabaseKind
+from lightgate.database_kinds import DatabaseKind
 from lightgate.errors import SpecError
 from lightgate.message.forms import subject_line
 from lightgate.message.pruning import NOT_PRUNED
 from lightgate.message.start import STARTED
-from lightgate.outcome import Outcome
-from lightgate.release import (
+from lightgate.names import (
     COMMAND_CONTAINER,
     execution_name,
     is_snapshot_id,
@@ -32,6 +31,7 @@ from lightgate.release import (
     snapshot_id,
     snapshot_id_after,
 )
+from lightgate.outcome import Outcome
 from lightgate.restore import restore_from_snapshot, restored_name
 from lightgate.runtime import METRICS_NAMESPACE
 from lightgate.spec_parser.parser import LONGEST_APP_NAME, parse_app_name, parse_spec

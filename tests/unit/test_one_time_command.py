@@ -7,8 +7,8 @@ import pytest
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import LARGEST_REQUEST_BYTES
+from lightgate.names import COMMAND_CONTAINER
 from lightgate.one_time_command import compile_app, compile_command
-from lightgate.release import COMMAND_CONTAINER
 from tests.unit.builders import (
     DIGEST,
     RELEASE,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lightgate.aftermath import RollbackStatus, WentBack
 from lightgate.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release import Kind
+from lightgate.state import RollbackStatus, WentBack
 from tests.unit.builders import deployment
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lightgate.app_spec.spec import Database
-from lightgate.backup import DatabaseKind
+from lightgate.database_kinds import DatabaseKind
 from lightgate.message.pruning import not_pruned
 from tests.unit.builders import RELEASE, admitted
 

@@ -6,8 +6,7 @@ from datetime import timedelta, timezone
 
 from lightgate.app_spec.spec import Policy
 from lightgate.codec import decode, encode
-from lightgate.release import (
-    Release,
+from lightgate.names import (
     execution_name,
     is_digest,
     pin_tag,
@@ -15,6 +14,7 @@ from lightgate.release import (
     rollback_marker,
     start_of,
 )
+from lightgate.release import Release
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 from lightgate.errors import RequestError
-from lightgate.image import PushedImage
 from lightgate.requests import (
     Home,
     Push,
@@ -20,6 +19,7 @@ from lightgate.requests import (
     parse_request,
     push_request,
 )
+from lightgate.tags import PushedImage
 from tests.unit.builders import DIGEST, Json
 from tests.unit.strategies import JSON_VALUES
 

@@ -11,8 +11,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from lightgate.backup import BackupMode, DatabaseKind, Original
 from lightgate.codec import decode, encode
+from lightgate.database_kinds import BackupMode, DatabaseKind
 from lightgate.restore import (
     Restoring,
     of_cluster,
@@ -24,6 +24,7 @@ from lightgate.restore import (
     restored_name,
     secrets_of,
 )
+from lightgate.restore_points import Original
 from lightgate.spec_parser.parser import parse_spec
 from tests.unit.builders import Json, spec_document
 

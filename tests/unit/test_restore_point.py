@@ -6,8 +6,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from lightgate.backup import BackupMode, BackupOrder, DatabaseKind, History
+from lightgate.backup import BackupOrder
 from lightgate.codec import decode, encode
+from lightgate.database_kinds import BackupMode, DatabaseKind
 from lightgate.errors import RefusedError
 from lightgate.hold import Hold
 from lightgate.outage import Checks
@@ -20,6 +21,7 @@ from lightgate.restore_point import (
     seen_at,
 )
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.timings import History
 from tests.unit.builders import STARTED, admitted, reasons_of, seconds
 
 BEGUN = STARTED + seconds(5)

@@ -20,7 +20,7 @@ from lightgate.app_spec.spec import (
     Verification,
     Write,
 )
-from lightgate.backup import BackupMode, DatabaseKind
+from lightgate.database_kinds import BackupMode, DatabaseKind
 from lightgate.errors import SpecError
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.unit.builders import (

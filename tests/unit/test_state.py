@@ -10,10 +10,10 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from lightgate.aftermath import RollbackProgress, RollbackStatus, Verified
+from lightgate.aftermath import Verified
 from lightgate.codec import DecodeError, encode
-from lightgate.release import rollback_marker
-from lightgate.state import Facts, State, Stop, StopStatus
+from lightgate.names import rollback_marker
+from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
 from lightgate.verification import Watched, WatchStatus
 from tests.unit.builders import IMAGE, RELEASE, STARTED, admission, bare_state, evidence, progress
 

@@ -11,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
+from lightgate.health_rules import Rules, most_rounds, pause
 from lightgate.outage import Checks
 from lightgate.verification import (
-    Rules,
     Watched,
     WatchStatus,
     judge_watch,
-    most_rounds,
-    pause,
     probes_of,
     problem_of,
     summary,

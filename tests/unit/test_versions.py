@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import RollbackProgress, RollbackStatus, Verified
+from lightgate.aftermath import Verified
 from lightgate.codec import encode
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import NO_EVIDENCE, Evidence, Migration, Phase
+from lightgate.names import rollback_marker
 from lightgate.past import Past, Source, read_past
-from lightgate.release import Kind, Release, UsedSpec, rollback_marker
-from lightgate.state import DeploymentProgress
+from lightgate.release import Kind, Release, UsedSpec
+from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
 from lightgate.verdict import Judgement, Verdict
 from lightgate.verification import WatchStatus
 from lightgate.versions import judgement_of, made_by, on_record

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from lightgate.verification import Answer, Probe, Rules
+from lightgate.health_rules import Probe, Rules
+from lightgate.verification import Answer
 from tests.unit.builders import seconds
 
 READ = Probe(

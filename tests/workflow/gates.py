@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.histories import Histories
 from lightgate.durations import Taken
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from local.lightsail.model import Deployment
 from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, MAILBOXES, Json, World, spec

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
-from lightgate.verification import Answer, Probe
+from lightgate.health_rules import Probe
+from lightgate.verification import Answer
 
 
 class Site:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.release import COMMAND_CONTAINER, RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE, ROLLBACK_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.test_rolled_back import released

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import Gate, line_of, permit_of, put_letter, told_plan
 from tests.workflow.release_machine import Ended

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.release import pin_tag
+from lightgate.names import pin_tag
 from tests.component import images
 from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import PINNED

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from lightgate import runtime
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from lightgate.spec_parser.parser import LONGEST_APP_NAME
 from tests.component import clusters, images
 from tests.component.lightsail_service import Course

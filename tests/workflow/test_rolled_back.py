@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from lightgate.aws.turns import Turns
-from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 from lightgate.turn import abandon
 from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course

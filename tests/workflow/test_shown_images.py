@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.release import COMMAND_CONTAINER, pin_tag
+from lightgate.names import COMMAND_CONTAINER, pin_tag
 from local.lightsail.model import Deployment
 from tests.component import images
 from tests.workflow.gates import told_plan

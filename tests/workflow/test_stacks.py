@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lightgate.release import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
+from lightgate.names import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.release_machine import Ended

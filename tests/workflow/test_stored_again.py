@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from tests.component import table
 from tests.component.lightsail_service import Course
 from tests.workflow.stepper import Stepper

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from lightgate.release import RELEASE_VARIABLE
+from lightgate.names import RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, World, migration_failed, spec, succeeded, unprotected
 

@@ -12,7 +12,7 @@ from moto.ecr.models import ecr_backends
 
 from lightgate.aws.ecr import Registry
 from lightgate.aws.turns import Turns
-from lightgate.image import TaggedImage
+from lightgate.tags import TaggedImage
 from lightgate.turn import Turn
 from tests.component import images, table
 from tests.component.cloud import ACCOUNT, REGION, Cloud

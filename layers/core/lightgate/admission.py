@@ -10,32 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lightgate import permits
 from lightgate.advice import warnings
 from lightgate.app_spec.spec import AppSpec, Policy, SecretReference
 from lightgate.aws.ecr import Registry
 from lightgate.aws.parameters import SpecText
-from lightgate.backup import DatabaseKind, Description
 from lightgate.compiler import Source, compile_deployment
 from lightgate.database import missing, why_doubtful, why_unusable
+from lightgate.database_kinds import DatabaseKind
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import NoImageError, RefusedError, SpecError, UnreachableError
-from lightgate.hold import GRACE_SECONDS
+from lightgate.gate_channel import LONGEST_MAILBOX
+from lightgate.hold import GRACE_SECONDS, asking_gates
 from lightgate.image import ImageConfig, Manifest, artifact_type
 from lightgate.kept_images import KeptImages, refuse_without_images
+from lightgate.names import COMMAND_CONTAINER, pin_tag, release_id
 from lightgate.one_time_command import command_spec, compile_command
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past
 from lightgate.pinning import why_not_pinned
-from lightgate.release import (
-    COMMAND_CONTAINER,
-    Kind,
-    Release,
-    UsedSpec,
-    pin_tag,
-    release_id,
-)
+from lightgate.release import Kind, Release, UsedSpec
 from lightgate.requests import ReleaseRequest
+from lightgate.restore_points import Description
 from lightgate.rollback import History, left_to_the_gates, notice, refusal_of
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_app_name, parse_spec
@@ -208,7 +203,7 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
 
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
-    asking = permits.asking_gates(spec)
+    asking = asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.
     compile_deployment(
         spec,
@@ -394,7 +389,7 @@ def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Man
 
 # As long as those of the real deployment, so that the trial has its size.
 _ANY_RELEASE = "0" * 30
-_ANY_MAILBOX = "x" * permits.LONGEST_MAILBOX
+_ANY_MAILBOX = "x" * LONGEST_MAILBOX
 
 
 def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from lightgate.app_spec.spec import AppSpec, Container, runs_migrate
 from lightgate.documents import nearest, printable
+from lightgate.health_rules import PLACEHOLDERS
 from lightgate.image import ImageConfig
 from lightgate.spec_warnings import connections, migrate, secrets, servers
-from lightgate.verification import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _SECRET_HEADER = re.compile("auth|cookie|token|secret|password|key", re.IGNORECASE)

@@ -6,29 +6,27 @@ Nothing of what is returned here may be returned from a step, logged or kept, bu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lightgate import permits
 from lightgate.app_spec.spec import AppSpec, SecretReference
 from lightgate.aws.clients import reaching
 from lightgate.compiler import Source, check_size, compile_deployment
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, UnreachableError
+from lightgate.gate_channel import open_mailboxes
 from lightgate.kept_images import refuse_without_images
-from lightgate.one_time_command import compile_app, compile_command
-from lightgate.past import Past
-from lightgate.pinning import other_images
-from lightgate.redeployment import Redeployment, redeploy
-from lightgate.release import (
+from lightgate.names import (
     CHECKED,
     COMMAND_CONTAINER,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,
     STACK_VARIABLE,
     UNCHECKED,
-    Kind,
-    Release,
-    UsedSpec,
     pin_tag,
 )
+from lightgate.one_time_command import compile_app, compile_command
+from lightgate.past import Past
+from lightgate.pinning import other_images
+from lightgate.redeployment import Redeployment, redeploy
+from lightgate.release import Kind, Release, UsedSpec
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.spec_warnings.secrets import warnings_of_values
@@ -134,7 +132,7 @@ def _image(release: Release, runtime: Runtime) -> Redeployment:
         release.id,
         values,
         stack=runtime.settings.stack,
-        mailboxes=permits.open_mailboxes(release, runtime),
+        mailboxes=open_mailboxes(release, runtime),
         allow_destructive=release.allow_destructive,
     )
     return Redeployment(request=request, notes=_image_notes(spec, values))
@@ -158,7 +156,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         release.id,
         _secrets(spec, runtime),
         stack=runtime.settings.stack,
-        mailbox=permits.open_mailboxes(release, runtime)[COMMAND_CONTAINER],
+        mailbox=open_mailboxes(release, runtime)[COMMAND_CONTAINER],
         allow_destructive=release.allow_destructive,
         beside=beside.spec if beside is not None else None,
     )

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from lightgate.aws.executions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
+from lightgate.names import start_of
 from lightgate.record import RecordedOutcome
-from lightgate.release import start_of
 from lightgate.runtime import Json, Runtime
 from lightgate.settlement import settle_release
 from lightgate.state import Facts, State

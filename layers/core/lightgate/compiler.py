@@ -30,7 +30,7 @@ from lightgate.errors import RefusedError
 from lightgate.gate.packaging import Programs
 from lightgate.hold import GRACE_SECONDS, Hold
 from lightgate.image import ImageConfig
-from lightgate.release import (
+from lightgate.names import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,

@@ -6,7 +6,8 @@ guides. Lightsail does not publish its own; its databases run on RDS.
 
 import enum
 
-from lightgate.backup import DatabaseKind, Description
+from lightgate.database_kinds import DatabaseKind
+from lightgate.restore_points import Description
 
 WORDS = {
     DatabaseKind.INSTANCE: "RDS instance",

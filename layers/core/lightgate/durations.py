@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lightgate.backup import time_saved
 from lightgate.snapshot import SnapshotStatus
 from lightgate.state import Facts
+from lightgate.timings import time_saved
 
 
 def saved(facts: Facts, now: datetime) -> timedelta:

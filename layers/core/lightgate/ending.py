@@ -9,12 +9,14 @@ it, it is not called rolled back.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lightgate.aftermath import RollbackStatus, Verified, WentBack
+from lightgate.aftermath import Verified
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import Evidence, Failure, Phase
+from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome import AGAIN, Conclusion, Outcome
 from lightgate.permit import Permit
-from lightgate.release import COMMAND_CONTAINER, Kind, rollback_marker
+from lightgate.release import Kind
+from lightgate.state import RollbackStatus, WentBack
 from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 from lightgate.verification import WatchStatus
 

@@ -17,8 +17,9 @@ from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError
-from lightgate.gate_log import NO_EVIDENCE, events, plain_text
+from lightgate.gate_log import NO_EVIDENCE
 from lightgate.hearing import listen
+from lightgate.log_lines import events, plain_text
 from lightgate.release import Kind, Release
 from lightgate.runtime import Runtime
 from lightgate.settlement import requested_app, why_not_permitted, words_of

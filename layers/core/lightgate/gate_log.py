@@ -4,17 +4,17 @@ Anybody who can write to the app's output can write such a line: what stands her
 explains a failure and enriches a message, and never makes a protected release succeed.
 """
 
-import contextlib
 import enum
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from lightgate.masking import Mask
+from lightgate.log_lines import (
+    events,
+    moment_of,
+    plain_text,
+)
 
-_LONGEST_LINE = 500
 # The last twenty lines of a command, and before them up to ten exceptions that led there.
 _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
@@ -22,8 +22,6 @@ _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
-# How each line of a gate begins. A supervisor lets no line of its command begin so.
-_BEGINNING = '{"lightgate": 1, '
 # What ends a gate before it has begun anything.
 _BEFORE_IT_BEGINS = (
     *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
@@ -311,50 +309,6 @@ def _together(phases: Sequence[Phase]) -> Phase:
     return Phase.SUCCEEDED if phases else Phase.UNGATED
 
 
-def reports(lines: Iterable[str], mask: Mask) -> list[str]:
-    """The lines that a gate may have written, without secrets. All other lines are left out.
-
-    An app can imitate such a line and put a secret into it. So every line of a log or a mailbox
-    passes through here before any other code reads it.
-    """
-    masked = []
-    for line in lines:
-        event = _read(line)
-        if event is None:
-            continue
-        with contextlib.suppress(RecursionError):
-            shown = {k: v if k in _NEVER_SHOWN else mask.json(v) for k, v in event.items()}
-            masked.append(json.dumps(shown))
-    return masked
-
-
-# Lightgate only compares these with known values, or reads them as a moment.
-_NEVER_SHOWN = ("lightgate", "release", "container", "event", "at")
-
-
-def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    """What one gate has said, be it in its log or in its mailbox; all other lines are left out."""
-    for line in lines:
-        event = _read(line)
-        if (
-            event is not None
-            and event.get("release") == release
-            and event.get("container") == container
-            and isinstance(event.get("event"), str)
-        ):
-            yield event
-
-
-def _read(line: str) -> dict[str, Any] | None:
-    if not line.startswith(_BEGINNING):
-        return None
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) and event.get("lightgate") == 1 else None
-
-
 def _names(*lists: object) -> Iterable[str]:
     for found in lists:
         for one in found if isinstance(found, list) else []:
@@ -406,24 +360,8 @@ def _lines(event: Mapping[str, Any]) -> list[str]:
     return [plain_text(line) or "" for line in lines[-_MOST_LINES:]]
 
 
-def plain_text(value: object, longest: int = _LONGEST_LINE) -> str | None:
-    """A line of text without control characters, which a terminal would obey."""
-    if not isinstance(value, str) or not value:
-        return None
-    return "".join(c if c.isprintable() else " " for c in value[:longest])
-
-
 def _number(value: object) -> float | None:
     """A number that can be passed on: JSON of others has no NaN, and no number without end."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < _LARGEST_NUMBER else None
-
-
-def moment_of(value: object) -> str | None:
-    """A moment in UTC. A time without its offset is none, and cannot be compared with any."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return moment.astimezone(UTC).isoformat() if moment and moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

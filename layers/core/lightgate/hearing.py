@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from lightgate import permits
 from lightgate.deployment import reports_since
 from lightgate.errors import NotShownError, UnreachableError
-from lightgate.gate_log import reports
+from lightgate.gate_channel import letters
+from lightgate.log_lines import reports
 from lightgate.masking import Mask
 from lightgate.release import Release
 from lightgate.runtime import Runtime
@@ -63,4 +63,4 @@ def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
 
 
 def _letters(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
-    return reports(permits.letters(release, gate, runtime), mask)
+    return reports(letters(release, gate, runtime), mask)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from lightgate.app_spec.spec import AppSpec
+
 # After its time limit a command is asked to end, and this long later made to.
 GRACE_SECONDS = 10
 # A session that a role of a function assumes lasts one hour at most (measured-facts.md, "AWS
@@ -45,3 +47,11 @@ class Hold:
 def longest_limit(patience: timedelta, look: timedelta) -> timedelta:
     """The longest time limit of a migration that leaves the node enough time to start."""
     return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - look - NOTICE
+
+
+def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
+    """The gates that need a permit, each with the longest that its migration may take."""
+    return {
+        gate: timedelta(seconds=(spec.time_limit(gate) or 0) + GRACE_SECONDS)
+        for gate in spec.asking_gates()
+    }

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from lightgate.errors import RefusalCode, RefusedError
@@ -33,8 +32,6 @@ _IMAGE_CONFIG_TYPES = (
 _LAYER_TYPES = ("application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer.")
 # What ECR takes for one, at most as long as that of SHA-512.
 _DIGEST = re.compile(r"[\w+.-]{1,32}:[0-9a-fA-F]{1,128}", re.ASCII)
-# cosign, which gives its signatures the configuration of an image.
-_COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,29 +54,6 @@ class ImageConfig:
     entrypoint: tuple[str, ...]
     architecture: str
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaggedImage:
-    """An image as the registry lists it, under all its tags."""
-
-    digest: str
-    tags: tuple[str, ...]
-    pushed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushedImage:
-    """An image under the tag by which an app watches it, pushed then or later."""
-
-    digest: str
-    tag: str
-    pushed_at: datetime
-
-
-def is_artifact_tag(tag: str) -> bool:
-    """Whether the tag itself says that it stands for a signature, an attestation or an SBOM."""
-    return _COSIGN_TAG.fullmatch(tag) is not None
 
 
 def artifact_type(manifest: Manifest) -> str | None:

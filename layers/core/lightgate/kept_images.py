@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError, UnreachableError
+from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.past import Past
-from lightgate.release import COMMAND_CONTAINER, pin_tag
 from lightgate.runtime import Runtime
 from lightgate.versions import on_record
 

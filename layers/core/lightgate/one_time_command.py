@@ -20,7 +20,7 @@ from lightgate.app_spec.spec import (
 )
 from lightgate.compiler import Part, Request, Source, compile_deployment
 from lightgate.gate.packaging import Programs
-from lightgate.release import COMMAND_CONTAINER
+from lightgate.names import COMMAND_CONTAINER
 
 
 def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:

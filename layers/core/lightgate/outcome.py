@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lightgate.aftermath import WentBack
 from lightgate.deployment import Deployment
 from lightgate.release import Kind
+from lightgate.state import WentBack
 
 # What a person does once the cause is mended.
 AGAIN: Mapping[Kind, str] = MappingProxyType(

@@ -7,7 +7,7 @@ service to another stack. A service without a deployment of Lightgate is free.
 
 from lightgate.deployment import Deployment, Service
 from lightgate.errors import RefusedError
-from lightgate.release import STACK_TAG, marked_release
+from lightgate.names import STACK_TAG, marked_release
 from lightgate.runtime import Runtime
 
 

@@ -9,43 +9,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lightgate.app_spec.spec import AppSpec
-from lightgate.aws.mailbox import Address
-from lightgate.backup import (
-    Backup,
-    BackupMode,
-    BackupOrder,
-    History,
-    begins_before_the_deployment,
-)
+from lightgate.backup import Backup, BackupOrder, begins_before_the_deployment
+from lightgate.database_kinds import BackupMode
 from lightgate.decision import Action, Decision, Observation, decide
 from lightgate.deployment import Status
 from lightgate.errors import RefusedError, UnreachableError
+from lightgate.gate_channel import (
+    _address,
+    _hold,
+)
 from lightgate.gate_log import read_evidence
-from lightgate.hold import GRACE_SECONDS, Hold
+from lightgate.names import snapshot_id_after
 from lightgate.outage import Checks
 from lightgate.permit import Permit, PermitState, VoidCause
 from lightgate.plan import Plan, read_plan
-from lightgate.release import Release, snapshot_id_after
+from lightgate.release import Release
 from lightgate.restore_point import SnapshotProgress, begin, look, seen_at, shortest_hold
 from lightgate.runtime import Runtime
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 from lightgate.state import DeploymentProgress
+from lightgate.timings import History
 
-# The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
-LONGEST_MAILBOX = 3000
 # A ready node holds until its permit is there, so it is looked after more often; never so often
 # that the looks of a long patience would not fit into one execution.
 _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
-
-
-def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
-    """The gates that need a permit, each with the longest that its migration may take."""
-    return {
-        gate: timedelta(seconds=(spec.time_limit(gate) or 0) + GRACE_SECONDS)
-        for gate in spec.asking_gates()
-    }
 
 
 def backs_up_first(order: BackupOrder, release: Release, history: History, look: timedelta) -> bool:
@@ -53,59 +41,8 @@ def backs_up_first(order: BackupOrder, release: Release, history: History, look:
     return begins_before_the_deployment(order.mode, history, shortest_hold(release, look))
 
 
-def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
-    """What each gate needs to reach its mailbox: a secret, made anew for each attempt.
-
-    Raises:
-        RefusedError: a permit is void already, so nothing could be permitted any more.
-    """
-    if not release.asking_gates:
-        return {}
-    for gate in release.asking_gates:
-        permit = runtime.mailboxes.open(_address(release, gate))
-        if permit.state is PermitState.VOID:
-            raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
-    return runtime.mailboxes.urls(release.app, release.id, release.asking_gates)
-
-
-def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
-    """What the gate has sent to its mailbox; nothing if it has none."""
-    if gate not in release.asking_gates:
-        return []
-    return runtime.mailboxes.letters(_address(release, gate))
-
-
-def void(release: Release, runtime: Runtime) -> None:
-    """Nothing of the release, which has ended, may begin any more.
-
-    Raises:
-        UnreachableError: a permit may still stand; all others are void.
-    """
-    failed = None
-    for gate in release.asking_gates:
-        try:
-            runtime.mailboxes.void(
-                _address(release, gate), VoidCause.ENDED, "the release has ended"
-            )
-        except UnreachableError as error:
-            failed = error
-    if failed is not None:
-        raise failed
-
-
-def end_of_permits(release: Release, created_at: datetime) -> datetime:
-    """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
-    holds = [_hold(release, gate, timedelta()).longest for gate in release.asking_gates]
-    return created_at + max(holds, default=timedelta())
-
-
-def _hold(release: Release, gate: str, look: timedelta) -> Hold:
-    limit = release.asking_gates[gate]
-    return Hold(patience=release.platform_patience, limit=limit, look=look)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class GateSituation:
     """What is known of a deployment when its gates are to be answered.
 
     `objection` and `not_yet` are as in an observation, `look` is the usual time between two looks.
@@ -126,8 +63,8 @@ class Course:
     delay: timedelta
 
 
-def answer(
-    course: Course,
+def answer_gates(
+    situation: GateSituation,
     snapshot: SnapshotProgress | None,
     before: DeploymentProgress,
     runtime: Runtime,
@@ -137,9 +74,9 @@ def answer(
     `snapshot` is the restore point as it was handed on so far, `before` the deployment as of the
     last look. The second value says whether a gate waits for its permit.
     """
-    release, now = course.release, runtime.now()
+    release, now = situation.release, runtime.now()
     if snapshot is not None:
-        snapshot = replace(snapshot, checks=snapshot.checks.delayed(course.delay))
+        snapshot = replace(snapshot, checks=snapshot.checks.delayed(situation.delay))
     pending, permitted = before.pending, before.permitted
     refusal, refusal_cause = before.refusal, before.refusal_cause
     ready_at = before.ready_at
@@ -152,13 +89,13 @@ def answer(
             unknown.append(_UNKNOWN.format(gate, error))
     untouched = not permitted and len(standing) == len(release.asking_gates)
     untouched &= all(permit.state is PermitState.PENDING for permit in standing.values())
-    snapshot = _look(course, snapshot, runtime, untouched=untouched)
+    snapshot = _look(situation, snapshot, runtime, untouched=untouched)
     for gate, permit in standing.items():
-        plan = read_plan(release.id, gate, course.lines[gate])
+        plan = read_plan(release.id, gate, situation.lines[gate])
         pending = pending or (plan is not None and not plan.is_empty)
         ready_at = ready_at or (now if plan is not None else None)
         seen = _observe(
-            course,
+            situation,
             gate,
             plan,
             permit,
@@ -168,13 +105,13 @@ def answer(
         )
         decision = decide(seen)
         if decision.action is Action.PERMIT:
-            snapshot = _look_once_more(course, snapshot, runtime)
-            seen = replace(seen, backup=_backup(course.order, snapshot), now=runtime.now())
+            snapshot = _look_once_more(situation, snapshot, runtime)
+            seen = replace(seen, backup=_backup(situation.order, snapshot), now=runtime.now())
             decision = decide(seen)
         runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
                             why=decision.reason)  # fmt: skip
         try:
-            snapshot = _carry_out(course, seen, gate, decision, snapshot, runtime)
+            snapshot = _carry_out(situation, seen, gate, decision, snapshot, runtime)
         except UnreachableError as error:
             unknown.append(_UNKNOWN.format(gate, error))
             continue
@@ -212,7 +149,7 @@ def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | t
     return None, None
 
 
-def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
+def poll_interval(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
     """How long to wait until the next look."""
     if not holding:
         return usual
@@ -221,20 +158,24 @@ def pause(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
 
 
 def _look(
-    course: Course, snapshot: SnapshotProgress | None, runtime: Runtime, *, untouched: bool
+    situation: GateSituation,
+    snapshot: SnapshotProgress | None,
+    runtime: Runtime,
+    *,
+    untouched: bool,
 ) -> SnapshotProgress | None:
     """The restore point as it stands now. Changes nothing.
 
     What is there is looked at again before it is relied upon, and only then.
     """
-    order = course.order
+    order = situation.order
     if order is None or snapshot is None:
         return snapshot
     if order.mode is BackupMode.POINT_IN_TIME:
         # The service may have kept the release waiting for long since. Once anything may have
         # begun, the moment to restore to must not move any more.
-        if untouched and course.status is Status.ACTIVATING:
-            return _back_up(course.release, order, snapshot, runtime)
+        if untouched and situation.status is Status.ACTIVATING:
+            return _back_up(situation.release, order, snapshot, runtime)
         return snapshot
     if snapshot.status is not SnapshotStatus.CREATING:
         return snapshot
@@ -242,10 +183,10 @@ def _look(
 
 
 def _look_once_more(
-    course: Course, snapshot: SnapshotProgress | None, runtime: Runtime
+    situation: GateSituation, snapshot: SnapshotProgress | None, runtime: Runtime
 ) -> SnapshotProgress | None:
     """What was there may have been deleted since; nobody could go back to it then."""
-    order = course.order
+    order = situation.order
     if order is None or snapshot is None or not order.mode.takes_a_snapshot:
         return snapshot
     seen = _looked(order, snapshot, runtime)
@@ -261,7 +202,7 @@ def _looked(order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime) ->
 
 
 def _observe(
-    course: Course,
+    situation: GateSituation,
     gate: str,
     plan: Plan | None,
     permit: Permit,
@@ -270,23 +211,23 @@ def _observe(
     untouched: bool,
     now: datetime,
 ) -> Observation:
-    release = course.release
+    release = situation.release
     return Observation(
         now=now,
-        objection=course.objection,
-        not_yet=course.not_yet,
-        created_at=course.created_at,
-        status=course.status,
-        phase=read_evidence(release.id, {gate: course.lines[gate]}).phase,
+        objection=situation.objection,
+        not_yet=situation.not_yet,
+        created_at=situation.created_at,
+        status=situation.status,
+        phase=read_evidence(release.id, {gate: situation.lines[gate]}).phase,
         plan=plan,
         permit=permit,
         policy=release.policy,
         allow_destructive=release.allow_destructive,
-        backup=_backup(course.order, snapshot),
-        history=course.history,
-        hold=_hold(release, gate, course.look),
+        backup=_backup(situation.order, snapshot),
+        history=situation.history,
+        hold=_hold(release, gate, situation.look),
         is_untouched=untouched,
-        outage=course.outage,
+        outage=situation.outage,
     )
 
 
@@ -303,7 +244,7 @@ def _backup(order: BackupOrder | None, snapshot: SnapshotProgress | None) -> Bac
 
 
 def _carry_out(
-    course: Course,
+    situation: GateSituation,
     seen: Observation,
     gate: str,
     decision: Decision,
@@ -311,13 +252,13 @@ def _carry_out(
     runtime: Runtime,
 ) -> SnapshotProgress | None:
     """The restore point, as it is after the decision was carried out."""
-    address = _address(course.release, gate)
+    address = _address(situation.release, gate)
     if decision.void is not None:
         runtime.mailboxes.void(address, decision.void, decision.reason)
     elif decision.action is Action.PERMIT and decision.plan and decision.until:
         runtime.mailboxes.grant(address, seen.permit, decision.plan, decision.until)
-    elif decision.action is Action.BACK_UP and course.order is not None:
-        return _back_up(course.release, course.order, snapshot, runtime)
+    elif decision.action is Action.BACK_UP and situation.order is not None:
+        return _back_up(situation.release, situation.order, snapshot, runtime)
     return snapshot
 
 
@@ -341,7 +282,3 @@ def _back_up(
         detail = f"refused: {str(error).rstrip('.')}"
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=detail)
     return seen_at(now, state, order, asked_at=asked_at, begun_at=now).checked(checks)
-
-
-def _address(release: Release, gate: str) -> Address:
-    return Address(app=release.app, release=release.id, container=gate)

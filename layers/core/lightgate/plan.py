@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightgate.gate_log import events, plain_text
+from lightgate.log_lines import events, plain_text
 from lightgate.reversal import UNTOLD, Reversal, read_reversal
 
 _LONGEST_NAME = 200

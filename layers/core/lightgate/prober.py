@@ -15,8 +15,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from lightgate.gate_log import plain_text
-from lightgate.verification import LARGEST_BODY_BYTES, Answer, Probe
+from lightgate.health_rules import Probe
+from lightgate.log_lines import plain_text
+from lightgate.verification import LARGEST_BODY_BYTES, Answer
 
 _USER_AGENT = "Lightgate"
 _LARGEST_HEADER = 4096

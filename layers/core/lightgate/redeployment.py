@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightgate.names import COMMAND_CONTAINER, PREFIX
 from lightgate.pinning import is_pinned
-from lightgate.release import COMMAND_CONTAINER, PREFIX
 
 type Request = dict[str, Any]
 

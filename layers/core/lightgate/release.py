@@ -6,128 +6,12 @@ making new ones.
 """
 
 import enum
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from lightgate.app_spec.spec import Policy
-
-PREFIX = "lightgate"
-PIN_TAG_PREFIX = f"{PREFIX}-"
-# The marker by which a deployment of ours is recognised after a lost answer.
-RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
-# The stack that made a deployment; the service belongs to the stack of its newest one.
-STACK_VARIABLE = "LIGHTGATE_STACK"
-# The tag with which a person gives a service to a stack.
-STACK_TAG = f"{PREFIX}:stack"
-# In a deployment that brings back an old version, or leaves one as it is: its gates apply nothing.
-# What it says of their look at the schema is one of the two below it.
-ROLLBACK_VARIABLE = "LIGHTGATE_ROLLBACK"
-CHECKED = "checked"
-UNCHECKED = "unchecked"
-# The container that runs a person's command beside the app.
-COMMAND_CONTAINER = f"{PREFIX}-command"
-# How a gate reaches its mailbox. Whoever has it can write there what a gate writes.
-MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
-
-# That of a cluster's snapshot; other kinds may have 255.
-_LONGEST_SNAPSHOT_ID = 63
-_AGAIN = "-again"
-_LONGEST_SUFFIX = len(_AGAIN)
-_SHORT_APP_NAME = 9
-
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_MOMENT = "%Y%m%dt%H%M%Sz"
-_NO_DIGEST = "0" * 8
-_BACK = "-back"
-_LONGEST_APP = 40
-
-
-def is_digest(text: str) -> bool:
-    return _DIGEST.fullmatch(text) is not None
-
-
-def release_id(execution_arn: str, started_at: datetime, digest: str | None) -> str:
-    """The id of the release which this execution carries out.
-
-    A release that is refused before its image is known has zeros for the digest.
-    """
-    moment = started_at.astimezone(UTC).strftime(_MOMENT)
-    image = digest.removeprefix("sha256:")[:8] if digest else _NO_DIGEST
-    return f"{moment}-{image}-{_hash(execution_arn, 4)}"
-
-
-def start_of(release: str) -> datetime:
-    """When the execution of the release with this id started, to the second."""
-    return datetime.strptime(release.split("-")[0], _MOMENT).replace(tzinfo=UTC)
-
-
-def rollback_marker(release: str) -> str:
-    """The marker of the deployment with which a release goes back; its own one is taken."""
-    return f"{release}{_BACK}"
-
-
-def marked_release(marker: str) -> str:
-    """The release that made the deployment with this marker."""
-    return marker.removesuffix(_BACK)
-
-
-def snapshot_id(app: str, release: str) -> str:
-    """The name of the release's snapshot, whatever kind of database it is of.
-
-    Lower case throughout: RDS would change it (measured-facts.md, "AWS limits"). A cluster's may
-    have 63 characters, and what `snapshot_id_after` adds has to fit in: a long app name is cut, and
-    told apart by its hash.
-    """
-    name = f"{PREFIX}-{app}-{release}"
-    if len(name) <= _LONGEST_SNAPSHOT_ID - _LONGEST_SUFFIX:
-        return name
-    begin = app[:_SHORT_APP_NAME].rstrip("-")
-    return f"{PREFIX}-{begin}-{_hash(app, 6)}-{release}"
-
-
-def snapshot_id_after(snapshot: str) -> str:
-    """The name of the snapshot that replaces this one of the same release.
-
-    A gate waits for an hour at most, so a third one is rare, and there is no tenth.
-    """
-    if numbered := re.fullmatch(r"(.+-take)([3-9])", snapshot):
-        return f"{numbered[1]}{int(numbered[2]) + 1}"
-    if snapshot.endswith(_AGAIN):
-        return f"{snapshot.removesuffix(_AGAIN)}-take3"
-    return f"{snapshot}{_AGAIN}"
-
-
-def is_snapshot_id(name: str, app: str, release: str) -> bool:
-    """Whether Lightgate gives this name to a snapshot of the release, or once did.
-
-    Earlier versions cut no app name, and repeated `-again`.
-    """
-    first = re.sub(rf"(?:(?:{_AGAIN})+|-take[3-9])$", "", name)
-    return first in (snapshot_id(app, release), f"{PREFIX}-{app}-{release}")
-
-
-def pin_tag(digest: str) -> str:
-    """The tag under which the image is deployed, so that a moved tag changes nothing."""
-    return f"{PIN_TAG_PREFIX}{digest.removeprefix('sha256:')[:12]}"
-
-
-def execution_name(app: str, digest: str, event_id: str) -> str:
-    """One name for each app and push event: a repeated event starts nothing.
-
-    At most 62 of the 80 characters that Step Functions allows; a name that is too long for an app
-    is cut, so that its refusal can still be started.
-    """
-    if len(app) > _LONGEST_APP:
-        app = f"{app[: _LONGEST_APP - 9]}-{_hash(app, 8)}"
-    return f"{app}-{digest.removeprefix('sha256:')[:12]}-{_hash(event_id, 8)}"
-
-
-def _hash(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 class Kind(enum.StrEnum):

@@ -8,8 +8,8 @@ from typing import Any, Self
 from lightgate.addresses import bare_name, digest_hint, one_tag_hint
 from lightgate.documents import Fields, Node, Problems, shown
 from lightgate.errors import RequestError
-from lightgate.image import PushedImage
-from lightgate.release import PIN_TAG_PREFIX
+from lightgate.names import PIN_TAG_PREFIX
+from lightgate.tags import PushedImage
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 LONGEST_REASON = 500

@@ -14,7 +14,8 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped]
 
 from lightgate.app_spec.spec import AppSpec, SecretStore
-from lightgate.backup import DatabaseKind, Original
+from lightgate.database_kinds import DatabaseKind
+from lightgate.restore_points import Original
 
 # RDS takes 63 characters; a cluster's first instance gets two more than the cluster.
 _LONGEST_NAME = 63

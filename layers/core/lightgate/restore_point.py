@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from lightgate.backup import Backup, BackupMode, BackupOrder, History, RestorePoints
-from lightgate.decision import when_to_deploy, why_never
+from lightgate.backup import Backup, BackupOrder
+from lightgate.database_kinds import BackupMode
+from lightgate.deploy_timing import when_to_deploy, why_never
 from lightgate.errors import RefusedError
 from lightgate.hold import Hold
 from lightgate.outage import Checks
 from lightgate.release import Release
+from lightgate.restore_points import RestorePoints
 from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.timings import History
 
 # How long a snapshot that was begun need not show: what AWS lets read lags behind what it did.
 READ_LAG = timedelta(minutes=2)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.app_spec.spec import Policy
-from lightgate.gate_log import plain_text
+from lightgate.log_lines import plain_text
 
 _LONGEST_REASON = 300
 _LONGEST_WORD = 200

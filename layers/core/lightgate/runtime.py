@@ -36,15 +36,17 @@ from lightgate.aws.table import Table
 from lightgate.aws.tag_checks import TagChecks
 from lightgate.aws.topic import Topic
 from lightgate.aws.turns import Turns
-from lightgate.backup import DatabaseKind, RestorePoints
 from lightgate.codec import encode
+from lightgate.database_kinds import DatabaseKind
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
+from lightgate.health_rules import Probe
 from lightgate.prober import ask
 from lightgate.requests import Home
+from lightgate.restore_points import RestorePoints
 from lightgate.state import State, Stop
 from lightgate.tracing import trace_without_texts
 from lightgate.turn import Holding, objection
-from lightgate.verification import Answer, Probe
+from lightgate.verification import Answer
 
 type Json = dict[str, Any]
 

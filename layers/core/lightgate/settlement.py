@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lightgate.aftermath import RollbackProgress
 from lightgate.aws.clients import reaching
 from lightgate.aws.mailbox import Address
 from lightgate.aws.records import Record
@@ -25,9 +24,11 @@ from lightgate.errors import (
     UnreachableError,
     readable,
 )
+from lightgate.gate_channel import end_of_permits, void
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.message.forms import sns_message, subject
 from lightgate.message.report import report_of
+from lightgate.names import is_digest, rollback_marker
 from lightgate.outcome import (
     Conclusion,
     Outcome,
@@ -40,14 +41,13 @@ from lightgate.outcome import (
 )
 from lightgate.past import Past
 from lightgate.permit import Permit, PermitState, VoidCause
-from lightgate.permits import end_of_permits, void
 from lightgate.record import RecordedOutcome
-from lightgate.release import Kind, Release, is_digest, rollback_marker
+from lightgate.release import Kind, Release
 from lightgate.rollback import History, against
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.broken import remains_of
 from lightgate.spec_parser.parser import parse_app_name
-from lightgate.state import DeploymentProgress, Facts, StopStatus
+from lightgate.state import DeploymentProgress, Facts, RollbackProgress, StopStatus
 from lightgate.subscribers import check_subscribers
 from lightgate.verdict import Judgement, Verdict
 from lightgate.versions import (

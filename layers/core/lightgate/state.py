@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from lightgate.aftermath import RollbackProgress, Verified
-from lightgate.backup import BackupOrder, History
+from lightgate.aftermath import Verified
+from lightgate.backup import BackupOrder
 from lightgate.codec import DecodeError, decode
 from lightgate.deployment import Status
 from lightgate.diagnosis.gate_waits import Wait
@@ -20,13 +20,16 @@ from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate_log import Evidence
 from lightgate.outage import Checks
+from lightgate.past import Source
 from lightgate.permit import VoidCause
 from lightgate.release import Release
 from lightgate.restore import Restoring
 from lightgate.restore_point import SnapshotProgress
 from lightgate.reversal import Reversal
+from lightgate.timings import History
 from lightgate.turn import Answer, Holding
 from lightgate.verdict import Judgement
+from lightgate.verification import Watched, summary
 
 
 class StopStatus(enum.StrEnum):
@@ -157,6 +160,70 @@ class DeploymentProgress:
     judgement: Judgement | None = None
     gate: Evidence | None = None
     snapshot: SnapshotProgress | None = None
+
+
+class RollbackStatus(enum.StrEnum):
+    """How a rollback stands. The first three are checked again.
+
+    GOOD: the old version was deployed again and verified. FAILED: it was not, or does not do its
+    work either. KEPT and IMPOSSIBLE leave the new version where it is, and the choice to people.
+    REPLACED and LOST: this is not the release's to decide any more.
+    """
+
+    BUSY = "BUSY"
+    ACTIVATING = "ACTIVATING"
+    WATCHING = "WATCHING"
+    GOOD = "GOOD"
+    FAILED = "FAILED"
+    KEPT = "KEPT"
+    IMPOSSIBLE = "IMPOSSIBLE"
+    REPLACED = "REPLACED"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentBack:
+    """What RollBack has come to. `version` is the new deployment of the version `target`.
+
+    Only GOOD says that it serves and was verified. `reasons`, `next_steps` and `notes` are those
+    that people are told. `status` is None before the first decision.
+    """
+
+    status: RollbackStatus | None
+    target: int | None = None
+    version: int | None = None
+    reasons: Sequence[str] = ()
+    next_steps: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    gate: Evidence | None = None
+    watch: Watched | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.status is RollbackStatus.GOOD and self.version is not None
+
+    @property
+    def shown(self) -> str:
+        return summary(self.watch) if self.watch is not None else "Nobody has asked it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackProgress(WentBack):
+    """The same from one call of RollBack to the next.
+
+    `release` is the marker of the deployment that brings the old version back, `source` what is on
+    record of that version. `denied_at` is when its secrets were first denied.
+    """
+
+    begun_at: datetime
+    poll_seconds: int
+    release: str
+    source: Source | None = None
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    denied_at: datetime | None = None
+    warnings: Sequence[str] = ()
+    checks: Checks = field(default_factory=Checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

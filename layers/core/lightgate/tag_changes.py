@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Any, Self
 
 from lightgate.app_spec.spec import AppSpec, matches
-from lightgate.image import PushedImage, TaggedImage
-from lightgate.release import PIN_TAG_PREFIX
+from lightgate.names import PIN_TAG_PREFIX
+from lightgate.tags import PushedImage, TaggedImage
 
 # A list that ECR gives while tags move may lack one. So long a missing tag is not forgotten.
 _FORGOTTEN_AFTER = timedelta(days=7)

@@ -9,10 +9,10 @@ from lightgate.app_spec.spec import AppSpec
 from lightgate.aws.clients import reaching
 from lightgate.aws.parameters import SpecText
 from lightgate.errors import MissingError, RefusedError, UnreachableError
-from lightgate.image import TaggedImage
 from lightgate.requests import ReleaseRequest
 from lightgate.runtime import Runtime
 from lightgate.tag_changes import TagCheck, Watch, check, dealt_with, watch_of
+from lightgate.tags import TaggedImage
 
 _ATTEMPTS = 3
 # Ten pages. Admit has a minute for all that it does.

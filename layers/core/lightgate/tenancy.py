@@ -12,7 +12,7 @@ from typing import Any
 from lightgate.cleaning import ended_holder, try_to_clean_up
 from lightgate.deployment import Service
 from lightgate.errors import RefusedError, SpecError
-from lightgate.release import marked_release
+from lightgate.names import marked_release
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_spec
 from lightgate.turn import Turn

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.errors import MissingError, RefusedError
-from lightgate.release import start_of
+from lightgate.names import start_of
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightgate.gate_log import plain_text
+from lightgate.log_lines import plain_text
 from lightgate.plan import Effect, Operation, Plan
 
 _MOST_REASONS = 20

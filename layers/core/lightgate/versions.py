@@ -8,12 +8,13 @@ its gates have told, and code that is deployed again is as old as it was.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lightgate.aftermath import RollbackProgress, Verified
+from lightgate.aftermath import Verified
 from lightgate.deployment import Service, Status
 from lightgate.gate_log import CUT_OFF, Phase
+from lightgate.names import rollback_marker
 from lightgate.past import Past, Source
-from lightgate.release import Kind, Release, rollback_marker
-from lightgate.state import DeploymentProgress
+from lightgate.release import Kind, Release
+from lightgate.state import DeploymentProgress, RollbackProgress
 from lightgate.verdict import Judgement, Verdict, of_what_is_applied, together
 
 _APPLIES_NOTHING = Judgement(verdict=Verdict.NONE)

@@ -6,20 +6,17 @@ from datetime import datetime, timedelta
 
 from lightgate.app_spec.spec import AppSpec
 from lightgate.deployment import Service
-from lightgate.gate_log import events, moment_of
+from lightgate.health_rules import Probe, Rules, pause, rules_of
+from lightgate.log_lines import events, moment_of
 from lightgate.runtime import Runtime
 from lightgate.verification import (
     Answer,
-    Probe,
-    Rules,
     Watched,
     WatchStatus,
     judge_watch,
     of_a_stranger,
-    pause,
     probes_of,
     problem_of,
-    rules_of,
     watch_round,
 )
 from lightgate.wait_state import wait_seconds

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lightgate.aftermath import RollbackProgress, RollbackStatus
 from lightgate.app_spec.spec import AppSpec
 from lightgate.assembly import assemble_rollback, rollback_notes_again
 from lightgate.aws.lightsail import Busy
@@ -13,11 +12,12 @@ from lightgate.deployment import Deployment, Service, Status, Watch, judge, repo
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate_log import Evidence, Phase, read_evidence
 from lightgate.kept_images import KeptImages, app_images
+from lightgate.names import CHECKED, rollback_marker
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.ownership import refuse_if_foreign
 from lightgate.past import Past, Source
 from lightgate.pinning import why_other_images, without_command
-from lightgate.release import CHECKED, Release, rollback_marker
+from lightgate.release import Release
 from lightgate.reversal import reversal_of
 from lightgate.rollback import (
     Action,
@@ -29,7 +29,7 @@ from lightgate.rollback import (
 )
 from lightgate.runtime import Runtime
 from lightgate.spec_parser.parser import parse_spec
-from lightgate.state import State
+from lightgate.state import RollbackProgress, RollbackStatus, State
 from lightgate.verification import WatchStatus
 from lightgate.versions import made_by, on_record
 from lightgate.watching import look, returned

@@ -12,11 +12,10 @@ from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.gate_log import NO_EVIDENCE
+from lightgate.health_rules import Probe, Rules
 from lightgate.prober import ask
 from lightgate.redeployment import redeploy
 from lightgate.verification import (
-    Probe,
-    Rules,
     Watched,
     WatchStatus,
     judge_watch,

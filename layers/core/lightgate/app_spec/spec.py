@@ -16,7 +16,7 @@ from lightgate.app_spec.django_command import manage_call
 from lightgate.app_spec.keys import BOOLEAN, choice, key, list_of, object_of, text, whole
 from lightgate.app_spec.secret_reference import SecretReference as SecretReference
 from lightgate.app_spec.secret_reference import SecretStore as SecretStore
-from lightgate.backup import BackupMode, DatabaseKind
+from lightgate.database_kinds import BackupMode, DatabaseKind
 
 # The time limit of a command that must end. It is shorter than the time for which Lightsail waits,
 # so that the gate can also wait for a snapshot.

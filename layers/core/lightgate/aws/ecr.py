@@ -14,12 +14,12 @@ from lightgate.image import (
     MANIFEST_TYPES,
     ImageConfig,
     Manifest,
-    TaggedImage,
     artifact_type,
     config_digest,
     parse_config,
     platform_digest,
 )
+from lightgate.tags import TaggedImage
 
 _TIMEOUT_SECONDS = 20
 _IMAGES_ON_PAGE = 1000

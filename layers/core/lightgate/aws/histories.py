@@ -6,8 +6,8 @@ from typing import Any
 
 from lightgate.aws.clients import reaching
 from lightgate.aws.table import Table
-from lightgate.backup import RECENT, History
 from lightgate.durations import Taken
+from lightgate.timings import RECENT, History
 
 _ITEM = "history"
 _SNAPSHOT, _NODE_START = "snapshotSeconds", "nodeStartSeconds"

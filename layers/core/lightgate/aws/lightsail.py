@@ -12,10 +12,10 @@ from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.deployment import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
-from lightgate.gate_log import reports
 from lightgate.hold import SIGNED_FOR
+from lightgate.log_lines import reports
 from lightgate.masking import Mask
-from lightgate.release import (
+from lightgate.names import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
     ROLLBACK_VARIABLE,

@@ -12,10 +12,11 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
-from lightgate.backup import DatabaseKind, Description
 from lightgate.database import Condition, busy, condition_of, missing, why_unusable
+from lightgate.database_kinds import DatabaseKind
 from lightgate.errors import RefusedError
 from lightgate.restore import of_lightsail
+from lightgate.restore_points import Description
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 _NOT_FOUND = "NotFoundException"

@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
-from lightgate.backup import DatabaseKind, Description
 from lightgate.database import busy, missing, why_unusable
+from lightgate.database_kinds import DatabaseKind
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.restore import of_cluster, of_instance
+from lightgate.restore_points import Description
 from lightgate.snapshot import SnapshotState, SnapshotStatus
 
 # RDS says so of a member of a cluster, of a name that it does not take, and the like.

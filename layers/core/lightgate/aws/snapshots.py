@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lightgate.aws.clients import error_code, error_message
 from lightgate.errors import NotDeletedError
-from lightgate.release import is_snapshot_id
+from lightgate.names import is_snapshot_id
 
 _APP, _RELEASE, _STACK = "lightgate:app", "lightgate:release", "lightgate:stack"
 

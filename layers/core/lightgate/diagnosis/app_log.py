@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightgate.diagnosis.log_patterns import is_of_a_request
-from lightgate.gate_log import events, plain_text
+from lightgate.log_lines import events, plain_text
 from lightgate.masking import Mask
 
 _MOST_LINES = 200

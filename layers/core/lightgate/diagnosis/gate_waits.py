@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightgate.gate_log import Holder, events, holders_of, plain_text
+from lightgate.gate_log import Holder, holders_of
+from lightgate.log_lines import events, plain_text
 
 LOCK = "lock"
 DATABASE_LOCK = "database lock"

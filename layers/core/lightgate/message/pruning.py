@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lightgate.app_spec.spec import Database
-from lightgate.backup import DatabaseKind
+from lightgate.database_kinds import DatabaseKind
 from lightgate.message.forms import all_forms, literal, subject_line
 from lightgate.message.text import one_line
 from lightgate.record import Publication

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lightgate.backup import BackupMode, BackupOrder
+from lightgate.backup import BackupOrder
+from lightgate.database_kinds import BackupMode
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.durations import saved
 from lightgate.gate_log import NO_EVIDENCE, Evidence, Phase
+from lightgate.names import release_id
 from lightgate.outcome import Conclusion
-from lightgate.release import Kind, release_id
+from lightgate.release import Kind
 from lightgate.restore import point_the_app, restore_from_snapshot, restore_to_moment
 from lightgate.restore_point import SnapshotProgress
 from lightgate.reversal import reversal_of

@@ -16,11 +16,11 @@ from lightgate.app_spec.spec import (
     Stage,
     runs_migrate,
 )
-from lightgate.backup import DatabaseKind
+from lightgate.database_kinds import DatabaseKind
 from lightgate.documents import KEY_ITSELF, Node, nearest, one_of, shown
+from lightgate.health_rules import most_rounds, rules_of
 from lightgate.hold import longest_limit
-from lightgate.release import PIN_TAG_PREFIX
-from lightgate.verification import most_rounds, rules_of
+from lightgate.names import PIN_TAG_PREFIX
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
 MOST_POLLS = 2600
