@@ -5,12 +5,12 @@ from typing import BinaryIO
 
 import click
 
-from lightgate.advice import warnings
-from lightgate.app_spec.spec import AppSpec
+from lightgate.deployment.pinning import other_images
 from lightgate.errors import RefusedError
-from lightgate.image import ImageConfig, parse_config
-from lightgate.pinning import other_images
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.image.config import ImageConfig, parse_config
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_spec
+from lightgate.spec.warnings.all_warnings import warnings
 from lightgate_cli import report
 
 spec_argument = click.argument("spec_file", metavar="SPEC", type=click.File("rb"))

@@ -5,10 +5,10 @@ from typing import BinaryIO
 
 import click
 
-from lightgate.app_spec.spec import AppSpec
-from lightgate.compiler import Source, compile_deployment
-from lightgate.image import ImageConfig
+from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.image.config import ImageConfig
 from lightgate.names import PIN_TAG_PREFIX
+from lightgate.spec.app_spec import AppSpec
 from lightgate_cli import report
 from lightgate_cli.files import read_image, read_spec, spec_argument
 

@@ -1,41 +1,10 @@
 """CheckSnapshot: is the restore point there, or near enough?"""
 
-from datetime import timedelta
-
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.errors import RefusedError
-from lightgate.restore_point import SnapshotProgress, forecast, look, progress, shortest_hold
-from lightgate.runtime import Json, Runtime, run_step
-from lightgate.state import State, Stop
+from lightgate.runtime import Json, run_step
+from lightgate.steps.check_snapshot import check_snapshot
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
     return run_step(check_snapshot, event, context)
-
-
-def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
-    """How the snapshot stands, or why the release must not go on. Changes nothing."""
-    admitted, before = state.admitted, state.snapshot
-    release, order = admitted.release, admitted.database
-    if order is None or not isinstance(before, SnapshotProgress):
-        raise LookupError("no restore point was begun")
-    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
-        return objection
-    now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
-    checks = before.checks.resumed(now, pause=poll)
-    found = look(runtime.restore_points(order.kind), order, before.begun_at, now)
-    try:
-        seen = progress(
-            found,
-            order,
-            forecast(release, admitted.history),
-            asked_at=before.asked_at,
-            begun_at=before.begun_at,
-            now=now,
-            hold=shortest_hold(release, poll),
-            outage=checks.outage,
-        )
-    except RefusedError as error:
-        return Stop.refused(error)
-    return seen.checked(checks.ended(runtime.now()))

@@ -1,55 +1,10 @@
 """CleanUp: an execution has ended other than well; leave nothing of its release open."""
 
-import json
-
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.aws.executions import GONE
-from lightgate.cleaning import clean_up as clean_up_after
-from lightgate.errors import StillRunningError
-from lightgate.runtime import Json, Runtime, run
-from lightgate.settlement import requested_app
+from lightgate.runtime import Json, run
+from lightgate.steps.clean_up import clean_up
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
     return run(clean_up, event, context)
-
-
-def clean_up(event: Json, runtime: Runtime) -> Json:
-    """The app that was cleaned up after; None for what is no execution that has ended.
-
-    The event is not relied on: the execution may have been redriven since. Its ARN says whose it
-    is; an execution of another account, region or stack is left alone.
-
-    Raises:
-        StillRunningError: Step Functions does not say yet what the event says. Its answers may be
-            seconds old, so the event has to be delivered again.
-    """
-    detail = event.get("detail")
-    arn = detail.get("executionArn") if isinstance(detail, dict) else None
-    if not isinstance(detail, dict) or not isinstance(arn, str):
-        runtime.logger.error("this is no event of an execution")
-        return {"app": None}
-    if not runtime.executions.has(arn) or runtime.home.is_foreign(event):
-        runtime.logger.warning(
-            "this event is of another account, region or stack and cleans nothing up",
-            ended=arn,
-            account=event.get("account"),
-            region=event.get("region"),
-        )
-        return {"app": None}
-    ended = runtime.executions.ended(arn)
-    if ended is None or ended.status == GONE:
-        if ended is None and runtime.executions.was_redriven(arn, detail.get("redriveCount") or 0):
-            return {"app": None}
-        raise StillRunningError(f"Step Functions does not know yet that {arn} has ended")
-    app = _app(ended.input)
-    clean_up_after(app, ended, runtime)
-    return {"app": app}
-
-
-def _app(text: str | None) -> str:
-    try:
-        return requested_app(json.loads(text or ""))
-    except ValueError:
-        return "unknown"

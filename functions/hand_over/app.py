@@ -2,63 +2,10 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.cleaning import start_next
-from lightgate.durations import taken
-from lightgate.errors import UnreachableError
-from lightgate.runtime import Json, Runtime, run_step
-from lightgate.settlement import requested_app
-from lightgate.state import End, Facts, RollbackStatus, Settlement, State, StopStatus
-from lightgate.turn import hand_over as handed_over
-from lightgate.turn import next_to_start
+from lightgate.runtime import Json, run_step
+from lightgate.state import State
+from lightgate.steps.start_next import hand_over
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
     return run_step(hand_over, event, context, read=State.read_at_the_end)
-
-
-def hand_over(state: State, runtime: Runtime) -> End:
-    """How the execution ends.
-
-    Every way out leads through here, before the message: trouble with the message must not keep
-    the next release waiting. Safe to repeat, and to cut off anywhere: the cleaning step and
-    Reconcile do what is left.
-    """
-    app = requested_app(state.request)
-    settlement = state.settlement if isinstance(state.settlement, Settlement) else None
-    if settlement is not None and settlement.publish:
-        # While it has the lock, no other release writes the app's history.
-        _remember_durations(app, state, runtime)
-    # Only the record knows of a lock that was taken by a step whose answer is lost.
-    fence = settlement.fence if settlement is not None else 0
-    waiting = runtime.turns.change(
-        app, lambda turn: (after := handed_over(turn, state.execution, fence), next_to_start(after))
-    )
-    start_next(app, waiting, runtime)
-    if settlement is not None:
-        before = "The release was settled before: " if _is_repeated(state) else ""
-        return End(status=settlement.status, cause=before + settlement.cause)
-    if state.stop is None:
-        raise LookupError("the release was not settled")
-    return End(status=state.stop.status, cause=" ".join(state.stop.reasons))
-
-
-def _is_repeated(state: State) -> bool:
-    """Whether the execution was redriven after its release had been settled."""
-    is_lost = state.rollback is not None and state.rollback.status is RollbackStatus.LOST
-    stop = state.stop.status if state.stop is not None else None
-    return is_lost or stop in (StopStatus.SETTLED, StopStatus.LOST)
-
-
-def _remember_durations(app: str, state: State, runtime: Runtime) -> None:
-    """Let the app's next release know how long its parts have to be expected to take.
-
-    This is advice. Where it cannot be written, the release goes on without it.
-    """
-    facts = Facts(state=state)
-    remembered = taken(facts, runtime.now())
-    if facts.release is None or not (remembered.snapshot or remembered.node_start):
-        return
-    try:
-        runtime.histories.add(app, facts.release.id, remembered)
-    except UnreachableError as error:
-        runtime.logger.warning("durations could not be recorded", app=app, why=str(error))

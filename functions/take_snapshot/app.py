@@ -1,60 +1,10 @@
 """TakeSnapshot: start the restore point of the release."""
 
-from datetime import datetime, timedelta
-
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.database_kinds import BackupMode
-from lightgate.deploy_timing import why_no_point_in_time
-from lightgate.errors import RefusedError
-from lightgate.outage import Checks
-from lightgate.restore_point import SnapshotProgress, begin, forecast, progress, shortest_hold
-from lightgate.runtime import Json, Runtime, run_step
-from lightgate.state import State, Stop
+from lightgate.runtime import Json, run_step
+from lightgate.steps.take_snapshot import take_snapshot
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
     return run_step(take_snapshot, event, context)
-
-
-def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
-    """How the restore point stands, or why the release must not go on.
-
-    Running this again goes on with the same snapshot.
-    """
-    admitted = state.admitted
-    release, order = admitted.release, admitted.database
-    if order is None:
-        raise LookupError("the app has no database")
-    poll = timedelta(seconds=admitted.poll_seconds)
-    checks = _checks(state, poll, runtime.now())
-    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
-        return objection
-    try:
-        found = begin(runtime.restore_points(order.kind), order, release)
-        now = runtime.now()
-        # Where no gate asks, nobody decides once more before something is applied.
-        is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
-        if is_final and (why := why_no_point_in_time(found, now)) is not None:
-            raise RefusedError(why)
-        seen = progress(
-            found,
-            order,
-            forecast(release, admitted.history),
-            asked_at=admitted.admitted_at,
-            begun_at=now,
-            now=now,
-            hold=shortest_hold(release, poll),
-            outage=checks.outage,
-        )
-    except RefusedError as error:
-        return Stop.refused(error)
-    return seen.checked(checks.ended(runtime.now()))
-
-
-def _checks(state: State, poll: timedelta, now: datetime) -> Checks:
-    """The checks so far: since the database was found busy, or since the release was admitted."""
-    before = state.snapshot
-    if isinstance(before, SnapshotProgress):
-        return before.checks.resumed(now, pause=poll)
-    return Checks(last_at=state.admitted.admitted_at).resumed(now, pause=timedelta())

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 from rich.console import Console
 
-from lightgate.database_kinds import BackupMode
+from lightgate.spec.database_kinds import BackupMode
 from local.cloud import account, executions, registry
 from local.cloud.cloud import PROJECT, LocalCloud, Stack
 from local.cloud.errors import LocalCloudError

@@ -13,19 +13,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightgate.app_spec.kinds import MOST_CONTAINERS
-from lightgate.app_spec.presets import preset
-from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
-from lightgate.compiler import (
+from lightgate.deployment.compiler import (
     LARGEST_REQUEST_BYTES,
     Source,
     compile_deployment,
 )
-from lightgate.documents import LONGEST_TEXT
 from lightgate.gate.packaging import program_text
-from lightgate.health_rules import pause, rules_of
-from lightgate.image import ImageConfig
-from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.image.config import ImageConfig
+from lightgate.json_reader import LONGEST_TEXT
+from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
+from lightgate.spec.health_rules import pause, rules_of
+from lightgate.spec.kinds import MOST_CONTAINERS
+from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.spec.presets import preset
 from local.tools.spec_schema import schema
 
 _ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
-from lightgate.app_spec.keys import Key, definition, is_required, keys_of
-from lightgate.app_spec.spec import AppSpec, Database, Verification
-from lightgate.database_kinds import DatabaseKind
-from lightgate.spec_parser.rules import NEED_AN_ANSWER
+from lightgate.spec.app_spec import AppSpec, Database, Verification
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import Key, definition, is_required, keys_of
+from lightgate.spec.rules import NEED_AN_ANSWER
 
 type Schema = dict[str, Any]
 

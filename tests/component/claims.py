@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightgate.turn import Claim
+from lightgate.release.lock import Claim
 
 APP = "crops"
 START = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)

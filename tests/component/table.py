@@ -1,6 +1,6 @@
 """The table of the stack, as the template makes it."""
 
-from lightgate.aws.table import Table
+from lightgate.aws.dynamodb import Table
 from tests.component.cloud import Cloud
 
 NAME = "releases"

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from lightgate.aws.rds import CLUSTERS, Snapshots
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.errors import NotDeletedError, RefusedError
 from lightgate.names import snapshot_id, snapshot_id_after
-from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component import clusters
 from tests.component.cloud import Cloud
 

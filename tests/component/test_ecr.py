@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.ecr import Registry
 from lightgate.diagnosis.puller import statement
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.image import ImageConfig
+from lightgate.image.config import ImageConfig
 from lightgate.names import pin_tag
 from tests.component import images
 from tests.component.cloud import Cloud

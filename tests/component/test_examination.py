@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from lightgate import examination
-from lightgate.aftermath import Verified
-from lightgate.deployment import Deployment, Status
+from lightgate.deployment.status import Deployment, Status
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.examination import examine
-from lightgate.gate_log import read_evidence
+from lightgate.gate.report import read_evidence
 from lightgate.names import RELEASE_VARIABLE
+from lightgate.operations import investigate_failure as examination
+from lightgate.operations.investigate_failure import examine
 from lightgate.runtime import Runtime, Settings
 from lightgate.state import Facts, Stop, StopStatus
-from lightgate.verification import WatchStatus
+from lightgate.verification.health import WatchStatus
+from lightgate.verification.verified import Verified
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import GET_LOG, GET_SERVICES, Course
 from tests.unit.builders import IMAGE, admission, bare_state, gate_line, progress

@@ -7,7 +7,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from lightgate.aws.executions import Executions
+from lightgate.aws.stepfunctions import Executions
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 
 REQUEST = {"app": "crops", "digest": "sha256:0"}

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.aws.histories import Histories
-from lightgate.durations import Taken
-from lightgate.timings import History
+from lightgate.aws.dynamodb_timings import Histories
+from lightgate.backup.timings import History
+from lightgate.outcome.durations import Taken
 from tests.component import table
 from tests.component.cloud import Cloud
 

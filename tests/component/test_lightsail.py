@@ -7,7 +7,7 @@ import pytest
 
 from lightgate.aws.clients import make_client
 from lightgate.aws.lightsail import Busy, Lightsail
-from lightgate.deployment import Deployment, Endpoint, Service
+from lightgate.deployment.status import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
 from lightgate.names import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE

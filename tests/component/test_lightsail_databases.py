@@ -5,9 +5,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.lightsail_databases import LightsailSnapshots
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.errors import NotDeletedError, RefusedError
 from lightgate.names import snapshot_id
-from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component.lightsail_databases import T0, LightsailDatabases
 
 NAME = "lightgate-crops-20261122t154106z-87ae2d53-5d93"

@@ -14,9 +14,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber
 
-from lightgate.aws.mailbox import Address, ContendedError, Mailboxes
+from lightgate.aws.s3_gate_channel import Address, ContendedError, Mailboxes
 from lightgate.errors import UnreachableError
-from lightgate.permit import Permit, PermitState, VoidCause, pending
+from lightgate.migrations.permit import Permit, PermitState, VoidCause, pending
 from tests.component.cloud import ACCOUNT, Cloud
 
 BUCKET = "mailbox"

@@ -3,9 +3,9 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from lightgate.aws.parameters import AppParameters
+from lightgate.aws.ssm import AppParameters
 from lightgate.errors import RefusedError, SpecError, SpecReplacedError
-from lightgate.release import UsedSpec
+from lightgate.release.release import UsedSpec
 from tests.component.cloud import Cloud
 
 PATH = "/lightgate/apps"

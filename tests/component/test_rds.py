@@ -7,9 +7,9 @@ from moto.rds.models import RDSBackend
 from moto.rds.responses import RDSResponse
 
 from lightgate.aws.rds import Snapshots
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.errors import NotDeletedError, RefusedError, UnreachableError
 from lightgate.names import snapshot_id
-from lightgate.snapshot import SnapshotState, SnapshotStatus
 from tests.component import clusters
 from tests.component.cloud import Cloud
 from tests.component.rds_instance import Instance

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.aws.records import Records
+from lightgate.aws.dynamodb_releases import Records
 from lightgate.codec import encode
 from lightgate.errors import MissingError
-from lightgate.past import Past
-from lightgate.record import RecordedOutcome
-from lightgate.release import Kind
-from lightgate.verdict import Judgement, Verdict
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.version import Past
+from lightgate.release.release import Kind
 from tests.component import table
 from tests.component.cloud import Cloud
 

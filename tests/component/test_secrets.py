@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.secrets import Secrets
 from lightgate.errors import DeniedError, RefusedError, UnreachableError
+from lightgate.spec.app_spec import SecretReference, SecretStore
 from tests.component.cloud import Cloud
 
 VALUE = "hunter2-of-the-tests"

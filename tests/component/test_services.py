@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from lightgate.aws.services import Services
+from lightgate.aws.dynamodb_services import Services
 from tests.component import table
 from tests.component.cloud import Cloud
 

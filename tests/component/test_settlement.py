@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import Verified
-from lightgate.aws.mailbox import Address
-from lightgate.backup import BackupOrder
+from lightgate.aws.s3_gate_channel import Address
+from lightgate.backup.backup import BackupOrder
+from lightgate.backup.progress import SnapshotProgress
+from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
-from lightgate.database_kinds import BackupMode, DatabaseKind
-from lightgate.deployment import Status
+from lightgate.deployment.status import Status
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate_log import Phase
+from lightgate.gate.report import Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.permit import VoidCause
 from lightgate.names import RELEASE_VARIABLE, rollback_marker
-from lightgate.permit import VoidCause
-from lightgate.record import RecordedOutcome
-from lightgate.release import Release
-from lightgate.restore_point import SnapshotProgress
+from lightgate.operations.conclude_release import settle_release, why_not_permitted, words_of
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.release.release import Release
 from lightgate.runtime import Runtime, Settings
-from lightgate.settlement import settle_release, why_not_permitted, words_of
-from lightgate.snapshot import SnapshotStatus
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.state import (
     Admission,
     DeploymentProgress,
@@ -32,8 +32,8 @@ from lightgate.state import (
     Stop,
     StopStatus,
 )
-from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import WatchStatus
+from lightgate.verification.health import WatchStatus
+from lightgate.verification.verified import Verified
 from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import Course

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.aws.records import Records, Write
-from lightgate.aws.turns import Turns
-from lightgate.turn import Answer, Claim, Turn, TurnStatus, abandon, hand_over, take
+from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_releases import Records, Write
+from lightgate.release.lock import Answer, Claim, Turn, TurnStatus, abandon, hand_over, take
 from tests.component import table
 from tests.component.claims import APP, arn, claim, release_of
 from tests.component.cloud import Cloud

@@ -21,9 +21,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lightgate.aws.records import Records
-from lightgate.aws.turns import Turns
-from lightgate.turn import (
+from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_releases import Records
+from lightgate.release.lock import (
     Answer,
     Claim,
     Holding,

@@ -11,9 +11,9 @@ import lightgate
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
-from lightgate.gate_log import NO_EVIDENCE
-from lightgate.plan import read_plans
-from lightgate.verdict import Verdict
+from lightgate.gate.report import NO_EVIDENCE
+from lightgate.migrations.compatibility import Verdict
+from lightgate.migrations.plan import read_plans
 from local.cloud.postgres import Database
 from local.cloud.processes import accepts_connections, free_port
 from local.demo.crops import FAILURES

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from lightgate.hold import GRACE_SECONDS
+from lightgate.spec.time_limits import GRACE_SECONDS
 from local.cloud import account
 from local.cloud.cloud import STACK, LocalCloud
 from local.demo import crops

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.permit import Permit, VoidCause
+from lightgate.migrations.permit import Permit, VoidCause
 from local.cloud import account
 from local.cloud.cloud import LocalCloud
 from local.cloud.sns_inbox import Inbox

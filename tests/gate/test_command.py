@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lightgate.gate.packaging import program_text
-from lightgate.gate_log import read_evidence
+from lightgate.gate.report import read_evidence
 from tests.gate.programs import (
     RELEASE,
     Program,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lightgate.gate_log import Phase, read_evidence
-from lightgate.log_lines import events
+from lightgate.gate.log_lines import events
+from lightgate.gate.report import Phase, read_evidence
 from local.lightsail.node.output_lines import LineCollector
 from tests.gate.programs import RELEASE, Program, Runner, eventually, shell
 

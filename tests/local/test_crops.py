@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightgate.errors import RefusedError
-from lightgate.image import parse_config
+from lightgate.image.config import parse_config
 from local.cloud import account as furnishing
 from local.cloud import registry
 from local.demo import crops

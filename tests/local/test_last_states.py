@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from lightgate.aws.records import Records
-from lightgate.aws.table import Table
-from lightgate.record import RecordedOutcome
+from lightgate.aws.dynamodb import Table
+from lightgate.aws.dynamodb_releases import Records
+from lightgate.records.outcome import RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.workflow.release_machine import DEFINITION

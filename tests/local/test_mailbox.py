@@ -12,9 +12,9 @@ import boto3
 import pytest
 
 from lightgate.aws.clients import make_presigner
-from lightgate.aws.mailbox import Address, Mailboxes
+from lightgate.aws.s3_gate_channel import Address, Mailboxes
 from lightgate.gate.packaging import program_text
-from lightgate.permit import PermitState
+from lightgate.migrations.permit import PermitState
 from tests.gate.mailbox_server import PATIENT
 from tests.gate.programs import RELEASE, Runner, eventually, shell
 from tests.local.conftest import Account
@@ -134,7 +134,7 @@ def test_the_session_that_signs_can_do_no_more_than_the_urls(
 def test_a_url_that_has_expired_says_so(
     mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightgate.aws.mailbox._SIGNED_FOR", timedelta(seconds=1))
+    monkeypatch.setattr("lightgate.aws.s3_gate_channel._SIGNED_FOR", timedelta(seconds=1))
     mailboxes.open(GATE)
     permit = urls(mailboxes)["permit"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.turns import Turns
-from lightgate.turn import abandon
+from lightgate.aws.dynamodb_locks import Turns
+from lightgate.release.lock import abandon
 from tests.workflow.gates import (
     Gate,
     check_nothing_was_applied,

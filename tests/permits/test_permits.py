@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lightgate.permit import VoidCause
-from lightgate.permit import pending as pending_permit
+from lightgate.migrations.permit import VoidCause
+from lightgate.migrations.permit import pending as pending_permit
 from tests.workflow.gates import (
     PLAN,
     Gate,

@@ -8,8 +8,8 @@ from unittest.mock import Mock
 import pytest
 from botocore.model import OperationModel
 
-from lightgate.aws.histories import Histories
-from lightgate.restore_point import READ_LAG
+from lightgate.aws.dynamodb_timings import Histories
+from lightgate.backup.progress import READ_LAG
 from tests.component.lightsail_databases import LightsailDatabases
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import (

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.lightsail import Lightsail
-from lightgate.aws.mailbox import Mailboxes
+from lightgate.aws.s3_gate_channel import Mailboxes
 from lightgate.errors import UnreachableError
 from tests.workflow.gates import Gate, permit_of
 from tests.workflow.stepper import Stepper, Walk

@@ -23,10 +23,10 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightgate import prober
-from lightgate.health_rules import Probe
-from lightgate.prober import ask
-from lightgate.verification import LARGEST_BODY_BYTES, Answer
+from lightgate.aws import http_probe as prober
+from lightgate.aws.http_probe import ask
+from lightgate.spec.health_rules import Probe
+from lightgate.verification.health import LARGEST_BODY_BYTES, Answer
 from tests.prober.servers import Behaviour, dripping, flooding, saying, serving, silent
 
 READ = Probe(

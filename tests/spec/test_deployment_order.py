@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lightgate.app_spec.spec import AppSpec
-from lightgate.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import Source, compile_deployment
 from lightgate.gate.packaging import program_text
-from lightgate.image import ImageConfig
+from lightgate.image.config import ImageConfig
+from lightgate.spec.app_spec import AppSpec
 from tests.emulator.emulator import Emulator, Service, wait_for
 from tests.emulator.registry import HOST
 from tests.unit.builders import RELEASE, Json, compiled_secrets, parse

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lightgate.app_spec.spec import ExpectedHeader
 from lightgate.names import RELEASE_VARIABLE
+from lightgate.spec.app_spec import ExpectedHeader
 from local.tools import spec_reference
 from tests.spec.examples import FULL, GUIDE
 from tests.unit.builders import parse, spec_document

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from lightgate.app_spec.keys import Key, definition, is_required, keys_of, read_object
-from lightgate.app_spec.presets import USUAL_MANAGE
-from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
-from lightgate.compiler import USUAL_PYTHON
-from lightgate.documents import Node, Problems
+from lightgate.deployment.compiler import USUAL_PYTHON
 from lightgate.errors import SpecError
-from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.json_reader import Node, Problems
+from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
+from lightgate.spec.keys import Key, definition, is_required, keys_of, read_object
+from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.spec.presets import USUAL_MANAGE
 from local.tools.spec_schema import objects_in
 from tests.spec.examples import EXAMPLES, ROOT, Json
 from tests.unit.builders import parse

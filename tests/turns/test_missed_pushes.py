@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from lightgate import runtime
-from lightgate.aws.turns import Turns
-from lightgate.tag_changes import Tag
-from lightgate.turn import Mark
+from lightgate.aws.dynamodb_locks import Turns
+from lightgate.release.lock import Mark
+from lightgate.release.tag_changes import Tag
 from tests.component import images
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.turns.missed import first_sight, look, push_later, put_tag, wait
@@ -687,7 +687,7 @@ def be_written_by_others(world: World, _patch: pytest.MonkeyPatch) -> None:
 
 
 def be_too_long(_world: World, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("lightgate.tag_checking._MOST_IN_PASSING", 1)
+    patch.setattr("lightgate.operations.check_tags._MOST_IN_PASSING", 1)
 
 
 @pytest.mark.parametrize("trouble", [fail, be_written_by_others, be_too_long])
@@ -718,7 +718,7 @@ def test_a_command_with_an_image_that_was_missed_does_not_hide_its_push(world: W
 def test_a_last_check_that_cannot_be_read_keeps_no_release_from_beginning(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightgate.aws.tag_checks._PART", 200)
+    monkeypatch.setattr("lightgate.aws.dynamodb_tag_checks._PART", 200)
     first_sight(world)
     part = world.table.key(APP, "tags#1")
     world.table.client.delete_item(TableName=world.table.name, Key=part)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lightgate.addresses import RegistryAddress
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.image.addresses import RegistryAddress
+from lightgate.spec.parser import parse_spec
 from tests.component import images
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.component.lightsail_service import Course

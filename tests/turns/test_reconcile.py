@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from lightgate.addresses import RegistryAddress
 from lightgate.errors import UnreachableError
-from lightgate.requests import broken_spec_request
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.image.addresses import RegistryAddress
+from lightgate.release.request import broken_spec_request
+from lightgate.spec.parser import parse_spec
 from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.turns.missed import LONG_AGO, first_sight, look, push_later

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lightgate.names import RELEASE_VARIABLE, STACK_VARIABLE
-from lightgate.turn import LONGEST_STEP, Holder
+from lightgate.release.lock import LONGEST_STEP, Holder
 from tests.component import images, table
 from tests.component.lightsail_service import Course
 from tests.turns.test_receive_push import executions, push_of, receive

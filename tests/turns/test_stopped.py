@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.records import Records
+from lightgate.aws.dynamodb_releases import Records
 from lightgate.errors import ExecutionEndedError, StillRunningError
-from lightgate.turn import LONGEST_STEP
+from lightgate.release.lock import LONGEST_STEP
 from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push

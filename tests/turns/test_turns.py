@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from lightgate.turn import Turn
+from lightgate.release.lock import Turn
 from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.workflow import pushes

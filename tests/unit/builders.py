@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightgate.app_spec.spec import AppSpec, Policy
-from lightgate.compiler import Source
-from lightgate.deployment import Deployment, Service, Status, Watch
-from lightgate.ending import Ending
+from lightgate.backup.timings import History
+from lightgate.deployment.compiler import Source
+from lightgate.deployment.status import Deployment, Service, Status, Watch
 from lightgate.errors import RefusedError
-from lightgate.gate_log import NO_EVIDENCE, Evidence, Failure, Migration, Phase
-from lightgate.image import ImageConfig
-from lightgate.message.report import Report, Snapshot
-from lightgate.outcome import Conclusion, Outcome
-from lightgate.plan import Plan
-from lightgate.release import Release
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.gate.report import NO_EVIDENCE, Evidence, Failure, Migration, Phase
+from lightgate.image.config import ImageConfig
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.migrations.plan import Plan
+from lightgate.notifications.report import Report, Snapshot
+from lightgate.outcome.conclude import Ending
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.lock import Holding
+from lightgate.release.release import Release
+from lightgate.spec.app_spec import AppSpec, Policy
+from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
-from lightgate.timings import History
-from lightgate.turn import Holding
-from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
 
 type Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from lightgate.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import Source, compile_deployment
 from tests.unit.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from lightgate.aftermath import Verified
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.ending import concluded
-from lightgate.gate_log import Migration, Phase
-from lightgate.message.report import Report, Snapshot
-from lightgate.outcome import refused
-from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import Watched, WatchStatus
+from lightgate.gate.report import Migration, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.notifications.report import Report, Snapshot
+from lightgate.outcome.conclude import concluded
+from lightgate.outcome.outcome import refused
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
 from tests.unit.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report
 
 RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"

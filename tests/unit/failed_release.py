@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightgate.deployment import Endpoint
+from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.symptoms import Symptoms
-from lightgate.gate_log import Phase
+from lightgate.gate.report import Phase
 from tests.unit.builders import DIGEST, evidence
 
 OPENED = evidence(Phase.SUCCEEDED)

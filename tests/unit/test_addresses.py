@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.addresses import RegistryAddress, repository_in
 from lightgate.errors import SpecError
-from lightgate.requests import parse_request
-from lightgate.spec_parser.parser import parse_app_name, parse_spec
+from lightgate.image.addresses import RegistryAddress, repository_in
+from lightgate.release.request import parse_request
+from lightgate.spec.parser import parse_app_name, parse_spec
 from tests.unit.builders import Json, app_spec, migrate, reasons_of, spec_document, web
 
 HOME = RegistryAddress("123456789012", "us-east-1")

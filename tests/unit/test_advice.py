@@ -5,8 +5,8 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from lightgate.advice import warnings
-from lightgate.image import ImageConfig
+from lightgate.image.config import ImageConfig
+from lightgate.spec.warnings.all_warnings import warnings
 from tests.unit.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.unit.strategies import valid_specs
 

@@ -12,7 +12,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.symptoms import FailureKind
-from lightgate.gate_log import NO_EVIDENCE, Phase
+from lightgate.gate.report import NO_EVIDENCE, Phase
 from tests.unit.builders import evidence
 from tests.unit.failed_release import (
     BAD_HOST,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.backup import begins_before_the_deployment
+from lightgate.backup.backup import begins_before_the_deployment
+from lightgate.backup.timings import History, time_saved
 from lightgate.codec import decode, encode
-from lightgate.database_kinds import BackupMode
-from lightgate.hold import Hold
-from lightgate.timings import History, time_saved
+from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.time_limits import Hold
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = st.integers(min_value=0, max_value=3600)

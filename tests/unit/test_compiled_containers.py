@@ -1,6 +1,6 @@
 """What of a spec stands in the request as the spec says it, and what the image adds."""
 
-from lightgate.compiler import compile_deployment
+from lightgate.deployment.compiler import compile_deployment
 from tests.unit.builders import (
     DIGEST,
     RELEASE,

@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 import pytest
 
-from lightgate import compiler
-from lightgate.compiler import compile_deployment
+from lightgate.deployment import compiler
+from lightgate.deployment.compiler import compile_deployment
 from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
 from tests.unit.builders import DIGEST, RELEASE, app_spec, migrate, source, wait_for, web
 from tests.unit.compiled_requests import assert_same_texts, compiled, gate_config, own_command

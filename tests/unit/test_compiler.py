@@ -19,12 +19,12 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given
 
-from lightgate import compiler
-from lightgate.app_spec.presets import preset
-from lightgate.app_spec.spec import AppSpec
-from lightgate.compiler import LARGEST_REQUEST_BYTES, compile_deployment
+from lightgate.deployment import compiler
+from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.presets import preset
 from tests.unit.builders import (
     RELEASE,
     Json,

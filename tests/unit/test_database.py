@@ -2,9 +2,16 @@
 
 import pytest
 
-from lightgate.database import Condition, busy, condition_of, missing, why_doubtful, why_unusable
-from lightgate.database_kinds import DatabaseKind
-from lightgate.restore_points import Description, Original
+from lightgate.backup.database_status import (
+    Condition,
+    busy,
+    condition_of,
+    missing,
+    why_doubtful,
+    why_unusable,
+)
+from lightgate.backup.restore_points import Description, Original
+from lightgate.spec.database_kinds import DatabaseKind
 
 ORIGINAL = Original(options={}, instance={}, address="")
 

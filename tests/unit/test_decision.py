@@ -10,18 +10,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.spec import Policy
-from lightgate.backup import Backup, begins_before_the_deployment
-from lightgate.database_kinds import BackupMode
-from lightgate.decision import Action, Decision, Observation, decide
-from lightgate.deploy_timing import when_to_deploy
-from lightgate.deployment import Status
-from lightgate.gate_log import Phase
-from lightgate.hold import GRACE_SECONDS, Hold, longest_limit
-from lightgate.permit import PermitState, VoidCause, pending
-from lightgate.plan import Effect, Plan
-from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.timings import History
+from lightgate.backup.backup import Backup, begins_before_the_deployment
+from lightgate.backup.deploy_timing import when_to_deploy
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
+from lightgate.backup.timings import History
+from lightgate.deployment.status import Status
+from lightgate.gate.report import Phase
+from lightgate.migrations.permit import PermitState, VoidCause, pending
+from lightgate.migrations.permit_policy import Action, Decision, Observation, decide
+from lightgate.migrations.plan import Effect, Plan
+from lightgate.spec.app_spec import Policy
+from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.time_limits import GRACE_SECONDS, Hold, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.deployment import Service, Status, believed, judge
+from lightgate.deployment.status import Service, Status, believed, judge
 from lightgate.errors import RefusedError
-from lightgate.gate_log import Phase
+from lightgate.gate.report import Phase
 from lightgate.outage import LONGEST_OUTAGE
 from tests.unit.builders import STARTED, deployment, evidence, seconds, service, watch
 

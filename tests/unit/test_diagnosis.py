@@ -11,9 +11,9 @@ from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate_log import NO_EVIDENCE, Phase
-from lightgate.image import INDEX_TYPES, Manifest, parse_config, platform_digest
-from lightgate.permit import VoidCause, pending
+from lightgate.gate.report import NO_EVIDENCE, Phase
+from lightgate.image.config import INDEX_TYPES, Manifest, parse_config, platform_digest
+from lightgate.migrations.permit import VoidCause, pending
 from tests.unit.builders import evidence, failure
 from tests.unit.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lightgate.app_spec.django_command import database_alias, manage_call
+from lightgate.spec.django_command import database_alias, manage_call
 
 
 @pytest.mark.parametrize(

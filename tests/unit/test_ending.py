@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import Verified
-from lightgate.deployment import Service, Status
-from lightgate.ending import concluded
-from lightgate.gate_log import Evidence, Migration, Phase
+from lightgate.deployment.status import Service, Status
+from lightgate.gate.report import Evidence, Migration, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.permit import VoidCause, pending
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.outcome import Conclusion, Outcome
-from lightgate.permit import VoidCause, pending
-from lightgate.release import Kind
+from lightgate.outcome.conclude import concluded
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.release import Kind
 from lightgate.state import RollbackStatus, WentBack
-from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import Watched, WatchStatus
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
 from tests.unit.builders import STARTED, deployment, ending, evidence, failure, service
 
 LIVE = service(current=deployment(8))

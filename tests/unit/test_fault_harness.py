@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import release
+from lightgate.release import release
 from tests.component import lightsail_service
 from tests.faults import gate
 

@@ -8,8 +8,8 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate_log import Detail, Holder, Phase
-from lightgate.permit import VoidCause, pending
+from lightgate.gate.report import Detail, Holder, Phase
+from lightgate.migrations.permit import VoidCause, pending
 from tests.unit.builders import DIGEST, evidence, failure
 from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.gate_log import Evidence, Failure, Migration, Phase, read_evidence
-from lightgate.log_lines import reports
-from lightgate.masking import Mask
+from lightgate.gate.log_lines import reports
+from lightgate.gate.masking import Mask
+from lightgate.gate.report import Evidence, Failure, Migration, Phase, read_evidence
 from tests.unit.builders import RELEASE, gate_line
 from tests.unit.strategies import JSON_VALUES
 

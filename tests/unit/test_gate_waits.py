@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.gate_waits import Wait, read_wait
-from lightgate.gate_log import Holder
+from lightgate.gate.report import Holder
 from tests.unit.builders import RELEASE, gate_line
 
 PSQL = {"pid": 4711, "application": "psql", "seconds": 35}

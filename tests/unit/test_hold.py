@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.hold import GRACE_SECONDS, SIGNED_BEFORE, SIGNED_FOR, Hold, longest_limit
-from lightgate.turn import LONGEST_STEP
+from lightgate.release.lock import LONGEST_STEP
+from lightgate.spec.time_limits import GRACE_SECONDS, SIGNED_BEFORE, SIGNED_FOR, Hold, longest_limit
 from tests.unit.builders import seconds
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.errors import RefusedError
-from lightgate.image import (
+from lightgate.image.config import (
     INDEX_TYPES,
     MANIFEST_TYPES,
     ImageConfig,
@@ -17,7 +17,7 @@ from lightgate.image import (
     parse_config,
     platform_digest,
 )
-from lightgate.tags import is_artifact_tag
+from lightgate.image.tags import is_artifact_tag
 from tests.component.artifacts import ARTIFACTS, IMAGES
 from tests.unit.builders import DIGEST, Json, reasons_of
 from tests.unit.strategies import JSON_VALUES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.pinning import other_images
+from lightgate.deployment.pinning import other_images
 from tests.unit.builders import (
     DIGEST,
     Json,

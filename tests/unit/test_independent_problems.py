@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.spec.parser import parse_spec
 from tests.unit.builders import Json, migrate, reasons_of, spec_document, wait_for, web
 from tests.unit.strategies import valid_specs
 

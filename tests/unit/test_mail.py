@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightgate.gate_log import Migration
-from lightgate.message.forms import machine
-from lightgate.message.report import Snapshot
-from lightgate.message.text import text
-from lightgate.outcome import Conclusion, Outcome
-from lightgate.release import Kind
-from lightgate.verdict import Judgement, Verdict
+from lightgate.gate.report import Migration
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.notifications.email import text
+from lightgate.notifications.formats import machine
+from lightgate.notifications.report import Snapshot
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.release import Kind
 from tests.unit.builders import DIGEST, RELEASE, evidence, report
 from tests.unit.ended_releases import RESTORE, TAKE_BACK, refusal, rolled_back
 

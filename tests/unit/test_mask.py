@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lightgate.masking import Mask
+from lightgate.gate.masking import Mask
 
 SECRET = "p@ss/w \"or'd\\x\nlíne2🙂+=end"
 URL = "postgres://crops:hun%2Fter2-word@db.example/crops"

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.ending import concluded
-from lightgate.gate_log import read_evidence
-from lightgate.message.forms import machine, sns_message, subject
-from lightgate.message.report import Report, Snapshot
-from lightgate.message.text import text
-from lightgate.outcome import Conclusion, Outcome, broken, refused
+from lightgate.gate.report import read_evidence
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.notifications.email import text
+from lightgate.notifications.formats import machine, sns_message, subject
+from lightgate.notifications.report import Report, Snapshot
+from lightgate.outcome.conclude import concluded
+from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused
 from lightgate.state import RollbackStatus, WentBack
-from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
 from tests.unit.ended_releases import (
     MIGRATION_ERROR,

@@ -13,14 +13,10 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.spec import Stage
-from lightgate.aws.mailbox import LETTERS, Address, Mailboxes
+from lightgate.aws.s3_gate_channel import LETTERS, Address, Mailboxes
 from lightgate.aws.snapshots import is_of_app, tags_of
-from lightgate.database_kinds import DatabaseKind
+from lightgate.backup.restore_commands import restore_from_snapshot, restored_name
 from lightgate.errors import SpecError
-from lightgate.message.forms import subject_line
-from lightgate.message.pruning import NOT_PRUNED
-from lightgate.message.start import STARTED
 from lightgate.names import (
     COMMAND_CONTAINER,
     execution_name,
@@ -31,10 +27,14 @@ from lightgate.names import (
     snapshot_id,
     snapshot_id_after,
 )
-from lightgate.outcome import Outcome
-from lightgate.restore import restore_from_snapshot, restored_name
+from lightgate.notifications.formats import subject_line
+from lightgate.notifications.pruning import NOT_PRUNED
+from lightgate.notifications.start_notice import STARTED
+from lightgate.outcome.outcome import Outcome
 from lightgate.runtime import METRICS_NAMESPACE
-from lightgate.spec_parser.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
+from lightgate.spec.app_spec import Stage
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
 from local.cloud import aws_rules
 from tests.unit.builders import DIGEST, EXECUTION, spec_document
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lightgate.app_spec.spec import AppSpec
-from lightgate.compiler import LARGEST_REQUEST_BYTES
+from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES
+from lightgate.deployment.one_off_command import compile_app, compile_command
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.one_time_command import compile_app, compile_command
+from lightgate.spec.app_spec import AppSpec
 from tests.unit.builders import (
     DIGEST,
     RELEASE,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lightgate.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
-from lightgate.release import Kind
+from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
+from lightgate.release.release import Kind
 from lightgate.state import RollbackStatus, WentBack
 from tests.unit.builders import deployment
 

@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import Verified
-from lightgate.deployment import Status
-from lightgate.ending import concluded
-from lightgate.gate_log import later, read_evidence
-from lightgate.outcome import Conclusion, Outcome
-from lightgate.plan import read_plans
-from lightgate.release import Kind, Release
+from lightgate.deployment.status import Status
+from lightgate.gate.report import later, read_evidence
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.migrations.plan import read_plans
+from lightgate.outcome.conclude import concluded
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.release import Kind, Release
+from lightgate.rollback.version_history import (
+    applied_nothing,
+    judgement_of,
+    may_have_begun,
+    planned_judgement,
+)
 from lightgate.state import DeploymentProgress
-from lightgate.verdict import Judgement, Verdict, judge_gates, judge_plan, together
-from lightgate.verification import Watched, WatchStatus
-from lightgate.versions import applied_nothing, judgement_of, may_have_begun, planned_judgement
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
 from tests.unit.builders import (
     RELEASE,
     STARTED,

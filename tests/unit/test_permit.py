@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.gate.programs.supervisor.permit import read_permit
-from lightgate.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
+from lightgate.migrations.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.pinning import is_pinned
+from lightgate.deployment.pinning import is_pinned
 from tests.unit.builders import DIGEST
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from lightgate.health_rules import Rules, rules_of
-from lightgate.verification import Answer, problem_of
+from lightgate.spec.health_rules import Rules, rules_of
+from lightgate.verification.health import Answer, problem_of
 from tests.unit.builders import DIGEST, RELEASE, Json, app_spec, parse, seconds
 from tests.unit.strategies import valid_specs
 from tests.unit.watch_period import READ, RULES, good

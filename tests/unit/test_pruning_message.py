@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from lightgate.app_spec.spec import Database
-from lightgate.database_kinds import DatabaseKind
-from lightgate.message.pruning import not_pruned
+from lightgate.notifications.pruning import not_pruned
+from lightgate.spec.app_spec import Database
+from lightgate.spec.database_kinds import DatabaseKind
 from tests.unit.builders import RELEASE, admitted
 
 COMMANDS = {

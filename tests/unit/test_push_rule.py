@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from lightgate.requests import parse_push
+from lightgate.release.request import parse_push
 from tests.unit.builders import Json, deployed
 from tests.unit.test_requests import event, push_event
 from tests.unit.test_state_machine import template

@@ -8,8 +8,8 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import validate_parameters
 
-from lightgate.compiler import compile_deployment
-from lightgate.redeployment import redeploy
+from lightgate.deployment.compiler import compile_deployment
+from lightgate.deployment.redeploy import redeploy
 from tests.unit.builders import RELEASE, app_spec, compiled_secrets, source
 
 MARKERS = {"LIGHTGATE_RELEASE": "another"}

@@ -4,7 +4,6 @@ import json
 import re
 from datetime import timedelta, timezone
 
-from lightgate.app_spec.spec import Policy
 from lightgate.codec import decode, encode
 from lightgate.names import (
     execution_name,
@@ -14,7 +13,8 @@ from lightgate.names import (
     rollback_marker,
     start_of,
 )
-from lightgate.release import Release
+from lightgate.release.release import Release
+from lightgate.spec.app_spec import Policy
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from lightgate.errors import RequestError
-from lightgate.requests import (
+from lightgate.image.tags import PushedImage
+from lightgate.release.request import (
     Home,
     Push,
     ReleaseRequest,
@@ -19,7 +20,6 @@ from lightgate.requests import (
     parse_request,
     push_request,
 )
-from lightgate.tags import PushedImage
 from tests.unit.builders import DIGEST, Json
 from tests.unit.strategies import JSON_VALUES
 

@@ -11,9 +11,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from lightgate.codec import decode, encode
-from lightgate.database_kinds import BackupMode, DatabaseKind
-from lightgate.restore import (
+from lightgate.backup.restore_commands import (
     Restoring,
     of_cluster,
     of_instance,
@@ -24,8 +22,10 @@ from lightgate.restore import (
     restored_name,
     secrets_of,
 )
-from lightgate.restore_points import Original
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.backup.restore_points import Original
+from lightgate.codec import decode, encode
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
+from lightgate.spec.parser import parse_spec
 from tests.unit.builders import Json, spec_document
 
 RELEASE = "20261122t154106z-87ae2d53-5d93"

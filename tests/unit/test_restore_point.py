@@ -6,13 +6,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from lightgate.backup import BackupOrder
-from lightgate.codec import decode, encode
-from lightgate.database_kinds import BackupMode, DatabaseKind
-from lightgate.errors import RefusedError
-from lightgate.hold import Hold
-from lightgate.outage import Checks
-from lightgate.restore_point import (
+from lightgate.backup.backup import BackupOrder
+from lightgate.backup.progress import (
     READ_LAG,
     SnapshotProgress,
     forecast,
@@ -20,8 +15,13 @@ from lightgate.restore_point import (
     progress,
     seen_at,
 )
-from lightgate.snapshot import SnapshotState, SnapshotStatus
-from lightgate.timings import History
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
+from lightgate.backup.timings import History
+from lightgate.codec import decode, encode
+from lightgate.errors import RefusedError
+from lightgate.outage import Checks
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
+from lightgate.spec.time_limits import Hold
 from tests.unit.builders import STARTED, admitted, reasons_of, seconds
 
 BEGUN = STARTED + seconds(5)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.spec import Policy
-from lightgate.reversal import UNTOLD, Reversal, read_reversal, reversal_of
+from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal, reversal_of
+from lightgate.spec.app_spec import Policy
 from tests.unit.builders import DIGEST
 
 NAMES = ["harvests.0005_a", "harvests.0006_b"]

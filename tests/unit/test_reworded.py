@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
-from lightgate.gate_log import Detail, Evidence, Phase
-from lightgate.permit import VoidCause, pending
+from lightgate.gate.report import Detail, Evidence, Phase
+from lightgate.migrations.permit import VoidCause, pending
 from tests.unit.builders import evidence, failure
 from tests.unit.failed_release import symptoms
 

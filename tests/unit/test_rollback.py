@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.deployment import Deployment
-from lightgate.past import Past
-from lightgate.pinning import is_pinned
-from lightgate.release import Kind
-from lightgate.rollback import (
+from lightgate.deployment.pinning import is_pinned
+from lightgate.deployment.status import Deployment
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.records.version import Past
+from lightgate.release.release import Kind
+from lightgate.rollback.policy import (
     Action,
     History,
     Situation,
@@ -22,7 +23,6 @@ from lightgate.rollback import (
     refusal_of,
     remedy,
 )
-from lightgate.verdict import Judgement, Verdict
 from tests.unit.builders import DIGEST, deployment
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightgate.deployment import Status
+from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate_log import read_evidence
-from lightgate.plan import read_plans
-from lightgate.room import LARGEST_BYTES, fitting, size
+from lightgate.gate.report import read_evidence
+from lightgate.migrations.compatibility import judge_plan, together
+from lightgate.migrations.plan import read_plans
+from lightgate.operations.payload_limit import LARGEST_BYTES, fitting, size
 from lightgate.state import DeploymentProgress
-from lightgate.verdict import judge_plan, together
 from tests.unit.builders import progress
 
 RELEASE = "20261122t154106z-87ae2d53-5d93"

@@ -8,9 +8,9 @@ import pytest
 
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
-from lightgate.outcome import Outcome
-from lightgate.requests import parse_request
-from lightgate.verdict import Verdict
+from lightgate.migrations.compatibility import Verdict
+from lightgate.outcome.outcome import Outcome
+from lightgate.release.request import parse_request
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))

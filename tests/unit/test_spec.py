@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.spec import AppSpec, Condition, matches
+from lightgate.spec.app_spec import AppSpec, Condition, matches
 from tests.unit.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.unit.strategies import valid_specs
 

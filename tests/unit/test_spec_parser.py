@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.app_spec.spec import (
+from lightgate.errors import SpecError
+from lightgate.spec.app_spec import (
     Condition,
     Database,
     Dependency,
@@ -20,9 +21,8 @@ from lightgate.app_spec.spec import (
     Verification,
     Write,
 )
-from lightgate.database_kinds import BackupMode, DatabaseKind
-from lightgate.errors import SpecError
-from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
+from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.unit.builders import (
     Json,
     app_spec,

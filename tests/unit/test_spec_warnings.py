@@ -6,11 +6,11 @@ from copy import deepcopy
 
 import pytest
 
-from lightgate.advice import warnings
-from lightgate.app_spec.spec import AppSpec, SecretReference, SecretStore
-from lightgate.image import ImageConfig
-from lightgate.spec_warnings.secrets import warnings_of_values
-from lightgate.spec_warnings.surroundings import warnings_beside, warnings_of_nodes
+from lightgate.image.config import ImageConfig
+from lightgate.spec.app_spec import AppSpec, SecretReference, SecretStore
+from lightgate.spec.warnings.all_warnings import warnings
+from lightgate.spec.warnings.secrets import warnings_of_values
+from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_nodes
 from tests.spec.examples import EXAMPLES
 from tests.spec.test_schema import SCHEMA
 from tests.unit.builders import DIGEST, Json, app_spec, migrate, parse, wait_for, web

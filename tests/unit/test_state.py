@@ -10,11 +10,11 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from lightgate.aftermath import Verified
 from lightgate.codec import DecodeError, encode
 from lightgate.names import rollback_marker
 from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
-from lightgate.verification import Watched, WatchStatus
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
 from tests.unit.builders import IMAGE, RELEASE, STARTED, admission, bare_state, evidence, progress
 
 ROOT = Path(__file__).parents[2]

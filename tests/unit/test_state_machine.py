@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from lightgate import prober
-from lightgate.aws.records import _OWED, _owed
+from lightgate.aws import http_probe as prober
+from lightgate.aws.dynamodb_releases import _OWED, _owed
 from lightgate.outage import LONGEST_OUTAGE
-from lightgate.spec_parser.parser import parse_spec
-from lightgate.turn import LONGEST_STEP
+from lightgate.release.lock import LONGEST_STEP
+from lightgate.spec.parser import parse_spec
 from lightgate.wait_state import wait_seconds
 from tests.unit.builders import Json, reasons_of, spec_document
 

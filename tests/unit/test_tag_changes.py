@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.tag_changes import TagCheck, Watch, changes, check, dealt_with
-from lightgate.tags import TaggedImage
+from lightgate.image.tags import TaggedImage
+from lightgate.release.tag_changes import TagCheck, Watch, changes, check, dealt_with
 
 START = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
 WATCH = Watch(

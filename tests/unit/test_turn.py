@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lightgate.errors import RefusedError
-from lightgate.turn import (
+from lightgate.release.lock import (
     Answer,
     Claim,
     Holding,

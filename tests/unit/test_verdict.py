@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.plan import Effect, Operation, Plan, read_plans
-from lightgate.verdict import Judgement, Verdict, judge_plan, together
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_plan, together
+from lightgate.migrations.plan import Effect, Operation, Plan, read_plans
 from tests.unit.builders import RELEASE, gate_line, judged
 
 EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.health_rules import Rules, most_rounds, pause
 from lightgate.outage import Checks
-from lightgate.verification import (
+from lightgate.spec.health_rules import Rules, most_rounds, pause
+from lightgate.verification.health import (
     Watched,
     WatchStatus,
     judge_watch,

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from lightgate.aftermath import Verified
 from lightgate.codec import encode
-from lightgate.deployment import Service, Status
-from lightgate.gate_log import NO_EVIDENCE, Evidence, Migration, Phase
+from lightgate.deployment.status import Service, Status
+from lightgate.gate.report import NO_EVIDENCE, Evidence, Migration, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
-from lightgate.past import Past, Source, read_past
-from lightgate.release import Kind, Release, UsedSpec
+from lightgate.records.version import Past, Source, read_past
+from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.rollback.version_history import judgement_of, made_by, on_record
 from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
-from lightgate.verdict import Judgement, Verdict
-from lightgate.verification import WatchStatus
-from lightgate.versions import judgement_of, made_by, on_record
+from lightgate.verification.health import WatchStatus
+from lightgate.verification.verified import Verified
 from tests.unit import builders
 from tests.unit.builders import (
     DIGEST,

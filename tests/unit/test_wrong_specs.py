@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lightgate.errors import SpecError
-from lightgate.spec_parser.parser import parse_spec
+from lightgate.spec.parser import parse_spec
 
 CORPUS = sorted((Path(__file__).parent / "wrong_specs").glob("*.json"))
 

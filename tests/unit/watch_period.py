@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from lightgate.health_rules import Probe, Rules
-from lightgate.verification import Answer
+from lightgate.spec.health_rules import Probe, Rules
+from lightgate.verification.health import Answer
 from tests.unit.builders import seconds
 
 READ = Probe(

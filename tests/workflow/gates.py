@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.histories import Histories
-from lightgate.durations import Taken
+from lightgate.aws.dynamodb_timings import Histories
 from lightgate.names import RELEASE_VARIABLE
+from lightgate.outcome.durations import Taken
 from local.lightsail.model import Deployment
 from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, MAILBOXES, Json, World, spec

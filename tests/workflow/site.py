@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
-from lightgate.health_rules import Probe
-from lightgate.verification import Answer
+from lightgate.spec.health_rules import Probe
+from lightgate.verification.health import Answer
 
 
 class Site:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.turn import LONGEST_STEP
+from lightgate.release.lock import LONGEST_STEP
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
 from tests.workflow.release_machine import Ended

@@ -6,7 +6,7 @@ import pytest
 
 from lightgate import runtime
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.spec_parser.parser import LONGEST_APP_NAME
+from lightgate.spec.parser import LONGEST_APP_NAME
 from tests.component import clusters, images
 from tests.component.lightsail_service import Course
 from tests.workflow.test_rolled_back import released

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightgate.aws.turns import Turns
+from lightgate.aws.dynamodb_locks import Turns
 from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
-from lightgate.turn import abandon
+from lightgate.release.lock import abandon
 from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from moto.ecr.models import ecr_backends
 
+from lightgate.aws.dynamodb_locks import Turns
 from lightgate.aws.ecr import Registry
-from lightgate.aws.turns import Turns
-from lightgate.tags import TaggedImage
-from lightgate.turn import Turn
+from lightgate.image.tags import TaggedImage
+from lightgate.release.lock import Turn
 from tests.component import images, table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.component.lightsail_service import Course

@@ -18,35 +18,35 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.addresses import RegistryAddress
 from lightgate.aws.clients import code_of, make_client
+from lightgate.aws.dynamodb import Table
+from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_services import Services
+from lightgate.aws.dynamodb_tag_checks import TagChecks
+from lightgate.aws.dynamodb_timings import Histories
 from lightgate.aws.ecr import Registry
-from lightgate.aws.executions import Executions
-from lightgate.aws.histories import Histories
+from lightgate.aws.http_probe import ask
 from lightgate.aws.image_stores import ImageStores
 from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
-from lightgate.aws.mailbox import Mailboxes
-from lightgate.aws.parameters import AppParameters
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
-from lightgate.aws.records import Records
+from lightgate.aws.s3_gate_channel import Mailboxes
 from lightgate.aws.secrets import Secrets
-from lightgate.aws.services import Services
-from lightgate.aws.table import Table
-from lightgate.aws.tag_checks import TagChecks
-from lightgate.aws.topic import Topic
-from lightgate.aws.turns import Turns
+from lightgate.aws.sns import Topic
+from lightgate.aws.ssm import AppParameters
+from lightgate.aws.stepfunctions import Executions
+from lightgate.backup.restore_points import RestorePoints
 from lightgate.codec import encode
-from lightgate.database_kinds import DatabaseKind
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
-from lightgate.health_rules import Probe
-from lightgate.prober import ask
-from lightgate.requests import Home
-from lightgate.restore_points import RestorePoints
+from lightgate.image.addresses import RegistryAddress
+from lightgate.release.lock import Holding, objection
+from lightgate.release.request import Home
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.health_rules import Probe
 from lightgate.state import State, Stop
 from lightgate.tracing import trace_without_texts
-from lightgate.turn import Holding, objection
-from lightgate.verification import Answer
+from lightgate.verification.health import Answer
 
 type Json = dict[str, Any]
 

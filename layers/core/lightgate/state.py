@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from lightgate.aftermath import Verified
-from lightgate.backup import BackupOrder
+from lightgate.backup.backup import BackupOrder
+from lightgate.backup.progress import SnapshotProgress
+from lightgate.backup.restore_commands import Restoring
+from lightgate.backup.timings import History
 from lightgate.codec import DecodeError, decode
-from lightgate.deployment import Status
+from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate_log import Evidence
+from lightgate.gate.report import Evidence
+from lightgate.migrations.compatibility import Judgement
+from lightgate.migrations.permit import VoidCause
+from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
-from lightgate.past import Source
-from lightgate.permit import VoidCause
-from lightgate.release import Release
-from lightgate.restore import Restoring
-from lightgate.restore_point import SnapshotProgress
-from lightgate.reversal import Reversal
-from lightgate.timings import History
-from lightgate.turn import Answer, Holding
-from lightgate.verdict import Judgement
-from lightgate.verification import Watched, summary
+from lightgate.records.version import Source
+from lightgate.release.lock import Answer, Holding
+from lightgate.release.release import Release
+from lightgate.verification.health import Watched, summary
+from lightgate.verification.verified import Verified
 
 
 class StopStatus(enum.StrEnum):

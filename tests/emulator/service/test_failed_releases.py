@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from lightgate.aws.http_probe import ask
 from lightgate.aws.lightsail import Lightsail
+from lightgate.deployment.redeploy import redeploy
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
-from lightgate.gate_log import NO_EVIDENCE
-from lightgate.health_rules import Probe, Rules
-from lightgate.prober import ask
-from lightgate.redeployment import redeploy
-from lightgate.verification import (
+from lightgate.gate.report import NO_EVIDENCE
+from lightgate.spec.health_rules import Probe, Rules
+from lightgate.verification.health import (
     Watched,
     WatchStatus,
     judge_watch,

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.image import (
+from lightgate.image.config import (
     INDEX_TYPES,
     MANIFEST_TYPES,
     ImageConfig,
@@ -19,7 +19,7 @@ from lightgate.image import (
     parse_config,
     platform_digest,
 )
-from lightgate.tags import TaggedImage
+from lightgate.image.tags import TaggedImage
 
 _TIMEOUT_SECONDS = 20
 _IMAGES_ON_PAGE = 1000

@@ -5,10 +5,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.addresses import ImageAddress, RegistryAddress
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.image import INDEX_TYPES, MANIFEST_TYPES, Manifest, platform_digest
+from lightgate.image.addresses import ImageAddress, RegistryAddress
+from lightgate.image.config import INDEX_TYPES, MANIFEST_TYPES, Manifest, platform_digest
 
 _STORED = re.compile(r":(?P<service>[a-z0-9-]+)\.[a-z0-9-]+\.(?P<number>\w+)")
 # An image that was archived is the latter.

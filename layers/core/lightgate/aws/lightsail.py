@@ -9,12 +9,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
-from lightgate.deployment import Deployment, Endpoint, Service
+from lightgate.deployment.status import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
-from lightgate.hold import SIGNED_FOR
-from lightgate.log_lines import reports
-from lightgate.masking import Mask
+from lightgate.gate.log_lines import reports
+from lightgate.gate.masking import Mask
 from lightgate.names import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
@@ -22,6 +21,7 @@ from lightgate.names import (
     STACK_TAG,
     STACK_VARIABLE,
 )
+from lightgate.spec.time_limits import SIGNED_FOR
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
 # apart (lightsail-facts.md, section 4).

@@ -12,19 +12,19 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
-from lightgate.database import Condition, busy, condition_of, missing, why_unusable
-from lightgate.database_kinds import DatabaseKind
+from lightgate.backup.database_status import Condition, busy, condition_of, missing, why_unusable
+from lightgate.backup.restore_commands import of_lightsail
+from lightgate.backup.restore_points import Description
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.errors import RefusedError
-from lightgate.restore import of_lightsail
-from lightgate.restore_points import Description
-from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.spec.database_kinds import DatabaseKind
 
 _NOT_FOUND = "NotFoundException"
 _NOT_NOW = ("InvalidInputException", "OperationFailureException")
 
 
 class LightsailSnapshots:
-    """The restore points of managed databases (`lightgate.backup.RestorePoints`).
+    """The restore points of managed databases (`lightgate.backup.backup.RestorePoints`).
 
     While one is begun, a database of a standard plan cannot be reached, for seconds to minutes.
     `stack` tells the snapshots of this stack from those of another one in the same account.

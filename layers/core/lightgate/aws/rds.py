@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
-from lightgate.database import busy, missing, why_unusable
-from lightgate.database_kinds import DatabaseKind
+from lightgate.backup.database_status import busy, missing, why_unusable
+from lightgate.backup.restore_commands import of_cluster, of_instance
+from lightgate.backup.restore_points import Description
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.restore import of_cluster, of_instance
-from lightgate.restore_points import Description
-from lightgate.snapshot import SnapshotState, SnapshotStatus
+from lightgate.spec.database_kinds import DatabaseKind
 
 # RDS says so of a member of a cluster, of a name that it does not take, and the like.
 _WRONG = ("InvalidParameterValue", "InvalidParameterCombination")
@@ -90,7 +90,7 @@ CLUSTERS = Databases(
 
 
 class Snapshots:
-    """The restore points of one kind of database (`lightgate.backup.RestorePoints`).
+    """The restore points of one kind of database (`lightgate.backup.backup.RestorePoints`).
 
     `stack` tells the snapshots of this stack from those of another one in the same account.
     """

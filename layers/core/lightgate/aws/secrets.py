@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lightgate.app_spec.spec import SecretReference, SecretStore
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import DeniedError, RefusedError
+from lightgate.spec.app_spec import SecretReference, SecretStore
 
 _NAMES_IN_FILTER = 50
 _NOT_THERE = {

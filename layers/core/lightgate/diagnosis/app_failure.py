@@ -4,8 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from lightgate.app_spec.success_codes import accepts
-from lightgate.deployment import Endpoint
+from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
 from lightgate.diagnosis.log_patterns import (
@@ -19,7 +18,8 @@ from lightgate.diagnosis.log_patterns import (
 )
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate_log import Phase
+from lightgate.gate.report import Phase
+from lightgate.spec.success_codes import accepts
 
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightgate.diagnosis.log_patterns import is_of_a_request
-from lightgate.log_lines import events, plain_text
-from lightgate.masking import Mask
+from lightgate.gate.log_lines import events, plain_text
+from lightgate.gate.masking import Mask
 
 _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50

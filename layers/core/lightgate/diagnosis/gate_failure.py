@@ -7,8 +7,8 @@ from datetime import datetime
 from lightgate.diagnosis import gate_waits
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate_log import Detail, Failure, Holder, Phase
-from lightgate.permit import VoidCause
+from lightgate.gate.report import Detail, Failure, Holder, Phase
+from lightgate.migrations.permit import VoidCause
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
 _LOST = (

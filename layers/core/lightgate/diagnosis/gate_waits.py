@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightgate.gate_log import Holder, holders_of
-from lightgate.log_lines import events, plain_text
+from lightgate.gate.log_lines import events, plain_text
+from lightgate.gate.report import Holder, holders_of
 
 LOCK = "lock"
 DATABASE_LOCK = "database lock"

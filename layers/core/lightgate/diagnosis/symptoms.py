@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightgate.deployment import Endpoint
+from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
-from lightgate.gate_log import Evidence
-from lightgate.permit import Permit, VoidCause
+from lightgate.gate.report import Evidence
+from lightgate.migrations.permit import Permit, VoidCause
 
 
 class FailureKind(enum.StrEnum):

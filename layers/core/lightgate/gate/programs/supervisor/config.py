@@ -1,4 +1,4 @@
-"""The configuration of a supervisor: what `lightgate.compiler` writes, and the environment."""
+"""The configuration of a supervisor: what the compiler writes, and the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as a secret in a text. `lightgate.masking` goes by the same rules."""
+"""What counts as a secret in a text. `lightgate.gate.masking` goes by the same rules."""
 
 from __future__ import annotations
 

@@ -1,0 +1,137 @@
+"""The turn of each app in the table: one item, written only if nobody else has meanwhile."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lightgate.aws.clients import error_code
+from lightgate.aws.dynamodb import Table
+from lightgate.errors import ExecutionEndedError
+from lightgate.release.lock import Holder, Mark, Turn, Waiting
+
+_ITEM = "turn"
+# Everybody who takes part in a race writes once, so there are fewer losses than that.
+_ATTEMPTS = 20
+# Of a transaction that met another one; whether a condition would hold is not known.
+_PASSING = {"ConditionalCheckFailed", "TransactionConflict"}
+
+
+class Turns:
+    """The item `turn` of each app. It is never deleted: its fencing number only grows."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, app: str) -> Turn:
+        return self._read(app)[0]
+
+    def change[T](
+        self,
+        app: str,
+        rule: Callable[[Turn], tuple[Turn, T]],
+        records: Callable[[T], Iterable[dict[str, Any]]] = lambda _: (),
+        conditions: Callable[[T], Sequence[dict[str, Any]]] = lambda _: (),
+    ) -> T:
+        """Apply the rule to the turn as it stands, and return the rule's answer.
+
+        The turn and the records that follow from the answer are written at once or not at
+        all. The rule is asked again with each turn that somebody else has written in
+        between, and when one of the `conditions` under which it has answered does not hold any
+        more; after a lost answer, whoever repeats the call asks it with his own turn.
+
+        Raises:
+            ExecutionEndedError: a condition of the records does not hold. The only ones they
+                have are that the execution is not recorded as ended, and that a release with an
+                outcome gets no lock.
+        """
+        for _ in range(_ATTEMPTS):
+            turn, version = self._read(app)
+            changed, answer = rule(turn)
+            writes = list(records(answer))
+            if changed == turn and not writes:
+                return answer
+            raced = [self._put(app, changed, version), *conditions(answer)]
+            try:
+                self._table.client.transact_write_items(TransactItems=[*raced, *writes])
+            except ClientError as error:
+                if "ConditionalCheckFailed" in _reasons(error)[len(raced) :]:
+                    raise ExecutionEndedError(
+                        f"the execution or its release is recorded as ended; {app} is left as it is"
+                    ) from error
+                if not _has_lost_a_race(error):
+                    raise
+            else:
+                return answer
+        raise RuntimeError(f"the turn of {app} has changed {_ATTEMPTS} times meanwhile")
+
+    def unchanged(self, app: str) -> tuple[Turn, dict[str, Any]]:
+        """The turn, and a part of a transaction that refuses it once the turn is another one."""
+        turn, version = self._read(app)
+        check = {"TableName": self._table.name, "Key": self._table.key(app, _ITEM)}
+        return turn, {"ConditionCheck": {**check, **_still(version)}}
+
+    def _read(self, app: str) -> tuple[Turn, int]:
+        found = self._table.read(app, _ITEM)
+        if found is None:
+            return Turn(), 0
+        turn = _turn(json.loads(found["turn"]["S"]))
+        return turn, int(found["version"]["N"])
+
+    def _put(self, app: str, turn: Turn, version: int) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self._table.name,
+                "Item": {
+                    **self._table.key(app, _ITEM),
+                    "version": {"N": str(version + 1)},
+                    "turn": {"S": json.dumps(asdict(turn), default=_text)},
+                },
+                **_still(version),
+            }
+        }
+
+
+def _still(version: int) -> dict[str, Any]:
+    """The condition that nobody has written the turn since it had this version; 0: never."""
+    if not version:
+        return {"ConditionExpression": "attribute_not_exists(version)"}
+    return {
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(version)}},
+    }
+
+
+def _has_lost_a_race(error: ClientError) -> bool:
+    codes = set(_reasons(error))
+    return error_code(error) == "TransactionCanceledException" and codes <= {"None", *_PASSING}
+
+
+def _reasons(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled: one code for each of its writes, in their order."""
+    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} has no place in a turn")
+    return value.isoformat()
+
+
+def _turn(document: Mapping[str, Any]) -> Turn:
+    holder, waiting, newest = document["holder"], document["waiting"], document["newest"]
+    return Turn(
+        fence=document["fence"],
+        holder=Holder(**_timed(holder)) if holder else None,
+        waiting=Waiting(**_timed(waiting)) if waiting else None,
+        newest=Mark(**_timed(newest)) if newest else None,
+        abandoned=document["abandoned"],
+        begun=document.get("begun"),
+    )
+
+
+def _timed(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document, "at": datetime.fromisoformat(document["at"])}

@@ -1,0 +1,349 @@
+"""What is on record of every release and every image.
+
+A release's record is opened when it asks for its turn, and settled once: the first outcome
+stands. A quiet outcome is on record from the start, and may still change: what is queued
+becomes another release, or is superseded.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lightgate.aws.clients import error_code
+from lightgate.aws.dynamodb import Table
+from lightgate.codec import DecodeError, decode, encode
+from lightgate.errors import MissingError
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.version import Past, read_past
+from lightgate.release.lock import Answer, Claim, TurnStatus, execution_name_of
+from lightgate.state import Admitted
+
+type Json = dict[str, Any]
+type Write = dict[str, Any]
+"""One write of a transaction, as DynamoDB takes it."""
+
+# The service lists its last 50 deployments (lightsail-facts.md, section 6), and a release makes at
+# most two. The rest is for releases that made none: an older version than these is not on record.
+_MOST_RELEASES = 200
+_LISTED_VERSIONS = 50
+# The state machine writes this name, too (MarkMessageSent).
+_OWED = "#owed-messages"
+_NOT_ENDED = "attribute_not_exists(ended)"
+_ITS_ONLY_RELEASE = f"{_NOT_ENDED} AND (attribute_not_exists(#release) OR #release = :release)"
+_NO_OUTCOME = "attribute_not_exists(outcome)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A release on record. `outcome` is None while it is under way.
+
+    `admission` is what Admit has decided, so that whoever settles the release for an
+    execution that cannot do it any more knows what it was about. It is None if there is none, or
+    if another version of Lightgate has written it so that this one cannot read it. `fence` is that
+    of its lock, 0 if it never had it. `fingerprint` stands for what it deploys; None if that is
+    unknown.
+    """
+
+    release: str
+    status: str
+    execution: str | None
+    digest: str | None
+    fingerprint: str | None
+    fence: int
+    admission: Admitted | None
+    outcome: RecordedOutcome | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastKnown:
+    """Facts about an app from its last admitted release."""
+
+    repository: str
+    stage: str
+
+
+class Records:
+    """What is on record of each app, and which releases still have to be heard of.
+
+    The items of an app are `release#<id>`, `image#<digest>` and `execution#<name>`. The last one
+    ties an execution to its only release, and says when it was found to be over. A release owes a
+    message from the moment it gets the lock, or ends without it, until the message is out. Such
+    releases of all apps are items of one partition, so that they are found without a scan and
+    without the app's spec. No app can have the name of that partition.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, app: str, release: str) -> Record | None:
+        found = self._table.read(app, _release(release))
+        return None if found is None else _record(found)
+
+    def get(self, app: str, release: str) -> Record:
+        """The record of a release that is known to have one.
+
+        Raises:
+            MissingError: the answer has no record, so what it says is unknown.
+        """
+        found = self.find(app, release)
+        if found is None:
+            raise MissingError(f"the record of release {release} of {app} could not be read")
+        return found
+
+    def of_execution(self, app: str, execution: str) -> Record | None:
+        """The record of the execution's release; None if it has none, or the answer was empty."""
+        found = self._table.read(app, _execution(execution))
+        release = None if found is None else _text(found, "release")
+        return None if release is None else self.get(app, release)
+
+    def end(self, app: str, execution: str, at: datetime) -> str | None:
+        """Record that the execution is over, and return its release if that has a record.
+
+        From here on no function of the execution that still runs can take the lock, open a
+        record or begin to create a deployment. Whatever it wrote before shows in the answer.
+        Safe to repeat.
+
+        Raises:
+            MissingError: the answer was empty.
+        """
+        update = self._table.update(app, _execution(execution), {"ended": at.isoformat()})["Update"]
+        answer = self._table.client.update_item(**update, ReturnValues="ALL_NEW")
+        written = answer.get("Attributes", {})
+        if "ended" not in written:
+            raise MissingError(f"the end of {execution} could not be read back")
+        return _text(written, "release")
+
+    def unless_ended(self, app: str, execution: str) -> Write:
+        """A part of a transaction that refuses it once the execution is recorded as ended."""
+        return {
+            "ConditionCheck": {
+                "TableName": self._table.name,
+                "Key": self._table.key(app, _execution(execution)),
+                "ConditionExpression": _NOT_ENDED,
+            }
+        }
+
+    def versions(self, app: str) -> Mapping[int, Past]:
+        """The versions of the app's service that its last 200 releases have made, by number."""
+        found: dict[int, Past] = {}
+        for outcome in self._newest_outcomes(app):
+            for past in map(read_past, outcome.get("versions", [])):
+                # A service that was made anew counts from 1 again.
+                found.setdefault(past.version, past)
+            if found and min(found) <= max(found) - _LISTED_VERSIONS:
+                break
+        return found
+
+    def last_known(self, app: str) -> LastKnown | None:
+        """The repository and stage of the app's last admitted release; None without one."""
+        for item in self._newest_items(app):
+            if "admission" in item:
+                release = json.loads(item["admission"]["S"])["release"]
+                return LastKnown(repository=release["repository"], stage=release["stage"])
+        return None
+
+    def _newest_outcomes(self, app: str) -> Iterator[Json]:
+        for item in self._newest_items(app):
+            if "outcome" in item:
+                yield json.loads(item["outcome"]["S"])
+
+    def _newest_items(self, app: str) -> Iterator[Mapping[str, Any]]:
+        """The app's last 200 releases as they are in the table, the newest first."""
+        pages = self._table.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": _release("")}},
+            PaginationConfig={"MaxItems": _MOST_RELEASES, "PageSize": _LISTED_VERSIONS},
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def knows_image(self, app: str, digest: str) -> bool:
+        """Whether there has been anything at all about this image."""
+        return self.release_of_image(app, digest) is not None
+
+    def release_of_image(self, app: str, digest: str) -> str | None:
+        """The release that was last recorded for this image; None if there was none."""
+        found = self._table.read(app, _image(digest))
+        return None if found is None else _text(found, "release")
+
+    def settle(
+        self,
+        outcome: RecordedOutcome,
+        *,
+        execution: str,
+        digest: str | None,
+        owes_message: bool,
+    ) -> Record:
+        """Record the outcome, and return what is on record.
+
+        The first outcome stands: a step that runs again after a lost answer, and comes
+        to another conclusion because time has passed, gets the one that was recorded.
+        """
+        app, release = outcome.app, outcome.release
+        settled = self._table.update(
+            app,
+            _release(release),
+            {
+                "status": outcome.status,
+                "outcome": json.dumps(encode(outcome)),
+                "execution": execution,
+                **({"digest": digest} if digest else {}),
+            },
+            condition=_NO_OUTCOME,
+        )
+        writes = [
+            settled,
+            self._table.update(app, _execution(execution), {"release": release}),
+            self._owes(app, release) if owes_message else self._owes_nothing(app, release),
+            *([self._image_known(app, digest, release)] if digest else []),
+        ]
+        try:
+            self._table.client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+        return self.get(app, release)
+
+    def owes_message(self, app: str, release: str) -> bool:
+        """Whether the release still has to be heard of."""
+        return self._table.read(_OWED, _owed(app, release)) is not None
+
+    def owed_messages(self) -> Iterator[tuple[str, str]]:
+        """App and release of all that still have to be heard of, those in progress included."""
+        pages = self._table.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            ConsistentRead=True,
+            KeyConditionExpression="app = :owed",
+            ExpressionAttributeValues={":owed": {"S": _OWED}},
+        )
+        for page in pages:
+            for found in page["Items"]:
+                app, _, release = found["item"]["S"].partition("#")
+                yield app, release
+
+    def message_sent(self, app: str, release: str) -> None:
+        """The final message is out. The state machine does the same after its own publication."""
+        delete = self._owes_nothing(app, release)["Delete"]
+        self._table.client.delete_item(**delete)
+
+    def following(
+        self, app: str, claim: Claim, answer: Answer, admission: Admitted
+    ) -> Iterator[Write]:
+        """The writes that follow from the answer to a claim, and belong to its transaction.
+
+        They are refused once the execution is recorded as ended. A release with an outcome gets no
+        lock any more: an execution whose release was queued ends without that record, and an
+        earlier run of its Admit may still be in progress.
+        """
+        if answer.displaced is not None:
+            displaced = {"status": TurnStatus.SUPERSEDED.value, "supersededBy": claim.release}
+            yield self._table.update(app, _release(answer.displaced.release), displaced)
+        if answer.begun is not None:
+            yield self._table.update(
+                app, _release(answer.begun.release), {"begunAs": claim.release}
+            )
+        attributes = {"execution": claim.execution}
+        if claim.digest is not None:
+            attributes["digest"] = claim.digest
+        if answer.holder is not None:
+            attributes |= {
+                "status": "RELEASING",
+                "admission": json.dumps(encode(admission)),
+                "fence": str(answer.holder.fence),
+                # Empty if it is unknown, in place of one that an earlier attempt has written.
+                "fingerprint": claim.fingerprint or "",
+            }
+            yield self._owes(app, claim.release)
+        else:
+            status = answer.status.value
+            ending = RecordedOutcome(
+                app=app, release=claim.release, status=status, cause=answer.reason
+            )
+            attributes |= {"status": status, "outcome": json.dumps(encode(ending))}
+        may_begin = _NO_OUTCOME if answer.holder is not None else None
+        yield self._table.update(app, _release(claim.release), attributes, condition=may_begin)
+        yield self._table.update(
+            app,
+            _execution(claim.execution),
+            {"release": claim.release},
+            condition=_ITS_ONLY_RELEASE,
+        )
+        if claim.digest is not None:
+            # Reconcile meets the image by the digest that was pushed.
+            for digest in {claim.digest, claim.pushed_digest or claim.digest}:
+                yield self._image_known(app, digest, claim.release)
+
+    def _owes(self, app: str, release: str) -> Write:
+        return self._table.put(_OWED, _owed(app, release), {})
+
+    def _owes_nothing(self, app: str, release: str) -> Write:
+        key = self._table.key(_OWED, _owed(app, release))
+        return {"Delete": {"TableName": self._table.name, "Key": key}}
+
+    def _image_known(self, app: str, digest: str, release: str) -> Write:
+        return self._table.put(app, _image(digest), {"release": release})
+
+
+def _release(release: str) -> str:
+    return f"release#{release}"
+
+
+def _image(digest: str) -> str:
+    return f"image#{digest}"
+
+
+def _execution(arn: str) -> str:
+    return f"execution#{execution_name_of(arn)}"
+
+
+def _owed(app: str, release: str) -> str:
+    return f"{app}#{release}"
+
+
+def _text(found: Mapping[str, Any], name: str) -> str | None:
+    value: str | None = found.get(name, {}).get("S")
+    return value
+
+
+def _is_condition(error: ClientError) -> bool:
+    """Whether a condition has refused the transaction, and not a passing trouble."""
+    reasons = error.response.get("CancellationReasons", [])
+    codes = {reason.get("Code") for reason in reasons}
+    return error_code(error) == "TransactionCanceledException" and codes <= {
+        "None",
+        "ConditionalCheckFailed",
+    }
+
+
+def _record(found: Mapping[str, Any]) -> Record:
+    outcome, admission = _text(found, "outcome"), _text(found, "admission")
+    return Record(
+        release=str(_text(found, "item")).removeprefix("release#"),
+        status=_text(found, "status") or "",
+        execution=_text(found, "execution"),
+        digest=_text(found, "digest"),
+        fingerprint=_text(found, "fingerprint") or None,
+        fence=int(_text(found, "fence") or 0),
+        admission=None if admission is None else _admitted(json.loads(admission)),
+        outcome=None if outcome is None else _outcome(json.loads(outcome)),
+    )
+
+
+def _admitted(document: Json) -> Admitted | None:
+    with contextlib.suppress(DecodeError):
+        return decode(Admitted, document, ignore_unknown=True)
+    return None
+
+
+def _outcome(document: Json) -> RecordedOutcome:
+    """Also of another version of Lightgate. The versions are read by themselves."""
+    return decode(RecordedOutcome, {**document, "versions": []}, ignore_unknown=True)

@@ -1,0 +1,94 @@
+"""When the deployment may be created: before its snapshot is there, or only after it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightgate.backup.backup import Backup
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
+from lightgate.backup.timings import History
+from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.time_limits import Hold
+
+# RDS lets restore to a moment some five minutes ago; what is much older does not go on. Nor is a
+# snapshot any more what one would want to go back to when it has been there for so long: with it
+# goes all that people wrote since. A release that nothing holds up begins within minutes.
+_OLDEST = timedelta(minutes=30)
+
+
+_LONGEST_MISSING = 250
+
+
+def why_never(backup: Backup, now: datetime) -> str | None:
+    """Why a snapshot will not be there for its release, if it will not."""
+    state = backup.state
+    if state is None or state.status is SnapshotStatus.AVAILABLE:
+        return None
+    if state.status is SnapshotStatus.FAILED:
+        return f"has ended as {_detail(state)}"
+    if backup.asked_at is None or now - backup.asked_at - backup.outage < backup.time_limit:
+        return None
+    limit = backup.time_limit.total_seconds()
+    return f"was not available within database.timeoutSeconds ({limit:.0f}): {_detail(state)}"
+
+
+def _detail(state: SnapshotState) -> str:
+    """AWS's own words, in the middle of a sentence."""
+    return state.detail.rstrip(".")
+
+
+def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
+    """Why a continuous backup is no restore point for what begins now; None if it is one."""
+    if state.status is not SnapshotStatus.AVAILABLE or state.at is None:
+        return f"The database has no point-in-time restore: {state.detail}."
+    if now - state.at > _OLDEST:
+        return (
+            f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
+            "continuous backup does not go on."
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Whether the deployment may be created now, and why."""
+
+    now: bool
+    reason: str
+
+
+def when_to_deploy(backup: Backup, history: History, now: datetime, hold: Hold) -> Start:
+    """Create the deployment as late as it can be without its node being waited for.
+
+    What would be too late at the next look is done now, and the node waits for the snapshot that
+    little longer; but only if its gate may hold for as long as the snapshot has to be expected
+    to take.
+
+    A wrong forecast costs time, and never safety: the gate applies nothing without its permit.
+    Without a history, and once a snapshot takes longer than any before, it is waited for:
+    nobody knows then how long a gate would have to hold.
+    """
+    state = backup.state
+    if not backup.mode.takes_a_snapshot or backup.is_there:
+        return Start(now=True, reason="Nothing has to be waited for.")
+    if state is None:
+        if backup.mode is BackupMode.WHEN_PENDING:
+            return Start(now=True, reason="A restore point is begun when something is pending.")
+        return Start(now=False, reason="The snapshot has not been begun.")
+    if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
+        return Start(now=False, reason=f"The snapshot is not being made: {state.detail}.")
+    expected, node_start = history.snapshot, history.node_start
+    if expected is None or node_start is None:
+        return Start(now=False, reason="No release before shows how long a snapshot takes.")
+    elapsed = now - backup.begun_at
+    remaining = expected - elapsed
+    if remaining < timedelta():
+        return Start(now=False, reason="The snapshot takes longer than those before.")
+    if state.percent:
+        # A percentage is of data, not of time: it is believed only if it says "later".
+        remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
+    left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
+    if remaining > hold.left(timedelta()):
+        return Start(now=False, reason=f"{left}, which is longer than a gate may hold.")
+    if remaining <= node_start + hold.look:
+        return Start(now=True, reason=f"{left}, and a node about as long to start.")
+    return Start(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

@@ -1,0 +1,150 @@
+"""The restore point of one release, as the steps hand it on to each other."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from lightgate.backup.backup import Backup, BackupOrder
+from lightgate.backup.deploy_timing import when_to_deploy, why_never
+from lightgate.backup.restore_points import RestorePoints
+from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
+from lightgate.backup.timings import History
+from lightgate.errors import RefusedError
+from lightgate.outage import Checks
+from lightgate.release.release import Release
+from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.time_limits import Hold
+
+# How long a snapshot that was begun need not show: what AWS lets read lags behind what it did.
+READ_LAG = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotProgress:
+    """The restore point of a release, from one look to the next.
+
+    `id` is None for a moment of a continuous backup, `detail` the service's own word. `asked_at`
+    is when it was first asked for, `begun_at` since when it is being made, `available_at` when it
+    was seen to be there, `restores_to` the moment to which it restores. `may_deploy` says that the
+    deployment may be created, although the snapshot may not be there yet, and `why`.
+    """
+
+    status: SnapshotStatus
+    id: str | None
+    detail: str
+    asked_at: datetime
+    begun_at: datetime
+    available_at: datetime | None
+    restores_to: datetime | None
+    may_deploy: bool = False
+    why: str | None = None
+    checks: Checks = field(default_factory=Checks)
+
+    @property
+    def state(self) -> SnapshotState:
+        return SnapshotState(status=self.status, detail=self.detail, at=self.restores_to)
+
+    def checked(self, checks: Checks) -> "SnapshotProgress":
+        """The same with the checks so far.
+
+        Once it is there its age counts, and no longer how long the release has waited for it.
+        """
+        is_there = self.status is SnapshotStatus.AVAILABLE
+        return replace(self, checks=replace(checks, outage=timedelta()) if is_there else checks)
+
+
+def begin(points: RestorePoints, order: BackupOrder, release: Release) -> SnapshotState:
+    """Begin what is asked for, or go on with it; a continuous backup is only looked at.
+
+    Raises:
+        RefusedError: it can never be.
+    """
+    if order.mode is BackupMode.POINT_IN_TIME:
+        return points.latest_restorable(order.database)
+    return points.take(order.snapshot, database=order.database, app=release.app, release=release.id)
+
+
+def look(
+    points: RestorePoints, order: BackupOrder, begun_at: datetime, now: datetime
+) -> SnapshotState:
+    """How the snapshot stands that was begun then. Changes nothing."""
+    found = points.state(order.snapshot)
+    if found is not None:
+        return found
+    if now - begun_at < READ_LAG:
+        return SnapshotState(status=SnapshotStatus.CREATING, detail="requested")
+    return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
+
+
+def forecast(release: Release, history: History) -> History:
+    """What earlier releases tell of how long this one will take.
+
+    Nothing, if its gates ask for no permit: they would not wait for the snapshot.
+    """
+    return history if release.asking_gates else History()
+
+
+def shortest_hold(release: Release, look: timedelta) -> Hold:
+    """How long every gate of the release may hold."""
+    limit = max(release.asking_gates.values(), default=timedelta())
+    return Hold(patience=release.platform_patience, limit=limit, look=look)
+
+
+def progress(
+    state: SnapshotState,
+    order: BackupOrder,
+    history: History,
+    *,
+    asked_at: datetime,
+    begun_at: datetime,
+    now: datetime,
+    hold: Hold,
+    outage: timedelta = timedelta(),
+) -> SnapshotProgress:
+    """The answer of a snapshot step.
+
+    While the deployment may not be created, the restore point is looked at again.
+
+    Raises:
+        RefusedError: it cannot become available. Nothing has been applied then, so a release
+            without its restore point is refused.
+    """
+    backup = Backup(
+        mode=order.mode,
+        state=state,
+        asked_at=asked_at,
+        begun_at=begun_at,
+        available_at=now,
+        time_limit=order.time_limit,
+        outage=outage,
+    )
+    if (why := why_never(backup, now)) is not None:
+        raise RefusedError(f"{_named(order)} {why}.")
+    start = when_to_deploy(backup, history, now, hold)
+    seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at)
+    return replace(seen, may_deploy=start.now, why=start.reason)
+
+
+def seen_at(
+    now: datetime,
+    state: SnapshotState,
+    order: BackupOrder,
+    *,
+    asked_at: datetime,
+    begun_at: datetime,
+) -> SnapshotProgress:
+    """The restore point as it was seen `now`."""
+    is_there = state.status is SnapshotStatus.AVAILABLE
+    return SnapshotProgress(
+        status=state.status,
+        id=order.snapshot if order.mode.takes_a_snapshot else None,
+        detail=state.detail,
+        asked_at=asked_at,
+        begun_at=begun_at,
+        available_at=now if is_there else None,
+        restores_to=state.at,
+    )
+
+
+def _named(order: BackupOrder) -> str:
+    what = f"The snapshot {order.snapshot}" if order.mode.takes_a_snapshot else "The backup"
+    return f"{what} of {order.database}"

@@ -1,0 +1,321 @@
+"""From an app spec to the deployment that Lightsail accepts, with the same meaning.
+
+Lightsail starts all containers of a node at once and knows no dependency between them
+(lightsail-facts.md, "The ten things", 1). The compiler puts the order into the commands:
+a container that others wait for runs under the gate's supervisor, one that only waits
+runs under its waiter, and every other command passes through untouched.
+
+The result is a pure function of its arguments, byte for byte.
+"""
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from lightgate.errors import RefusedError
+from lightgate.gate.packaging import Programs
+from lightgate.image.config import ImageConfig
+from lightgate.names import (
+    MAILBOX_VARIABLE,
+    RELEASE_VARIABLE,
+    ROLLBACK_VARIABLE,
+    STACK_VARIABLE,
+    UNCHECKED,
+)
+from lightgate.spec.app_spec import (
+    AfterFailure,
+    AppSpec,
+    Container,
+    PublicEndpoint,
+    SecretReference,
+    manage_of,
+)
+from lightgate.spec.django_command import database_alias
+from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
+from lightgate.spec.time_limits import GRACE_SECONDS, Hold
+
+# ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
+# 131,072 bytes fails to exec (measured-facts.md, "Launching").
+LARGEST_REQUEST_BYTES = 48 * 1024
+USUAL_PYTHON = "python3"
+
+# A look costs a request to S3; the permit is what a ready node waits for.
+MAILBOX_POLL_SECONDS = 2
+# For so long a mailbox may give no answer at all.
+MAILBOX_REACH_SECONDS = 120
+
+_NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
+
+type Request = dict[str, Any]
+
+
+class Part(enum.Enum):
+    """What is compiled. APP and COMMAND make one deployment together (one_time_command.py).
+
+    Of APP, which serves already, the gates apply nothing. What COMMAND runs counts as pending
+    where it cannot tell: it needs its permit, and is not run at every start.
+    """
+
+    WHOLE = "WHOLE"
+    APP = "APP"
+    COMMAND = "COMMAND"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The image of a release: how Lightsail pulls it, and what it would run by itself."""
+
+    reference: str
+    config: ImageConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What is this release's own."""
+
+    source: Source
+    release: str
+    stack: str
+    code: str
+    secrets: Mapping[SecretReference, str]
+    mailboxes: Mapping[str, str]
+    part: Part
+
+
+def compile_deployment(
+    spec: AppSpec,
+    source: Source,
+    release: str,
+    secrets: Mapping[SecretReference, str],
+    *,
+    stack: str = "",
+    mailboxes: Mapping[str, str] = _NO_MAILBOXES,
+    allow_destructive: bool = False,
+    part: Part = Part.WHOLE,
+    code: str | None = None,
+    programs: Programs | None = None,
+) -> Request:
+    """The arguments of CreateContainerServiceDeployment.
+
+    `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
+    asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
+    What is returned holds those values: it is neither logged nor returned from a step.
+    Each container names the `stack` that makes the deployment, unless that is empty.
+    `allow_destructive` overrides the spec's policy for this release. `code` is the release that
+    first deployed this image, where that was another one: the gates hold it against what the
+    database has applied since. Of a whole deployment `programs` are in every container as plain
+    text, if that fits.
+
+    Raises:
+        RefusedError: a command is missing in the spec and in the image, or the request
+            is larger than Lightsail can be trusted to take.
+    """
+    migrations = replace(spec.migrations, allow_destructive=allow_destructive)
+    spec = replace(spec, migrations=migrations)
+    inputs = _Inputs(
+        source=source,
+        release=release,
+        stack=stack,
+        code=code or release,
+        secrets=secrets,
+        mailboxes=mailboxes,
+        part=part,
+    )
+    request = _request(spec, inputs, programs or Programs.in_every_container(spec))
+    if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
+        request = _request(spec, inputs, Programs.from_one_container(spec))
+    check_size(request)
+    return request
+
+
+def _request(spec: AppSpec, inputs: _Inputs, programs: Programs) -> Request:
+    request: Request = {
+        "serviceName": spec.service,
+        "containers": {
+            name: {
+                "image": container.image or inputs.source.reference,
+                **_command(spec, container, inputs, programs),
+                "environment": _environment(container, inputs),
+                "ports": {str(port): kind for port, kind in spec.open_ports(name).items()},
+            }
+            for name, container in spec.containers.items()
+        },
+    }
+    if spec.public_endpoint is not None:
+        request["publicEndpoint"] = _public_endpoint(spec.public_endpoint)
+    return request
+
+
+def _environment(container: Container, inputs: _Inputs) -> dict[str, str]:
+    mailbox = inputs.mailboxes.get(container.name)
+    return {
+        **container.environment,
+        **{name: inputs.secrets[secret] for name, secret in container.secrets.items()},
+        RELEASE_VARIABLE: inputs.release,
+        **({STACK_VARIABLE: inputs.stack} if inputs.stack else {}),
+        **({ROLLBACK_VARIABLE: UNCHECKED} if inputs.part is Part.APP else {}),
+        **({MAILBOX_VARIABLE: mailbox} if mailbox else {}),
+    }
+
+
+def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Programs) -> Request:
+    """The member `command`, if the image's own does not do."""
+    ports = programs.ports
+    if spec.conditions_on(container.name):
+        commands = (
+            preset(spec, container.name)
+            if spec.uses_preset(container.name)
+            else Commands(main=_own_command(container, inputs.source))
+        )
+        config = _supervisor_config(spec, container, inputs, ports, commands)
+        gate = programs.supervisor(container.name, config)
+        own = commands.main
+    elif container.depends_on:
+        gate = programs.waiter(_waiter_config(container, inputs.code, ports))
+        own = _own_command(container, inputs.source)
+    elif container.command is not None:
+        return {"command": list(container.command)}
+    else:
+        return {}
+    python = container.python or USUAL_PYTHON
+    # Without -I and -S a module of the app's own would shadow one of the standard library
+    # (measured-facts.md, "Launching").
+    return {"command": [python, "-I", "-S", "-c", *gate, *own]}
+
+
+def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) -> Request:
+    return {
+        # In a deployment of what is there already the environment has the name to report under.
+        "release": code,
+        "container": container.name,
+        "after": [
+            {
+                "container": dependency.container,
+                "port": ports[dependency.container],
+                "condition": dependency.condition.value,
+            }
+            for dependency in container.depends_on
+        ],
+    }
+
+
+def _supervisor_config(
+    spec: AppSpec,
+    container: Container,
+    inputs: _Inputs,
+    ports: Mapping[str, int],
+    commands: Commands,
+) -> Request:
+    runs_to_an_end = spec.runs_to_an_end(container.name)
+    around = {"before": commands.before, "then": commands.then}
+    django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
+    check = container.health_check
+    return {
+        **_waiter_config(container, inputs.code, ports),
+        "port": ports[container.name],
+        "mode": "task" if runs_to_an_end else "service",
+        "timeoutSeconds": spec.time_limit(container.name),
+        "graceSeconds": GRACE_SECONDS,
+        "afterFailure": (container.after_failure or _usual_after_failure(django)).value,
+        "secretNames": sorted(container.secrets),
+        "healthCheck": check
+        and {
+            "command": list(check.command),
+            "interval": check.interval_seconds,
+            "timeout": check.timeout_seconds,
+            "retries": check.retries,
+            "startPeriod": check.start_period_seconds,
+        },
+        **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
+        **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
+        **({"pending": "always"} if inputs.part is Part.COMMAND and not django else {}),
+        **({"django": django} if django else {}),
+        **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
+    }
+
+
+def _mailbox(spec: AppSpec, container: Container) -> Request:
+    """How the gate asks. A permit that comes later than its patience would not be used."""
+    limit = (spec.time_limit(container.name) or 0) + GRACE_SECONDS
+    bounds = Hold(
+        patience=timedelta(seconds=spec.platform_patience_seconds),
+        limit=timedelta(seconds=limit),
+        look=timedelta(seconds=spec.poll_seconds),
+    )
+    hold = int(bounds.longest.total_seconds())
+    return {
+        "pollSeconds": MAILBOX_POLL_SECONDS,
+        "patienceSeconds": hold,
+        "reachSeconds": min(MAILBOX_REACH_SECONDS, hold),
+    }
+
+
+def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
+    """What the gate needs to look into a Django app."""
+    migrations = spec.migrations
+    return {
+        "manage": list(manage_of(container) or USUAL_MANAGE),
+        "database": database_alias(command),
+        "policy": migrations.policy.value,
+        "allowDestructive": migrations.allow_destructive,
+        "lockTimeoutSeconds": migrations.lock_timeout_seconds,
+        "requireLock": migrations.require_lock,
+        "databaseTimeoutSeconds": migrations.database_timeout_seconds,
+    }
+
+
+def _usual_after_failure(django: Request | None) -> AfterFailure:
+    """End only where the attempt is on record: a relaunched container would run it again."""
+    return AfterFailure.EXIT if django else AfterFailure.HOLD
+
+
+def _own_command(container: Container, source: Source) -> tuple[str, ...]:
+    """What the container itself runs, which the gate has to know to start it."""
+    if container.command is not None:
+        return container.command
+    if not source.config.command:
+        raise RefusedError(
+            f"containers.{container.name}.command: is missing, and the pushed image has no CMD; "
+            "give one of the two"
+        )
+    return source.config.command
+
+
+def _public_endpoint(endpoint: PublicEndpoint) -> Request:
+    check = endpoint.health_check
+    return {
+        "containerName": endpoint.container,
+        "containerPort": endpoint.port,
+        "healthCheck": {
+            "healthyThreshold": check.healthy_threshold,
+            "unhealthyThreshold": check.unhealthy_threshold,
+            "timeoutSeconds": check.timeout_seconds,
+            "intervalSeconds": check.interval_seconds,
+            "path": check.path,
+            "successCodes": check.success_codes,
+        },
+    }
+
+
+def check_size(request: Request) -> None:
+    """Raise RefusedError if Lightsail cannot be trusted to take a deployment of this size."""
+    size = _size(request)
+    if size > LARGEST_REQUEST_BYTES:
+        # The gate's programs are not the owner's to shorten.
+        environments = {n: _size(c["environment"]) for n, c in request["containers"].items()}
+        largest = max(environments, key=lambda name: environments[name])
+        raise RefusedError(
+            f"containers: the deployment has {size} bytes and may have {LARGEST_REQUEST_BYTES}; "
+            f"{sum(environments.values())} of them are environments with their secrets, the "
+            f"largest that of {largest} with {environments[largest]}. Shorten them, or let fewer "
+            "containers wait for each other."
+        )
+
+
+def _size(document: Request) -> int:
+    """The bytes as botocore sends them: what is not ASCII travels as an escape."""
+    return len(json.dumps(document))

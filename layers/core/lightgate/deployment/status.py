@@ -1,0 +1,208 @@
+"""What Lightsail says of a deployment, and what may be concluded from it."""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from lightgate.errors import RefusedError
+from lightgate.gate.report import Evidence, Phase
+from lightgate.outage import LONGEST_OUTAGE
+
+# Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
+# gate's report only enriches the message; after a FAILED one it decides what is said of
+# the database, and is worth a longer wait.
+LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
+LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
+# A log or a mailbox that does not answer may do so again: then what it holds is read first.
+_UNREAD_PATIENCE = LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
+# The container's clock and Lightsail's need not agree with each other.
+_CLOCK_MARGIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The public endpoint as a deployment has it."""
+
+    container: str
+    port: int
+    path: str
+    success_codes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One version of a container service, without its environment, which holds secrets.
+
+    `release` is our marker in it, if it has one, `stack` the stack that made it, if it names one,
+    and `images` are those of its containers by name. `endpoint` is None where nothing is public.
+    """
+
+    version: int
+    state: str
+    created_at: datetime
+    release: str | None
+    stack: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
+
+    @property
+    def has_served(self) -> bool:
+        return self.state in ("ACTIVE", "INACTIVE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A container service with all versions it still knows, in no particular order.
+
+    `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
+    it pulls from private repositories, if it has one. `tagged_stack` is the stack that its tag
+    names, None without the tag. A service that is deleted and created again has another
+    `created_at`, and counts its versions from 1: a number alone does not identify a version.
+    """
+
+    name: str
+    state: str
+    disabled: bool
+    current: Deployment | None
+    next: Deployment | None
+    deployments: Sequence[Deployment]
+    url: str | None = None
+    scale: int = 1
+    puller_role: str | None = None
+    tagged_stack: str | None = None
+    created_at: datetime | None = None
+
+    def deployment_of(self, release: str) -> Deployment | None:
+        """The deployment that this release has made, wherever the service shows it."""
+        return self._newest(lambda deployment: deployment.release == release)
+
+    def version_of(self, version: int) -> Deployment | None:
+        """The version as the service lists it."""
+        return next((one for one in self.deployments if one.version == version), None)
+
+    @property
+    def newest_release(self) -> Deployment | None:
+        """The newest deployment that Lightgate has made, whatever became of it."""
+        return self._newest(lambda deployment: deployment.release is not None)
+
+    def _newest(self, wanted: Callable[[Deployment], bool]) -> Deployment | None:
+        shown = [self.next, self.current, *self.deployments]
+        found = [d for d in shown if d is not None and wanted(d)]
+        return max(found, key=lambda deployment: deployment.version, default=None)
+
+    def refuse_if_disabled(self) -> None:
+        """Raise RefusedError if the service takes no deployment until a person enables it."""
+        if self.disabled:
+            raise RefusedError(
+                f"serviceName: the container service {self.name} is disabled; enable it in the "
+                "Lightsail console and push again"
+            )
+
+    def serves(self, version: int) -> bool:
+        """Whether this number serves. `serves_own` says it of a release's own deployment."""
+        current = self.current
+        return current is not None and current.version == version and current.state == "ACTIVE"
+
+    def serves_own(self, version: int, marker: str | None) -> bool:
+        """Whether the version serves, and is the deployment with this marker."""
+        current = self.current
+        return self.serves(version) and current is not None and current.release == marker
+
+    def has_replaced(self, version: int, marker: str | None) -> bool:
+        """Whether the deployment was active, and then another one took its place."""
+        return self._has_come_to("INACTIVE", version, marker)
+
+    def has_failed(self, version: int, marker: str | None) -> bool:
+        return self._has_come_to("FAILED", version, marker)
+
+    def _has_come_to(self, state: str, version: int, marker: str | None) -> bool:
+        return any(
+            one.version == version and one.release == marker and one.state == state
+            for one in self.deployments
+        )
+
+
+def reports_since(created_at: datetime) -> datetime:
+    """From when on the log may have what the gates of a deployment report, by its creation."""
+    return created_at - _CLOCK_MARGIN
+
+
+class Status(enum.StrEnum):
+    """How a deployment stands. Only the first two of these are worth asking again."""
+
+    CREATED = "CREATED"
+    ACTIVATING = "ACTIVATING"
+    ACTIVE = "ACTIVE"
+    FAILED = "FAILED"
+    OVERDUE = "OVERDUE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A deployment being followed. `ended_at` is when its end was first seen.
+
+    Version and marker identify it together.
+    """
+
+    version: int
+    marker: str | None
+    created_at: datetime
+    time_limit: timedelta
+    ended_at: datetime | None
+
+
+def judge(
+    watch: Watch, service: Service, evidence: Evidence, *, unprotected: bool, now: datetime
+) -> tuple[Status, datetime | None]:
+    """How the deployment stands, and when its end was first seen.
+
+    Success is the version being current and active; failure is the list saying so;
+    anything else is read again, because reads may lag (lightsail-facts.md, section 6).
+    Once ended, the verdict waits a while for the gate's own report, but not beyond the
+    time limit. A service without a public endpoint becomes active whatever the gate does,
+    so there only the report counts.
+    """
+    ended_at = watch.ended_at
+    is_overdue = now - watch.created_at >= watch.time_limit
+    if service.serves_own(watch.version, watch.marker):
+        ended_at = ended_at or now
+        if evidence.phase in (Phase.SUCCEEDED, Phase.UNGATED):
+            return Status.ACTIVE, ended_at
+        if unprotected:
+            if evidence.phase is Phase.FAILED:
+                return Status.FAILED, ended_at
+        elif is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
+            return Status.ACTIVE, ended_at
+    elif service.has_replaced(watch.version, watch.marker):
+        return Status.ACTIVE, ended_at or now
+    elif service.has_failed(watch.version, watch.marker):
+        ended_at = ended_at or now
+        patience_ends = is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_FAILED
+        if evidence.phase.is_final or patience_ends:
+            return Status.FAILED, ended_at
+    if is_overdue:
+        return Status.OVERDUE, ended_at
+    return Status.ACTIVATING, ended_at
+
+
+def believed(
+    status: Status,
+    ended_at: datetime | None,
+    evidence: Evidence,
+    *,
+    unread: Sequence[str],
+    unknown: Sequence[str],
+    now: datetime,
+) -> Status:
+    """The status, or ACTIVATING while more has to be read before an end can be judged.
+
+    `unread` says which log or mailbox could not be read now, `unknown` which permit. An end that
+    the gate has reported stands, except a failure with an unknown permit: a permit may have let a
+    migration begin.
+    """
+    if ended_at is None or not (unread or unknown):
+        return status
+    is_certain = evidence.phase.is_final and (status is Status.ACTIVE or not unknown)
+    is_over = now - ended_at >= _UNREAD_PATIENCE
+    return status if is_certain or is_over else Status.ACTIVATING

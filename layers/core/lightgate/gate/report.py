@@ -1,0 +1,367 @@
+"""What the gate has reported in the container log of a release.
+
+Anybody who can write to the app's output can write such a line: what stands here
+explains a failure and enriches a message, and never makes a protected release succeed.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightgate.gate.log_lines import (
+    events,
+    moment_of,
+    plain_text,
+)
+
+# The last twenty lines of a command, and before them up to ten exceptions that led there.
+_MOST_LINES = 30
+# All of it travels through the state machine, which carries 256 KB.
+_MOST_MIGRATIONS = 200
+_MOST_HOLDERS = 5
+_LONGEST_NAME = 100
+_LARGEST_NUMBER = 1e9
+# What ends a gate before it has begun anything.
+_BEFORE_IT_BEGINS = (
+    *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
+    *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
+)
+# What ends a command before it has come to an end of its own.
+CUT_OFF = ("timeout", "signal")
+# What a gate reports that has begun nothing yet, or was stopped before it had.
+_BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
+
+
+class Phase(enum.StrEnum):
+    """How far the gates of a release have come, as far as their reports arrived.
+
+    UNGATED is a release without a gate, of which no report is to be expected.
+    """
+
+    UNGATED = "UNGATED"
+    SILENT = "SILENT"
+    WAITING = "WAITING"
+    APPLYING = "APPLYING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNGATED)
+
+
+class Detail(enum.StrEnum):
+    """What else a gate tells of the cause. Rules go by this, and not by the gate's words."""
+
+    NOT_FREE = "not free"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    NOT_ALLOWED = "not allowed"
+    NO_SUCH_DATABASE = "no such database"
+    FAILED_BEFORE = "failed before"
+    NEVER_ENDED = "never ended"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A session of the database. Of other roles' sessions the age is not told."""
+
+    pid: int
+    application: str
+    seconds: int | None
+
+    def __str__(self) -> str:
+        age = "" if self.seconds is None else f", for {self.seconds} s"
+        return f'session {self.pid} ("{self.application}"{age})'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a gate stays shut, in its own words.
+
+    Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
+    `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
+    None where it cannot look into the database.
+    """
+
+    container: str
+    cause: str
+    error: str
+    migration: str | None
+    exit_code: int | None
+    last_lines: Sequence[str]
+    database: str | None = None
+    detail: Detail | None = None
+    holders: Sequence[Holder] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    name: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that the gates of one release have reported.
+
+    `began_at` is when the first migration began, as far as the command shows its
+    migrations, and otherwise when the command was started. `atomic` says that a plan was
+    read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
+    the first gate had its plan, or else first reported anything: from then on it could begin.
+    `last_lines` are what a command has printed that succeeded, where its gate tells them.
+    `effect` is the worst of what was applied before a failure, where a gate could look: `additive`,
+    `data`, `contract` or `unknown`; None if that is not told, or anything may be applied.
+    `changed` says whether the gates have changed their databases: True if one of them has begun
+    and has not proved that it left nothing behind, False if each has ended without, None if one
+    has not told.
+    """
+
+    phase: Phase
+    began_at: str | None
+    migrations: Sequence[Migration]
+    failure: Failure | None
+    atomic: bool = False
+    ready_at: str | None = None
+    last_lines: Sequence[str] = ()
+    changed: bool | None = None
+    effect: str | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a gate has reported that it began something."""
+        return self.began_at is not None or bool(self.migrations)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a command was begun and was stopped, or killed, before it ended by itself."""
+        failure = self.failure
+        if failure is None or failure.cause not in CUT_OFF:
+            return False
+        return self.has_begun or failure.migration is not None
+
+
+NO_EVIDENCE = Evidence(phase=Phase.SILENT, began_at=None, migrations=(), failure=None)
+
+
+def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
+    """The evidence in the log lines of each gate of the release.
+
+    With several gates the release is as far as the last of them, and failed if one is.
+    With several nodes, or after a relaunch, a gate reports more than once: the first
+    failure is kept, because it is the one that explains the others, unless a later one tells of
+    more damage. Where one has begun and none tells how that ended, what others found in the
+    database before says nothing of it.
+    """
+    phases: list[Phase] = []
+    plans: list[bool] = []
+    migrations: dict[str, Migration] = {}
+    order: dict[str, None] = {}
+    began: dict[bool, list[str]] = {True: [], False: []}
+    failures: list[tuple[int, Failure]] = []
+    has_open_end = False
+    spoken: list[str] = []
+    planned: list[str] = []
+    printed: list[str] = []
+    changes: list[bool | None] = []
+    effects: list[str | None] = []
+    for container, lines in logs.items():
+        phase, said = Phase.SILENT, list(events(release, container, lines))
+        for event in said:
+            kind = event["event"]
+            if at := moment_of(event.get("at")):
+                spoken.append(at)
+                if kind == "plan":
+                    planned.append(at)
+                if kind == "applying":
+                    began["migration" in event].append(at)
+            if kind in _BEFORE_THE_BEGINNING and phase is Phase.SILENT:
+                phase = Phase.WAITING
+            elif kind in ("applying", "applied") and not phase.is_final:
+                phase = Phase.APPLYING
+            elif kind == "succeeded" and phase is not Phase.FAILED:
+                phase = Phase.SUCCEEDED
+            elif kind == "failed":
+                phase = Phase.FAILED
+                failures.append((_weight(event), _failure(container, event)))
+            if kind in ("succeeded", "failed"):
+                # What this says of the way there, log lines may say later or never.
+                if first := moment_of(event.get("beganAt")):
+                    began[True].append(first)
+                for each in _names(event.get("migrations"), event.get("migrationsApplied")):
+                    migrations.setdefault(each, Migration(name=each, seconds=None))
+                    order[each] = None
+            if kind == "succeeded":
+                printed = _lines(event) or printed
+            if kind == "plan":
+                plans.append(event.get("atomic") is True)
+            if kind == "applied" and (name := plain_text(event.get("migration"), _LONGEST_NAME)):
+                migrations.setdefault(
+                    name, Migration(name=name, seconds=_number(event.get("seconds")))
+                )
+        phases.append(phase)
+        has_open_end = has_open_end or _has_open_end(said)
+        changes.append(_has_changed(said))
+        if changes[-1] is not False:
+            effects.append(_effect(said))
+    failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
+    if failure and has_open_end and failure.database in ("unchanged", None):
+        failure = replace(failure, database="not known")
+    return Evidence(
+        phase=_together(phases),
+        began_at=min(began[True] or began[False], default=None),
+        migrations=[migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS],
+        atomic=bool(plans) and all(plans),
+        ready_at=min(planned or spoken, default=None),
+        last_lines=tuple(printed) if not failures else (),
+        changed=True if True in changes else None if None in changes or not changes else False,
+        # Of several gates each has a database, and only one effect can be told.
+        effect=effects[0] if len(effects) == 1 else None,
+        failure=failure,
+    )
+
+
+def later(now: Evidence, before: Evidence) -> Evidence:
+    """The evidence of two looks at one deployment: what was heard once is not forgotten.
+
+    A letter is overwritten by the next node's, a log line may be gone, and each may be unreadable.
+    A gate that knows of no beginning says nothing of what another node was seen to begin.
+    """
+    further = max(now, before, key=lambda one: list(Phase).index(one.phase))
+    other = before if further is now else now
+    if further.has_begun or not other.has_begun:
+        return further
+    failure = further.failure
+    if failure is not None and failure.database in ("unchanged", None):
+        failure = replace(failure, database="not known")
+    return replace(
+        further,
+        changed=True,
+        effect=None,
+        began_at=other.began_at,
+        migrations=other.migrations,
+        failure=failure,
+    )
+
+
+def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the gate has found applied of a plan that failed between two of its migrations.
+
+    A node that is launched again only repeats that the attempt has failed.
+    """
+    ends = [one for one in said if one["event"] == "failed"]
+    failed = [one for one in ends if one.get("cause") != "attempt"]
+    found = {plain_text(one.get("effect"), _LONGEST_NAME) for one in failed}
+    is_known = len(found) == 1 and not _has_open_end(said)
+    return found.pop() if is_known else None
+
+
+def _weight(failed: Mapping[str, Any]) -> int:
+    """How much a failure tells: most that something was begun and not found unchanged.
+
+    Least does a gate that gave up because another one failed.
+    """
+    if failed.get("cause") == "dependency":
+        return 0
+    found = failed.get("database")
+    is_harmless = found == "unchanged" or (found is None and "beganAt" not in failed)
+    return 1 if is_harmless else 2
+
+
+def _has_open_end(said: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a command was begun that nobody tells the end of."""
+    began = [moment_of(one.get("at")) or "" for one in said if one["event"] == "applying"]
+    ended = [moment_of(one.get("at")) or "" for one in said if _tells_an_end(one)]
+    return bool(began) and (not ended or max(began) > max(ended))
+
+
+def _tells_an_end(event: Mapping[str, Any]) -> bool:
+    is_last = event["event"] in ("succeeded", "failed")
+    return is_last and ("beganAt" in event or event.get("cause") not in _BEFORE_IT_BEGINS)
+
+
+def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether a gate has changed its database, by all that it has said; None if it has not ended.
+
+    Who has begun, or has succeeded with something to do, has changed it, unless it was found
+    unchanged afterwards. A gate reports that it was stopped only if it had begun nothing.
+    """
+    kinds = {event["event"] for event in said}
+    has_begun = bool(kinds & {"applying", "applied"}) or any("beganAt" in one for one in said)
+    if "failed" in kinds:
+        found = {plain_text(one.get("database")) for one in said if one["event"] == "failed"}
+        is_proved = found == {"unchanged"} and not _has_open_end(said)
+        return (has_begun and not is_proved) or not found <= {"unchanged", None}
+    if "succeeded" in kinds:
+        counts = [one.get("count") for one in said if one["event"] == "plan"]
+        return has_begun or not counts or any(count != 0 for count in counts)
+    if has_begun:
+        return True
+    return False if "stopped" in kinds else None
+
+
+def _together(phases: Sequence[Phase]) -> Phase:
+    for phase in (Phase.FAILED, Phase.APPLYING, Phase.WAITING, Phase.SILENT):
+        if phase in phases:
+            return phase
+    return Phase.SUCCEEDED if phases else Phase.UNGATED
+
+
+def _names(*lists: object) -> Iterable[str]:
+    for found in lists:
+        for one in found if isinstance(found, list) else []:
+            if name := plain_text(one, _LONGEST_NAME):
+                yield name
+
+
+def _failure(container: str, event: Mapping[str, Any]) -> Failure:
+    code = _number(event.get("exitCode"))
+    return Failure(
+        container=container,
+        cause=plain_text(event.get("cause"), _LONGEST_NAME) or "unknown",
+        error=plain_text(event.get("error")) or "no reason was reported",
+        migration=plain_text(event.get("migration"), _LONGEST_NAME),
+        exit_code=None if code is None else int(code),
+        database=plain_text(event.get("database"), _LONGEST_NAME),
+        last_lines=_lines(event),
+        detail=_detail(event.get("detail")),
+        holders=holders_of(event),
+    )
+
+
+def _detail(told: object) -> Detail | None:
+    return Detail(told) if isinstance(told, str) and told in tuple(Detail) else None
+
+
+def holders_of(event: Mapping[str, Any]) -> tuple[Holder, ...]:
+    """The sessions that an event names."""
+    found = event.get("holder")
+    holders = map(_holder, found[:_MOST_HOLDERS] if isinstance(found, list) else [])
+    return tuple(holder for holder in holders if holder is not None)
+
+
+def _holder(found: object) -> Holder | None:
+    if not isinstance(found, dict) or type(found.get("pid")) is not int:
+        return None
+    seconds = found.get("seconds")
+    return Holder(
+        pid=found["pid"],
+        application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
+        seconds=seconds if type(seconds) is int else None,
+    )
+
+
+def _lines(event: Mapping[str, Any]) -> list[str]:
+    lines = event.get("lastLines")
+    if not isinstance(lines, list):
+        return []
+    return [plain_text(line) or "" for line in lines[-_MOST_LINES:]]
+
+
+def _number(value: object) -> float | None:
+    """A number that can be passed on: JSON of others has no NaN, and no number without end."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _LARGEST_NUMBER else None

@@ -1,1 +1,0 @@
-"""What people and machines are told of a release that has ended."""

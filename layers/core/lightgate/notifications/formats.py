@@ -1,0 +1,159 @@
+"""The final message of a release, for people and for machines.
+
+One SNS publication carries all forms (`MessageStructure: json`): text for e-mail, one
+JSON object for queues and functions, and the schema of Amazon Q Developer for chat.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightgate.codec import encode
+from lightgate.notifications.email import cause, facts, is_damaged, one_line, text
+from lightgate.notifications.report import Report
+from lightgate.notifications.shorten import shorter_and_shorter
+
+# SNS: fewer than 100 ASCII characters, no line break.
+_LONGEST_SUBJECT = 99
+# What Slack's mrkdwn or the Markdown of Teams takes for more than letters: a format, a link (in the
+# form that hides where it leads, too), a mention, an emoji, an escape; and what begins a list, a
+# heading or a quotation.
+_MARKUP = re.compile(
+    r"[*~`<>\\]|(?<!\w)[_@]|_(?!\w)|\][(\[:]|://|&\w+;|:[a-z][\w+-]*:|^\s*(?:[-+#]|\d+[.)]\s)"
+)
+# SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.
+_LARGEST_MESSAGE_BYTES = 64 * 1024
+
+
+def subject(report: Report) -> str:
+    outcome = report.conclusion.outcome.value
+    return subject_line(report.stage, report.app, outcome, report.release)
+
+
+def subject_line(stage: str, app: str, status: str, release: str) -> str:
+    line = f"[{stage}] {app} {status} {release}"
+    return one_line(line).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+
+
+def machine(report: Report) -> dict[str, Any]:
+    """The message as a JSON object; `messageId` is the same however often it is sent."""
+    return {
+        "messageId": f"lightgate-{report.app}-{report.release}",
+        "kind": report.kind.value,
+        "app": report.app,
+        "stage": report.stage,
+        "release": report.release,
+        "status": report.conclusion.outcome.value,
+        "text": text(report),
+        "reasons": list(report.conclusion.reasons),
+        "failure": encode(report.failure, complete=True),
+        "judgement": encode(report.judgement),
+        "watched": report.watched,
+        "warnings": list(report.warnings),
+        "nextSteps": list(report.conclusion.next_steps),
+        "repository": report.repository,
+        # As ECR and `docker push` tell it, so that a machine finds its push again.
+        "digest": report.pushed_digest or report.digest,
+        **({"runningDigest": report.digest} if report.pushed_digest else {}),
+        "reason": report.reason,
+        "version": report.version,
+        "previousVersion": report.previous_version,
+        "snapshot": report.snapshot
+        and {
+            "id": report.snapshot.id,
+            "status": report.snapshot.status,
+            "availableAt": encode(report.snapshot.available_at),
+            "restoresTo": encode(report.snapshot.restores_to),
+            "ageSeconds": encode(report.snapshot.age),
+            "restore": list(report.snapshot.restore),
+            "pointTheApp": list(report.snapshot.point_the_app),
+        },
+        "noRestorePoint": report.no_restore_point,
+        "savedSeconds": encode(report.saved),
+        "gate": encode(report.evidence, complete=True),
+        "notApplied": list(report.not_applied),
+        "takeBack": list(report.take_back),
+        "startedAt": report.started_at.isoformat(),
+        "endedAt": report.ended_at.isoformat(),
+        "execution": report.execution,
+    }
+
+
+def sns_message(report: Report) -> str:
+    """The `Message` of a publication with `MessageStructure: json`.
+
+    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). What is
+    too large is shortened in all forms.
+    """
+    message = _forms_of(report)
+    for shorter in shorter_and_shorter(report):
+        if len(message.encode()) <= _LARGEST_MESSAGE_BYTES:
+            break
+        message = _forms_of(shorter)
+    return message
+
+
+def _forms_of(report: Report) -> str:
+    return all_forms(text(report), machine(report), _chat(report))
+
+
+def all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any]) -> str:
+    """One text for each protocol, as `MessageStructure: json` takes them."""
+    structured = json.dumps(document, ensure_ascii=False)
+    return json.dumps(
+        {
+            "default": readable,
+            "email": readable,
+            "sqs": structured,
+            "lambda": structured,
+            "http": structured,
+            "https": json.dumps(chat, ensure_ascii=False),
+        },
+        ensure_ascii=False,
+    )
+
+
+def _chat(report: Report) -> Mapping[str, Any]:
+    conclusion = report.conclusion
+    return {
+        "version": "1.0",
+        "source": "custom",
+        "content": {
+            "textType": "client-markdown",
+            "title": subject(report),
+            "description": "\n".join(
+                [
+                    *map(literal, conclusion.reasons),
+                    *(f"*{label}*: {literal(value)}" for label, value in cause(report)),
+                    *(f"*{label}*: {literal(value)}" for label, value in facts(report)),
+                    *(f"*Warning*: {literal(warning)}" for warning in report.warnings),
+                    *_where_to_restore(report),
+                ]
+            ),
+            "nextSteps": [literal(step) for step in conclusion.next_steps],
+        },
+    }
+
+
+def _where_to_restore(report: Report) -> Sequence[str]:
+    """Commands are to be copied as they are, which chats do not leave them."""
+    if report.snapshot is None or not report.snapshot.restore or not is_damaged(report):
+        return []
+    return ["*To restore the database*: the commands are in the e-mail and on record"]
+
+
+def literal(text: str) -> str:
+    """The line as a chat shows it letter by letter, whoever wrote it.
+
+    Slack knows no escape for its formats, and Teams none that Slack does not show: what has any is
+    put into a code span. There Slack still reads what stands in angle brackets, and nothing can
+    stand for a backtick.
+    """
+    line = one_line(text).strip()
+    if not _MARKUP.search(line):
+        return line
+    return f"`{line.translate(_IN_CODE)}`"
+
+
+_IN_CODE = str.maketrans("`<>", "'()")

@@ -1,0 +1,86 @@
+"""The message after a release whose old snapshots could not be deleted."""
+
+from collections.abc import Mapping, Sequence
+
+from lightgate.notifications.email import one_line
+from lightgate.notifications.formats import all_forms, literal, subject_line
+from lightgate.records.outcome import Publication
+from lightgate.release.release import Release
+from lightgate.spec.app_spec import Database
+from lightgate.spec.database_kinds import DatabaseKind
+
+NOT_PRUNED = "NOT_PRUNED"
+# The log of PruneSnapshots has all of them.
+_MOST_SHOWN = 10
+_LONGEST_REASON = 500
+_DELETE = {
+    DatabaseKind.INSTANCE: "aws rds delete-db-snapshot --db-snapshot-identifier",
+    DatabaseKind.CLUSTER: "aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier",
+    DatabaseKind.LIGHTSAIL: (
+        "aws lightsail delete-relational-database-snapshot --relational-database-snapshot-name"
+    ),
+}
+_NEXT = (
+    "The next successful release tries again. Until then the snapshots stay and count towards the "
+    "quota of the account."
+)
+
+
+def not_pruned(
+    release: Release,
+    database: Database | None,
+    failed: Mapping[str, str],
+    reasons: Sequence[str],
+) -> Publication:
+    """What the topic gets.
+
+    `failed` has the reason for each snapshot that could not be deleted. `reasons` say why
+    Lightgate could not even look for old snapshots.
+    """
+    subject = subject_line(release.stage, release.app, NOT_PRUNED, release.id)
+    count = f"{len(failed)} old snapshot{'s' if len(failed) > 1 else ''}"
+    head = (
+        f"{release.app}: {count if failed else 'old snapshots'} could not be deleted after release "
+        f"{release.id}. The release succeeded."
+    )
+    shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
+    why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]
+    if len(failed) > len(shown):
+        why.append(f"The log of PruneSnapshots has {len(failed) - len(shown)} more.")
+    commands = [f"{_DELETE[database.kind]} {name}" for name in shown] if database else []
+    by_hand = ["\n".join(["To delete them yourself:", *commands])] if commands else []
+    return Publication(
+        app=release.app,
+        stage=release.stage,
+        status=NOT_PRUNED,
+        subject=subject,
+        message=all_forms(
+            "\n\n".join([head, "\n".join(why), _NEXT, *by_hand]) + "\n",
+            {
+                "messageId": f"lightgate-{release.app}-{release.id}-pruning",
+                "kind": release.kind.value,
+                "app": release.app,
+                "stage": release.stage,
+                "release": release.id,
+                "status": NOT_PRUNED,
+                "text": " ".join([head, *why, _NEXT]),
+                "reasons": list(map(_short, reasons)),
+                "failed": shown,
+                "nextSteps": [_NEXT, *commands],
+            },
+            {
+                "version": "1.0",
+                "source": "custom",
+                "content": {
+                    "textType": "client-markdown",
+                    "title": subject,
+                    "description": "\n".join(map(literal, [head, *why, _NEXT])),
+                },
+            },
+        ),
+    )
+
+
+def _short(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

@@ -1,0 +1,82 @@
+"""A report that says less, for a message that would be too large."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lightgate.notifications.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much is left of what is too large: items of a list, and characters of a text.
+
+    A step is longer, as an execution that is cut off in the middle helps nobody.
+    """
+
+    items: int
+    text: int
+    step: int
+
+
+_SHORTENINGS = (_Limits(5, 200, 1000), _Limits(3, 100, 500), _Limits(1, 50, 200))
+
+
+_NO_ROOM = "the executions that do so have no room in this message"
+
+
+def shorter_and_shorter(report: Report) -> Iterator[Report]:
+    """The report again and again, with less in it each time."""
+    return (_shortened(report, limits) for limits in _SHORTENINGS)
+
+
+def _shortened(report: Report, limits: _Limits) -> Report:
+    evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
+    failure, diagnosis = evidence.failure, report.failure
+    # Half of the way back would be no way.
+    is_short = sum(map(len, report.take_back)) <= limits.step
+    return replace(
+        report,
+        reason=report.reason and _short(report.reason, limits.text),
+        warnings=_few(report.warnings, limits),
+        evidence=replace(
+            evidence,
+            migrations=evidence.migrations[: limits.items],
+            last_lines=_last(evidence.last_lines, limits),
+            failure=failure
+            and replace(
+                failure,
+                error=_short(failure.error, limits.text),
+                last_lines=_last(failure.last_lines, limits),
+            ),
+        ),
+        conclusion=replace(
+            conclusion,
+            reasons=_few(conclusion.reasons, limits),
+            next_steps=[_short(step, limits.step) for step in conclusion.next_steps],
+        ),
+        failure=diagnosis
+        and replace(
+            diagnosis,
+            what=_short(diagnosis.what, limits.text),
+            evidence=diagnosis.evidence and _short(diagnosis.evidence, limits.text),
+            next_action=_short(diagnosis.next_action, limits.step),
+        ),
+        judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
+        not_applied=report.not_applied[: limits.items],
+        take_back=report.take_back if is_short else (),
+        why_not_back=report.why_not_back if is_short else _NO_ROOM,
+    )
+
+
+def _few(reasons: Sequence[str], limits: _Limits) -> list[str]:
+    few = [_short(reason, limits.text) for reason in reasons[: limits.items]]
+    more = len(reasons) - len(few)
+    return [*few, f"There are {more} more reasons."] if more else few
+
+
+def _last(lines: Sequence[str], limits: _Limits) -> list[str]:
+    return [_short(line, limits.text) for line in lines[-limits.items :]]
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

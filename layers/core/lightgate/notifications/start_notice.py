@@ -1,0 +1,47 @@
+"""What people are told when a release begins from which there is no automatic way back."""
+
+from lightgate.notifications.email import one_line
+from lightgate.notifications.formats import all_forms, literal, subject_line
+from lightgate.release.release import Release
+from lightgate.state import StartNotice
+
+STARTED = "STARTED"
+
+
+def start_notice(release: Release, execution: str, no_way_back: str) -> StartNotice:
+    """The message, in all its forms."""
+    subject = subject_line(release.stage, release.app, STARTED, release.id)
+    told = [
+        one_line(no_way_back),
+        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it, and the "
+        "final message says what you can do.",
+    ]
+    head = f"{release.app}: release {release.id} has started."
+    return StartNotice(
+        subject=subject,
+        message=all_forms(
+            "\n\n".join([head, *told, f"Execution: {execution}"]) + "\n",
+            {
+                "messageId": f"lightgate-{release.app}-{release.id}-start",
+                "kind": release.kind.value,
+                "app": release.app,
+                "stage": release.stage,
+                "release": release.id,
+                "status": STARTED,
+                "text": " ".join([head, *told]),
+                "warnings": [no_way_back],
+                "digest": release.pushed_digest or release.digest,
+                "startedAt": release.started_at.isoformat(),
+                "execution": execution,
+            },
+            {
+                "version": "1.0",
+                "source": "custom",
+                "content": {
+                    "textType": "client-markdown",
+                    "title": subject,
+                    "description": "\n".join(map(literal, told)),
+                },
+            },
+        ),
+    )

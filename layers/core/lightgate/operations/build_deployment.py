@@ -1,0 +1,243 @@
+"""The request for a deployment, with the secrets in it: for those steps that create one.
+
+Nothing of what is returned here may be returned from a step, logged or kept, but the notes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lightgate.aws.clients import reaching
+from lightgate.deployment.compiler import Source, check_size, compile_deployment
+from lightgate.deployment.one_off_command import compile_app, compile_command
+from lightgate.deployment.pinning import other_images
+from lightgate.deployment.redeploy import Redeployment, redeploy
+from lightgate.deployment.status import Service
+from lightgate.errors import RefusedError, UnreachableError
+from lightgate.names import (
+    CHECKED,
+    COMMAND_CONTAINER,
+    RELEASE_VARIABLE,
+    ROLLBACK_VARIABLE,
+    STACK_VARIABLE,
+    UNCHECKED,
+    pin_tag,
+)
+from lightgate.operations.gate_channel import open_mailboxes
+from lightgate.operations.kept_images import refuse_without_images
+from lightgate.records.version import Past
+from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.rollback.version_history import on_record
+from lightgate.runtime import Runtime
+from lightgate.spec.app_spec import AppSpec, SecretReference
+from lightgate.spec.parser import parse_spec
+from lightgate.spec.warnings.secrets import warnings_of_values
+
+
+def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployment:
+    """The deployment that the release asks for, and what people are told of it.
+
+    Raises:
+        RefusedError: it cannot be made of what is there now.
+    """
+    match release.kind:
+        case Kind.IMAGE:
+            return _image(release, runtime)
+        case Kind.ROLLBACK:
+            mode, version = UNCHECKED if release.allow_destructive else CHECKED, release.rollback_to
+            refuse_without_images(service, version or 0, release.app, "rollbackTo", runtime)
+            return assemble_rollback(release, version or 0, release.spec, release.id, mode, runtime)
+        case Kind.COMMAND:
+            return _command(release, service, runtime)
+
+
+def assemble_rollback(
+    release: Release,
+    version: int,
+    used: UsedSpec | None,
+    marker: str,
+    mode: str,
+    runtime: Runtime,
+) -> Redeployment:
+    """The version once more, with the secrets of today.
+
+    They are looked up as the spec of then says; what is not known to be a secret stays as it was.
+    Where that spec is unknown, everything does: another spec may mean other secrets.
+
+    Raises:
+        SpecReplacedError: the spec of then was deleted and stored again.
+    """
+    listed = runtime.lightsail.listed(release.service, version)
+    markers = {RELEASE_VARIABLE: marker, ROLLBACK_VARIABLE: mode}
+    if stack := runtime.settings.stack:
+        markers[STACK_VARIABLE] = stack
+    if used is None:
+        return redeploy(release.service, listed, markers, {})
+    spec = _spec(release.app, used, runtime)
+    values = _secrets(spec, runtime)
+    again = redeploy(release.service, listed, markers, _by_container(spec, values))
+    return replace(again, notes=(*again.notes, *warnings_of_values(values)))
+
+
+def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequence[str]:
+    """What people are told of a deployment that is there, where the answer that told it is lost."""
+    match release.kind:
+        case Kind.IMAGE:
+            return _image_notes_again(release, runtime)
+        case Kind.ROLLBACK:
+            version = release.rollback_to or 0
+            return rollback_notes_again(release, version, release.spec, runtime)
+        case Kind.COMMAND:
+            ours = service.deployment_of(release.id)
+            served = [
+                one.version
+                for one in service.deployments
+                if one.state in ("ACTIVE", "INACTIVE") and ours and one.version < ours.version
+            ]
+            past = _past(release.app, service, max(served), runtime) if served else None
+            if not served or (past and past.spec and past.digest):
+                return ()
+            return rollback_notes_again(release, max(served), None, runtime)
+
+
+def rollback_notes_again(
+    release: Release, version: int, used: UsedSpec | None, runtime: Runtime
+) -> Sequence[str]:
+    """The same for a version that was deployed again. It is compared with the secrets of now."""
+    try:
+        again = assemble_rollback(release, version, used, release.id, CHECKED, runtime)
+    except RefusedError as error:
+        # What is deployed is ours whatever has changed since.
+        why = " ".join(error.reasons)
+        return [f"Whether its secrets have changed could not be found out again: {why}"]
+    return again.notes
+
+
+def _image_notes_again(release: Release, runtime: Runtime) -> Sequence[str]:
+    """The warnings of today's secrets; none if they cannot be read. The deployment stays ours."""
+    try:
+        with reaching("the store of the spec or of a secret"):
+            spec = _own_spec(release, runtime)
+            return _image_notes(spec, _secrets(spec, runtime))
+    except (RefusedError, UnreachableError) as error:
+        runtime.logger.warning("the secrets cannot be checked again", why=str(error))
+        return ()
+
+
+def _image(release: Release, runtime: Runtime) -> Redeployment:
+    spec = _own_spec(release, runtime)
+    values = _secrets(spec, runtime)
+    request = compile_deployment(
+        spec,
+        _source(spec, release.digest or "", runtime),
+        release.id,
+        values,
+        stack=runtime.settings.stack,
+        mailboxes=open_mailboxes(release, runtime),
+        allow_destructive=release.allow_destructive,
+    )
+    return Redeployment(request=request, notes=_image_notes(spec, values))
+
+
+def _image_notes(spec: AppSpec, values: Mapping[SecretReference, str]) -> tuple[str, ...]:
+    return (*other_images(spec), *warnings_of_values(values))
+
+
+def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
+    serving = service.current
+    if serving is None:
+        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    refuse_without_images(service, serving.version, release.app, "command", runtime)
+    spec = _own_spec(release, runtime)
+    beside = _known(release.app, service, serving.version, runtime)
+    container = compile_command(
+        spec,
+        release.command or (),
+        _source(spec, release.digest or "", runtime),
+        release.id,
+        _secrets(spec, runtime),
+        stack=runtime.settings.stack,
+        mailbox=open_mailboxes(release, runtime)[COMMAND_CONTAINER],
+        allow_destructive=release.allow_destructive,
+        beside=beside.spec if beside is not None else None,
+    )
+    if beside is not None:
+        # Made anew, since the programs of its gates take less room then.
+        source = _source(beside.spec, beside.digest, runtime)
+        secrets = _secrets(beside.spec, runtime)
+        app = compile_app(
+            beside.spec,
+            source,
+            release.id,
+            secrets,
+            stack=runtime.settings.stack,
+            code=beside.code,
+        )
+        served = Redeployment(request=app, notes=())
+    else:
+        served = assemble_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)
+    containers = {**served.request["containers"], COMMAND_CONTAINER: container}
+    request = {**served.request, "containers": containers}
+    check_size(request)
+    return Redeployment(request=request, notes=served.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a version is made of, and the release that its code is from."""
+
+    spec: AppSpec
+    digest: str
+    code: str | None
+
+
+def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known | None:
+    """What the app of a version is, if its spec and its image are known."""
+    past = _past(app, service, version, runtime)
+    if past is None or past.spec is None or past.digest is None:
+        return None
+    return _Known(_spec(app, past.spec, runtime), past.digest, past.code)
+
+
+def _past(app: str, service: Service, version: int, runtime: Runtime) -> Past | None:
+    return on_record(runtime.records.versions(app), service).get(version)
+
+
+def _spec(app: str, used: UsedSpec, runtime: Runtime) -> AppSpec:
+    return parse_spec(runtime.apps.read_again(app, used).text)
+
+
+def _own_spec(release: Release, runtime: Runtime) -> AppSpec:
+    """The spec by which the release was admitted."""
+    if release.spec is None:
+        raise RefusedError(
+            "app: this release was admitted by an older version of Lightgate, which did not record "
+            "the text of its spec, so the spec may be another one by now. Start the release again."
+        )
+    return _spec(release.app, release.spec, runtime)
+
+
+def _source(spec: AppSpec, digest: str, runtime: Runtime) -> Source:
+    """The image, pinned, so that a node that is launched later runs the same."""
+    registry = runtime.registry
+    pushed = registry.manifest(spec.repository, {"imageDigest": digest})
+    manifest = registry.runnable(spec.repository, pushed)
+    config = registry.config(spec.repository, manifest)
+    reference = registry.pin(spec.repository, manifest, pin_tag(manifest.digest))
+    return Source(reference=reference, config=config)
+
+
+def _secrets(spec: AppSpec, runtime: Runtime) -> Mapping[SecretReference, str]:
+    return runtime.secrets.resolve(
+        reference
+        for container in spec.containers.values()
+        for reference in container.secrets.values()
+    )
+
+
+def _by_container(
+    spec: AppSpec, values: Mapping[SecretReference, str]
+) -> Mapping[str, Mapping[str, str]]:
+    return {
+        name: {variable: values[reference] for variable, reference in container.secrets.items()}
+        for name, container in spec.containers.items()
+    }

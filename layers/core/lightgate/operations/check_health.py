@@ -1,0 +1,160 @@
+"""One look at whether a version does its work, for the steps that verify one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from lightgate.deployment.status import Service
+from lightgate.gate.log_lines import events, moment_of
+from lightgate.runtime import Runtime
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.health_rules import Probe, Rules, pause, rules_of
+from lightgate.verification.health import (
+    Answer,
+    Watched,
+    WatchStatus,
+    judge_watch,
+    of_a_stranger,
+    probes_of,
+    problem_of,
+    watch_round,
+)
+from lightgate.wait_state import wait_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The version that is watched. `marker` and `digest` are those of its deployment, if known.
+
+    `containers` are those whose starts are counted where there is no public URL to ask.
+    `open_variables` are the variables of each container that are known to be no secrets.
+    """
+
+    version: int
+    marker: str | None
+    digest: str | None
+    rules: Rules
+    containers: Sequence[str]
+    open_variables: Mapping[str, Sequence[str]]
+
+
+def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
+    """A version that has never served: it has its whole watch period before it."""
+    return Subject(
+        version=version,
+        marker=marker,
+        digest=digest,
+        rules=rules_of(spec),
+        containers=tuple(spec.containers),
+        open_variables=spec.open_variables(),
+    )
+
+
+def returned(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
+    """A version that has served before, or has the content of one: it is asked at once.
+
+    `spec` is that by which it was deployed. Without a `digest` that is unknown: then it is
+    another spec, of which a version that knew nothing of it owes nothing but the numbers.
+    """
+    [shown] = [one for one in service.deployments if one.version == version]
+    rules = rules_of(spec).at_once()
+    return Subject(
+        version=version,
+        marker=shown.release,
+        digest=digest,
+        rules=rules if digest is not None else of_a_stranger(rules, shown.endpoint),
+        containers=tuple(spec.containers),
+        open_variables=spec.open_variables() if digest is not None else {},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How the watch stands after a look, and in how many seconds the next one is due."""
+
+    status: WatchStatus
+    watched: Watched
+    poll_seconds: int
+
+
+def look(subject: Subject, service: Service, before: Watched | None, runtime: Runtime) -> Look:
+    """Ask the app once, and judge it by that and by the looks `before`.
+
+    Repeating a look whose answer was lost only asks the app once more.
+    """
+    rules, now = subject.rules, runtime.now()
+    seen = before or Watched(began_at=now)
+    checks = seen.checks.resumed(now, pause=pause(rules))
+    problems: dict[str, str | None] = {}
+    slowest = timedelta()
+    for name, probe in probes_of(seen, rules).items():
+        if any(problems.values()):
+            # An app that cannot even be read is not written to; and two waits would be too long.
+            break
+        asked = probe.for_release(subject.marker, subject.digest)
+        answer = _ask(service, asked, runtime)
+        problems[name] = _masked(problem_of(asked, answer), subject, service, runtime)
+        slowest = max(slowest, answer.took)
+    found = watch_round(
+        seen,
+        rules,
+        service,
+        version=subject.version,
+        marker=subject.marker,
+        problems=problems,
+        slowest=slowest,
+        restarts=_restarts(subject, service, seen.began_at, runtime),
+    )
+    ended = runtime.now()
+    watched = replace(found, checks=checks.ended(ended))
+    return Look(
+        status=judge_watch(watched, rules, ended),
+        watched=watched,
+        poll_seconds=wait_seconds(pause(rules)),
+    )
+
+
+def _ask(service: Service, probe: Probe, runtime: Runtime) -> Answer:
+    if service.url is not None and not service.disabled:
+        return runtime.ask(service.url, probe)
+    is_disabled = f"the container service {service.name} is disabled"
+    error = is_disabled if service.disabled else "the service shows no public URL"
+    return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
+
+
+def _masked(
+    problem: str | None, subject: Subject, service: Service, runtime: Runtime
+) -> str | None:
+    """The problem without the app's secrets: it may quote what the app has answered."""
+    if problem is None:
+        return None
+    mask = runtime.lightsail.mask(service.name, subject.marker, subject.open_variables)
+    return mask.text(problem)
+
+
+def _restarts(
+    subject: Subject, service: Service, began_at: datetime, runtime: Runtime
+) -> int | None:
+    """How often a command of the version was started since then; None where nobody can count.
+
+    Only where there is no URL: of an app that answers, its answers say more.
+    """
+    if subject.rules.read is not None or subject.marker is None:
+        return None
+    starts = [
+        sum(
+            event["event"] == "open" and _is_since(event.get("at"), began_at)
+            for event in events(
+                subject.marker,
+                container,
+                runtime.lightsail.gate_lines(service.name, container, began_at),
+            )
+        )
+        for container in subject.containers
+    ]
+    return max(starts, default=0)
+
+
+def _is_since(value: object, began_at: datetime) -> bool:
+    moment = moment_of(value)
+    return moment is not None and datetime.fromisoformat(moment) >= began_at

@@ -1,0 +1,93 @@
+"""Whether anybody receives the messages of this stack, and what is wrong if not.
+
+Nobody can be told by the topic that nobody is subscribed to it. So each release records it and has
+it in its message, and a metric and the log show it, also between releases.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from lightgate.aws.sns import Subscription
+from lightgate.errors import UnreachableError
+from lightgate.runtime import METRICS_NAMESPACE, Runtime
+
+
+def check_subscribers(runtime: Runtime) -> list[str]:
+    """What keeps messages from their subscribers, for people. It is logged and measured as well.
+
+    It never fails: a release does not depend on who hears of it.
+    """
+    try:
+        subscriptions = runtime.topic.subscriptions()
+    except UnreachableError as error:
+        runtime.logger.warning("the subscriptions cannot be read", why=str(error))
+        return [f"Whether anybody receives the messages of Lightgate is unknown: {error}."]
+    found = problems(subscriptions, runtime.settings.notification_email, runtime.topic.arn)
+    for problem in found:
+        runtime.logger.error("messages may reach nobody", why=problem)
+    with single_metric(
+        name="lightgateSubscriptionProblems",
+        unit=MetricUnit.Count,
+        value=len(found),
+        namespace=METRICS_NAMESPACE,
+    ) as metric:
+        metric.add_dimension("service", runtime.settings.stack)
+    return found
+
+
+def problems(subscriptions: Sequence[Subscription], email: str, topic: str) -> list[str]:
+    """`email` is the address that the stack has subscribed; empty if it has subscribed none."""
+    found = []
+    if not any(one.is_confirmed for one in subscriptions):
+        how = "" if email else f" {_subscribe(topic, 'ADDRESS')}"
+        found.append(
+            f"Nobody receives the messages of Lightgate: the topic {topic} has no confirmed "
+            f"subscription.{how}"
+        )
+    of_stack = [one for one in subscriptions if email and _is_of(one, email)]
+    if email and not any(one.is_confirmed for one in of_stack):
+        is_pending = any(one.is_pending for one in of_stack)
+        found.append(_not_confirmed(email) if is_pending else _removed(email, topic))
+    pending = [one for one in subscriptions if one.is_pending and one not in of_stack]
+    if pending:
+        protocols = ", ".join(sorted({one.protocol for one in pending}))
+        found.append(
+            f"Unconfirmed subscriptions of the topic {topic}: {len(pending)} ({protocols}). "
+            "Nothing is sent to them, and SNS removes them after two days. Confirm them, or "
+            "subscribe again."
+        )
+    return found
+
+
+def _is_of(one: Subscription, email: str) -> bool:
+    is_email = one.protocol in ("email", "email-json")
+    return is_email and one.endpoint.casefold() == email.casefold()
+
+
+def _not_confirmed(email: str) -> str:
+    return (
+        f"The subscription of {email} is not confirmed, so nothing is sent to that address. Open "
+        'the link in the e-mail "AWS Notification - Subscription Confirmation" within two days '
+        "after it was sent."
+    )
+
+
+def _removed(email: str, topic: str) -> str:
+    return (
+        f"The NotificationEmail of this stack, {email}, is not subscribed any more, so nothing is "
+        "sent to that address. Either nobody confirmed the subscription within two days, or its "
+        "unsubscribe link was opened, for instance by a program that checks the links in e-mails. "
+        "To prevent that, confirm with aws sns confirm-subscription and "
+        "--authenticate-on-unsubscribe true; docs/runbook.md has the whole command. "
+        f"{_subscribe(topic, email)}"
+    )
+
+
+def _subscribe(topic: str, address: str) -> str:
+    return (
+        "To subscribe, run this command and confirm the e-mail that follows: "
+        f"aws sns subscribe --topic-arn {topic} --protocol email "
+        f"--notification-endpoint {shlex.quote(address)}"
+    )

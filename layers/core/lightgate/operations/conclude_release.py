@@ -1,0 +1,397 @@
+"""Settling a release: one final outcome, on record once, and put into words.
+
+Settle does it at the end of an execution, and the cleaning step for an execution that has
+ended without. Both know the release by the state that its execution carries.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from lightgate.aws.clients import reaching
+from lightgate.aws.dynamodb_releases import Record
+from lightgate.aws.s3_gate_channel import Address
+from lightgate.deployment.status import Deployment, Service, Status
+from lightgate.errors import (
+    MissingError,
+    NotYetError,
+    RefusedError,
+    SpecError,
+    UnreachableError,
+    readable,
+)
+from lightgate.gate.report import NO_EVIDENCE
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.permit import Permit, PermitState, VoidCause
+from lightgate.names import is_digest, rollback_marker
+from lightgate.notifications.formats import sns_message, subject
+from lightgate.notifications.report import report_of
+from lightgate.operations.check_subscribers import check_subscribers
+from lightgate.operations.gate_channel import end_of_permits, void
+from lightgate.outcome.conclude import Ending, concluded
+from lightgate.outcome.outcome import (
+    Conclusion,
+    Outcome,
+    broken,
+    gone,
+    refused,
+    stopped,
+    superseded,
+    unverified,
+)
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.version import Past
+from lightgate.release.release import Kind, Release
+from lightgate.rollback.policy import History, against
+from lightgate.rollback.version_history import (
+    judgement_of,
+    made_by,
+    may_have_begun,
+    on_record,
+    planned_judgement,
+)
+from lightgate.runtime import Runtime
+from lightgate.spec.broken import remains_of
+from lightgate.spec.parser import parse_app_name
+from lightgate.state import DeploymentProgress, Facts, RollbackProgress, StopStatus
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The outcome on record. `fence` is that of the release's lock, 0 if it never had it.
+
+    `owes_message` says whether the message still has to be sent.
+    """
+
+    outcome: RecordedOutcome
+    fence: int
+    owes_message: bool
+
+
+def settle_release(facts: Facts, runtime: Runtime) -> Settled:
+    """Record that the execution is over, and then the outcome of its release; the first one stands.
+
+    In this order a function of the execution that still runs either shows its record here, or
+    gets none any more: an execution has one record.
+
+    Raises:
+        MissingError: the record of the release, which must exist, could not be read.
+        NotYetError: a permit could not be voided, and a gate may still act on it.
+    """
+    record = _record(facts, runtime)
+    if record is not None and record.outcome is not None:
+        app = requested_app(facts.state.request)
+        owes_message = runtime.records.owes_message(app, record.release)
+        return _settled(record, record.outcome, owes_message=owes_message)
+    no_permit = None
+    if record is not None and record.admission is not None:
+        release = record.admission.release
+        no_permit = why_not_permitted(release, runtime)
+        facts = replace(facts, recorded=record.admission)
+        _withdraw(release, facts, runtime)
+    record = _settle(facts, no_permit, runtime)
+    if record.outcome is None:
+        raise MissingError(f"the outcome of release {record.release} could not be read back")
+    return _settled(record, record.outcome, owes_message=True)
+
+
+def _settled(record: Record, outcome: RecordedOutcome, *, owes_message: bool) -> Settled:
+    is_published = record.status in Outcome and not Outcome(record.status).is_quiet
+    return Settled(outcome=outcome, fence=record.fence, owes_message=owes_message and is_published)
+
+
+def _withdraw(release: Release, facts: Facts, runtime: Runtime) -> None:
+    """Void its permits. Where that cannot be done, they end by themselves.
+
+    What a gate may begin by, it goes by the mailbox's own clock. Without a deployment nobody was
+    let begin anything: only who follows one grants a permit.
+    """
+    try:
+        void(release, runtime)
+    except UnreachableError as error:
+        runtime.logger.warning("a permit could not be voided", why=str(error))
+        service, _ = _service(facts, runtime)
+        made = _deployment(facts, service)
+        told = facts.deployment.created_at if facts.deployment is not None else None
+        created_at = made.created_at if made else told
+        left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
+        if left > timedelta():
+            raise NotYetError(left) from error
+
+
+def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
+    """The permit of a gate that was withdrawn before the gate or the deployment had ended.
+
+    None also where that cannot be read.
+    """
+    for gate in release.asking_gates:
+        address = Address(app=release.app, release=release.id, container=gate)
+        try:
+            permit = runtime.mailboxes.permit(address)
+        except UnreachableError:
+            continue
+        if permit.state is PermitState.VOID and permit.cause is not VoidCause.ENDED:
+            return permit
+    return None
+
+
+def _record(facts: Facts, runtime: Runtime) -> Record | None:
+    """What is on record of the release; also if the answer of Admit that tells of it is lost."""
+    app = requested_app(facts.state.request)
+    known = runtime.records.end(app, facts.state.execution, runtime.now())
+    release = facts.release.id if facts.release is not None else known
+    return None if release is None else runtime.records.get(app, release)
+
+
+def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Record:
+    service, why_gone = _service(facts, runtime)
+    conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
+    app = requested_app(facts.state.request)
+    report = report_of(
+        facts,
+        conclusion,
+        app=app,
+        stage=_told_stage(facts) or stage_of(app, runtime),
+        kind=kind_of(facts),
+        now=runtime.now(),
+    )
+    if not conclusion.outcome.is_quiet:
+        # First, as a message that is too long loses the last ones.
+        report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
+    outcome = RecordedOutcome(
+        app=report.app,
+        stage=report.stage,
+        release=report.release,
+        status=conclusion.outcome.value,
+        cause=" ".join(conclusion.reasons) or "no reason",
+        subject=subject(report),
+        message=sns_message(report),
+        warnings=report.warnings,
+        failure=report.failure,
+        judgement=report.judgement,
+        versions=_versions(facts, service, conclusion.outcome, runtime),
+        saved=report.saved,
+    )
+    # A command brings the app no image, so its image is not what serves after it.
+    is_command = report.kind is Kind.COMMAND
+    digest = report.digest or _requested_digest(facts.state.request)
+    return runtime.records.settle(
+        outcome,
+        execution=report.execution,
+        digest=None if is_command else digest,
+        owes_message=not conclusion.outcome.is_quiet,
+    )
+
+
+def _told_stage(facts: Facts) -> str | None:
+    """The stage as Admit has read it."""
+    if facts.admitted is not None:
+        return facts.admitted.stage
+    stop = facts.state.stop
+    return stop.stage if stop is not None else None
+
+
+def _service(facts: Facts, runtime: Runtime) -> tuple[Service | None, str | None]:
+    """The service as it is now; without it, why the release has none any more, if it had one."""
+    release = facts.release
+    if release is None:
+        return None, None
+    try:
+        return runtime.lightsail.service(release.service, release.service_since), None
+    except RefusedError as error:
+        return None, " ".join(error.reasons)
+
+
+def _conclude(
+    facts: Facts, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
+) -> Conclusion:
+    state, deployment, kind = facts.state, facts.deployment, kind_of(facts)
+    if (stop := state.stop) is not None:
+        match stop.status:
+            case StopStatus.REFUSED:
+                return refused(stop.reasons, kind)
+            case StopStatus.SUPERSEDED:
+                return superseded(stop.reasons)
+            case StopStatus.LOST:
+                # Whoever takes a lock away has recorded the outcome before. Nobody has.
+                return _broken(" ".join(stop.reasons), facts, service, None)
+    went_back = state.rollback
+    is_gone = service is None and deployment is not None
+    if state.error is not None and not is_gone:
+        return _broken(words_of(state.error), facts, service, went_back)
+    if facts.stopped is not None and not is_gone:
+        return stopped(
+            facts.stopped,
+            admitted=facts.release is not None,
+            deployment=_deployment(facts, service),
+            back=_deployment_back(facts, service),
+        )
+    release = facts.release
+    if deployment is None or release is None:
+        raise LookupError("the execution carries no end of a deployment")
+    if service is None:
+        return gone(why_gone, deployment.version, kind)
+    return concluded(
+        Ending(
+            release=release.id,
+            kind=kind,
+            status=deployment.status,
+            version=deployment.version,
+            previous_version=deployment.previous_version,
+            service=service,
+            evidence=deployment.gate or NO_EVIDENCE,
+            rollback_to=release.rollback_to,
+            refusal=deployment.refusal,
+            no_permit=no_permit,
+            may_have_begun=may_have_begun(release, deployment),
+            judgement=planned_judgement(release, deployment),
+            earlier=_earlier(release, deployment, service, runtime),
+            verified=state.verification,
+            went_back=went_back,
+        )
+    )
+
+
+def _broken(
+    error: str, facts: Facts, service: Service | None, back: RollbackProgress | None
+) -> Conclusion:
+    deployment, release = facts.deployment, facts.release
+    version = _own_version(facts, service)
+    is_back = back is not None and back.version is not None
+    if (
+        service is None
+        or version is None
+        or release is None
+        or deployment is None
+        or is_back
+        or deployment.status is not Status.ACTIVE
+        or not service.serves_own(version, release.id)
+    ):
+        return broken(error, version, back)
+    seen = facts.state.verification
+    return unverified(
+        error,
+        app=release.app,
+        version=version,
+        previous=deployment.previous_version,
+        wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
+        is_open=judgement_of(release, deployment).verdict.lets_go_back,
+    )
+
+
+def _earlier(
+    release: Release, deployment: DeploymentProgress, service: Service, runtime: Runtime
+) -> Judgement:
+    """What the releases between this one and the version before it mean for that version."""
+    if (previous := deployment.previous_version) is None:
+        return Judgement(verdict=Verdict.NONE)
+    shown = [one for one in service.deployments if one.version < deployment.version]
+    past = on_record(runtime.records.versions(release.app), service)
+    return against(previous, History(shown=shown, past=past))
+
+
+def _versions(
+    facts: Facts, service: Service | None, outcome: Outcome, runtime: Runtime
+) -> Sequence[Past]:
+    release = facts.release
+    if release is None or outcome.is_quiet:
+        return ()
+    own, back = _own_version(facts, service), _version_back(facts, service)
+    # Only what is deployed again has its image and its spec from there.
+    is_again = own is not None and release.kind is not Kind.IMAGE
+    return made_by(
+        release,
+        facts.deployment,
+        own=own,
+        back=back,
+        succeeded=outcome is Outcome.SUCCEEDED,
+        past=on_record(runtime.records.versions(release.app), service)
+        if is_again and service is not None
+        else {},
+        verified=facts.state.verification,
+        rollback=facts.state.rollback,
+    )
+
+
+def kind_of(facts: Facts) -> Kind:
+    """What the release is about; of one that was not admitted by what was asked for."""
+    if facts.release is not None:
+        return facts.release.kind
+    asked = _request(facts.state.request)
+    if asked.get("rollbackTo") is not None:
+        return Kind.ROLLBACK
+    return Kind.IMAGE if asked.get("command") is None else Kind.COMMAND
+
+
+def _own_version(facts: Facts, service: Service | None) -> int | None:
+    """The deployment of the release, also if the answer to its creation was lost."""
+    if facts.deployment is not None:
+        return facts.deployment.version
+    found = _deployment(facts, service)
+    return None if found is None else found.version
+
+
+def _version_back(facts: Facts, service: Service | None) -> int | None:
+    rollback = facts.state.rollback
+    known = rollback.version if rollback is not None else None
+    found = _deployment_back(facts, service)
+    return known if known is not None or found is None else found.version
+
+
+def _deployment(facts: Facts, service: Service | None) -> Deployment | None:
+    release = facts.release
+    return None if service is None or release is None else service.deployment_of(release.id)
+
+
+def _deployment_back(facts: Facts, service: Service | None) -> Deployment | None:
+    """What the release has deployed to go back, wherever that has come to."""
+    if service is None or facts.release is None:
+        return None
+    return service.deployment_of(rollback_marker(facts.release.id))
+
+
+def words_of(error: Mapping[str, Any]) -> str:
+    """The error that Step Functions caught, without the traceback that it carries."""
+    try:
+        text = json.loads(error["Cause"])["errorMessage"]
+    except (ValueError, KeyError, TypeError):
+        text = error.get("Cause") or ""
+    return readable(f"{error.get('Error')}: {str(text)[:500]}")
+
+
+def _request(request: object) -> Mapping[str, Any]:
+    return request if isinstance(request, dict) else {}
+
+
+def requested_app(request: object) -> str:
+    """What a person asked for, if it could be an app: SNS takes no line break in a subject."""
+    name = _request(request).get("app")
+    try:
+        return parse_app_name(name) if isinstance(name, str) else UNKNOWN
+    except SpecError:
+        return UNKNOWN
+
+
+def stage_of(app: str, runtime: Runtime) -> str:
+    """The stage in the app's spec as it stands, else that of its last release, else "unknown".
+
+    Subscribers filter by it. So a refusal has it too, even if the rest of the spec is wrong.
+    """
+    with contextlib.suppress(RefusedError, UnreachableError), reaching("SSM"):
+        if stage := remains_of(runtime.apps.read(app).text).stage:
+            return stage.value
+    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+        if (last := runtime.records.last_known(app)) and last.stage:
+            return last.stage
+    return UNKNOWN
+
+
+def _requested_digest(request: object) -> str | None:
+    """The image that a refused release was about, so that nobody takes it for a new one."""
+    digest = _request(request).get("digest")
+    return digest if isinstance(digest, str) and is_digest(digest) else None

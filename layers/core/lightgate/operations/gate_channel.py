@@ -1,0 +1,69 @@
+"""How Lightgate reaches the gates of a release: what they send, and the end of their permits."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from lightgate.aws.s3_gate_channel import Address
+from lightgate.errors import RefusedError, UnreachableError
+from lightgate.migrations.permit import PermitState, VoidCause
+from lightgate.release.release import Release
+from lightgate.runtime import Runtime
+from lightgate.spec.time_limits import Hold
+
+# The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
+LONGEST_MAILBOX = 3000
+
+
+def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
+    """What each gate needs to reach its mailbox: a secret, made anew for each attempt.
+
+    Raises:
+        RefusedError: a permit is void already, so nothing could be permitted any more.
+    """
+    if not release.asking_gates:
+        return {}
+    for gate in release.asking_gates:
+        permit = runtime.mailboxes.open(_address(release, gate))
+        if permit.state is PermitState.VOID:
+            raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
+    return runtime.mailboxes.urls(release.app, release.id, release.asking_gates)
+
+
+def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
+    """What the gate has sent to its mailbox; nothing if it has none."""
+    if gate not in release.asking_gates:
+        return []
+    return runtime.mailboxes.letters(_address(release, gate))
+
+
+def void(release: Release, runtime: Runtime) -> None:
+    """Nothing of the release, which has ended, may begin any more.
+
+    Raises:
+        UnreachableError: a permit may still stand; all others are void.
+    """
+    failed = None
+    for gate in release.asking_gates:
+        try:
+            runtime.mailboxes.void(
+                _address(release, gate), VoidCause.ENDED, "the release has ended"
+            )
+        except UnreachableError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def end_of_permits(release: Release, created_at: datetime) -> datetime:
+    """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
+    holds = [_hold(release, gate, timedelta()).longest for gate in release.asking_gates]
+    return created_at + max(holds, default=timedelta())
+
+
+def _hold(release: Release, gate: str, look: timedelta) -> Hold:
+    limit = release.asking_gates[gate]
+    return Hold(patience=release.platform_patience, limit=limit, look=look)
+
+
+def _address(release: Release, gate: str) -> Address:
+    return Address(app=release.app, release=release.id, container=gate)

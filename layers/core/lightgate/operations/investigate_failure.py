@@ -1,0 +1,194 @@
+"""Looking into a release that did not succeed, before it is settled: what is behind it.
+
+Only Settle does this, at the end of an execution, because only it may read what the app has
+written. Whatever goes wrong here costs people an explanation, and never the outcome.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+from lightgate.deployment.status import Service, Status
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.puller import Puller
+from lightgate.diagnosis.symptoms import FailureKind, Symptoms
+from lightgate.errors import LightgateError
+from lightgate.gate.log_lines import events, plain_text
+from lightgate.gate.report import NO_EVIDENCE
+from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
+from lightgate.operations.read_gates import listen
+from lightgate.release.release import Kind, Release
+from lightgate.rollback.version_history import may_have_changed
+from lightgate.runtime import Runtime
+from lightgate.state import DeploymentProgress, Facts, StopStatus
+
+# Settling itself needs some of the function's minute.
+PATIENCE = timedelta(seconds=25)
+_LONGEST_NAME = 100
+_MOST_MIGRATIONS = 200
+
+
+def examine(facts: Facts, runtime: Runtime) -> Facts:
+    """The facts with a diagnosis, if the release has failed, and the migrations that it planned."""
+    symptoms = _told(facts)
+    if symptoms is None:
+        return facts
+    names: Sequence[str] = ()
+    if facts.release is not None and facts.deployment is not None:
+        look = _Look(symptoms, facts.release, facts.deployment, runtime)
+        look.take()
+        symptoms, names = look.symptoms, look.planned
+    diagnosis = diagnose(symptoms)
+    runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
+    # What was refused before anything was deployed says by itself why.
+    has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
+    return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
+
+
+def _told(facts: Facts) -> Symptoms | None:
+    """What the execution itself tells of a failure; None if it tells of none."""
+    state, release, deployment = facts.state, facts.release, facts.deployment
+    evidence = deployment.gate if deployment is not None else None
+    known = Symptoms(
+        app=release.app if release is not None else requested_app(state.request),
+        service=release.service if release is not None else "",
+        repository=release.repository if release is not None else "",
+        digest=release.digest if release is not None else None,
+        rollback_to=release.rollback_to if release is not None else None,
+        command=release.command if release is not None else None,
+        evidence=evidence or NO_EVIDENCE,
+        gates=release.gates if release is not None else (),
+        wait=_wait(deployment),
+        refusal_cause=deployment.refusal_cause if deployment is not None else None,
+        logs={},
+    )
+    if (stop := state.stop) is not None:
+        if stop.status is not StopStatus.REFUSED:
+            return None
+        return replace(known, service="", error=" ".join(stop.reasons), refusal=stop.code)
+    if state.error is not None:
+        return replace(known, error=words_of(state.error))
+    if deployment is None:
+        return None
+    if deployment.status in (Status.FAILED, Status.OVERDUE):
+        return known
+    verified = state.verification
+    if verified is not None and verified.is_bad(deployment.version):
+        return replace(known, watch=verified.shown)
+    return None
+
+
+def _wait(deployment: DeploymentProgress | None) -> Wait | None:
+    """What the gate that failed was waiting for, or else the first that waited at all."""
+    if deployment is None:
+        return None
+    failure = deployment.gate.failure if deployment.gate is not None else None
+    own = [w for w in deployment.waits if failure is not None and w.container == failure.container]
+    return next(iter([*own, *deployment.waits]), None)
+
+
+class _Look:
+    """What is found out step by step, so that one that fails leaves the others to be used."""
+
+    def __init__(
+        self, symptoms: Symptoms, release: Release, deployment: DeploymentProgress, runtime: Runtime
+    ) -> None:
+        self._release = release
+        self._deployment = deployment
+        changed = may_have_changed(release, deployment)
+        self.symptoms = replace(symptoms, may_have_changed=changed)
+        self.planned: Sequence[str] = ()
+        self._runtime = runtime
+        self._service: Service | None = None
+
+    def take(self) -> None:
+        """Carry out every step that there is time for; what was not is told."""
+        steps: dict[str, Callable[[], None]] = {
+            "the container service": self._look_at_the_service,
+            "the reports of its gates": self._read_the_gates,
+            "the logs of its containers": self._read_the_logs,
+            "the policy of the repository": self._read_the_policy,
+        }
+        missing = dict(steps)
+
+        def carry_out() -> None:
+            for what, step in steps.items():
+                try:
+                    step()
+                except Exception as error:  # noqa: BLE001 - whatever it is, Settle has to go on
+                    self._tell(what, error)
+                else:
+                    del missing[what]
+
+        # A call that hangs must not take Settle with it.
+        thread = Thread(target=carry_out, daemon=True)
+        thread.start()
+        thread.join(PATIENCE.total_seconds())
+        self._know(unread=(*self.symptoms.unread, *missing))
+
+    def _look_at_the_service(self) -> None:
+        service = self._runtime.lightsail.service(self._release.service)
+        shown = service.deployment_of(self._release.id)
+        self._know(
+            nodes=service.scale,
+            endpoint=shown.endpoint if shown else None,
+            is_disabled=service.disabled,
+        )
+        self._service = service
+
+    def _read_the_gates(self) -> None:
+        release = self._release
+        self._know(no_permit=why_not_permitted(release, self._runtime))
+        if release.kind is not Kind.IMAGE:
+            return
+        heard = listen(release, self._deployment.created_at, self._runtime)
+        names: dict[str, None] = {}
+        for gate, lines in heard.lines.items():
+            names |= dict.fromkeys(planned(release.id, gate, lines))
+        self.planned = tuple(names)[:_MOST_MIGRATIONS]
+
+    def _read_the_logs(self) -> None:
+        lightsail, release = self._runtime.lightsail, self._release
+        shown = self._seen_service().deployment_of(release.id)
+        if shown is None:
+            raise LookupError("the service does not show the deployment")
+        logs: dict[str, AppLog | None] = {}
+        found = lightsail.app_logs(release.service, shown, release.open_variables)
+        for container, log in found.items():
+            logs[container] = log if isinstance(log, AppLog) else None
+            if not isinstance(log, AppLog):
+                self._tell(f"the log of {container}", log)
+        self._know(logs=logs)
+
+    def _read_the_policy(self) -> None:
+        role = self._seen_service().puller_role
+        policy = role and self._runtime.registry.policy(self._release.repository)
+        self._know(puller=Puller(role=role, policy=policy))
+
+    def _seen_service(self) -> Service:
+        if self._service is None:
+            raise LookupError("the service was not seen")
+        return self._service
+
+    def _know(self, **found: Any) -> None:  # noqa: ANN401 - the symptoms' own types
+        self.symptoms = replace(self.symptoms, **found)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        # The text of any other error may quote what was read.
+        why = str(error) if isinstance(error, LightgateError) else type(error).__name__
+        self._runtime.logger.warning("a failure is not looked into", what=what, error=why)
+
+
+def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
+    """The migrations that the gate has told to be pending, at any time."""
+    for event in events(release, gate, lines):
+        told = event.get("migrations") if event["event"] == "plan" else None
+        for migration in told if isinstance(told, list) else []:
+            if isinstance(migration, Mapping) and (
+                name := plain_text(migration.get("name"), _LONGEST_NAME)
+            ):
+                yield name

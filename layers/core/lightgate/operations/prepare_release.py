@@ -1,0 +1,404 @@
+"""What a request comes to: the release as it will be, or every reason why there is none.
+
+Everything is looked at before anything is touched, and what is deployed is made once for trial.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from lightgate.aws.ecr import Registry
+from lightgate.aws.ssm import SpecText
+from lightgate.backup.database_status import missing, why_doubtful, why_unusable
+from lightgate.backup.restore_points import Description
+from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.one_off_command import command_spec, compile_command
+from lightgate.deployment.pinning import why_not_pinned
+from lightgate.deployment.status import Deployment, Service
+from lightgate.errors import NoImageError, RefusedError, SpecError, UnreachableError
+from lightgate.image.config import ImageConfig, Manifest, artifact_type
+from lightgate.names import COMMAND_CONTAINER, pin_tag, release_id
+from lightgate.operations.check_tags import note_tags
+from lightgate.operations.gate_channel import LONGEST_MAILBOX
+from lightgate.operations.kept_images import KeptImages, refuse_without_images
+from lightgate.operations.service_ownership import refuse_if_foreign
+from lightgate.records.version import Past
+from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.release.request import ReleaseRequest
+from lightgate.rollback.policy import History, left_to_the_gates, notice, refusal_of
+from lightgate.rollback.version_history import on_record
+from lightgate.runtime import Runtime
+from lightgate.spec.app_spec import AppSpec, Policy, SecretReference
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.parser import parse_app_name, parse_spec
+from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
+from lightgate.spec.warnings.all_warnings import warnings
+from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_nodes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRelease:
+    """A release that may ask for its turn. `spec` is the app's spec of today.
+
+    `no_way_back` says why going back from it will not be possible unasked, if a version serves
+    that cannot be brought back. `database` is None if the app has none, or if AWS does not
+    describe it. `fingerprint` stands for the image, the spec and the versions of the secrets; it is
+    None if some of them are unknown, or if no image is released.
+    """
+
+    release: Release
+    spec: AppSpec
+    service: Service
+    warnings: Sequence[str]
+    no_way_back: str | None = None
+    database: Description | None = None
+    fingerprint: str | None = None
+
+
+def prepare(
+    request: ReleaseRequest, execution: str, started_at: datetime, runtime: Runtime
+) -> PreparedRelease:
+    """The release that is asked for.
+
+    Raises:
+        RefusedError: it cannot be, with every reason known by then.
+    """
+    text = runtime.apps.read(parse_app_name(request.app))
+    spec = parse_spec(text.text, runtime.own_registry)
+    note_tags(request, text, spec, runtime)
+    database = _database(spec, runtime)
+    admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
+    warning = why_doubtful(database) if database is not None else None
+    warnings = [*admitted.warnings, *([warning] if warning else [])]
+    return replace(
+        admitted,
+        database=database,
+        warnings=warnings,
+        fingerprint=_fingerprint(admitted, text, runtime),
+    )
+
+
+def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
+    """The same only for releases that would deploy the same. No secret is read for it."""
+    release = admitted.release
+    if release.kind is not Kind.IMAGE:
+        return None
+    references = _references(admitted.spec)
+    versions = runtime.secrets.versions(references)
+    if unknown := [str(one) for one in references if one not in versions]:
+        runtime.logger.warning("the versions of some secrets are unknown", secrets=unknown)
+        return None
+    parts = [release.digest, text.digest, sorted((str(k), v) for k, v in versions.items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _prepared(asked: "_Asked", runtime: Runtime) -> PreparedRelease:
+    request, spec = asked.request, asked.spec
+    if request.rollback_to is not None:
+        return _rollback(asked, request.rollback_to, runtime)
+    manifest = _manifest(request, spec, runtime.registry)
+    if (kind := artifact_type(manifest)) is not None:
+        raise NoImageError(
+            f"{spec.repository}@{manifest.digest} is no container image ({kind}), so it cannot be "
+            "released; give the tag or the digest of an image"
+        )
+    runnable = runtime.registry.runnable(spec.repository, manifest)
+    config = runtime.registry.config(spec.repository, runnable)
+    if request.command is not None:
+        admitted = _command(asked, request.command, runnable.digest, config, runtime)
+    else:
+        admitted = _image(asked, runnable.digest, config, runtime)
+    pushed = manifest.digest if manifest.digest != runnable.digest else None
+    return replace(admitted, release=replace(admitted.release, pushed_digest=pushed))
+
+
+def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
+    """The app's database, None if it has none or if AWS does not describe it.
+
+    Also without a snapshot: the gate and the app would not reach a database that is down.
+
+    Raises:
+        RefusedError: it does not exist, or no release can begin with it.
+    """
+    if spec.database is None:
+        return None
+    kind, name = spec.database.kind, spec.database.name
+    try:
+        found = runtime.restore_points(kind).describe(name)
+    except UnreachableError as error:
+        # Then the commands of a restore look it up themselves.
+        runtime.logger.warning("the database cannot be described", why=str(error))
+        return None
+    if found is None:
+        raise RefusedError(missing(kind, name, _of_another_kind(kind, name, runtime)))
+    if (why := why_unusable(found)) is not None:
+        raise RefusedError(why)
+    return found
+
+
+def _of_another_kind(kind: DatabaseKind, name: str, runtime: Runtime) -> Description | None:
+    for other in DatabaseKind:
+        if other is not kind:
+            with contextlib.suppress(UnreachableError):
+                if (found := runtime.restore_points(other).describe(name)) is not None:
+                    return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: ReleaseRequest
+    execution: str
+    started_at: datetime
+    text: SpecText
+    spec: AppSpec
+
+    def release(
+        self,
+        digest: str | None,
+        *,
+        gates: Sequence[str],
+        unprotected: bool,
+        asking_gates: Mapping[str, timedelta],
+        policy: Policy,
+        since: datetime | None,
+        used: SpecText | UsedSpec | None,
+        open_variables: Mapping[str, tuple[str, ...]],
+    ) -> Release:
+        spec, request = self.spec, self.request
+        return Release(
+            id=release_id(self.execution, self.started_at, digest),
+            app=self.text.app,
+            stage=spec.stage.value,
+            service=spec.service,
+            repository=spec.repository,
+            digest=digest,
+            rollback_to=request.rollback_to,
+            command=request.command,
+            spec_version=used.version if used else self.text.version,
+            spec_digest=used.digest if used else None,
+            service_since=since,
+            reason=request.reason,
+            started_at=self.started_at,
+            gates=tuple(gates),
+            unprotected=unprotected,
+            allow_destructive=request.allow_destructive,
+            asking_gates=asking_gates,
+            policy=policy,
+            platform_patience=timedelta(seconds=spec.platform_patience_seconds),
+            deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
+            open_variables=open_variables,
+        )
+
+
+def _service(asked: _Asked, runtime: Runtime) -> Service:
+    service = runtime.lightsail.service(asked.spec.service)
+    service.refuse_if_disabled()
+    refuse_if_foreign(service, asked.text.app, runtime)
+    return service
+
+
+def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
+    spec = asked.spec
+    asking = asking_gates(spec)
+    # Find out now, and not after the snapshot, that the deployment cannot be compiled.
+    compile_deployment(
+        spec,
+        _tried(spec, digest, config),
+        _ANY_RELEASE,
+        _any_secrets(spec),
+        stack=runtime.settings.stack,
+        mailboxes=dict.fromkeys(asking, _ANY_MAILBOX),
+    )
+    service = _service(asked, runtime)
+    serving = service.current
+    told = notice(serving, _gone(serving, service, asked, runtime))
+    return PreparedRelease(
+        release=asked.release(
+            digest,
+            gates=spec.gates(),
+            unprotected=spec.unprotected,
+            asking_gates=asking,
+            policy=spec.migrations.policy,
+            since=service.created_at,
+            used=asked.text,
+            open_variables=spec.open_variables(),
+        ),
+        spec=spec,
+        service=service,
+        warnings=[
+            *warnings(spec, config),
+            *warnings_of_nodes(spec, config, service.scale),
+            *_warnings_beside(asked, runtime),
+            *([told] if told else []),
+        ],
+        no_way_back=told if serving is not None else None,
+    )
+
+
+def _gone(
+    serving: Deployment | None, service: Service, asked: _Asked, runtime: Runtime
+) -> Sequence[str]:
+    if serving is None:
+        return ()
+    past = on_record(runtime.records.versions(asked.text.app), service)
+    return KeptImages(past, runtime).of(serving).gone
+
+
+def _warnings_beside(asked: _Asked, runtime: Runtime) -> Sequence[str]:
+    """What the specs of other apps mean for this one. Without them the release goes on."""
+    try:
+        texts = runtime.apps.others(asked.text.app)
+    except UnreachableError as error:
+        runtime.logger.warning("the other apps cannot be read", why=str(error))
+        return []
+    others = {}
+    for text in texts:
+        with contextlib.suppress(SpecError):
+            others[text.app] = parse_spec(text.text)
+    return warnings_beside(asked.spec, others)
+
+
+def _command(
+    asked: _Asked, command: tuple[str, ...], digest: str, config: ImageConfig, runtime: Runtime
+) -> PreparedRelease:
+    spec = command_spec(asked.spec, command)
+    compile_command(
+        asked.spec,
+        command,
+        _tried(spec, digest, config),
+        _ANY_RELEASE,
+        _any_secrets(spec),
+        stack=runtime.settings.stack,
+        mailbox=_ANY_MAILBOX,
+        allow_destructive=asked.request.allow_destructive,
+        beside=asked.spec,
+    )
+    service = _service(asked, runtime)
+    if service.current is None:
+        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+    kept = refuse_without_images(
+        service, service.current.version, asked.text.app, "command", runtime
+    )
+    limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
+    # Of what is no migration nobody knows what it does; whoever gives it answers for it.
+    is_migration = spec.reads_plan(COMMAND_CONTAINER)
+    return PreparedRelease(
+        release=asked.release(
+            digest,
+            gates=[COMMAND_CONTAINER],
+            # The app becomes active without it, so only what its gate reports counts.
+            unprotected=True,
+            asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
+            policy=spec.migrations.policy if is_migration else Policy.ALLOW,
+            since=service.created_at,
+            used=asked.text,
+            # The app beside it may come from another spec.
+            open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
+        ),
+        spec=asked.spec,
+        service=service,
+        warnings=kept.notes,
+    )
+
+
+def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
+    spec = asked.spec
+    service = _service(asked, runtime)
+    if service.current is None:
+        raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
+    past = on_record(runtime.records.versions(asked.text.app), service)
+    history = History(shown=service.deployments, past=past)
+    overridden = asked.request.allow_destructive
+    known = past.get(version)
+    used = known.spec if known is not None else None
+    then = _spec_of(known, asked, runtime)
+    gates = then.gates() if known is not None else ()
+    gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
+    reasons = refusal_of(
+        version, service.current.version, history, overridden=overridden, gates_look=gates_look
+    )
+    if reasons:
+        raise RefusedError(*reasons)
+    kept = refuse_without_images(service, version, asked.text.app, "rollbackTo", runtime)
+    [target] = [one for one in service.deployments if one.version == version]
+    loose = why_not_pinned(target)
+    command = left_to_the_gates(version, history)
+    return PreparedRelease(
+        release=asked.release(
+            known.digest if known is not None else None,
+            gates=gates,
+            unprotected=then.unprotected,
+            asking_gates={},
+            policy=then.migrations.policy,
+            since=service.created_at,
+            used=used,
+            open_variables=then.open_variables() if used else {},
+        ),
+        spec=spec,
+        service=service,
+        warnings=[
+            *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *kept.notes,
+            *([_NOT_GOOD.format(version)] if known is not None and not known.is_good else []),
+            *([_OVERRIDDEN] if overridden else []),
+            *([_LEFT_TO_GATES.format(command, version)] if command and not overridden else []),
+        ],
+    )
+
+
+_LEFT_TO_GATES = (
+    "A command has run beside version {}. So the gate of version {}, and not the record, says "
+    "whether that version can work with the database as it is now."
+)
+_NOT_GOOD = "Version {} was not verified as good when it served, and may fail once more."
+_OVERRIDDEN = (
+    "The check whether the old version can work with the database was overridden with "
+    '"allowDestructive".'
+)
+
+
+def _spec_of(known: Past | None, asked: _Asked, runtime: Runtime) -> AppSpec:
+    if known is None or known.spec is None:
+        return asked.spec
+    try:
+        return parse_spec(runtime.apps.read_again(asked.text.app, known.spec).text)
+    except RefusedError as error:
+        instead = json.dumps({"app": asked.text.app, "digest": known.digest})
+        raise RefusedError(
+            f"rollbackTo: the spec with which version {known.version} was deployed cannot be used "
+            f"any more; its image can be released with the spec of today: {instead}",
+            *error.reasons,
+        ) from error
+
+
+def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:
+    if request.digest is not None:
+        return registry.manifest(spec.repository, {"imageDigest": request.digest})
+    tag = request.tag or spec.default_tag()
+    if tag is None:
+        raise RefusedError(
+            "tag: is missing, and the app watches only patterns, so there is no usual tag; "
+            "give a tag or a digest"
+        )
+    return registry.manifest(spec.repository, {"imageTag": tag})
+
+
+# As long as those of the real deployment, so that the trial has its size.
+_ANY_RELEASE = "0" * 30
+_ANY_MAILBOX = "x" * LONGEST_MAILBOX
+
+
+def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:
+    return Source(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
+
+
+def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:
+    return {reference: str(reference) for reference in _references(spec)}
+
+
+def _references(spec: AppSpec) -> Sequence[SecretReference]:
+    return [r for c in spec.containers.values() for r in c.secrets.values()]

@@ -1,0 +1,66 @@
+"""What the gates of a release have said: in the log, which lags, and in their mailboxes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from lightgate.deployment.status import reports_since
+from lightgate.errors import NotShownError, UnreachableError
+from lightgate.gate.log_lines import reports
+from lightgate.gate.masking import Mask
+from lightgate.operations.gate_channel import letters
+from lightgate.release.release import Release
+from lightgate.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """The lines of each gate. `unread` says what could not be read: it is unknown, not silent."""
+
+    lines: Mapping[str, Sequence[str]]
+    unread: Sequence[str]
+
+
+def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
+    """The reports of each gate since its deployment was created, without the app's secrets.
+
+    The deployment shows which values are secrets. While the service does not show the deployment,
+    no report is read.
+
+    Raises:
+        UnreachableError: of one gate nothing could be read at all.
+    """
+    since = reports_since(created_at)
+    gates = list(dict.fromkeys([*release.gates, *release.asking_gates]))
+    lines: dict[str, Sequence[str]] = {gate: [] for gate in gates}
+    if not gates:
+        return Heard(lines=lines, unread=[])
+    lightsail = runtime.lightsail
+    try:
+        mask = lightsail.mask(release.service, release.id, release.open_variables)
+    except NotShownError as error:
+        return Heard(lines=lines, unread=[f"The reports of the gates could not be read: {error}."])
+    unread: list[str] = []
+    for gate in gates:
+        sources: dict[str, Callable[[], Sequence[str]]] = {
+            "log": partial(lightsail.gate_lines, release.service, gate, since, mask)
+        }
+        if gate in release.asking_gates:
+            sources["mailbox"] = partial(_letters, release, gate, mask, runtime)
+        found: list[str] = []
+        failed: dict[str, UnreachableError] = {}
+        for name, read in sources.items():
+            try:
+                found += read()
+            except UnreachableError as error:
+                failed[f"The {name} of {gate} could not be read: {error}."] = error
+        if len(failed) == len(sources):
+            raise UnreachableError(" ".join(failed))
+        lines[gate] = found
+        unread += failed
+    return Heard(lines=lines, unread=unread)
+
+
+def _letters(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
+    return reports(letters(release, gate, runtime), mask)

@@ -1,0 +1,133 @@
+"""Cleaning up after executions that cannot do it themselves, and starting what comes next.
+
+Whoever finds that an execution has ended may clean up after it: the cleaning step, which is
+told, Admit, which wants the lock, and Reconcile, which looks. Every part can be repeated and
+cut off anywhere: settling and freeing are conditional, a message that goes out twice has
+the same id, and what comes next has one name.
+"""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from lightgate.aws.stepfunctions import GONE, EndedExecution
+from lightgate.errors import NotYetError, UnreachableError
+from lightgate.names import start_of
+from lightgate.operations.conclude_release import settle_release
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.release.lock import Waiting, abandon, next_to_start
+from lightgate.runtime import Json, Runtime
+from lightgate.state import Facts, State
+
+# The state machine's own time limit (release.asl.json). Step Functions forgets an execution 90 days
+# after its end, and its answers may be seconds old: it may not know one that has just started.
+_LONGEST_EXECUTION = timedelta(days=3)
+
+
+def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
+    """Leave nothing of the execution open, start what waits, and send the message.
+
+    In this order: its outcome is recorded, its lock is free, what waits has been started, its
+    message is sent. So trouble with the message holds nothing up. An execution that has done all
+    that itself leaves nothing to do.
+
+    Raises:
+        MissingError: something of the release could not be read. It is left as it is.
+        NotYetError: one of its permits may still be acted on. The lock stays where it is; who
+            looks later finds what is left.
+        UnreachableError: all is done but the message. The release goes on owing it.
+    """
+    settlement = settle_release(_facts(app, ended), runtime)
+    waiting = runtime.turns.change(
+        app,
+        lambda turn: (after := abandon(turn, ended.arn, settlement.fence), next_to_start(after)),
+    )
+    try:
+        start_next(app, waiting, runtime)
+    finally:
+        if settlement.owes_message:
+            send_message(app, settlement.outcome, runtime)
+
+
+def send_message(app: str, outcome: RecordedOutcome, runtime: Runtime) -> None:
+    """Send the final message of a release whose execution did not.
+
+    Somebody else may have sent it since the caller saw it as owed: another cleaning step, or the
+    execution itself.
+
+    Raises:
+        UnreachableError: SNS did not take it.
+    """
+    publication = outcome.publication
+    if publication is None or not runtime.records.owes_message(app, outcome.release):
+        return
+    runtime.logger.warning("a release left its message unsent", release=outcome.release)
+    runtime.topic.publish(publication)
+    runtime.records.message_sent(app, outcome.release)
+
+
+def ended_holder(app: str, runtime: Runtime) -> EndedExecution | None:
+    """The execution that holds the app's lock, if that is known to be over."""
+    holder = runtime.turns.read(app).holder
+    if holder is None:
+        return None
+    return ended_release(holder.release, holder.execution, runtime)
+
+
+def ended_release(release: str, execution: str, runtime: Runtime) -> EndedExecution | None:
+    """The execution of a release on record, if it is known to be over."""
+    ended = runtime.executions.ended(execution)
+    if ended is None or ended.status != GONE:
+        return ended
+    started_at = start_of(release)
+    is_forgotten = runtime.now() - started_at > _LONGEST_EXECUTION
+    return replace(ended, started_at=started_at) if is_forgotten else None
+
+
+def start_next(app: str, waiting: Waiting | None, runtime: Runtime) -> None:
+    """Start what waits for the lock.
+
+    The name follows from what waits, so that starting it twice starts one.
+    """
+    if waiting is None:
+        return
+    if runtime.executions.start(waiting.name, waiting.request):
+        runtime.logger.info("the release that waited begins", execution=waiting.name)
+    else:
+        _start_no_more(app, waiting, runtime)
+
+
+def _start_no_more(app: str, waiting: Waiting, runtime: Runtime) -> None:
+    """There was an execution of this name before: if it has ended, nobody comes for the lock."""
+    ended = runtime.executions.ended(runtime.executions.arn(waiting.name))
+    # Step Functions has just said that it knows this execution.
+    if ended is not None and ended.status != GONE:
+        try_to_clean_up(app, ended, runtime)
+
+
+def try_to_clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
+    """Clean up as far as that can be done by now, and leave the rest to Reconcile."""
+    try:
+        clean_up(app, ended, runtime)
+    except (NotYetError, UnreachableError) as error:
+        runtime.logger.warning("cleaning up has to wait", app=app, why=str(error))
+
+
+def _facts(app: str, ended: EndedExecution) -> Facts:
+    """What the execution would have brought to Settle."""
+    if ended.started_at is None:
+        raise ValueError(f"the start of {ended.arn} is not known")
+    state = State(
+        request=_request(app, ended.input), execution=ended.arn, started_at=ended.started_at
+    )
+    return Facts(state=state, stopped=ended.status)
+
+
+def _request(app: str, text: str | None) -> Json:
+    """The execution's input, as far as it can be read; the app is known in any case."""
+    try:
+        request = json.loads(text or "")
+    except ValueError:
+        request = None
+    known: Json = request if isinstance(request, dict) else {}
+    return {**known, "app": app}

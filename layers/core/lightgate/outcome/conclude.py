@@ -1,0 +1,491 @@
+"""How a release ended whose deployment was created and followed: the one place that decides it.
+
+What is said here is what people act upon, so nothing is concluded from silence: SUCCEEDED and
+ROLLED_BACK each need the service to say so itself, and the app to have answered. And an answer
+says little of a version whose database was changed behind its back: where that is known to break
+it, it is not called rolled back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lightgate.deployment.status import Service, Status
+from lightgate.gate.report import Evidence, Failure, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict, of_what_is_applied, together
+from lightgate.migrations.permit import Permit
+from lightgate.names import COMMAND_CONTAINER, rollback_marker
+from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome
+from lightgate.release.release import Kind
+from lightgate.state import RollbackStatus, WentBack
+from lightgate.verification.health import WatchStatus
+from lightgate.verification.verified import Verified
+
+# With these a gate says that it has applied nothing, and never will.
+_GATE_REFUSED = ("refused", "schema")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """All that decides how a release ended whose deployment was created.
+
+    `release` is the marker of its deployment. `service` is read after the deployment's end.
+    `refusal` says why its gates were never permitted to begin, if they were not, and `no_permit`
+    what else kept them from it.
+    `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
+    `judgement` says what its own migrations mean for the version before, and `earlier` what those
+    of other releases do that came after that version.
+    `rollback_to` is the version that a person wanted back.
+    """
+
+    release: str | None
+    status: Status
+    version: int
+    previous_version: int | None
+    service: Service
+    evidence: Evidence
+    kind: Kind = Kind.IMAGE
+    rollback_to: int | None = None
+    refusal: str | None = None
+    no_permit: Permit | None = None
+    may_have_begun: bool
+    judgement: Judgement
+    earlier: Judgement
+    verified: Verified | None = None
+    went_back: WentBack | None = None
+
+    @property
+    def before(self) -> int | None:
+        """The version that has what served before: a command's own one, once that is active."""
+        is_own = self.kind is Kind.COMMAND and self.serves
+        return self.version if is_own else self.previous_version
+
+    @property
+    def serves(self) -> bool:
+        """Whether the release's own deployment serves."""
+        return self.service.serves_own(self.version, self.release)
+
+    def serves_again(self, version: int) -> bool:
+        """Whether the deployment with which the release has gone back serves."""
+        marker = None if self.release is None else rollback_marker(self.release)
+        return self.service.serves_own(version, marker)
+
+    @property
+    def does_what_served_do_well(self) -> bool:
+        """Whether what served before serves still, and has answered."""
+        before = self.before
+        return (
+            before is not None
+            and self.service.serves(before)
+            and self.verified is not None
+            and self.verified.is_good(before)
+        )
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether its gates have changed a database, or may have, for all that is known."""
+        changed = self.evidence.changed
+        return self.may_have_begun if changed is None else changed
+
+    @property
+    def on_the_schema_as_it_is(self) -> Judgement:
+        """What the migrations that are applied, or may be, mean for the version before."""
+        return together([self.earlier, *([self._own] if self.may_have_changed else [])])
+
+    @property
+    def _own(self) -> Judgement:
+        """Of a plan that failed half-way only what is applied counts, where the gate has looked."""
+        names = [one.name for one in self.evidence.migrations]
+        return of_what_is_applied(self.judgement, self.evidence.effect, names)
+
+
+def concluded(seen: Ending) -> Conclusion:
+    """How a release ended whose deployment was created.
+
+    A deployment that ended while a migration was being applied is never called rolled back: its
+    database may be part-way between two schemas.
+    """
+    match seen.status:
+        case Status.ACTIVE:
+            return _active(seen)
+        case Status.FAILED:
+            return _not_active(seen)
+        case _:
+            return _overdue(seen)
+
+
+def _active(seen: Ending) -> Conclusion:
+    version, verified = seen.version, seen.verified
+    if verified is not None and verified.is_bad(version):
+        wrong = (
+            f"Version {version} became active, and was unhealthy in the watch period. "
+            f"{verified.shown}"
+        )
+        return _after_going_back([wrong], seen)
+    if not seen.serves:
+        return _failed(
+            f"Deployment {version} became active, but the service no longer serves it.",
+            _serving(seen.service),
+            "Find out who deployed something else meanwhile.",
+        )
+    if verified is None or not verified.is_good(version):
+        why = verified.shown if verified is not None else "Nobody has asked it."
+        return _failed(
+            f"Version {version} is active, and was not verified. {why}",
+            "Check whether the app works.",
+        )
+    return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
+
+
+def _success(seen: Ending) -> Sequence[str]:
+    match seen.kind:
+        case Kind.IMAGE:
+            return []
+        case Kind.ROLLBACK:
+            return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
+        case Kind.COMMAND:
+            return [
+                "The command has ended well.",
+                f"The app serves what it served before, as version {seen.version}.",
+            ]
+
+
+def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
+    """The version was not to be left serving: what became of going back."""
+    back = seen.went_back
+    if back is None:
+        return _failed(
+            *wrong, f"Nobody has gone back from it. {_serving(seen.service)}", _choose(seen)
+        )
+    if back.status in ("KEPT", "IMPOSSIBLE"):
+        return Conclusion(
+            outcome=Outcome.FAILED,
+            reasons=[*wrong, *back.reasons, *back.notes],
+            next_steps=back.next_steps,
+        )
+    if back.is_good and back.version is not None and seen.serves_again(back.version):
+        return _back_on(
+            back.version,
+            [
+                *wrong,
+                f"Version {back.target} is live again as version {back.version}.",
+                _was_verified(back),
+                *back.notes,
+            ],
+            seen,
+        )
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[*wrong, *_how_going_back_ended(back), *back.notes, _serving(seen.service)],
+        next_steps=["Check at once whether the app works.", *back.next_steps],
+    )
+
+
+def _choose(seen: Ending) -> str:
+    """What a person has asked for is left to people, also if it does not do well."""
+    if seen.kind is Kind.IMAGE or seen.previous_version is None:
+        return "Find out whether it can work with the database as it is now, then push again."
+    return (
+        "Check at once whether the app works. To roll back to the previous version, start an "
+        f'execution with "rollbackTo": {seen.previous_version}.'
+    )
+
+
+def _how_going_back_ended(back: WentBack) -> Sequence[str]:
+    """What is known of it. Reasons that were for going back say nothing any more."""
+    to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
+    if back.version is None:
+        why = _NOT_DONE.get(back.status, "did not come about")
+        return [f"{to} {why}.", *back.reasons]
+    deployed = f"{to} with deployment {back.version}"
+    if back.status is RollbackStatus.FAILED and back.watch is not None:
+        return [f"{deployed} did not help. {back.shown}"]
+    if back.status is RollbackStatus.FAILED:
+        return [f"{deployed} failed.", *back.reasons]
+    return [f"{deployed} {_DONE.get(back.status, 'was not followed to its end')}."]
+
+
+_NOT_DONE: Mapping[RollbackStatus | None, str] = {
+    RollbackStatus.BUSY: "was not possible yet, as the container service took no deployment",
+    RollbackStatus.FAILED: "was not possible",
+    RollbackStatus.LOST: "was not done, as the release does not hold its turn any more",
+    RollbackStatus.REPLACED: "was not done",
+}
+_DONE: Mapping[RollbackStatus | None, str] = {
+    RollbackStatus.GOOD: "was verified, but the service does not serve that version any more",
+    RollbackStatus.REPLACED: "was overtaken: another deployment has taken its place",
+}
+
+
+def _overdue(seen: Ending) -> Conclusion:
+    version = seen.version
+    if seen.serves:
+        return _failed(
+            f"Deployment {version} is active, but its gate has not reported success within the "
+            "time limit, and without a public endpoint nothing else proves it.",
+            "Read the log of the gate's container to see whether the migration has succeeded.",
+        )
+    return _failed(
+        f"Deployment {version} has neither become active nor failed within its time limit.",
+        "Lightsail has no call to cancel it. Watch it with aws lightsail "
+        "get-container-service-deployments; the service refuses another one until it ends.",
+    )
+
+
+def _not_active(seen: Ending) -> Conclusion:
+    """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
+    reasons = _why(seen)
+    before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
+    if is_half_done or _may_be_at_work(seen):
+        at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if is_half_done else []
+        return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
+    if seen.serves or seen.went_back is not None:
+        return _unprotected(reasons, seen)
+    if before is None:
+        return _refused_by_the_gates(reasons, seen) or _failed(
+            *reasons,
+            "Nothing was serving before, so nothing serves now.",
+            f"Correct the cause and {AGAIN[seen.kind]}.",
+        )
+    if not seen.service.serves(before):
+        return _failed(
+            *reasons,
+            f"Version {before}, which served before, is not active.",
+            "Look at the container service in the Lightsail console at once.",
+        )
+    if (is_refused := _refused_by_the_gates(reasons, seen)) is not None:
+        return is_refused
+    serving = _serving_before(seen)
+    if not seen.does_what_served_do_well:
+        return _failed(
+            *reasons,
+            *serving,
+            *_against(before, seen),
+            f"Check at once whether the app works. {_correct_it(seen)}",
+        )
+    return _back_on(before, [*reasons, *serving], seen)
+
+
+def _back_on(version: int, reasons: Sequence[str], seen: Ending) -> Conclusion:
+    """An old version serves and was verified: rolled back, if it can work with the database.
+
+    Its answers prove no more than what it was asked: that a page can be read says nothing of the
+    next row that cannot be written. So what is known to break it outweighs them. Where nobody
+    knows, as after a change of rows, they are what there is, and people are told.
+    """
+    against = _against(version, seen)
+    if seen.on_the_schema_as_it_is.verdict is not Verdict.ONE_WAY:
+        return Conclusion(
+            outcome=Outcome.ROLLED_BACK,
+            reasons=[*reasons, *against],
+            next_steps=[_correct_it(seen)],
+        )
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[*reasons, *against],
+        next_steps=[
+            f"See at once whether version {version} does all of its work, above all its writes.",
+            f"Then {AGAIN[seen.kind]} once the cause is mended, or take back what was applied, "
+            "where that can be.",
+        ],
+    )
+
+
+def _against(version: int, seen: Ending) -> list[str]:
+    """Why the old version may not be able to work with the database as it is now, if so."""
+    judgement = seen.on_the_schema_as_it_is
+    if judgement.verdict.lets_go_back:
+        return []
+    if judgement.verdict is Verdict.UNKNOWN:
+        unsure = (
+            f"Nobody knows whether version {version} can do all of its work with the database as "
+            "it is now:"
+        )
+        return [unsure, *judgement.reasons]
+    return [
+        f"Whatever it answers, version {version} may not be able to work with the database as it "
+        "is now. Against it stands, as far as it is applied:",
+        *judgement.reasons,
+    ]
+
+
+def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
+    """It serves although its gate failed, or did until something was done about it."""
+    if seen.kind is Kind.COMMAND and seen.went_back is None:
+        return _refused_by_the_gates(reasons, seen) or _failed(
+            *reasons,
+            _serving_before(seen)[0],
+            "Find out what the command has left behind. Correct it and start it again.",
+        )
+    serves = "serves" if seen.serves else "served"
+    because = (
+        f"Deployment {seen.version} {serves} although its gate failed, because the service has no "
+        "public endpoint that could hold it back."
+    )
+    if seen.went_back is None:
+        return _failed(
+            *reasons,
+            because,
+            "Find out whether it can work with the database as it is now, then push again.",
+        )
+    return _after_going_back([*reasons, because], seen)
+
+
+def _asked_in_vain(seen: Ending) -> bool:
+    """Whether a command was not run beside its app because its gate got no permit."""
+    failure = seen.evidence.failure
+    is_why = failure is None or failure.cause in ("permit", "mailbox")
+    is_beside = seen.kind is Kind.COMMAND and seen.serves
+    return is_why and is_beside and not seen.may_have_begun
+
+
+def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | None:
+    """Nothing was applied, and that was meant; that what serves is down was not.
+
+    It is a refusal as well if nobody could ask what serves: nothing has happened to it.
+    """
+    failure, before = seen.evidence.failure, seen.before
+    by_gate = failure is not None and failure.cause in _GATE_REFUSED
+    is_refused = by_gate or seen.refusal is not None or _asked_in_vain(seen)
+    if seen.may_have_changed or not is_refused:
+        return None
+    said = reasons if by_gate or seen.refusal is None else [seen.refusal]
+    serving, insist = _serving_before(seen), _insist(seen, failure if by_gate else None)
+    if before is not None and seen.verified is not None and seen.verified.is_bad(before):
+        return Conclusion(
+            outcome=Outcome.FAILED,
+            reasons=[*said, *serving],
+            next_steps=[f"See at once why version {before} does not answer.", insist],
+        )
+    return Conclusion(
+        outcome=Outcome.REFUSED,
+        reasons=[*said, *(serving[:1] if seen.does_what_served_do_well else serving)],
+        next_steps=[insist],
+    )
+
+
+def _insist(seen: Ending, failure: Failure | None) -> str:
+    if failure is None:
+        return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
+    if failure.cause == "schema":
+        return (
+            "Nothing was changed. Take the migrations back first that the old code cannot work "
+            'with, or start the execution again with "allowDestructive": true.'
+        )
+    if seen.kind is Kind.COMMAND:
+        return (
+            "Nothing was applied. If the command is meant, start it again with "
+            '"allowDestructive": true.'
+        )
+    return (
+        "Nothing was applied. Make the migration compatible with the version that serves, or "
+        'release this image by hand with "allowDestructive": true.'
+    )
+
+
+def _serving_before(seen: Ending) -> list[str]:
+    """What is known of the version that served before, if it still does."""
+    before, verified = seen.before, seen.verified
+    if before is None or not seen.service.serves(before):
+        return [_serving(seen.service)]
+    serving = f"Version {before} is active and goes on serving."
+    if before == seen.version:
+        serving = f"The app serves what it served before, as version {before}."
+    if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
+        why = verified.shown if verified is not None else "Nobody has asked it."
+        return [serving, f"Whether it does its work was not verified. {why}"]
+    if verified.is_good(before):
+        return [serving, _was_verified(verified)]
+    return [serving, f"It does not answer as it should. {verified.shown}"]
+
+
+def _was_verified(found: Verified | WentBack) -> str:
+    has_written = found.watch is not None and found.watch.written
+    return f"It was verified{', also by a write' if has_written else ''}. {found.shown}"
+
+
+def _serving(service: Service) -> str:
+    current = service.current
+    if current is None:
+        return "Nothing serves now."
+    return f"Version {current.version} is what the service shows now; it is {current.state}."
+
+
+def _may_be_at_work(seen: Ending) -> bool:
+    """Whether a gate may have begun that has reported neither a beginning nor an end."""
+    is_open = seen.evidence.phase not in (Phase.UNGATED, Phase.SUCCEEDED)
+    return is_open and seen.evidence.changed is None and seen.may_have_begun
+
+
+def _is_half_done(evidence: Evidence) -> bool:
+    """Whether the database may be in the middle of a migration, by what the gates have reported.
+
+    The gate's own look at it counts, where it could look. Between two migrations, each of
+    which is applied as a whole, is not in the middle of one.
+    """
+    failure = evidence.failure
+    if failure is None or failure.database is None:
+        return evidence.phase is Phase.APPLYING or evidence.was_stopped
+    if failure.database == "part-way":
+        return not evidence.atomic
+    return failure.database != "unchanged"
+
+
+def _failed(*sentences: str) -> Conclusion:
+    *reasons, next_step = sentences
+    return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
+
+
+def _correct_it(seen: Ending) -> str:
+    stays = " What a migration had already applied stays applied."
+    again = f"Correct the cause and {AGAIN[seen.kind]}."
+    return again + (stays if seen.evidence.migrations else "")
+
+
+_HALF_DONE = {
+    False: "It ended while a migration was being applied: the database may be part-way.",
+    True: "It ended while the command was at work: the database may be part-way.",
+}
+_LOOK_AT_DATABASE = (
+    "Compare python manage.py showmigrations with the database before you push again."
+)
+
+
+def _why(seen: Ending) -> list[str]:
+    version, evidence, failure = seen.version, seen.evidence, seen.evidence.failure
+    if failure is not None:
+        return [f"{_what_failed(failure)}: {failure.error}"]
+    if evidence.phase is Phase.UNGATED:
+        return [f"Deployment {version} failed: the app did not become healthy, or ended."]
+    if evidence.phase is Phase.SUCCEEDED:
+        return [
+            f"Deployment {version} failed after its gate had opened: the app did not become "
+            "healthy, or ended."
+        ]
+    if evidence.phase is Phase.WAITING and seen.no_permit is not None:
+        return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit.reason}"]
+    if evidence.phase is Phase.SILENT and not seen.may_have_begun:
+        return [
+            f"Deployment {version} failed, and its gate has reported nothing. It had no permit, so "
+            "nothing was applied."
+        ]
+    if evidence.phase is Phase.SILENT:
+        return [
+            f"Deployment {version} failed, and its gate has reported nothing: whether a "
+            "migration had begun is not known."
+        ]
+    if evidence.phase is Phase.WAITING and seen.may_have_begun and evidence.changed is None:
+        return [
+            f"Deployment {version} failed, and its gate was last heard of while it waited: whether "
+            "a migration had begun is not known."
+        ]
+    return [f"Deployment {version} failed, and the gate has reported no cause."]
+
+
+def _what_failed(failure: Failure) -> str:
+    if failure.migration:
+        return f"Migration {failure.migration} failed"
+    if failure.container == COMMAND_CONTAINER:
+        return "The command failed"
+    if failure.cause == "schema":
+        return "The code of the old version was not started"
+    return f"The container {failure.container} failed ({failure.cause})"

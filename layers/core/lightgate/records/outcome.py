@@ -1,0 +1,56 @@
+"""What goes on record of the end of a release."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lightgate.diagnosis.symptoms import Diagnosis
+from lightgate.migrations.compatibility import Judgement
+from lightgate.records.version import Past
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A message for the topic. `message` has one text for each protocol, as JSON."""
+
+    app: str
+    stage: str
+    status: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedOutcome:
+    """How a release ended, and the message that tells of it.
+
+    One that ended without the lock, as QUEUED for one, has no message: all but the first four are
+    missing then. `versions` are those that it has made. `saved` is by how much it was shorter than
+    one that waits for its snapshot first.
+    """
+
+    app: str
+    release: str
+    status: str
+    cause: str
+    stage: str | None = None
+    subject: str | None = None
+    message: str | None = None
+    warnings: Sequence[str] = ()
+    failure: Diagnosis | None = None
+    judgement: Judgement | None = None
+    versions: Sequence[Past] = ()
+    saved: timedelta | None = None
+
+    @property
+    def publication(self) -> Publication | None:
+        """The message; None if it has none."""
+        if self.subject is None or self.message is None:
+            return None
+        return Publication(
+            app=self.app,
+            stage=self.stage or "unknown",
+            status=self.status,
+            subject=self.subject,
+            message=self.message,
+        )

@@ -1,0 +1,88 @@
+"""The identity of a release, and every name that follows from it.
+
+All names derive from the execution and the digest alone, so that a step which runs
+twice, or a second execution for the same event, meets its own traces instead of
+making new ones.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from lightgate.spec.app_spec import Policy
+
+
+class Kind(enum.StrEnum):
+    """What is deployed: an image; an old version once more; or a command beside what serves."""
+
+    IMAGE = "IMAGE"
+    ROLLBACK = "ROLLBACK"
+    COMMAND = "COMMAND"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedSpec:
+    """A spec that was used. The number alone may be that of another text by now."""
+
+    version: int
+    digest: str
+
+    @classmethod
+    def of(cls, version: int | None, digest: str | None) -> Self | None:
+        """None where either is unknown, as in what older versions of Lightgate wrote."""
+        return None if version is None or digest is None else cls(version=version, digest=digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An admitted release as it travels through the state machine. It holds no secret.
+
+    What a later step needs of the spec beyond its version is here, so that a spec which
+    is changed or removed meanwhile cannot disown a deployment that is running. `asking_gates`
+    are those that need a permit, each with the longest that its migration may take.
+
+    `spec_version` and `spec_digest` are those of the spec of the containers that are deployed. Of a
+    rollback to a version whose spec is unknown, `spec_digest` is None, and `spec_version` is that
+    of today. `rollback_to` is the version that is brought back; `digest` is its image then, None if
+    that is not on record. `command` is run once with the image `digest`. That is always the digest
+    of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
+    if there is none. `open_variables` names, for each container, the variables whose values are
+    known to be no secrets. `service_since` is when the container service was created: one that was
+    created later is another one.
+    """
+
+    id: str
+    app: str
+    stage: str
+    service: str
+    repository: str
+    digest: str | None
+    rollback_to: int | None
+    command: tuple[str, ...] | None
+    spec_version: int
+    reason: str | None
+    started_at: datetime
+    gates: tuple[str, ...]
+    unprotected: bool
+    allow_destructive: bool
+    asking_gates: Mapping[str, timedelta]
+    policy: Policy
+    platform_patience: timedelta
+    deployment_timeout: timedelta
+    open_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spec_digest: str | None = None
+    service_since: datetime | None = None
+    pushed_digest: str | None = None
+
+    @property
+    def spec(self) -> UsedSpec | None:
+        """The spec of the containers that are deployed, if it is known."""
+        return UsedSpec.of(self.spec_version, self.spec_digest)
+
+    @property
+    def kind(self) -> Kind:
+        if self.rollback_to is not None:
+            return Kind.ROLLBACK
+        return Kind.IMAGE if self.command is None else Kind.COMMAND

@@ -1,0 +1,262 @@
+"""The versions of the service that a release has made, as they go on record.
+
+What is good here is what later releases may go back to, and a judgement says what stands between
+them. So a version is good only if it was verified, what its migrations mean is not known unless
+its gates have told, and code that is deployed again is as old as it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lightgate.deployment.status import Service, Status
+from lightgate.gate.report import CUT_OFF, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict, of_what_is_applied, together
+from lightgate.names import rollback_marker
+from lightgate.records.version import Past, Source
+from lightgate.release.release import Kind, Release
+from lightgate.state import DeploymentProgress, RollbackProgress
+from lightgate.verification.verified import Verified
+
+_APPLIES_NOTHING = Judgement(verdict=Verdict.NONE)
+_NEVER_TOLD = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=("Nobody has seen what this version was about to apply.",),
+)
+_NOT_TOLD = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=("The gate began something that is in no plan that it reported.",),
+)
+_STOPPED = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=("The command was stopped before it had come to its end.",),
+)
+
+
+def on_record(past: Mapping[int, Past], service: Service) -> Mapping[int, Past]:
+    """What is on record of the versions that the service lists.
+
+    A service that was made anew counts from 1 again: only the marker tells whose version it is.
+    """
+    markers = {shown.version: shown.release for shown in service.deployments}
+    return {number: one for number, one in past.items() if markers.get(number) == one.release}
+
+
+def planned_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
+    """What the release's migrations mean for the version before, whether they are applied or not.
+
+    Something that was pending is never NONE. A command that was stopped before its own end makes
+    it at least UNKNOWN. A rollback is to apply nothing, whatever is pending for its code.
+    """
+    if release.kind is Kind.ROLLBACK:
+        return _APPLIES_NOTHING
+    if deployment is None or deployment.judgement is None:
+        found = _NEVER_TOLD
+    else:
+        found = deployment.judgement
+    if deployment is None:
+        return found
+    if found.verdict is Verdict.NONE and _was_pending(deployment):
+        found = together([found, _NOT_TOLD])
+    return together([found, _STOPPED]) if _was_stopped(deployment) else found
+
+
+def judgement_of(release: Release, deployment: DeploymentProgress | None) -> Judgement:
+    """What stands against the version before once the release has ended.
+
+    Only what is applied, or may be, stands against it.
+    """
+    if applied_nothing(release, deployment):
+        return _APPLIES_NOTHING
+    gate = deployment.gate if deployment is not None else None
+    names = [one.name for one in gate.migrations] if gate is not None else []
+    effect = gate.effect if gate is not None else None
+    return of_what_is_applied(planned_judgement(release, deployment), effect, names)
+
+
+def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether it is known that the release has applied nothing."""
+    if release.kind is Kind.ROLLBACK:
+        return True
+    if deployment is None:
+        return False
+    return _never_permitted(release, deployment) or _left_nothing(deployment)
+
+
+def may_have_begun(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether a gate may have begun to apply something, also if none has reported it.
+
+    Where gates ask, none begins without a permit. One that could not be read may have been
+    granted by a run whose answer is lost.
+    """
+    let_begin = deployment is None or deployment.permitted or bool(deployment.unknown)
+    return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
+
+
+def may_have_changed(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether a gate has changed a database, or may have, for all that is known."""
+    gate = deployment.gate if deployment is not None else None
+    changed = gate.changed if gate is not None else None
+    return may_have_begun(release, deployment) if changed is None else changed
+
+
+def _was_pending(deployment: DeploymentProgress) -> bool:
+    return deployment.pending or _has_begun(deployment)
+
+
+def _has_begun(deployment: DeploymentProgress) -> bool:
+    """Whether a gate has reported that it began something."""
+    return deployment.gate is not None and deployment.gate.has_begun
+
+
+def _was_stopped(deployment: DeploymentProgress) -> bool:
+    """Whether a command was begun and did not come to an end of its own."""
+    gate = deployment.gate
+    if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
+        return False
+    was_cut_off = gate.failure is not None and gate.failure.cause in CUT_OFF and gate.has_begun
+    return was_cut_off or gate.phase is Phase.APPLYING
+
+
+def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
+    """Whether its gates needed a permit, and the release has ended without one.
+
+    A permit that could not be read does not count if each gate has said that it applied nothing.
+    """
+    changed = deployment.gate.changed if deployment.gate is not None else None
+    is_known = changed is False or not deployment.unknown
+    asked_in_vain = bool(release.asking_gates) and not deployment.permitted
+    has_ended = deployment.refusal is not None or deployment.status is Status.FAILED
+    return asked_in_vain and is_known and has_ended and not (_has_begun(deployment) or changed)
+
+
+def _left_nothing(deployment: DeploymentProgress) -> bool:
+    """Whether the migration failed as a whole, and the gate has found the database as it was.
+
+    What a gate says is not trusted where anything else is at odds with it: another gate that has
+    changed something, a migration that was seen as applied, or an app that has started. A gate
+    that only waited for another node cannot know what that one did: it must have run the command
+    itself, or must not have been allowed to.
+    """
+    gate = deployment.gate
+    if gate is None or gate.failure is None or deployment.status is not Status.FAILED:
+        return False
+    failure = gate.failure
+    return (
+        gate.changed is False
+        and gate.atomic
+        and not gate.migrations
+        and failure.database == "unchanged"
+        and (failure.migration is not None or failure.cause == "refused")
+    )
+
+
+def made_by(
+    release: Release,
+    deployment: DeploymentProgress | None,
+    *,
+    own: int | None,
+    back: int | None,
+    succeeded: bool,
+    past: Mapping[int, Past],
+    verified: Verified | None = None,
+    rollback: RollbackProgress | None = None,
+) -> Sequence[Past]:
+    """The versions that the release has made: its own one, and the one of going back.
+
+    `own` and `back` are their numbers, None where there are none. `past` has the versions on
+    record before, which say what was deployed again.
+    """
+    found = []
+    if own is not None:
+        # Beside a command that has failed the app serves all the same.
+        is_active = deployment is not None and deployment.status is Status.ACTIVE
+        may_serve = is_active or release.kind is Kind.COMMAND
+        is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
+        found.append(
+            _past(
+                own,
+                release.id,
+                release.kind,
+                _source(release, deployment, past, own),
+                is_good=is_good,
+                judgement=judgement_of(release, deployment),
+            )
+        )
+    if back is not None:
+        found.append(
+            _past(
+                back,
+                rollback_marker(release.id),
+                Kind.ROLLBACK,
+                (rollback.source if rollback is not None else None) or Source(),
+                is_good=rollback is not None and rollback.is_good,
+                judgement=_APPLIES_NOTHING,
+            )
+        )
+    return found
+
+
+def _past(
+    version: int,
+    release: str,
+    kind: Kind,
+    source: Source,
+    *,
+    is_good: bool,
+    judgement: Judgement,
+) -> Past:
+    return Past(
+        version=version,
+        release=release,
+        kind=kind,
+        digest=source.digest,
+        spec_version=source.spec_version,
+        spec_digest=source.spec_digest,
+        code=source.code,
+        fits=source.fits,
+        is_good=is_good,
+        judgement=judgement,
+    )
+
+
+def _source(
+    release: Release, deployment: DeploymentProgress | None, past: Mapping[int, Past], own: int
+) -> Source:
+    """What the app in the release's deployment is.
+
+    A command runs beside what served before, and a rollback is what it brings back.
+    """
+    match release.kind:
+        case Kind.IMAGE:
+            return Source(
+                digest=release.digest,
+                spec_version=release.spec_version,
+                spec_digest=release.spec_digest,
+                code=release.id,
+                fits=own,
+            )
+        case Kind.ROLLBACK:
+            before = release.rollback_to
+        case Kind.COMMAND:
+            before = deployment.previous_version if deployment is not None else None
+    known = past.get(before) if before is not None else None
+    source = known.source if known is not None else Source()
+    looked = source.code is not None and _has_looked(release, deployment)
+    return replace(source, fits=own) if looked else source
+
+
+def _has_looked(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether every gate of an old version has read the database and found that its code fits.
+
+    That nothing is pending the gates have said themselves; that none has stayed shut is known by
+    the deployment.
+    """
+    if deployment is None or deployment.status is not Status.ACTIVE:
+        return False
+    told = deployment.told
+    return (
+        release.kind is Kind.ROLLBACK
+        and not release.allow_destructive
+        and bool(release.gates)
+        and all(gate in told and told[gate].verdict is Verdict.NONE for gate in release.gates)
+    )

@@ -1,0 +1,152 @@
+"""What the spec asks of a version that serves: the probes, and how many failures are too many."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self
+
+from lightgate.spec.app_spec import AppSpec, EndpointHealthCheck, Verification, Write
+
+# What for_release fills in, in this order.
+PLACEHOLDERS = ("{release}", "{digest}")
+
+
+# Of this many rounds one may be bad, for each bad round in a row that is still not a failure.
+_ROUNDS_PER_FAILURE = 5
+
+
+# After the period, for the last answers in a row; rounds may be far apart.
+_EXTENSION = timedelta(seconds=60)
+
+
+_CHANCES = 3
+
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
+
+
+_PAUSES_IN_A_PERIOD = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A request to the app, and what a good answer is. `latency` bounds the whole exchange.
+
+    `header` is a name and the exact value that it must have, `text` stands in the body's
+    beginning; each is None where nothing is expected.
+    """
+
+    method: str
+    path: str
+    success_codes: str
+    latency: timedelta
+    headers: Mapping[str, str]
+    body: str | None
+    expected_header: tuple[str, str] | None
+    expected_text: str | None
+
+    def for_release(self, release: str | None, digest: str | None) -> Self:
+        """The probe with `{release}` and `{digest}` in what is expected filled in.
+
+        What is expected of a version of which these are not known is not expected of it.
+        """
+
+        def filled(text: str | None) -> str | None:
+            for name, value in zip(PLACEHOLDERS, (release, digest), strict=True):
+                if text is not None and name in text:
+                    text = text.replace(name, value) if value is not None else None
+            return text
+
+        header = self.expected_header
+        value = filled(header[1]) if header is not None else None
+        return replace(
+            self,
+            expected_header=(header[0], value) if header and value is not None else None,
+            expected_text=filled(self.expected_text),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the spec asks of a version. Both probes are None without a public URL."""
+
+    period: timedelta
+    read: Probe | None
+    write: Probe | None
+    answers_needed: int
+    failures_in_a_row: int
+
+    def at_once(self) -> Self:
+        """The same without a watch period, for a version that has served before."""
+        return replace(self, period=timedelta())
+
+    @property
+    def window(self) -> int:
+        """How many of the last rounds decide whether the app flaps."""
+        return _ROUNDS_PER_FAILURE * self.failures_in_a_row
+
+    @property
+    def chances(self) -> int:
+        """The rounds in which a version can become good that begins as badly as it may.
+
+        A whole window is needed: after it no more than a fifth of the rounds are bad.
+        """
+        return max(_CHANCES * self.answers_needed, self.window)
+
+
+def rules_of(spec: AppSpec) -> Rules:
+    """What the spec asks of a version, and of the health check what it leaves out."""
+    asked, endpoint = spec.verification, spec.public_endpoint
+    return Rules(
+        period=timedelta(seconds=asked.watch_seconds),
+        read=_read(asked, endpoint.health_check) if endpoint else None,
+        write=_write(asked, asked.write) if asked.write else None,
+        answers_needed=asked.answers_needed,
+        failures_in_a_row=asked.failures_in_a_row,
+    )
+
+
+def _read(asked: Verification, usual: EndpointHealthCheck) -> Probe:
+    header = asked.expected_header
+    return Probe(
+        method="GET",
+        path=asked.path or usual.path,
+        success_codes=asked.success_codes or usual.success_codes,
+        latency=timedelta(seconds=asked.latency_seconds),
+        headers={},
+        body=None,
+        expected_header=(header.name, header.value) if header is not None else None,
+        expected_text=asked.expected_text,
+    )
+
+
+def _write(asked: Verification, write: Write) -> Probe:
+    return Probe(
+        method=write.method,
+        path=write.path,
+        success_codes=write.success_codes,
+        latency=timedelta(seconds=asked.latency_seconds),
+        headers=write.headers,
+        body=write.body,
+        expected_header=None,
+        expected_text=None,
+    )
+
+
+def pause(rules: Rules) -> timedelta:
+    """How long to wait between two rounds, in whole seconds.
+
+    About a twelfth of the period: enough rounds to tell an app that flaps from one that lost an
+    answer, without a state machine that grows with the period, for every round is nine of the
+    25,000 events that an execution keeps. Never more than 30 seconds, because a failure is noticed
+    only after several rounds, and the app serves badly meanwhile; never less than 5, because
+    answers that follow on each other's heels are one observation and not several.
+    """
+    twelfth = timedelta(seconds=round(rules.period.total_seconds() / _PAUSES_IN_A_PERIOD))
+    return min(max(twelfth, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def most_rounds(rules: Rules) -> int:
+    """After how many rounds the watch has ended, whatever they show, if none comes too early."""
+    return max(math.ceil((rules.period + _EXTENSION) / pause(rules)) + 1, rules.chances)

@@ -1,0 +1,57 @@
+"""The time limits of a gate that waits for its permit. Every other module reads them here."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lightgate.spec.app_spec import AppSpec
+
+# After its time limit a command is asked to end, and this long later made to.
+GRACE_SECONDS = 10
+# A session that a role of a function assumes lasts one hour at most (measured-facts.md, "AWS
+# limits"), and a URL no longer than the session that has signed it: afterwards no gate can read
+# its permit.
+SIGNED_FOR = timedelta(hours=1)
+# The URLs are signed before the deployment is created, within one run of Deploy.
+SIGNED_BEFORE = timedelta(minutes=2)
+# A gate checks for its permit every few seconds, and must take the lock before it begins.
+NOTICE = timedelta(seconds=15)
+# How long a node takes to start, if no earlier release has measured it.
+USUAL_NODE_START = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The facts that limit how long a gate may wait for its permit.
+
+    `patience` is how long Lightsail waits for a deployment. `limit` is the time limit of the gate's
+    migration. `look` is the time between two checks of the deployment.
+    """
+
+    patience: timedelta
+    limit: timedelta
+    look: timedelta
+
+    @property
+    def longest(self) -> timedelta:
+        """From the creation of the deployment to the last moment for the migration to begin."""
+        return min(self.patience - self.limit, SIGNED_FOR - SIGNED_BEFORE)
+
+    def left(self, spent: timedelta) -> timedelta:
+        """How long a snapshot may still take, if `spent` has passed since the creation.
+
+        If it is negative, the permit would come too late even for a finished snapshot.
+        """
+        return self.longest - spent - self.look - NOTICE
+
+
+def longest_limit(patience: timedelta, look: timedelta) -> timedelta:
+    """The longest time limit of a migration that leaves the node enough time to start."""
+    return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - look - NOTICE
+
+
+def asking_gates(spec: AppSpec) -> dict[str, timedelta]:
+    """The gates that need a permit, each with the longest that its migration may take."""
+    return {
+        gate: timedelta(seconds=(spec.time_limit(gate) or 0) + GRACE_SECONDS)
+        for gate in spec.asking_gates()
+    }

@@ -1,0 +1,135 @@
+"""The warnings about a valid spec: it works, but perhaps not as its owner means it."""
+
+import re
+from collections.abc import Iterator
+
+from lightgate.image.config import ImageConfig
+from lightgate.json_reader import nearest, printable
+from lightgate.spec.app_spec import AppSpec, Container, runs_migrate
+from lightgate.spec.health_rules import PLACEHOLDERS
+from lightgate.spec.warnings import connections, migrate, secrets, servers
+
+_PLACEHOLDER = re.compile(r"\{\w+\}")
+_SECRET_HEADER = re.compile("auth|cookie|token|secret|password|key", re.IGNORECASE)
+
+
+def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
+    """One sentence for each, with its path. `config` is None while no image is known."""
+    rules = (
+        connections.registry_in_the_repository(spec),
+        connections.hosts_of_docker(spec),
+        connections.servers_that_nothing_runs(spec),
+        connections.databases_in_a_file(spec),
+        secrets.in_plain_text(spec),
+        secrets.in_plain_text_in_commands(spec),
+        secrets.references_in_the_environment(spec),
+        secrets.inherited_by_other_images(spec),
+        servers.ports_without_the_endpoints(spec),
+        servers.out_of_reach(spec, config),
+        servers.variables_without_a_shell(spec),
+        migrate.that_applies_too_little(spec),
+    )
+    return [
+        *_of_the_app(spec),
+        *_of_the_verification(spec),
+        *(printable(line) for c in spec.containers.values() for line in _of_container(spec, c)),
+        *(map(printable, _of_the_image(spec, config)) if config is not None else ()),
+        *(str(each) for rule in rules for each in rule),
+    ]
+
+
+def _of_the_app(spec: AppSpec) -> Iterator[str]:
+    if spec.database is None:
+        yield "database: is missing, so no snapshot is taken before a release"
+    if not spec.gates():
+        yield (
+            "containers: no container waits for another one with SUCCESS or HEALTHY, so nothing "
+            "is migrated before the app serves"
+        )
+    if spec.unprotected:
+        yield (
+            "unprotected: without a public endpoint Lightsail replaces the old version before "
+            "the gate has opened; a failed migration is reported, and the old version is gone"
+        )
+    endpoint = spec.public_endpoint
+    if endpoint is not None and _takes_an_error_for_healthy(endpoint.health_check.success_codes):
+        yield (
+            f"publicEndpoint.healthCheck.successCodes: {endpoint.health_check.success_codes} takes "
+            "errors such as 404 for healthy; 200 or 200-399 is safer"
+        )
+
+
+def _of_the_verification(spec: AppSpec) -> Iterator[str]:
+    asked = spec.verification
+    expected = {
+        "expectHeader.value": asked.expected_header.value if asked.expected_header else "",
+        "expectText": asked.expected_text or "",
+    }
+    for key, text in expected.items():
+        for found in _PLACEHOLDER.findall(text):
+            if found not in PLACEHOLDERS:
+                yield (
+                    f"verification.{key}: {found} is not filled in{nearest(found, PLACEHOLDERS)}, "
+                    "and is expected as it stands"
+                )
+    for name in asked.write.headers if asked.write else ():
+        if _SECRET_HEADER.search(name):
+            yield (
+                f"verification.write.headers.{name}: can be read by everybody who may read "
+                "the parameter; use a path that needs no secret"
+            )
+
+
+def _takes_an_error_for_healthy(codes: str) -> bool:
+    return any(int(part.partition("-")[2] or part) >= 400 for part in codes.split(","))
+
+
+def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
+    path = f"containers.{container.name}"
+    awaited = spec.conditions_on(container.name)
+    if runs_migrate(container.command or ()) and container.name not in spec.gates():
+        yield (
+            f"{path}.command: runs migrate outside a gate: at every start, on every node, and "
+            "nobody waits for its success; give it a container of its own to wait for"
+        )
+    if container.health_check is not None and not awaited:
+        yield f"{path}.healthCheck: is not carried out, because no container waits for this one"
+    if container.timeout_seconds is None:
+        return
+    if not spec.runs_to_an_end(container.name):
+        yield (
+            f"{path}.timeoutSeconds: is not applied, because no container waits for this one to end"
+        )
+    elif container.timeout_seconds > spec.platform_patience_seconds:
+        yield (
+            f"{path}.timeoutSeconds: {container.timeout_seconds} is longer than Lightsail may wait "
+            f"(platformPatienceSeconds, {spec.platform_patience_seconds}): the deployment may be "
+            "given up while the command still runs"
+        )
+
+
+def _of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    """A script that the image runs cannot be looked into: only its name is known here."""
+    if runs_migrate(config.command):
+        for name in spec.containers:
+            if spec.uses_image_command(name) and name not in spec.gates():
+                yield (
+                    f"containers.{name}.command: is missing, and the image's CMD "
+                    f"({' '.join(config.command)}) runs migrate, outside a gate; give the command "
+                    "without it"
+                )
+    if not config.entrypoint:
+        return
+    entrypoint = " ".join(config.entrypoint)
+    if runs_migrate(config.entrypoint):
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) runs migrate, in every container and before "
+            "the gate, which then protects nothing; take it out of the image"
+        )
+    else:
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) comes before every command, the gate's too. If "
+            'it does not end in exec "$@", the gate never runs; if it is a script that runs '
+            "migrate, that happens before the gate. Neither can be seen from here; an image "
+            "without an ENTRYPOINT is safe"
+        )

@@ -1,0 +1,35 @@
+"""CheckSnapshot: is the restore point there, or near enough?"""
+
+from datetime import timedelta
+
+from lightgate.backup.progress import SnapshotProgress, forecast, look, progress, shortest_hold
+from lightgate.errors import RefusedError
+from lightgate.runtime import Runtime
+from lightgate.state import State, Stop
+
+
+def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
+    """How the snapshot stands, or why the release must not go on. Changes nothing."""
+    admitted, before = state.admitted, state.snapshot
+    release, order = admitted.release, admitted.database
+    if order is None or not isinstance(before, SnapshotProgress):
+        raise LookupError("no restore point was begun")
+    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
+        return objection
+    now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
+    checks = before.checks.resumed(now, pause=poll)
+    found = look(runtime.restore_points(order.kind), order, before.begun_at, now)
+    try:
+        seen = progress(
+            found,
+            order,
+            forecast(release, admitted.history),
+            asked_at=before.asked_at,
+            begun_at=before.begun_at,
+            now=now,
+            hold=shortest_hold(release, poll),
+            outage=checks.outage,
+        )
+    except RefusedError as error:
+        return Stop.refused(error)
+    return seen.checked(checks.ended(runtime.now()))

@@ -1,0 +1,107 @@
+"""Deploy: create the deployment, once.
+
+With RollBack the only step that reads secrets. They go into the request to Lightsail and
+nowhere else: not into what the step returns, nor into a log line or an error.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from lightgate.aws.lightsail import Busy
+from lightgate.deployment.status import Deployment, Service, Status
+from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError
+from lightgate.operations.build_deployment import assemble, notes_again
+from lightgate.operations.service_ownership import refuse_if_foreign
+from lightgate.outage import Checks
+from lightgate.release.lock import begin_creating, end_creating
+from lightgate.runtime import Runtime
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_spec
+from lightgate.state import DeploymentProgress, ServiceBusy, State, Stop
+
+_AGAIN = "Start the release again; it then uses the spec as it is now."
+
+
+def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy | Stop:
+    """CREATED with the version, BUSY while the service takes none, or why there is none.
+
+    Safe to repeat: a deployment that carries this release's marker is ours, whether or
+    not the answer to its creation ever arrived. It is looked for before anything else,
+    so that nothing that has changed since can disown it. Before anything is touched, the
+    release must hold its turn; at the moment of creation, it stops giving way.
+
+    Raises:
+        ExecutionEndedError: the execution is recorded as ended, and nothing was created.
+    """
+    admitted = state.admitted
+    release, holding, poll = admitted.release, admitted.turn, admitted.poll_seconds
+    since = release.service_since
+    try:
+        service = runtime.lightsail.service(release.service, since)
+        if (ours := service.deployment_of(release.id)) is not None:
+            notes = notes_again(release, service, runtime)
+            return _created(service, ours, poll, notes, runtime.now())
+        if (objection := runtime.objection(release.app, holding)) is not None:
+            return objection
+        service.refuse_if_disabled()
+        refuse_if_foreign(service, release.app, runtime)
+        spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
+        assembled = assemble(release, service, runtime)
+        start = runtime.turns.change(
+            release.app,
+            lambda turn: begin_creating(turn, holding),
+            lambda _: [runtime.records.unless_ended(release.app, holding.execution)],
+        )
+        if start.objection is not None:
+            return Stop.of(start.objection)
+        # Another stack may have found the service free as well, and have been faster.
+        service = runtime.lightsail.service(release.service, since)
+        refuse_if_foreign(service, release.app, runtime)
+        created = runtime.lightsail.create_deployment(assembled.request)
+        if not isinstance(created, Busy):
+            return _created(service, created, poll, assembled.notes, runtime.now())
+        # Our own deployment may be what the service is busy with.
+        service = runtime.lightsail.service(release.service, since)
+        if (ours := service.deployment_of(release.id)) is not None:
+            return _created(service, ours, poll, assembled.notes, runtime.now())
+    except RefusedError as error:
+        return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
+    # An earlier call whose answer was lost may have created what reads do not show yet.
+    if not start.again:
+        runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))
+    return _busy(created, spec, release.started_at, runtime.now())
+
+
+def _created(
+    service: Service,
+    deployment: Deployment,
+    poll_seconds: int,
+    notes: Sequence[str],
+    now: datetime,
+) -> DeploymentProgress:
+    """What CheckDeployment follows; `service` as it was before, or as it is now."""
+    previous = service.current
+    if previous is not None and previous.version == deployment.version:
+        previous = None
+    return DeploymentProgress(
+        status=Status.CREATED,
+        version=deployment.version,
+        previous_version=previous.version if previous is not None else None,
+        created_at=deployment.created_at,
+        poll_seconds=poll_seconds,
+        pending=False,
+        permitted=False,
+        unknown=(),
+        notes=tuple(notes),
+        checks=Checks(last_at=now),
+    )
+
+
+def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> ServiceBusy | Stop:
+    """Wait for whatever is in the way, but not for ever."""
+    snapshot_seconds = spec.database.timeout_seconds if spec.database else 0
+    limit = timedelta(seconds=snapshot_seconds + spec.deployment_timeout_seconds)
+    if now - started_at < limit:
+        return ServiceBusy(status="BUSY", reason=busy.reason)
+    reason = f"The container service was busy for too long: {busy.reason}"
+    return Stop.refused(RefusedError(reason, code=RefusalCode.PLATFORM_BUSY))

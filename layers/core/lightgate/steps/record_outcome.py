@@ -1,0 +1,65 @@
+"""Settle: one final outcome for the release, explained, recorded, and put into words."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from lightgate.errors import NotYetError
+from lightgate.operations.conclude_release import UNKNOWN, settle_release
+from lightgate.operations.investigate_failure import examine
+from lightgate.records.outcome import RecordedOutcome
+from lightgate.runtime import METRICS_NAMESPACE, Runtime
+from lightgate.state import Facts, Settlement, SettlementWait, State
+from lightgate.wait_state import wait_seconds
+
+# How long to wait until a permit that could not be voided is tried again.
+_PAUSE = timedelta(seconds=60)
+
+
+def settle(state: State, runtime: Runtime) -> Settlement | SettlementWait:
+    """What the state machine publishes, or not. The first outcome on record stands.
+
+    It waits while a gate may still act on a permit that cannot be voided.
+    """
+    try:
+        settled = settle_release(examine(Facts(state=state), runtime), runtime)
+    except NotYetError as error:
+        runtime.logger.warning("settling has to wait", why=str(error))
+        wait = min(error.wait, _PAUSE)
+        return SettlementWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
+    outcome = settled.outcome
+    runtime.logger.info("the release is settled", outcome=outcome.status)
+    _measure(outcome, state.started_at, runtime)
+    return Settlement(
+        app=outcome.app,
+        stage=outcome.stage or UNKNOWN,
+        release=outcome.release,
+        status=outcome.status,
+        cause=outcome.cause,
+        subject=outcome.subject or "",
+        message=outcome.message or "",
+        publish=settled.owes_message,
+        fence=settled.fence,
+    )
+
+
+def _measure(outcome: RecordedOutcome, started_at: datetime, runtime: Runtime) -> None:
+    runtime.metrics.add_dimension("app", outcome.app)
+    runtime.metrics.add_dimension("status", outcome.status)
+    runtime.metrics.add_metric("lightgateReleasesEnded", MetricUnit.Count, 1)
+    seconds = (runtime.now() - started_at).total_seconds()
+    runtime.metrics.add_metric("lightgateReleaseSeconds", MetricUnit.Seconds, seconds)
+    if (failure := outcome.failure) is not None:
+        _count("lightgateFailures", outcome.app, {"class": failure.kind}, runtime)
+    if (judgement := outcome.judgement) is not None:
+        _count("lightgateVerdicts", outcome.app, {"verdict": judgement.verdict}, runtime)
+
+
+def _count(name: str, app: str, dimension: Mapping[str, str], runtime: Runtime) -> None:
+    """One more of these. Its dimensions are not those of the release's other metrics."""
+    with single_metric(
+        name=name, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE
+    ) as metric:
+        for key, value in {"service": runtime.settings.stack, "app": app, **dimension}.items():
+            metric.add_dimension(key, value)

@@ -1,0 +1,353 @@
+"""RollBack: the new version does not do its work; bring back the last good one, or say why not.
+
+With Deploy the only step that reads secrets. They go into the request to Lightsail and
+nowhere else: not into what the step returns, nor into a log line or an error.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from lightgate.aws.lightsail import Busy
+from lightgate.deployment.pinning import why_other_images, without_command
+from lightgate.deployment.status import Deployment, Service, Status, Watch, judge, reports_since
+from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
+from lightgate.gate.report import Evidence, Phase, read_evidence
+from lightgate.migrations.reversal import reversal_of
+from lightgate.names import CHECKED, rollback_marker
+from lightgate.operations.build_deployment import assemble_rollback, rollback_notes_again
+from lightgate.operations.check_health import look, returned
+from lightgate.operations.kept_images import KeptImages, app_images
+from lightgate.operations.service_ownership import refuse_if_foreign
+from lightgate.outage import LONGEST_OUTAGE
+from lightgate.records.version import Past, Source
+from lightgate.release.release import Release
+from lightgate.rollback.policy import (
+    Action,
+    History,
+    Situation,
+    last_good,
+    remedy,
+    without_its_spec,
+)
+from lightgate.rollback.version_history import made_by, on_record
+from lightgate.runtime import Runtime
+from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.parser import parse_spec
+from lightgate.state import RollbackProgress, RollbackStatus, State
+from lightgate.verification.health import WatchStatus
+
+
+def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
+    """How the rollback stands; see `RollbackStatus`.
+
+    Safe to repeat: the deployment with which a release goes back has a marker of its own, and is
+    looked for before another one is created.
+    """
+    release = state.admitted.release
+    before = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
+    pause = timedelta(seconds=before.poll_seconds)
+    before = replace(before, checks=before.checks.resumed(runtime.now(), pause=pause))
+    service = runtime.lightsail.service(release.service, release.service_since)
+    ours = service.deployment_of(before.release)
+    if ours is None and before.version is None:
+        answer = _start(state, before, runtime)
+    else:
+        answer = _follow(state, before, ours, runtime)
+    runtime.logger.info("the rollback", status=answer.status, reasons=answer.reasons)
+    return replace(answer, checks=before.checks.ended(runtime.now()))
+
+
+def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackProgress:
+    return RollbackProgress(
+        status=None,
+        begun_at=now,
+        poll_seconds=poll_seconds,
+        release=rollback_marker(release.id),
+    )
+
+
+def _start(state: State, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
+    """Decide whether to go back, and create the deployment that does."""
+    release, failed = state.admitted.release, state.created.version
+    if (objection := runtime.objection(release.app, state.admitted.turn)) is not None:
+        return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
+    service = runtime.lightsail.service(release.service, release.service_since)
+    if not service.serves_own(failed, release.id):
+        reason = f"Version {failed} does not serve any more."
+        return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
+    past = on_record(runtime.records.versions(release.app), service)
+    kept = KeptImages(past, runtime)
+    action, decided = _decide(state, before, service, past, lambda one: kept.of(one).gone)
+    match action:
+        case Action.KEEP:
+            return replace(decided, status=RollbackStatus.KEPT)
+        case Action.IMPOSSIBLE:
+            return replace(decided, status=RollbackStatus.IMPOSSIBLE)
+        case Action.REDEPLOY:
+            [target] = [one for one in service.deployments if one.version == decided.target]
+            decided = replace(decided, warnings=list(kept.of(target).notes))
+            return _redeploy(release, failed, target.version, decided, runtime)
+
+
+def _decide(
+    state: State,
+    before: RollbackProgress,
+    service: Service,
+    past: Mapping[int, Past],
+    lacks: Callable[[Deployment], Sequence[str]],
+) -> tuple[Action, RollbackProgress]:
+    """What to do. It is the same once the deployment that goes back is there.
+
+    `lacks` names the images of a version that are gone.
+    """
+    seen = _situation(state, before.release, service, past)
+    gone: dict[int, Sequence[str]] = {}
+    while (target := last_good(seen.history, seen.previous, gone)) and (images := lacks(target)):
+        gone[target.version] = images
+    found = remedy(replace(seen, gone=gone))
+    known = None if found.version is None else past.get(found.version)
+    decided = replace(
+        before,
+        target=found.version,
+        source=known.source if known is not None else None,
+        reasons=found.reasons,
+        next_steps=found.next_steps,
+        notes=found.notes,
+    )
+    return found.action, decided
+
+
+def _situation(state: State, marker: str, service: Service, past: Mapping[int, Past]) -> Situation:
+    release, deployment = state.admitted.release, state.created
+    failed = deployment.version
+    applied = [one.name for one in deployment.gate.migrations] if deployment.gate else []
+    reversal = reversal_of(deployment.take_back, applied)
+    # It goes on record when the release is settled, and counts now.
+    [own] = made_by(
+        release,
+        deployment,
+        own=failed,
+        back=None,
+        succeeded=False,
+        past={},
+        verified=state.verification,
+    )
+    return Situation(
+        app=release.app,
+        failed=failed,
+        previous=deployment.previous_version,
+        take_back=reversal.executions(release.app, release.digest, release.policy),
+        why_not=reversal.why_not,
+        history=History(
+            # The deployment that goes back is no reason for or against itself.
+            shown=[one for one in service.deployments if one.release != marker],
+            past={**past, failed: own},
+        ),
+    )
+
+
+def _redeploy(
+    release: Release, failed: int, target: int, decided: RollbackProgress, runtime: Runtime
+) -> RollbackProgress:
+    source = decided.source or Source()
+    try:
+        assembled = assemble_rollback(
+            release, target, source.spec, decided.release, CHECKED, runtime
+        )
+        service = runtime.lightsail.service(release.service, release.service_since)
+        refuse_if_foreign(service, release.app, runtime)
+        created = runtime.lightsail.create_deployment(assembled.request)
+    except SpecReplacedError as error:
+        return replace(
+            decided,
+            status=RollbackStatus.IMPOSSIBLE,
+            reasons=[
+                f"Version {target} cannot be deployed again automatically, because its secrets are "
+                "named in a spec that is gone.",
+                *error.reasons,
+            ],
+            next_steps=without_its_spec(release.app, failed, target, source.digest),
+        )
+    except DeniedError as error:
+        # A right that was granted a moment ago takes some time to hold.
+        now = runtime.now()
+        denied_at = decided.denied_at or now
+        if now - denied_at < LONGEST_OUTAGE:
+            return replace(decided, status=RollbackStatus.BUSY, denied_at=denied_at)
+        return _failed(decided, *decided.reasons, *error.reasons)
+    except RefusedError as error:
+        return _failed(decided, *decided.reasons, *error.reasons)
+    decided = replace(decided, notes=[*decided.notes, *assembled.notes])
+    if isinstance(created, Busy):
+        return _busy(release, decided, created, runtime.now())
+    return _created(decided, created)
+
+
+def _failed(before: RollbackProgress, *reasons: str) -> RollbackProgress:
+    return replace(before, status=RollbackStatus.FAILED, reasons=reasons)
+
+
+def _busy(
+    release: Release, decided: RollbackProgress, busy: Busy, now: datetime
+) -> RollbackProgress:
+    """Wait for whatever is in the way, but not for ever."""
+    limit = release.deployment_timeout + decided.checks.outage
+    if now - decided.begun_at < limit:
+        return replace(decided, status=RollbackStatus.BUSY)
+    return _failed(decided, f"The container service was busy for too long: {busy.reason}")
+
+
+def _created(before: RollbackProgress, ours: Deployment) -> RollbackProgress:
+    return replace(
+        before,
+        status=RollbackStatus.ACTIVATING,
+        version=ours.version,
+        created_at=ours.created_at,
+    )
+
+
+def _follow(
+    state: State, before: RollbackProgress, ours: Deployment | None, runtime: Runtime
+) -> RollbackProgress:
+    """How the deployment stands that brings the old version back, and then that version itself.
+
+    `ours` is that deployment as the service shows it, None while reads lag.
+    """
+    release = state.admitted.release
+    service = runtime.lightsail.service(release.service, release.service_since)
+    if before.version is None and ours is not None:
+        passed_over: Sequence[str] = ()
+        if before.target is None:
+            # The answer with what was decided is lost.
+            past = on_record(runtime.records.versions(release.app), service)
+            _, before = _decide(state, before, service, past, _unlike(ours))
+            passed_over, before = before.notes, replace(before, notes=())
+        before = _created(_with_notes(release, before, runtime), ours)
+        before = replace(before, notes=[*passed_over, *before.notes])
+    version, created_at = before.version, before.created_at
+    if version is None or created_at is None:
+        raise LookupError("there is no deployment to follow")
+    try:
+        spec = _spec(release, before, runtime)
+    except RefusedError as error:
+        reason = (
+            f"Version {before.target} was deployed again as version {version}, which "
+            "could not be verified, because its spec cannot be read."
+        )
+        return _failed(before, reason, *error.reasons)
+    evidence = _evidence(release, before, spec, created_at, runtime)
+    status, ended_at = judge(
+        Watch(
+            version=version,
+            marker=before.release,
+            # The time limit is for the whole rollback, with the wait for a busy service.
+            created_at=before.begun_at,
+            time_limit=release.deployment_timeout + before.checks.outage,
+            ended_at=before.ended_at,
+        ),
+        service,
+        evidence,
+        unprotected=spec.unprotected and evidence.phase is not Phase.UNGATED,
+        now=runtime.now(),
+    )
+    answer = replace(before, gate=_short(evidence), ended_at=ended_at)
+    match status:
+        case Status.ACTIVATING:
+            return answer
+        case Status.ACTIVE:
+            return _watch(answer, version, spec, service, runtime)
+        case _:
+            return _failed(answer, _why_not(answer, status, evidence))
+
+
+def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
+    """What a version lacks that was passed over, by the deployment that goes back.
+
+    Images may have been deleted since, or may not have been looked up then.
+    """
+    images = app_images(ours)
+    return lambda one: () if app_images(one) == images else ("an image of it was gone",)
+
+
+def _with_notes(release: Release, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
+    """What was told when the deployment was created, whose answer is lost."""
+    if before.notes or before.target is None:
+        return before
+    used = before.source.spec if before.source is not None else None
+    return replace(before, notes=rollback_notes_again(release, before.target, used, runtime))
+
+
+def _spec(release: Release, before: RollbackProgress, runtime: Runtime) -> AppSpec:
+    used = (before.source.spec if before.source is not None else None) or release.spec
+    return parse_spec(runtime.apps.read_again(release.app, used).text)
+
+
+def _evidence(
+    release: Release,
+    before: RollbackProgress,
+    spec: AppSpec,
+    created_at: datetime,
+    runtime: Runtime,
+) -> Evidence:
+    """The reports of the gates; none while the service does not show the deployment.
+
+    The deployment shows which values are secrets.
+    """
+    lightsail, marker, since = runtime.lightsail, before.release, reports_since(created_at)
+    lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
+    # Without the target's own spec on record, nobody knows which of its variables are secrets.
+    is_known = before.source is not None and before.source.spec is not None
+    is_open = spec.open_variables() if is_known else {}
+    with contextlib.suppress(NotShownError):
+        mask = lightsail.mask(release.service, marker, is_open)
+        for gate in lines:
+            lines[gate] = lightsail.gate_lines(release.service, gate, since, mask)
+    return read_evidence(marker, lines)
+
+
+def _short(evidence: Evidence) -> Evidence:
+    """Without lines and names: beside those of the release they could be too much to carry."""
+    failure = evidence.failure
+    return replace(
+        evidence,
+        migrations=(),
+        last_lines=(),
+        failure=failure and replace(failure, last_lines=()),
+    )
+
+
+def _watch(
+    answer: RollbackProgress, version: int, spec: AppSpec, service: Service, runtime: Runtime
+) -> RollbackProgress:
+    source = answer.source or Source()
+    subject = returned(version, spec, service, digest=source.digest if source.spec else None)
+    found = look(subject, service, answer.watch, runtime)
+    if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):
+        return _failed(answer, why)
+    return replace(
+        answer,
+        status=RollbackStatus(found.status),
+        watch=found.watched,
+        poll_seconds=found.poll_seconds,
+    )
+
+
+def _why_other_images(answer: RollbackProgress, service: Service) -> str | None:
+    """Why it may not run the images of the version that was rolled back to."""
+    target = service.version_of(answer.target) if answer.target is not None else None
+    shown = service.deployment_of(answer.release)
+    if target is None or shown is None:
+        return f"Version {answer.target} is not listed any more, so what runs is unknown."
+    return why_other_images(shown, without_command(target))
+
+
+def _why_not(answer: RollbackProgress, status: Status, evidence: Evidence) -> str:
+    failure = evidence.failure
+    why = f" {failure.container}: {failure.error}" if failure is not None else ""
+    how = "has failed" if status is Status.FAILED else "has not become active in time"
+    return (
+        f"Version {answer.target} was deployed again as version {answer.version}, and that "
+        f"{how}.{why}"
+    )

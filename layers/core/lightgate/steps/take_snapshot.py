@@ -1,0 +1,54 @@
+"""TakeSnapshot: start the restore point of the release."""
+
+from datetime import datetime, timedelta
+
+from lightgate.backup.deploy_timing import why_no_point_in_time
+from lightgate.backup.progress import SnapshotProgress, begin, forecast, progress, shortest_hold
+from lightgate.errors import RefusedError
+from lightgate.outage import Checks
+from lightgate.runtime import Runtime
+from lightgate.spec.database_kinds import BackupMode
+from lightgate.state import State, Stop
+
+
+def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
+    """How the restore point stands, or why the release must not go on.
+
+    Running this again goes on with the same snapshot.
+    """
+    admitted = state.admitted
+    release, order = admitted.release, admitted.database
+    if order is None:
+        raise LookupError("the app has no database")
+    poll = timedelta(seconds=admitted.poll_seconds)
+    checks = _checks(state, poll, runtime.now())
+    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
+        return objection
+    try:
+        found = begin(runtime.restore_points(order.kind), order, release)
+        now = runtime.now()
+        # Where no gate asks, nobody decides once more before something is applied.
+        is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
+        if is_final and (why := why_no_point_in_time(found, now)) is not None:
+            raise RefusedError(why)
+        seen = progress(
+            found,
+            order,
+            forecast(release, admitted.history),
+            asked_at=admitted.admitted_at,
+            begun_at=now,
+            now=now,
+            hold=shortest_hold(release, poll),
+            outage=checks.outage,
+        )
+    except RefusedError as error:
+        return Stop.refused(error)
+    return seen.checked(checks.ended(runtime.now()))
+
+
+def _checks(state: State, poll: timedelta, now: datetime) -> Checks:
+    """The checks so far: since the database was found busy, or since the release was admitted."""
+    before = state.snapshot
+    if isinstance(before, SnapshotProgress):
+        return before.checks.resumed(now, pause=poll)
+    return Checks(last_at=state.admitted.admitted_at).resumed(now, pause=timedelta())
