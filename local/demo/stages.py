@@ -20,10 +20,10 @@ _STAGES = {
     "WaitForAnswers": "VerifyRelease",
     "RollBack": "RollBack",
     "WaitForRollback": "RollBack",
-    "Settle": "Settle",
+    "RecordOutcome": "RecordOutcome",
     "PublishOutcome": "PublishOutcome",
     "MarkMessageSent": "PublishOutcome",
-    "PublishUnsettled": "PublishOutcome",
+    "PublishUndetermined": "PublishOutcome",
     "PruneSnapshots": "PruneSnapshots",
 }
 

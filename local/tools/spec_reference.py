@@ -22,7 +22,7 @@ from lightgate.gate.packaging import program_text
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import LONGEST_TEXT
 from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
-from lightgate.spec.health_rules import pause, rules_of
+from lightgate.spec.health_rules import check_interval, health_rules
 from lightgate.spec.kinds import MOST_CONTAINERS
 from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.spec.presets import preset
@@ -426,7 +426,7 @@ def _stages() -> str:
 def _verification() -> str:
     def seconds_between(**asked: int) -> int:
         document = _with_stage(Stage.PRODUCTION, []) | {"verification": asked}
-        return round(pause(rules_of(parse_spec(json.dumps(document)))).total_seconds())
+        return round(check_interval(health_rules(parse_spec(json.dumps(document)))).total_seconds())
 
     return _VERIFICATION.format(
         shortest=seconds_between(watchSeconds=0),

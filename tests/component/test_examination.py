@@ -15,7 +15,7 @@ from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import read_evidence
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.operations import investigate_failure as examination
-from lightgate.operations.investigate_failure import examine
+from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.runtime import Runtime, Settings
 from lightgate.state import Facts, Stop, StopStatus
 from lightgate.verification.health import WatchStatus
@@ -78,7 +78,7 @@ def opened() -> str:
 def test_the_log_of_the_app_says_why_it_did_not_come_up(cloud: Cloud, runtime: Runtime) -> None:
     facts = failed(cloud, runtime, *NO_MODULE, f"with {SECRET}", gate=[opened()])
 
-    found = examine(facts, runtime)
+    found = investigate_failure(facts, runtime)
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.APP_CRASH
@@ -92,7 +92,7 @@ def test_what_the_gate_had_planned_is_told(cloud: Cloud, runtime: Runtime) -> No
     empty = gate_line("plan", hash="e", count=0, **{"class": "additive"}, migrations=[])
     error = gate_line("failed", cause="exit", error="no such column", migration="crops.0003_b")
 
-    found = examine(failed(cloud, runtime, gate=[plan, error, empty]), runtime)
+    found = investigate_failure(failed(cloud, runtime, gate=[plan, error, empty]), runtime)
 
     assert found.diagnosis is not None
     assert list(found.planned) == ["crops.0002_a", "crops.0003_b"]
@@ -111,7 +111,7 @@ def test_whether_the_image_may_be_pulled_is_looked_up(
         cloud.client("ecr").set_repository_policy(repositoryName=NAME, policyText=policy)
     started = [f"{SYSTEM}Started 1 new node"] * 3
 
-    found = examine(failed(cloud, runtime, *started, f"{SYSTEM}Canceled"), runtime)
+    found = investigate_failure(failed(cloud, runtime, *started, f"{SYSTEM}Canceled"), runtime)
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.IMAGE_PULL
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_told_and_keeps_nothing_up(
     # Each call is tried four times.
     cloud.lightsail.fail(operation, *["broken"] * 8)
 
-    found = examine(facts, runtime)
+    found = investigate_failure(facts, runtime)
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.UNKNOWN
@@ -148,7 +148,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     monkeypatch.setattr(examination, "PATIENCE", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
-    found = examine(facts, runtime)
+    found = investigate_failure(facts, runtime)
     hangs.set()
 
     assert found.diagnosis is not None
@@ -162,7 +162,9 @@ def test_what_failed_in_the_watch_period_is_told_with_what_was_seen(
     facts = failed(cloud, runtime, gate=[opened()], status=Status.ACTIVE)
     bad = Verified(status=WatchStatus.FAILED, version=1, reason="GET / answered 500")
 
-    found = examine(replace(facts, state=replace(facts.state, verification=bad)), runtime)
+    found = investigate_failure(
+        replace(facts, state=replace(facts.state, verification=bad)), runtime
+    )
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.WATCH_FAILED
@@ -182,7 +184,7 @@ def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(
 ) -> None:
     answer = Stop.refused(RefusedError("in whatever words", code=code))
 
-    failure = examine(Facts(state=bare_state(admission=answer)), runtime).diagnosis
+    failure = investigate_failure(Facts(state=bare_state(admission=answer)), runtime).diagnosis
 
     assert (failure and failure.kind) == kind
 
@@ -197,14 +199,14 @@ def test_what_did_not_fail_is_not_looked_into(
     facts = replace(facts, state=replace(facts.state, **step))
     cloud.lightsail.fail(GET_SERVICES, *["broken"] * 4)
 
-    assert examine(facts, runtime) == facts
+    assert investigate_failure(facts, runtime) == facts
 
 
 def test_an_error_that_nobody_foresaw_is_the_evidence(runtime: Runtime) -> None:
     error = {"Error": "States.TaskFailed", "Cause": '{"errorMessage": "Rate exceeded"}'}
 
     facts = Facts(state=bare_state(admission=admission(IMAGE), error=error))
-    failure = examine(facts, runtime).diagnosis
+    failure = investigate_failure(facts, runtime).diagnosis
 
     assert failure is not None
     assert failure.kind is FailureKind.PLATFORM_BUSY

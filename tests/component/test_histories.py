@@ -4,20 +4,20 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.aws.dynamodb_timings import Histories
-from lightgate.backup.timings import History
-from lightgate.outcome.durations import Taken
+from lightgate.aws.dynamodb_timings import ReleaseTimings
+from lightgate.backup.timings import Timings
+from lightgate.outcome.durations import Durations
 from tests.component import table
 from tests.component.cloud import Cloud
 
 
 @pytest.fixture
-def histories(cloud: Cloud) -> Histories:
-    return Histories(table.create(cloud))
+def histories(cloud: Cloud) -> ReleaseTimings:
+    return ReleaseTimings(table.create(cloud))
 
 
 def add(
-    histories: Histories,
+    histories: ReleaseTimings,
     release: str,
     snapshot: float | None,
     node: float | None,
@@ -25,14 +25,14 @@ def add(
     ended: bool = True,
 ) -> None:
     took = [None if each is None else timedelta(seconds=each) for each in (snapshot, node)]
-    histories.add("crops", release, Taken(snapshot=took[0], ended=ended, node_start=took[1]))
+    histories.add("crops", release, Durations(snapshot=took[0], ended=ended, node_start=took[1]))
 
 
-def test_an_app_without_a_release_has_no_history(histories: Histories) -> None:
-    assert histories.read("crops") == History(snapshots=[], node_starts=[])
+def test_an_app_without_a_release_has_no_history(histories: ReleaseTimings) -> None:
+    assert histories.read("crops") == Timings(snapshots=[], node_starts=[])
 
 
-def test_each_part_is_remembered_as_far_as_it_is_known(histories: Histories) -> None:
+def test_each_part_is_remembered_as_far_as_it_is_known(histories: ReleaseTimings) -> None:
     add(histories, "r1", 180, 90)
     add(histories, "r2", None, 80)
     add(histories, "r3", 200, None)
@@ -44,14 +44,14 @@ def test_each_part_is_remembered_as_far_as_it_is_known(histories: Histories) -> 
     assert histories.read("another").snapshot is None
 
 
-def test_a_release_that_is_told_again_is_remembered_once(histories: Histories) -> None:
+def test_a_release_that_is_told_again_is_remembered_once(histories: ReleaseTimings) -> None:
     for _ in range(2):
         add(histories, "r1", 180, 90)
 
     assert histories.read("crops").snapshots == [timedelta(seconds=180)]
 
 
-def test_only_the_latest_of_each_part_count(histories: Histories) -> None:
+def test_only_the_latest_of_each_part_count(histories: ReleaseTimings) -> None:
     add(histories, "of-long-ago", 900, 1)
     for number in range(5):
         add(histories, f"r{number}", number, 60 + number)
@@ -61,7 +61,7 @@ def test_only_the_latest_of_each_part_count(histories: Histories) -> None:
     assert found.node_start == timedelta(seconds=60)
 
 
-def test_releases_without_a_snapshot_let_none_be_forgotten(histories: Histories) -> None:
+def test_releases_without_a_snapshot_let_none_be_forgotten(histories: ReleaseTimings) -> None:
     add(histories, "r0", 240, 60)
     for number in range(1, 30):
         add(histories, f"r{number}", None, 50)
@@ -71,7 +71,9 @@ def test_releases_without_a_snapshot_let_none_be_forgotten(histories: Histories)
     assert len(found.node_starts) == 5
 
 
-def test_a_snapshot_that_was_not_there_in_time_is_remembered_as_that(histories: Histories) -> None:
+def test_a_snapshot_that_was_not_there_in_time_is_remembered_as_that(
+    histories: ReleaseTimings,
+) -> None:
     add(histories, "r1", 120, 60)
     add(histories, "r2", 600, 60, ended=False)
 

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber
 
-from lightgate.aws.s3_gate_channel import Address, ContendedError, Mailboxes
+from lightgate.aws.s3_gate_channel import Address, ContendedError, GateChannels
 from lightgate.errors import UnreachableError
 from lightgate.migrations.permit import Permit, PermitState, VoidCause, pending
 from tests.component.cloud import ACCOUNT, Cloud
@@ -26,10 +26,10 @@ PERMIT = f"crops/{RELEASE}/migrate/permit.json"
 
 
 @pytest.fixture
-def mailboxes(cloud: Cloud) -> Mailboxes:
+def mailboxes(cloud: Cloud) -> GateChannels:
     cloud.client("s3").create_bucket(Bucket=BUCKET)
     role = f"arn:aws:iam::{ACCOUNT}:role/mailbox"
-    return Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, role)
+    return GateChannels(cloud.client("s3"), cloud.client("sts"), BUCKET, role)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def stored(cloud: Cloud) -> Permit | None:
     return Permit.from_text(body.decode())
 
 
-def grant(mailboxes: Mailboxes, cloud: Cloud, plan: str = "p") -> Permit:
+def grant(mailboxes: GateChannels, cloud: Cloud, plan: str = "p") -> Permit:
     seen = mailboxes.permit(GATE)
     return mailboxes.grant(GATE, seen, plan, cloud.clock.now() + timedelta(minutes=5))
 
@@ -56,11 +56,11 @@ def grant(mailboxes: Mailboxes, cloud: Cloud, plan: str = "p") -> Permit:
 # The permit
 
 
-def test_a_mailbox_opens_with_a_pending_permit(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_a_mailbox_opens_with_a_pending_permit(cloud: Cloud, mailboxes: GateChannels) -> None:
     assert mailboxes.open(GATE) == stored(cloud) == pending(RELEASE)
 
 
-def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: GateChannels) -> None:
     mailboxes.open(GATE)
     granted = grant(mailboxes, cloud)
 
@@ -68,7 +68,7 @@ def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: Mailboxes) ->
 
 
 def test_a_permit_that_was_removed_is_void_and_looking_does_not_make_another(
-    cloud: Cloud, mailboxes: Mailboxes
+    cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     mailboxes.open(GATE)
     assert mailboxes.permit(GATE) == pending(RELEASE)
@@ -79,7 +79,7 @@ def test_a_permit_that_was_removed_is_void_and_looking_does_not_make_another(
     assert cloud.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
-def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: GateChannels) -> None:
     mailboxes.open(GATE)
 
     granted = grant(mailboxes, cloud)
@@ -88,7 +88,9 @@ def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: Mailboxes) 
     assert (granted.release, granted.plan, granted.state) == (RELEASE, "p", PermitState.GRANTED)
 
 
-def test_a_plan_that_has_changed_can_be_granted_instead(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_a_plan_that_has_changed_can_be_granted_instead(
+    cloud: Cloud, mailboxes: GateChannels
+) -> None:
     mailboxes.open(GATE)
     grant(mailboxes, cloud, "p")
 
@@ -96,7 +98,7 @@ def test_a_plan_that_has_changed_can_be_granted_instead(cloud: Cloud, mailboxes:
 
 
 def test_a_plan_is_not_granted_instead_of_one_that_was_granted_since_it_was_decided(
-    cloud: Cloud, mailboxes: Mailboxes
+    cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     seen = mailboxes.open(GATE)
     first = grant(mailboxes, cloud, "p")
@@ -105,7 +107,7 @@ def test_a_plan_is_not_granted_instead_of_one_that_was_granted_since_it_was_deci
     assert stored(cloud) == first
 
 
-def test_void_is_for_good(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_void_is_for_good(cloud: Cloud, mailboxes: GateChannels) -> None:
     mailboxes.open(GATE)
     void = mailboxes.void(GATE, VoidCause.ENDED, "another release took over")
 
@@ -115,7 +117,9 @@ def test_void_is_for_good(cloud: Cloud, mailboxes: Mailboxes) -> None:
     assert stored(cloud) == void
 
 
-def test_a_mailbox_voided_before_it_opened_never_opens(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_a_mailbox_voided_before_it_opened_never_opens(
+    cloud: Cloud, mailboxes: GateChannels
+) -> None:
     void = mailboxes.void(GATE, VoidCause.ENDED, "stopped by hand")
 
     assert mailboxes.open(GATE) == grant(mailboxes, cloud) == stored(cloud) == void
@@ -135,7 +139,7 @@ def test_a_mailbox_voided_before_it_opened_never_opens(cloud: Cloud, mailboxes: 
     ids=lambda held: str(held)[:20],
 )
 def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
-    cloud: Cloud, mailboxes: Mailboxes, put: Callable[[str, bytes], None], held: bytes | None
+    cloud: Cloud, mailboxes: GateChannels, put: Callable[[str, bytes], None], held: bytes | None
 ) -> None:
     if held is not None:
         put("permit", held)
@@ -147,11 +151,11 @@ def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
 
 
 def test_whoever_writes_second_sees_what_the_first_has_done(
-    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.open(GATE)
     between(mailboxes, monkeypatch, lambda: other.void(GATE, VoidCause.ENDED, "first"))
-    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+    other = GateChannels(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
 
     granted = grant(mailboxes, cloud)
 
@@ -160,10 +164,10 @@ def test_whoever_writes_second_sees_what_the_first_has_done(
 
 
 def test_a_void_comes_after_a_grant_that_was_quicker(
-    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.open(GATE)
-    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+    other = GateChannels(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
     between(mailboxes, monkeypatch, lambda: grant(other, cloud))
 
     assert mailboxes.void(GATE, VoidCause.ENDED, "second").state is PermitState.VOID
@@ -171,7 +175,7 @@ def test_a_void_comes_after_a_grant_that_was_quicker(
 
 
 def between(
-    mailboxes: Mailboxes, patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1
+    mailboxes: GateChannels, patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1
 ) -> None:
     """Let something happen between the reading of a permit and its writing."""
     read, left = mailboxes._read, [act] * times
@@ -186,10 +190,10 @@ def between(
 
 
 def test_a_permit_that_changes_all_the_time_is_left_alone(
-    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.open(GATE)
-    other = Mailboxes(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
+    other = GateChannels(cloud.client("s3"), cloud.client("sts"), BUCKET, "arn:aws:iam::1:role/x")
     plans = iter("abcdefghij")
     between(mailboxes, monkeypatch, lambda: grant(other, cloud, next(plans)), times=5)
 
@@ -199,7 +203,7 @@ def test_a_permit_that_changes_all_the_time_is_left_alone(
 
 
 def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
-    cloud: Cloud, mailboxes: Mailboxes
+    cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     cloud.client("s3").delete_bucket(Bucket=BUCKET)
 
@@ -211,7 +215,7 @@ def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
 
 @pytest.mark.parametrize("act", ["open", "grant", "void"])
 def test_a_write_whose_answer_is_lost_has_taken_effect_once(
-    cloud: Cloud, mailboxes: Mailboxes, act: str
+    cloud: Cloud, mailboxes: GateChannels, act: str
 ) -> None:
     if act != "open":
         mailboxes.open(GATE)
@@ -224,7 +228,7 @@ def test_a_write_whose_answer_is_lost_has_taken_effect_once(
     assert run(mailboxes, act) == seen
 
 
-def run(mailboxes: Mailboxes, act: str) -> Permit:
+def run(mailboxes: GateChannels, act: str) -> Permit:
     if act == "grant":
         until = datetime(2026, 11, 22, 15, 46, 6, tzinfo=UTC)
         return mailboxes.grant(GATE, pending(RELEASE), "p", until)
@@ -243,7 +247,7 @@ def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_many_writers_at_once_none_undoes_a_void(
-    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_request_at_a_time(monkeypatch)
     mailboxes.open(GATE)
@@ -265,7 +269,7 @@ def test_of_many_writers_at_once_none_undoes_a_void(
     assert grant(mailboxes, cloud).state is PermitState.VOID
 
 
-def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: Mailboxes) -> None:
+def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: GateChannels) -> None:
     cloud.faults.refuse("s3.GetObject", "AccessDenied")
 
     with pytest.raises(UnreachableError, match="AccessDenied"):
@@ -276,7 +280,7 @@ def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: Mailboxes
 
 
 def test_letters_come_in_the_order_in_which_things_happened(
-    mailboxes: Mailboxes, put: Callable[[str, bytes], None]
+    mailboxes: GateChannels, put: Callable[[str, bytes], None]
 ) -> None:
     for name in ("result", "status", "plan"):
         put(name, json.dumps({"event": name}).encode())
@@ -286,13 +290,13 @@ def test_letters_come_in_the_order_in_which_things_happened(
     assert events == ["plan", "status", "result"]
 
 
-def test_an_empty_mailbox_says_nothing(mailboxes: Mailboxes) -> None:
+def test_an_empty_mailbox_says_nothing(mailboxes: GateChannels) -> None:
     assert mailboxes.letters(GATE) == []
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x" * 20_000])
 def test_a_letter_that_is_too_long_or_no_text_says_nothing(
-    mailboxes: Mailboxes, put: Callable[[str, bytes], None], junk: bytes
+    mailboxes: GateChannels, put: Callable[[str, bytes], None], junk: bytes
 ) -> None:
     put("plan", junk)
     put("result", b"{}")
@@ -303,7 +307,7 @@ def test_a_letter_that_is_too_long_or_no_text_says_nothing(
 # The URLs
 
 
-def test_each_gate_gets_one_url_and_a_signature_for_each_name(mailboxes: Mailboxes) -> None:
+def test_each_gate_gets_one_url_and_a_signature_for_each_name(mailboxes: GateChannels) -> None:
     urls = mailboxes.urls("crops", RELEASE, ["migrate", "seed"])
 
     assert urls.keys() == {"migrate", "seed"}
@@ -324,7 +328,7 @@ def test_each_gate_gets_one_url_and_a_signature_for_each_name(mailboxes: Mailbox
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-5"])
 def test_the_urls_are_for_the_regions_own_host(
-    cloud: Cloud, mailboxes: Mailboxes, region: str, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("boto3.DEFAULT_SESSION", boto3.Session(region_name=region))
     assert cloud.client("s3")
@@ -336,7 +340,7 @@ def test_the_urls_are_for_the_regions_own_host(
 
 
 def test_urls_signed_across_two_seconds_are_signed_again(
-    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign, times = mailboxes._url, iter("112222222")
 
@@ -351,7 +355,7 @@ def test_urls_signed_across_two_seconds_are_signed_again(
 
 
 def test_the_session_is_confined_to_what_the_urls_do(
-    cloud: Cloud, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {}
     sts = cloud.client("sts")

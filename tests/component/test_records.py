@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.outcome import RecordedOutcome
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 from tests.component import table
 from tests.component.cloud import Cloud
@@ -24,12 +24,12 @@ SECOND = replace(FIRST, status="FAILED")
 
 
 @pytest.fixture
-def records(cloud: Cloud) -> Records:
-    return Records(table.create(cloud))
+def records(cloud: Cloud) -> Releases:
+    return Releases(table.create(cloud))
 
 
 def settle(
-    records: Records,
+    records: Releases,
     release: str,
     outcome: RecordedOutcome,
     *,
@@ -55,14 +55,16 @@ def count(cloud: Cloud) -> int:
     return sum(item["item"]["S"].startswith("release#") for item in items)
 
 
-def test_the_first_outcome_stands(cloud: Cloud, records: Records) -> None:
+def test_the_first_outcome_stands(cloud: Cloud, records: Releases) -> None:
     assert settle(records, "r1", FIRST) == FIRST
 
     assert settle(records, "r1", SECOND) == FIRST
     assert count(cloud) == 1
 
 
-def test_each_release_of_each_app_has_an_outcome_of_its_own(cloud: Cloud, records: Records) -> None:
+def test_each_release_of_each_app_has_an_outcome_of_its_own(
+    cloud: Cloud, records: Releases
+) -> None:
     settle(records, "r1", FIRST)
 
     assert settle(records, "r2", SECOND) == SECOND
@@ -70,7 +72,9 @@ def test_each_release_of_each_app_has_an_outcome_of_its_own(cloud: Cloud, record
     assert count(cloud) == 3
 
 
-def test_an_outcome_whose_writing_was_never_answered_stands(cloud: Cloud, records: Records) -> None:
+def test_an_outcome_whose_writing_was_never_answered_stands(
+    cloud: Cloud, records: Releases
+) -> None:
     cloud.faults.lose_answer(WRITE)
     with pytest.raises(ReadTimeoutError):
         settle(records, "r1", FIRST)
@@ -78,7 +82,7 @@ def test_an_outcome_whose_writing_was_never_answered_stands(cloud: Cloud, record
     assert settle(records, "r1", SECOND) == FIRST
 
 
-def test_what_goes_in_comes_out_unchanged(records: Records) -> None:
+def test_what_goes_in_comes_out_unchanged(records: Releases) -> None:
     outcome = replace(
         FIRST, message='größer\n"quoted" \\ \u0000', subject="", saved=timedelta(seconds=1.5)
     )
@@ -87,14 +91,14 @@ def test_what_goes_in_comes_out_unchanged(records: Records) -> None:
     assert settle(records, "r1", SECOND) == outcome
 
 
-def test_any_other_error_passes(cloud: Cloud, records: Records) -> None:
+def test_any_other_error_passes(cloud: Cloud, records: Releases) -> None:
     cloud.faults.refuse(WRITE, "ThrottlingException")
 
     with pytest.raises(ClientError, match="ThrottlingException"):
         settle(records, "r1", FIRST)
 
 
-def test_a_settled_release_makes_its_image_known_and_no_other(records: Records) -> None:
+def test_a_settled_release_makes_its_image_known_and_no_other(records: Releases) -> None:
     settle(records, "r1", FIRST, digest="sha256:1")
 
     assert records.knows_image("crops", "sha256:1")
@@ -102,7 +106,7 @@ def test_a_settled_release_makes_its_image_known_and_no_other(records: Records) 
     assert not records.knows_image("weather", "sha256:1")
 
 
-def test_a_release_owes_its_message_until_that_is_sent(records: Records) -> None:
+def test_a_release_owes_its_message_until_that_is_sent(records: Releases) -> None:
     settle(records, "r1", FIRST)
     settle(records, "r1", FIRST, app="weather")
 
@@ -115,7 +119,7 @@ def test_a_release_owes_its_message_until_that_is_sent(records: Records) -> None
     assert records.owes_message("weather", "r1")
 
 
-def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Records) -> None:
+def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Releases) -> None:
     settle(records, "r1", FIRST)
     records.message_sent("crops", "r1")
 
@@ -124,13 +128,13 @@ def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Records)
     assert list(records.owed_messages()) == []
 
 
-def test_a_quiet_outcome_owes_nothing(records: Records) -> None:
+def test_a_quiet_outcome_owes_nothing(records: Releases) -> None:
     records.settle(FIRST, execution=ARN, digest=None, owes_message=False)
 
     assert list(records.owed_messages()) == []
 
 
-def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Records) -> None:
+def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Releases) -> None:
     settle(records, ID, FIRST)
     settle(records, "20261116t015434z-7f5b2640-c3d4", SECOND, execution=f"{ARN}-beside-it")
 
@@ -142,7 +146,7 @@ def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Record
     assert records.of_execution("weather", ARN) is None
 
 
-def test_the_end_of_an_execution_tells_its_release(records: Records) -> None:
+def test_the_end_of_an_execution_tells_its_release(records: Releases) -> None:
     assert records.end("crops", ARN, STARTED) is None
     settle(records, ID, FIRST)
 
@@ -151,7 +155,7 @@ def test_the_end_of_an_execution_tells_its_release(records: Records) -> None:
 
 
 def test_an_empty_answer_to_the_end_of_an_execution_is_no_answer(
-    cloud: Cloud, records: Records
+    cloud: Cloud, records: Releases
 ) -> None:
     cloud.faults.change_answers("dynamodb.UpdateItem", dict.clear)
 
@@ -159,8 +163,8 @@ def test_an_empty_answer_to_the_end_of_an_execution_is_no_answer(
         records.end("crops", ARN, STARTED)
 
 
-def past(version: int, release: str = ID) -> Past:
-    return Past(
+def past(version: int, release: str = ID) -> VersionRecord:
+    return VersionRecord(
         version=version,
         release=release,
         kind=Kind.IMAGE,
@@ -174,11 +178,11 @@ def past(version: int, release: str = ID) -> Past:
     )
 
 
-def ended(*versions: Past) -> RecordedOutcome:
+def ended(*versions: VersionRecord) -> RecordedOutcome:
     return replace(FIRST, versions=versions)
 
 
-def test_versions_are_on_record_by_their_numbers(records: Records) -> None:
+def test_versions_are_on_record_by_their_numbers(records: Releases) -> None:
     settle(records, "20261116t0154-1", ended(past(7)))
     settle(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
     settle(records, "20261116t0156-3", replace(FIRST, status="REFUSED"))
@@ -190,14 +194,14 @@ def test_versions_are_on_record_by_their_numbers(records: Records) -> None:
     assert records.versions("nobody") == {}
 
 
-def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Records) -> None:
+def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Releases) -> None:
     settle(records, "20261116t0154-1", ended(past(7, "of-a-service-that-was-deleted")))
     settle(records, "20261117t0154-1", ended(past(7)))
 
     assert records.versions("crops") == {7: past(7)}
 
 
-def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Records) -> None:
+def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Releases) -> None:
     for number in range(1, 120):
         settle(records, f"r{number:03}", ended(past(number)))
 
@@ -208,7 +212,7 @@ def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Rec
 
 
 def test_a_record_of_another_version_of_lightgate_is_read_as_far_as_it_can_be(
-    cloud: Cloud, records: Records
+    cloud: Cloud, records: Releases
 ) -> None:
     settle(records, "r1", FIRST)
     outcome = json.dumps({**encode(FIRST), "color": "green", "versions": [{"number": 7}]})

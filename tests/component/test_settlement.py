@@ -18,7 +18,7 @@ from lightgate.gate.report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import RELEASE_VARIABLE, rollback_marker
-from lightgate.operations.conclude_release import settle_release, why_not_permitted, words_of
+from lightgate.operations.conclude_release import conclude_release, why_not_permitted, words_of
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime, Settings
@@ -73,7 +73,7 @@ def runtime(cloud: Cloud) -> Runtime:
 
 def settle(ended: Facts, runtime: Runtime) -> RecordedOutcome:
     """The outcome on record."""
-    return settle_release(ended, runtime).outcome
+    return conclude_release(ended, runtime).outcome
 
 
 def deploy(cloud: Cloud, runtime: Runtime, marker: str) -> int:
@@ -268,7 +268,7 @@ def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_
     reason = "The release does not hold the turn any more."
     lost = Stop(status=StopStatus.LOST, reasons=(reason,))
 
-    settled = settle_release(ended(**{step: lost}), runtime)
+    settled = conclude_release(ended(**{step: lost}), runtime)
 
     assert settled.outcome.status == "FAILED"
     assert "does not hold the turn any more" in settled.outcome.cause

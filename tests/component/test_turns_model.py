@@ -21,21 +21,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lightgate.aws.dynamodb_locks import Turns
-from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_releases import Releases
 from lightgate.release.lock import (
-    Answer,
     Claim,
-    Holding,
-    Turn,
-    TurnStatus,
-    abandon,
+    ClaimAnswer,
+    ClaimStatus,
+    HeldLock,
+    Lock,
+    abandon_lock,
     begin_creating,
+    claim_lock,
     end_creating,
-    hand_over,
     next_to_start,
     objection,
-    take,
+    release_lock,
 )
 from tests.component import table
 from tests.component.claims import claim
@@ -53,15 +53,15 @@ class Execution:
     """One execution. `asked` is None until it has got an answer."""
 
     claim: Claim
-    asked: Answer | None = None
+    asked: ClaimAnswer | None = None
     is_over: bool = False
     is_dead: bool = False
 
     @property
-    def holding(self) -> Holding:
+    def holding(self) -> HeldLock:
         assert self.asked is not None
         assert self.asked.holder is not None
-        return Holding(execution=self.claim.execution, fence=self.asked.holder.fence)
+        return HeldLock(execution=self.claim.execution, fence=self.asked.holder.fence)
 
     @property
     def has_turn(self) -> bool:
@@ -83,7 +83,7 @@ class OneApp(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.app = f"app-{next(_APPS)}"
-        self.turns, self.records = Turns(self.made), Records(self.made)
+        self.turns, self.records = Locks(self.made), Releases(self.made)
         self.executions: dict[str, Execution] = {}
         self.names = itertools.count()
         self.fence = 0
@@ -115,7 +115,7 @@ class OneApp(RuleBasedStateMachine):
         execution = data.draw(st.sampled_from(self._going()))
         start = self.turns.change(self.app, lambda turn: begin_creating(turn, execution.holding))
         if start.objection is not None:
-            assert start.objection.status is TurnStatus.SUPERSEDED
+            assert start.objection.status is ClaimStatus.SUPERSEDED
             self._hand_over(execution)
 
     @precondition(lambda self: self._going())
@@ -142,12 +142,12 @@ class OneApp(RuleBasedStateMachine):
     def a_stranger_acts(self, fence: int) -> None:
         before = self.turns.read(self.app)
         stranger = claim("stranger").execution
-        holding = Holding(execution=stranger, fence=min(fence, before.fence))
+        holding = HeldLock(execution=stranger, fence=min(fence, before.fence))
 
-        def strange(turn: Turn) -> tuple[Turn, None]:
+        def strange(turn: Lock) -> tuple[Lock, None]:
             turn, start = begin_creating(turn, holding)
             assert start.objection is not None
-            return abandon(hand_over(end_creating(turn, holding), stranger), stranger), None
+            return abandon_lock(release_lock(end_creating(turn, holding), stranger), stranger), None
 
         self.turns.change(self.app, strange)
         assert self.turns.read(self.app) == before
@@ -208,14 +208,14 @@ class OneApp(RuleBasedStateMachine):
     ) -> None:
         events = [meanwhile]
 
-        def asking(turn: Turn) -> tuple[Turn, Answer]:
+        def asking(turn: Lock) -> tuple[Lock, ClaimAnswer]:
             while events:
                 events.pop()()
                 if loses_answer:
                     self.cloud.faults.lose_answer(WRITE)
-            return take(turn, wish)
+            return claim_lock(turn, wish)
 
-        def ask() -> Answer:
+        def ask() -> ClaimAnswer:
             return self.turns.change(
                 self.app,
                 asking,
@@ -249,7 +249,7 @@ class OneApp(RuleBasedStateMachine):
     def _hand_over(self, execution: Execution) -> None:
         execution.is_over = True
         arn = execution.claim.execution
-        self.turns.change(self.app, lambda turn: (hand_over(turn, arn), None))
+        self.turns.change(self.app, lambda turn: (release_lock(turn, arn), None))
         self._start_next()
 
     def _hand_over_somebody(self) -> None:
@@ -282,8 +282,8 @@ class OneApp(RuleBasedStateMachine):
             self.executions[wish.execution] = Execution(wish)
 
 
-def _abandoned(execution: str, turn: Turn) -> tuple[Turn, None]:
-    return abandon(turn, execution), None
+def _abandoned(execution: str, turn: Lock) -> tuple[Lock, None]:
+    return abandon_lock(turn, execution), None
 
 
 def test_whatever_happens_one_holds_the_turn_and_the_newest_wish_is_carried_out(

@@ -103,7 +103,7 @@ def test_a_release_with_nothing_to_migrate_takes_no_snapshot(report: Any) -> Non
 
 
 def test_the_stages_come_in_the_order_of_the_state_machine(report: Any) -> None:
-    begin, end = ["Deploy", "CheckDeployment", "VerifyRelease"], ["Settle", "PublishOutcome"]
+    begin, end = ["Deploy", "CheckDeployment", "VerifyRelease"], ["RecordOutcome", "PublishOutcome"]
 
     assert [[stage["name"] for stage in release["stages"]] for release in report["releases"]] == [
         ["Admit", "TakeSnapshot", *begin, *end, "PruneSnapshots"],

@@ -19,7 +19,7 @@ LONG = timedelta(minutes=10)
 PUSHED = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
 WAY = [
     *("Begin", "Admit", "Deploy", "WaitForDeployment", "CheckDeployment"),
-    *("Settle", "HandOver", "PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
+    *("RecordOutcome", "StartNext", "PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
 ]
 _NAMES = (f"app-{number}" for number in itertools.count())
 

@@ -37,7 +37,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         promise="Deploy looks for its own marker before it creates",
-        file="functions/deploy/app.py",
+        file="layers/core/lightgate/steps/deploy.py",
         old="""        if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again""",
         new="""        if (ours := service.deployment_of("nobody's")) is not None:
@@ -46,14 +46,14 @@ MUTANTS = (
     ),
     Mutant(
         promise="An outcome is recorded after the permits are void",
-        file=f"{_PACKAGE}/settlement.py",
+        file=f"{_PACKAGE}/operations/conclude_release.py",
         old="        _withdraw(release, facts, runtime)\n",
         new="",
         caught_by=["tests/component/test_settlement.py", "tests/permits"],
     ),
     Mutant(
         promise="A lock is freed only when its execution is known to have ended",
-        file=f"{_PACKAGE}/cleaning.py",
+        file=f"{_PACKAGE}/operations/recover_abandoned.py",
         old="    if ended is None or ended.status != GONE:\n        return ended\n",
         new="""    if ended is None:
         return EndedExecution(
@@ -66,28 +66,28 @@ MUTANTS = (
     ),
     Mutant(
         promise="ROLLED_BACK is said only after the version that is back was verified",
-        file=f"{_PACKAGE}/way_back.py",
+        file=f"{_PACKAGE}/steps/roll_back.py",
         old="            return _watch(answer, version, spec, service, runtime)\n",
         new="            return replace(answer, status=RollbackStatus.GOOD)\n",
         caught_by=["bad before, too: throttled once"],
     ),
     Mutant(
         promise="A permit that is missing or denied is not an open one",
-        file=f"{_PACKAGE}/aws/mailbox.py",
+        file=f"{_PACKAGE}/aws/s3_gate_channel.py",
         old="        return self._read(address)[0] or _lost(address)\n",
         new="        return self._read(address)[0] or pending(address.release)\n",
         caught_by=["tests/component/test_mailbox.py"],
     ),
     Mutant(
         promise="A denied read of a permit is not an empty one",
-        file=f"{_PACKAGE}/aws/mailbox.py",
+        file=f"{_PACKAGE}/aws/s3_gate_channel.py",
         old="            if error_code(error) in (*_MISSING, _NO_BUCKET):\n",
         new='            if error_code(error) in (*_MISSING, _NO_BUCKET, "AccessDenied"):\n',
         caught_by=["tests/component/test_mailbox.py"],
     ),
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
-        file=f"{_PACKAGE}/decision.py",
+        file=f"{_PACKAGE}/migrations/permit_policy.py",
         old="    return _do(Action.WAIT, "
         'f"The snapshot is not there yet: {_detail(backup.state)}.")',
         new="    return None",
@@ -103,49 +103,49 @@ MUTANTS = (
     ),
     Mutant(
         promise="One release of an app at a time",
-        file=f"{_PACKAGE}/turn.py",
+        file=f"{_PACKAGE}/release/lock.py",
         old="    if turn.holder is not None:\n        queued, answer",
         new="    if False and turn.holder is not None:\n        queued, answer",
         caught_by=["tests/turns"],
     ),
     Mutant(
         promise="Who has lost the lock does not act",
-        file=f"{_PACKAGE}/turn.py",
+        file=f"{_PACKAGE}/release/lock.py",
         old="    if holder is None or not holding.is_of(holder):\n",
         new="    if False and not holding.is_of(holder):\n",
         caught_by=["tests/turns"],
     ),
     Mutant(
         promise="A lock that was read too low is unknown",
-        file=f"{_PACKAGE}/turn.py",
+        file=f"{_PACKAGE}/release/lock.py",
         old="    if turn.fence < fence:\n",
         new="    if turn.fence < 0:\n",
         caught_by=["tests/workflow/test_trouble.py", "tests/turns/test_stopped.py"],
     ),
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
-        file="functions/roll_back/app.py",
+        file="layers/core/lightgate/steps/roll_back.py",
         old="ours = service.deployment_of(before.release)",
         new="ours = None",
         caught_by=["failed watch: killed after"],
     ),
     Mutant(
         promise="The first outcome stands",
-        file=f"{_PACKAGE}/aws/records.py",
+        file=f"{_PACKAGE}/aws/dynamodb_releases.py",
         old="            condition=_NO_OUTCOME,\n        )\n        writes = [",
         new="        )\n        writes = [",
         caught_by=["tests/component/test_records.py"],
     ),
     Mutant(
         promise="A release owes its message until that is out",
-        file=f"{_PACKAGE}/cleaning.py",
+        file=f"{_PACKAGE}/operations/recover_abandoned.py",
         old="    runtime.topic.publish(publication)\n    runtime.records.message_sent",
         new="    runtime.records.message_sent",
         caught_by=["good: denied to the end"],
     ),
     Mutant(
         promise="No secret is in the state",
-        file="functions/deploy/app.py",
+        file="layers/core/lightgate/steps/deploy.py",
         old="return _created(service, created, poll, assembled.notes, runtime.now())",
         new="""return _created(
                 service, created, poll, [*assembled.notes, str(assembled.request)], runtime.now()

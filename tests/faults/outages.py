@@ -108,8 +108,8 @@ _STATES = {
         "CheckDeployment",
         "CheckDeployment 2",
         "VerifyRelease",
-        "Settle",
-        "HandOver",
+        "RecordOutcome",
+        "StartNext",
         "PublishOutcome",
         "MarkMessageSent",
         "PruneSnapshots",
@@ -118,16 +118,16 @@ _STATES = {
         "CheckDeployment",
         "CheckDeployment 2",
         "VerifyRelease",
-        "Settle",
+        "RecordOutcome",
         "PublishOutcome",
     ),
-    ("failed watch", "ROLLED_BACK"): ("VerifyRelease", "RollBack", "RollBack 3", "Settle"),
+    ("failed watch", "ROLLED_BACK"): ("VerifyRelease", "RollBack", "RollBack 3", "RecordOutcome"),
     ("rollback by hand", "SUCCEEDED"): (
         "Admit",
         "CheckSnapshot",
         "Deploy",
         "CheckDeployment",
-        "Settle",
+        "RecordOutcome",
     ),
 }
 # The run that is prepared, what then happens, and how the release may end.
@@ -137,14 +137,21 @@ _OTHER_MOMENTS: dict[str, tuple[str, Act, Sequence[str]]] = {
     "missed push": ("missed push", _missed, ("SUCCEEDED", "FAILED")),
     "abandoned": ("take-over", _abandoned, ("SUCCEEDED", "FAILED")),
 }
-# No run here has something to report at its start. PublishUnsettled comes only after an outage
-# that Settle does not survive.
-_NOT_STRUCK = {"PublishStart", "PublishUnsettled"}
+# No run here has something to report at its start. PublishUndetermined comes only after an outage
+# that RecordOutcome does not survive.
+_NOT_STRUCK = {"PublishStart", "PublishUndetermined"}
 # From these states on an outage of the service changes nothing about how a release ends.
 _NEEDED_NO_MORE = {"sns": "Admit", "s3": "VerifyRelease", "rds": "VerifyRelease"}
 _ORDER = (
     *("Admit", "TakeSnapshot", "CheckSnapshot", "Deploy", "CheckDeployment", "VerifyRelease"),
-    *("RollBack", "Settle", "HandOver", "PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
+    *(
+        "RollBack",
+        "RecordOutcome",
+        "StartNext",
+        "PublishOutcome",
+        "MarkMessageSent",
+        "PruneSnapshots",
+    ),
 )
 _MAIN = ("s3", "dynamodb", "sns", "lightsail", "rds")
 # These are called in a few steps only.
@@ -153,7 +160,7 @@ _OTHERS = {
     "secrets-manager": ("Admit", "Deploy"),
     "ecr": ("Admit", "Deploy"),
     "sts": ("Deploy",),
-    "sfn": ("Admit", "HandOver"),
+    "sfn": ("Admit", "StartNext"),
 }
 _SLICE = {
     ("dynamodb", "good, CheckDeployment"),
@@ -196,7 +203,7 @@ def _of_states() -> Iterator[Scenario]:
 
 def _ends(service: str, state: str, calm: str) -> Sequence[str]:
     """How the release may end if the outage begins there."""
-    needed_no_more = _NEEDED_NO_MORE.get(service, "HandOver")
+    needed_no_more = _NEEDED_NO_MORE.get(service, "StartNext")
     if _ORDER.index(state) >= _ORDER.index(needed_no_more):
         return (calm,)
     return (calm, "FAILED", "ROLLED_BACK")

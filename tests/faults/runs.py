@@ -121,7 +121,7 @@ def _refuse_to_settle(world: World, service: str, lasts: timedelta) -> None:
     end = world.clock.now() + lasts
 
     def refuse(call: Call, answer: Answer) -> AWSResponse:
-        is_meant = (call.caller, call.service) == ("SettleFunction", service)
+        is_meant = (call.caller, call.service) == ("RecordOutcomeFunction", service)
         if is_meant and world.clock.now() < end:
             return refusal(call, 503, "ServiceUnavailable", "Please try again.")
         return answer()

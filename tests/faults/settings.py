@@ -146,7 +146,7 @@ _STRIKES: Mapping[str, tuple[str, _Strike]] = {
     ),
     "log unread at the end": (
         "failed migration",
-        _at_call("SettleFunction", GET_LOG, "server error"),
+        _at_call("RecordOutcomeFunction", GET_LOG, "server error"),
     ),
     "rolled back, no answer": ("failed watch", _at_call("RollBackFunction", CREATE, "answer lost")),
     "rolled back, killed": ("failed watch", _at_call("RollBackFunction", CREATE, "killed after")),

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from lightgate.aws.dynamodb import Table
-from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_releases import Releases
 from lightgate.records.outcome import RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
@@ -80,7 +80,7 @@ def test_an_undetermined_outcome_reaches_a_queue_as_json(
 
     ended = run_from("IsReleaseNamed?", state | known, topic, client)
 
-    assert (ended.status, ended.error) == ("FAILED", "Unsettled")
+    assert (ended.status, ended.error) == ("FAILED", "Undetermined")
     [message] = inbox.receive(1, SOON)
     content = json.loads(message.text)
     assert (content["app"], content["status"], content["stage"]) == (app, "FAILED", stage)
@@ -103,7 +103,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
             {"AttributeName": "item", "KeyType": "RANGE"},
         ],
     )
-    records = Records(Table(client("dynamodb"), "releases"))
+    records = Releases(Table(client("dynamodb"), "releases"))
     for release in ("r1", "r2"):
         outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
         records.settle(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
@@ -119,7 +119,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
 
     ended = run_from(
         "IsMessageOwed?",
-        {"settlement": settlement, "end": {"status": "REFUSED", "cause": "it is refused"}},
+        {"outcome": settlement, "end": {"status": "REFUSED", "cause": "it is refused"}},
         topic,
         client,
     )

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from lightgate.aws.clients import make_presigner
-from lightgate.aws.s3_gate_channel import Address, Mailboxes
+from lightgate.aws.s3_gate_channel import Address, GateChannels
 from lightgate.gate.packaging import program_text
 from lightgate.migrations.permit import PermitState
 from tests.gate.mailbox_server import PATIENT
@@ -33,7 +33,7 @@ def bucket(client: Connect) -> str:
 @pytest.fixture
 def mailboxes(
     account: Account, client: Connect, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> Mailboxes:
+) -> GateChannels:
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
@@ -53,7 +53,7 @@ def mailboxes(
         PolicyName="mailbox",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": may}),
     )
-    return Mailboxes(client("s3"), client("sts"), bucket, role)
+    return GateChannels(client("s3"), client("sts"), bucket, role)
 
 
 def allow(action: str, *resources: str) -> dict[str, object]:
@@ -70,7 +70,7 @@ def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def urls(mailboxes: Mailboxes) -> dict[str, str]:
+def urls(mailboxes: GateChannels) -> dict[str, str]:
     box = json.loads(mailboxes.urls("crops", RELEASE, ["migrate"])["migrate"])
     return {
         name: box["url"].replace("*", name, 1) + signature
@@ -78,7 +78,7 @@ def urls(mailboxes: Mailboxes) -> dict[str, str]:
     }
 
 
-def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: Mailboxes) -> None:
+def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: GateChannels) -> None:
     permit = mailboxes.open(GATE)
     url = urls(mailboxes)
 
@@ -89,14 +89,14 @@ def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: Mailboxes) 
     assert ask(url["permit"]) == (200, permit.to_text().encode())
 
 
-def test_a_missing_permit_is_forbidden_as_on_aws(mailboxes: Mailboxes) -> None:
+def test_a_missing_permit_is_forbidden_as_on_aws(mailboxes: GateChannels) -> None:
     status, body = ask(urls(mailboxes)["permit"])
 
     assert status == 403
     assert b"<Code>AccessDenied</Code>" in body
 
 
-def test_the_urls_open_nothing_else(mailboxes: Mailboxes) -> None:
+def test_the_urls_open_nothing_else(mailboxes: GateChannels) -> None:
     mailboxes.open(GATE)
     url = urls(mailboxes)
 
@@ -108,7 +108,7 @@ def test_the_urls_open_nothing_else(mailboxes: Mailboxes) -> None:
 
 
 def test_the_session_that_signs_can_do_no_more_than_the_urls(
-    mailboxes: Mailboxes, client: Connect, bucket: str
+    mailboxes: GateChannels, client: Connect, bucket: str
 ) -> None:
     mailboxes.open(GATE)
     answer = client("sts").assume_role(
@@ -132,7 +132,7 @@ def test_the_session_that_signs_can_do_no_more_than_the_urls(
 
 
 def test_a_url_that_has_expired_says_so(
-    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+    mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lightgate.aws.s3_gate_channel._SIGNED_FOR", timedelta(seconds=1))
     mailboxes.open(GATE)
@@ -143,7 +143,7 @@ def test_a_url_that_has_expired_says_so(
     assert b"Request has expired" in ask(permit)[1]
 
 
-def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
+def test_a_gate_is_permitted_through_the_engine(mailboxes: GateChannels) -> None:
     mailboxes.open(GATE)
     runner = Runner()
     try:
@@ -165,5 +165,5 @@ def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
         runner.close()
 
 
-def env(mailboxes: Mailboxes) -> str:
+def env(mailboxes: GateChannels) -> str:
     return mailboxes.urls("crops", RELEASE, ["migrate"])["migrate"]

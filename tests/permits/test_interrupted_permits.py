@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.dynamodb_locks import Turns
-from lightgate.release.lock import abandon
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.release.lock import abandon_lock
 from tests.workflow.gates import (
     Gate,
     check_nothing_was_applied,
@@ -56,7 +56,7 @@ def test_a_release_that_has_lost_its_turn_permits_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, walk, gate = holding(world, monkeypatch)
-    Turns(world.table).change(APP, lambda turn: (abandon(turn, walk.arn), None))
+    Locks(world.table).change(APP, lambda turn: (abandon_lock(turn, walk.arn), None))
 
     walk.run()
 
@@ -157,7 +157,7 @@ def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 @pytest.mark.parametrize(
-    "step", ["admit", "take_snapshot", "check_snapshot", "deploy", "settle", "hand_over"]
+    "step", ["admit", "take_snapshot", "check_snapshot", "deploy", "record_outcome", "start_next"]
 )
 def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
     world: World, step: str, cut: str

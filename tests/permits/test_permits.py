@@ -190,7 +190,7 @@ def test_the_policy_is_named_as_the_cause_also_if_no_permit_can_be_read_at_the_e
     world.put_spec(spec(migrations={"policy": "block"}))
     Gate(world, plan=told_plan("a.0002", effect="contract"))
     refuse = world.cloud.faults.refuse
-    world.functions.before("settle", lambda: refuse("s3.GetObject", "SlowDown", times=99))
+    world.functions.before("record_outcome", lambda: refuse("s3.GetObject", "SlowDown", times=99))
 
     ended = world.release()
 

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from botocore.model import OperationModel
 
-from lightgate.aws.dynamodb_timings import Histories
+from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.backup.progress import READ_LAG
 from tests.component.lightsail_databases import LightsailDatabases
 from tests.component.lightsail_service import Course
@@ -107,7 +107,7 @@ def test_how_long_a_database_was_busy_is_not_remembered_as_its_snapshots_time(
 
     world.release()
 
-    taken = Histories(world.table).read(APP).snapshot
+    taken = ReleaseTimings(world.table).read(APP).snapshot
     assert taken is not None
     assert minutes(1) <= taken < minutes(1.5)
 
@@ -532,7 +532,7 @@ def test_a_snapshot_that_outgrew_its_history_fails_one_release_and_not_the_next(
     world.instance.snapshot_takes = minutes(20)
 
     assert statuses_of(world, 2, starts=60) == ["FAILED", "SUCCEEDED"]
-    known = Histories(world.table).read(APP).snapshot
+    known = ReleaseTimings(world.table).read(APP).snapshot
     assert known is not None
     assert minutes(20) <= known < minutes(22)
 
@@ -549,7 +549,7 @@ def test_a_container_whose_clock_is_ahead_does_not_change_what_is_remembered(
 
     world.release()
 
-    node_start = Histories(world.table).read(APP).node_start
+    node_start = ReleaseTimings(world.table).read(APP).node_start
     assert node_start is not None
     assert timedelta(seconds=30) <= node_start < minutes(2)
 

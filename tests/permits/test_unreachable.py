@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lightgate.aws.lightsail import Lightsail
-from lightgate.aws.s3_gate_channel import Mailboxes
+from lightgate.aws.s3_gate_channel import GateChannels
 from lightgate.errors import UnreachableError
 from tests.workflow.gates import Gate, permit_of
 from tests.workflow.stepper import Stepper, Walk
@@ -19,7 +19,7 @@ PLANS = pytest.mark.parametrize("plan", [(), ("a.0002",)], ids=["nothing pending
 def deny(patch: pytest.MonkeyPatch, when: Callable[[], bool], *calls: str) -> None:
     """Let S3 refuse these calls of the controller while it is so."""
     for call in calls:
-        patch.setattr(Mailboxes, call, _denied(getattr(Mailboxes, call), when))
+        patch.setattr(GateChannels, call, _denied(getattr(GateChannels, call), when))
 
 
 def _denied(real: Callable[..., object], when: Callable[[], bool]) -> Callable[..., object]:

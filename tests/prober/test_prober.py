@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from lightgate.aws import http_probe as prober
 from lightgate.aws.http_probe import ask
 from lightgate.spec.health_rules import Probe
-from lightgate.verification.health import LARGEST_BODY_BYTES, Answer
+from lightgate.verification.health import LARGEST_BODY_BYTES, HttpAnswer
 from tests.prober.servers import Behaviour, dripping, flooding, saying, serving, silent
 
 READ = Probe(
@@ -49,7 +49,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Probe:
     return replace(READ, latency=timedelta(seconds=0.5))
 
 
-def answer_of(behave: Behaviour, probe: Probe = READ) -> Answer:
+def answer_of(behave: Behaviour, probe: Probe = READ) -> HttpAnswer:
     with serving(behave) as url:
         return ask(url, probe)
 

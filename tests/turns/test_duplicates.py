@@ -129,7 +129,7 @@ def test_a_push_after_a_change_comes_after_the_release_in_progress(
     assert live(world)[variable] == value
 
 
-@pytest.mark.parametrize("state", ["TakeSnapshot", "Deploy", "CheckDeployment", "Settle"])
+@pytest.mark.parametrize("state", ["TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome"])
 def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, state: str) -> None:
     images.push(world.cloud, APP, "v14")
     one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to(state)

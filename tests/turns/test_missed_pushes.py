@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightgate import runtime
-from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_locks import Locks
 from lightgate.release.lock import Mark
 from lightgate.release.tag_changes import Tag
 from tests.component import images
@@ -578,7 +578,7 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
 def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
     push_later(seen, "v2")
     wish = Mark(at=seen.clock.now(), digest=seen.digest, release="by-hand")
-    Turns(seen.table).change(APP, lambda turn: (replace(turn, newest=wish), None))
+    Locks(seen.table).change(APP, lambda turn: (replace(turn, newest=wish), None))
 
     assert look(seen)["started"] == []
     [line] = [line for line in seen.functions.log.splitlines() if "may be older" in line]

@@ -224,11 +224,11 @@ def test_what_waits_without_anybody_starting_it_is_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse("stepfunctions.StartExecution", "ExecutionLimitExceeded")
     one.run()
-    assert one.error == "NotHandedOver"
+    assert one.error == "NextNotStarted"
 
     look(world)
 
@@ -241,7 +241,7 @@ def test_what_was_stopped_before_its_turn_is_not_waited_for(
 ) -> None:
     stepper = Stepper(world, monkeypatch)
     world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta()))
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     one.run()
     [three] = [walk for walk in stepper.discover() if walk not in (one,)]
@@ -383,9 +383,9 @@ def test_what_waits_begins_though_sns_leaves_a_message_without_an_answer(
 ) -> None:
     stepper = Stepper(world, monkeypatch)
     stepper.start({"app": "nobody"}, "refused").run_to("PublishOutcome").stop()
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
-    world.functions.fail("hand_over", "before")
+    world.functions.fail("start_next", "before")
     one.run()
 
     def run_out_of_time(call: str) -> None:
@@ -465,7 +465,7 @@ def test_a_waiting_release_begins_while_sns_takes_no_message(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Settle")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("RecordOutcome")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
 

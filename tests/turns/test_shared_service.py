@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lightgate.names import RELEASE_VARIABLE, STACK_VARIABLE
-from lightgate.release.lock import LONGEST_STEP, Holder
+from lightgate.release.lock import LONGEST_STEP, LockHolder
 from tests.component import images, table
 from tests.component.lightsail_service import Course
 from tests.turns.test_receive_push import executions, push_of, receive
@@ -311,7 +311,7 @@ def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
 
     check_refused(world.message(), APP, COPY)
     assert world.turn.holder is None
-    assert isinstance(world.turn_of(COPY).holder, Holder)
+    assert isinstance(world.turn_of(COPY).holder, LockHolder)
 
 
 def test_a_service_is_not_taken_over_if_the_old_app_gets_the_lock_in_that_moment(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_releases import Releases
 from lightgate.errors import ExecutionEndedError, StillRunningError
 from lightgate.release.lock import LONGEST_STEP
 from tests.component.cloud import ACCOUNT, REGION
@@ -20,13 +20,15 @@ from tests.workflow.world import APP, World, spec, succeeded
 DESCRIBE = "stepfunctions.DescribeExecution"
 WAY = [
     *("Begin", "Admit", "TakeSnapshot", "WaitForSnapshot", "CheckSnapshot", "Deploy"),
-    *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "Settle", "HandOver"),
+    *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "RecordOutcome", "StartNext"),
     *("PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
 ]
 # For what does not depend on the state: on each run only where the turn, the deployment and the
 # record have just changed hands.
 SLICE = [
-    pytest.param(state, marks=[] if state in ("TakeSnapshot", "Settle") else pytest.mark.slow)
+    pytest.param(
+        state, marks=[] if state in ("TakeSnapshot", "RecordOutcome") else pytest.mark.slow
+    )
     for state in WAY
 ]
 # For what depends on it: at each change of what others can see.
@@ -34,14 +36,15 @@ SLICED_WAY = [
     pytest.param(
         state,
         marks=[]
-        if state in ("Admit", "TakeSnapshot", "Deploy", "CheckDeployment", "Settle", "HandOver")
+        if state
+        in ("Admit", "TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext")
         else pytest.mark.slow,
     )
     for state in WAY
 ]
 HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
-BEFORE_SETTLED = WAY[: WAY.index("HandOver")]
+BEFORE_SETTLED = WAY[: WAY.index("StartNext")]
 
 
 @pytest.fixture
@@ -287,10 +290,10 @@ def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
 def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_cleaning_step(
     world: World, stepper: Stepper
 ) -> None:
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("HandOver")
-    world.functions.fail("hand_over", "before")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
+    world.functions.fail("start_next", "before")
     one.run()
-    assert one.error == "NotHandedOver"
+    assert one.error == "NextNotStarted"
     assert world.turn.holder is not None
 
     stepper.clean_up(one)
@@ -320,14 +323,14 @@ def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Admit")
     # The step has taken the lock, and its answer is lost for good.
     world.functions.fail("admit", "after")
-    one.run_to("HandOver")
+    one.run_to("StartNext")
     world.cloud.faults.change_answers("dynamodb.GetItem", lambda answer: answer.pop("Item", None))
 
     one.step()
 
     assert json.loads(one.data["error"]["Cause"])["errorType"] == "MissingError"
     world.cloud.faults.answer_again("dynamodb.GetItem")
-    assert one.run().error == "NotHandedOver"
+    assert one.run().error == "NextNotStarted"
     stepper.clean_up(one)
     assert world.turn.holder is None
 
@@ -335,10 +338,10 @@ def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
 def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
     world: World, stepper: Stepper
 ) -> None:
-    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Settle")
-    world.functions.fail("settle", "before")
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to("RecordOutcome")
+    world.functions.fail("record_outcome", "before")
     one.run()
-    assert one.error == "Unsettled"
+    assert one.error == "Undetermined"
     world.messages()
 
     stepper.clean_up(one)
@@ -433,7 +436,7 @@ def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
     assert two.passed[-1] == "NothingToDo"
     assert sorted(world.statuses()) == ["QUEUED", "ROLLED_BACK", "SUPERSEDED"]
     assert world.turn.holder is None
-    assert list(Records(world.table).owed_messages()) == []
+    assert list(Releases(world.table).owed_messages()) == []
 
 
 def test_a_deploy_that_outlives_its_execution_creates_nothing(
@@ -442,7 +445,7 @@ def test_a_deploy_that_outlives_its_execution_creates_nothing(
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     event = {"state": one.data}
     # The lock is still its own when the function asks, and its end is on record already.
-    Records(world.table).end(APP, one.arn, world.clock.now())
+    Releases(world.table).end(APP, one.arn, world.clock.now())
 
     with pytest.raises(ExecutionEndedError):
         world.functions.call("deploy", event)
@@ -486,7 +489,7 @@ def test_a_command_that_waits_for_its_predecessor_keeps_its_image_though_its_tag
 def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
     world: World, stepper: Stepper
 ) -> None:
-    stopped_at(world, stepper, "Settle")
+    stopped_at(world, stepper, "RecordOutcome")
     world.lightsail.deploy_by_somebody(APP)
     back = {"app": APP, "rollbackTo": 2, "allowDestructive": True}
     walk = stepper.start(back, "two").run_to("WaitForPredecessor")

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from lightgate.release.lock import Turn
+from lightgate.release.lock import Lock
 from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.workflow import pushes
@@ -79,12 +79,12 @@ class Play:
             while walk.state == "VerifyRelease":
                 # It only asks the app: whoever comes before or after it sees the same.
                 walk.step()
-            if walk.passed[-1] == "PruneSnapshots" or "HandOver" in walk.tasks:
+            if walk.passed[-1] == "PruneSnapshots" or "StartNext" in walk.tasks:
                 # What is left touches nothing that another execution looks at.
                 walk.run()
 
     @property
-    def turn(self) -> Turn:
+    def turn(self) -> Lock:
         return self.world.turn_of(self.app)
 
     def images(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.deployment.compiler import Source
 from lightgate.deployment.status import Deployment, Service, Status, Watch
 from lightgate.errors import RefusedError
@@ -15,9 +15,9 @@ from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
 from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.conclude import Ending
+from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.release.lock import Holding
+from lightgate.release.lock import HeldLock
 from lightgate.release.release import Release
 from lightgate.spec.app_spec import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
@@ -184,11 +184,11 @@ def admission(release: Release, **changes: Any) -> Admission:
         "database": None,
         "restoring": None,
         "take_snapshot": False,
-        "history": History(),
+        "history": Timings(),
         "poll_seconds": 10,
         "warnings": (),
         "status": "PROCEED",
-        "turn": Holding(execution=EXECUTION, fence=1),
+        "turn": HeldLock(execution=EXECUTION, fence=1),
         "admitted_at": STARTED,
         "wait_seconds": 0,
         **changes,
@@ -259,7 +259,7 @@ def admitted(**changes: Any) -> Release:
 IMAGE = admitted()
 
 
-def ending(**changes: Any) -> Ending:
+def ending(**changes: Any) -> DeploymentEnd:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
         "release": None,
@@ -272,7 +272,7 @@ def ending(**changes: Any) -> Ending:
         "judgement": Judgement(verdict=Verdict.SAFE),
         "earlier": Judgement(verdict=Verdict.NONE),
     }
-    return Ending(**(values | changes))
+    return DeploymentEnd(**(values | changes))
 
 
 def report(**changes: Any) -> Report:

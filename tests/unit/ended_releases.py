@@ -7,7 +7,7 @@ from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate.report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.conclude import concluded
+from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import refused
 from lightgate.verification.health import Watched, WatchStatus
 from lightgate.verification.verified import Verified
@@ -37,7 +37,7 @@ def rolled_back() -> Report:
     well = Verified(status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, rounds=2))
     return report(
         evidence=found,
-        conclusion=concluded(ending(evidence=found, verified=well, judgement=SAFE)),
+        conclusion=conclude(ending(evidence=found, verified=well, judgement=SAFE)),
         failure=MIGRATION_ERROR,
         judgement=SAFE,
         not_applied=["harvests.0006_one_harvest_a_day"],

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.backup.backup import begins_before_the_deployment
-from lightgate.backup.timings import History, time_saved
+from lightgate.backup.timings import Timings, time_saved
 from lightgate.codec import decode, encode
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = st.integers(min_value=0, max_value=3600)
@@ -21,21 +21,21 @@ def seconds(*numbers: float) -> list[timedelta]:
 
 
 def test_a_forecast_is_careful() -> None:
-    history = History(snapshots=seconds(100, 180, 150), node_starts=seconds(90, 70, 95))
+    history = Timings(snapshots=seconds(100, 180, 150), node_starts=seconds(90, 70, 95))
 
     assert history.snapshot == timedelta(seconds=180)
     assert history.node_start == timedelta(seconds=70)
 
 
 def test_without_releases_before_there_is_no_forecast() -> None:
-    assert (History().snapshot, History().node_start) == (None, None)
+    assert (Timings().snapshot, Timings().node_start) == (None, None)
 
 
 def test_a_history_comes_back_as_it_was() -> None:
     for unfinished in (None, timedelta(seconds=9)):
-        history = History(snapshots=seconds(1, 2.5), node_starts=seconds(3), unfinished=unfinished)
+        history = Timings(snapshots=seconds(1, 2.5), node_starts=seconds(3), unfinished=unfinished)
 
-        assert encode(decode(History, encode(history))) == encode(history)
+        assert encode(decode(Timings, encode(history))) == encode(history)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_history_comes_back_as_it_was() -> None:
 def test_nobody_knows_how_long_a_snapshot_takes_that_took_longer_than_all_that_ended(
     took: tuple[int, ...], unfinished: int, expected: int | None
 ) -> None:
-    history = History(snapshots=seconds(*took), unfinished=timedelta(seconds=unfinished))
+    history = Timings(snapshots=seconds(*took), unfinished=timedelta(seconds=unfinished))
 
     assert history.snapshot == (None if expected is None else timedelta(seconds=expected))
     assert history.is_outgrown is (expected is None)
@@ -66,16 +66,16 @@ def test_when_pending_begins_first_only_if_no_gate_could_wait_for_it(
     mode: BackupMode, took: tuple[int, ...], first: bool
 ) -> None:
     [patience, limit, look, node] = seconds(900, 475, 10, 100)
-    history = History(snapshots=seconds(*took), node_starts=[node, node / 2])
-    hold = Hold(patience=patience, limit=limit, look=look)
+    history = Timings(snapshots=seconds(*took), node_starts=[node, node / 2])
+    hold = WaitLimit(patience=patience, limit=limit, poll=look)
 
     assert hold.left(node) == timedelta(seconds=300)
     assert begins_before_the_deployment(mode, history, hold) is first
 
 
 def test_when_pending_begins_first_once_no_gate_could_wait_long_enough() -> None:
-    history = History(unfinished=timedelta(seconds=1))
-    hold = Hold(patience=timedelta(hours=1), limit=timedelta(), look=timedelta(seconds=10))
+    history = Timings(unfinished=timedelta(seconds=1))
+    hold = WaitLimit(patience=timedelta(hours=1), limit=timedelta(), poll=timedelta(seconds=10))
 
     assert begins_before_the_deployment(BackupMode.WHEN_PENDING, history, hold)
 

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from lightgate.backup.backup import Backup, begins_before_the_deployment
 from lightgate.backup.deploy_timing import when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.gate.report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
-from lightgate.migrations.permit_policy import Action, Decision, Observation, decide
+from lightgate.migrations.permit_policy import Decision, Observation, PermitAction, decide
 from lightgate.migrations.plan import Effect, Plan
 from lightgate.spec.app_spec import Policy
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.time_limits import GRACE_SECONDS, Hold, longest_limit
+from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)
 LIMIT, PATIENCE = timedelta(seconds=300), timedelta(seconds=900)
-HOLD = Hold(patience=PATIENCE, limit=LIMIT, look=LOOK)
+HOLD = WaitLimit(patience=PATIENCE, limit=LIMIT, poll=LOOK)
 BEGIN_BY = CREATED + PATIENCE - LIMIT
 OLD = CREATED - timedelta(minutes=40)
 
@@ -64,7 +64,7 @@ GOOD = Observation(
     policy=Policy.WARN,
     allow_destructive=False,
     backup=backup(BackupMode.ALWAYS, AVAILABLE),
-    history=History(),
+    history=Timings(),
     hold=HOLD,
     is_untouched=True,
 )
@@ -112,10 +112,10 @@ def everything() -> Iterator[Observation]:
 
 
 HISTORIES = [
-    History(),
-    History(snapshots=[timedelta(seconds=100)]),
-    History(snapshots=[timedelta(seconds=2000)]),
-    History(snapshots=[timedelta(seconds=100)], unfinished=timedelta(seconds=200)),
+    Timings(),
+    Timings(snapshots=[timedelta(seconds=100)]),
+    Timings(snapshots=[timedelta(seconds=2000)]),
+    Timings(snapshots=[timedelta(seconds=100)], unfinished=timedelta(seconds=200)),
 ]
 MOMENTS = [CREATED - timedelta(minutes=9), CREATED - timedelta(minutes=40)]
 
@@ -190,7 +190,7 @@ def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
     for seen in the_whole_space():
         decision = decide(seen)
         assert decision.reason.endswith("."), decision
-        if decision.action is Action.PERMIT:
+        if decision.action is PermitAction.PERMIT:
             permitted += 1
             assert may_permit(seen), seen
             assert seen.plan is not None
@@ -204,26 +204,26 @@ def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
 def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied() -> None:
     for seen in the_whole_space():
         if may_permit(seen) and seen.phase is not Phase.APPLYING:
-            assert decide(seen).action is Action.PERMIT, seen
+            assert decide(seen).action is PermitAction.PERMIT, seen
 
 
 def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
     for seen in the_whole_space():
         is_over = seen.objection or seen.phase is Phase.FAILED or seen.permit.reason
         if seen.plan and seen.plan.is_empty and not is_over and seen.status is Status.ACTIVATING:
-            assert decide(seen).action is Action.NOTHING, seen
+            assert decide(seen).action is PermitAction.NOTHING, seen
 
 
 def test_what_is_over_is_never_waited_for() -> None:
     for seen in the_whole_space():
         is_over = seen.objection or seen.status is not Status.ACTIVATING
         if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
-            assert decide(seen).action in (Action.NOTHING, Action.GIVE_UP), seen
+            assert decide(seen).action in (PermitAction.NOTHING, PermitAction.GIVE_UP), seen
 
 
 def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> None:
     for seen in the_whole_space():
-        if decide(seen).action is Action.BACK_UP:
+        if decide(seen).action is PermitAction.BACK_UP:
             assert may_permit(replace(seen, backup=backup(BackupMode.NONE))), seen
             found = seen.backup.state
             # Or it could not be begun yet, or is to be replaced.
@@ -235,11 +235,11 @@ def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> 
 
 def test_whatever_is_refused_stays_so_whatever_else_happens_to_the_restore_point() -> None:
     for seen in the_whole_space():
-        if seen.policy is Policy.BLOCK and decide(seen).action is Action.REFUSE:
+        if seen.policy is Policy.BLOCK and decide(seen).action is PermitAction.REFUSE:
             other = replace(seen, backup=backup(BackupMode.NONE))
             refused_for_policy = seen.plan is not None and breaks(seen.plan)
             if refused_for_policy and not seen.allow_destructive:
-                assert decide(other).action is Action.REFUSE
+                assert decide(other).action is PermitAction.REFUSE
 
 
 def decided(**changes: Any) -> Decision:
@@ -248,64 +248,68 @@ def decided(**changes: Any) -> Decision:
 
 def test_the_usual_case_is_permitted() -> None:
     assert decided() == Decision(
-        action=Action.PERMIT, reason="The plan p may be applied.", plan="p", until=BEGIN_BY
+        action=PermitAction.PERMIT, reason="The plan p may be applied.", plan="p", until=BEGIN_BY
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "action", "words"),
     [
-        ({"plan": None}, Action.WAIT, "has not told its plan"),
-        ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, Action.NOTHING, "pending"),
-        ({"not_yet": "The app comes first."}, Action.WAIT, "The app comes first"),
+        ({"plan": None}, PermitAction.WAIT, "has not told its plan"),
+        ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, PermitAction.NOTHING, "pending"),
+        ({"not_yet": "The app comes first."}, PermitAction.WAIT, "The app comes first"),
         (
             {"not_yet": "The app comes first.", "now": BEGIN_BY},
-            Action.GIVE_UP,
+            PermitAction.GIVE_UP,
             "platformPatienceSeconds",
         ),
-        ({"objection": "r2 has its turn"}, Action.GIVE_UP, "r2 has its turn"),
-        ({"status": Status.FAILED}, Action.GIVE_UP, "ended as FAILED"),
-        ({"status": Status.ACTIVE}, Action.NOTHING, "active"),
-        ({"phase": Phase.SUCCEEDED}, Action.NOTHING, "opened"),
-        ({"permit": PERMITS[3]}, Action.GIVE_UP, "because"),
-        ({"permit": PERMITS[1]}, Action.WAIT, "permitted"),
-        ({"permit": PERMITS[2]}, Action.PERMIT, "may be applied"),
-        ({"permit": PERMITS[2], "phase": Phase.APPLYING}, Action.WAIT, "being applied"),
+        ({"objection": "r2 has its turn"}, PermitAction.GIVE_UP, "r2 has its turn"),
+        ({"status": Status.FAILED}, PermitAction.GIVE_UP, "ended as FAILED"),
+        ({"status": Status.ACTIVE}, PermitAction.NOTHING, "active"),
+        ({"phase": Phase.SUCCEEDED}, PermitAction.NOTHING, "opened"),
+        ({"permit": PERMITS[3]}, PermitAction.GIVE_UP, "because"),
+        ({"permit": PERMITS[1]}, PermitAction.WAIT, "permitted"),
+        ({"permit": PERMITS[2]}, PermitAction.PERMIT, "may be applied"),
+        ({"permit": PERMITS[2], "phase": Phase.APPLYING}, PermitAction.WAIT, "being applied"),
         (
             {"permit": PERMITS[2], "plan": replace(plan(Effect.UNKNOWN), once=True)},
-            Action.WAIT,
+            PermitAction.WAIT,
             "another node",
         ),
         (
             {"plan": plan(Effect.CONTRACT), "policy": Policy.BLOCK},
-            Action.REFUSE,
+            PermitAction.REFUSE,
             "crops.0002: RemoveField crop.a",
         ),
         (
             {"plan": replace(plan(Effect.UNKNOWN), breaking=()), "policy": Policy.BLOCK},
-            Action.REFUSE,
+            PermitAction.REFUSE,
             "unknown",
         ),
-        ({"plan": plan(Effect.CONTRACT)}, Action.PERMIT, "may be applied"),
-        ({"now": BEGIN_BY - timedelta(seconds=10)}, Action.GIVE_UP, "platformPatienceSeconds"),
-        ({"backup": backup(BackupMode.ALWAYS)}, Action.BACK_UP, "no restore point"),
-        ({"backup": backup(BackupMode.WHEN_PENDING)}, Action.BACK_UP, "no restore point"),
+        ({"plan": plan(Effect.CONTRACT)}, PermitAction.PERMIT, "may be applied"),
+        (
+            {"now": BEGIN_BY - timedelta(seconds=10)},
+            PermitAction.GIVE_UP,
+            "platformPatienceSeconds",
+        ),
+        ({"backup": backup(BackupMode.ALWAYS)}, PermitAction.BACK_UP, "no restore point"),
+        ({"backup": backup(BackupMode.WHEN_PENDING)}, PermitAction.BACK_UP, "no restore point"),
         (
             {
                 "backup": backup(BackupMode.WHEN_PENDING),
-                "history": History(snapshots=[timedelta(seconds=486)]),
+                "history": Timings(snapshots=[timedelta(seconds=486)]),
             },
-            Action.GIVE_UP,
+            PermitAction.GIVE_UP,
             "takes some 486 s",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.FAILED))},
-            Action.REFUSE,
+            PermitAction.REFUSE,
             "ended as failed",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.CREATING))},
-            Action.WAIT,
+            PermitAction.WAIT,
             "creating",
         ),
         (
@@ -316,25 +320,25 @@ def test_the_usual_case_is_permitted() -> None:
                     asked_at=CREATED - timedelta(seconds=600),
                 )
             },
-            Action.REFUSE,
+            PermitAction.REFUSE,
             r"database.timeoutSeconds \(600\)",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.BUSY))},
-            Action.BACK_UP,
+            PermitAction.BACK_UP,
             "could be begun yet: busy",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD)},
-            Action.BACK_UP,
+            PermitAction.BACK_UP,
             "more than 30 minutes",
         ),
         (
             {
                 "backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD),
-                "history": History(snapshots=[timedelta(seconds=2000)]),
+                "history": Timings(snapshots=[timedelta(seconds=2000)]),
             },
-            Action.GIVE_UP,
+            PermitAction.GIVE_UP,
             "takes some 2000 s",
         ),
         (
@@ -342,7 +346,7 @@ def test_the_usual_case_is_permitted() -> None:
                 "backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD),
                 "is_untouched": False,
             },
-            Action.PERMIT,
+            PermitAction.PERMIT,
             "may be applied",
         ),
         (
@@ -350,13 +354,13 @@ def test_the_usual_case_is_permitted() -> None:
                 "hold": replace(HOLD, patience=timedelta(hours=12)),
                 "now": CREATED + timedelta(minutes=58),
             },
-            Action.GIVE_UP,
+            PermitAction.GIVE_UP,
             "58 minutes ago",
         ),
-        ({"backup": backup(BackupMode.POINT_IN_TIME)}, Action.BACK_UP, "not known yet"),
+        ({"backup": backup(BackupMode.POINT_IN_TIME)}, PermitAction.BACK_UP, "not known yet"),
         (
             {"backup": backup(BackupMode.POINT_IN_TIME, state(SnapshotStatus.FAILED))},
-            Action.REFUSE,
+            PermitAction.REFUSE,
             "no point-in-time restore",
         ),
         (
@@ -366,12 +370,14 @@ def test_the_usual_case_is_permitted() -> None:
                     state(SnapshotStatus.AVAILABLE, at=CREATED - timedelta(minutes=40)),
                 )
             },
-            Action.REFUSE,
+            PermitAction.REFUSE,
             "11:20 UTC",
         ),
     ],
 )
-def test_each_case_says_what_and_why(changes: dict[str, Any], action: Action, words: str) -> None:
+def test_each_case_says_what_and_why(
+    changes: dict[str, Any], action: PermitAction, words: str
+) -> None:
     decision = decided(**changes)
 
     assert decision.action is action
@@ -381,10 +387,10 @@ def test_each_case_says_what_and_why(changes: dict[str, Any], action: Action, wo
 # When the deployment may be created
 
 CREATING = state(SnapshotStatus.CREATING)
-KNOWN = History(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(seconds=90)])
+KNOWN = Timings(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(seconds=90)])
 
 
-def starts(mode: BackupMode, found: SnapshotState | None, history: History, after: float) -> bool:
+def starts(mode: BackupMode, found: SnapshotState | None, history: Timings, after: float) -> bool:
     begun = CREATED
     return when_to_deploy(
         backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), HOLD
@@ -393,9 +399,9 @@ def starts(mode: BackupMode, found: SnapshotState | None, history: History, afte
 
 def test_the_first_release_is_sequential() -> None:
     for history in (
-        History(),
-        History(snapshots=KNOWN.snapshots),
-        History(node_starts=KNOWN.node_starts),
+        Timings(),
+        Timings(snapshots=KNOWN.snapshots),
+        Timings(node_starts=KNOWN.node_starts),
     ):
         assert not any(starts(BackupMode.ALWAYS, CREATING, history, s) for s in (0, 90, 900))
         assert starts(BackupMode.ALWAYS, AVAILABLE, history, 0)
@@ -419,7 +425,7 @@ def test_a_percentage_only_delays(percent: int, now: bool) -> None:
 
 def test_what_waits_for_nothing_starts_at_once() -> None:
     for mode in (BackupMode.NONE, BackupMode.POINT_IN_TIME, BackupMode.WHEN_PENDING):
-        assert starts(mode, None, History(), 0)
+        assert starts(mode, None, Timings(), 0)
 
 
 def test_nothing_starts_on_a_snapshot_that_is_not_being_made() -> None:
@@ -432,8 +438,8 @@ def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
 
 
 def test_what_does_not_fit_a_gates_hold_is_waited_for_in_sequence() -> None:
-    tight = Hold(patience=PATIENCE, limit=timedelta(seconds=790), look=timedelta(seconds=60))
-    slow = History(snapshots=[timedelta(seconds=400)], node_starts=[timedelta(seconds=40)])
+    tight = WaitLimit(patience=PATIENCE, limit=timedelta(seconds=790), poll=timedelta(seconds=60))
+    slow = Timings(snapshots=[timedelta(seconds=400)], node_starts=[timedelta(seconds=40)])
 
     for after in range(0, 370, 10):
         now = CREATED + timedelta(seconds=after)
@@ -453,7 +459,7 @@ class Takes:
 class App:
     """Releases with something pending, one after the other, of which each takes as long."""
 
-    def __init__(self, mode: BackupMode, hold: Hold, history: History, takes: Takes) -> None:
+    def __init__(self, mode: BackupMode, hold: WaitLimit, history: Timings, takes: Takes) -> None:
         self.mode, self.hold, self.history, self.takes = mode, hold, history, takes
 
     def release(self) -> bool:
@@ -479,12 +485,12 @@ class App:
                     hold=self.hold,
                 )
                 action = decide(seen).action
-                if action is Action.BACK_UP:
+                if action is PermitAction.BACK_UP:
                     begun_at = now
-                elif action is not Action.WAIT:
+                elif action is not PermitAction.WAIT:
                     self._remember(begun_at, now, node_start)
-                    return action is Action.PERMIT
-            now += self.hold.look
+                    return action is PermitAction.PERMIT
+            now += self.hold.poll
 
     def _restore_point(self, begun_at: datetime | None, now: datetime) -> Backup:
         if begun_at is None:
@@ -505,7 +511,7 @@ class App:
     ) -> None:
         known, took = self.history, now - begun_at if begun_at else None
         ended = took is not None and took >= self.takes.snapshot
-        self.history = History(
+        self.history = Timings(
             snapshots=[*known.snapshots, self.takes.snapshot][-5:] if ended else known.snapshots,
             node_starts=[*known.node_starts, *([node_start] if node_start else [])][-5:],
             unfinished=known.unfinished if ended or took is None else took,
@@ -539,8 +545,8 @@ def test_whatever_was_forecast_at_most_one_release_fails_for_time(
     node: timedelta,
 ) -> None:
     assume(limit <= longest_limit(patience, look))
-    history = History(snapshots=snapshots, node_starts=node_starts, unfinished=unfinished)
-    hold = Hold(patience=patience, limit=limit + timedelta(seconds=GRACE_SECONDS), look=look)
+    history = Timings(snapshots=snapshots, node_starts=node_starts, unfinished=unfinished)
+    hold = WaitLimit(patience=patience, limit=limit + timedelta(seconds=GRACE_SECONDS), poll=look)
     app = App(mode, hold, history, Takes(snapshot, node))
 
     assert [app.release() for _ in range(7)].count(False) <= 1
@@ -552,8 +558,8 @@ def test_the_age_of_a_snapshot_counts_no_outage() -> None:
     old = decide(replace(GOOD, backup=aged))
     after_an_outage = decide(replace(GOOD, backup=replace(aged, outage=timedelta(minutes=5))))
 
-    assert old.action is Action.BACK_UP
-    assert after_an_outage.action is Action.PERMIT
+    assert old.action is PermitAction.BACK_UP
+    assert after_an_outage.action is PermitAction.PERMIT
 
 
 def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
@@ -561,7 +567,7 @@ def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
 
     decision = decide(late)
 
-    assert decision.action is Action.GIVE_UP
+    assert decision.action is PermitAction.GIVE_UP
     assert "AWS refused calls for 320 s meanwhile: start the release again." in decision.reason
     assert "AWS" not in decide(replace(late, outage=timedelta())).reason
 
@@ -593,7 +599,7 @@ def test_a_permit_that_came_too_late_says_what_it_waited_for(
 ) -> None:
     decision = decide(replace(GOOD, now=BEGIN_BY, **missing))
 
-    assert decision.action is Action.GIVE_UP
+    assert decision.action is PermitAction.GIVE_UP
     assert decision.reason.startswith(f"{why} A migration may take ")
     assert decide(replace(GOOD, now=BEGIN_BY)).reason.startswith("A migration may take ")
 

@@ -11,7 +11,7 @@ from lightgate.gate.report import Evidence, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause, pending
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.outcome.conclude import concluded
+from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
 from lightgate.state import RollbackStatus, WentBack
@@ -49,7 +49,7 @@ def conclusion(
     """What serves was verified as good, and nothing was permitted, unless it is said otherwise."""
     current = shown.current.version if shown.current else None
     values: dict[str, Any] = {"verified": verified(current), "may_have_begun": False, **changes}
-    return concluded(
+    return conclude(
         ending(
             status=status,
             previous_version=previous_version,

@@ -8,13 +8,13 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import Detail, Holder, Phase
+from lightgate.gate.report import DatabaseSession, Detail, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.unit.builders import DIGEST, evidence, failure
 from tests.unit.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 
 Kind = FailureKind
-PSQL = Holder(pid=4711, application="psql", seconds=35)
+PSQL = DatabaseSession(pid=4711, application="psql", seconds=35)
 
 
 def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
@@ -159,7 +159,7 @@ def test_a_time_limit_that_passed_behind_another_session_is_that_sessions_doing(
 
 
 def test_who_holds_the_lock_is_taken_from_the_gates_own_words() -> None:
-    holder = Holder(pid=12, application="lightgate gate r1 migrate", seconds=9)
+    holder = DatabaseSession(pid=12, application="lightgate gate r1 migrate", seconds=9)
 
     found = of_gate(cause="lock", detail=Detail.NOT_FREE, holders=[holder])
 
@@ -211,8 +211,8 @@ def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
     assert "showmigrations" in found.next_action
 
 
-GATE = Holder(pid=4712, application="lightgate gate crops", seconds=None)
-OTHER = Holder(pid=4713, application="report", seconds=None)
+GATE = DatabaseSession(pid=4712, application="lightgate gate crops", seconds=None)
+OTHER = DatabaseSession(pid=4713, application="report", seconds=None)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ OTHER = Holder(pid=4713, application="report", seconds=None)
     ],
 )
 def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
-    holders: list[Holder], action: str
+    holders: list[DatabaseSession], action: str
 ) -> None:
     wait = Wait(container="migrate", what="database lock", why=None, holders=holders)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.gate_waits import Wait, read_wait
-from lightgate.gate.report import Holder
+from lightgate.gate.report import DatabaseSession
 from tests.unit.builders import RELEASE, gate_line
 
 PSQL = {"pid": 4711, "application": "psql", "seconds": 35}
@@ -30,7 +30,7 @@ def test_who_holds_the_lock_is_named() -> None:
         container="migrate",
         what="lock",
         why="held by another gate",
-        holders=(Holder(pid=4711, application="psql", seconds=35),),
+        holders=(DatabaseSession(pid=4711, application="psql", seconds=35),),
     )
     assert str(wait.holders[0]) == 'session 4711 ("psql", for 35 s)'
 

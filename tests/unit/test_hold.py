@@ -5,12 +5,18 @@ from datetime import timedelta
 import pytest
 
 from lightgate.release.lock import LONGEST_STEP
-from lightgate.spec.time_limits import GRACE_SECONDS, SIGNED_BEFORE, SIGNED_FOR, Hold, longest_limit
+from lightgate.spec.time_limits import (
+    GRACE_SECONDS,
+    SIGNED_BEFORE,
+    SIGNED_FOR,
+    WaitLimit,
+    longest_limit,
+)
 from tests.unit.builders import seconds
 
 
-def hold(patience: timedelta, limit: int, look: int = 10) -> Hold:
-    return Hold(patience=patience, limit=seconds(limit), look=seconds(look))
+def hold(patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
+    return WaitLimit(patience=patience, limit=seconds(limit), poll=seconds(look))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 RESOURCES: Any = decode(str(Path(__file__).parents[2] / "template.yaml"))[0]["Resources"]
 LETTERS = {"plan.json", "status.json", "result.json"}
-WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "Settle", "HandOver", "CleanUp",
+WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext", "CleanUp",
                       "Reconcile"}  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_letters_are_read_where_gates_are_listened_to_and_written_by_none_of_our
 ) -> None:
     others = {what for what in of_functions()[name] if what[1] != "permit.json"}
 
-    listens = name in ("CheckDeployment", "Settle")
+    listens = name in ("CheckDeployment", "RecordOutcome")
     assert others == ({("s3:GetObject", letter) for letter in LETTERS} if listens else set())
 
 

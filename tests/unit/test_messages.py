@@ -15,7 +15,7 @@ from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import machine, sns_message, subject
 from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.conclude import concluded
+from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused
 from lightgate.state import RollbackStatus, WentBack
 from tests.unit.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
@@ -124,7 +124,7 @@ def worst_evidence() -> Any:
 @pytest.mark.parametrize(
     "conclusion",
     [
-        concluded(
+        conclude(
             ending(
                 evidence=worst_evidence(),
                 went_back=WentBack(

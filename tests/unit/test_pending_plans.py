@@ -12,7 +12,7 @@ from lightgate.deployment.status import Status
 from lightgate.gate.report import later, read_evidence
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
-from lightgate.outcome.conclude import concluded
+from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind, Release
 from lightgate.rollback.version_history import (
@@ -187,7 +187,7 @@ class Ended:
         return judgement_of(self.release, self.state)
 
     def conclusion(self, earlier: Judgement | None = None) -> Conclusion:
-        return concluded(
+        return conclude(
             ending(
                 status=self.state.status,
                 service=service(current=deployment(7), deployments=[deployment(8, "FAILED")]),

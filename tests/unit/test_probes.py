@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from lightgate.spec.health_rules import Rules, rules_of
-from lightgate.verification.health import Answer, problem_of
+from lightgate.spec.health_rules import HealthRules, health_rules
+from lightgate.verification.health import HttpAnswer, problem_of
 from tests.unit.builders import DIGEST, RELEASE, Json, app_spec, parse, seconds
 from tests.unit.strategies import valid_specs
 from tests.unit.watch_period import READ, RULES, good
@@ -38,7 +38,7 @@ from tests.unit.watch_period import READ, RULES, good
     ],
 )
 def test_an_answer_is_good_only_if_all_that_is_expected_is_there(
-    probe: dict[str, Any], answer: Answer, problem: str | None
+    probe: dict[str, Any], answer: HttpAnswer, problem: str | None
 ) -> None:
     assert problem_of(replace(READ, **probe), answer) == problem
 
@@ -74,9 +74,9 @@ VERIFICATION: Json = {
 
 
 def test_the_rules_of_a_spec_are_what_it_says() -> None:
-    rules = rules_of(app_spec(verification=VERIFICATION))
+    rules = health_rules(app_spec(verification=VERIFICATION))
 
-    assert rules == Rules(
+    assert rules == HealthRules(
         period=seconds(300),
         read=replace(
             READ,
@@ -103,19 +103,19 @@ def test_a_spec_that_says_nothing_is_watched_as_lightsail_checks_it() -> None:
     check = {"path": "/healthz", "successCodes": "204"}
     endpoint = {"containerName": "web", "containerPort": 8000, "healthCheck": check}
 
-    rules = rules_of(app_spec(publicEndpoint=endpoint))
+    rules = health_rules(app_spec(publicEndpoint=endpoint))
 
     assert rules == replace(RULES, read=replace(READ, success_codes="204"))
 
 
 def test_a_write_without_more_than_a_path_is_an_empty_post() -> None:
-    rules = rules_of(app_spec(verification={"write": {"path": "/probe"}}))
+    rules = health_rules(app_spec(verification={"write": {"path": "/probe"}}))
 
     assert rules.write == replace(READ, method="POST", path="/probe", success_codes="200-299")
 
 
 def test_where_there_is_no_public_url_nothing_is_asked() -> None:
-    rules = rules_of(
+    rules = health_rules(
         app_spec(publicEndpoint=None, unprotected=True, verification={"watchSeconds": 60})
     )
 
@@ -125,7 +125,7 @@ def test_where_there_is_no_public_url_nothing_is_asked() -> None:
 @settings(max_examples=50)
 @given(valid_specs())
 def test_every_valid_spec_has_rules(document: Json) -> None:
-    rules = rules_of(parse(document))
+    rules = health_rules(parse(document))
 
     assert (rules.read is None) == ("publicEndpoint" not in document)
     assert (rules.write is None) == ("write" not in document.get("verification", {}))

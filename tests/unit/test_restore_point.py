@@ -11,17 +11,17 @@ from lightgate.backup.progress import (
     READ_LAG,
     SnapshotProgress,
     forecast,
-    look,
+    look_up_snapshot,
     progress,
     seen_at,
 )
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.codec import decode, encode
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 from tests.unit.builders import STARTED, admitted, reasons_of, seconds
 
 BEGUN = STARTED + seconds(5)
@@ -46,7 +46,7 @@ def after(
     return progress(
         SnapshotState(status=status, detail=detail, at=STARTED),
         order(mode),
-        History(),
+        Timings(),
         asked_at=STARTED,
         begun_at=BEGUN,
         now=STARTED + waited,
@@ -54,8 +54,8 @@ def after(
     )
 
 
-def holding(look: timedelta) -> Hold:
-    return Hold(patience=seconds(900), limit=seconds(310), look=look)
+def holding(look: timedelta) -> WaitLimit:
+    return WaitLimit(patience=seconds(900), limit=seconds(310), poll=look)
 
 
 def seen(state: SnapshotState, asked: BackupOrder) -> SnapshotProgress:
@@ -63,14 +63,14 @@ def seen(state: SnapshotState, asked: BackupOrder) -> SnapshotProgress:
 
 
 def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_history() -> None:
-    history = History(snapshots=[seconds(180)], node_starts=[seconds(90)])
+    history = Timings(snapshots=[seconds(180)], node_starts=[seconds(90)])
 
     assert forecast(admitted(), history) == history
-    assert forecast(admitted(asking_gates={}), history) == History()
+    assert forecast(admitted(asking_gates={}), history) == Timings()
 
 
 def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
-    history = History(snapshots=[seconds(180)], node_starts=[seconds(90)])
+    history = Timings(snapshots=[seconds(180)], node_starts=[seconds(90)])
     now, still_creating = (
         BEGUN + seconds(84),
         SnapshotState(status=SnapshotStatus.CREATING, detail="creating"),
@@ -152,7 +152,7 @@ def test_a_snapshot_that_does_not_show_counts_as_deleted_only_after_a_while(
 ) -> None:
     points = Mock(state=lambda _: found and SnapshotState(status=status, detail=found))
 
-    shown = look(points, order(), BEGUN, BEGUN + after)
+    shown = look_up_snapshot(points, order(), BEGUN, BEGUN + after)
 
     assert (shown.status, shown.detail) == (status, detail)
 
@@ -184,7 +184,7 @@ def test_the_limit_of_a_snapshot_counts_no_outage(status: SnapshotStatus) -> Non
         return progress(
             SnapshotState(status=status, detail="creating"),
             order(),
-            History(),
+            Timings(),
             asked_at=STARTED,
             begun_at=BEGUN,
             now=STARTED + seconds(waited),

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from lightgate.deployment.pinning import is_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 from lightgate.rollback.policy import (
-    Action,
-    History,
+    RollbackAction,
     Situation,
+    VersionHistory,
     against,
     last_good,
     notice,
@@ -46,9 +46,9 @@ def past(
     is_good: bool = True,
     kind: Kind = Kind.IMAGE,
     **changes: Any,
-) -> Past:
+) -> VersionRecord:
     """A version on record, whose code is its own unless `fits` says otherwise."""
-    return Past(
+    return VersionRecord(
         version=version,
         release=f"r{version}",
         kind=kind,
@@ -62,18 +62,18 @@ def past(
     )
 
 
-def history(*recorded: Past, listed: Sequence[Deployment] = ()) -> History:
+def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> VersionHistory:
     """The newest of these versions serves, unless another list is given."""
     numbers = sorted((one.version for one in recorded), reverse=True)
     states = ["ACTIVE", *["INACTIVE"] * len(numbers)]
-    return History(
+    return VersionHistory(
         shown=listed or [shown(*each) for each in zip(numbers, states, strict=False)],
         past={one.version: one for one in recorded},
     )
 
 
 def situation(
-    *recorded: Past,
+    *recorded: VersionRecord,
     listed: Sequence[Deployment] = (),
     judgement: Judgement = SAFE,
     **changes: Any,
@@ -96,7 +96,7 @@ def situation(
 def test_where_the_old_version_can_run_it_is_deployed_again(judgement: Judgement) -> None:
     found = remedy(situation(judgement=judgement))
 
-    assert (found.action, found.version) == (Action.REDEPLOY, 7)
+    assert (found.action, found.version) == (RollbackAction.REDEPLOY, 7)
 
 
 @pytest.mark.parametrize("judgement", [ONE_WAY, UNKNOWN])
@@ -106,7 +106,7 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
     found = remedy(situation(judgement=judgement))
     keep, back = found.next_steps
 
-    assert (found.action, found.version) == (Action.KEEP, 7)
+    assert (found.action, found.version) == (RollbackAction.KEEP, 7)
     assert judgement.reasons[0] in found.reasons
     assert keep == "Either keep version 8: push an image in which the cause is mended."
     assert back == (
@@ -118,7 +118,7 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
 def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
     found = remedy(situation(previous=None))
 
-    assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons == [
         "There is no earlier version to go back to that is known to be good.",
     ]
@@ -128,7 +128,7 @@ def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
 def test_a_version_that_the_service_has_forgotten_is_named() -> None:
     found = remedy(situation(listed=[shown(8, "ACTIVE")]))
 
-    assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons[1:] == [
         "The service does not list version 7 any more, which served before: it keeps the last 50."
     ]
@@ -156,14 +156,14 @@ def test_what_lies_between_counts_also_if_it_failed() -> None:
         previous=6,
     )
 
-    assert (remedy(seen).action, remedy(seen).version) == (Action.KEEP, 6)
+    assert (remedy(seen).action, remedy(seen).version) == (RollbackAction.KEEP, 6)
     assert WHY in remedy(seen).reasons
 
 
 def test_what_was_deployed_without_lightgate_in_between_may_have_done_anything() -> None:
     seen = situation(past(6), listed=[shown(8), shown(7, "FAILED"), shown(6)], previous=6)
 
-    assert remedy(seen).action is Action.KEEP
+    assert remedy(seen).action is RollbackAction.KEEP
     assert "Version 7 was deployed without Lightgate." in remedy(seen).reasons
 
 
@@ -191,10 +191,10 @@ def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start
 ) -> None:
     found = remedy(situation(listed=[shown(8), version]))
 
-    assert (found.action is Action.REDEPLOY) is available
+    assert (found.action is RollbackAction.REDEPLOY) is available
     assert (notice(version) is None) is available
     if not available:
-        assert found.action is Action.IMPOSSIBLE
+        assert found.action is RollbackAction.IMPOSSIBLE
         assert "Automatic rollback to version 7 is not available" in str(notice(version))
         assert '"rollbackTo": 7' in found.next_steps[-1]
 
@@ -204,7 +204,7 @@ def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
 
 
 def refused_to(
-    target: int, seen: History, *, serving: int = 8, gates_look: bool = True
+    target: int, seen: VersionHistory, *, serving: int = 8, gates_look: bool = True
 ) -> Sequence[str]:
     return refusal_of(target, serving, seen, overridden=False, gates_look=gates_look)
 
@@ -261,7 +261,7 @@ COMMAND = past(7, ONE_WAY, kind=Kind.COMMAND)
     ],
 )
 def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
-    recorded: list[Past], seventh: str, is_left: bool
+    recorded: list[VersionRecord], seventh: str, is_left: bool
 ) -> None:
     listed = [shown(8, "ACTIVE"), shown(7, seventh), shown(6), shown(5)]
     seen = history(past(5), past(6), *recorded, listed=listed)
@@ -303,16 +303,16 @@ OF_NOBODY_KNOWS_WHEN = past(7, NONE, kind=Kind.ROLLBACK, fits=None)
 @pytest.mark.parametrize(
     ("between", "again", "action", "reason"),
     [
-        (past(6, ONE_WAY, is_good=False), COMPANION, Action.KEEP, WHY),
-        (past(6, ONE_WAY), ONCE_MORE, Action.KEEP, WHY),
-        (past(6, SAFE), ONCE_MORE, Action.REDEPLOY, "can work with"),
-        (past(6, ONE_WAY), HAS_LOOKED, Action.REDEPLOY, "can work with"),
-        (past(6), OF_AGES_AGO, Action.KEEP, "does not list any more what came after"),
-        (past(6), OF_NOBODY_KNOWS_WHEN, Action.KEEP, "Nobody knows which release the code"),
+        (past(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
+        (past(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
+        (past(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "can work with"),
+        (past(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "can work with"),
+        (past(6), OF_AGES_AGO, RollbackAction.KEEP, "does not list any more what came after"),
+        (past(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "Nobody knows which release the code"),
     ],
 )
 def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
-    between: Past, again: Past, action: Action, reason: str
+    between: VersionRecord, again: VersionRecord, action: RollbackAction, reason: str
 ) -> None:
     listed = [shown(8, "ACTIVE"), shown(7), shown(6), shown(5)]
     found = remedy(situation(past(5), between, again, listed=listed))
@@ -372,7 +372,10 @@ PAST = st.builds(
     st.none() | st.integers(1, 7),
 )
 def test_nothing_is_deployed_unasked_that_may_not_run(
-    listed: list[Deployment], recorded: list[Past], judgement: Judgement, previous: int | None
+    listed: list[Deployment],
+    recorded: list[VersionRecord],
+    judgement: Judgement,
+    previous: int | None,
 ) -> None:
     failed = past(8, judgement, is_good=False)
     shown_then = [shown(8, "ACTIVE"), *(one for one in listed if one.version != failed.version)]
@@ -380,7 +383,7 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
     found = remedy(seen)
 
     assert found.reasons
-    if found.action is not Action.REDEPLOY:
+    if found.action is not RollbackAction.REDEPLOY:
         assert found.next_steps
         return
     [target] = [one for one in listed if one.version == found.version]
@@ -399,7 +402,7 @@ def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> 
         situation(past(7), past(6), listed=[shown(8), shown(7), shown(6)], gone={7: LOST})
     )
 
-    assert (found.action, found.version) == (Action.REDEPLOY, 6)
+    assert (found.action, found.version) == (RollbackAction.REDEPLOY, 6)
     assert found.notes == [f"Version 7 cannot be deployed again: {LOST[0]}."]
 
 
@@ -408,7 +411,7 @@ def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> 
 
     found = remedy(situation(*versions, listed=[shown(8), shown(7), shown(6)], gone={7: LOST}))
 
-    assert (found.action, found.version) == (Action.KEEP, 6)
+    assert (found.action, found.version) == (RollbackAction.KEEP, 6)
     assert WHY in found.reasons
     assert f"Version 7 cannot be deployed again: {LOST[0]}." in found.reasons
 
@@ -418,7 +421,7 @@ def test_where_every_good_version_has_lost_its_image_nothing_can_be_done() -> No
 
     found = remedy(situation(past(7), past(6), listed=listed, gone={7: LOST, 6: LOST}))
 
-    assert (found.action, found.version) == (Action.IMPOSSIBLE, None)
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert [reason.split(" cannot")[0] for reason in found.reasons[1:]] == [
         "Version 7",
         "Version 6",

@@ -12,7 +12,7 @@ from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate.report import read_evidence
 from lightgate.migrations.compatibility import judge_plan, together
 from lightgate.migrations.plan import read_plans
-from lightgate.operations.payload_limit import LARGEST_BYTES, fitting, size
+from lightgate.operations.payload_limit import LARGEST_BYTES, shortened, size
 from lightgate.state import DeploymentProgress
 from tests.unit.builders import progress
 
@@ -74,7 +74,7 @@ def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
 ) -> None:
     whole = answer(gates)
 
-    found = fitting(whole)
+    found = shortened(whole)
 
     assert size(found) <= LARGEST_BYTES
     before, after = whole.gate, found.gate
@@ -92,4 +92,4 @@ def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
 def test_what_fits_is_handed_on_as_it_is() -> None:
     whole = answer({"migrate": [{"event": "plan", "hash": "p", "count": 1, "class": "data"}]})
 
-    assert fitting(whole) == whole
+    assert shortened(whole) == whole

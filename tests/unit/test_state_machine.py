@@ -151,27 +151,27 @@ def test_a_task_outlasts_its_function(name: str) -> None:
 
 
 # What these do says nothing about the outcome, which is recorded by then or not yet wanted.
-BESIDE_THE_OUTCOME = {"PublishStart", "HandOver", "MarkMessageSent", "PruneSnapshots"}
+BESIDE_THE_OUTCOME = {"PublishStart", "StartNext", "MarkMessageSent", "PruneSnapshots"}
 
 
 @pytest.mark.parametrize("name", sorted(TASKS.keys() - BESIDE_THE_OUTCOME))
 def test_an_error_never_ends_as_a_success_without_settling(name: str) -> None:
     [catch] = TASKS[name]["Catch"]
 
-    ends = {STATES[end]["Type"] for end in ends_without("Settle", start=catch["Next"])}
+    ends = {STATES[end]["Type"] for end in ends_without("RecordOutcome", start=catch["Next"])}
 
     assert ends <= {"Fail"}
 
 
 def test_a_lock_that_could_not_be_freed_ends_in_a_failure_after_the_message() -> None:
-    [catch] = TASKS["HandOver"]["Catch"]
+    [catch] = TASKS["StartNext"]["Catch"]
 
-    assert catch["Next"] == TASKS["HandOver"]["Next"] == "IsMessageOwed?"
-    # Only HandOver says how the execution ends.
+    assert catch["Next"] == TASKS["StartNext"]["Next"] == "IsMessageOwed?"
+    # Only StartNext says how the execution ends.
     assert STATES["HasSucceeded?"]["Choices"][0] == {
         "Variable": "$.end",
         "IsPresent": False,
-        "Next": "NotHandedOver",
+        "Next": "NextNotStarted",
     }
 
 
@@ -201,16 +201,16 @@ def ends_without(*passed: str, start: str = MACHINE["StartAt"]) -> list[str]:
 
 
 def test_no_way_out_leaves_the_turn_but_through_a_failure_that_is_cleaned_up() -> None:
-    assert ends_without("HandOver") == ["Unsettled"]
+    assert ends_without("StartNext") == ["Undetermined"]
 
 
 def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> None:
-    before = {name for name, state in STATES.items() if "HandOver" in successors(state)}
+    before = {name for name, state in STATES.items() if "StartNext" in successors(state)}
 
     assert before == {"IsAdmitted?", "IsRecorded?"}
-    [quiet] = [c["Or"] for c in STATES["IsAdmitted?"]["Choices"] if c["Next"] == "HandOver"]
+    [quiet] = [c["Or"] for c in STATES["IsAdmitted?"]["Choices"] if c["Next"] == "StartNext"]
     assert [branch["StringEquals"] for branch in quiet] == ["QUEUED", "DUPLICATE", "SUPERSEDED"]
-    not_yet = {"Variable": "$.settlement.status", "StringEquals": "NOT_YET"}
+    not_yet = {"Variable": "$.outcome.status", "StringEquals": "NOT_YET"}
     assert STATES["IsRecorded?"]["Choices"] == [{**not_yet, "Next": "WaitForPermit"}]
 
 
@@ -219,7 +219,7 @@ def test_no_message_is_sent_before_the_lock_was_handed_over() -> None:
 
     assert before == {"IsMessageOwed?"}
     assert {name for name, state in STATES.items() if "IsMessageOwed?" in successors(state)} == {
-        "HandOver"
+        "StartNext"
     }
 
 
@@ -227,7 +227,7 @@ def test_the_state_machine_marks_the_message_that_reconcile_would_send_again() -
     key = TASKS["MarkMessageSent"]["Parameters"]["Key"]
 
     assert key["app"] == {"S": _OWED}
-    assert key["item"]["S.$"] == "States.Format('{}#{}', $.settlement.app, $.settlement.release)"
+    assert key["item"]["S.$"] == "States.Format('{}#{}', $.outcome.app, $.outcome.release)"
     assert _owed("crops", "r1") == "crops#r1"
 
 
@@ -374,6 +374,6 @@ def test_a_takeover_waits_until_no_function_of_the_execution_before_can_run() ->
 
 def test_the_machine_is_called_as_those_who_start_it_say() -> None:
     machine = template()["ReleaseStateMachine"]["Properties"]["Name"]["Fn::Sub"]
-    named = template()["HandOverFunction"]["Properties"]["Environment"]["Variables"]
+    named = template()["StartNextFunction"]["Properties"]["Environment"]["Variables"]
 
     assert named["LIGHTGATE_STATE_MACHINE"]["Fn::Sub"].endswith(f":stateMachine:{machine}")

@@ -6,45 +6,45 @@ import pytest
 
 from lightgate.errors import RefusedError
 from lightgate.release.lock import (
-    Answer,
     Claim,
-    Holding,
-    Turn,
-    TurnStatus,
-    abandon,
+    ClaimAnswer,
+    ClaimStatus,
+    HeldLock,
+    Lock,
+    abandon_lock,
     begin_creating,
+    claim_lock,
     end_creating,
-    hand_over,
     next_to_start,
     objection,
-    take,
+    release_lock,
     whole_seconds,
 )
 from tests.component.claims import START, arn, claim, release_of
 
-PROCEED, QUEUED = TurnStatus.PROCEED, TurnStatus.QUEUED
-DUPLICATE, SUPERSEDED = TurnStatus.DUPLICATE, TurnStatus.SUPERSEDED
+PROCEED, QUEUED = ClaimStatus.PROCEED, ClaimStatus.QUEUED
+DUPLICATE, SUPERSEDED = ClaimStatus.DUPLICATE, ClaimStatus.SUPERSEDED
 
 
-def after(*claims: Claim) -> tuple[Turn, list[Answer]]:
+def after(*claims: Claim) -> tuple[Lock, list[ClaimAnswer]]:
     """The turn after all of them have asked, and what they were told."""
-    turn, answers = Turn(), []
+    turn, answers = Lock(), []
     for each in claims:
-        turn, answer = take(turn, each)
+        turn, answer = claim_lock(turn, each)
         answers.append(answer)
     return turn, answers
 
 
-def statuses(*claims: Claim) -> list[TurnStatus]:
+def statuses(*claims: Claim) -> list[ClaimStatus]:
     return [answer.status for answer in after(*claims)[1]]
 
 
-def holding(turn: Turn) -> Holding:
+def holding(turn: Lock) -> HeldLock:
     assert turn.holder is not None
-    return Holding(execution=turn.holder.execution, fence=turn.holder.fence)
+    return HeldLock(execution=turn.holder.execution, fence=turn.holder.fence)
 
 
-def following(turn: Turn, **changes: object) -> Claim:
+def following(turn: Lock, **changes: object) -> Claim:
     """The claim of the execution that is started for what waits."""
     waiting = next_to_start(turn)
     assert waiting is not None
@@ -79,7 +79,7 @@ def following(turn: Turn, **changes: object) -> Claim:
     ],
 )
 def test_what_becomes_of_pushes_that_come_while_one_is_released(
-    claims: list[Claim], expected: list[TurnStatus]
+    claims: list[Claim], expected: list[ClaimStatus]
 ) -> None:
     assert statuses(*claims) == expected
 
@@ -96,9 +96,9 @@ def test_the_newest_push_displaces_what_waits() -> None:
 def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
     turn, _ = after(claim("1", "A"), claim("2", "B", 1))
     assert next_to_start(turn) is None
-    turn = hand_over(turn, arn("1"))
+    turn = release_lock(turn, arn("1"))
 
-    turn, answer = take(turn, following(turn))
+    turn, answer = claim_lock(turn, following(turn))
 
     assert (answer.status, turn.waiting) == (PROCEED, None)
     assert answer.begun is not None
@@ -116,11 +116,11 @@ def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
     ],
 )
 def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
-    at: int, changes: dict[str, object], status: TurnStatus
+    at: int, changes: dict[str, object], status: ClaimStatus
 ) -> None:
     turn, _ = after(claim("1", "A"))
 
-    turn, answer = take(hand_over(turn, arn("1")), claim("2", "A", at, **changes))
+    turn, answer = claim_lock(release_lock(turn, arn("1")), claim("2", "A", at, **changes))
 
     assert answer.status is status
     if status is DUPLICATE:
@@ -129,10 +129,10 @@ def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
 
 def test_a_late_push_is_not_answered_by_a_release_that_was_only_queued() -> None:
     turn, _ = after(claim("1", "H", -9), claim("2", "A", -1))
-    turn = hand_over(turn, arn("1"))
-    turn, given_up = take(turn, replace(following(turn), moved_to="B"))
+    turn = release_lock(turn, arn("1"))
+    turn, given_up = claim_lock(turn, replace(following(turn), moved_to="B"))
 
-    _, answer = take(turn, claim("3", "A", -1))
+    _, answer = claim_lock(turn, claim("3", "A", -1))
 
     assert given_up.status is SUPERSEDED
     assert answer.status is PROCEED
@@ -142,16 +142,16 @@ def test_a_late_push_is_not_answered_by_a_rollback_to_its_image() -> None:
     """A rollback uses the spec of that version, and a push that of today."""
     turn, _ = after(claim("1", "A", 5, gives_way=False, pushed=False))
 
-    _, answer = take(hand_over(turn, arn("1")), claim("2", "A", -1))
+    _, answer = claim_lock(release_lock(turn, arn("1")), claim("2", "A", -1))
 
     assert answer.status is PROCEED
 
 
 def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
     turn, _ = after(claim("1", "A", -5), claim("2", "B", -1))
-    turn = hand_over(turn, arn("1"))
+    turn = release_lock(turn, arn("1"))
 
-    _, answer = take(turn, following(turn))
+    _, answer = claim_lock(turn, following(turn))
 
     assert answer.status is PROCEED
 
@@ -159,13 +159,13 @@ def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
 @pytest.mark.parametrize(
     ("at", "status"), [(2, SUPERSEDED), (1, SUPERSEDED)], ids=["a newer one", "one as new"]
 )
-def test_what_was_started_finds_one_that_came_before_it(at: int, status: TurnStatus) -> None:
+def test_what_was_started_finds_one_that_came_before_it(at: int, status: ClaimStatus) -> None:
     turn, _ = after(claim("1", "A"), claim("2", "B", 1))
-    turn = hand_over(turn, arn("1"))
+    turn = release_lock(turn, arn("1"))
     started = following(turn)
-    turn, newer = take(turn, claim("3", "C", at))
+    turn, newer = claim_lock(turn, claim("3", "C", at))
 
-    turn, answer = take(turn, started)
+    turn, answer = claim_lock(turn, started)
 
     assert newer.displaced is not None
     expected = status if at > 1 else QUEUED
@@ -174,18 +174,18 @@ def test_what_was_started_finds_one_that_came_before_it(at: int, status: TurnSta
 
 def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
     turn, _ = after(claim("1", "A"), claim("2", "B", 1))
-    turn = hand_over(turn, arn("1"))
+    turn = release_lock(turn, arn("1"))
 
-    turn, answer = take(turn, following(turn, moved_to="C"))
+    turn, answer = claim_lock(turn, following(turn, moved_to="C"))
 
     assert (answer.status, turn.waiting, turn.holder) == (SUPERSEDED, None, None)
 
 
 def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
     turn, _ = after(claim("1", "A"), claim("2", "B", 1))
-    turn = hand_over(turn, arn("1"))
+    turn = release_lock(turn, arn("1"))
 
-    turn, answer = take(turn, claim("3", "A", 2, serving="A"))
+    turn, answer = claim_lock(turn, claim("3", "A", 2, serving="A"))
 
     assert (answer.status, turn.waiting) == (DUPLICATE, None)
     assert answer.displaced is not None
@@ -194,9 +194,9 @@ def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
 @pytest.mark.parametrize("asked", [claim("1"), claim("2", "B", 1), claim("4", "C", -5)])
 def test_who_asks_again_is_told_the_same(asked: Claim) -> None:
     turn, _ = after(claim("1", "A"), claim("2", "B", 1), claim("4", "C", -5))
-    once = take(turn, asked)
+    once = claim_lock(turn, asked)
 
-    again = take(once[0], asked)
+    again = claim_lock(once[0], asked)
 
     assert again == once
 
@@ -204,21 +204,21 @@ def test_who_asks_again_is_told_the_same(asked: Claim) -> None:
 def test_a_release_gives_way_until_its_deployment_is_created() -> None:
     turn, _ = after(claim("1", "A"))
     assert objection(turn, holding(turn)) is None
-    waited_for, _ = take(turn, claim("2", "B", 1))
+    waited_for, _ = claim_lock(turn, claim("2", "B", 1))
 
     why_not = objection(waited_for, holding(turn))
     assert why_not is not None
     assert why_not.status is SUPERSEDED
     assert release_of("2") in why_not.reason
     created, start = begin_creating(turn, holding(turn))
-    created, _ = take(created, claim("2", "B", 1))
+    created, _ = claim_lock(created, claim("2", "B", 1))
     assert start.objection is None
     assert objection(created, holding(turn)) is None
 
 
 def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
     turn, _ = after(claim("1", "A"))
-    waited_for, _ = take(turn, claim("2", "B", 1))
+    waited_for, _ = claim_lock(turn, claim("2", "B", 1))
 
     unchanged, start = begin_creating(waited_for, holding(turn))
 
@@ -242,37 +242,37 @@ def test_an_older_fence_is_no_proof() -> None:
     why_not = objection(turn, older)
 
     assert why_not is not None
-    assert why_not.status is TurnStatus.LOST
+    assert why_not.status is ClaimStatus.LOST
     assert begin_creating(turn, older)[0] == turn
     assert end_creating(turn, older) == turn
 
 
 def test_after_an_abandoned_release_the_next_one_takes_over_and_the_one_after_does_not() -> None:
-    turn = abandon(after(claim("1", "A"))[0], arn("1"))
-    turn, answer = take(turn, claim("2", "B", 1))
-    assert answer.status is TurnStatus.TAKEN_OVER
+    turn = abandon_lock(after(claim("1", "A"))[0], arn("1"))
+    turn, answer = claim_lock(turn, claim("2", "B", 1))
+    assert answer.status is ClaimStatus.TAKEN_OVER
     assert answer.holder is not None
     assert answer.holder.after == release_of("1")
     turn, _ = begin_creating(turn, holding(turn))
 
-    turn, answer = take(hand_over(turn, arn("2")), claim("3", "C", 2))
+    turn, answer = claim_lock(release_lock(turn, arn("2")), claim("3", "C", 2))
 
     assert answer.status is PROCEED
 
 
-@pytest.mark.parametrize("leave", [hand_over, abandon])
+@pytest.mark.parametrize("leave", [release_lock, abandon_lock])
 def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: object) -> None:
-    turn = abandon(after(claim("1", "A"))[0], arn("1"))
-    turn, _ = take(turn, claim("2", "B", 1))
+    turn = abandon_lock(after(claim("1", "A"))[0], arn("1"))
+    turn, _ = claim_lock(turn, claim("2", "B", 1))
 
     left = leave(turn, arn("2"))  # type: ignore[operator]
 
     assert left.abandoned == release_of("1")
 
 
-@pytest.mark.parametrize("leave", [hand_over, abandon])
+@pytest.mark.parametrize("leave", [release_lock, abandon_lock])
 def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: object) -> None:
-    turn = hand_over(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1"))
+    turn = release_lock(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1"))
     started = following(turn)
 
     left = leave(turn, started.execution)  # type: ignore[operator]
@@ -284,15 +284,15 @@ def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: obj
     "ahead",
     [
         after(claim("1", "A"))[0],
-        hand_over(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1")),
+        release_lock(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1")),
     ],
     ids=["under way", "waiting"],
 )
 def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to_wait(
-    ahead: Turn,
+    ahead: Lock,
 ) -> None:
     with pytest.raises(RefusedError, match=r"^Release \S+-of-\d is in progress or about"):
-        take(ahead, claim("3", "A", 2, pushed=False, gives_way=False))
+        claim_lock(ahead, claim("3", "A", 2, pushed=False, gives_way=False))
 
 
 def test_what_a_person_wants_now_does_not_give_way_to_a_push() -> None:
@@ -306,7 +306,7 @@ def test_a_command_is_no_wish_for_its_image() -> None:
     command = replace(claim("1", at=5, pushed=False, gives_way=False), digest=None)
     turn, _ = after(command)
 
-    turn, answer = take(hand_over(turn, arn("1")), claim("2", "A", 1))
+    turn, answer = claim_lock(release_lock(turn, arn("1")), claim("2", "A", 1))
 
     assert answer.status is PROCEED
 
@@ -314,7 +314,7 @@ def test_a_command_is_no_wish_for_its_image() -> None:
 def test_a_push_that_is_older_than_a_rollback_is_superseded_by_it() -> None:
     turn, _ = after(claim("1", "A", 5, pushed=False, gives_way=False))
 
-    assert take(turn, claim("2", "B", 1))[1].status is SUPERSEDED
+    assert claim_lock(turn, claim("2", "B", 1))[1].status is SUPERSEDED
 
 
 def test_pushes_are_told_apart_by_whole_seconds() -> None:

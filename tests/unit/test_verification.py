@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.outage import Checks
-from lightgate.spec.health_rules import Rules, most_rounds, pause
+from lightgate.spec.health_rules import HealthRules, check_interval, most_checks
 from lightgate.verification.health import (
     Watched,
     WatchStatus,
@@ -31,7 +31,7 @@ LAGGING = service(current=deployment(7), deployments=[deployment(7)])
 POLL = 10
 
 
-def watched(rounds: Iterable[bool], rules: Rules = RULES) -> list[WatchStatus]:
+def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchStatus]:
     """How the watch stands after each of the rounds, one every ten seconds."""
     seen, found = Watched(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
@@ -41,7 +41,7 @@ def watched(rounds: Iterable[bool], rules: Rules = RULES) -> list[WatchStatus]:
     return found
 
 
-def ending(pattern: str, rules: Rules = RULES) -> tuple[WatchStatus, int]:
+def ending(pattern: str, rules: HealthRules = RULES) -> tuple[WatchStatus, int]:
     """How a watch ends whose rounds are good `+` and bad `-`, and after how many of them."""
     found = watched([mark == "+" for mark in pattern], rules)
     index = next((i for i, s in enumerate(found) if s is not WatchStatus.WATCHING), len(found) - 1)
@@ -89,7 +89,7 @@ LONG = replace(RULES, period=seconds(3600))
     ],
 )
 def test_what_a_long_watch_has_seen_last_decides(
-    pattern: str, rules: Rules, status: WatchStatus, rounds: int
+    pattern: str, rules: HealthRules, status: WatchStatus, rounds: int
 ) -> None:
     assert ending(pattern, rules) == (status, rounds)
 
@@ -266,7 +266,7 @@ def crashing(every: float, period: int) -> WatchStatus:
         count = int(at.total_seconds() / every)
         seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
         status = judge_watch(seen, rules, STARTED + at)
-        at += pause(rules)
+        at += check_interval(rules)
     return status
 
 
@@ -288,7 +288,7 @@ def test_an_app_that_is_started_again_once_is_good(period: int) -> None:
     [(0, 5), (30, 5), (60, 5), (120, 10), (300, 25), (301, 25), (360, 30), (3600, 30)],
 )
 def test_the_pause_is_a_twelfth_of_the_period_within_bounds(period: int, expected: int) -> None:
-    assert pause(replace(RULES, period=seconds(period))) == seconds(expected)
+    assert check_interval(replace(RULES, period=seconds(period))) == seconds(expected)
 
 
 @given(
@@ -309,10 +309,10 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
         seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
-        now += pause(rules)
+        now += check_interval(rules)
 
     assert status is not WatchStatus.WATCHING
-    assert seen.rounds <= most_rounds(rules)
+    assert seen.rounds <= most_checks(rules)
 
 
 def test_a_watch_period_counts_no_outage() -> None:

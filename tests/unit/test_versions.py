@@ -10,7 +10,7 @@ from lightgate.deployment.status import Service, Status
 from lightgate.gate.report import NO_EVIDENCE, Evidence, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
-from lightgate.records.version import Past, Source, read_past
+from lightgate.records.version import Source, VersionRecord, read_version
 from lightgate.release.release import Kind, Release, UsedSpec
 from lightgate.rollback.version_history import judgement_of, made_by, on_record
 from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
@@ -37,8 +37,10 @@ APPLIED = Migration(name="crops.0004_y", seconds=1.0)
 REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
 
 
-def past(version: int, digest: str | None = "sha256:5", spec_version: int | None = 2) -> Past:
-    return Past(
+def past(
+    version: int, digest: str | None = "sha256:5", spec_version: int | None = 2
+) -> VersionRecord:
+    return VersionRecord(
         version=version,
         release=f"r{version}",
         kind=Kind.IMAGE,
@@ -81,7 +83,7 @@ def made(
     succeeded: bool = False,
     verified: Verified | None = None,
     rollback: RollbackProgress | None = None,
-) -> list[Past]:
+) -> list[VersionRecord]:
     found = made_by(
         release,
         deployed,
@@ -97,7 +99,7 @@ def made(
 
 def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_its_verdict() -> None:
     assert made(IMAGE, deployment(), succeeded=True) == [
-        Past(
+        VersionRecord(
             version=8,
             release=RELEASE,
             kind=Kind.IMAGE,
@@ -260,7 +262,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
     own, back = made(IMAGE, deployment(), rollback=rollback(status))
 
     assert own.version == 8
-    assert back == Past(
+    assert back == VersionRecord(
         version=9,
         release=rollback_marker(RELEASE),
         kind=Kind.ROLLBACK,
@@ -288,8 +290,8 @@ def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
 
 
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
-def test_a_version_on_record_reads_as_it_was_written(one: Past) -> None:
-    assert read_past(encode(one)) == one
+def test_a_version_on_record_reads_as_it_was_written(one: VersionRecord) -> None:
+    assert read_version(encode(one)) == one
 
 
 def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
@@ -297,7 +299,7 @@ def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
     del written["specDigest"]
 
     assert past(7).spec == UsedSpec(version=2, digest=SPEC_DIGEST)
-    assert read_past(written).spec is None
+    assert read_version(written).spec is None
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_an_old_record_tells_only_of_an_image_how_old_its_code_is(
     written = {**encode(past(7)), "kind": kind.value}
     del written["code"], written["fits"]
 
-    found = read_past(written)
+    found = read_version(written)
 
     assert (found.code, found.fits) == (code, fits)
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from lightgate.spec.health_rules import Probe, Rules
-from lightgate.verification.health import Answer
+from lightgate.spec.health_rules import HealthRules, Probe
+from lightgate.verification.health import HttpAnswer
 from tests.unit.builders import seconds
 
 READ = Probe(
@@ -18,9 +18,11 @@ READ = Probe(
     expected_text=None,
 )
 WRITE = replace(READ, method="POST", path="/", success_codes="201", body="{}")
-RULES = Rules(period=seconds(120), read=READ, write=None, answers_needed=3, failures_in_a_row=3)
+RULES = HealthRules(
+    period=seconds(120), read=READ, write=None, answers_needed=3, failures_in_a_row=3
+)
 
 
-def good(**changes: Any) -> Answer:
+def good(**changes: Any) -> HttpAnswer:
     values = {"status": 200, "headers": {"x-release": "v2"}, "body": b"ok", "took": seconds(0.1)}
-    return Answer(**(values | changes))
+    return HttpAnswer(**(values | changes))

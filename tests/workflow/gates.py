@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from lightgate.aws.dynamodb_timings import Histories
+from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.outcome.durations import Taken
+from lightgate.outcome.durations import Durations
 from local.lightsail.model import Deployment
 from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, MAILBOXES, Json, World, spec
@@ -28,10 +28,10 @@ def database(**changes: object) -> Json:
 
 def remember(world: World, *, snapshot: float, node: float) -> None:
     """Let there have been a release that took so many seconds."""
-    taken = Taken(
+    taken = Durations(
         snapshot=timedelta(seconds=snapshot), ended=True, node_start=timedelta(seconds=node)
     )
-    Histories(world.table).add(APP, "of-before", taken)
+    ReleaseTimings(world.table).add(APP, "of-before", taken)
 
 
 def reasons(world: World) -> str:

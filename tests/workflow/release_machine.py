@@ -52,7 +52,7 @@ visited: set[str] = set()
 # The states that only the tests of other folders go through.
 ELSEWHERE: Mapping[str, set[str]] = {
     "permits": {"WaitForPermit"},
-    "turns": {"NothingToDo", "NotHandedOver"},
+    "turns": {"NothingToDo", "NextNotStarted"},
 }
 """Every state that an execution in this process has entered."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from lightgate.spec.health_rules import Probe
-from lightgate.verification.health import Answer
+from lightgate.verification.health import HttpAnswer
 
 
 class Site:
@@ -23,15 +23,15 @@ class Site:
         self.expected: set[str | None] = set()
         self.urls: set[str] = set()
 
-    def answer(self, url: str, probe: Probe) -> Answer:
+    def answer(self, url: str, probe: Probe) -> HttpAnswer:
         version = self._serving()
         self.urls.add(url)
         self.asked[version, probe.method, probe.path] += 1
         self.expected.add(probe.expected_text)
         took = timedelta(seconds=0.1)
         if version is None:
-            return Answer(status=None, headers={}, body=b"", took=took, error="no connection")
+            return HttpAnswer(status=None, headers={}, body=b"", took=took, error="no connection")
         if (error := self.bad.get(version)) is not None:
-            return Answer(status=500, headers={}, body=error.encode(), took=took)
+            return HttpAnswer(status=500, headers={}, body=error.encode(), took=took)
         said = (probe.expected_text or "").encode()
-        return Answer(status=200, headers=self.headers, body=said, took=took)
+        return HttpAnswer(status=200, headers=self.headers, body=said, took=took)

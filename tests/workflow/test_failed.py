@@ -297,14 +297,14 @@ def test_somebody_elses_deployment_in_between_is_no_success(world: World) -> Non
         world.lightsail.deploy_by_somebody(APP)
 
     # Active with the gate's report at the second look; another version serves at settlement.
-    world.functions.before("settle", lambda: taken_over(world))
+    world.functions.before("record_outcome", lambda: taken_over(world))
 
     ended = world.release(course=succeeded())
 
     check_ended(world, ended, "FAILED", "the service no longer serves it")
 
 
-@pytest.mark.parametrize("moment", ["check_deployment", "settle"])
+@pytest.mark.parametrize("moment", ["check_deployment", "record_outcome"])
 def test_a_service_that_is_deleted_meanwhile_needs_a_person(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: world.lightsail.services.pop(APP, None))
 

@@ -147,7 +147,7 @@ def test_a_secret_of_the_live_version_is_masked_as_well(canaries: World) -> None
         text = f"Listening at: http://0.0.0.0:9999 {KEY.splitlines()[0]}"
         canaries.lightsail.logs.restore(APP, "web", text, canaries.clock.now())
 
-    canaries.functions.before("settle", write)
+    canaries.functions.before("record_outcome", write)
     canaries.lightsail.courses.append(Course(ends="FAILED", after=FAILS, log=log))
 
     ended = canaries.machine.run({"app": APP, "reason": "the second"}, name="second")

@@ -136,7 +136,7 @@ def test_no_error_of_roll_back_shows_a_secret(
         ("Admit", "admit"),
         ("CheckDeployment", "check_deployment"),
         ("VerifyRelease", "verify_release"),
-        ("Settle", "settle"),
+        ("RecordOutcome", "record_outcome"),
     ],
 )
 def test_no_error_of_a_step_that_sees_an_environment_shows_a_secret(

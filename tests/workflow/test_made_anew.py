@@ -25,7 +25,7 @@ def make_anew(world: World, *, versions: int, exactly_then: bool = False) -> Non
 
 
 @pytest.mark.parametrize("exactly_then", [False, True])
-@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "settle"])
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
     world: World, moment: str, *, exactly_then: bool
 ) -> None:
@@ -37,7 +37,7 @@ def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
     assert ended.error == "FAILED"
 
 
-@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "settle"])
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_service_that_was_made_anew_is_named(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: make_anew(world, versions=2))
 
@@ -63,7 +63,7 @@ def test_a_service_that_was_made_anew_during_the_release_gets_no_deployment(worl
     assert "was deleted and created again" in world.message().content["reasons"][0]
 
 
-@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "settle"])
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
     world: World, moment: str
 ) -> None:

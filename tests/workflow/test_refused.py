@@ -38,7 +38,7 @@ def check_refused(world: World, ended: Ended, *words: str) -> None:
         ({"app": APP, "tag": "v9"}, "has no image v9"),
         ({"app": APP, "digest": f"sha256:{'0' * 64}"}, "has no image sha256:000"),
         (
-            {"app": APP, "admission": {"status": "PROCEED"}, "settlement": {}},
+            {"app": APP, "admission": {"status": "PROCEED"}, "outcome": {}},
             "admission: is not a known key",
         ),
     ],
@@ -50,7 +50,15 @@ def test_an_input_that_names_no_release_is_refused(
 
     check_refused(world, ended, word)
     assert ended.states == [
-        *("Begin", "Admit", "IsAdmitted?", "Settle", "IsRecorded?", "HandOver", "IsMessageOwed?"),
+        *(
+            "Begin",
+            "Admit",
+            "IsAdmitted?",
+            "RecordOutcome",
+            "IsRecorded?",
+            "StartNext",
+            "IsMessageOwed?",
+        ),
         *("PublishOutcome", "MarkMessageSent", "HasSucceeded?", "NotReleased"),
     ]
     assert world.instance.snapshots() == {}

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_locks import Locks
 from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
-from lightgate.release.lock import abandon
+from lightgate.release.lock import abandon_lock
 from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
@@ -301,7 +301,7 @@ def test_a_release_that_has_lost_its_turn_changes_nothing_any_more(good: World) 
     def take_away() -> None:
         assert good.turn.holder is not None
         execution = good.turn.holder.execution
-        Turns(good.table).change(APP, lambda turn: (abandon(turn, execution), None))
+        Locks(good.table).change(APP, lambda turn: (abandon_lock(turn, execution), None))
 
     good.functions.before("roll_back", take_away)
 

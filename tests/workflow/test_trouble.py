@@ -19,7 +19,7 @@ from tests.workflow.world import (
 )
 
 BEFORE_SETTLE = ["admit", "take_snapshot", "check_snapshot", "deploy", "check_deployment"]
-STEPS = [*BEFORE_SETTLE, "settle", "hand_over", "prune_snapshots"]
+STEPS = [*BEFORE_SETTLE, "record_outcome", "start_next", "prune_snapshots"]
 WRITE = "dynamodb.TransactWriteItems"
 
 
@@ -38,7 +38,7 @@ def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step:
     ended = slow.release(course=succeeded())
 
     assert (ended.status, ended.error) == ("FAILED", "FAILED")
-    assert slow.functions.invoked["settle"] == 1
+    assert slow.functions.invoked["record_outcome"] == 1
     content = slow.message().content
     assert content["status"] == slow.record()["status"] == "FAILED"
     assert content["reasons"] == [
@@ -142,19 +142,19 @@ def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None
     assert world.message().content["version"] == 2
 
 
-NEVER = ["before"] * attempts("Settle")
+NEVER = ["before"] * attempts("RecordOutcome")
 
 
 @pytest.mark.parametrize(
     ("request_", "failing", "app", "stage"),
     [
-        ({"app": APP}, ["settle"], APP, "production"),
-        ({"app": APP, "tag": "v9"}, ["settle"], APP, "production"),
-        ({"app": "nobody"}, ["settle"], "nobody", "unknown"),
-        ({"app": APP}, ["admit", "settle"], APP, "unknown"),
-        ({"app": ""}, ["admit", "settle"], "unknown", "unknown"),
-        ({"app": 7}, ["admit", "settle"], "unknown", "unknown"),
-        ([], ["settle"], "unknown", "unknown"),
+        ({"app": APP}, ["record_outcome"], APP, "production"),
+        ({"app": APP, "tag": "v9"}, ["record_outcome"], APP, "production"),
+        ({"app": "nobody"}, ["record_outcome"], "nobody", "unknown"),
+        ({"app": APP}, ["admit", "record_outcome"], APP, "unknown"),
+        ({"app": ""}, ["admit", "record_outcome"], "unknown", "unknown"),
+        ({"app": 7}, ["admit", "record_outcome"], "unknown", "unknown"),
+        ([], ["record_outcome"], "unknown", "unknown"),
     ],
 )
 def test_an_outcome_that_cannot_be_determined_is_sent_in_all_forms_with_all_attributes(
@@ -165,8 +165,8 @@ def test_an_outcome_that_cannot_be_determined_is_sent_in_all_forms_with_all_attr
 
     ended = world.release(request_, course=succeeded())
 
-    assert (ended.status, ended.error) == ("FAILED", "Unsettled")
-    assert ended.states[-2:] == ["PublishUnsettled", "Unsettled"]
+    assert (ended.status, ended.error) == ("FAILED", "Undetermined")
+    assert ended.states[-2:] == ["PublishUndetermined", "Undetermined"]
     assert world.records() == {}
     message = world.message()
     assert message.subject == "Lightgate: FAILED, the outcome of a release could not be determined"
@@ -187,7 +187,7 @@ def test_every_publication_has_a_form_for_each_protocol(world: World) -> None:
         "provide-client-params.sns.Publish",
         lambda params, **_: published.append(params["Message"]),
     )
-    world.functions.fail("settle", *NEVER)
+    world.functions.fail("record_outcome", *NEVER)
 
     events.register(*note)
     world.machine.run({"app": APP, "reason": "once more"}, "again")
@@ -206,17 +206,18 @@ def test_every_publication_has_a_form_for_each_protocol(world: World) -> None:
 def test_an_outcome_that_cannot_be_recorded_is_not_published_as_one(world: World) -> None:
     faults = world.cloud.faults
     world.functions.before(
-        "settle", lambda: faults.refuse(WRITE, "InternalServerError", times=attempts("Settle"))
+        "record_outcome",
+        lambda: faults.refuse(WRITE, "InternalServerError", times=attempts("RecordOutcome")),
     )
 
     ended = world.release(course=succeeded())
 
-    assert ended.error == "Unsettled"
+    assert ended.error == "Undetermined"
     assert world.records() == {}
 
 
 def test_a_record_whose_writing_was_never_answered_stands(world: World) -> None:
-    world.functions.before("settle", lambda: world.cloud.faults.lose_answer(WRITE))
+    world.functions.before("record_outcome", lambda: world.cloud.faults.lose_answer(WRITE))
 
     ended = world.release(course=succeeded())
 
@@ -244,16 +245,16 @@ def test_a_publication_whose_answer_was_lost_is_repeated_with_the_same_id(world:
     assert first.content["messageId"] == f"lightgate-{APP}-{first.content['release']}"
 
 
-@pytest.mark.parametrize("step", ["", "settle"])
+@pytest.mark.parametrize("step", ["", "record_outcome"])
 def test_an_outcome_that_cannot_be_published_ends_as_that(world: World, step: str) -> None:
-    publishing = "PublishUnsettled" if step else "PublishOutcome"
+    publishing = "PublishUndetermined" if step else "PublishOutcome"
     world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=attempts(publishing))
     if step:
-        world.functions.fail(step, *["before"] * attempts("Settle"))
+        world.functions.fail(step, *["before"] * attempts("RecordOutcome"))
 
     ended = world.release(course=succeeded())
 
-    assert (ended.status, ended.error) == ("FAILED", "Unsettled" if step else "Unpublished")
+    assert (ended.status, ended.error) == ("FAILED", "Undetermined" if step else "Unpublished")
     assert world.messages() == []
     assert len(world.records()) == (0 if step else 1)
     assert (world.turn.holder is None) is not bool(step)
@@ -297,7 +298,7 @@ def without_the_lock(answer: dict[str, Any]) -> None:
         del answer["Item"]
 
 
-LOCK_READERS = ["take_snapshot", "check_snapshot", "deploy", "check_deployment", "hand_over"]
+LOCK_READERS = ["take_snapshot", "check_snapshot", "deploy", "check_deployment", "start_next"]
 
 
 @pytest.mark.parametrize("step", LOCK_READERS)
@@ -325,8 +326,8 @@ def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> 
 
     ended = slow.release(course=succeeded())
 
-    assert (ended.status, ended.error) == ("FAILED", "NotHandedOver")
-    status = "SUCCEEDED" if step == "hand_over" else "FAILED"
+    assert (ended.status, ended.error) == ("FAILED", "NextNotStarted")
+    status = "SUCCEEDED" if step == "start_next" else "FAILED"
     assert slow.record()["status"] == slow.message().content["status"] == status
     faults.answer_again(GET)
     assert slow.turn.holder is not None
@@ -341,11 +342,11 @@ def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) 
         if "admission" in answer.get("Item", {}):
             del answer["Item"]
 
-    world.functions.before("settle", lambda: faults.change_answers(GET, without_admission))
+    world.functions.before("record_outcome", lambda: faults.change_answers(GET, without_admission))
 
     ended = world.release(course=succeeded())
 
-    assert ended.error == "Unsettled"
+    assert ended.error == "Undetermined"
     assert world.records() == {}
     faults.answer_again(GET)
     world.messages()

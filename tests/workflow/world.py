@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from moto.ecr.models import ecr_backends
 
-from lightgate.aws.dynamodb_locks import Turns
+from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.ecr import Registry
 from lightgate.image.tags import TaggedImage
-from lightgate.release.lock import Turn
+from lightgate.release.lock import Lock
 from tests.component import images, table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.component.lightsail_service import Course
@@ -198,11 +198,11 @@ class World:
         image.image_pushed_at = int(at.timestamp())
 
     @property
-    def turn(self) -> Turn:
+    def turn(self) -> Lock:
         return self.turn_of(APP)
 
-    def turn_of(self, app: str) -> Turn:
-        return Turns(self.table).read(app)
+    def turn_of(self, app: str) -> Lock:
+        return Locks(self.table).read(app)
 
     def empty_table(self) -> None:
         table.empty(self.cloud)

@@ -20,18 +20,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.aws.clients import code_of, make_client
 from lightgate.aws.dynamodb import Table
-from lightgate.aws.dynamodb_locks import Turns
-from lightgate.aws.dynamodb_releases import Records
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_releases import Releases
 from lightgate.aws.dynamodb_services import Services
 from lightgate.aws.dynamodb_tag_checks import TagChecks
-from lightgate.aws.dynamodb_timings import Histories
+from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.aws.ecr import Registry
 from lightgate.aws.http_probe import ask
 from lightgate.aws.image_stores import ImageStores
 from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
-from lightgate.aws.s3_gate_channel import Mailboxes
+from lightgate.aws.s3_gate_channel import GateChannels
 from lightgate.aws.secrets import Secrets
 from lightgate.aws.sns import Topic
 from lightgate.aws.ssm import AppParameters
@@ -40,13 +40,13 @@ from lightgate.backup.restore_points import RestorePoints
 from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
-from lightgate.release.lock import Holding, objection
+from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.health_rules import Probe
 from lightgate.state import State, Stop
 from lightgate.tracing import trace_without_texts
-from lightgate.verification.health import Answer
+from lightgate.verification.health import HttpAnswer
 
 type Json = dict[str, Any]
 
@@ -102,12 +102,12 @@ class Runtime:
         """The registry of this account and region; None for a step that looks up no image there."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
-    def objection(self, app: str, holding: Holding) -> Stop | None:
+    def objection(self, app: str, holding: HeldLock) -> Stop | None:
         """Why a step must not act for the release that holds its turn by this; None if it may."""
         why_not = objection(self.turns.read(app), holding)
         return None if why_not is None else Stop.of(why_not)
 
-    def ask(self, url: str, probe: Probe) -> Answer:
+    def ask(self, url: str, probe: Probe) -> HttpAnswer:
         """What the app answers to the probe."""
         return ask(url, probe)
 
@@ -137,15 +137,15 @@ class Runtime:
         return Lightsail(make_client("lightsail"), create_client, self.now)
 
     @cached_property
-    def histories(self) -> Histories:
-        return Histories(self._table)
+    def histories(self) -> ReleaseTimings:
+        return ReleaseTimings(self._table)
 
     @cached_property
-    def mailboxes(self) -> Mailboxes:
+    def mailboxes(self) -> GateChannels:
         settings = self.settings
         # The log says the same, and a step has a minute: who does not answer is soon let be.
         s3, sts = make_client("s3", attempts=2), make_client("sts")
-        return Mailboxes(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
+        return GateChannels(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
     def restore_points(self, kind: DatabaseKind) -> RestorePoints:
         stack = self.settings.stack
@@ -158,8 +158,8 @@ class Runtime:
                 return LightsailSnapshots(make_client("lightsail"), stack=stack)
 
     @cached_property
-    def records(self) -> Records:
-        return Records(self._table)
+    def records(self) -> Releases:
+        return Releases(self._table)
 
     @cached_property
     def registry(self) -> Registry:
@@ -184,8 +184,8 @@ class Runtime:
         return Topic(make_client("sns"), reader, self.settings.topic)
 
     @cached_property
-    def turns(self) -> Turns:
-        return Turns(self._table)
+    def turns(self) -> Locks:
+        return Locks(self._table)
 
     @cached_property
     def _table(self) -> Table:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import SnapshotProgress
 from lightgate.backup.restore_commands import Restoring
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.codec import DecodeError, decode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
@@ -26,7 +26,7 @@ from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
 from lightgate.records.version import Source
-from lightgate.release.lock import Answer, Holding
+from lightgate.release.lock import ClaimAnswer, HeldLock
 from lightgate.release.release import Release
 from lightgate.verification.health import Watched, summary
 from lightgate.verification.verified import Verified
@@ -60,7 +60,7 @@ class Stop:
     stage: str | None = None
 
     @classmethod
-    def of(cls, answer: Answer) -> Self:
+    def of(cls, answer: ClaimAnswer) -> Self:
         """Why the deployment lock does not let the release go on."""
         return cls(status=StopStatus(answer.status), reasons=(answer.reason,))
 
@@ -100,7 +100,7 @@ class Admitted:
     database: BackupOrder | None
     restoring: Restoring | None
     take_snapshot: bool
-    history: History
+    history: Timings
     poll_seconds: int
     warnings: tuple[str, ...]
 
@@ -113,7 +113,7 @@ class Admission(Admitted):
     """
 
     status: Literal["PROCEED", "TAKEN_OVER"]
-    turn: Holding
+    turn: HeldLock
     admitted_at: datetime
     wait_seconds: int
     start: StartNotice | None = None
@@ -227,15 +227,15 @@ class RollbackProgress(WentBack):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettlementWait:
-    """The answer of Settle while a gate may still act on a permit that cannot be voided."""
+class OutcomeWait:
+    """The answer of RecordOutcome while a gate may still act on a permit that cannot be voided."""
 
     status: Literal["NOT_YET"]
     wait_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class FinalOutcome:
     """The outcome on record, and whether its message still has to be sent.
 
     `fence` is that of the release's lock, 0 if it never had it.
@@ -288,12 +288,12 @@ class State:
     deployment: DeploymentProgress | ServiceBusy | Stop | None = None
     verification: Verified | None = None
     rollback: RollbackProgress | None = None
-    settlement: Settlement | SettlementWait | None = None
+    outcome: FinalOutcome | OutcomeWait | None = None
     end: End | None = None
     pruned: Pruned | None = None
     error: Any = None
     named: Any = None
-    unsettled: Any = None
+    undetermined: Any = None
     forms: Any = None
 
     @classmethod

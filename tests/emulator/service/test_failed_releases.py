@@ -14,7 +14,7 @@ from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
 from lightgate.gate.report import NO_EVIDENCE
-from lightgate.spec.health_rules import Probe, Rules
+from lightgate.spec.health_rules import HealthRules, Probe
 from lightgate.verification.health import (
     Watched,
     WatchStatus,
@@ -38,7 +38,9 @@ READ = Probe(
     expected_header=None,
     expected_text=None,
 )
-RULES = Rules(period=timedelta(), read=READ, write=None, answers_needed=3, failures_in_a_row=3)
+RULES = HealthRules(
+    period=timedelta(), read=READ, write=None, answers_needed=3, failures_in_a_row=3
+)
 
 
 def diagnosed(service: Service, version: int) -> Diagnosis:
@@ -56,7 +58,9 @@ def diagnosed(service: Service, version: int) -> Diagnosis:
     )
 
 
-def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[WatchStatus, Watched]:
+def watched(
+    service: Service, version: int, rules: HealthRules = RULES
+) -> tuple[WatchStatus, Watched]:
     """Check the health without intervals until the watch period has ended."""
     now = datetime.now(UTC)
     seen, status = Watched(began_at=now), WatchStatus.WATCHING

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.errors import ExecutionEndedError
-from lightgate.release.lock import Holder, Mark, Turn, Waiting
+from lightgate.release.lock import Lock, LockHolder, Mark, Waiting
 
 _ITEM = "turn"
 # Everybody who takes part in a race writes once, so there are fewer losses than that.
@@ -20,19 +20,19 @@ _ATTEMPTS = 20
 _PASSING = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
-class Turns:
+class Locks:
     """The item `turn` of each app. It is never deleted: its fencing number only grows."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def read(self, app: str) -> Turn:
+    def read(self, app: str) -> Lock:
         return self._read(app)[0]
 
     def change[T](
         self,
         app: str,
-        rule: Callable[[Turn], tuple[Turn, T]],
+        rule: Callable[[Lock], tuple[Lock, T]],
         records: Callable[[T], Iterable[dict[str, Any]]] = lambda _: (),
         conditions: Callable[[T], Sequence[dict[str, Any]]] = lambda _: (),
     ) -> T:
@@ -68,20 +68,20 @@ class Turns:
                 return answer
         raise RuntimeError(f"the turn of {app} has changed {_ATTEMPTS} times meanwhile")
 
-    def unchanged(self, app: str) -> tuple[Turn, dict[str, Any]]:
+    def unchanged(self, app: str) -> tuple[Lock, dict[str, Any]]:
         """The turn, and a part of a transaction that refuses it once the turn is another one."""
         turn, version = self._read(app)
         check = {"TableName": self._table.name, "Key": self._table.key(app, _ITEM)}
         return turn, {"ConditionCheck": {**check, **_still(version)}}
 
-    def _read(self, app: str) -> tuple[Turn, int]:
+    def _read(self, app: str) -> tuple[Lock, int]:
         found = self._table.read(app, _ITEM)
         if found is None:
-            return Turn(), 0
+            return Lock(), 0
         turn = _turn(json.loads(found["turn"]["S"]))
         return turn, int(found["version"]["N"])
 
-    def _put(self, app: str, turn: Turn, version: int) -> dict[str, Any]:
+    def _put(self, app: str, turn: Lock, version: int) -> dict[str, Any]:
         return {
             "Put": {
                 "TableName": self._table.name,
@@ -121,11 +121,11 @@ def _text(value: object) -> str:
     return value.isoformat()
 
 
-def _turn(document: Mapping[str, Any]) -> Turn:
+def _turn(document: Mapping[str, Any]) -> Lock:
     holder, waiting, newest = document["holder"], document["waiting"], document["newest"]
-    return Turn(
+    return Lock(
         fence=document["fence"],
-        holder=Holder(**_timed(holder)) if holder else None,
+        holder=LockHolder(**_timed(holder)) if holder else None,
         waiting=Waiting(**_timed(waiting)) if waiting else None,
         newest=Mark(**_timed(newest)) if newest else None,
         abandoned=document["abandoned"],

@@ -19,8 +19,8 @@ from lightgate.aws.dynamodb import Table
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
 from lightgate.records.outcome import RecordedOutcome
-from lightgate.records.version import Past, read_past
-from lightgate.release.lock import Answer, Claim, TurnStatus, execution_name_of
+from lightgate.records.version import VersionRecord, read_version
+from lightgate.release.lock import Claim, ClaimAnswer, ClaimStatus, execution_name_of
 from lightgate.state import Admitted
 
 type Json = dict[str, Any]
@@ -39,7 +39,7 @@ _NO_OUTCOME = "attribute_not_exists(outcome)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class ReleaseRecord:
     """A release on record. `outcome` is None while it is under way.
 
     `admission` is what Admit has decided, so that whoever settles the release for an
@@ -67,7 +67,7 @@ class LastKnown:
     stage: str
 
 
-class Records:
+class Releases:
     """What is on record of each app, and which releases still have to be heard of.
 
     The items of an app are `release#<id>`, `image#<digest>` and `execution#<name>`. The last one
@@ -80,11 +80,11 @@ class Records:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def find(self, app: str, release: str) -> Record | None:
+    def find(self, app: str, release: str) -> ReleaseRecord | None:
         found = self._table.read(app, _release(release))
         return None if found is None else _record(found)
 
-    def get(self, app: str, release: str) -> Record:
+    def get(self, app: str, release: str) -> ReleaseRecord:
         """The record of a release that is known to have one.
 
         Raises:
@@ -95,7 +95,7 @@ class Records:
             raise MissingError(f"the record of release {release} of {app} could not be read")
         return found
 
-    def of_execution(self, app: str, execution: str) -> Record | None:
+    def of_execution(self, app: str, execution: str) -> ReleaseRecord | None:
         """The record of the execution's release; None if it has none, or the answer was empty."""
         found = self._table.read(app, _execution(execution))
         release = None if found is None else _text(found, "release")
@@ -128,11 +128,11 @@ class Records:
             }
         }
 
-    def versions(self, app: str) -> Mapping[int, Past]:
+    def versions(self, app: str) -> Mapping[int, VersionRecord]:
         """The versions of the app's service that its last 200 releases have made, by number."""
-        found: dict[int, Past] = {}
+        found: dict[int, VersionRecord] = {}
         for outcome in self._newest_outcomes(app):
-            for past in map(read_past, outcome.get("versions", [])):
+            for past in map(read_version, outcome.get("versions", [])):
                 # A service that was made anew counts from 1 again.
                 found.setdefault(past.version, past)
             if found and min(found) <= max(found) - _LISTED_VERSIONS:
@@ -182,7 +182,7 @@ class Records:
         execution: str,
         digest: str | None,
         owes_message: bool,
-    ) -> Record:
+    ) -> ReleaseRecord:
         """Record the outcome, and return what is on record.
 
         The first outcome stands: a step that runs again after a lost answer, and comes
@@ -236,7 +236,7 @@ class Records:
         self._table.client.delete_item(**delete)
 
     def following(
-        self, app: str, claim: Claim, answer: Answer, admission: Admitted
+        self, app: str, claim: Claim, answer: ClaimAnswer, admission: Admitted
     ) -> Iterator[Write]:
         """The writes that follow from the answer to a claim, and belong to its transaction.
 
@@ -245,7 +245,7 @@ class Records:
         earlier run of its Admit may still be in progress.
         """
         if answer.displaced is not None:
-            displaced = {"status": TurnStatus.SUPERSEDED.value, "supersededBy": claim.release}
+            displaced = {"status": ClaimStatus.SUPERSEDED.value, "supersededBy": claim.release}
             yield self._table.update(app, _release(answer.displaced.release), displaced)
         if answer.begun is not None:
             yield self._table.update(
@@ -324,9 +324,9 @@ def _is_condition(error: ClientError) -> bool:
     }
 
 
-def _record(found: Mapping[str, Any]) -> Record:
+def _record(found: Mapping[str, Any]) -> ReleaseRecord:
     outcome, admission = _text(found, "outcome"), _text(found, "admission")
-    return Record(
+    return ReleaseRecord(
         release=str(_text(found, "item")).removeprefix("release#"),
         status=_text(found, "status") or "",
         execution=_text(found, "execution"),

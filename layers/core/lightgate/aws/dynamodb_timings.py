@@ -6,31 +6,31 @@ from typing import Any
 
 from lightgate.aws.clients import reaching
 from lightgate.aws.dynamodb import Table
-from lightgate.backup.timings import RECENT, History
-from lightgate.outcome.durations import Taken
+from lightgate.backup.timings import RECENT, Timings
+from lightgate.outcome.durations import Durations
 
 _ITEM = "history"
 _SNAPSHOT, _NODE_START = "snapshotSeconds", "nodeStartSeconds"
 
 
-class Histories:
+class ReleaseTimings:
     """The item `history` of each app. Only the release that has the turn writes it."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def read(self, app: str) -> History:
+    def read(self, app: str) -> Timings:
         """What recent releases have shown of each part, however many of them had no such part."""
         entries = self._entries(app)
         snapshots = _recent(entries, _SNAPSHOT)
         unfinished = [each for each in snapshots if not each["ended"]]
-        return History(
+        return Timings(
             snapshots=_durations([each for each in snapshots if each["ended"]], _SNAPSHOT),
             node_starts=_durations(_recent(entries, _NODE_START), _NODE_START),
             unfinished=max(_durations(unfinished, _SNAPSHOT), default=None),
         )
 
-    def add(self, app: str, release: str, taken: Taken) -> None:
+    def add(self, app: str, release: str, taken: Durations) -> None:
         """Remember how long this release's took, as far as it is known. Again is the same.
 
         Raises:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from lightgate.gate.log_lines import plain_text
 from lightgate.spec.health_rules import Probe
-from lightgate.verification.health import LARGEST_BODY_BYTES, Answer
+from lightgate.verification.health import LARGEST_BODY_BYTES, HttpAnswer
 
 _USER_AGENT = "Lightgate"
 _LARGEST_HEADER = 4096
@@ -25,7 +25,7 @@ _LARGEST_HEADER = 4096
 _SLACK = timedelta(seconds=5)
 
 
-def ask(url: str, probe: Probe) -> Answer:
+def ask(url: str, probe: Probe) -> HttpAnswer:
     """The answer to the probe, complete or cut off at LARGEST_BODY_BYTES."""
     began = time.monotonic()
     end = began + longest(probe.latency).total_seconds()
@@ -33,7 +33,7 @@ def ask(url: str, probe: Probe) -> Answer:
         status, headers, body = _exchange(url, probe, end)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _failed(_words(error), began)
-    return Answer(status=status, headers=headers, body=body, took=_since(began))
+    return HttpAnswer(status=status, headers=headers, body=body, took=_since(began))
 
 
 def longest(latency: timedelta) -> timedelta:
@@ -172,8 +172,8 @@ def _since(began: float) -> timedelta:
     return timedelta(seconds=time.monotonic() - began)
 
 
-def _failed(error: str, began: float) -> Answer:
-    return Answer(status=None, headers={}, body=b"", took=_since(began), error=error)
+def _failed(error: str, began: float) -> HttpAnswer:
+    return HttpAnswer(status=None, headers={}, body=b"", took=_since(began), error=error)
 
 
 def _words(error: Exception) -> str:

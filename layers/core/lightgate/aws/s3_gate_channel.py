@@ -44,7 +44,7 @@ class ContendedError(UnreachableError):
     """A permit changed under our hands each time that we tried. Nothing was written."""
 
 
-class Mailboxes:
+class GateChannels:
     """The mailboxes of all releases.
 
     `role` is what signs the URLs; a session of it is confined to one release. Where the bucket

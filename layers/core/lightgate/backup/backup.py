@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Backup:
         return self.state is not None and self.state.status is SnapshotStatus.AVAILABLE
 
 
-def begins_before_the_deployment(mode: BackupMode, history: History, hold: Hold) -> bool:
+def begins_before_the_deployment(mode: BackupMode, history: Timings, hold: WaitLimit) -> bool:
     """Whether the restore point is begun without waiting for the plan.
 
     A snapshot that takes longer than a gate may hold cannot be waited for by a gate. Where

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from lightgate.backup.backup import Backup
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 
 # RDS lets restore to a moment some five minutes ago; what is much older does not go on. Nor is a
 # snapshot any more what one would want to go back to when it has been there for so long: with it
@@ -49,14 +49,16 @@ def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class DeployTiming:
     """Whether the deployment may be created now, and why."""
 
     now: bool
     reason: str
 
 
-def when_to_deploy(backup: Backup, history: History, now: datetime, hold: Hold) -> Start:
+def when_to_deploy(
+    backup: Backup, history: Timings, now: datetime, hold: WaitLimit
+) -> DeployTiming:
     """Create the deployment as late as it can be without its node being waited for.
 
     What would be too late at the next look is done now, and the node waits for the snapshot that
@@ -69,26 +71,28 @@ def when_to_deploy(backup: Backup, history: History, now: datetime, hold: Hold) 
     """
     state = backup.state
     if not backup.mode.takes_a_snapshot or backup.is_there:
-        return Start(now=True, reason="Nothing has to be waited for.")
+        return DeployTiming(now=True, reason="Nothing has to be waited for.")
     if state is None:
         if backup.mode is BackupMode.WHEN_PENDING:
-            return Start(now=True, reason="A restore point is begun when something is pending.")
-        return Start(now=False, reason="The snapshot has not been begun.")
+            return DeployTiming(
+                now=True, reason="A restore point is begun when something is pending."
+            )
+        return DeployTiming(now=False, reason="The snapshot has not been begun.")
     if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
-        return Start(now=False, reason=f"The snapshot is not being made: {state.detail}.")
+        return DeployTiming(now=False, reason=f"The snapshot is not being made: {state.detail}.")
     expected, node_start = history.snapshot, history.node_start
     if expected is None or node_start is None:
-        return Start(now=False, reason="No release before shows how long a snapshot takes.")
+        return DeployTiming(now=False, reason="No release before shows how long a snapshot takes.")
     elapsed = now - backup.begun_at
     remaining = expected - elapsed
     if remaining < timedelta():
-        return Start(now=False, reason="The snapshot takes longer than those before.")
+        return DeployTiming(now=False, reason="The snapshot takes longer than those before.")
     if state.percent:
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
     left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
     if remaining > hold.left(timedelta()):
-        return Start(now=False, reason=f"{left}, which is longer than a gate may hold.")
-    if remaining <= node_start + hold.look:
-        return Start(now=True, reason=f"{left}, and a node about as long to start.")
-    return Start(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")
+        return DeployTiming(now=False, reason=f"{left}, which is longer than a gate may hold.")
+    if remaining <= node_start + hold.poll:
+        return DeployTiming(now=True, reason=f"{left}, and a node about as long to start.")
+    return DeployTiming(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

@@ -7,12 +7,12 @@ from lightgate.backup.backup import Backup, BackupOrder
 from lightgate.backup.deploy_timing import when_to_deploy, why_never
 from lightgate.backup.restore_points import RestorePoints
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 
 # How long a snapshot that was begun need not show: what AWS lets read lags behind what it did.
 READ_LAG = timedelta(minutes=2)
@@ -52,7 +52,9 @@ class SnapshotProgress:
         return replace(self, checks=replace(checks, outage=timedelta()) if is_there else checks)
 
 
-def begin(points: RestorePoints, order: BackupOrder, release: Release) -> SnapshotState:
+def begin_restore_point(
+    points: RestorePoints, order: BackupOrder, release: Release
+) -> SnapshotState:
     """Begin what is asked for, or go on with it; a continuous backup is only looked at.
 
     Raises:
@@ -63,7 +65,7 @@ def begin(points: RestorePoints, order: BackupOrder, release: Release) -> Snapsh
     return points.take(order.snapshot, database=order.database, app=release.app, release=release.id)
 
 
-def look(
+def look_up_snapshot(
     points: RestorePoints, order: BackupOrder, begun_at: datetime, now: datetime
 ) -> SnapshotState:
     """How the snapshot stands that was begun then. Changes nothing."""
@@ -75,29 +77,29 @@ def look(
     return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
 
 
-def forecast(release: Release, history: History) -> History:
+def forecast(release: Release, history: Timings) -> Timings:
     """What earlier releases tell of how long this one will take.
 
     Nothing, if its gates ask for no permit: they would not wait for the snapshot.
     """
-    return history if release.asking_gates else History()
+    return history if release.asking_gates else Timings()
 
 
-def shortest_hold(release: Release, look: timedelta) -> Hold:
+def shortest_hold(release: Release, poll: timedelta) -> WaitLimit:
     """How long every gate of the release may hold."""
     limit = max(release.asking_gates.values(), default=timedelta())
-    return Hold(patience=release.platform_patience, limit=limit, look=look)
+    return WaitLimit(patience=release.platform_patience, limit=limit, poll=poll)
 
 
 def progress(
     state: SnapshotState,
     order: BackupOrder,
-    history: History,
+    history: Timings,
     *,
     asked_at: datetime,
     begun_at: datetime,
     now: datetime,
-    hold: Hold,
+    hold: WaitLimit,
     outage: timedelta = timedelta(),
 ) -> SnapshotProgress:
     """The answer of a snapshot step.

@@ -11,7 +11,7 @@ RECENT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class Timings:
     """How long the same took in recent releases of the app, the latest last.
 
     `unfinished` is the longest time after which a snapshot was still not there when its release

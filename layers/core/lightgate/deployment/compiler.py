@@ -36,7 +36,7 @@ from lightgate.spec.app_spec import (
 )
 from lightgate.spec.django_command import database_alias
 from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
-from lightgate.spec.time_limits import GRACE_SECONDS, Hold
+from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
@@ -241,10 +241,10 @@ def _supervisor_config(
 def _mailbox(spec: AppSpec, container: Container) -> Request:
     """How the gate asks. A permit that comes later than its patience would not be used."""
     limit = (spec.time_limit(container.name) or 0) + GRACE_SECONDS
-    bounds = Hold(
+    bounds = WaitLimit(
         patience=timedelta(seconds=spec.platform_patience_seconds),
         limit=timedelta(seconds=limit),
-        look=timedelta(seconds=spec.poll_seconds),
+        poll=timedelta(seconds=spec.poll_seconds),
     )
     hold = int(bounds.longest.total_seconds())
     return {

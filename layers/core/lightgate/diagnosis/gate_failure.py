@@ -7,7 +7,7 @@ from datetime import datetime
 from lightgate.diagnosis import gate_waits
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import Detail, Failure, Holder, Phase
+from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
 from lightgate.migrations.permit import VoidCause
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
@@ -120,7 +120,7 @@ def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _lock_wait(
-    seen: Symptoms, what: str, evidence: str | None, holders: Sequence[Holder] = ()
+    seen: Symptoms, what: str, evidence: str | None, holders: Sequence[DatabaseSession] = ()
 ) -> Diagnosis:
     holders = holders or (seen.wait.holders if seen.wait else ())
     who = f"It was held by {', '.join(map(str, holders))}." if holders else _HELD_BY_NOBODY_KNOWN
@@ -135,7 +135,7 @@ def _lock_wait(
 _HELD_BY_NOBODY_KNOWN = "Who held it was not reported."
 
 
-def _about_holders(holders: Sequence[Holder]) -> str:
+def _about_holders(holders: Sequence[DatabaseSession]) -> str:
     if not holders:
         return (
             "Find out which session holds it, in pg_stat_activity of PostgreSQL or with SHOW "

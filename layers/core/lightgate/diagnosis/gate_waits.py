@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.gate.log_lines import events, plain_text
-from lightgate.gate.report import Holder, holders_of
+from lightgate.gate.report import DatabaseSession, holders_of
 
 LOCK = "lock"
 DATABASE_LOCK = "database lock"
@@ -29,7 +29,7 @@ class Wait:
     container: str
     what: str
     why: str | None
-    holders: Sequence[Holder] = ()
+    holders: Sequence[DatabaseSession] = ()
 
 
 def read_wait(release: str, container: str, lines: Iterable[str]) -> Wait | None:

@@ -65,7 +65,7 @@ class Detail(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class DatabaseSession:
     """A session of the database. Of other roles' sessions the age is not told."""
 
     pid: int
@@ -94,7 +94,7 @@ class Failure:
     last_lines: Sequence[str]
     database: str | None = None
     detail: Detail | None = None
-    holders: Sequence[Holder] = ()
+    holders: Sequence[DatabaseSession] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,18 +335,18 @@ def _detail(told: object) -> Detail | None:
     return Detail(told) if isinstance(told, str) and told in tuple(Detail) else None
 
 
-def holders_of(event: Mapping[str, Any]) -> tuple[Holder, ...]:
+def holders_of(event: Mapping[str, Any]) -> tuple[DatabaseSession, ...]:
     """The sessions that an event names."""
     found = event.get("holder")
     holders = map(_holder, found[:_MOST_HOLDERS] if isinstance(found, list) else [])
     return tuple(holder for holder in holders if holder is not None)
 
 
-def _holder(found: object) -> Holder | None:
+def _holder(found: object) -> DatabaseSession | None:
     if not isinstance(found, dict) or type(found.get("pid")) is not int:
         return None
     seconds = found.get("seconds")
-    return Holder(
+    return DatabaseSession(
         pid=found["pid"],
         application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
         seconds=seconds if type(seconds) is int else None,

@@ -19,17 +19,17 @@ from lightgate.backup.deploy_timing import (
     why_no_point_in_time,
 )
 from lightgate.backup.snapshot import SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.gate.report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
 from lightgate.spec.app_spec import Policy
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, Hold
+from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, WaitLimit
 
 
-class Action(enum.StrEnum):
+class PermitAction(enum.StrEnum):
     """What to do about a gate now.
 
     WAIT and look again. BACK_UP: begin the restore point, then look again. PERMIT the plan
@@ -53,7 +53,7 @@ class Decision:
     `void` says why the permit is withdrawn, if it is.
     """
 
-    action: Action
+    action: PermitAction
     reason: str
     void: VoidCause | None = None
     plan: str | None = None
@@ -81,8 +81,8 @@ class Observation:
     policy: Policy
     allow_destructive: bool
     backup: Backup
-    history: History
-    hold: Hold
+    history: Timings
+    hold: WaitLimit
     is_untouched: bool
     outage: timedelta = timedelta()
 
@@ -99,21 +99,21 @@ def decide(seen: Observation) -> Decision:
         if decision is not None:
             return decision
     if seen.plan is None:
-        return _do(Action.WAIT, "The gate has not told its plan yet.")
+        return _do(PermitAction.WAIT, "The gate has not told its plan yet.")
     return Decision(
-        action=Action.PERMIT,
+        action=PermitAction.PERMIT,
         reason=f"The plan {seen.plan.hash} may be applied.",
         plan=seen.plan.hash,
         until=seen.begin_by,
     )
 
 
-def _do(action: Action, reason: str) -> Decision:
+def _do(action: PermitAction, reason: str) -> Decision:
     return Decision(action=action, reason=reason)
 
 
 def _withdraw(cause: VoidCause, reason: str) -> Decision:
-    action = Action.REFUSE if cause.is_refusal else Action.GIVE_UP
+    action = PermitAction.REFUSE if cause.is_refusal else PermitAction.GIVE_UP
     return Decision(action=action, reason=reason, void=cause)
 
 
@@ -122,16 +122,16 @@ def _is_over(seen: Observation) -> Decision | None:
     if seen.objection is not None:
         return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
     if seen.phase is Phase.SUCCEEDED:
-        return _do(Action.NOTHING, "The gate has opened.")
+        return _do(PermitAction.NOTHING, "The gate has opened.")
     if seen.status is Status.ACTIVE:
-        return _do(Action.NOTHING, "The deployment is active.")
+        return _do(PermitAction.NOTHING, "The deployment is active.")
     if seen.status is not Status.ACTIVATING:
         return _withdraw(VoidCause.ENDED, f"The deployment has ended as {seen.status.value}.")
     if seen.phase is Phase.FAILED:
         return _withdraw(VoidCause.ENDED, "The gate has failed.")
     if seen.permit.state is PermitState.VOID:
         return Decision(
-            action=Action.GIVE_UP,
+            action=PermitAction.GIVE_UP,
             reason=f"The permit is void: {seen.permit.reason}.",
             # It stays as it is; where it is missing, one is put there.
             void=seen.permit.cause or VoidCause.LOST,
@@ -141,7 +141,7 @@ def _is_over(seen: Observation) -> Decision | None:
 
 def _needs_nothing(seen: Observation) -> Decision | None:
     if seen.plan is not None and seen.plan.is_empty:
-        return _do(Action.NOTHING, "Nothing is pending.")
+        return _do(PermitAction.NOTHING, "Nothing is pending.")
     return None
 
 
@@ -150,11 +150,11 @@ def _is_under_way(seen: Observation) -> Decision | None:
     if seen.plan is None or seen.permit.state is not PermitState.GRANTED:
         return None
     if seen.permit.plan == seen.plan.hash:
-        return _do(Action.WAIT, "The plan is permitted.")
+        return _do(PermitAction.WAIT, "The plan is permitted.")
     if seen.plan.once:
-        return _do(Action.WAIT, "It is permitted to another node, and is to be run once.")
+        return _do(PermitAction.WAIT, "It is permitted to another node, and is to be run once.")
     if seen.phase is Phase.APPLYING:
-        return _do(Action.WAIT, "A plan is being applied.")
+        return _do(PermitAction.WAIT, "A plan is being applied.")
     return None
 
 
@@ -209,7 +209,7 @@ def _after_an_outage(seen: Observation) -> str:
 
 
 def _has_to_wait(seen: Observation) -> Decision | None:
-    return _do(Action.WAIT, seen.not_yet) if seen.not_yet is not None else None
+    return _do(PermitAction.WAIT, seen.not_yet) if seen.not_yet is not None else None
 
 
 def _has_no_restore_point(seen: Observation) -> Decision | None:
@@ -227,7 +227,7 @@ def _has_no_restore_point(seen: Observation) -> Decision | None:
         return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
         return _begin(seen, f"No snapshot could be begun yet: {_detail(backup.state)}.")
-    return _do(Action.WAIT, f"The snapshot is not there yet: {_detail(backup.state)}.")
+    return _do(PermitAction.WAIT, f"The snapshot is not there yet: {_detail(backup.state)}.")
 
 
 _TOO_OLD = (
@@ -256,13 +256,13 @@ def _begin(seen: Observation, why: str) -> Decision:
             "not be there in time: a gate may hold for "
             f"{seen.hold.longest.total_seconds():.0f} s after its deployment was created.",
         )
-    return _do(Action.BACK_UP, why)
+    return _do(PermitAction.BACK_UP, why)
 
 
 def _has_no_point_in_time(seen: Observation) -> Decision | None:
     state = seen.backup.state
     if state is None:
-        return _do(Action.BACK_UP, "The latest restorable time is not known yet.")
+        return _do(PermitAction.BACK_UP, "The latest restorable time is not known yet.")
     why = why_no_point_in_time(state, seen.now)
     return _withdraw(VoidCause.NO_RESTORE_POINT, why) if why is not None else None
 

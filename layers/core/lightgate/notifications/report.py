@@ -19,7 +19,7 @@ from lightgate.gate.report import NO_EVIDENCE, Evidence, Phase
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
-from lightgate.outcome.durations import saved
+from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
 from lightgate.release.release import Kind
 from lightgate.rollback.version_history import applied_nothing, planned_judgement
@@ -120,7 +120,7 @@ def report_of(
         ended_at=now,
         snapshot=_snapshot(facts),
         no_restore_point=_no_restore_point(facts),
-        saved=saved(facts, now),
+        saved=time_saved_by(facts, now),
         version=deployment.version if deployment is not None else None,
         previous_version=deployment.previous_version if deployment is not None else None,
         evidence=evidence,

@@ -10,14 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lightgate.backup.backup import Backup, BackupOrder, begins_before_the_deployment
-from lightgate.backup.progress import SnapshotProgress, begin, look, seen_at, shortest_hold
+from lightgate.backup.progress import (
+    SnapshotProgress,
+    begin_restore_point,
+    look_up_snapshot,
+    seen_at,
+    shortest_hold,
+)
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.backup.timings import History
+from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.gate.report import read_evidence
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
-from lightgate.migrations.permit_policy import Action, Decision, Observation, decide
+from lightgate.migrations.permit_policy import Decision, Observation, PermitAction, decide
 from lightgate.migrations.plan import Plan, read_plan
 from lightgate.names import snapshot_id_after
 from lightgate.operations.gate_channel import (
@@ -36,16 +42,16 @@ _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
 
 
-def backs_up_first(order: BackupOrder, release: Release, history: History, look: timedelta) -> bool:
+def backs_up_first(order: BackupOrder, release: Release, history: Timings, poll: timedelta) -> bool:
     """Whether the restore point is begun before the deployment is created."""
-    return begins_before_the_deployment(order.mode, history, shortest_hold(release, look))
+    return begins_before_the_deployment(order.mode, history, shortest_hold(release, poll))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSituation:
     """What is known of a deployment when its gates are to be answered.
 
-    `objection` and `not_yet` are as in an observation, `look` is the usual time between two looks.
+    `objection` and `not_yet` are as in an observation, `poll` is the usual time between two looks.
     `outage` is the time since the creation that no time limit counts, `delay` how much of it came
     with this look.
     """
@@ -55,8 +61,8 @@ class GateSituation:
     status: Status
     lines: Mapping[str, Sequence[str]]
     order: BackupOrder | None
-    history: History
-    look: timedelta
+    history: Timings
+    poll: timedelta
     objection: str | None
     not_yet: str | None
     outage: timedelta
@@ -104,7 +110,7 @@ def answer_gates(
             now=runtime.now(),
         )
         decision = decide(seen)
-        if decision.action is Action.PERMIT:
+        if decision.action is PermitAction.PERMIT:
             snapshot = _look_once_more(situation, snapshot, runtime)
             seen = replace(seen, backup=_backup(situation.order, snapshot), now=runtime.now())
             decision = decide(seen)
@@ -118,7 +124,7 @@ def answer_gates(
         if refusal is None:
             refusal, refusal_cause = _refusal(seen, decision)
         permitted = permitted or permit.state is PermitState.GRANTED
-        permitted = permitted or decision.action is Action.PERMIT
+        permitted = permitted or decision.action is PermitAction.PERMIT
         waits = plan is not None and permit.state is PermitState.PENDING
         holding = holding or (waits and decision.action in _GOES_ON)
     answered = replace(
@@ -136,12 +142,12 @@ def answer_gates(
 
 
 _UNKNOWN = "The permit of {} could not be read or written: {}."
-_GOES_ON = (Action.WAIT, Action.BACK_UP)
+_GOES_ON = (PermitAction.WAIT, PermitAction.BACK_UP)
 
 
 def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | tuple[None, None]:
     """Why the gate is refused, also if it was before and the answer that said so is lost."""
-    if decision.action is Action.REFUSE and decision.void is not None:
+    if decision.action is PermitAction.REFUSE and decision.void is not None:
         return decision.reason, decision.void
     cause = seen.permit.cause
     if cause is not None and cause.is_refusal:
@@ -196,7 +202,7 @@ def _look_once_more(
 def _looked(order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime) -> SnapshotProgress:
     order = replace(order, snapshot=snapshot.id or order.snapshot)
     begun_at, now = snapshot.begun_at, runtime.now()
-    state = look(runtime.restore_points(order.kind), order, begun_at, now)
+    state = look_up_snapshot(runtime.restore_points(order.kind), order, begun_at, now)
     seen = seen_at(now, state, order, asked_at=snapshot.asked_at, begun_at=begun_at)
     return seen.checked(snapshot.checks)
 
@@ -225,7 +231,7 @@ def _observe(
         allow_destructive=release.allow_destructive,
         backup=_backup(situation.order, snapshot),
         history=situation.history,
-        hold=_hold(release, gate, situation.look),
+        hold=_hold(release, gate, situation.poll),
         is_untouched=untouched,
         outage=situation.outage,
     )
@@ -255,9 +261,9 @@ def _carry_out(
     address = _address(situation.release, gate)
     if decision.void is not None:
         runtime.mailboxes.void(address, decision.void, decision.reason)
-    elif decision.action is Action.PERMIT and decision.plan and decision.until:
+    elif decision.action is PermitAction.PERMIT and decision.plan and decision.until:
         runtime.mailboxes.grant(address, seen.permit, decision.plan, decision.until)
-    elif decision.action is Action.BACK_UP and situation.order is not None:
+    elif decision.action is PermitAction.BACK_UP and situation.order is not None:
         return _back_up(situation.release, situation.order, snapshot, runtime)
     return snapshot
 
@@ -277,7 +283,7 @@ def _back_up(
         if not is_there:
             asked_at, checks = before.asked_at, before.checks
     try:
-        state = begin(runtime.restore_points(order.kind), order, release)
+        state = begin_restore_point(runtime.restore_points(order.kind), order, release)
     except RefusedError as error:
         detail = f"refused: {str(error).rstrip('.')}"
         state = SnapshotState(status=SnapshotStatus.FAILED, detail=detail)

@@ -22,9 +22,9 @@ from lightgate.names import (
     UNCHECKED,
     pin_tag,
 )
-from lightgate.operations.gate_channel import open_mailboxes
+from lightgate.operations.gate_channel import open_gate_channels
 from lightgate.operations.kept_images import refuse_without_images
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release, UsedSpec
 from lightgate.rollback.version_history import on_record
 from lightgate.runtime import Runtime
@@ -33,7 +33,7 @@ from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.secrets import warnings_of_values
 
 
-def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployment:
+def build_deployment(release: Release, service: Service, runtime: Runtime) -> Redeployment:
     """The deployment that the release asks for, and what people are told of it.
 
     Raises:
@@ -45,12 +45,12 @@ def assemble(release: Release, service: Service, runtime: Runtime) -> Redeployme
         case Kind.ROLLBACK:
             mode, version = UNCHECKED if release.allow_destructive else CHECKED, release.rollback_to
             refuse_without_images(service, version or 0, release.app, "rollbackTo", runtime)
-            return assemble_rollback(release, version or 0, release.spec, release.id, mode, runtime)
+            return build_rollback(release, version or 0, release.spec, release.id, mode, runtime)
         case Kind.COMMAND:
             return _command(release, service, runtime)
 
 
-def assemble_rollback(
+def build_rollback(
     release: Release,
     version: int,
     used: UsedSpec | None,
@@ -104,7 +104,7 @@ def rollback_notes_again(
 ) -> Sequence[str]:
     """The same for a version that was deployed again. It is compared with the secrets of now."""
     try:
-        again = assemble_rollback(release, version, used, release.id, CHECKED, runtime)
+        again = build_rollback(release, version, used, release.id, CHECKED, runtime)
     except RefusedError as error:
         # What is deployed is ours whatever has changed since.
         why = " ".join(error.reasons)
@@ -132,7 +132,7 @@ def _image(release: Release, runtime: Runtime) -> Redeployment:
         release.id,
         values,
         stack=runtime.settings.stack,
-        mailboxes=open_mailboxes(release, runtime),
+        mailboxes=open_gate_channels(release, runtime),
         allow_destructive=release.allow_destructive,
     )
     return Redeployment(request=request, notes=_image_notes(spec, values))
@@ -156,7 +156,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         release.id,
         _secrets(spec, runtime),
         stack=runtime.settings.stack,
-        mailbox=open_mailboxes(release, runtime)[COMMAND_CONTAINER],
+        mailbox=open_gate_channels(release, runtime)[COMMAND_CONTAINER],
         allow_destructive=release.allow_destructive,
         beside=beside.spec if beside is not None else None,
     )
@@ -174,7 +174,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         )
         served = Redeployment(request=app, notes=())
     else:
-        served = assemble_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)
+        served = build_rollback(release, serving.version, None, release.id, UNCHECKED, runtime)
     containers = {**served.request["containers"], COMMAND_CONTAINER: container}
     request = {**served.request, "containers": containers}
     check_size(request)
@@ -198,7 +198,7 @@ def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known
     return _Known(_spec(app, past.spec, runtime), past.digest, past.code)
 
 
-def _past(app: str, service: Service, version: int, runtime: Runtime) -> Past | None:
+def _past(app: str, service: Service, version: int, runtime: Runtime) -> VersionRecord | None:
     return on_record(runtime.records.versions(app), service).get(version)
 
 

@@ -8,9 +8,9 @@ from lightgate.deployment.status import Service
 from lightgate.gate.log_lines import events, moment_of
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec
-from lightgate.spec.health_rules import Probe, Rules, pause, rules_of
+from lightgate.spec.health_rules import HealthRules, Probe, check_interval, health_rules
 from lightgate.verification.health import (
-    Answer,
+    HttpAnswer,
     Watched,
     WatchStatus,
     judge_watch,
@@ -33,31 +33,31 @@ class Subject:
     version: int
     marker: str | None
     digest: str | None
-    rules: Rules
+    rules: HealthRules
     containers: Sequence[str]
     open_variables: Mapping[str, Sequence[str]]
 
 
-def newcomer(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
+def new_version(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
     """A version that has never served: it has its whole watch period before it."""
     return Subject(
         version=version,
         marker=marker,
         digest=digest,
-        rules=rules_of(spec),
+        rules=health_rules(spec),
         containers=tuple(spec.containers),
         open_variables=spec.open_variables(),
     )
 
 
-def returned(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
+def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
     """A version that has served before, or has the content of one: it is asked at once.
 
     `spec` is that by which it was deployed. Without a `digest` that is unknown: then it is
     another spec, of which a version that knew nothing of it owes nothing but the numbers.
     """
     [shown] = [one for one in service.deployments if one.version == version]
-    rules = rules_of(spec).at_once()
+    rules = health_rules(spec).at_once()
     return Subject(
         version=version,
         marker=shown.release,
@@ -69,7 +69,7 @@ def returned(version: int, spec: AppSpec, service: Service, *, digest: str | Non
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class HealthCheck:
     """How the watch stands after a look, and in how many seconds the next one is due."""
 
     status: WatchStatus
@@ -77,14 +77,16 @@ class Look:
     poll_seconds: int
 
 
-def look(subject: Subject, service: Service, before: Watched | None, runtime: Runtime) -> Look:
+def check_health(
+    subject: Subject, service: Service, before: Watched | None, runtime: Runtime
+) -> HealthCheck:
     """Ask the app once, and judge it by that and by the looks `before`.
 
     Repeating a look whose answer was lost only asks the app once more.
     """
     rules, now = subject.rules, runtime.now()
     seen = before or Watched(began_at=now)
-    checks = seen.checks.resumed(now, pause=pause(rules))
+    checks = seen.checks.resumed(now, pause=check_interval(rules))
     problems: dict[str, str | None] = {}
     slowest = timedelta()
     for name, probe in probes_of(seen, rules).items():
@@ -107,19 +109,19 @@ def look(subject: Subject, service: Service, before: Watched | None, runtime: Ru
     )
     ended = runtime.now()
     watched = replace(found, checks=checks.ended(ended))
-    return Look(
+    return HealthCheck(
         status=judge_watch(watched, rules, ended),
         watched=watched,
-        poll_seconds=wait_seconds(pause(rules)),
+        poll_seconds=wait_seconds(check_interval(rules)),
     )
 
 
-def _ask(service: Service, probe: Probe, runtime: Runtime) -> Answer:
+def _ask(service: Service, probe: Probe, runtime: Runtime) -> HttpAnswer:
     if service.url is not None and not service.disabled:
         return runtime.ask(service.url, probe)
     is_disabled = f"the container service {service.name} is disabled"
     error = is_disabled if service.disabled else "the service shows no public URL"
-    return Answer(status=None, headers={}, body=b"", took=timedelta(), error=error)
+    return HttpAnswer(status=None, headers={}, body=b"", took=timedelta(), error=error)
 
 
 def _masked(

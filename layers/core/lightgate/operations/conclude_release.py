@@ -1,6 +1,6 @@
 """Settling a release: one final outcome, on record once, and put into words.
 
-Settle does it at the end of an execution, and the cleaning step for an execution that has
+RecordOutcome does it at the end of an execution, and the cleaning step for an execution that has
 ended without. Both know the release by the state that its execution carries.
 """
 
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightgate.aws.clients import reaching
-from lightgate.aws.dynamodb_releases import Record
+from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.aws.s3_gate_channel import Address
 from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import (
@@ -30,8 +30,8 @@ from lightgate.names import is_digest, rollback_marker
 from lightgate.notifications.formats import sns_message, subject
 from lightgate.notifications.report import report_of
 from lightgate.operations.check_subscribers import check_subscribers
-from lightgate.operations.gate_channel import end_of_permits, void
-from lightgate.outcome.conclude import Ending, concluded
+from lightgate.operations.gate_channel import end_of_permits, void_permits
+from lightgate.outcome.conclude import DeploymentEnd, conclude
 from lightgate.outcome.outcome import (
     Conclusion,
     Outcome,
@@ -43,9 +43,9 @@ from lightgate.outcome.outcome import (
     unverified,
 )
 from lightgate.records.outcome import RecordedOutcome
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release
-from lightgate.rollback.policy import History, against
+from lightgate.rollback.policy import VersionHistory, against
 from lightgate.rollback.version_history import (
     judgement_of,
     made_by,
@@ -62,7 +62,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Concluded:
     """The outcome on record. `fence` is that of the release's lock, 0 if it never had it.
 
     `owes_message` says whether the message still has to be sent.
@@ -73,7 +73,7 @@ class Settled:
     owes_message: bool
 
 
-def settle_release(facts: Facts, runtime: Runtime) -> Settled:
+def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
     """Record that the execution is over, and then the outcome of its release; the first one stands.
 
     In this order a function of the execution that still runs either shows its record here, or
@@ -100,9 +100,11 @@ def settle_release(facts: Facts, runtime: Runtime) -> Settled:
     return _settled(record, record.outcome, owes_message=True)
 
 
-def _settled(record: Record, outcome: RecordedOutcome, *, owes_message: bool) -> Settled:
+def _settled(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message: bool) -> Concluded:
     is_published = record.status in Outcome and not Outcome(record.status).is_quiet
-    return Settled(outcome=outcome, fence=record.fence, owes_message=owes_message and is_published)
+    return Concluded(
+        outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
+    )
 
 
 def _withdraw(release: Release, facts: Facts, runtime: Runtime) -> None:
@@ -112,7 +114,7 @@ def _withdraw(release: Release, facts: Facts, runtime: Runtime) -> None:
     let begin anything: only who follows one grants a permit.
     """
     try:
-        void(release, runtime)
+        void_permits(release, runtime)
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
         service, _ = _service(facts, runtime)
@@ -140,7 +142,7 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
     return None
 
 
-def _record(facts: Facts, runtime: Runtime) -> Record | None:
+def _record(facts: Facts, runtime: Runtime) -> ReleaseRecord | None:
     """What is on record of the release; also if the answer of Admit that tells of it is lost."""
     app = requested_app(facts.state.request)
     known = runtime.records.end(app, facts.state.execution, runtime.now())
@@ -148,7 +150,7 @@ def _record(facts: Facts, runtime: Runtime) -> Record | None:
     return None if release is None else runtime.records.get(app, release)
 
 
-def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Record:
+def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> ReleaseRecord:
     service, why_gone = _service(facts, runtime)
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
@@ -236,8 +238,8 @@ def _conclude(
         raise LookupError("the execution carries no end of a deployment")
     if service is None:
         return gone(why_gone, deployment.version, kind)
-    return concluded(
-        Ending(
+    return conclude(
+        DeploymentEnd(
             release=release.id,
             kind=kind,
             status=deployment.status,
@@ -292,12 +294,12 @@ def _earlier(
         return Judgement(verdict=Verdict.NONE)
     shown = [one for one in service.deployments if one.version < deployment.version]
     past = on_record(runtime.records.versions(release.app), service)
-    return against(previous, History(shown=shown, past=past))
+    return against(previous, VersionHistory(shown=shown, past=past))
 
 
 def _versions(
     facts: Facts, service: Service | None, outcome: Outcome, runtime: Runtime
-) -> Sequence[Past]:
+) -> Sequence[VersionRecord]:
     release = facts.release
     if release is None or outcome.is_quiet:
         return ()

@@ -8,13 +8,13 @@ from lightgate.errors import RefusedError, UnreachableError
 from lightgate.migrations.permit import PermitState, VoidCause
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
-from lightgate.spec.time_limits import Hold
+from lightgate.spec.time_limits import WaitLimit
 
 # The URLs of one gate are some 1,800 bytes; how long AWS's session tokens get is not published.
 LONGEST_MAILBOX = 3000
 
 
-def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
+def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
     """What each gate needs to reach its mailbox: a secret, made anew for each attempt.
 
     Raises:
@@ -29,14 +29,14 @@ def open_mailboxes(release: Release, runtime: Runtime) -> Mapping[str, str]:
     return runtime.mailboxes.urls(release.app, release.id, release.asking_gates)
 
 
-def letters(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
+def gate_messages(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
     """What the gate has sent to its mailbox; nothing if it has none."""
     if gate not in release.asking_gates:
         return []
     return runtime.mailboxes.letters(_address(release, gate))
 
 
-def void(release: Release, runtime: Runtime) -> None:
+def void_permits(release: Release, runtime: Runtime) -> None:
     """Nothing of the release, which has ended, may begin any more.
 
     Raises:
@@ -60,9 +60,9 @@ def end_of_permits(release: Release, created_at: datetime) -> datetime:
     return created_at + max(holds, default=timedelta())
 
 
-def _hold(release: Release, gate: str, look: timedelta) -> Hold:
+def _hold(release: Release, gate: str, poll: timedelta) -> WaitLimit:
     limit = release.asking_gates[gate]
-    return Hold(patience=release.platform_patience, limit=limit, look=look)
+    return WaitLimit(patience=release.platform_patience, limit=limit, poll=poll)
 
 
 def _address(release: Release, gate: str) -> Address:

@@ -1,6 +1,6 @@
 """Looking into a release that did not succeed, before it is settled: what is behind it.
 
-Only Settle does this, at the end of an execution, because only it may read what the app has
+Only RecordOutcome does this, at the end of an execution, because only it may read what the app has
 written. Whatever goes wrong here costs people an explanation, and never the outcome.
 """
 
@@ -20,7 +20,7 @@ from lightgate.errors import LightgateError
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.gate.report import NO_EVIDENCE
 from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
-from lightgate.operations.read_gates import listen
+from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Kind, Release
 from lightgate.rollback.version_history import may_have_changed
 from lightgate.runtime import Runtime
@@ -32,7 +32,7 @@ _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
 
-def examine(facts: Facts, runtime: Runtime) -> Facts:
+def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
     """The facts with a diagnosis, if the release has failed, and the migrations that it planned."""
     symptoms = _told(facts)
     if symptoms is None:
@@ -119,12 +119,12 @@ class _Look:
             for what, step in steps.items():
                 try:
                     step()
-                except Exception as error:  # noqa: BLE001 - whatever it is, Settle has to go on
+                except Exception as error:  # noqa: BLE001 - whatever it is, RecordOutcome has to go on
                     self._tell(what, error)
                 else:
                     del missing[what]
 
-        # A call that hangs must not take Settle with it.
+        # A call that hangs must not take RecordOutcome with it.
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
         thread.join(PATIENCE.total_seconds())
@@ -145,7 +145,7 @@ class _Look:
         self._know(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not Kind.IMAGE:
             return
-        heard = listen(release, self._deployment.created_at, self._runtime)
+        heard = read_gates(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}
         for gate, lines in heard.lines.items():
             names |= dict.fromkeys(planned(release.id, gate, lines))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lightgate.deployment.status import Deployment, Service
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.names import COMMAND_CONTAINER, pin_tag
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.rollback.version_history import on_record
 from lightgate.runtime import Runtime
 
@@ -36,7 +36,7 @@ class Kept:
 class KeptImages:
     """Looks for the images of versions, and asks once for each image."""
 
-    def __init__(self, past: Mapping[int, Past], runtime: Runtime) -> None:
+    def __init__(self, past: Mapping[int, VersionRecord], runtime: Runtime) -> None:
         self._past, self._runtime = past, runtime
         self._answers: dict[tuple[str, str | None, bool], tuple[str | None, str | None]] = {}
 

@@ -17,7 +17,7 @@ def size(deployment: DeploymentProgress) -> int:
     return _size(encode(deployment))
 
 
-def fitting(deployment: DeploymentProgress) -> DeploymentProgress:
+def shortened(deployment: DeploymentProgress) -> DeploymentProgress:
     """The deployment with shorter lists, as far as it needs to be: what it decides by stays."""
     whole = encode(deployment)
     if _size(whole) <= LARGEST_BYTES:

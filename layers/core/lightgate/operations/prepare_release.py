@@ -25,10 +25,10 @@ from lightgate.operations.check_tags import note_tags
 from lightgate.operations.gate_channel import LONGEST_MAILBOX
 from lightgate.operations.kept_images import KeptImages, refuse_without_images
 from lightgate.operations.service_ownership import refuse_if_foreign
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release, UsedSpec
 from lightgate.release.request import ReleaseRequest
-from lightgate.rollback.policy import History, left_to_the_gates, notice, refusal_of
+from lightgate.rollback.policy import VersionHistory, left_to_the_gates, notice, refusal_of
 from lightgate.rollback.version_history import on_record
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec, Policy, SecretReference
@@ -58,7 +58,7 @@ class PreparedRelease:
     fingerprint: str | None = None
 
 
-def prepare(
+def prepare_release(
     request: ReleaseRequest, execution: str, started_at: datetime, runtime: Runtime
 ) -> PreparedRelease:
     """The release that is asked for.
@@ -311,7 +311,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
     past = on_record(runtime.records.versions(asked.text.app), service)
-    history = History(shown=service.deployments, past=past)
+    history = VersionHistory(shown=service.deployments, past=past)
     overridden = asked.request.allow_destructive
     known = past.get(version)
     used = known.spec if known is not None else None
@@ -361,7 +361,7 @@ _OVERRIDDEN = (
 )
 
 
-def _spec_of(known: Past | None, asked: _Asked, runtime: Runtime) -> AppSpec:
+def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> AppSpec:
     if known is None or known.spec is None:
         return asked.spec
     try:

@@ -9,7 +9,7 @@ from lightgate.deployment.status import reports_since
 from lightgate.errors import NotShownError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
-from lightgate.operations.gate_channel import letters
+from lightgate.operations.gate_channel import gate_messages
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
 
@@ -22,7 +22,7 @@ class Heard:
     unread: Sequence[str]
 
 
-def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
+def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
     """The reports of each gate since its deployment was created, without the app's secrets.
 
     The deployment shows which values are secrets. While the service does not show the deployment,
@@ -63,4 +63,4 @@ def listen(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
 
 
 def _letters(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
-    return reports(letters(release, gate, runtime), mask)
+    return reports(gate_messages(release, gate, runtime), mask)

@@ -13,9 +13,9 @@ from datetime import timedelta
 from lightgate.aws.stepfunctions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
 from lightgate.names import start_of
-from lightgate.operations.conclude_release import settle_release
+from lightgate.operations.conclude_release import conclude_release
 from lightgate.records.outcome import RecordedOutcome
-from lightgate.release.lock import Waiting, abandon, next_to_start
+from lightgate.release.lock import Waiting, abandon_lock, next_to_start
 from lightgate.runtime import Json, Runtime
 from lightgate.state import Facts, State
 
@@ -24,7 +24,7 @@ from lightgate.state import Facts, State
 _LONGEST_EXECUTION = timedelta(days=3)
 
 
-def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
+def recover_abandoned(app: str, ended: EndedExecution, runtime: Runtime) -> None:
     """Leave nothing of the execution open, start what waits, and send the message.
 
     In this order: its outcome is recorded, its lock is free, what waits has been started, its
@@ -37,16 +37,19 @@ def clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
             looks later finds what is left.
         UnreachableError: all is done but the message. The release goes on owing it.
     """
-    settlement = settle_release(_facts(app, ended), runtime)
+    concluded = conclude_release(_facts(app, ended), runtime)
     waiting = runtime.turns.change(
         app,
-        lambda turn: (after := abandon(turn, ended.arn, settlement.fence), next_to_start(after)),
+        lambda turn: (
+            after := abandon_lock(turn, ended.arn, concluded.fence),
+            next_to_start(after),
+        ),
     )
     try:
-        start_next(app, waiting, runtime)
+        start_waiting_release(app, waiting, runtime)
     finally:
-        if settlement.owes_message:
-            send_message(app, settlement.outcome, runtime)
+        if concluded.owes_message:
+            send_message(app, concluded.outcome, runtime)
 
 
 def send_message(app: str, outcome: RecordedOutcome, runtime: Runtime) -> None:
@@ -84,7 +87,7 @@ def ended_release(release: str, execution: str, runtime: Runtime) -> EndedExecut
     return replace(ended, started_at=started_at) if is_forgotten else None
 
 
-def start_next(app: str, waiting: Waiting | None, runtime: Runtime) -> None:
+def start_waiting_release(app: str, waiting: Waiting | None, runtime: Runtime) -> None:
     """Start what waits for the lock.
 
     The name follows from what waits, so that starting it twice starts one.
@@ -102,19 +105,19 @@ def _start_no_more(app: str, waiting: Waiting, runtime: Runtime) -> None:
     ended = runtime.executions.ended(runtime.executions.arn(waiting.name))
     # Step Functions has just said that it knows this execution.
     if ended is not None and ended.status != GONE:
-        try_to_clean_up(app, ended, runtime)
+        try_to_recover(app, ended, runtime)
 
 
-def try_to_clean_up(app: str, ended: EndedExecution, runtime: Runtime) -> None:
+def try_to_recover(app: str, ended: EndedExecution, runtime: Runtime) -> None:
     """Clean up as far as that can be done by now, and leave the rest to Reconcile."""
     try:
-        clean_up(app, ended, runtime)
+        recover_abandoned(app, ended, runtime)
     except (NotYetError, UnreachableError) as error:
         runtime.logger.warning("cleaning up has to wait", app=app, why=str(error))
 
 
 def _facts(app: str, ended: EndedExecution) -> Facts:
-    """What the execution would have brought to Settle."""
+    """What the execution would have brought to RecordOutcome."""
     if ended.started_at is None:
         raise ValueError(f"the start of {ended.arn} is not known")
     state = State(

@@ -12,8 +12,8 @@ from typing import Any
 from lightgate.deployment.status import Service
 from lightgate.errors import RefusedError, SpecError
 from lightgate.names import marked_release
-from lightgate.operations.recover_abandoned import ended_holder, try_to_clean_up
-from lightgate.release.lock import Turn
+from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
+from lightgate.release.lock import Lock
 from lightgate.runtime import Runtime
 from lightgate.spec.parser import parse_spec
 
@@ -88,10 +88,10 @@ def _refuse_if_named(service: str, owner: str, app: str, runtime: Runtime) -> No
 
 def _refuse_if_used(
     service: str, owner: str, app: str, runtime: Runtime
-) -> tuple[Turn, dict[str, Any]]:
+) -> tuple[Lock, dict[str, Any]]:
     """The owner's turn, with the condition that it stays as it is."""
     if (ended := ended_holder(owner, runtime)) is not None:
-        try_to_clean_up(owner, ended, runtime)
+        try_to_recover(owner, ended, runtime)
     turn, unchanged = runtime.turns.unchanged(owner)
     if turn.holder is not None:
         record = runtime.records.get(owner, turn.holder.release)

@@ -25,7 +25,7 @@ _GATE_REFUSED = ("refused", "schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class DeploymentEnd:
     """All that decides how a release ended whose deployment was created.
 
     `release` is the marker of its deployment. `service` is read after the deployment's end.
@@ -98,7 +98,7 @@ class Ending:
         return of_what_is_applied(self.judgement, self.evidence.effect, names)
 
 
-def concluded(seen: Ending) -> Conclusion:
+def conclude(seen: DeploymentEnd) -> Conclusion:
     """How a release ended whose deployment was created.
 
     A deployment that ended while a migration was being applied is never called rolled back: its
@@ -113,7 +113,7 @@ def concluded(seen: Ending) -> Conclusion:
             return _overdue(seen)
 
 
-def _active(seen: Ending) -> Conclusion:
+def _active(seen: DeploymentEnd) -> Conclusion:
     version, verified = seen.version, seen.verified
     if verified is not None and verified.is_bad(version):
         wrong = (
@@ -136,7 +136,7 @@ def _active(seen: Ending) -> Conclusion:
     return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
 
 
-def _success(seen: Ending) -> Sequence[str]:
+def _success(seen: DeploymentEnd) -> Sequence[str]:
     match seen.kind:
         case Kind.IMAGE:
             return []
@@ -149,7 +149,7 @@ def _success(seen: Ending) -> Sequence[str]:
             ]
 
 
-def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
+def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """The version was not to be left serving: what became of going back."""
     back = seen.went_back
     if back is None:
@@ -180,7 +180,7 @@ def _after_going_back(wrong: Sequence[str], seen: Ending) -> Conclusion:
     )
 
 
-def _choose(seen: Ending) -> str:
+def _choose(seen: DeploymentEnd) -> str:
     """What a person has asked for is left to people, also if it does not do well."""
     if seen.kind is Kind.IMAGE or seen.previous_version is None:
         return "Find out whether it can work with the database as it is now, then push again."
@@ -216,7 +216,7 @@ _DONE: Mapping[RollbackStatus | None, str] = {
 }
 
 
-def _overdue(seen: Ending) -> Conclusion:
+def _overdue(seen: DeploymentEnd) -> Conclusion:
     version = seen.version
     if seen.serves:
         return _failed(
@@ -231,7 +231,7 @@ def _overdue(seen: Ending) -> Conclusion:
     )
 
 
-def _not_active(seen: Ending) -> Conclusion:
+def _not_active(seen: DeploymentEnd) -> Conclusion:
     """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
     reasons = _why(seen)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
@@ -265,7 +265,7 @@ def _not_active(seen: Ending) -> Conclusion:
     return _back_on(before, [*reasons, *serving], seen)
 
 
-def _back_on(version: int, reasons: Sequence[str], seen: Ending) -> Conclusion:
+def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """An old version serves and was verified: rolled back, if it can work with the database.
 
     Its answers prove no more than what it was asked: that a page can be read says nothing of the
@@ -290,7 +290,7 @@ def _back_on(version: int, reasons: Sequence[str], seen: Ending) -> Conclusion:
     )
 
 
-def _against(version: int, seen: Ending) -> list[str]:
+def _against(version: int, seen: DeploymentEnd) -> list[str]:
     """Why the old version may not be able to work with the database as it is now, if so."""
     judgement = seen.on_the_schema_as_it_is
     if judgement.verdict.lets_go_back:
@@ -308,7 +308,7 @@ def _against(version: int, seen: Ending) -> list[str]:
     ]
 
 
-def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
+def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """It serves although its gate failed, or did until something was done about it."""
     if seen.kind is Kind.COMMAND and seen.went_back is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
@@ -330,7 +330,7 @@ def _unprotected(reasons: Sequence[str], seen: Ending) -> Conclusion:
     return _after_going_back([*reasons, because], seen)
 
 
-def _asked_in_vain(seen: Ending) -> bool:
+def _asked_in_vain(seen: DeploymentEnd) -> bool:
     """Whether a command was not run beside its app because its gate got no permit."""
     failure = seen.evidence.failure
     is_why = failure is None or failure.cause in ("permit", "mailbox")
@@ -338,7 +338,7 @@ def _asked_in_vain(seen: Ending) -> bool:
     return is_why and is_beside and not seen.may_have_begun
 
 
-def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | None:
+def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion | None:
     """Nothing was applied, and that was meant; that what serves is down was not.
 
     It is a refusal as well if nobody could ask what serves: nothing has happened to it.
@@ -363,7 +363,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: Ending) -> Conclusion | 
     )
 
 
-def _insist(seen: Ending, failure: Failure | None) -> str:
+def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
     if failure is None:
         return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
     if failure.cause == "schema":
@@ -382,7 +382,7 @@ def _insist(seen: Ending, failure: Failure | None) -> str:
     )
 
 
-def _serving_before(seen: Ending) -> list[str]:
+def _serving_before(seen: DeploymentEnd) -> list[str]:
     """What is known of the version that served before, if it still does."""
     before, verified = seen.before, seen.verified
     if before is None or not seen.service.serves(before):
@@ -410,7 +410,7 @@ def _serving(service: Service) -> str:
     return f"Version {current.version} is what the service shows now; it is {current.state}."
 
 
-def _may_be_at_work(seen: Ending) -> bool:
+def _may_be_at_work(seen: DeploymentEnd) -> bool:
     """Whether a gate may have begun that has reported neither a beginning nor an end."""
     is_open = seen.evidence.phase not in (Phase.UNGATED, Phase.SUCCEEDED)
     return is_open and seen.evidence.changed is None and seen.may_have_begun
@@ -435,7 +435,7 @@ def _failed(*sentences: str) -> Conclusion:
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
-def _correct_it(seen: Ending) -> str:
+def _correct_it(seen: DeploymentEnd) -> str:
     stays = " What a migration had already applied stays applied."
     again = f"Correct the cause and {AGAIN[seen.kind]}."
     return again + (stays if seen.evidence.migrations else "")
@@ -450,7 +450,7 @@ _LOOK_AT_DATABASE = (
 )
 
 
-def _why(seen: Ending) -> list[str]:
+def _why(seen: DeploymentEnd) -> list[str]:
     version, evidence, failure = seen.version, seen.evidence, seen.evidence.failure
     if failure is not None:
         return [f"{_what_failed(failure)}: {failure.error}"]

@@ -8,7 +8,7 @@ from lightgate.backup.timings import time_saved
 from lightgate.state import Facts
 
 
-def saved(facts: Facts, now: datetime) -> timedelta:
+def time_saved_by(facts: Facts, now: datetime) -> timedelta:
     """By how much the release was shorter than one that waits for its snapshot first."""
     deployment, found = facts.deployment, facts.restore_point
     if found is None or found.id is None or deployment is None or deployment.ready_at is None:
@@ -26,7 +26,7 @@ def saved(facts: Facts, now: datetime) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Durations:
     """How long the snapshot and the start of the node of one release took, as far as was seen.
 
     With `ended` False the snapshot was not there yet after that time.
@@ -37,7 +37,7 @@ class Taken:
     node_start: timedelta | None
 
 
-def taken(facts: Facts, now: datetime) -> Taken:
+def durations_of(facts: Facts, now: datetime) -> Durations:
     """What is to be remembered of a release that ends `now`; all by our own clock."""
     deployment, found = facts.deployment, facts.restore_point
     snapshot, node_start, ended = None, None, True
@@ -46,4 +46,4 @@ def taken(facts: Facts, now: datetime) -> Taken:
         snapshot = (found.available_at or now) - found.begun_at
     if deployment is not None and deployment.ready_at is not None:
         node_start = max(timedelta(), deployment.ready_at - deployment.created_at)
-    return Taken(snapshot=snapshot, ended=ended, node_start=node_start)
+    return Durations(snapshot=snapshot, ended=ended, node_start=node_start)

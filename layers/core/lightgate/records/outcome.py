@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.migrations.compatibility import Judgement
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class RecordedOutcome:
     warnings: Sequence[str] = ()
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
-    versions: Sequence[Past] = ()
+    versions: Sequence[VersionRecord] = ()
     saved: timedelta | None = None
 
     @property

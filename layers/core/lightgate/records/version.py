@@ -25,7 +25,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past(Source):
+class VersionRecord(Source):
     """A version on record: whether it was verified as good, and what its migrations mean.
 
     `release` is the marker in its deployment, and `kind` what that release was about. `is_good`
@@ -56,12 +56,12 @@ class Past(Source):
         )
 
 
-def read_past(document: Mapping[str, Any]) -> Past:
+def read_version(document: Mapping[str, Any]) -> VersionRecord:
     """The version on record, also as an earlier version of Lightgate has written it.
 
     A record from before there were `code` and `fits` tells them of an image only.
     """
-    found = decode(Past, document, ignore_unknown=True)
+    found = decode(VersionRecord, document, ignore_unknown=True)
     if found.kind is not Kind.IMAGE or found.code is not None:
         return found
     return replace(found, code=found.release, fits=found.version)

@@ -24,7 +24,7 @@ LONGEST_STEP = timedelta(seconds=90)
 _THE_SAME = "this image with the same spec and secrets"
 
 
-class TurnStatus(enum.StrEnum):
+class ClaimStatus(enum.StrEnum):
     """What becomes of a release that asks for its turn, or that has one."""
 
     PROCEED = "PROCEED"
@@ -45,7 +45,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockHolder:
     """The release that may act, and nobody else.
 
     `digest` is None if it brings the app no image. `fingerprint` is that of its claim. `after` is
@@ -79,7 +79,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Lock:
     """One app's turn. `fence` is the number of times that it was given, and only grows.
 
     `abandoned` is the last release whose execution ended without handing over, `begun` the last one
@@ -87,7 +87,7 @@ class Turn:
     """
 
     fence: int = 0
-    holder: Holder | None = None
+    holder: LockHolder | None = None
     waiting: Waiting | None = None
     newest: Mark | None = None
     abandoned: str | None = None
@@ -124,16 +124,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ClaimAnswer:
     """What becomes of a claim.
 
     `holder` is there if it has its turn, and only then; else `reason` says why. `displaced`
     was waiting and is superseded by the claim; `begun` was waiting and goes on as the claim.
     """
 
-    status: TurnStatus
+    status: ClaimStatus
     reason: str = ""
-    holder: Holder | None = None
+    holder: LockHolder | None = None
     displaced: Waiting | None = None
     begun: Waiting | None = None
 
@@ -147,7 +147,7 @@ def whole_seconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
+def claim_lock(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     """The turn after the claim, and what becomes of the claim.
 
     Whoever holds the turn now is taken for alive: that its execution has not ended is
@@ -168,7 +168,7 @@ def take(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
         turn = replace(turn, waiting=None)
     elif (known := _released_since(turn, claim)) is not None:
         reason = f"Release {known} of this image began after the push."
-        return turn, Answer(status=TurnStatus.DUPLICATE, reason=reason)
+        return turn, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
     turn, answer = _decide(turn, claim)
     return turn, replace(answer, begun=begun)
 
@@ -177,7 +177,7 @@ def _name(claim: Claim) -> str:
     return execution_name_of(claim.execution)
 
 
-def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
+def _decide(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     if not claim.gives_way:
         _refuse_to_wait(turn)
     newest = turn.newest
@@ -188,11 +188,13 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
     wished = _wished(turn, claim)
     reason = _why_duplicate(turn, claim)
     if reason is not None:
-        return _without_older(wished, claim, Answer(status=TurnStatus.DUPLICATE, reason=reason))
+        return _without_older(
+            wished, claim, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
+        )
     if turn.holder is not None:
         queued, answer = _without_older(wished, claim, _queued(turn.holder))
         return replace(queued, waiting=_waiting(claim)), answer
-    holder = Holder(
+    holder = LockHolder(
         execution=claim.execution,
         release=claim.release,
         digest=claim.digest,
@@ -209,7 +211,7 @@ def _decide(turn: Turn, claim: Claim) -> tuple[Turn, Answer]:
     return _without_older(given, claim, _proceed(holder))
 
 
-def _released_since(turn: Turn, claim: Claim) -> str | None:
+def _released_since(turn: Lock, claim: Claim) -> str | None:
     """The release that was the answer to this push, however it ended.
 
     The event of a push may come after Reconcile has released it, and a push of two tags has two
@@ -228,7 +230,7 @@ def _is_older(claim: Claim, newest: Mark) -> bool:
     return claim.at < newest.at and claim.digest != newest.digest
 
 
-def _refuse_to_wait(turn: Turn) -> None:
+def _refuse_to_wait(turn: Lock) -> None:
     ahead = turn.holder or turn.waiting
     if ahead is not None:
         raise RefusedError(
@@ -237,7 +239,7 @@ def _refuse_to_wait(turn: Turn) -> None:
         )
 
 
-def _why_duplicate(turn: Turn, claim: Claim) -> str | None:
+def _why_duplicate(turn: Lock, claim: Claim) -> str | None:
     """Why the claim asks for what will be, or is, so anyway; a person's claim never does."""
     if not claim.pushed:
         return None
@@ -260,14 +262,14 @@ def _is_same(fingerprint: str | None, claim: Claim) -> bool:
     return fingerprint is not None and fingerprint == claim.fingerprint
 
 
-def _wished(turn: Turn, claim: Claim) -> Turn:
+def _wished(turn: Lock, claim: Claim) -> Lock:
     if claim.digest is None or (turn.newest is not None and claim.at < turn.newest.at):
         return turn
     newest = Mark(at=claim.at, digest=claim.digest, release=claim.release)
     return replace(turn, newest=newest)
 
 
-def _without_older(turn: Turn, claim: Claim, answer: Answer) -> tuple[Turn, Answer]:
+def _without_older(turn: Lock, claim: Claim, answer: ClaimAnswer) -> tuple[Lock, ClaimAnswer]:
     """The claim stands in the place of what waits, unless that would deploy the same.
 
     With nobody holding the turn a duplicate cannot rely on what waits either: whether
@@ -276,7 +278,7 @@ def _without_older(turn: Turn, claim: Claim, answer: Answer) -> tuple[Turn, Answ
     waiting = turn.waiting
     if waiting is None:
         return turn, answer
-    if answer.status is TurnStatus.DUPLICATE and _is_same(waiting.fingerprint, claim):
+    if answer.status is ClaimStatus.DUPLICATE and _is_same(waiting.fingerprint, claim):
         later = max(waiting.at, claim.at)
         return replace(turn, waiting=replace(waiting, at=later)), answer
     return replace(turn, waiting=None), replace(answer, displaced=waiting)
@@ -293,36 +295,36 @@ def _waiting(claim: Claim) -> Waiting:
     )
 
 
-def _proceed(holder: Holder) -> Answer:
-    status = TurnStatus.PROCEED if holder.after is None else TurnStatus.TAKEN_OVER
-    return Answer(status=status, holder=holder)
+def _proceed(holder: LockHolder) -> ClaimAnswer:
+    status = ClaimStatus.PROCEED if holder.after is None else ClaimStatus.TAKEN_OVER
+    return ClaimAnswer(status=status, holder=holder)
 
 
-def _queued(holder: Holder | None) -> Answer:
+def _queued(holder: LockHolder | None) -> ClaimAnswer:
     ahead = f"Release {holder.release} is" if holder else "Another release was"
-    return Answer(
-        status=TurnStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
+    return ClaimAnswer(
+        status=ClaimStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
     )
 
 
-def _superseded(reason: str) -> Answer:
-    return Answer(status=TurnStatus.SUPERSEDED, reason=reason)
+def _superseded(reason: str) -> ClaimAnswer:
+    return ClaimAnswer(status=ClaimStatus.SUPERSEDED, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class HeldLock:
     """By what a step proves that its release holds the turn."""
 
     execution: str
     fence: int
 
-    def is_of(self, holder: Holder | None) -> bool:
+    def is_of(self, holder: LockHolder | None) -> bool:
         return (
             holder is not None and holder.execution == self.execution and holder.fence == self.fence
         )
 
 
-def require(turn: Turn, fence: int) -> None:
+def require(turn: Lock, fence: int) -> None:
     """Make sure that this is the lock as it stands, and not an empty or outdated answer.
 
     The fence only grows and its item is never deleted. So a lock with a lower fence than one
@@ -338,7 +340,7 @@ def require(turn: Turn, fence: int) -> None:
         )
 
 
-def objection(turn: Turn, holding: Holding) -> Answer | None:
+def objection(turn: Lock, holding: HeldLock) -> ClaimAnswer | None:
     """Why the release must not act any further; None while it may.
 
     It may not once it has lost its turn, nor if a newer push waits and the deployment is
@@ -350,30 +352,32 @@ def objection(turn: Turn, holding: Holding) -> Answer | None:
     require(turn, holding.fence)
     holder = turn.holder
     if holder is None or not holding.is_of(holder):
-        return Answer(status=TurnStatus.LOST, reason="The release does not hold the turn any more.")
+        return ClaimAnswer(
+            status=ClaimStatus.LOST, reason="The release does not hold the turn any more."
+        )
     if turn.waiting is not None and holder.gives_way and not holder.creating:
         return _superseded(f"Release {turn.waiting.release} is of a newer push.")
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class CreationStart:
     """Whether the create call may be made; `again` says that it may have been made before."""
 
-    objection: Answer | None
+    objection: ClaimAnswer | None
     again: bool = False
 
 
-def begin_creating(turn: Turn, holding: Holding) -> tuple[Turn, Start]:
+def begin_creating(turn: Lock, holding: HeldLock) -> tuple[Lock, CreationStart]:
     """Set before the create call: from here on the release gives way to nobody."""
     why_not = objection(turn, holding)
     if why_not is not None or turn.holder is None:
-        return turn, Start(objection=why_not)
+        return turn, CreationStart(objection=why_not)
     creating = replace(turn, holder=replace(turn.holder, creating=True))
-    return creating, Start(objection=None, again=turn.holder.creating)
+    return creating, CreationStart(objection=None, again=turn.holder.creating)
 
 
-def end_creating(turn: Turn, holding: Holding) -> Turn:
+def end_creating(turn: Lock, holding: HeldLock) -> Lock:
     """Lightsail has taken no deployment, for certain: the release may give way again."""
     require(turn, holding.fence)
     if turn.holder is None or not holding.is_of(turn.holder):
@@ -381,7 +385,7 @@ def end_creating(turn: Turn, holding: Holding) -> Turn:
     return replace(turn, holder=replace(turn.holder, creating=False))
 
 
-def hand_over(turn: Turn, execution: str, fence: int = 0) -> Turn:
+def release_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
     """The execution is done with the app. Changes nothing for one that had no part in it.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
@@ -398,7 +402,7 @@ def hand_over(turn: Turn, execution: str, fence: int = 0) -> Turn:
     return replace(turn, holder=None, abandoned=None if holder.creating else holder.after)
 
 
-def abandon(turn: Turn, execution: str, fence: int = 0) -> Turn:
+def abandon_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
     """The execution has ended without handing over; what it started may still be going on.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
@@ -415,7 +419,7 @@ def abandon(turn: Turn, execution: str, fence: int = 0) -> Turn:
     return replace(turn, holder=None, abandoned=before or holder.release)
 
 
-def _not_waiting_for(turn: Turn, execution: str) -> Turn:
+def _not_waiting_for(turn: Lock, execution: str) -> Lock:
     """An execution that ends before its turn must not be waited for: it never starts again."""
     waiting = turn.waiting
     if waiting is None or waiting.name != execution_name_of(execution):
@@ -423,6 +427,6 @@ def _not_waiting_for(turn: Turn, execution: str) -> Turn:
     return replace(turn, waiting=None)
 
 
-def next_to_start(turn: Turn) -> Waiting | None:
+def next_to_start(turn: Lock) -> Waiting | None:
     """What is to be started now: what waits while nobody holds the turn."""
     return turn.waiting if turn.holder is None else None

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
-from lightgate.records.version import Past
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 
 
-class Action(enum.StrEnum):
+class RollbackAction(enum.StrEnum):
     """REDEPLOY a version; KEEP what serves and let people choose; IMPOSSIBLE to go back at all."""
 
     REDEPLOY = "REDEPLOY"
@@ -26,11 +26,11 @@ class Action(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class VersionHistory:
     """The versions that the service lists, and those of them that are on record, by number."""
 
     shown: Sequence[Deployment]
-    past: Mapping[int, Past]
+    past: Mapping[int, VersionRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Situation:
     previous: int | None
     take_back: Sequence[str]
     why_not: str | None
-    history: History
+    history: VersionHistory
     gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
@@ -58,7 +58,7 @@ class Remedy:
     `notes` go with a version that is deployed again.
     """
 
-    action: Action
+    action: RollbackAction
     version: int | None
     reasons: Sequence[str]
     next_steps: Sequence[str]
@@ -82,7 +82,7 @@ def remedy(seen: Situation) -> Remedy:
         )
         has_all = " and that still has its images" if seen.gone else ""
         return Remedy(
-            action=Action.IMPOSSIBLE,
+            action=RollbackAction.IMPOSSIBLE,
             version=None,
             reasons=[
                 f"There is no earlier version to go back to that is known to be good{has_all}.",
@@ -93,7 +93,7 @@ def remedy(seen: Situation) -> Remedy:
         )
     if (why := why_not_pinned(target)) is not None:
         return Remedy(
-            action=Action.IMPOSSIBLE,
+            action=RollbackAction.IMPOSSIBLE,
             version=target.version,
             reasons=[
                 f"Version {target.version} cannot be deployed again unasked: {why}.",
@@ -104,7 +104,7 @@ def remedy(seen: Situation) -> Remedy:
     judgement = against(target.version, seen.history)
     if judgement.verdict.lets_go_back:
         return Remedy(
-            action=Action.REDEPLOY,
+            action=RollbackAction.REDEPLOY,
             version=target.version,
             reasons=[f"Version {target.version} can work with the database as it is now."],
             next_steps=[],
@@ -112,7 +112,7 @@ def remedy(seen: Situation) -> Remedy:
         )
     may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
     return Remedy(
-        action=Action.KEEP,
+        action=RollbackAction.KEEP,
         version=target.version,
         reasons=[
             f"Version {target.version} {may} work with the database as it is now, so version "
@@ -129,7 +129,9 @@ _FORGOTTEN = (
 )
 
 
-def last_good(seen: History, previous: int | None, gone: Collection[int] = ()) -> Deployment | None:
+def last_good(
+    seen: VersionHistory, previous: int | None, gone: Collection[int] = ()
+) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
     The versions in `gone` are passed over: they cannot be deployed again. A version that was
@@ -151,7 +153,7 @@ def last_good(seen: History, previous: int | None, gone: Collection[int] = ()) -
     return max(candidates, key=lambda one: one.version, default=None)
 
 
-def against(target: int, seen: History) -> Judgement:
+def against(target: int, seen: VersionHistory) -> Judgement:
     """What stands against the code of a version on the schema as it is now.
 
     It counts from the version as of which that code is known to fit, which may be older than the
@@ -168,12 +170,12 @@ def against(target: int, seen: History) -> Judgement:
     return since(fits, seen)
 
 
-def _fits(target: int, seen: History) -> int | None:
+def _fits(target: int, seen: VersionHistory) -> int | None:
     """A version that is not on record was deployed without Lightgate, and its code is its own."""
     return seen.past[target].fits if target in seen.past else target
 
 
-def since(version: int, seen: History) -> Judgement:
+def since(version: int, seen: VersionHistory) -> Judgement:
     """What all versions after that one have done to the schema, up to now.
 
     A failed one counts as well, for it may have migrated. One that is not on record was deployed
@@ -193,7 +195,7 @@ def _unknown(reason: str) -> Judgement:
 
 
 def refusal_of(
-    target: int, serving: int, seen: History, *, overridden: bool, gates_look: bool
+    target: int, serving: int, seen: VersionHistory, *, overridden: bool, gates_look: bool
 ) -> Sequence[str]:
     """Why a person's wish to go back to a version is refused; nothing if it is not.
 
@@ -226,7 +228,7 @@ def refusal_of(
     ]
 
 
-def left_to_the_gates(target: int, seen: History) -> int | None:
+def left_to_the_gates(target: int, seen: VersionHistory) -> int | None:
     """The version beside which a person's command may have taken migrations back.
 
     What the verdicts before it say of the schema may not hold any more, and only the database
@@ -248,7 +250,7 @@ def left_to_the_gates(target: int, seen: History) -> int | None:
     return max(commands, default=None)
 
 
-def _newest_that_can_run(serving: int, seen: History) -> int | None:
+def _newest_that_can_run(serving: int, seen: VersionHistory) -> int | None:
     able = [
         one.version
         for one in seen.shown

@@ -12,7 +12,7 @@ from lightgate.deployment.status import Service, Status
 from lightgate.gate.report import CUT_OFF, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, of_what_is_applied, together
 from lightgate.names import rollback_marker
-from lightgate.records.version import Past, Source
+from lightgate.records.version import Source, VersionRecord
 from lightgate.release.release import Kind, Release
 from lightgate.state import DeploymentProgress, RollbackProgress
 from lightgate.verification.verified import Verified
@@ -32,7 +32,7 @@ _STOPPED = Judgement(
 )
 
 
-def on_record(past: Mapping[int, Past], service: Service) -> Mapping[int, Past]:
+def on_record(past: Mapping[int, VersionRecord], service: Service) -> Mapping[int, VersionRecord]:
     """What is on record of the versions that the service lists.
 
     A service that was made anew counts from 1 again: only the marker tells whose version it is.
@@ -157,10 +157,10 @@ def made_by(
     own: int | None,
     back: int | None,
     succeeded: bool,
-    past: Mapping[int, Past],
+    past: Mapping[int, VersionRecord],
     verified: Verified | None = None,
     rollback: RollbackProgress | None = None,
-) -> Sequence[Past]:
+) -> Sequence[VersionRecord]:
     """The versions that the release has made: its own one, and the one of going back.
 
     `own` and `back` are their numbers, None where there are none. `past` has the versions on
@@ -204,8 +204,8 @@ def _past(
     *,
     is_good: bool,
     judgement: Judgement,
-) -> Past:
-    return Past(
+) -> VersionRecord:
+    return VersionRecord(
         version=version,
         release=release,
         kind=kind,
@@ -220,7 +220,10 @@ def _past(
 
 
 def _source(
-    release: Release, deployment: DeploymentProgress | None, past: Mapping[int, Past], own: int
+    release: Release,
+    deployment: DeploymentProgress | None,
+    past: Mapping[int, VersionRecord],
+    own: int,
 ) -> Source:
     """What the app in the release's deployment is.
 

@@ -68,7 +68,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class HealthRules:
     """What the spec asks of a version. Both probes are None without a public URL."""
 
     period: timedelta
@@ -95,10 +95,10 @@ class Rules:
         return max(_CHANCES * self.answers_needed, self.window)
 
 
-def rules_of(spec: AppSpec) -> Rules:
+def health_rules(spec: AppSpec) -> HealthRules:
     """What the spec asks of a version, and of the health check what it leaves out."""
     asked, endpoint = spec.verification, spec.public_endpoint
-    return Rules(
+    return HealthRules(
         period=timedelta(seconds=asked.watch_seconds),
         read=_read(asked, endpoint.health_check) if endpoint else None,
         write=_write(asked, asked.write) if asked.write else None,
@@ -134,7 +134,7 @@ def _write(asked: Verification, write: Write) -> Probe:
     )
 
 
-def pause(rules: Rules) -> timedelta:
+def check_interval(rules: HealthRules) -> timedelta:
     """How long to wait between two rounds, in whole seconds.
 
     About a twelfth of the period: enough rounds to tell an app that flaps from one that lost an
@@ -147,6 +147,6 @@ def pause(rules: Rules) -> timedelta:
     return min(max(twelfth, _SHORTEST_PAUSE), _LONGEST_PAUSE)
 
 
-def most_rounds(rules: Rules) -> int:
+def most_checks(rules: HealthRules) -> int:
     """After how many rounds the watch has ended, whatever they show, if none comes too early."""
-    return max(math.ceil((rules.period + _EXTENSION) / pause(rules)) + 1, rules.chances)
+    return max(math.ceil((rules.period + _EXTENSION) / check_interval(rules)) + 1, rules.chances)

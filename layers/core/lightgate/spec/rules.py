@@ -19,7 +19,7 @@ from lightgate.spec.app_spec import (
 )
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.django_command import manage_call
-from lightgate.spec.health_rules import most_rounds, rules_of
+from lightgate.spec.health_rules import health_rules, most_checks
 from lightgate.spec.time_limits import longest_limit
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
@@ -430,7 +430,7 @@ class _Rules:
         spec = self._spec
         snapshot = spec.database.timeout_seconds if spec.database else 0
         longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
-        room = MOST_POLLS - _WATCHES * most_rounds(rules_of(spec))
+        room = MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
         shortest = math.ceil(longest / room)
         if spec.poll_seconds < shortest:
             found = (

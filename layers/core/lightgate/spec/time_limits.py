@@ -20,16 +20,16 @@ USUAL_NODE_START = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class WaitLimit:
     """The facts that limit how long a gate may wait for its permit.
 
     `patience` is how long Lightsail waits for a deployment. `limit` is the time limit of the gate's
-    migration. `look` is the time between two checks of the deployment.
+    migration. `poll` is the time between two checks of the deployment.
     """
 
     patience: timedelta
     limit: timedelta
-    look: timedelta
+    poll: timedelta
 
     @property
     def longest(self) -> timedelta:
@@ -41,12 +41,12 @@ class Hold:
 
         If it is negative, the permit would come too late even for a finished snapshot.
         """
-        return self.longest - spent - self.look - NOTICE
+        return self.longest - spent - self.poll - NOTICE
 
 
-def longest_limit(patience: timedelta, look: timedelta) -> timedelta:
+def longest_limit(patience: timedelta, poll: timedelta) -> timedelta:
     """The longest time limit of a migration that leaves the node enough time to start."""
-    return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - look - NOTICE
+    return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - poll - NOTICE
 
 
 def asking_gates(spec: AppSpec) -> dict[str, timedelta]:

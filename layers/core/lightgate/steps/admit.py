@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
-from lightgate.aws.dynamodb_releases import Record
+from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.restore_commands import Restoring, secrets_of
 from lightgate.deployment.status import Service
@@ -12,19 +12,19 @@ from lightgate.names import execution_name, rollback_marker, snapshot_id
 from lightgate.notifications.start_notice import start_notice
 from lightgate.operations.answer_gates import backs_up_first
 from lightgate.operations.conclude_release import requested_app, stage_of
-from lightgate.operations.prepare_release import PreparedRelease, prepare
-from lightgate.operations.recover_abandoned import ended_holder, try_to_clean_up
+from lightgate.operations.prepare_release import PreparedRelease, prepare_release
+from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.release.lock import (
     LONGEST_STEP,
-    Answer,
     Claim,
-    Holder,
-    Holding,
-    Turn,
-    TurnStatus,
-    take,
+    ClaimAnswer,
+    ClaimStatus,
+    HeldLock,
+    Lock,
+    LockHolder,
+    claim_lock,
     whole_seconds,
 )
 from lightgate.release.release import Kind, Release
@@ -61,7 +61,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         if known is not None and known.outcome:
             return _as_before(known.outcome)
         request = request if known is None else _same_image(request, known)
-        prepared = prepare(request, execution, state.started_at, runtime)
+        prepared = prepare_release(request, execution, state.started_at, runtime)
         if known is not None:
             prepared = replace(prepared, release=replace(prepared.release, id=known.release))
         return _begin(request, prepared, state, runtime)
@@ -74,7 +74,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         return Stop.refused(error, app=asked, stage=stage_of(asked, runtime))
 
 
-def _same_image(request: ReleaseRequest, known: Record) -> ReleaseRequest:
+def _same_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest:
     """The request of a release on record: its tag may have moved since that was written."""
     if request.rollback_to is not None or known.admission is None:
         return request
@@ -112,7 +112,7 @@ def _begin(
     return Admission(
         **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
         status="PROCEED" if wait is None else "TAKEN_OVER",
-        turn=Holding(execution=state.execution, fence=answer.holder.fence),
+        turn=HeldLock(execution=state.execution, fence=answer.holder.fence),
         # From here on the restore point has its time: what the turn was waited for is none of it.
         admitted_at=runtime.now(),
         wait_seconds=wait_seconds(wait or timedelta()),
@@ -154,7 +154,7 @@ def _restoring(prepared: PreparedRelease, runtime: Runtime) -> Restoring:
 
 def _as_before(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose release has ended: this one or another one's repeat."""
-    is_of_the_lock = outcome.status in TurnStatus
+    is_of_the_lock = outcome.status in ClaimStatus
     status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.SETTLED
     return Stop(status=status, reasons=(outcome.cause,))
 
@@ -197,7 +197,7 @@ def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
     return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
 
 
-def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runtime) -> Answer:
+def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runtime) -> ClaimAnswer:
     """Ask for the turn; what follows from the answer is on record with it.
 
     With the turn the service becomes the app's own.
@@ -208,9 +208,9 @@ def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runt
     app = admitted.app
     _clean_up_after_holder(app, claim.execution, runtime)
 
-    def rule(turn: Turn) -> tuple[Turn, tuple[Answer, Tenancy]]:
+    def rule(turn: Lock) -> tuple[Lock, tuple[ClaimAnswer, Tenancy]]:
         lets = tenancy(service, app, runtime)
-        changed, answer = take(turn, replace(claim, after=lets.after))
+        changed, answer = claim_lock(turn, replace(claim, after=lets.after))
         return changed, (answer, lets)
 
     answer, _ = runtime.turns.change(
@@ -227,11 +227,11 @@ def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
     ended = ended_holder(app, runtime)
     # Its own execution can only seem to be over: it was redriven a moment ago.
     if ended is not None and ended.arn != execution:
-        try_to_clean_up(app, ended, runtime)
+        try_to_recover(app, ended, runtime)
 
 
 def _wait(
-    holder: Holder, release: Release, service: Service, now: datetime, *, waited: bool
+    holder: LockHolder, release: Release, service: Service, now: datetime, *, waited: bool
 ) -> timedelta | None:
     """How long to wait until nothing of the abandoned release before can act.
 

@@ -13,8 +13,8 @@ from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, 
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateSituation, answer_gates, poll_interval
-from lightgate.operations.payload_limit import fitting
-from lightgate.operations.read_gates import listen
+from lightgate.operations.payload_limit import shortened
+from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Kind, Release
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
@@ -33,7 +33,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     release, order = admitted.release, admitted.database
     before, began = deployment.checks, runtime.now()
     service = runtime.lightsail.service(release.service, release.service_since)
-    heard = listen(release, deployment.created_at, runtime)
+    heard = read_gates(release, deployment.created_at, runtime)
     pause = timedelta(seconds=deployment.poll_seconds)
     checks = before.missed(began) if heard.unread else before.resumed(began, pause=pause)
     lines = heard.lines
@@ -61,7 +61,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         lines=lines,
         order=order,
         history=admitted.history,
-        look=timedelta(seconds=admitted.poll_seconds),
+        poll=timedelta(seconds=admitted.poll_seconds),
         objection=" ".join(objection.reasons) if objection else None,
         not_yet=_not_yet(release, service, deployment.version),
         outage=checks.outage,
@@ -89,10 +89,10 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         take_back=_take_back(release.id, lines, deployment.take_back),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=evidence,
-        poll_seconds=wait_seconds(poll_interval(release, situation.look, holding=holding)),
+        poll_seconds=wait_seconds(poll_interval(release, situation.poll, holding=holding)),
         checks=checks.ended(runtime.now()),
     )
-    return fitting(found)
+    return shortened(found)
 
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:

@@ -2,7 +2,13 @@
 
 from datetime import timedelta
 
-from lightgate.backup.progress import SnapshotProgress, forecast, look, progress, shortest_hold
+from lightgate.backup.progress import (
+    SnapshotProgress,
+    forecast,
+    look_up_snapshot,
+    progress,
+    shortest_hold,
+)
 from lightgate.errors import RefusedError
 from lightgate.runtime import Runtime
 from lightgate.state import State, Stop
@@ -18,7 +24,7 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         return objection
     now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
     checks = before.checks.resumed(now, pause=poll)
-    found = look(runtime.restore_points(order.kind), order, before.begun_at, now)
+    found = look_up_snapshot(runtime.restore_points(order.kind), order, before.begun_at, now)
     try:
         seen = progress(
             found,

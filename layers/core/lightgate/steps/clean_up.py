@@ -5,7 +5,7 @@ import json
 from lightgate.aws.stepfunctions import GONE
 from lightgate.errors import StillRunningError
 from lightgate.operations.conclude_release import requested_app
-from lightgate.operations.recover_abandoned import clean_up as clean_up_after
+from lightgate.operations.recover_abandoned import recover_abandoned as clean_up_after
 from lightgate.runtime import Json, Runtime
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError
-from lightgate.operations.build_deployment import assemble, notes_again
+from lightgate.operations.build_deployment import build_deployment, notes_again
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import Checks
 from lightgate.release.lock import begin_creating, end_creating
@@ -46,7 +46,7 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         service.refuse_if_disabled()
         refuse_if_foreign(service, release.app, runtime)
         spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
-        assembled = assemble(release, service, runtime)
+        assembled = build_deployment(release, service, runtime)
         start = runtime.turns.change(
             release.app,
             lambda turn: begin_creating(turn, holding),

@@ -17,11 +17,11 @@ from lightgate.names import execution_name, start_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.check_tags import check_tags
 from lightgate.operations.recover_abandoned import (
-    clean_up,
     ended_holder,
     ended_release,
+    recover_abandoned,
     send_message,
-    start_next,
+    start_waiting_release,
 )
 from lightgate.release.lock import next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
@@ -205,16 +205,16 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
     if ended is None:
         return
     if record.outcome is None:
-        clean_up(app, ended, runtime)
+        recover_abandoned(app, ended, runtime)
     else:
         send_message(app, record.outcome, runtime)
 
 
 def _finish_what_ended(app: str, runtime: Runtime) -> None:
     if (ended := ended_holder(app, runtime)) is not None:
-        clean_up(app, ended, runtime)
+        recover_abandoned(app, ended, runtime)
     else:
-        start_next(app, next_to_start(runtime.turns.read(app)), runtime)
+        start_waiting_release(app, next_to_start(runtime.turns.read(app)), runtime)
 
 
 def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:

@@ -1,4 +1,4 @@
-"""Settle: one final outcome for the release, explained, recorded, and put into words."""
+"""RecordOutcome: one final outcome for the release, explained, recorded, and put into words."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,32 +6,32 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from lightgate.errors import NotYetError
-from lightgate.operations.conclude_release import UNKNOWN, settle_release
-from lightgate.operations.investigate_failure import examine
+from lightgate.operations.conclude_release import UNKNOWN, conclude_release
+from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.runtime import METRICS_NAMESPACE, Runtime
-from lightgate.state import Facts, Settlement, SettlementWait, State
+from lightgate.state import Facts, FinalOutcome, OutcomeWait, State
 from lightgate.wait_state import wait_seconds
 
 # How long to wait until a permit that could not be voided is tried again.
 _PAUSE = timedelta(seconds=60)
 
 
-def settle(state: State, runtime: Runtime) -> Settlement | SettlementWait:
+def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait:
     """What the state machine publishes, or not. The first outcome on record stands.
 
     It waits while a gate may still act on a permit that cannot be voided.
     """
     try:
-        settled = settle_release(examine(Facts(state=state), runtime), runtime)
+        settled = conclude_release(investigate_failure(Facts(state=state), runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("settling has to wait", why=str(error))
         wait = min(error.wait, _PAUSE)
-        return SettlementWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
+        return OutcomeWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
     outcome = settled.outcome
     runtime.logger.info("the release is settled", outcome=outcome.status)
     _measure(outcome, state.started_at, runtime)
-    return Settlement(
+    return FinalOutcome(
         app=outcome.app,
         stage=outcome.stage or UNKNOWN,
         release=outcome.release,

@@ -16,17 +16,17 @@ from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecRepla
 from lightgate.gate.report import Evidence, Phase, read_evidence
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
-from lightgate.operations.build_deployment import assemble_rollback, rollback_notes_again
-from lightgate.operations.check_health import look, returned
+from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
+from lightgate.operations.check_health import check_health, old_version
 from lightgate.operations.kept_images import KeptImages, app_images
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import LONGEST_OUTAGE
-from lightgate.records.version import Past, Source
+from lightgate.records.version import Source, VersionRecord
 from lightgate.release.release import Release
 from lightgate.rollback.policy import (
-    Action,
-    History,
+    RollbackAction,
     Situation,
+    VersionHistory,
     last_good,
     remedy,
     without_its_spec,
@@ -81,11 +81,11 @@ def _start(state: State, before: RollbackProgress, runtime: Runtime) -> Rollback
     kept = KeptImages(past, runtime)
     action, decided = _decide(state, before, service, past, lambda one: kept.of(one).gone)
     match action:
-        case Action.KEEP:
+        case RollbackAction.KEEP:
             return replace(decided, status=RollbackStatus.KEPT)
-        case Action.IMPOSSIBLE:
+        case RollbackAction.IMPOSSIBLE:
             return replace(decided, status=RollbackStatus.IMPOSSIBLE)
-        case Action.REDEPLOY:
+        case RollbackAction.REDEPLOY:
             [target] = [one for one in service.deployments if one.version == decided.target]
             decided = replace(decided, warnings=list(kept.of(target).notes))
             return _redeploy(release, failed, target.version, decided, runtime)
@@ -95,9 +95,9 @@ def _decide(
     state: State,
     before: RollbackProgress,
     service: Service,
-    past: Mapping[int, Past],
+    past: Mapping[int, VersionRecord],
     lacks: Callable[[Deployment], Sequence[str]],
-) -> tuple[Action, RollbackProgress]:
+) -> tuple[RollbackAction, RollbackProgress]:
     """What to do. It is the same once the deployment that goes back is there.
 
     `lacks` names the images of a version that are gone.
@@ -119,7 +119,9 @@ def _decide(
     return found.action, decided
 
 
-def _situation(state: State, marker: str, service: Service, past: Mapping[int, Past]) -> Situation:
+def _situation(
+    state: State, marker: str, service: Service, past: Mapping[int, VersionRecord]
+) -> Situation:
     release, deployment = state.admitted.release, state.created
     failed = deployment.version
     applied = [one.name for one in deployment.gate.migrations] if deployment.gate else []
@@ -140,7 +142,7 @@ def _situation(state: State, marker: str, service: Service, past: Mapping[int, P
         previous=deployment.previous_version,
         take_back=reversal.executions(release.app, release.digest, release.policy),
         why_not=reversal.why_not,
-        history=History(
+        history=VersionHistory(
             # The deployment that goes back is no reason for or against itself.
             shown=[one for one in service.deployments if one.release != marker],
             past={**past, failed: own},
@@ -153,9 +155,7 @@ def _redeploy(
 ) -> RollbackProgress:
     source = decided.source or Source()
     try:
-        assembled = assemble_rollback(
-            release, target, source.spec, decided.release, CHECKED, runtime
-        )
+        assembled = build_rollback(release, target, source.spec, decided.release, CHECKED, runtime)
         service = runtime.lightsail.service(release.service, release.service_since)
         refuse_if_foreign(service, release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
@@ -322,8 +322,8 @@ def _watch(
     answer: RollbackProgress, version: int, spec: AppSpec, service: Service, runtime: Runtime
 ) -> RollbackProgress:
     source = answer.source or Source()
-    subject = returned(version, spec, service, digest=source.digest if source.spec else None)
-    found = look(subject, service, answer.watch, runtime)
+    subject = old_version(version, spec, service, digest=source.digest if source.spec else None)
+    found = check_health(subject, service, answer.watch, runtime)
     if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):
         return _failed(answer, why)
     return replace(

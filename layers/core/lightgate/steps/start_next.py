@@ -1,16 +1,16 @@
-"""HandOver: the outcome is recorded; free the lock, and start what waits."""
+"""StartNext: the outcome is recorded; free the lock, and start what waits."""
 
 from lightgate.errors import UnreachableError
 from lightgate.operations.conclude_release import requested_app
-from lightgate.operations.recover_abandoned import start_next
-from lightgate.outcome.durations import taken
-from lightgate.release.lock import hand_over as handed_over
+from lightgate.operations.recover_abandoned import start_waiting_release
+from lightgate.outcome.durations import durations_of
 from lightgate.release.lock import next_to_start
+from lightgate.release.lock import release_lock as handed_over
 from lightgate.runtime import Runtime
-from lightgate.state import End, Facts, RollbackStatus, Settlement, State, StopStatus
+from lightgate.state import End, Facts, FinalOutcome, RollbackStatus, State, StopStatus
 
 
-def hand_over(state: State, runtime: Runtime) -> End:
+def start_next(state: State, runtime: Runtime) -> End:
     """How the execution ends.
 
     Every way out leads through here, before the message: trouble with the message must not keep
@@ -18,19 +18,19 @@ def hand_over(state: State, runtime: Runtime) -> End:
     Reconcile do what is left.
     """
     app = requested_app(state.request)
-    settlement = state.settlement if isinstance(state.settlement, Settlement) else None
-    if settlement is not None and settlement.publish:
+    outcome = state.outcome if isinstance(state.outcome, FinalOutcome) else None
+    if outcome is not None and outcome.publish:
         # While it has the lock, no other release writes the app's history.
         _remember_durations(app, state, runtime)
     # Only the record knows of a lock that was taken by a step whose answer is lost.
-    fence = settlement.fence if settlement is not None else 0
+    fence = outcome.fence if outcome is not None else 0
     waiting = runtime.turns.change(
         app, lambda turn: (after := handed_over(turn, state.execution, fence), next_to_start(after))
     )
-    start_next(app, waiting, runtime)
-    if settlement is not None:
+    start_waiting_release(app, waiting, runtime)
+    if outcome is not None:
         before = "The release was settled before: " if _is_repeated(state) else ""
-        return End(status=settlement.status, cause=before + settlement.cause)
+        return End(status=outcome.status, cause=before + outcome.cause)
     if state.stop is None:
         raise LookupError("the release was not settled")
     return End(status=state.stop.status, cause=" ".join(state.stop.reasons))
@@ -49,7 +49,7 @@ def _remember_durations(app: str, state: State, runtime: Runtime) -> None:
     This is advice. Where it cannot be written, the release goes on without it.
     """
     facts = Facts(state=state)
-    remembered = taken(facts, runtime.now())
+    remembered = durations_of(facts, runtime.now())
     if facts.release is None or not (remembered.snapshot or remembered.node_start):
         return
     try:

@@ -3,7 +3,13 @@
 from datetime import datetime, timedelta
 
 from lightgate.backup.deploy_timing import why_no_point_in_time
-from lightgate.backup.progress import SnapshotProgress, begin, forecast, progress, shortest_hold
+from lightgate.backup.progress import (
+    SnapshotProgress,
+    begin_restore_point,
+    forecast,
+    progress,
+    shortest_hold,
+)
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
 from lightgate.runtime import Runtime
@@ -25,7 +31,7 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     if (objection := runtime.objection(release.app, admitted.turn)) is not None:
         return objection
     try:
-        found = begin(runtime.restore_points(order.kind), order, release)
+        found = begin_restore_point(runtime.restore_points(order.kind), order, release)
         now = runtime.now()
         # Where no gate asks, nobody decides once more before something is applied.
         is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates

@@ -5,7 +5,7 @@ from lightgate.deployment.status import Service, Status
 from lightgate.errors import RefusedError
 from lightgate.image.addresses import ImageAddress
 from lightgate.names import COMMAND_CONTAINER, pin_tag
-from lightgate.operations.check_health import Subject, look, newcomer, returned
+from lightgate.operations.check_health import Subject, check_health, new_version, old_version
 from lightgate.release.release import Kind, Release
 from lightgate.rollback.version_history import on_record
 from lightgate.runtime import Runtime
@@ -44,7 +44,7 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
             subject = _old_one(release, previous, previous, service, runtime)
     except RefusedError as error:
         return _skipped(_sentence(error))
-    found = look(subject, service, before, runtime)
+    found = check_health(subject, service, before, runtime)
     is_new = subject.version == version
     if is_new and found.status is WatchStatus.GOOD:
         try:
@@ -83,8 +83,8 @@ def _new_one(
         return _old_one(release, version, previous, service, runtime)
     spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
     if release.kind is Kind.IMAGE:
-        return newcomer(version, spec, marker=release.id, digest=release.digest)
-    return returned(
+        return new_version(version, spec, marker=release.id, digest=release.digest)
+    return old_version(
         version, spec, service, digest=release.digest if release.spec is not None else None
     )
 
@@ -140,6 +140,6 @@ def _old_one(
     past = on_record(runtime.records.versions(release.app), service).get(original)
     used = past.spec if past is not None else None
     spec = parse_spec(runtime.apps.read_again(release.app, used or release.spec).text)
-    return returned(
+    return old_version(
         version, spec, service, digest=past.digest if past is not None and used else None
     )

@@ -29,8 +29,8 @@ from lightgate.outage import Checks
 from lightgate.spec.health_rules import (
     _EXTENSION,
     _ROUNDS_PER_FAILURE,
+    HealthRules,
     Probe,
-    Rules,
 )
 from lightgate.spec.success_codes import accepts
 
@@ -56,7 +56,7 @@ class WatchStatus(enum.StrEnum):
     SKIPPED = "SKIPPED"
 
 
-def of_a_stranger(rules: Rules, endpoint: Endpoint | None) -> Rules:
+def of_a_stranger(rules: HealthRules, endpoint: Endpoint | None) -> HealthRules:
     """The rules for a version whose own spec is not known: it has to answer its health check."""
     read = rules.read
     if endpoint is None or read is None:
@@ -72,7 +72,7 @@ def of_a_stranger(rules: Rules, endpoint: Endpoint | None) -> Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What a server answered, as far as it was read; or why there was no answer.
 
     `headers` has lower-case names.
@@ -108,13 +108,13 @@ class Watched:
     checks: Checks = field(default_factory=Checks)
 
 
-def probes_of(seen: Watched, rules: Rules) -> Mapping[str, Probe]:
+def probes_of(seen: Watched, rules: HealthRules) -> Mapping[str, Probe]:
     """What to ask in the next round: `read`, and `write` until that was good."""
     found = {"read": rules.read, "write": None if seen.written else rules.write}
     return {name: probe for name, probe in found.items() if probe is not None}
 
 
-def problem_of(probe: Probe, answer: Answer) -> str | None:
+def problem_of(probe: Probe, answer: HttpAnswer) -> str | None:
     """What is wrong with the answer, in one line; None if it is good."""
     asked = f"{probe.method} {probe.path}"
     if answer.error is not None or answer.status is None:
@@ -137,7 +137,7 @@ def problem_of(probe: Probe, answer: Answer) -> str | None:
 
 def watch_round(
     seen: Watched,
-    rules: Rules,
+    rules: HealthRules,
     service: Service,
     *,
     version: int,
@@ -183,7 +183,7 @@ def _has_another_one(service: Service, version: int, marker: str | None) -> bool
     return current.version > version or (current.version == version and current.release != marker)
 
 
-def judge_watch(seen: Watched, rules: Rules, now: datetime) -> WatchStatus:
+def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus:
     """How the watch stands after the rounds so far."""
     if seen.replaced:
         return WatchStatus.REPLACED
