@@ -88,7 +88,7 @@ MUTANTS = (
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
-        old="    return _do(Action.WAIT, "
+        old="    return _do(PermitAction.WAIT, "
         'f"The snapshot is not there yet: {_detail(backup.state)}.")',
         new="    return None",
         caught_by=["tests/unit/test_decision.py"],

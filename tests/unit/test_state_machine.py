@@ -266,11 +266,16 @@ def test_every_step_has_one_name_everywhere() -> None:
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("functions/*/app.py")), ids=lambda p: p.parent.name
 )
-def test_every_function_has_the_handler_that_the_template_names(path: Path) -> None:
-    module = ast.parse(path.read_text())
+def test_every_function_hands_its_event_to_the_step_of_its_name(path: Path) -> None:
+    module, step = ast.parse(path.read_text()), path.parent.name
 
-    defined = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
-    assert {"handler", path.parent.name} <= defined
+    assert [node.name for node in module.body if isinstance(node, ast.FunctionDef)] == ["handler"]
+    imported = [
+        (node.module, [name.name for name in node.names])
+        for node in module.body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    assert (f"lightgate.steps.{step}", [step]) in imported
 
 
 def test_the_template_supplies_exactly_what_the_machine_needs() -> None:
