@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -17,8 +16,9 @@ from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS
 from lightgate.compiler import USUAL_PYTHON
 from lightgate.documents import Fields, Node
 from lightgate.errors import SpecError
-from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES
 from tests.spec.examples import EXAMPLES, FULL, ROOT, Json
+from tests.support.wrong_specs import WRONG_SPECS, WrongSpec
 from tests.unit.builders import parse, spec_document
 from tests.unit.strategies import FOREIGN, valid_specs
 
@@ -26,7 +26,6 @@ SCHEMA: Json = json.loads(
     (ROOT / "layers/core/lightgate/spec_parser/schema.json").read_text("utf-8")
 )
 VALIDATOR = Draft202012Validator(SCHEMA)
-CORPUS = sorted((ROOT / "tests/unit/wrong_specs").glob("*.json"))
 
 ACROSS = "it is about two places of the spec at once"
 ANOTHER_VALUE = "which value is right depends on another one"
@@ -77,14 +76,11 @@ BEYOND_A_SCHEMA = {
 }
 
 
-def document_of(path: Path) -> Any:
+def document_of(case: WrongSpec) -> Any:
     """The document, or None where the text itself is wrong: no JSON, too large, a key twice."""
-    text = path.read_bytes()
-    with pytest.raises(SpecError) as caught:
-        parse_spec(text)
-    if any(re.match(r"the spec: (is not|has)|.*: stands twice", r) for r in caught.value.reasons):
+    if any(re.match(r"the spec: (is not|has)|.*: stands twice", each) for each in case.problems):
         return None
-    return json.loads(text)
+    return json.loads(case.text)
 
 
 def test_the_schema_is_one() -> None:
@@ -101,13 +97,13 @@ def test_every_valid_spec_fits_the_schema(document: Json) -> None:
     VALIDATOR.validate(document)
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_a_wrong_spec_does_not_fit_the_schema_unless_it_is_listed(path: Path) -> None:
-    document = document_of(path)
+@pytest.mark.parametrize("case", WRONG_SPECS, ids=lambda case: case.name)
+def test_a_wrong_spec_does_not_fit_the_schema_unless_it_is_listed(case: WrongSpec) -> None:
+    document = document_of(case)
 
     fits = document is not None and VALIDATOR.is_valid(document)
 
-    assert fits == (path.stem in BEYOND_A_SCHEMA)
+    assert fits == (case.name in BEYOND_A_SCHEMA)
 
 
 def test_every_example_in_the_schema_is_a_valid_spec() -> None:
