@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
+# Compiled files are kept, out of the way: compiling takes each worker of the tests five seconds.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: faults mutants gate help setup demo test test-slow benchmark plan validate docs lint format lock clean

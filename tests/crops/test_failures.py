@@ -28,14 +28,6 @@ LOADABLE = sorted(FAILURES.keys() - {"missing-variable"})
 MIGRATING = ("additive-fails-later", "default-only", "one-way", "slow-migration")
 
 
-@pytest.fixture
-def v2(database: Database, tmp_path: Path) -> Release:
-    """The release before, with its schema in the database."""
-    release = Release("v2", tmp_path, database.url)
-    release.migrate()
-    return release
-
-
 def nowhere() -> Site:
     return Site(f"http://127.0.0.1:{free_port()}")
 
