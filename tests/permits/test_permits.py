@@ -72,7 +72,7 @@ def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
 
     world.release()
 
-    permit = permit_of(world, gate.release)
+    permit = permit_of(gate.release)
     assert permit is not None
     assert (permit["state"], permit["plan"], permit["until"]) == ("void", None, None)
 
