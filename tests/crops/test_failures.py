@@ -84,10 +84,8 @@ def test_the_verdict_says_before_it_starts_what_its_failure_would_mean(
     assert any(one.startswith(reason) for one in found.reasons) if reason else not found.reasons
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in MIGRATING else pytest.mark.slow) for name in LOADABLE],
-)
+@pytest.mark.representatives(len(MIGRATING))
+@pytest.mark.parametrize("name", sorted(LOADABLE, key=lambda name: name not in MIGRATING))
 def test_its_migrations_make_its_models(name: str, database: Database, tmp_path: Path) -> None:
     completed = Release(name, tmp_path, database.url).manage(
         "makemigrations", "--check", "--dry-run"
@@ -96,9 +94,8 @@ def test_its_migrations_make_its_models(name: str, database: Database, tmp_path:
     assert completed.returncode == 0, completed.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["crash-on-start", pytest.param("one-way-crash", marks=pytest.mark.slow)]
-)
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("name", ["crash-on-start", "one-way-crash"])
 @pytest.mark.usefixtures("v2")
 def test_a_crash_on_start_comes_after_a_good_migration(
     name: str, database: Database, tmp_path: Path
@@ -159,10 +156,8 @@ def test_an_unhealthy_app_serves_everything_but_its_health(
     assert (health.status, page.status) == (500, 200)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["fails-later", pytest.param("one-way-fails-later", marks=pytest.mark.slow)],
-)
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("name", ["fails-later", "one-way-fails-later"])
 @pytest.mark.usefixtures("v2")
 def test_what_fails_later_is_healthy_and_answers_for_a_while(
     name: str, database: Database, tmp_path: Path

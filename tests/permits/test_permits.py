@@ -289,6 +289,7 @@ def test_plans_that_never_got_their_permit_leave_the_way_back_open_one_after_ano
 # What anybody may have written.
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "head",
     [{"release": "of-another"}, {"container": "web"}, {"lightgate": 2}, {"hash": 7}],
@@ -303,6 +304,7 @@ def test_a_plan_that_is_not_this_gates_is_not_permitted(world: World, head: Json
     assert gate.states == ["pending"]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("junk", JUNK)
 def test_junk_in_the_mailbox_is_no_plan_and_no_end(world: World, junk: str) -> None:
     gate = Gate(world, "a.0002")

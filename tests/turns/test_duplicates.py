@@ -77,6 +77,7 @@ CHANGES: dict[str, tuple[Callable[[World], None], str, str]] = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_deploys_the_new_values(
     world: World, change: Callable[[World], None], variable: str, value: str
@@ -106,6 +107,7 @@ def test_a_push_without_a_change_deploys_nothing_and_the_log_says_why(
     assert line["why"] == f"A release of {SAME} is live already."
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_comes_after_the_release_in_progress(
     world: World,
@@ -129,6 +131,7 @@ def test_a_push_after_a_change_comes_after_the_release_in_progress(
     assert live(world)[variable] == value
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", ["TakeSnapshot", "Deploy", "CheckDeployment", "Settle"])
 def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, state: str) -> None:
     images.push(world.cloud, APP, "v14")
@@ -163,6 +166,7 @@ UNKNOWN = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("call", "code"), UNKNOWN.values(), ids=UNKNOWN)
 @pytest.mark.parametrize("which", [0, 9])
 def test_a_push_whose_secrets_may_have_changed_is_released(
@@ -220,6 +224,7 @@ def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
     assert push_again(world, 9) == "SUCCEEDED"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("secret", ["known", "unknown"])
 @pytest.mark.parametrize("state", ["TakeSnapshot", None])
 def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(

@@ -23,25 +23,12 @@ WAY = [
     *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "Settle", "HandOver"),
     *("PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
 ]
-# For what does not depend on the state: on each run only where the turn, the deployment and the
-# record have just changed hands.
-SLICE = [
-    pytest.param(state, marks=[] if state in ("TakeSnapshot", "Settle") else pytest.mark.slow)
-    for state in WAY
-]
-# For what depends on it: at each change of what others can see.
-SLICED_WAY = [
-    pytest.param(
-        state,
-        marks=[]
-        if state in ("Admit", "TakeSnapshot", "Deploy", "CheckDeployment", "Settle", "HandOver")
-        else pytest.mark.slow,
-    )
-    for state in WAY
-]
+# Those in which something that others can see has just changed hands stand for the others.
+FIRST = ("TakeSnapshot", "Settle", "Deploy", "HandOver", "Admit", "CheckDeployment")
+BY_WEIGHT = [*FIRST, *(state for state in WAY if state not in FIRST)]
 HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
-BEFORE_SETTLED = WAY[: WAY.index("HandOver")]
+BEFORE_SETTLED = [state for state in BY_WEIGHT if WAY.index(state) < WAY.index("HandOver")]
 
 
 @pytest.fixture
@@ -100,7 +87,8 @@ def check_one_message_each(world: World) -> None:
     assert len(ids) == len(settled)
 
 
-@pytest.mark.parametrize("state", WAY)
+@pytest.mark.representatives(4)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -115,7 +103,8 @@ def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
     check_one_message_each(world)
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_so_it_does_if_nobody_tells_that_it_was_stopped(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -125,7 +114,8 @@ def test_so_it_does_if_nobody_tells_that_it_was_stopped(
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_what_waits_begins_when_the_one_before_is_stopped(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -141,6 +131,7 @@ def test_what_waits_begins_when_the_one_before_is_stopped(
     check_free(world)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("state", BEFORE_SETTLED)
 def test_people_hear_that_a_release_was_stopped_and_in_what_state(
     world: World, stepper: Stepper, state: str
@@ -230,7 +221,8 @@ def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
     assert statuses == ["FAILED", "SUCCEEDED"]
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_message(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -252,7 +244,8 @@ def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_mes
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICED_WAY)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_an_unsettled_release_that_is_redriven_goes_on(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -267,7 +260,8 @@ def test_an_unsettled_release_that_is_redriven_goes_on(
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICED_WAY)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -588,6 +582,7 @@ def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_
     assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": stage}
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("origin", "ours", "theirs"),
     [

@@ -118,6 +118,7 @@ def undone(effect: str, **failed: str) -> Course:
     return Course(ends="FAILED", after=FAILS, log=log)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("effect", "verdict"),
     [("additive", "UNKNOWN"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")],
@@ -134,6 +135,7 @@ def test_a_pending_plan_that_is_stopped_at_its_time_limit_is_not_called_nothing(
     assert f"({verdict})\n" in content["text"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("effect", "verdict"), [("additive", "SAFE"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")]
 )
