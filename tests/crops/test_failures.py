@@ -1,4 +1,7 @@
-"""The releases that go wrong, on a real PostgreSQL: each fails in its own way and in no other."""
+"""The releases that go wrong, on a real PostgreSQL: each fails in its own way and in no other.
+
+The slow matrix adds the releases that combine two failures.
+"""
 
 import subprocess
 from datetime import timedelta

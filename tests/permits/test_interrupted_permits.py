@@ -1,4 +1,7 @@
-"""Releases whose gate asks, when they are stopped, lose something, or are cut off meanwhile."""
+"""Releases whose gate asks, when they are stopped, lose something, or are cut off meanwhile.
+
+The slow matrix adds the other steps that are cut off.
+"""
 
 from datetime import timedelta
 from typing import Any

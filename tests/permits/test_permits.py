@@ -1,4 +1,7 @@
-"""Releases whose gate asks: it begins when it is permitted, and never otherwise."""
+"""Releases whose gate asks: it begins when it is permitted, and never otherwise.
+
+The slow matrix adds the other plans and the other junk in a mailbox.
+"""
 
 import json
 from collections.abc import Callable

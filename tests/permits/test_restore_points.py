@@ -1,4 +1,7 @@
-"""The restore point of a release whose gate asks: where it comes from, and what it lets overlap."""
+"""The restore point of a release whose gate asks: where it comes from, and what it lets overlap.
+
+The slow matrix adds the other modes of backup and states of a database.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

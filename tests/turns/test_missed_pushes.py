@@ -1,4 +1,7 @@
-"""Which pushes Reconcile takes for missed: those after the first sight of app and tag."""
+"""Which pushes Reconcile takes for missed: those after the first sight of app and tag.
+
+The slow matrix adds the other calls at which a look is cut off, and the other artifacts.
+"""
 
 import contextlib
 import json

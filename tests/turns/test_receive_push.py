@@ -1,4 +1,7 @@
-"""ReceivePush: which releases an event of ECR starts."""
+"""ReceivePush: which releases an event of ECR starts.
+
+The slow matrix adds the other broken specs, artifacts and events.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Whatever two apps do with two services, each service has one release at a time."""
+"""Whatever two apps do with two services, each service has one release at a time.
+
+The slow matrix adds more histories.
+"""
 
 import random
 

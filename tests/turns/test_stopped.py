@@ -1,4 +1,7 @@
-"""Executions that are stopped, forgotten or redriven, in every state."""
+"""Executions that are stopped, forgotten or redriven, in every state.
+
+The slow matrix adds the other states.
+"""
 
 import contextlib
 import json

@@ -1,4 +1,7 @@
-"""A release takes over from one whose execution ended with the deployment lock."""
+"""A release takes over from one whose execution ended with the deployment lock.
+
+The slow matrix adds the other states in which a release is abandoned.
+"""
 
 from datetime import timedelta
 

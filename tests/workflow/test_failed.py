@@ -1,4 +1,7 @@
-"""Releases whose deployment did not become what serves."""
+"""Releases whose deployment did not become what serves.
+
+The slow matrix adds the other plans that fail while they are pending.
+"""
 
 from datetime import timedelta
 

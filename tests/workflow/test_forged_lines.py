@@ -1,4 +1,7 @@
-"""Apps that imitate the gate, and put their own secrets into what they write."""
+"""Apps that imitate the gate, and put their own secrets into what they write.
+
+The slow matrix adds the other forms of a secret and of a forged line.
+"""
 
 import json
 from urllib.parse import quote

@@ -1,4 +1,7 @@
-"""A container service that is deleted and created again counts its versions from 1 once more."""
+"""A container service that is deleted and created again counts its versions from 1 once more.
+
+The slow matrix adds the other steps that find another service.
+"""
 
 import dataclasses
 

@@ -1,4 +1,7 @@
-"""An old version whose image is gone is not deployed again, and people hear which image that is."""
+"""An old version whose image is gone is not deployed again, and people hear which image that is.
+
+The slow matrix adds the other answers of ECR and of the store of the service.
+"""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""Five minutes in which AWS refuses calls change nothing about how a release ends."""
+"""Five minutes in which AWS refuses calls change nothing about how a release ends.
+
+The slow matrix adds the other services, checks and time limits.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping

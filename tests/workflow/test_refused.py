@@ -1,4 +1,7 @@
-"""Releases that end before anything was applied."""
+"""Releases that end before anything was applied.
+
+The slow matrix adds the other inputs, stages and states of a database.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -77,7 +80,7 @@ def test_a_broken_spec_is_refused_with_each_problem_and_its_place(world: World) 
 BROKEN = {"serviceName": "", "repository": APP}
 
 
-@pytest.mark.representatives(4)
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize(
     ("stored", "stage"),
     [

@@ -1,4 +1,7 @@
-"""Steps that are cut off, answers that get lost, and messages that cannot be sent."""
+"""Steps that are cut off, answers that get lost, and messages that cannot be sent.
+
+The slow matrix adds the other steps, answers and forms of a message.
+"""
 
 import json
 from datetime import timedelta
