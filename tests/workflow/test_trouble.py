@@ -155,11 +155,12 @@ NEVER = ["before"] * attempts("Settle")
 @pytest.mark.parametrize(
     ("request_", "failing", "app", "stage"),
     [
+        # Each of the first three names the release in another state.
         ({"app": APP}, ["settle"], APP, "production"),
-        ({"app": APP, "tag": "v9"}, ["settle"], APP, "production"),
-        ({"app": "nobody"}, ["settle"], "nobody", "unknown"),
         ({"app": APP}, ["admit", "settle"], APP, "unknown"),
         ({"app": ""}, ["admit", "settle"], "unknown", "unknown"),
+        ({"app": APP, "tag": "v9"}, ["settle"], APP, "production"),
+        ({"app": "nobody"}, ["settle"], "nobody", "unknown"),
         ({"app": 7}, ["admit", "settle"], "unknown", "unknown"),
         ([], ["settle"], "unknown", "unknown"),
     ],
