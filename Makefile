@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 # Compiled files are kept, out of the way: compiling takes each worker of the tests five seconds.
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: faults mutants gate help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: faults mutants help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,25 +48,22 @@ benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a
 	@python -m benchmarks.gate
 
 plan: $(READY) ## Print the deployment that a spec becomes: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
-	@python -m lightgate plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
+	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
 validate: $(READY) ## Name every problem of a spec: SPEC=file
-	@python -m lightgate validate $(SPEC)
+	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Write docs/spec.md anew from the schema of the spec
-	@python -m local.spec_reference
-
-gate: $(READY) ## Write anew what travels of the gate's programs
-	@python -m local.gate_texts
+docs: $(READY) ## Write docs/spec.md and docs/spec.schema.json from the keys of the spec
+	@python -m local.tools.spec_reference
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
-	mypy layers/core/lightgate functions local benchmarks
+	mypy layers/core cli functions local benchmarks
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports
-	python -m local.gate_texts --check
+	python -m local.tools.spec_reference --check
 
 format: $(READY) ## Format the code and mend what can be mended
 	ruff check --fix-only --quiet .
@@ -75,6 +72,7 @@ format: $(READY) ## Format the code and mend what can be mended
 lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
+	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
 
 clean: ## Remove everything that was made here

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from local.database import running_database
-from local.processes import free_port
+from local.cloud.postgres import running_database
+from local.cloud.processes import free_port
 from tests.gate.programs import (
-    House,
+    Runner,
     after,
     eventually,
     facts,
@@ -81,30 +81,30 @@ def start_python() -> float:
 
 def start_behind_waiter() -> float:
     port = free_port()
-    with closing(House()) as house:
-        house.supervisor(["true"], port=port).event("succeeded")
+    with closing(Runner()) as runner:
+        runner.supervisor(["true"], port=port).event("succeeded")
         began = time.time()
-        web = house.waiter(STAMP, after=[after("migrate", port)])
+        web = runner.waiter(STAMP, after=[after("migrate", port)])
         web.ends()
         return (float(web.command_output) - began) * 1000
 
 
 def start_under_supervisor() -> float:
-    with closing(House()) as house:
+    with closing(Runner()) as runner:
         began = time.time()
-        migrate = house.supervisor(STAMP)
+        migrate = runner.supervisor(STAMP)
         migrate.event("succeeded")
         return (float(migrate.command_output) - began) * 1000
 
 
 def success_to_start() -> float:
     port = free_port()
-    with closing(House()) as house, tempfile.TemporaryDirectory() as directory:
+    with closing(Runner()) as runner, tempfile.TemporaryDirectory() as directory:
         go = Path(directory) / "go"
         script = f"while ! test -e {go}; do sleep 0.01; done; exec {' '.join(STAMP)}"
-        migrate = house.supervisor(shell(script), port=port)
+        migrate = runner.supervisor(shell(script), port=port)
         facts(port, "START")
-        web = house.waiter(STAMP, after=[after("migrate", port)])
+        web = runner.waiter(STAMP, after=[after("migrate", port)])
         eventually(lambda: has_client(port), "the waiter does not connect")
         go.touch()
         web.ends()
@@ -128,9 +128,9 @@ def migrate_bare(project: Project) -> float:
 
 
 def migrate_gated(project: Project) -> float:
-    with closing(House()) as house:
+    with closing(Runner()) as runner:
         began = time.time()
-        done = project.gate(house).event("succeeded")
+        done = project.gate(runner).event("succeeded")
         return (datetime.datetime.fromisoformat(done["at"]).timestamp() - began) * 1000
 
 
@@ -139,9 +139,9 @@ def migrate_gated(project: Project) -> float:
 
 def idle(program: str, python: str) -> float:
     port = free_port()
-    with closing(House()) as house:
-        supervisor = house.supervisor(["true"], python=python, port=port)
-        waiter = house.waiter(["true"], python=python, after=[after("migrate", port, "HEALTHY")])
+    with closing(Runner()) as runner:
+        supervisor = runner.supervisor(["true"], python=python, port=port)
+        waiter = runner.waiter(["true"], python=python, after=[after("migrate", port, "HEALTHY")])
         supervisor.event("succeeded")
         eventually(lambda: has_client(port), "the waiter does not connect")
         measured = supervisor if program == "supervisor" else waiter
@@ -170,11 +170,11 @@ def cases(project: Project) -> Iterator[Case]:
 def migrated_project() -> Iterator[Project]:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        with running_database(root / "data", root) as database, closing(House()) as house:
+        with running_database(root / "data", root) as database, closing(Runner()) as runner:
             project = Project(root / "app", postgres(database))
             project.migration(CREATE, name="initial")
             project.migration(ADD_COLOUR)
-            project.gate(house).event("succeeded")
+            project.gate(runner).event("succeeded")
             yield project
 
 

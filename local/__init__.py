@@ -1,1 +1,4 @@
-"""The cloud on your machine: everything that a release touches, as processes on loopback."""
+"""The development tools: a local AWS, the Lightsail emulator, the demo, the generated docs.
+
+Nothing in here runs on AWS. `lightgate` and `functions` never import it.
+"""

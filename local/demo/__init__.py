@@ -1,1 +1,4 @@
-"""The demonstration: five releases of a Django app on this machine, two of them bad."""
+"""`make demo`: five releases of the example app on the local cloud, two of which fail.
+
+The local cloud itself is in `local.cloud`.
+"""

@@ -1,8 +1,8 @@
-"""What the demonstration claims, and the report that it leaves behind."""
+"""The releases of the demo, and its report in `build/demo/report.json`."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from local.demo.stages import Stage
 from local.demo.traffic import Requests
 
+type Claims = Sequence[tuple[str, bool]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """One release as it ended. `message` is the final message for machines."""
+    """One ended release. `message` is the JSON of its final notification."""
 
     name: str
     digest: str
@@ -36,7 +38,7 @@ class Released:
 
     @property
     def saved_seconds(self) -> float:
-        """By how much it was shorter than one whose snapshot is waited for first."""
+        """The seconds saved by deploying during the snapshot."""
         return float(self.message["savedSeconds"])
 
     @property
@@ -45,23 +47,8 @@ class Released:
         return datetime.fromisoformat(available) if available else None
 
     def stage(self, name: str) -> Stage | None:
-        """The first stage of this name, if the release came through it."""
+        """The first stage of this name, if the release had one."""
         return next((stage for stage in self.stages if stage.name == name), None)
-
-
-@dataclass(slots=True)
-class Claims:
-    """Everything that is said to hold; each is checked when it is made."""
-
-    checked: list[tuple[str, bool]] = field(default_factory=list)
-
-    def check(self, claim: str, holds: bool) -> bool:
-        self.checked.append((claim, holds))
-        return holds
-
-    @property
-    def all_hold(self) -> bool:
-        return bool(self.checked) and all(holds for _, holds in self.checked)
 
 
 def write_report(
@@ -71,7 +58,7 @@ def write_report(
     document = {
         "releases": [_release(release) for release in releases],
         "requests": {"sent": requests.sent, "failed": requests.failed},
-        "claims": [{"claim": claim, "holds": holds} for claim, holds in claims.checked],
+        "claims": [{"claim": claim, "holds": holds} for claim, holds in claims],
     }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 

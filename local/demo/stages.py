@@ -1,11 +1,11 @@
-"""The stages of a release, as people count them, from the history of its execution."""
+"""The stages of a release, from the history of its execution."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-# A stage goes on while the state machine waits and looks again.
+# A stage includes the waits between its polls.
 _STAGES = {
     "Admit": "Admit",
     "TakeSnapshot": "TakeSnapshot",
@@ -30,7 +30,7 @@ _STAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`ended` is None while the stage goes on."""
+    """`ended` is None while the stage is in progress."""
 
     name: str
     began: datetime
@@ -42,24 +42,20 @@ class Stage:
 
 
 def stages(history: Iterable[Mapping[str, Any]]) -> list[Stage]:
-    """The stages in order; a state that is none of its own belongs to the one before."""
+    """The stages in order. A state without a stage of its own belongs to the previous stage."""
     found: list[Stage] = []
-    for name, at in _entries(history):
-        if found and found[-1].ended is None:
-            if name == found[-1].name:
-                continue
-            found[-1] = Stage(name=found[-1].name, began=found[-1].began, ended=at)
-        if name:
-            found.append(Stage(name=name, began=at, ended=None))
-    return found
-
-
-def _entries(history: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, datetime]]:
-    """The stage that begins with each state, and no stage at the execution's end."""
     for event in history:
         if event["type"].endswith("StateEntered"):
-            stage = _STAGES.get(event["stateEnteredEventDetails"]["name"])
-            if stage is not None:
-                yield stage, event["timestamp"]
+            name = _STAGES.get(event["stateEnteredEventDetails"]["name"])
         elif event["type"].startswith("Execution") and event["type"] != "ExecutionStarted":
-            yield "", event["timestamp"]
+            name = ""
+        else:
+            continue
+        last = found[-1] if found and found[-1].ended is None else None
+        if name is None or (last and last.name == name):
+            continue
+        if last:
+            found[-1] = replace(last, ended=event["timestamp"])
+        if name:
+            found.append(Stage(name=name, began=event["timestamp"], ended=None))
+    return found

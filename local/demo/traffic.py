@@ -1,53 +1,58 @@
-"""A user of the app who never stops: reads and writes through the public URL, and counts."""
+"""Reads and writes of a user of the app through its public URL, and their results."""
 
 import http.client
+import itertools
 import json
 import threading
 import time
-from dataclasses import dataclass, replace
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 _PAUSE_SECONDS = 0.1
 _TIMEOUT_SECONDS = 10
-_MOST_FAILURES_KEPT = 20
+_MOST_FAILURES_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Requests:
-    """What was sent so far. `failures` tells of the first few that failed."""
+    """The results so far: the release that answered each request, and each failed request."""
 
-    sent: int
-    failed: int
-    releases: tuple[str, ...]
-    failures: tuple[str, ...]
+    answers: tuple[str, ...]
+    errors: tuple[str, ...]
 
-    def and_then(self, later: Self) -> Self:
-        """These and the later ones together."""
-        return replace(
-            later,
-            sent=self.sent + later.sent,
-            failed=self.failed + later.failed,
-            releases=tuple(dict.fromkeys(self.releases + later.releases)),
-            failures=self.failures + later.failures,
-        )
+    @property
+    def sent(self) -> int:
+        return len(self.answers)
+
+    @property
+    def failed(self) -> int:
+        return len(self.errors)
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The releases that answered, in the order of their first answer."""
+        return tuple(dict.fromkeys(filter(None, self.answers)))
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        return self.errors[:_MOST_FAILURES_SHOWN]
+
+    def and_then(self, later: Self) -> "Requests":
+        return Requests(self.answers + later.answers, self.errors + later.errors)
 
 
 class Traffic:
     """Sends a GET and a POST in turn, several times a second, while its block is open.
 
-    Each request has a connection of its own, as a new visitor has. One that is refused,
-    cut off, late or answered with an error counts as failed, and none is tried again.
+    Each request has its own connection, as that of a new visitor. A request fails if it is refused,
+    cut off, late or answered with an error. Traffic does not try it again.
     """
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
-        self._lock = threading.Lock()
-        self._sent = 0
-        self._failures: list[str] = []
-        self._failed = 0
-        self._releases: list[str] = []
+        self._answers: list[str] = []
+        self._errors: list[str] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -55,52 +60,35 @@ class Traffic:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
 
     def so_far(self) -> Requests:
-        """The counts, and the releases that answered, each once, in the order of arrival."""
-        with self._lock:
-            return Requests(
-                sent=self._sent,
-                failed=self._failed,
-                releases=tuple(dict.fromkeys(self._releases)),
-                failures=tuple(self._failures),
-            )
+        return Requests(tuple(self._answers), tuple(self._errors))
 
     def _run(self) -> None:
-        write = False
-        while not self._stopped.wait(_PAUSE_SECONDS):
-            self._request("POST" if write else "GET")
-            write = not write
+        for method in itertools.cycle(("GET", "POST")):
+            if self._stopped.wait(_PAUSE_SECONDS):
+                return
+            self._request(method)
 
     def _request(self, method: str) -> None:
         trouble, release = "", ""
         try:
-            answer = ask(self._address.netloc, method)
+            answer = send(self._address.netloc, method)
             release = answer.getheader("X-Release", "")
             if answer.status >= http.client.BAD_REQUEST:
                 trouble = f"{answer.status} {answer.reason}"
         except (OSError, http.client.HTTPException) as error:
             trouble = f"{type(error).__name__}: {error}"
-        with self._lock:
-            self._sent += 1
-            if release:
-                self._releases.append(release)
-            if trouble:
-                self._failed += 1
-                if len(self._failures) < _MOST_FAILURES_KEPT:
-                    self._failures.append(f"{time.strftime('%H:%M:%S')} {method}: {trouble}")
+        if trouble:
+            self._errors.append(f"{time.strftime('%H:%M:%S')} {method}: {trouble}")
+        self._answers.append(release)
 
 
-def ask(netloc: str, method: str = "GET", path: str = "/") -> http.client.HTTPResponse:
-    """One request, read to its end. A POST adds a harvest.
+def send(netloc: str, method: str = "GET", path: str = "/") -> http.client.HTTPResponse:
+    """Send one request and read the whole answer. A POST adds a harvest.
 
     Raises:
         OSError, http.client.HTTPException: there was no whole answer.

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
-import errno
 import json
 import logging
 import os
@@ -19,40 +18,36 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from local.lightsail.image import ImageStore
-from local.lightsail.logs import LogStore
-from local.lightsail.network import Network, NoNetworkError, find_network
-from local.lightsail.region import Region
-from local.lightsail.server import Server
-from local.lightsail.service_runner import Host
-from local.lightsail.store import StateError, Store
+from local.lightsail.api.server import Server
+from local.lightsail.node.images import ImageStore
+from local.lightsail.node.network import Network, NoNetworkError, find_network
+from local.lightsail.service.logs import LogStore
+from local.lightsail.service.metrics_sampler import MetricsSampler
+from local.lightsail.service.region import Region
+from local.lightsail.service.service_runner import Host
+from local.lightsail.service.state_file import StateError, Store
 from local.lightsail.switches import Switches, UnknownSwitchError, describe_switches
-from local.lightsail.usage import Meter
 
 if TYPE_CHECKING:
-    from local.lightsail.permissions import Permissions
+    from local.lightsail.api.permissions import Permissions
 
 _LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 2
 _ONE_NODE = """{why}.
-  So nodes are on this machine's own network and among its processes:
-  - A scale above 1 is refused.
-  - A deployment ends the one before it first, and if it fails, that one is launched again. Until
-    one of them is healthy, the public URL answers 503.
-  - A port is for one service only, and not for one if another program of this machine has it.
-  - Containers reach all ports and see all processes of this machine.
-  To have namespaces: run the emulator as root, or allow users to make them (with sysctl:
+  So nodes use this machine's network and processes. A scale above 1 is refused. A deployment ends
+  the previous one first, so the public URL answers 503 until a node is healthy. "Without
+  namespaces" in local/lightsail/README.md has the other differences.
+  To have namespaces: run the emulator as root, or allow users to create them (with sysctl:
   user.max_net_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu,
   kernel.unprivileged_userns_clone=1 on Debian), or give its Docker container --privileged."""
 
 
 class CannotStartError(Exception):
-    """Why the emulator cannot run here, in one line."""
+    """The emulator cannot start. The message is the reason."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until TERM or INT; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(),
@@ -61,14 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.exit_with_parent:
         _exit_with_parent()
+    given = {each.name: getattr(options, each.name) for each in describe_switches()}
     try:
-        switches = Switches().changed(
-            {
-                each.name: value
-                for each in describe_switches()
-                if (value := getattr(options, each.name)) is not None
-            }
-        )
+        switches = Switches().changed({k: v for k, v in given.items() if v is not None})
         with contextlib.ExitStack() as stack:
             state = options.state or stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="lightsail-", ignore_cleanup_errors=True)
@@ -87,11 +77,10 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
     listener = _listen(options.host, options.port)
     store = Store(state)
     network = await _network(options)
-    clock = _now
-    logs = LogStore(clock)
+    logs = LogStore(_now)
     images = ImageStore(options.registry, state / "images")
     host = Host(
-        clock=clock,
+        clock=_now,
         images=images,
         logs=logs,
         network=network,
@@ -109,11 +98,11 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
             )
             await runner.setup()
             await web.SockSite(runner, listener).start()
-            measuring = asyncio.create_task(Meter(region).run())
+            sampling = asyncio.create_task(MetricsSampler(region).run())
             address, port = listener.getsockname()
             print(json.dumps({"endpoint": f"http://{address}:{port}"}), flush=True)
             await stopped.wait()
-            measuring.cancel()
+            sampling.cancel()
             await runner.cleanup()
     finally:
         store.close()
@@ -124,11 +113,10 @@ async def _serve(options: argparse.Namespace, switches: Switches, state: Path) -
 
 @contextlib.asynccontextmanager
 async def _permissions(options: argparse.Namespace) -> AsyncIterator["Permissions | None"]:
-    """Who may do what, where an IAM was given."""
     if options.iam is None:
         yield None
         return
-    from local.lightsail.permissions import Permissions  # boto3: half a second, only if needed
+    from local.lightsail.api.permissions import Permissions  # boto3: half a second, only if needed
 
     permissions = Permissions(options.iam, options.account)
     async with permissions.open():
@@ -140,21 +128,15 @@ def _now() -> datetime:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setblocking(False)
     try:
-        listener.bind((host, port))
-        listener.listen()
+        return socket.create_server((host, port))
     except OSError as problem:
-        listener.close()
-        why = "it is in use" if problem.errno == errno.EADDRINUSE else problem.strerror
+        why = os.strerror(problem.errno or 0)
         raise CannotStartError(f"cannot listen on {host}:{port}: {why}") from None
-    return listener
 
 
 async def _network(options: argparse.Namespace) -> Network:
-    """Find a network for nodes, and say what is different where there is only the machine's."""
+    """Find a network for nodes, and print the limits if it is the machine's own."""
     network = await find_network(dict(options.outside), namespaces=not options.no_namespaces)
     if network.why_one_node is not None:
         print(f"lightsail: {_ONE_NODE.format(why=network.why_one_node)}", file=sys.stderr)
@@ -231,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     switches = parser.add_argument_group(
-        "switches", "How Lightsail behaves where nobody knows, or where it varies."
+        "switches", "How Lightsail behaves where that is unknown or varies."
     )
     for each in describe_switches():
         switches.add_argument(

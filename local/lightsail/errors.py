@@ -14,7 +14,7 @@ _THROTTLED = {
 # Not frozen: Python itself sets the traceback of an exception, in a context manager for one.
 @dataclass(slots=True, eq=False)
 class ApiError(Exception):
-    """One refusal. Throttling is HTTP 400, as on AWS (lightsail-facts.md, section 4)."""
+    """One refusal. Throttling has HTTP status 400, as on AWS (lightsail-facts.md, section 4)."""
 
     code: str
     message: str
@@ -22,7 +22,6 @@ class ApiError(Exception):
     tip: str = ""
 
     def body(self) -> dict[str, str]:
-        """Return the JSON members that Lightsail's errors have."""
         return {
             "__type": self.code,
             "code": self.code,
@@ -33,27 +32,25 @@ class ApiError(Exception):
 
 
 def invalid_input(message: str) -> ApiError:
-    """Return the error for permanent mistakes and for "busy" alike: they share the code."""
+    """The error for permanent mistakes and for a busy service: they share the code."""
     return ApiError("InvalidInputException", message)
 
 
 def not_found(message: str) -> ApiError:
-    """Return the error for a resource that does not exist."""
     return ApiError("NotFoundException", message, HTTPStatus.NOT_FOUND)
 
 
 def serialization(message: str) -> ApiError:
-    """Return the error for a body that is not JSON, or has the wrong types."""
+    """The error for a body that is not JSON or has the wrong types."""
     return ApiError("SerializationException", message)
 
 
 def throttled(text: Literal["account", "rate"]) -> ApiError:
-    """Return the error that botocore retries by itself."""
     return ApiError("ThrottlingException", _THROTTLED[text])
 
 
 def service_failure() -> ApiError:
-    """Return what a client gets for a mistake of ours."""
+    """The error for a bug of the emulator."""
     return ApiError(
         "ServiceException",
         "The service could not complete the request.",

@@ -1,17 +1,26 @@
 """A container service and its deployments as values, and the rules by which they change.
 
-No clock, no process and no network: every change is a method that returns a new value, and time
-comes in as an argument. The state tables are those of lightsail-facts.md, sections 4 and 6.
+Every change is a method that returns a new value. The state tables are those of lightsail-facts.md,
+sections 4 and 6.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Self
 
 KEPT_VERSIONS = 50
-"""How many deployment versions a service remembers (section 9)."""
+"""How many deployment versions a service keeps (section 9)."""
+POWERS = {
+    "nano": (7.0, 0.25, 0.5),
+    "micro": (10.0, 0.25, 1.0),
+    "small": (15.0, 0.5, 2.0),
+    "medium": (40.0, 1.0, 4.0),
+    "large": (80.0, 2.0, 8.0),
+    "xlarge": (160.0, 4.0, 16.0),
+}
+"""Monthly price, CPUs and memory (GB) of each power."""
 _ADVICE = {
     "minutes": "Please try again in a few minutes.",
     "wait": "Please wait for it to complete before trying again.",
@@ -19,8 +28,6 @@ _ADVICE = {
 
 
 class DeploymentState(StrEnum):
-    """The four states of a deployment."""
-
     ACTIVATING = "ACTIVATING"
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
@@ -28,8 +35,6 @@ class DeploymentState(StrEnum):
 
 
 class ServiceState(StrEnum):
-    """The seven states of a container service."""
-
     PENDING = "PENDING"
     READY = "READY"
     DEPLOYING = "DEPLOYING"
@@ -40,7 +45,7 @@ class ServiceState(StrEnum):
 
 
 class StateDetail(StrEnum):
-    """What a service is doing while it is PENDING, DEPLOYING or UPDATING."""
+    """The codes of `stateDetail` in PENDING, DEPLOYING and UPDATING."""
 
     CREATING_SYSTEM_RESOURCES = "CREATING_SYSTEM_RESOURCES"
     PROVISIONING_SERVICE = "PROVISIONING_SERVICE"
@@ -50,17 +55,15 @@ class StateDetail(StrEnum):
 
 
 class BusyError(Exception):
-    """The service is in a state in which it takes no such change now."""
+    """The service accepts no such change in its present state."""
 
 
 class DisabledError(Exception):
-    """The service is disabled and takes no deployment."""
+    """The service is disabled, so it accepts no deployment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The four members that a Lightsail container has (section 1)."""
-
     image: str
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +82,6 @@ class HealthCheck:
     timeout_seconds: int = 2
 
     def accepts(self, status: int) -> bool:
-        """Tell whether a status code is in the list or range of success codes."""
         for part in self.success_codes.split(","):
             first, _, last = part.partition("-")
             if int(first) <= status <= int(last or first):
@@ -89,8 +91,6 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class PublicEndpoint:
-    """The one container and port that the public URL leads to."""
-
     container_name: str
     container_port: int
     health_check: HealthCheck = HealthCheck()
@@ -98,8 +98,6 @@ class PublicEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One version of what a service runs."""
-
     version: int
     state: DeploymentState
     containers: Mapping[str, Container]
@@ -107,20 +105,9 @@ class Deployment:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What UpdateContainerService changes; None leaves a thing as it is."""
-
-    power: str | None = None
-    scale: int | None = None
-    is_disabled: bool | None = None
-    public_domain_names: Mapping[str, tuple[str, ...]] | None = None
-    puller_role: bool | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A container service; ``deployments`` has the oldest first and at most fifty."""
+    """A container service. `deployments` has at most fifty, the oldest first."""
 
     name: str
     arn: str
@@ -131,17 +118,17 @@ class Service:
     public_domain_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     puller_role: bool = False
     principal_arn: str = ""
-    """The role of the containers; images are pulled with another one."""
+    """The role of the containers. Another role pulls the images."""
     is_disabled: bool = False
     changing: ServiceState | None = ServiceState.PENDING
-    """PENDING, UPDATING or DELETING while such a change is under way."""
+    """PENDING, UPDATING or DELETING while such a change is in progress."""
     detail: StateDetail | None = None
     deployments: tuple[Deployment, ...] = ()
     next_version: int = 1
 
     @property
     def state(self) -> ServiceState:
-        """The state as section 6 has it: after a failure it is the same as after a success."""
+        """The state after a failed deployment is the same as after a successful one (section 6)."""
         if self.changing is not None:
             return self.changing
         if self.next_deployment is not None:
@@ -152,17 +139,15 @@ class Service:
 
     @property
     def current_deployment(self) -> Deployment | None:
-        """The one ACTIVE deployment."""
         return self._in_state(DeploymentState.ACTIVE)
 
     @property
     def next_deployment(self) -> Deployment | None:
-        """The deployment that is being activated; it vanishes when that ends, however it ends."""
+        """The deployment in ACTIVATING, if there is one."""
         return self._in_state(DeploymentState.ACTIVATING)
 
     @property
     def newest_failed(self) -> Deployment | None:
-        """The last deployment, if it failed."""
         last = self.deployments[-1] if self.deployments else None
         return last if last and last.state is DeploymentState.FAILED else None
 
@@ -170,26 +155,26 @@ class Service:
         return next((d for d in reversed(self.deployments) if d.state is state), None)
 
     def refuse_if_busy(self, advice: Literal["minutes", "wait"] = "minutes") -> None:
-        """Raise BusyError, in Lightsail's words, while a change is under way (section 4).
+        """Raise BusyError while a change is in progress (section 4).
 
-        What it advises where it is no deployment that is under way, is not known.
+        The advice in Lightsail's text is known only for a deployment in progress.
         """
         upcoming = self.next_deployment
-        if self.changing is None and upcoming is not None:
-            raise BusyError(
-                f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
-                f"{_ADVICE['wait']}"
-            )
         if self.changing is not None:
             raise BusyError(
                 f'The container service "{self.name}" is in the {self.changing} state. '
                 f"{_ADVICE[advice]}"
             )
+        if upcoming is not None:
+            raise BusyError(
+                f'Sorry, deployment {upcoming.version} is in progress for service "{self.name}". '
+                f"{_ADVICE['wait']}"
+            )
 
     def refuse_deletion_if_busy(
         self, text: Literal["transition", "busy"], advice: Literal["minutes", "wait"]
     ) -> None:
-        """Raise BusyError as ``refuse_if_busy`` does, in the words for a deletion."""
+        """Raise BusyError with Lightsail's text for a deletion."""
         if text == "transition" and (self.changing is not None or self.next_deployment is not None):
             raise BusyError(
                 f'The specified service is in a transition state ("{self.state}") and cannot be '
@@ -203,7 +188,7 @@ class Service:
         endpoint: PublicEndpoint | None,
         now: datetime,
     ) -> Self:
-        """Accept a deployment: it takes the next version number. A refused one takes none."""
+        """Accept a deployment, which takes the next version number. A refused one takes none."""
         self.refuse_if_busy()
         if self.is_disabled:
             raise DisabledError(
@@ -217,7 +202,7 @@ class Service:
         endpoint: PublicEndpoint | None,
         now: datetime,
     ) -> Self:
-        """Add a deployment without asking whether the service is busy (it may be PENDING)."""
+        """Add a deployment, also to a service that is PENDING."""
         added = Deployment(self.next_version, DeploymentState.ACTIVATING, containers, endpoint, now)
         return replace(
             self,
@@ -227,60 +212,48 @@ class Service:
         )
 
     def activated(self, version: int) -> Self:
-        """Make a version the current one; the one before becomes INACTIVE in the same moment."""
-
-        def after(deployment: Deployment) -> Deployment:
-            if deployment.version == version:
-                return replace(deployment, state=DeploymentState.ACTIVE)
-            if deployment.state is DeploymentState.ACTIVE:
-                return replace(deployment, state=DeploymentState.INACTIVE)
-            return deployment
-
-        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
+        """Make this version ACTIVE and the previous one INACTIVE."""
+        before = self.current_deployment
+        states = {before.version: DeploymentState.INACTIVE} if before else {}
+        return self._with_states({**states, version: DeploymentState.ACTIVE})
 
     def failed(self, version: int) -> Self:
-        """Give a version up; what was current before stays so."""
+        """Make this version FAILED. The previous version stays ACTIVE."""
+        return self._with_states({version: DeploymentState.FAILED})
 
-        def after(deployment: Deployment) -> Deployment:
-            gone = deployment.version == version
-            return replace(deployment, state=DeploymentState.FAILED) if gone else deployment
-
-        return replace(self, deployments=tuple(map(after, self.deployments)), detail=None)
-
-    def updated(self, wanted: Update) -> Self:
-        """Change what an update names."""
-        changes = {name: value for name, value in asdict(wanted).items() if value is not None}
-        return replace(self, **changes)
+    def _with_states(self, states: Mapping[int, DeploymentState]) -> Self:
+        deployments = tuple(
+            replace(each, state=states.get(each.version, each.state)) for each in self.deployments
+        )
+        return replace(self, deployments=deployments, detail=None)
 
     def with_principal(self) -> Self:
-        """Fill in the ARNs that only appear when provisioning ends (section 1)."""
+        """Add the ARN that appears when provisioning ends (section 1)."""
         region, unique = self.arn.split(":")[3], self.arn[-12:]
         role = f"role/amazon/lightsail/{region}/containers/{self.name}/{unique}"
         return replace(self, principal_arn=f"arn:aws:iam::170441448102:{role}")
 
     @property
     def puller_arn(self) -> str:
-        """The role that pulls images from private repositories, which is not ``principal_arn``."""
+        """The role that pulls images from private repositories. It is not `principal_arn`."""
         if not self.puller_role or not self.principal_arn:
             return ""
         path, _, unique = self.principal_arn.rpartition("/")
         return f"{path}/private-repo-access/{unique[::-1]}"
 
     def begun(self, change: ServiceState, detail: StateDetail | None = None) -> Self:
-        """Enter PENDING, UPDATING or DELETING."""
         return replace(self, changing=change, detail=detail)
 
     def ended(self) -> Self:
-        """Leave PENDING or UPDATING for the state that follows from the rest."""
+        """Leave PENDING or UPDATING."""
         return replace(self, changing=None, detail=None)
 
     def showing(self, detail: StateDetail | None) -> Self:
-        """Show what the service is doing."""
         return replace(self, detail=detail)
 
 
 def _kept(deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
-    """Forget the oldest above fifty, but never the one that serves."""
+    """Drop the oldest deployment above fifty, but never the ACTIVE one."""
     if len(deployments) <= KEPT_VERSIONS:
         return deployments
     oldest = next(d for d in deployments if d.state is not DeploymentState.ACTIVE)

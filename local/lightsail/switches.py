@@ -1,17 +1,20 @@
-"""What Lightsail does where nobody outside AWS knows, as one value that anyone may set.
+"""Switches for behaviour of Lightsail that is unknown or varies (lightsail-facts.md).
 
-Each switch stands for an entry of lightsail-facts.md that is unknown or that varies. The defaults
-are that file's tables. The command line, the control endpoint and the settings of one service are
-all made from this one class, so a new switch is one new field.
+The command line, the control endpoint and the settings of one service are generated from the class
+`Switches`, so a new switch is one new field.
 """
 
 import dataclasses
-import functools
 import math
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from dataclasses import field
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from pydantic import Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+type Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+type AtLeastOne = Annotated[int, Field(ge=1)]
 
 _MOST_LAUNCHES = 200
 
@@ -21,14 +24,14 @@ def _switch(default: object, says: str) -> Any:  # noqa: ANN401 - a dataclass fi
 
 
 class UnknownSwitchError(ValueError):
-    """A switch that does not exist, or a value that it cannot take."""
+    """A switch that does not exist, or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """How the emulated Lightsail behaves; times are in Lightsail's seconds, see ``speed``."""
+    """How the emulated Lightsail behaves. Times are in Lightsail's seconds, see `speed`."""
 
-    speed: float = _switch(
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = _switch(
         1.0, "how many times faster than Lightsail's the emulator's own durations pass"
     )
     exit_zero: Literal["tolerate", "restart", "fail"] = _switch(
@@ -40,7 +43,7 @@ class Switches:
     exit_scope: Literal["container", "node"] = _switch(
         "node", "what is launched again after an exit: that container, or its whole node"
     )
-    relaunch_limit: int = _switch(
+    relaunch_limit: AtLeastOne = _switch(
         3, "launches of one node (or container) before a deployment is canceled"
     )
     relaunch_growth: Literal["scale", "none"] = _switch(
@@ -48,7 +51,7 @@ class Switches:
         "launches are counted over all nodes, and may be half as many as the scale says where that "
         "is more than relaunch_limit, as in ECS; or relaunch_limit holds for each node alone",
     )
-    relaunch_delay: float = _switch(5.0, "pause before something is launched again")
+    relaunch_delay: Seconds = _switch(5.0, "pause before something is launched again")
     unhealthy_node: Literal["keep", "relaunch"] = _switch(
         "keep",
         "a node that fails its health check while it is activated is waited for, or replaced",
@@ -61,30 +64,32 @@ class Switches:
         "the policy of the ECR repository lets the service's puller role pull; or it does not, and "
         "the deployment fails as with an image that is not there, or without any line in a log",
     )
-    activation_limit: float = _switch(
+    activation_limit: Seconds = _switch(
         900.0, "how long a deployment may be in ACTIVATING before it took too long"
     )
-    time_to_ready: float = _switch(120.0, "how long a new service is PENDING")
-    time_to_update: float = _switch(60.0, "how long a service is UPDATING besides launching")
-    time_to_launch: float = _switch(
+    time_to_ready: Seconds = _switch(120.0, "how long a new service is PENDING")
+    time_to_update: Seconds = _switch(60.0, "how long a service is UPDATING besides launching")
+    time_to_launch: Seconds = _switch(
         0.0, "how long a new node takes before its containers are launched"
     )
-    time_to_pull: float = _switch(
+    time_to_pull: Seconds = _switch(
         90.0, "how long a node takes to pull images that its service has not pulled before"
     )
-    time_to_active: float = _switch(
+    time_to_active: Seconds = _switch(
         60.0, "how long a steady deployment still takes until it is ACTIVE"
     )
-    time_to_fail_exit: float = _switch(
+    time_to_fail_exit: Seconds = _switch(
         0.0, "how long a deployment given up after exits still takes to be FAILED"
     )
-    time_to_fail_pull: float = _switch(0.0, "the same, where its image could not be pulled")
-    time_to_fail_limit: float = _switch(0.0, "the same, where activation_limit was reached")
-    settle_time: float = _switch(
+    time_to_fail_pull: Seconds = _switch(0.0, "the same, where its image could not be pulled")
+    time_to_fail_limit: Seconds = _switch(0.0, "the same, where activation_limit was reached")
+    settle_time: Seconds = _switch(
         10.0, "how long containers must stay up to be steady, where no health check is made"
     )
-    drain_limit: float = _switch(300.0, "how long requests under way may keep an old node alive")
-    stop_grace: float = _switch(30.0, "time between TERM and KILL when a container is stopped")
+    drain_limit: Seconds = _switch(
+        300.0, "how long requests in progress may keep an old node alive"
+    )
+    stop_grace: Seconds = _switch(30.0, "time between TERM and KILL when a container is stopped")
     command_mode: Literal["cmd", "entrypoint"] = _switch(
         "cmd", "a command replaces the image's Cmd, or its Entrypoint as well"
     )
@@ -98,8 +103,8 @@ class Switches:
     )
     busy_error_text: Literal["minutes", "wait"] = _switch(
         "minutes",
-        "what a refusal advises while a service is PENDING, UPDATING or DELETING: to try again in "
-        "a few minutes, or to wait for it to complete",
+        "the advice in a refusal while a service is PENDING, UPDATING or DELETING: try again in a "
+        "few minutes, or wait for it to complete",
     )
     busy_delete_text: Literal["transition", "busy"] = _switch(
         "transition",
@@ -115,21 +120,23 @@ class Switches:
     system_lines: Literal["every", "first"] = _switch(
         "every", "[deployment:N] lines stand in the log of every container, or of the first only"
     )
-    log_lag: float = _switch(120.0, "how long after it was written a line can be read")
-    log_page_size: int = _switch(100, "events on one page of GetContainerLog")
-    log_overlap: int = _switch(0, "events of the page before that a page of the log repeats")
+    log_lag: Seconds = _switch(120.0, "how long after it was written a line can be read")
+    log_page_size: AtLeastOne = _switch(100, "events on one page of GetContainerLog")
+    log_overlap: Annotated[int, Field(ge=0)] = _switch(
+        0, "events of the page before that a page of the log repeats"
+    )
     log_end: Literal["no-token", "same-token"] = _switch(
         "no-token",
         "the last page of a log has no token for the next, or one that gives an empty page and "
         "itself again",
     )
-    log_default_window: float = _switch(
+    log_default_window: Seconds = _switch(
         3600.0, "how far back GetContainerLog looks without a start time (not scaled by speed)"
     )
-    metric_interval: float = _switch(
+    metric_interval: Annotated[float, Field(ge=1, allow_inf_nan=False)] = _switch(
         300.0, "the time that one point of GetContainerServiceMetricData stands for"
     )
-    read_lag: float = _switch(0.0, "how long reads show what was before a deployment was created")
+    read_lag: Seconds = _switch(0.0, "how long reads show what was before a deployment was created")
     next_failed_visible: bool = _switch(
         False, "a failed deployment stays visible as nextDeployment instead of vanishing"
     )
@@ -139,7 +146,7 @@ class Switches:
     capacity_takes_version: bool = _switch(
         False, "a change of power or scale uses up a deployment version"
     )
-    throttle_rate: float = _switch(
+    throttle_rate: Annotated[float, Field(ge=0, le=1)] = _switch(
         0.0, "the share of calls, 0 to 1, that are answered with ThrottlingException"
     )
 
@@ -147,43 +154,26 @@ class Switches:
         "account", "the text of these: the account's request rate is exceeded, or any rate is"
     )
 
-    def __post_init__(self) -> None:
-        """Refuse values outside a switch's range."""
-        if self.speed <= 0:
-            raise UnknownSwitchError("speed: must be greater than 0")
-        if not 0 <= self.throttle_rate <= 1:
-            raise UnknownSwitchError("throttle_rate: must be from 0 to 1")
-        for name in ("relaunch_limit", "log_page_size", "metric_interval"):
-            if getattr(self, name) < 1:
-                raise UnknownSwitchError(f"{name}: must be at least 1")
-        for switch in dataclasses.fields(self):
-            value = getattr(self, switch.name)
-            if switch.type in (float, int, "float", "int") and not 0 <= value < float("inf"):
-                raise UnknownSwitchError(f"{switch.name}: must not be negative")
-
     def seconds(self, lightsail_seconds: float) -> float:
-        """Turn a duration of Lightsail's into real seconds at this speed."""
         return lightsail_seconds / self.speed
 
     def launches(self, scale: int) -> int:
-        """How many launches a deployment may fail, over all nodes, where that grows with scale."""
+        """How many launches may fail over all nodes of a deployment."""
         return min(_MOST_LAUNCHES, max(self.relaunch_limit, math.ceil(scale / 2)))
 
-    def changed(self, changes: Mapping[str, object]) -> Self:
-        """Return these switches with some of them set; names and values are checked."""
-        types_by_name = _types_by_name()
-        checked: dict[str, Any] = {}
-        for name, value in changes.items():
-            if name not in types_by_name:
-                raise UnknownSwitchError(f"{name}: there is no such switch")
-            checked[name] = _converted(name, value, types_by_name[name])
-        return dataclasses.replace(self, **checked)
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        if unknown := sorted(changes.keys() - dataclasses.asdict(self).keys()):
+            raise UnknownSwitchError(f"{unknown[0]}: there is no such switch")
+        try:
+            return dataclasses.replace(self, **changes)
+        except ValidationError as problem:
+            [first, *_] = problem.errors()
+            name = first["loc"][0]
+            raise UnknownSwitchError(f"{name}: {first['msg']}, not {first['input']!r}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchDescription:
-    """One switch as a command line or a reader needs it."""
-
     name: str
     default: object
     choices: tuple[str, ...] | None
@@ -191,46 +181,16 @@ class SwitchDescription:
 
 
 def describe_switches() -> list[SwitchDescription]:
-    """Return every switch in the order of the class."""
-    types_by_name = _types_by_name()
+    types = get_type_hints(Switches)
     return [
         SwitchDescription(
-            name=switch.name,
-            default=switch.default,
-            choices=_choices(types_by_name[switch.name]),
-            says=switch.metadata["says"],
+            each.name, each.default, _choices(types[each.name]), each.metadata["says"]
         )
-        for switch in dataclasses.fields(Switches)
+        for each in dataclasses.fields(Switches)
     ]
-
-
-def as_dict(switches: Switches) -> dict[str, object]:
-    """Return the switches by name."""
-    return dataclasses.asdict(switches)
-
-
-@functools.cache
-def _types_by_name() -> dict[str, Any]:
-    return get_type_hints(Switches)
 
 
 def _choices(kind: object) -> tuple[str, ...] | None:
     if get_origin(kind) is Literal:
         return tuple(get_args(kind))
     return ("true", "false") if kind is bool else None
-
-
-def _converted(name: str, value: object, kind: type | types.GenericAlias) -> object:
-    """Convert text (from a command line) or JSON (from the control endpoint) to a switch's type."""
-    choices = _choices(kind)
-    if choices is not None:
-        text = str(value).lower() if kind is bool else value
-        if text not in choices:
-            raise UnknownSwitchError(f"{name}: must be one of {', '.join(choices)}, not {value!r}")
-        return text == "true" if kind is bool else text
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UnknownSwitchError(f"{name}: must be a number, not {value!r}")
-    try:
-        return int(value) if kind is int else float(value)
-    except (ValueError, OverflowError):
-        raise UnknownSwitchError(f"{name}: must be a number, not {value!r}") from None

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.utils import method_names_from_class
 from moto.rds.models import rds_backends
 
-from local import strict
+from local.cloud import aws_rules
 from tests.component.clock import Clock
 from tests.component.lightsail_service import LightsailService
 
@@ -149,7 +149,7 @@ class _Border:
         self.cloud: Cloud
         self.session = botocore.session.get_session()
         self.session.register("before-call", lambda **call: self.cloud.faults.before_call(**call))
-        for action in strict.SNAPSHOTS:
+        for action in aws_rules.SNAPSHOTS:
             self.session.register(f"before-call.rds.{action}", self._strict_snapshot)
         self.session.register("after-call", lambda **call: self.cloud.faults.after_call(**call))
         self.session.register(
@@ -170,8 +170,8 @@ class _Border:
         form, backend = params["body"], rds_backends[ACCOUNT][REGION]
         of_cluster = model.name == "CreateDBClusterSnapshot"
         databases: Any = backend.clusters if of_cluster else backend.databases
-        found = databases.get(form[strict.SNAPSHOTS[model.name].database])
-        refusal = strict.snapshot(
+        found = databases.get(form[aws_rules.SNAPSHOTS[model.name].database])
+        refusal = aws_rules.snapshot(
             form,
             None if found is None else str(found.status),
             None if of_cluster or found is None else found.db_cluster_identifier,

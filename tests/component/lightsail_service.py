@@ -18,8 +18,9 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
+from local.lightsail.api.operations import Operations
+from local.lightsail.api.protocol import CONTENT_TYPE, Wire, error_answer
 from local.lightsail.errors import ApiError, invalid_input, service_failure, throttled
-from local.lightsail.logs import LogStore
 from local.lightsail.model import (
     Container,
     Deployment,
@@ -28,12 +29,11 @@ from local.lightsail.model import (
     ServiceState,
     StateDetail,
 )
-from local.lightsail.operations import Operations
+from local.lightsail.service.logs import LogStore
 from local.lightsail.switches import Switches
-from local.lightsail.wire import CONTENT_TYPE, Wire, error_answer
 
 if TYPE_CHECKING:
-    from local.lightsail.region import Region
+    from local.lightsail.service.region import Region
 
 CREATE = "CreateContainerServiceDeployment"
 GET_SERVICES = "GetContainerServices"
@@ -72,7 +72,7 @@ class _Runner:
         self._changes: list[tuple[datetime, Callable[[Service], Service]]] = []
         self._before: tuple[Service, datetime] | None = None
         self._crashes: Counter[int] = Counter()
-        self.public_url = SimpleNamespace(url=f"https://{service.name}.example.com/")
+        self.load_balancer = SimpleNamespace(url=f"https://{service.name}.example.com/")
 
     @property
     def service(self) -> Service:

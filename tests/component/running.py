@@ -1,7 +1,7 @@
 """The account of one test with our own clients on it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 
 import pytest
@@ -20,8 +20,6 @@ def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     clock.replace_sleep(patch, "botocore.endpoint")
     skip_formalities(patch)
     patch.setattr("lightgate.runtime.make_client", _make_client)
-    # It works by a signal, and these requests come from any thread.
-    patch.setattr("local.lightsail.operations.time_limit", lambda _: nullcontext())
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws(config=CONFIG):

@@ -5,7 +5,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.crops.releases import Release
 from tests.local.fixtures import create_database, database, database_server
 

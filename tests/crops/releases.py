@@ -14,8 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local import crops
-from local.processes import Process, Program, free_port
+from local.cloud.processes import Process, Program, free_port
+from local.demo import crops
 
 _GUNICORN = (sys.executable, "-m", "gunicorn", "crops.wsgi")
 

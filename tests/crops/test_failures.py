@@ -17,9 +17,9 @@ from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Sympt
 from lightgate.gate_log import NO_EVIDENCE
 from lightgate.plan import read_plans
 from lightgate.verdict import Verdict
-from local.crops import FAILURES
-from local.database import Database
-from local.processes import accepts_connections, free_port
+from local.cloud.postgres import Database
+from local.cloud.processes import accepts_connections, free_port
+from local.demo.crops import FAILURES
 from tests.crops.releases import Release, Site
 from tests.crops.test_releases import applied, columns
 from tests.unit.builders import judged
@@ -50,13 +50,13 @@ def diagnosed(log: str, port: int = 8000) -> Diagnosis:
     )
 
 
-# What the gate's own helper reads in the app, as an event would tell it.
+# What the gate's own helper reads in the app, as an event would report it.
 TELL_PLAN = f"""
 import json, sys
 sys.path.append({str(Path(lightgate.__file__).parents[1])!r})
 from django.db import connection
-from lightgate.gate.django_helper import Plan
-told = Plan.read(connection, None).told()
+from lightgate.gate.programs.django_helper.plan import Plan
+told = Plan.read(connection, None).fields()
 who = {{"lightgate": 1, "release": "r1", "container": "migrate", "event": "plan"}}
 print(json.dumps({{**who, **told}}))
 """

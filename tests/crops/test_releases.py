@@ -5,8 +5,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local.crops import RELEASES
-from local.database import Database
+from local.cloud.postgres import Database
+from local.demo.crops import RELEASES
 from tests.crops.releases import Release
 
 INSERT_OF_V1 = """

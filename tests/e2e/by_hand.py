@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from local import crops, executions, registry
-from local.executions import Execution
-from local.registry import Image
+from local.cloud import executions, registry
+from local.cloud.executions import Execution
+from local.cloud.registry import Image
+from local.demo import crops
 from tests.e2e.conftest import Ready
 
 RELEASE = timedelta(seconds=120)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from local import crops, executions
-from local.cloud import LocalCloud, Stack
-from local.executions import Execution
-from local.inbox import Inbox
+from local.cloud import executions
+from local.cloud.cloud import LocalCloud, Stack
+from local.cloud.executions import Execution
+from local.cloud.sns_inbox import Inbox
+from local.demo import crops
 
 WITHIN = timedelta(seconds=60)
 

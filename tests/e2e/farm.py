@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.release import pin_tag
-from local import account, crops, executions
-from local.registry import Image
+from local.cloud import account, executions
+from local.cloud.registry import Image
+from local.demo import crops
 from tests.crops.releases import Answer, Site
 from tests.e2e.by_hand import RELEASE, Ended, begin, end
 from tests.e2e.conftest import Ready

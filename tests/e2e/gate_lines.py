@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from local import crops
+from local.demo import crops
 from tests.e2e.conftest import Ready
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local import account, executions, registry
-from local.push_events import Deliverer, Push
-from local.registry import Image, ImageConfig
+from local.cloud import account, executions, registry
+from local.cloud.ecr_events import Deliverer, Push
+from local.cloud.registry import Image, ImageConfig
 from tests.e2e.conftest import Ready
 
 _POLL = 0.2

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from lightgate.hold import GRACE_SECONDS
-from local import account, crops
-from local.cloud import STACK, LocalCloud
+from local.cloud import account
+from local.cloud.cloud import STACK, LocalCloud
+from local.demo import crops
 from tests.e2e.by_hand import begin, end
 from tests.e2e.conftest import Ready, started
 from tests.e2e.gate_lines import gate_lines

@@ -5,7 +5,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from local import account, crops, registry
+from local.cloud import account, registry
+from local.demo import crops
 from tests.e2e import pushing
 from tests.e2e.conftest import WITHIN, Ready
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from lightgate.release import COMMAND_CONTAINER
-from local import crops
+from local.demo import crops
 from local.demo.traffic import Traffic
 from tests.e2e.conftest import started
 from tests.e2e.farm import LONG_WATCH, Farm, with_v2

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import crops
-from local.cloud import LocalCloud
+from local.cloud.cloud import LocalCloud
+from local.demo import crops
 from tests.e2e.by_hand import Ended
 from tests.e2e.conftest import started
 from tests.e2e.farm import Farm, with_v2

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from local import account, crops, registry
-from local.cloud import LocalCloud
-from local.inbox import Inbox
-from local.registry import Image, ImageConfig
+from local.cloud import account, registry
+from local.cloud.cloud import LocalCloud
+from local.cloud.registry import Image, ImageConfig
+from local.cloud.sns_inbox import Inbox
+from local.demo import crops
 from tests.e2e.by_hand import begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.gate_lines import gate_lines

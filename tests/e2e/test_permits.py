@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from lightgate.permit import Permit, VoidCause
-from local import account, crops
-from local.cloud import LocalCloud
-from local.inbox import Inbox
+from local.cloud import account
+from local.cloud.cloud import LocalCloud
+from local.cloud.sns_inbox import Inbox
+from local.demo import crops
 from tests.e2e.by_hand import RELEASE, begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.pushing import wait_until

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local import executions, registry
-from local.inbox import Inbox
+from local.cloud import executions, registry
+from local.cloud.sns_inbox import Inbox
 from tests.e2e import pushing
 from tests.e2e.conftest import Ready
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local import crops
+from local.demo import crops
 from tests.e2e.conftest import started
 from tests.e2e.farm import LONG_WATCH, Farm, taking_back, with_v2
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local import crops
-from local.inbox import Inbox
+from local.cloud.sns_inbox import Inbox
+from local.demo import crops
 from tests.e2e.conftest import Ready
 from tests.e2e.farm import LONG_WATCH, Farm, taking_back, with_v2
 from tests.e2e.pushing import wait_until

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from lightgate.release import STACK_TAG
-from local import account, executions, registry
-from local.cloud import PROJECT, LocalCloud, Stack
-from local.executions import Execution
-from local.inbox import Inbox
+from local.cloud import account, executions, registry
+from local.cloud.cloud import PROJECT, LocalCloud, Stack
+from local.cloud.executions import Execution
+from local.cloud.sns_inbox import Inbox
 from tests.e2e.pushing import image, spec, wait_until
 
 # A cloud and two stacks of its own.

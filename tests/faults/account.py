@@ -13,7 +13,7 @@ from moto import mock_aws
 from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local import strict
+from local.cloud import aws_rules
 from local.lightsail.switches import Switches
 from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, skip_formalities
 from tests.component.lightsail_service import Course, LightsailService
@@ -58,7 +58,7 @@ class Account:
     def add_service(self, name: str, does_well: Callable[[], bool]) -> None:
         """A service whose app answers well while `does_well` says so."""
         self.lightsail.add(name)
-        self.lightsail.services[name].public_url = Site(does_well)  # type: ignore[assignment]
+        self.lightsail.services[name].load_balancer = Site(does_well)  # type: ignore[assignment]
 
     def add_database(self, name: str) -> None:
         """Its snapshots take as long as those of the first one."""
@@ -80,7 +80,7 @@ class Account:
             if error := answer.get("Error"):
                 return refusal(call, 400, error["Code"], error["Message"])
             return response(call, status.status_code, json.dumps(answer).encode())
-        if call.service == "rds" and call.operation in strict.SNAPSHOTS:
+        if call.service == "rds" and call.operation in aws_rules.SNAPSHOTS:
             return _refused_snapshot(call)
         return None
 
@@ -108,11 +108,11 @@ def _refused_snapshot(call: Call) -> AWSResponse | None:
     """RDS takes no snapshot of a database in a wrong state; moto does."""
     body: Any = call.request.body
     form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else str(body)))
-    kind, backend = strict.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
+    kind, backend = aws_rules.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
     of_cluster = call.operation == "CreateDBClusterSnapshot"
     databases: Any = backend.clusters if of_cluster else backend.databases
     found = databases.get(form[kind.database])
-    refusal = strict.snapshot(
+    refusal = aws_rules.snapshot(
         form,
         None if found is None else str(found.status),
         None if of_cluster or found is None else found.db_cluster_identifier,

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import strict
+from local.cloud import aws_rules
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import Account
 from tests.faults.clock import TimeIsUp
@@ -178,7 +178,7 @@ class Execution:
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
             seconds = self._data.value(path)
-        self.cause = strict.wait_seconds(path, seconds)
+        self.cause = aws_rules.wait_seconds(path, seconds)
         if self.cause is not None:
             self.error = "States.Runtime"
             self._end(ExecutionStatus.FAILED)

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox, running_mailbox
-from tests.gate.programs import House
+from tests.gate.programs import Runner
 from tests.gate.projects import CREATE, Project, Rows, postgres
 from tests.interpreters import any_python
 from tests.local.fixtures import database, database_server
@@ -14,10 +14,10 @@ __all__ = ["any_python", "database", "database_server"]
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    house = House()
-    yield house
-    house.close()
+def runner() -> Iterator[Runner]:
+    runner = Runner()
+    yield runner
+    runner.close()
 
 
 @pytest.fixture

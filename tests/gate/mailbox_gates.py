@@ -3,26 +3,26 @@
 import sys
 from typing import Any
 
-from lightgate import gate
+from lightgate.gate.packaging import program_text
 from tests.gate.mailbox_server import Mailbox
-from tests.gate.programs import House, Program, shell
+from tests.gate.programs import Program, Runner, shell
 
 
 def start(
-    house: House,
+    runner: Runner,
     mailbox: Mailbox,
     script: str = "echo ran",
     *,
     python: str = sys.executable,
     patience: float = 30,
     reach: float = 30,
-    courier: str | None = None,
+    s3_client: str | None = None,
     environment: Any = None,
     **config: Any,
 ) -> Program:
     mailbox.limits.update(patienceSeconds=patience, reachSeconds=reach)
-    return house.supervisor(
-        [courier or gate.courier_source(), *shell(script)],
+    return runner.supervisor(
+        [s3_client or program_text("s3_client"), *shell(script)],
         python=python,
         mailbox=mailbox.limits,
         options=mailbox.options(**(environment or {})),

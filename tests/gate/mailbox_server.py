@@ -1,4 +1,4 @@
-"""A mailbox on loopback, which answers as S3 does when it is well, or worse."""
+"""A mailbox on loopback, which responds as S3 does, healthy or not."""
 
 import json
 import os
@@ -26,11 +26,11 @@ PATIENT = {"pollSeconds": 0.05, "patienceSeconds": 30, "reachSeconds": 30}
 
 
 class Mailbox:
-    """What is in it, how it answers, and what a gate needs to know of it."""
+    """Its objects, how it responds, and what a gate needs to reach it."""
 
     def __init__(self, port: int, scheme: str = "http") -> None:
         self.objects: dict[str, bytes] = {}
-        self.looks = 0
+        self.polls = 0
         self.limits: dict[str, Any] = dict(PATIENT)
         self.refusal: tuple[int, str, str] | None = None
         self.is_deaf = False
@@ -39,7 +39,7 @@ class Mailbox:
         self.signatures = {name: f"secret-of-{name}" for name in NAMES}
 
     def options(self, **environment: str) -> dict[str, Any]:
-        """How a gate is started that is to know the URLs."""
+        """How to start a gate that has the URLs."""
         urls = json.dumps({"url": self.url, "signatures": self.signatures})
         return {"env": {**os.environ, "LIGHTGATE_MAILBOX": urls, **environment}}
 
@@ -48,8 +48,8 @@ class Mailbox:
         permit = {"lightgate": 1, **usual, "until": time.time() + 60, **changes}
         self.objects["permit"] = json.dumps(permit).encode()
 
-    def letter(self, name: str) -> dict[str, Any]:
-        """The event in a letter; nothing if it has not come."""
+    def event(self, name: str) -> dict[str, Any]:
+        """The event in an object; nothing if it has not come."""
         event: dict[str, Any] = json.loads(self.objects.get(name, b"{}"))
         return event
 
@@ -61,7 +61,7 @@ class Mailbox:
         if method == "PUT":
             self.objects[name] = body
             return 200, b""
-        self.looks += 1
+        self.polls += 1
         if name not in self.objects:
             return error(403, "AccessDenied", "Access Denied")
         return 200, self.objects[name]
@@ -98,7 +98,7 @@ def running_mailbox(certificate: Path | None = None) -> Iterator[Mailbox]:
             self.exchange()
 
         def handle(self) -> None:
-            # A courier that was sent away does not hear the answer.
+            # An S3 client that was ended does not read the response.
             with suppress(OSError):
                 super().handle()
 

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightgate import gate
-from local.processes import free_port
+from lightgate.gate.packaging import program_text
+from local.cloud.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
 DEADLINE = 40.0
 
 
-def told_while_closing(kind: str, source: str) -> str:
+def killed_while_closing(kind: str, source: str) -> str:
     """The program; a TERM comes while an object of the class is closed, be it by its destructor."""
     return f"""
 import os, signal, socket
@@ -125,8 +125,8 @@ def after(container: str, port: int, condition: str = "SUCCESS") -> dict[str, An
     return {"container": container, "port": port, "condition": condition}
 
 
-class House:
-    """Starts gates and ends whatever is left of them."""
+class Runner:
+    """Starts gates, and ends those that are left."""
 
     def __init__(self) -> None:
         self.programs: list[Program] = []
@@ -151,7 +151,7 @@ class House:
             "healthCheck": None,
             **config,
         }
-        return self.program(gate.supervisor_source(), whole, command, python, options)
+        return self.program(program_text("supervisor"), whole, command, python, options)
 
     def waiter(
         self,
@@ -162,7 +162,7 @@ class House:
         **config: Any,
     ) -> Program:
         whole = {"release": RELEASE, "container": "web", "after": [], **config}
-        return self.program(gate.waiter_source(), whole, command, python, options)
+        return self.program(program_text("waiter"), whole, command, python, options)
 
     def close(self) -> None:
         for program in self.programs:
@@ -184,7 +184,7 @@ def shell(script: str) -> list[str]:
 
 
 def facts(port: int, until: str) -> list[str]:
-    """What a supervisor tells whoever connects, up to the fact."""
+    """What a supervisor sends to a client, up to the fact."""
     heard: list[str] = []
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:

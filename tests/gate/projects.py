@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from lightgate import gate
-from local.database import Database
+from lightgate.gate.packaging import program_text
+from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox
-from tests.gate.programs import RELEASE, House, Program, free_port
+from tests.gate.programs import RELEASE, Program, Runner, free_port
 
 HEAD = "from django.db import migrations, models\n"
 MANAGE = """
@@ -99,7 +99,7 @@ class Project:
 
     def gate(
         self,
-        house: House,
+        runner: Runner,
         *more: str,
         django: Any = None,
         command: list[str] | None = None,
@@ -107,7 +107,7 @@ class Project:
         mailbox: Mailbox | None = None,
         **config: Any,
     ) -> Program:
-        """A gate of a node with this project, and with a mailbox where one is given."""
+        """A gate of a node with this project, with the mailbox if there is one."""
         whole = {
             "release": RELEASE,
             "container": "migrate",
@@ -138,12 +138,12 @@ class Project:
             **self.environment,
         }
         started = [
-            gate.django_helper_source(),
-            *([gate.courier_source()] if mailbox else []),
+            program_text("django_helper"),
+            *([program_text("s3_client")] if mailbox else []),
             *(command or [*self.manage, "migrate", "--noinput", *more]),
         ]
-        return house.program(
-            gate.supervisor_source(),
+        return runner.program(
+            program_text("supervisor"),
             whole,
             started,
             self.python,

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.database import Database
+from local.cloud.postgres import Database
 from tests.gate.programs import free_port
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import gate
-from tests.gate.programs import RELEASE, House, after, catches, eventually, free_port
+from lightgate.gate.packaging import program_text
+from tests.gate.programs import RELEASE, Runner, after, catches, eventually, free_port
 
 AS_FIRST = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 ALONE = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
@@ -37,11 +37,11 @@ def children_states(pid: int) -> list[str]:
     return found
 
 
-def test_as_first_process_the_supervisor_buries_orphans_and_obeys_term(house: House) -> None:
+def test_as_first_process_the_supervisor_buries_orphans_and_obeys_term(runner: Runner) -> None:
     needs(AS_FIRST)
     # setsid takes the orphan out of the group: it outlives the command, and ends as our child.
     orphan = ["sh", "-c", "setsid sh -c 'sleep 0.2' > /dev/null 2>&1 & echo left"]
-    migrate = house.supervisor(orphan, options={"prefix": AS_FIRST})
+    migrate = runner.supervisor(orphan, options={"prefix": AS_FIRST})
     migrate.event("succeeded")
     pid = first_process(migrate.process.pid)
     eventually(lambda: children_states(pid) == [], "an orphan was not buried")
@@ -49,9 +49,9 @@ def test_as_first_process_the_supervisor_buries_orphans_and_obeys_term(house: Ho
     assert migrate.ends() == 0
 
 
-def test_as_first_process_the_waiter_obeys_term(house: House) -> None:
+def test_as_first_process_the_waiter_obeys_term(runner: Runner) -> None:
     needs(AS_FIRST)
-    web = house.waiter(
+    web = runner.waiter(
         ["true"], after=[after("migrate", free_port())], options={"prefix": AS_FIRST}
     )
     pid = first_process(web.process.pid)
@@ -76,7 +76,7 @@ def test_a_gate_never_takes_its_own_connection_for_the_dependency(tmp_path: Path
             "afterFailure": "exit", "healthCheck": None,
         },
     }  # fmt: skip
-    programs = {"web": gate.waiter_source(), "migrate": gate.supervisor_source()}
+    programs = {"web": program_text("waiter"), "migrate": program_text("supervisor")}
     for name, config in configs.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(config))
         (tmp_path / f"{name}.py").write_text(programs[name])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lightgate.gate import supervisor
-from tests.gate.programs import House, eventually, shell
+from lightgate.gate.programs.supervisor.progress import read_progress
+from tests.gate.programs import Runner, eventually, shell
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from tests.gate.programs import House, eventually, shell
     ],
 )
 def test_the_lines_of_migrate(line: str, means: object) -> None:
-    assert supervisor.read_progress(line) == means
+    assert read_progress(line) == means
 
 
 def test_a_migration_is_reported_while_it_is_being_applied(
-    house: House, any_python: str, tmp_path: Path
+    runner: Runner, any_python: str, tmp_path: Path
 ) -> None:
     go = tmp_path / "go"
     script = f"""
@@ -45,7 +45,7 @@ def test_a_migration_is_reported_while_it_is_being_applied(
         printf '  Applying crops.0003_price...no newline'
         echo ' OK'
     """
-    migrate = house.supervisor(shell(script), python=any_python)
+    migrate = runner.supervisor(shell(script), python=any_python)
     eventually(lambda: len(migrate.named("applying")) == 2, "no migration is reported")
     assert migrate.named("applying")[1]["migration"] == "crops.0001_initial"
     assert migrate.named("applied") == []
@@ -110,26 +110,26 @@ def migrate_command(*more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("more", [(), ("-v", "2"), ("--force-color",)])
-def test_a_good_migration_is_told_step_by_step(
-    house: House, project: Path, more: tuple[str, ...]
+def test_a_good_migration_is_reported_step_by_step(
+    runner: Runner, project: Path, more: tuple[str, ...]
 ) -> None:
-    migrate = house.supervisor(migrate_command(*more), options={"cwd": project})
+    migrate = runner.supervisor(migrate_command(*more), options={"cwd": project})
     names = ["crops.0001_initial", "crops.0002_data"]
     assert migrate.event("succeeded")["migrations"] == names
     assert [(one["event"], one["migration"]) for one in migrate.events[1:-1]] == [
         (event, name) for name in names for event in ("applying", "applied")
     ]
-    again = house.supervisor(migrate_command(*more), options={"cwd": project})
+    again = runner.supervisor(migrate_command(*more), options={"cwd": project})
     assert again.event("succeeded")["migrations"] == []
 
 
-def test_a_quiet_migration_succeeds_without_steps(house: House, project: Path) -> None:
-    migrate = house.supervisor(migrate_command("-v", "0"), options={"cwd": project})
+def test_a_quiet_migration_succeeds_without_steps(runner: Runner, project: Path) -> None:
+    migrate = runner.supervisor(migrate_command("-v", "0"), options={"cwd": project})
     assert migrate.event("succeeded")["migrations"] == []
     assert [one["event"] for one in migrate.events] == ["applying", "succeeded"]
 
 
-def test_a_failing_migration_is_named_with_its_reason(house: House, project: Path) -> None:
+def test_a_failing_migration_is_named_with_its_reason(runner: Runner, project: Path) -> None:
     (project / "crops" / "migrations" / "0003_name.py").write_text(
         textwrap.dedent("""
         from django.db import migrations, models
@@ -138,7 +138,7 @@ def test_a_failing_migration_is_named_with_its_reason(house: House, project: Pat
             operations = [migrations.AlterField("crop", "name", models.TextField())]
         """)
     )
-    migrate = house.supervisor(migrate_command(), options={"cwd": project})
+    migrate = runner.supervisor(migrate_command(), options={"cwd": project})
     failed = migrate.event("failed")
     assert failed["cause"] == "exit"
     assert failed["exitCode"] == 1

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.gate.programs import House, Program
+from tests.gate.programs import Program, Runner
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 from tests.gate.test_django_lock import FINAL, final, processes_of, rounds
 
@@ -39,7 +39,7 @@ def kill(victim: str, gate: Program, rows: Rows) -> None:
 
 @pytest.mark.parametrize("round_", rounds(1, 60))
 def test_killed_at_any_instant_everything_agrees(
-    house: House, crops: Project, rows: Rows, round_: int
+    runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:
     choice = random.Random(round_)  # noqa: S311
     atomic, victim = round_ % 2 == 0, VICTIMS[round_ % len(VICTIMS)]
@@ -48,12 +48,12 @@ def test_killed_at_any_instant_everything_agrees(
         f"{sql(TRACE)}, {sql('select pg_sleep(0.4)')}, {ADD_COLOUR}, {sql('select pg_sleep(0.2)')}",
         atomic=atomic,
     )
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("plan")
     time.sleep(choice.uniform(0, 2.5))
     kill(victim, gate, rows)
 
-    relaunched = crops.gate(house)
+    relaunched = crops.gate(runner)
     last = final(relaunched)
 
     has_colour = "colour" in rows.columns()
@@ -73,7 +73,7 @@ def test_killed_at_any_instant_everything_agrees(
     assert states == (["succeeded"] if last == "succeeded" else states[:1])
     if last == "failed":
         assert states in (["failed"], ["started"])
-    third = crops.gate(house)
+    third = crops.gate(runner)
     assert final(third) == last
     assert third.named("applying") == []
     assert rows("select count(*) from trace")[0][0] == traces

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.gate.programs import House, Program, eventually
+from tests.gate.programs import Program, Runner, eventually
 from tests.gate.projects import ADD_COLOUR, HALF, Project, Rows, sql
 
 FINAL = ("succeeded", "failed")
@@ -39,12 +39,12 @@ def rounds(normal: int, slow: int) -> list[object]:
 
 @pytest.mark.parametrize("round_", rounds(1, 20))
 def test_of_eight_gates_at_once_one_migrates_and_all_open(
-    house: House, crops: Project, rows: Rows, round_: int
+    runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:
     # A statement that leaves a trace each time that it is run.
     rows("create table trace (at timestamptz default now())")
     crops.migration(sql("insert into trace select from pg_sleep(0.3)"), atomic=round_ % 2 == 0)
-    gates = [crops.gate(house) for _ in range(8)]
+    gates = [crops.gate(runner) for _ in range(8)]
     assert [final(gate) for gate in gates] == ["succeeded"] * 8
     assert rows("select count(*) from trace") == [(1,)]
     assert sum(len(gate.named("locked")) for gate in gates) == 1
@@ -54,10 +54,10 @@ def test_of_eight_gates_at_once_one_migrates_and_all_open(
 
 @pytest.mark.parametrize("round_", rounds(1, 20))
 def test_of_eight_gates_at_once_one_tries_what_fails_and_none_opens(
-    house: House, crops: Project, rows: Rows, round_: int
+    runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:
     crops.migration(HALF, atomic=round_ % 2 == 0)
-    gates = [crops.gate(house) for _ in range(8)]
+    gates = [crops.gate(runner) for _ in range(8)]
     assert [final(gate) for gate in gates] == ["failed"] * 8
     assert sum(len(gate.named("locked")) for gate in gates) == 1
     assert sorted(gate.event("failed")["cause"] for gate in gates) == ["attempt"] * 7 + ["exit"]
@@ -66,25 +66,25 @@ def test_of_eight_gates_at_once_one_tries_what_fails_and_none_opens(
 
 
 def test_a_failed_migration_is_not_run_again_by_its_release_but_by_the_next(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     name = crops.migration(HALF)
-    first = crops.gate(house, release="r2", afterFailure="exit")
+    first = crops.gate(runner, release="r2", afterFailure="exit")
     assert first.ends() == 1
     failed = first.event("failed")
     assert failed["migration"] == name
     assert failed["error"] == "django.db.utils.DataError: division by zero"
     assert failed["database"] == "unchanged"
     assert failed["recorded"] is True
-    again = crops.gate(house, release="r2", afterFailure="exit")
+    again = crops.gate(runner, release="r2", afterFailure="exit")
     assert again.ends() == 1
     assert again.event("failed")["cause"] == "attempt"
     assert again.event("failed")["detail"] == "failed before"
     assert again.event("failed")["migration"] == name
     assert "division by zero" in again.event("failed")["error"]
     assert again.named("applying") == []
-    other = crops.gate(house, release="r3")
+    other = crops.gate(runner, release="r3")
     assert other.event("failed")["cause"] == "exit"
     assert [(release, state) for release, state, _ in rows.attempts()] == [
         ("r2", "failed"),
@@ -94,24 +94,24 @@ def test_a_failed_migration_is_not_run_again_by_its_release_but_by_the_next(
 
 @pytest.mark.slow
 def test_a_failure_after_the_last_migration_keeps_the_gate_shut_after_a_relaunch(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     seed = [["sh", "-c", "echo no seed; exit 3"]]
-    first = crops.gate(house, then=seed)
+    first = crops.gate(runner, then=seed)
     assert first.event("failed")["error"] == "no seed"
     assert first.event("failed")["database"] == "part-way"
     assert first.event("failed")["migrationsApplied"] == ["crops.0001_initial"]
     assert rows.applied() == ["0001_initial"]
-    assert crops.gate(house, then=seed).event("failed")["cause"] == "attempt"
+    assert crops.gate(runner, then=seed).event("failed")["cause"] == "attempt"
 
 
 @pytest.mark.slow
 def test_commands_before_and_after_run_in_order(
-    house: House, crops: Project, tmp_path: Path
+    runner: Runner, crops: Project, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     done = crops.gate(
-        house,
+        runner,
         before=[[*crops.manage, "migrate", "--plan"], ["sh", "-c", f"echo a >> {log}"]],
         then=[["sh", "-c", f"echo b >> {log}"], ["sh", "-c", f"echo c >> {log}"]],
     )
@@ -122,9 +122,9 @@ def test_commands_before_and_after_run_in_order(
 
 @pytest.mark.slow
 def test_a_command_that_leaves_something_pending_does_not_open_the_gate(
-    house: House, crops: Project
+    runner: Runner, crops: Project
 ) -> None:
-    failed = crops.gate(house, command=["true"]).event("failed")
+    failed = crops.gate(runner, command=["true"]).event("failed")
     assert failed["cause"] == "pending"
     assert "crops.0001_initial" in failed["error"]
 
@@ -137,29 +137,29 @@ def held(statement: str, until: Path) -> str:
 
 
 def test_a_gate_with_nothing_to_do_opens_while_another_release_migrates(
-    house: House, crops: Project, rows: Rows, tmp_path: Path
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     rows.begin()
     newer = Project(tmp_path / "newer", crops.database)
     newer.migration("", name="initial")
     newer.migration(held("select 1", tmp_path / "go"))
-    migrating = newer.gate(house, release="r2")
+    migrating = newer.gate(runner, release="r2")
     eventually(lambda: len(migrating.named("applying")) == 2, "does not migrate", migrating)
-    crops.gate(house, release="r1").event("succeeded")
-    waiting = newer.gate(house, release="r3")
+    crops.gate(runner, release="r1").event("succeeded")
+    waiting = newer.gate(runner, release="r3")
     holder = waiting.event("waiting")["holder"]
     assert [one["application"] for one in holder] == ["lightgate gate r2 migrate"]
     (tmp_path / "go").touch()
     migrating.event("succeeded")
     assert waiting.event("succeeded")["migrations"] == []
-    assert crops.gate(house, release="r1").event("succeeded")["schema"] == ["crops.0001_initial"]
+    assert crops.gate(runner, release="r1").event("succeeded")["schema"] == ["crops.0001_initial"]
 
 
 def test_without_its_helper_a_command_is_stopped(
-    house: House, crops: Project, rows: Rows, tmp_path: Path
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
-    migrate = crops.gate(house, afterFailure="exit")
+    migrate = crops.gate(runner, afterFailure="exit")
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     (helper,) = processes_of(migrate, "shell")
     os.kill(helper, signal.SIGKILL)
@@ -174,10 +174,10 @@ def test_without_its_helper_a_command_is_stopped(
 
 @pytest.mark.slow
 def test_when_the_lock_is_lost_the_command_is_stopped(
-    house: House, crops: Project, rows: Rows, tmp_path: Path
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
-    migrate = crops.gate(house)
+    migrate = crops.gate(runner)
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
     failed = migrate.event("failed")
@@ -185,24 +185,24 @@ def test_when_the_lock_is_lost_the_command_is_stopped(
     assert rows.applied() == ["0001_initial"]
     # All of it was atomic, so the next one may do it again.
     (tmp_path / "go").touch()
-    assert crops.gate(house).event("succeeded")["migrations"] == ["crops.0002_change"]
+    assert crops.gate(runner).event("succeeded")["migrations"] == ["crops.0002_change"]
     assert rows.attempts()[0][2]["tries"] == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("atomic", [True, False])
 def test_an_attempt_that_never_ended_is_judged(
-    house: House, crops: Project, rows: Rows, tmp_path: Path, atomic: bool
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path, atomic: bool
 ) -> None:
     go = tmp_path / "go"
     crops.migration(held("create table half ()", go), atomic=atomic)
-    migrate = crops.gate(house)
+    migrate = crops.gate(runner)
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     eventually(lambda: atomic or "half" in rows.tables(), "nothing is half done")
     for pid in [migrate.process.pid, *processes_of(migrate, "migrate")]:
         os.kill(pid, signal.SIGKILL)
     go.touch()
-    again = crops.gate(house)
+    again = crops.gate(runner)
     assert final(again) == ("succeeded" if atomic else "failed")
     if not atomic:
         assert again.event("failed")["cause"] == "attempt"
@@ -213,27 +213,27 @@ def test_an_attempt_that_never_ended_is_judged(
 
 @pytest.mark.slow
 def test_a_migration_that_was_committed_and_not_recorded_is_not_run_again(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     # The record is written after the commit when some of the SQL is deferred.
     stop = [["sh", "-c", "kill -9 $PPID"]]
-    killed = crops.gate(house, release="r2", before=stop)
+    killed = crops.gate(runner, release="r2", before=stop)
     killed.ends()
     rows("alter table crops_crop add colour text")
-    again = crops.gate(house, release="r2")
+    again = crops.gate(runner, release="r2")
     assert again.event("failed")["cause"] == "attempt"
     assert again.event("failed")["database"] == "part-way"
 
 
 @pytest.mark.slow
 def test_a_session_that_outlives_its_gate_is_waited_for(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     left = psycopg.connect(rows.connection.info.dsn, password="crops",
                            application_name="lightgate:r0:migrate")  # fmt: skip
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     told = gate.event("waiting")
     assert [one["application"] for one in told["holder"]] == ["lightgate:r0:migrate"]
     assert told["holder"][0]["pid"] == left.info.backend_pid
@@ -243,9 +243,9 @@ def test_a_session_that_outlives_its_gate_is_waited_for(
 
 
 @pytest.mark.slow
-def test_waiting_for_the_lock_has_an_end(house: House, crops: Project, rows: Rows) -> None:
+def test_waiting_for_the_lock_has_an_end(runner: Runner, crops: Project, rows: Rows) -> None:
     rows("select pg_advisory_lock(1279743045, 1)")
-    failed = crops.gate(house, timeoutSeconds=1).event("failed")
+    failed = crops.gate(runner, timeoutSeconds=1).event("failed")
     assert (failed["cause"], failed["detail"]) == ("lock", "not free")
     assert failed["holder"][0]["pid"] == rows.connection.info.backend_pid
     assert failed["database"] == "unchanged"
@@ -253,22 +253,22 @@ def test_waiting_for_the_lock_has_an_end(house: House, crops: Project, rows: Row
 
 @pytest.mark.slow
 def test_term_leaves_the_attempt_open_to_judgement(
-    house: House, crops: Project, tmp_path: Path
+    runner: Runner, crops: Project, tmp_path: Path
 ) -> None:
     crops.migration(held("select 1", tmp_path / "go"))
-    migrate = crops.gate(house)
+    migrate = crops.gate(runner)
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.event("failed")["cause"] == "signal"
     (tmp_path / "go").touch()
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["READ_COMMITTED", "REPEATABLE_READ"])
 def test_an_index_can_be_made_concurrently_beside_the_lock(
-    house: House, crops: Project, rows: Rows, level: str
+    runner: Runner, crops: Project, rows: Rows, level: str
 ) -> None:
     settings = (crops.directory / "settings.py").read_text()
     crops.write(
@@ -281,7 +281,7 @@ def test_an_index_can_be_made_concurrently_beside_the_lock(
         "'crop', models.Index(fields=['name'], name='by_name'))",
         atomic=False,
     )
-    gate = crops.gate(house, timeoutSeconds=10)
+    gate = crops.gate(runner, timeoutSeconds=10)
     assert gate.event("succeeded")["migrations"] == ["crops.0001_initial", "crops.0002_change"]
     valid = "select indisvalid from pg_index where indexrelid = 'by_name'::regclass"
     assert rows(valid) == [(True,)]
@@ -289,13 +289,13 @@ def test_an_index_can_be_made_concurrently_beside_the_lock(
 
 @pytest.mark.slow
 def test_sessions_that_cannot_be_named_leave_nothing_to_run_again(
-    house: House, crops: Project, tmp_path: Path
+    runner: Runner, crops: Project, tmp_path: Path
 ) -> None:
     crops.database["OPTIONS"] = {"application_name": "mine"}
     crops.migration(held("select 1", tmp_path / "go"))
-    migrate = crops.gate(house)
+    migrate = crops.gate(runner)
     assert migrate.event("locked")["lockTimeout"]["named"] is False
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
-    assert crops.gate(house).event("failed")["cause"] == "attempt"
+    assert crops.gate(runner).event("failed")["cause"] == "attempt"

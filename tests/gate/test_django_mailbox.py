@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.gate.mailbox_server import Mailbox
-from tests.gate.programs import RELEASE, House, Program, eventually
+from tests.gate.programs import RELEASE, Program, Runner, eventually
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 
 TAKE_LOCK = "select pg_advisory_lock(1279743045, 1)"
@@ -24,9 +24,9 @@ def pending(crops: Project, rows: Rows) -> Project:
 def told_plan(mailbox: Mailbox, other_than: str = "") -> str:
     """The hash in the letter that tells the plan."""
     eventually(
-        lambda: mailbox.letter("plan").get("hash", other_than) != other_than, "no plan is told"
+        lambda: mailbox.event("plan").get("hash", other_than) != other_than, "no plan is reported"
     )
-    return str(mailbox.letter("plan")["hash"])
+    return str(mailbox.event("plan")["hash"])
 
 
 def is_untouched(rows: Rows) -> bool:
@@ -41,11 +41,11 @@ def stays_shut(migrate: Program) -> dict[str, Any]:
 
 
 def test_a_plan_is_applied_when_it_is_permitted_and_not_before(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     plan = told_plan(mailbox)
-    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+    eventually(lambda: mailbox.polls > 2, "nothing polls for the permit")
     assert is_untouched(rows)
 
     mailbox.put_permit(plan=plan)
@@ -53,26 +53,28 @@ def test_a_plan_is_applied_when_it_is_permitted_and_not_before(
     done = migrate.event("succeeded")
     assert done["migrations"] == ["crops.0002_change"]
     assert migrate.event("permitted")["hash"] == plan
-    eventually(lambda: mailbox.letter("result") == done, "no result")
+    eventually(lambda: mailbox.event("result") == done, "no result")
     assert "colour" in rows.columns()
 
 
 def test_an_empty_plan_needs_nobody_also_when_everything_is_gone(
-    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, crops: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     rows.begin()
     mailbox.refusal = (404, "NoSuchBucket", "The specified bucket does not exist")
-    migrate = crops.gate(house, mailbox=mailbox)
+    migrate = crops.gate(runner, mailbox=mailbox)
     assert migrate.event("succeeded")["migrations"] == []
-    assert mailbox.looks == 0
+    assert mailbox.polls == 0
 
 
-def test_an_empty_plan_is_told(house: House, crops: Project, mailbox: Mailbox, rows: Rows) -> None:
+def test_an_empty_plan_is_reported(
+    runner: Runner, crops: Project, mailbox: Mailbox, rows: Rows
+) -> None:
     rows.begin()
-    crops.gate(house, mailbox=mailbox)
-    eventually(lambda: bool(mailbox.letter("result")), "no result")
-    assert mailbox.letter("plan")["count"] == 0
-    assert mailbox.letter("result")["event"] == "succeeded"
+    crops.gate(runner, mailbox=mailbox)
+    eventually(lambda: bool(mailbox.event("result")), "no result")
+    assert mailbox.event("plan")["count"] == 0
+    assert mailbox.event("result")["event"] == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,10 @@ def test_an_empty_plan_is_told(house: House, crops: Project, mailbox: Mailbox, r
     ids=str,
 )
 def test_no_other_permit_applies_anything(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows, held: dict[str, Any]
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows, held: dict[str, Any]
 ) -> None:
     mailbox.limits["patienceSeconds"] = 5
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     plan = told_plan(mailbox)
 
     mailbox.put_permit(**{"plan": plan, **held})
@@ -103,12 +105,12 @@ def test_no_other_permit_applies_anything(
 
 
 def permitted_for_what_has_changed(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> tuple[Program, str]:
     """A gate whose plan another one has applied a part of, while it waited for the lock."""
     pending.migration(ADD_COLOUR.replace("colour", "size"))
     rows(TAKE_LOCK)
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     first = told_plan(mailbox)
     mailbox.put_permit(plan=first)
     eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)
@@ -118,14 +120,14 @@ def permitted_for_what_has_changed(
     return migrate, first
 
 
-def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+def test_a_plan_that_has_changed_under_the_lock_needs_another_permit(
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    migrate, first = permitted_for_what_has_changed(house, pending, mailbox, rows)
+    migrate, first = permitted_for_what_has_changed(runner, pending, mailbox, rows)
 
     second = told_plan(mailbox, other_than=first)
-    looks = mailbox.looks
-    eventually(lambda: mailbox.looks > looks + 2, "nobody looks for the permit")
+    looks = mailbox.polls
+    eventually(lambda: mailbox.polls > looks + 2, "nothing polls for the permit")
     assert "size" not in rows.columns()
     mailbox.put_permit(plan=second)
 
@@ -133,10 +135,10 @@ def test_a_plan_that_has_changed_under_the_lock_is_asked_for_again(
     assert [one["hash"] for one in migrate.named("permitted")] == [first, second]
 
 
-def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+def test_a_gate_that_waits_for_a_second_permit_fails_when_the_lock_is_lost(
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    migrate, first = permitted_for_what_has_changed(house, pending, mailbox, rows)
+    migrate, first = permitted_for_what_has_changed(runner, pending, mailbox, rows)
     told_plan(mailbox, other_than=first)
 
     rows(
@@ -152,10 +154,10 @@ def test_whoever_waits_for_a_second_permit_gives_up_when_the_lock_is_lost(
 
 @pytest.mark.slow
 def test_a_permit_does_not_outlast_the_wait_for_the_lock(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     rows(TAKE_LOCK)
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     mailbox.put_permit(plan=told_plan(mailbox), until=time.time() + 6)
 
     failed = stays_shut(migrate)
@@ -169,30 +171,30 @@ EXPIRED = (403, "AccessDenied", "Request has expired")
 
 
 def test_a_node_relaunched_long_afterwards_opens(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    first = pending.gate(house, mailbox=mailbox)
+    first = pending.gate(runner, mailbox=mailbox)
     mailbox.put_permit(plan=told_plan(mailbox))
     first.event("succeeded")
     mailbox.refusal = EXPIRED
 
-    again = pending.gate(house, mailbox=mailbox)
+    again = pending.gate(runner, mailbox=mailbox)
 
     assert again.event("succeeded")["migrations"] == []
     assert len(rows.attempts()) == 1
 
 
 def test_a_node_relaunched_on_a_restored_database_does_not_migrate_it(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    first = pending.gate(house, mailbox=mailbox)
+    first = pending.gate(runner, mailbox=mailbox)
     mailbox.put_permit(plan=told_plan(mailbox))
     first.event("succeeded")
     rows("alter table crops_crop drop column colour; drop table lightgate_attempt")
     rows("delete from django_migrations where name = '0002_change'")
     mailbox.refusal = EXPIRED
 
-    failed = stays_shut(pending.gate(house, mailbox=mailbox))
+    failed = stays_shut(pending.gate(runner, mailbox=mailbox))
 
     assert failed["cause"] == "mailbox"
     assert "Request has expired" in failed["error"]
@@ -200,9 +202,9 @@ def test_a_node_relaunched_on_a_restored_database_does_not_migrate_it(
 
 
 def test_of_several_gates_with_one_permit_one_migrates_and_all_open(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    gates = [pending.gate(house, mailbox=mailbox) for _ in range(3)]
+    gates = [pending.gate(runner, mailbox=mailbox) for _ in range(3)]
     mailbox.put_permit(plan=told_plan(mailbox))
 
     done = [gate.event("succeeded")["migrations"] for gate in gates]
@@ -212,23 +214,23 @@ def test_of_several_gates_with_one_permit_one_migrates_and_all_open(
 
 
 def test_a_failed_migration_is_not_permitted_into_a_second_attempt(
-    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, crops: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR + ', migrations.RunSQL("select 1 / 0")')
-    first = crops.gate(house, mailbox=mailbox, afterFailure="exit")
+    first = crops.gate(runner, mailbox=mailbox, afterFailure="exit")
     mailbox.put_permit(plan=told_plan(mailbox))
     assert first.ends() == 1
-    assert mailbox.letter("result") == first.event("failed")
+    assert mailbox.event("result") == first.event("failed")
 
-    again = crops.gate(house, mailbox=mailbox)
+    again = crops.gate(runner, mailbox=mailbox)
 
     assert again.event("failed")["cause"] == "attempt"
     assert again.named("permitted") == []
 
 
 def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
-    house: House, crops: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, crops: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
@@ -236,9 +238,9 @@ def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
     crops.write("crops/management/__init__.py", "")
     crops.write("crops/management/commands/__init__.py", "")
     crops.write("crops/management/commands/migrate.py", f"{command}  # noqa: F401\n")
-    migrate = crops.gate(house, mailbox=mailbox)
+    migrate = crops.gate(runner, mailbox=mailbox)
     assert told_plan(mailbox) == "unknown"
-    eventually(lambda: mailbox.looks > 1, "nobody looks for the permit")
+    eventually(lambda: mailbox.polls > 1, "nothing polls for the permit")
     assert "colour" not in rows.columns()
 
     mailbox.put_permit()
@@ -248,15 +250,15 @@ def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
 
 
 def test_a_node_that_waits_for_a_permit_opens_when_another_one_has_applied_everything(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     pending.migration(sql("select pg_sleep(3)"))
-    first = pending.gate(house, mailbox=mailbox)
+    first = pending.gate(runner, mailbox=mailbox)
     whole = told_plan(mailbox)
     mailbox.put_permit(plan=whole)
     eventually(lambda: "0003" in str(first.named("applying")), "not in the second", first)
 
-    second = pending.gate(house, mailbox=mailbox)
+    second = pending.gate(runner, mailbox=mailbox)
     assert told_plan(mailbox, other_than=whole)
 
     assert second.event("succeeded")["migrations"] == []
@@ -265,11 +267,11 @@ def test_a_node_that_waits_for_a_permit_opens_when_another_one_has_applied_every
 
 
 @pytest.mark.slow
-def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+def test_a_node_that_waits_for_a_permit_reports_what_is_left_of_its_plan(
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     pending.migration(ADD_COLOUR.replace("colour", "size"))
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     whole = told_plan(mailbox)
     rows("alter table crops_crop add column colour text")
     rows("insert into django_migrations (app, name) values ('crops', '0002_change')")
@@ -277,8 +279,8 @@ def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
     rest = told_plan(mailbox, other_than=whole)
     # What was asked for first is not what is asked for now.
     mailbox.put_permit(plan=whole)
-    looks = mailbox.looks
-    eventually(lambda: mailbox.looks > looks + 2, "nobody looks for the permit")
+    looks = mailbox.polls
+    eventually(lambda: mailbox.polls > looks + 2, "nothing polls for the permit")
     assert migrate.named("permitted") == []
     mailbox.put_permit(plan=rest)
 
@@ -288,9 +290,9 @@ def test_a_node_that_waits_for_a_permit_tells_what_is_left_of_its_plan(
 
 @pytest.mark.slow
 def test_a_database_that_is_away_while_a_permit_is_waited_for_costs_nothing(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     plan = told_plan(mailbox)
     for _ in range(6):
         rows(
@@ -305,10 +307,10 @@ def test_a_database_that_is_away_while_a_permit_is_waited_for_costs_nothing(
 
 
 def test_a_permit_that_has_run_out_once_the_lock_is_there_applies_nothing(
-    house: House, pending: Project, mailbox: Mailbox, rows: Rows
+    runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
     rows(TAKE_LOCK)
-    migrate = pending.gate(house, mailbox=mailbox)
+    migrate = pending.gate(runner, mailbox=mailbox)
     until = time.time() + 8
     mailbox.put_permit(plan=told_plan(mailbox), until=until)
     eventually(lambda: "held by another gate" in str(migrate.events), "it does not wait", migrate)

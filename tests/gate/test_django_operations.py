@@ -17,7 +17,8 @@ if not settings.configured:
     settings.configure(USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.BigAutoField")
     django.setup()
 
-from lightgate.gate.django_helper import classify, describe
+from lightgate.gate.programs.django_helper.compatibility import classify
+from lightgate.gate.programs.django_helper.operations import describe
 
 M, F = migrations, models
 CROP = M.CreateModel(
@@ -271,11 +272,11 @@ def test_a_migration_with_a_method_of_its_own_may_do_anything(method: str) -> No
 
     assert whole["class"] == "unknown"
     assert whole["operations"] == [["unknown", "Migration.apply"]]
-    assert whole["fixed"]
+    assert whole["irreversible"]
 
 
 @pytest.mark.parametrize(
-    ("operation", "fixed"),
+    ("operation", "irreversible"),
     [
         (field(F.IntegerField(null=True)), ""),
         (M.RemoveField("Crop", "size"), ""),
@@ -289,12 +290,14 @@ def test_a_migration_with_a_method_of_its_own_may_do_anything(method: str) -> No
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_what_cannot_be_taken_back_for_certain_is_named(operation: Any, fixed: str) -> None:
+def test_an_operation_that_cannot_be_reversed_for_certain_is_named(
+    operation: Any, irreversible: str
+) -> None:
     migration, state = M.Migration("0002", "crops"), ProjectState()
     migration.operations = [operation]
     CROP.state_forwards("crops", state)
 
-    assert describe((migration, False), state, set(), [])["fixed"] == fixed
+    assert describe((migration, False), state, set(), [])["irreversible"] == irreversible
 
 
 def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None:

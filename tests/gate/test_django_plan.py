@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.programs import House, eventually, resident_kilobytes
+from tests.gate.programs import Runner, eventually, resident_kilobytes
 from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows
 
 
 def test_what_is_pending_is_applied_once_and_on_record(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     crops.migration(ADD_COLOUR)
-    migrate = crops.gate(house)
+    migrate = crops.gate(runner)
     done = migrate.event("succeeded")
     assert done["migrations"] == ["crops.0001_initial", "crops.0002_change"]
     assert done["schema"] == ["crops.0002_change"]
@@ -26,59 +26,59 @@ def test_what_is_pending_is_applied_once_and_on_record(
 
 
 def test_an_empty_plan_runs_nothing_and_touches_nothing(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    again = crops.gate(house, command=["false"])
+    again = crops.gate(runner, command=["false"])
     assert again.event("succeeded")["migrations"] == []
     assert again.named("applying") == []
     assert rows.tables() == {"crops_crop", "django_migrations"}
 
 
-def test_what_an_app_prints_while_it_is_asked_for_its_plan_is_in_the_log(
-    house: House, crops: Project, rows: Rows
+def test_the_output_of_an_app_while_its_plan_is_read_is_in_the_log(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     with (crops.directory / "settings.py").open("a") as settings:
         settings.write('\nprint("no mail server is set")\n')
     crops.environment["PYTHONUNBUFFERED"] = ""
     rows.begin()
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("succeeded")
     gate.says(b"no mail server is set\n")
 
 
-def test_a_blocked_plan_applies_nothing(house: House, crops: Project, rows: Rows) -> None:
+def test_a_blocked_plan_applies_nothing(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     name = crops.migration(REMOVE_NAME)
-    migrate = crops.gate(house, django={"policy": "block"}, release="r2")
+    migrate = crops.gate(runner, django={"policy": "block"}, release="r2")
     assert migrate.event("refused")["operations"] == [f"{name}: RemoveField crop.name (contract)"]
     assert migrate.event("failed")["cause"] == "refused"
     assert rows.columns() == {"id", "name"}
-    allowed = crops.gate(house, django={"policy": "block", "allowDestructive": True}, release="r2")
+    allowed = crops.gate(runner, django={"policy": "block", "allowDestructive": True}, release="r2")
     assert allowed.event("succeeded")["migrations"] == [name]
     assert allowed.event("plan")["allowDestructive"] is True
 
 
-def test_what_was_applied_before_a_failure_is_told_by_its_worst(
-    house: House, crops: Project, rows: Rows
+def test_a_failure_reports_the_worst_class_of_what_was_applied(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     crops.migration(HALF)
-    failed = crops.gate(house).event("failed")
+    failed = crops.gate(runner).event("failed")
     assert (failed["database"], failed["effect"]) == ("part-way", "additive")
     crops.migration(ADD_COLOUR.replace("colour", "shade"), name="never_reached")
-    again = crops.gate(house, release="r2").event("failed")
+    again = crops.gate(runner, release="r2").event("failed")
     assert (again["database"], again.get("effect")) == ("unchanged", None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_with_nothing_to_do_it_opens_soon_and_leaves_no_helper(
-    house: House, crops: Project, rows: Rows, capsys: pytest.CaptureFixture[str]
+    runner: Runner, crops: Project, rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows.begin()
     began = time.monotonic()
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("succeeded")
     took = time.monotonic() - began
     children = f"/proc/{gate.process.pid}/task/{gate.process.pid}/children"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gate.programs import House
+from tests.gate.programs import Runner
 from tests.gate.projects import ADD_COLOUR, HALF, HEAD, Project, Rows
 
 CREATE_FARM = 'migrations.CreateModel("Farm", [("id", models.BigAutoField(primary_key=True))])'
@@ -39,15 +39,15 @@ def follow(crops: Project, told: Any) -> None:
         subprocess.run(call, cwd=crops.directory, env=environment, check=True, capture_output=True)
 
 
-def test_following_it_takes_back_what_the_release_applied_and_no_more(
-    house: House, crops: Project, rows: Rows
+def test_the_reversal_reverses_what_the_release_applied_and_no_more(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     crops.migration(ADD_COLOUR)
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
     before = rows.applied(), rows.columns()
     crops.migration(adds("size"))
     crops.migration(adds("weight"))
-    gate = crops.gate(house, release=NEXT)
+    gate = crops.gate(runner, release=NEXT)
     gate.event("succeeded")
 
     told = gate.event("plan")["takeBack"]
@@ -57,13 +57,13 @@ def test_following_it_takes_back_what_the_release_applied_and_no_more(
     assert (rows.applied(), rows.columns()) == before
 
 
-def test_following_it_after_a_failure_takes_back_the_part_that_was_applied(
-    house: House, crops: Project, rows: Rows
+def test_the_reversal_after_a_failure_reverses_the_part_that_was_applied(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     crops.migration(HALF.replace('"select 1 / 0"', '"select 1 / 0", "select 1"'))
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("failed")
     assert rows.columns() == {"id", "name", "colour"}
 
@@ -72,8 +72,8 @@ def test_following_it_after_a_failure_takes_back_the_part_that_was_applied(
     assert (rows.applied(), rows.columns()) == (["0001_initial"], {"id", "name"})
 
 
-def test_what_depends_on_it_in_another_app_is_taken_back_as_well(
-    house: House, crops: Project, rows: Rows
+def test_dependent_migrations_of_another_app_are_reversed_as_well(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     with (crops.directory / "settings.py").open("a") as settings:
         settings.write('\nINSTALLED_APPS += ["farms"]\n')
@@ -81,7 +81,7 @@ def test_what_depends_on_it_in_another_app_is_taken_back_as_well(
     migration(crops, "0002_colour", "crops.0001_initial", operations=ADD_COLOUR)
     migration(crops, "0001_farm", "crops.0002_colour", operations=CREATE_FARM, app="farms")
     migration(crops, "0003_size", "farms.0001_farm", "crops.0002_colour", operations=adds("size"))
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("succeeded")
 
     told = gate.event("plan")["takeBack"]
@@ -94,7 +94,7 @@ def test_what_depends_on_it_in_another_app_is_taken_back_as_well(
 
 @pytest.mark.slow
 def test_apps_that_know_nothing_of_each_other_need_a_call_each(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     with (crops.directory / "settings.py").open("a") as settings:
         settings.write('\nINSTALLED_APPS += ["farms"]\n')
@@ -102,7 +102,7 @@ def test_apps_that_know_nothing_of_each_other_need_a_call_each(
     crops.migration(ADD_COLOUR)  # as the second one
     crops.migration(adds("size"))
     migration(crops, "0001_farm", operations=CREATE_FARM, app="farms")
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("succeeded")
 
     told = gate.event("plan")["takeBack"]
@@ -112,30 +112,32 @@ def test_apps_that_know_nothing_of_each_other_need_a_call_each(
     assert (rows.applied(), rows.columns()) == (["0001_initial"], {"id", "name"})
 
 
-def test_a_merge_that_can_be_taken_back_only_with_what_was_there_before_is_not(
-    house: House, crops: Project, rows: Rows
+def test_a_merge_is_not_reversed_if_earlier_migrations_would_be_too(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     migration(crops, "0002_a", "crops.0001_initial", operations=ADD_COLOUR)
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
     migration(crops, "0002_b", "crops.0001_initial", operations=adds("size"))
     migration(crops, "0003_merge", "crops.0002_a", "crops.0002_b")
 
-    told = crops.gate(house, release=NEXT).event("plan")["takeBack"]
+    told = crops.gate(runner, release=NEXT).event("plan")["takeBack"]
 
     assert told == "crops.0002_b: migrate takes it back only with others"
 
 
 @pytest.mark.slow
-def test_behind_a_merge_the_name_is_told_in_full(house: House, crops: Project, rows: Rows) -> None:
+def test_behind_a_merge_the_name_is_given_in_full(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
     rows.begin()
     migration(crops, "0002_a", "crops.0001_initial", operations=ADD_COLOUR)
     migration(crops, "0002_b", "crops.0001_initial", operations=adds("size"))
     migration(crops, "0003_merge", "crops.0002_a", "crops.0002_b")
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
     before = rows.applied(), rows.columns()
     migration(crops, "0004_next", "crops.0003_merge", operations=adds("weight"))
-    gate = crops.gate(house, release=NEXT)
+    gate = crops.gate(runner, release=NEXT)
     gate.event("succeeded")
 
     follow(crops, gate.event("plan")["takeBack"])
@@ -144,13 +146,13 @@ def test_behind_a_merge_the_name_is_told_in_full(house: House, crops: Project, r
 
 
 @pytest.mark.slow
-def test_a_name_that_begins_another_one_cannot_be_told_to_migrate(
-    house: House, crops: Project, rows: Rows
+def test_a_name_that_begins_another_one_is_no_target_for_migrate(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     migration(crops, "0001_initial_again", "crops.0001_initial", operations=ADD_COLOUR)
 
-    told = crops.gate(house).event("plan")["takeBack"]
+    told = crops.gate(runner).event("plan")["takeBack"]
 
     assert told == "crops.0001_initial_again: migrate takes it back only with others"
 
@@ -162,38 +164,38 @@ def test_a_name_that_begins_another_one_cannot_be_told_to_migrate(
         ('migrations.RunSQL("select 1")', "RunSQL"),
     ],
 )
-def test_what_cannot_be_reversed_takes_the_whole_way_back_with_it(
-    house: House, crops: Project, rows: Rows, operation: str, why: str
+def test_one_irreversible_migration_makes_the_whole_plan_irreversible(
+    runner: Runner, crops: Project, rows: Rows, operation: str, why: str
 ) -> None:
     rows.begin()
     crops.migration(operation)
     crops.migration(ADD_COLOUR)
 
-    told = crops.gate(house).event("plan")["takeBack"]
+    told = crops.gate(runner).event("plan")["takeBack"]
 
     assert told == f"crops.0002_change: {why} cannot be reversed for certain"
 
 
 @pytest.mark.slow
-def test_what_is_only_recorded_as_applied_is_never_taken_back(
-    house: House, crops: Project, rows: Rows
+def test_a_migration_that_is_only_recorded_as_applied_is_never_reversed(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     rows("drop table django_migrations")
     crops.migration(ADD_COLOUR)
 
-    gate = crops.gate(house, "--fake-initial")
+    gate = crops.gate(runner, "--fake-initial")
 
     assert gate.event("succeeded")["migrations"] == ["crops.0002_change"]
     assert [one["migration"] for one in gate.named("applied")] == ["crops.0002_change"]
     assert gate.event("plan")["takeBack"].startswith("crops.0001_initial: it may be recorded")
 
 
-def test_a_faked_release_has_no_way_back(house: House, crops: Project, rows: Rows) -> None:
+def test_a_faked_release_has_no_reversal(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
 
-    gate = crops.gate(house, "--fake")
+    gate = crops.gate(runner, "--fake")
 
     assert gate.event("succeeded")["migrations"] == []
     assert gate.event("plan")["takeBack"].startswith("crops.0002_change: it may be recorded")
@@ -201,18 +203,18 @@ def test_a_faked_release_has_no_way_back(house: House, crops: Project, rows: Row
 
 @pytest.mark.slow
 def test_fake_initial_is_no_matter_where_nothing_initial_is_pending(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
 
-    told = crops.gate(house, "--fake-initial").event("plan")["takeBack"]
+    told = crops.gate(runner, "--fake-initial").event("plan")["takeBack"]
 
     assert told == [[*crops.manage, "migrate", "crops", "0001_initial"]]
 
 
 def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     crops.write("src/manage.py", (crops.directory / "manage.py").read_text())
     crops.write(
@@ -223,7 +225,7 @@ def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
     manage = ["env", crops.python, "src/manage.py"]
     options = ["--database", "analytics", "--settings", "other"]
     crops.environment["PYTHONPATH"] = str(crops.directory)
-    gate = crops.gate(house, command=[*manage, "migrate", *options], django={"manage": manage})
+    gate = crops.gate(runner, command=[*manage, "migrate", *options], django={"manage": manage})
     gate.event("succeeded")
 
     told = gate.event("plan")["takeBack"]
@@ -234,28 +236,26 @@ def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
 
 
 @pytest.mark.slow
-def test_where_the_arguments_are_hidden_nobody_knows_what_is_faked(
-    house: House, crops: Project, rows: Rows
-) -> None:
+def test_hidden_arguments_may_fake_migrations(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     hidden = ["sh", "-c", f"{crops.python} manage.py migrate"]
 
-    told = crops.gate(house, command=hidden).event("plan")["takeBack"]
+    told = crops.gate(runner, command=hidden).event("plan")["takeBack"]
 
     assert told.startswith("crops.0002_change: it may be recorded")
 
 
 @pytest.mark.slow
 def test_what_has_no_room_in_the_event_is_left_out(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     many = "x" * 60
     for n in range(70):
         crops.migration(adds(f"d{n}"), name=many)
 
-    plan = crops.gate(house).event("plan")
+    plan = crops.gate(runner).event("plan")
 
     assert plan["count"] == 70
     assert "takeBack" not in plan

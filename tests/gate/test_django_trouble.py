@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.database import Database
-from tests.gate.programs import House, Program, eventually
+from local.cloud.postgres import Database
+from tests.gate.programs import Program, Runner, eventually
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
 
 pytestmark = pytest.mark.slow
@@ -33,10 +33,10 @@ def fails(gate: Program) -> dict[str, Any]:
     ],
 )
 def test_a_database_that_does_not_let_us_in_is_named(
-    house: House, crops: Project, wrong: dict[str, Any], reason: str
+    runner: Runner, crops: Project, wrong: dict[str, Any], reason: str
 ) -> None:
     crops.database.update(wrong)
-    gate = crops.gate(house, django={"databaseTimeoutSeconds": 1})
+    gate = crops.gate(runner, django={"databaseTimeoutSeconds": 1})
     failed = fails(gate)
     assert failed["cause"] == "database"
     assert failed["detail"] == reason
@@ -45,12 +45,12 @@ def test_a_database_that_does_not_let_us_in_is_named(
 
 
 def test_a_database_that_comes_back_is_waited_for(
-    house: House, crops: Project, database: Database
+    runner: Runner, crops: Project, database: Database
 ) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as admin:
         allow = f"alter database {database.name} with allow_connections".encode()
         admin.execute(allow + b" false")
-        gate = crops.gate(house, django={"databaseTimeoutSeconds": 60})
+        gate = crops.gate(runner, django={"databaseTimeoutSeconds": 60})
         assert gate.event("database")["state"] == "down"
         admin.execute(allow + b" true")
     gate.event("succeeded")
@@ -66,64 +66,64 @@ def test_a_database_that_comes_back_is_waited_for(
     ],
 )
 def test_settings_that_do_not_work_are_named(
-    house: House, crops: Project, settings: str, cause: str
+    runner: Runner, crops: Project, settings: str, cause: str
 ) -> None:
     crops.write("settings.py", settings)
-    assert cause in str(fails(crops.gate(house)))
+    assert cause in str(fails(crops.gate(runner)))
 
 
 @pytest.mark.parametrize("module", ["socket.py", "json.py"])
 def test_a_module_of_the_app_that_shadows_a_standard_one_is_named(
-    house: House, crops: Project, module: str
+    runner: Runner, crops: Project, module: str
 ) -> None:
     crops.write(module, "raise ImportError('shadowed')")
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     eventually(lambda: bool(gate.named("failed") or gate.named("succeeded")), "no end", gate)
     for failed in gate.named("failed"):
         assert "shadowed" in failed["error"]
 
 
-def test_a_missing_manage_py_is_named(house: House, crops: Project) -> None:
+def test_a_missing_manage_py_is_named(runner: Runner, crops: Project) -> None:
     (crops.directory / "manage.py").unlink()
-    failed = fails(crops.gate(house))
+    failed = fails(crops.gate(runner))
     assert failed["cause"] == "django"
     assert "manage.py" in failed["error"]
 
 
-def test_a_missing_interpreter_is_named(house: House, crops: Project) -> None:
-    failed = fails(crops.gate(house, django={"manage": ["no-python", "manage.py"]}))
+def test_a_missing_interpreter_is_named(runner: Runner, crops: Project) -> None:
+    failed = fails(crops.gate(runner, django={"manage": ["no-python", "manage.py"]}))
     assert failed["cause"] == "exec"
     assert "no-python" in failed["error"]
 
 
-def test_a_migration_that_cannot_be_read_is_named(house: House, crops: Project) -> None:
+def test_a_migration_that_cannot_be_read_is_named(runner: Runner, crops: Project) -> None:
     crops.write("crops/migrations/0002_wrong.py", "import no_such_module")
-    failed = fails(crops.gate(house))
+    failed = fails(crops.gate(runner))
     assert failed["cause"] == "plan"
     assert "no_such_module" in failed["error"]
 
 
 def test_what_settings_print_is_passed_on_and_disturbs_nothing(
-    house: House, crops: Project
+    runner: Runner, crops: Project
 ) -> None:
     with (crops.directory / "settings.py").open("a") as settings:
         settings.write('print(\'{"do": "open"}\')\nprint("half", end="")\n')
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     assert gate.event("succeeded")["migrations"] == ["crops.0001_initial"]
     assert gate.command_output.count(b'{"do": "open"}') == 2
 
 
 def test_other_settings_named_in_the_command_are_those_that_are_used(
-    house: House, crops: Project
+    runner: Runner, crops: Project
 ) -> None:
     crops.write("other.py", "from settings import *\nINSTALLED_APPS = []")
     command = ["timeout", "60", *crops.manage, "migrate", "--settings", "other"]
-    done = crops.gate(house, command=command).event("succeeded")
+    done = crops.gate(runner, command=command).event("succeeded")
     assert done["schema"] == []
 
 
 def test_a_role_with_short_limits_can_migrate(
-    house: House, crops: Project, rows: Rows, database: Database
+    runner: Runner, crops: Project, rows: Rows, database: Database
 ) -> None:
     limits = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
     with psycopg.connect(database.superuser_url, autocommit=True) as admin:
@@ -137,7 +137,7 @@ def test_a_role_with_short_limits_can_migrate(
     )
     slow = "migrations.RunPython(lambda apps, editor: __import__('time').sleep(2))"
     crops.migration(slow, atomic=False)
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
 
 
 @pytest.fixture
@@ -159,12 +159,14 @@ def poor(crops: Project, rows: Rows, database: Database) -> Project:
     return crops
 
 
-def test_without_the_right_to_make_a_table_nothing_is_promised(house: House, poor: Project) -> None:
-    failed = fails(poor.gate(house))
+def test_without_the_right_to_make_a_table_nothing_is_promised(
+    runner: Runner, poor: Project
+) -> None:
+    failed = fails(poor.gate(runner))
     assert failed["cause"] == "record"
     assert "permission denied" in failed["error"]
     assert failed["database"] == "unchanged"
-    gate = poor.gate(house, django={"requireLock": False}, then=[["false"]], afterFailure="exit")
+    gate = poor.gate(runner, django={"requireLock": False}, then=[["false"]], afterFailure="exit")
     assert gate.event("locked")["recorded"] is False
     assert gate.event("failed")["recorded"] is False
     assert gate.is_alive()
@@ -176,13 +178,13 @@ def blocker(database: Database) -> psycopg.Connection[Any]:
     return connection
 
 
-def test_who_is_in_the_way_of_ddl_is_told_and_it_is_tried_again(
-    house: House, crops: Project, rows: Rows, database: Database
+def test_the_sessions_that_block_ddl_are_reported_and_it_is_tried_again(
+    runner: Runner, crops: Project, rows: Rows, database: Database
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     with blocker(database) as report:
-        gate = crops.gate(house, release="r2", django={"lockTimeoutSeconds": 0.8})
+        gate = crops.gate(runner, release="r2", django={"lockTimeoutSeconds": 0.8})
         assert gate.event("locked")["lockTimeout"]["seconds"] == 0.8
         eventually(lambda: any("try" in one for one in gate.named("waiting")), "no second try",
                    gate)  # fmt: skip
@@ -195,12 +197,12 @@ def test_who_is_in_the_way_of_ddl_is_told_and_it_is_tried_again(
 
 @pytest.mark.slow
 def test_a_lock_that_never_comes_fails_after_three_more_tries(
-    house: House, crops: Project, rows: Rows, database: Database
+    runner: Runner, crops: Project, rows: Rows, database: Database
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
     with blocker(database):
-        gate = crops.gate(house, release="r2", django={"lockTimeoutSeconds": 0.2})
+        gate = crops.gate(runner, release="r2", django={"lockTimeoutSeconds": 0.2})
         failed = gate.event("failed")
     assert "lock timeout" in failed["error"]
     assert failed["database"] == "unchanged"
@@ -216,18 +218,18 @@ def test_a_lock_that_never_comes_fails_after_three_more_tries(
     ids=["data", "options"],
 )
 def test_where_a_limit_for_locks_is_not_safe_it_is_not_set(
-    house: House, crops: Project, operations: str, options: dict[str, Any]
+    runner: Runner, crops: Project, operations: str, options: dict[str, Any]
 ) -> None:
     crops.migration(operations)
     crops.database.update(options)
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     limit = gate.event("locked")["lockTimeout"]
     assert limit["seconds"] is None
     assert limit["why"]
     gate.event("succeeded")
 
 
-def test_a_replaced_migrate_command_has_no_plan(house: House, crops: Project) -> None:
+def test_a_replaced_migrate_command_has_no_plan(runner: Runner, crops: Project) -> None:
     crops.write("crops/management/__init__.py", "")
     crops.write("crops/management/commands/__init__.py", "")
     crops.write(
@@ -236,18 +238,18 @@ def test_a_replaced_migrate_command_has_no_plan(house: House, crops: Project) ->
         "class Command(Django):\n    def handle(self, *a, **k):\n        print('ours')\n"
         "        super().handle(*a, **k)\n",
     )
-    blocked = crops.gate(house, django={"policy": "block"}, release="r1")
+    blocked = crops.gate(runner, django={"policy": "block"}, release="r1")
     assert fails(blocked)["cause"] == "refused"
-    first = crops.gate(house, release="r2")
+    first = crops.gate(runner, release="r2")
     assert first.event("plan")["class"] == "unknown"
     assert first.event("succeeded")["migrations"] == ["crops.0001_initial"]
-    again = crops.gate(house, release="r2")
+    again = crops.gate(runner, release="r2")
     assert again.event("succeeded")["migrations"] == []
     assert b"ours" not in again.command_output
 
 
 def test_a_database_of_the_command_is_the_one_that_is_read(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     crops.write(
         "settings.py",
@@ -255,81 +257,81 @@ def test_a_database_of_the_command_is_the_one_that_is_read(
         + "DATABASES['other'] = {**DATABASES['default']}\n"
         + "DATABASES['default'] = {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}\n",
     )
-    crops.gate(house, "--database", "other").event("succeeded")
+    crops.gate(runner, "--database", "other").event("succeeded")
     assert rows.applied() == ["0001_initial"]
     assert not (crops.directory / "x").exists()
 
 
 def test_a_target_in_the_command_is_what_is_pending(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     crops.migration(ADD_COLOUR)
-    assert crops.gate(house, "crops", "0001").event("succeeded")["migrations"] == [
+    assert crops.gate(runner, "crops", "0001").event("succeeded")["migrations"] == [
         "crops.0001_initial"
     ]
-    assert crops.gate(house, "crops", "0001", release="r2").event("plan")["count"] == 0
-    back = crops.gate(house, "crops", "zero", release="r3")
+    assert crops.gate(runner, "crops", "0001", release="r2").event("plan")["count"] == 0
+    back = crops.gate(runner, "crops", "zero", release="r3")
     assert back.event("plan")["class"] == "contract"
     back.event("succeeded")
     assert rows.columns() == set()
 
 
 def test_a_squash_that_replaces_what_was_applied_is_not_pending(
-    house: House, crops: Project
+    runner: Runner, crops: Project
 ) -> None:
     crops.migration(ADD_COLOUR)
-    crops.gate(house).event("succeeded")
+    crops.gate(runner).event("succeeded")
     crops.write(
         "crops/migrations/0001_squashed.py",
         "from django.db import migrations\nclass Migration(migrations.Migration):\n"
         "    replaces = [('crops', '0001_initial'), ('crops', '0002_change')]\n",
     )
-    done = crops.gate(house, release="r2", command=["false"])
+    done = crops.gate(runner, release="r2", command=["false"])
     assert done.event("succeeded")["schema"] == ["crops.0001_squashed"]
 
 
-def test_sqlite_needs_no_lock(house: House, crops: Project) -> None:
+def test_sqlite_needs_no_lock(runner: Runner, crops: Project) -> None:
     crops.database = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("succeeded")
     assert gate.event("locked")["lock"] is None
     crops.migration("migrations.RunSQL('select no')")
-    failed = crops.gate(house, release="r2").event("failed")
+    failed = crops.gate(runner, release="r2").event("failed")
     assert failed["database"] == "unchanged"
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_command_that_is_not_django_says_itself_whether_it_is_needed(
-    house: House, tmp_path: Path, code: int
+    runner: Runner, tmp_path: Path, code: int
 ) -> None:
     ran = tmp_path / "ran"
-    gate = house.supervisor(["touch", str(ran)], pendingCommand=["sh", "-c", f"exit {code}"])
+    gate = runner.supervisor(["touch", str(ran)], pendingCommand=["sh", "-c", f"exit {code}"])
     gate.event("succeeded")
     assert ran.exists() is bool(code)
 
 
-def test_a_hanging_question_is_ended(house: House) -> None:
-    gate = house.supervisor(["true"], pendingCommand=["sleep", "60"], timeoutSeconds=0.2)
+def test_a_hanging_question_is_ended(runner: Runner) -> None:
+    gate = runner.supervisor(["true"], pendingCommand=["sleep", "60"], timeoutSeconds=0.2)
     assert "pendingCommand" in gate.event("failed")["error"]
 
 
-def test_the_helper_ends_with_its_supervisor(house: House, crops: Project, rows: Rows) -> None:
+def test_the_helper_ends_with_its_supervisor(runner: Runner, crops: Project, rows: Rows) -> None:
     rows("select pg_advisory_lock(1279743045, 1)")
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     gate.event("waiting")
     os.kill(gate.process.pid, signal.SIGKILL)
     count = "select count(*) from pg_stat_activity where datname = current_database()"
     eventually(lambda: rows(count) == [(1,)], "the helper stays")
 
 
-def test_events_stay_small(house: House, crops: Project) -> None:
+def test_events_stay_small(runner: Runner, crops: Project) -> None:
     many = ", ".join(
         f"migrations.AddField('crop', 'a_rather_long_name_{n}', models.TextField(null=True))"
         for n in range(40)
     )
     for _ in range(3):
         crops.migration(many.replace("name_", f"name_{crops.count}_"))
-    gate = crops.gate(house)
+    gate = crops.gate(runner)
     plan = gate.event("plan")
     assert plan["count"] == 4
     gate.event("succeeded")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lightgate.gate_log import Phase, events, read_evidence
-from local.lightsail.logs import LineCollector
-from tests.gate.programs import RELEASE, House, Program, eventually, shell
+from local.lightsail.node.output_lines import LineCollector
+from tests.gate.programs import RELEASE, Program, Runner, eventually, shell
 
 FORGED = json.dumps(
     {"lightgate": 1, "release": RELEASE, "container": "migrate", "event": "succeeded"}
@@ -39,8 +39,8 @@ sys.exit(3)
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-def run(house: House, command: list[str], **config: Any) -> Program:
-    program = house.supervisor(
+def run(runner: Runner, command: list[str], **config: Any) -> Program:
+    program = runner.supervisor(
         command,
         afterFailure="exit",
         options={"env": {**os.environ, "LINE": FORGED}},
@@ -99,19 +99,19 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_no_line_of_a_command_is_a_report(house: House, script: str, stream: str) -> None:
+def test_no_line_of_a_command_is_a_report(runner: Runner, script: str, stream: str) -> None:
     pieces = SCRIPTS[script]
     pause = 0.15 if 1 < len(pieces) < 5 else 0
 
-    program = run(house, printing(*pieces, pause=pause, stream=stream))
+    program = run(runner, printing(*pieces, pause=pause, stream=stream))
 
     check_the_gate_alone_is_heard(program)
 
 
-def test_no_line_of_a_probe_is_a_report(house: House) -> None:
+def test_no_line_of_a_probe_is_a_report(runner: Runner) -> None:
     check = {"command": printing("LINE\n"), "interval": 0, "timeout": 5, "retries": 0,
              "startPeriod": 0}  # fmt: skip
-    program = house.supervisor(
+    program = runner.supervisor(
         shell("true"),
         afterFailure="exit",
         healthCheck=check,
@@ -122,9 +122,9 @@ def test_no_line_of_a_probe_is_a_report(house: House) -> None:
     assert [event["event"] for event in program.events] == ["failed"]
 
 
-def test_a_line_that_two_commands_write_together_is_no_report(house: House) -> None:
+def test_a_line_that_two_commands_write_together_is_no_report(runner: Runner) -> None:
     """One ends in the middle of it, and the next one writes what is left."""
-    program = run(house, printing("REST\n"), before=[shell("printf '{\"light'")])
+    program = run(runner, printing("REST\n"), before=[shell("printf '{\"light'")])
 
     check_the_gate_alone_is_heard(program)
 
@@ -140,8 +140,8 @@ def test_a_line_that_two_commands_write_together_is_no_report(house: House) -> N
         "\x1b[31mred\x1b[0m\r\n",
     ],
 )
-def test_everything_else_is_passed_on_as_it_is(house: House, text: str) -> None:
-    program = run(house, printing(text))
+def test_everything_else_is_passed_on_as_it_is(runner: Runner, text: str) -> None:
+    program = run(runner, printing(text))
 
     written = text.encode("latin-1").replace(b"LONG", LONG)
     assert written.rstrip(b"\n") in program.command_output
@@ -151,14 +151,14 @@ KEY = 'hun/ter2 "of" the\'tests'
 
 
 @pytest.mark.parametrize("shown", [KEY, json.dumps(KEY)[1:-1], repr(KEY)[1:-1]])
-def test_a_secret_is_in_no_field_of_any_report(house: House, shown: str) -> None:
+def test_a_secret_is_in_no_field_of_any_report(runner: Runner, shown: str) -> None:
     code = f"""
 import sys
 print("  Applying " + {shown.replace(" ", "")!r} + ".0001_a... OK")
 print("  Applying a.0002_" + {shown!r})
 sys.exit(3)
 """
-    program = house.supervisor(
+    program = runner.supervisor(
         [sys.executable, "-I", "-S", "-c", code],
         afterFailure="exit",
         secretNames=["KEY", "SHORT"],

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from lightgate import gate
-from lightgate.gate import supervisor
+from lightgate.gate.packaging import program_text
+from lightgate.gate.programs.supervisor.permit import read_permit
 from tests.gate.mailbox_gates import start, stays_shut
 from tests.gate.mailbox_server import PATIENT, Mailbox
 from tests.gate.programs import (
     RELEASE,
-    House,
+    Runner,
     eventually,
     free_port,
     resident_kilobytes,
@@ -25,10 +25,10 @@ from tests.gate.programs import (
 
 
 def test_the_command_runs_when_it_is_permitted_and_not_before(
-    house: House, mailbox: Mailbox, any_python: str
+    runner: Runner, mailbox: Mailbox, any_python: str
 ) -> None:
-    migrate = start(house, mailbox, python=any_python)
-    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit", migrate)
+    migrate = start(runner, mailbox, python=any_python)
+    eventually(lambda: mailbox.polls > 2, "nothing polls for the permit", migrate)
     assert migrate.command_output == b""
 
     mailbox.put_permit()
@@ -39,24 +39,26 @@ def test_the_command_runs_when_it_is_permitted_and_not_before(
     assert migrate.errors == b""
 
 
-def test_the_letters_are_the_events(house: House, mailbox: Mailbox) -> None:
+def test_the_mailbox_gets_the_events_of_the_log(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.put_permit()
-    migrate = start(house, mailbox)
-    eventually(lambda: bool(mailbox.letter("result")), "no result")
+    migrate = start(runner, mailbox)
+    eventually(lambda: bool(mailbox.event("result")), "no result")
 
-    assert mailbox.letter("plan") == migrate.event("plan")
-    assert mailbox.letter("result") == migrate.event("succeeded")
-    assert mailbox.letter("status")["event"] in ("waiting", "permitted", "applying")
+    assert mailbox.event("plan") == migrate.event("plan")
+    assert mailbox.event("result") == migrate.event("succeeded")
+    assert mailbox.event("status")["event"] in ("waiting", "permitted", "applying")
 
 
 @pytest.mark.parametrize("after_failure", ["exit", "hold"])
-def test_a_failure_reaches_the_mailbox(house: House, mailbox: Mailbox, after_failure: str) -> None:
+def test_a_failure_reaches_the_mailbox(
+    runner: Runner, mailbox: Mailbox, after_failure: str
+) -> None:
     mailbox.put_permit()
-    migrate = start(house, mailbox, "echo no; exit 3", afterFailure=after_failure)
+    migrate = start(runner, mailbox, "echo no; exit 3", afterFailure=after_failure)
     if after_failure == "exit":
         assert migrate.ends() == 3
-    eventually(lambda: bool(mailbox.letter("result")), "no result")
-    assert mailbox.letter("result") == migrate.event("failed")
+    eventually(lambda: bool(mailbox.event("result")), "no result")
+    assert mailbox.event("result") == migrate.event("failed")
 
 
 NOT_YET: dict[str, Any] = {
@@ -77,26 +79,26 @@ NOT_YET: dict[str, Any] = {
 
 @pytest.mark.parametrize("held", NOT_YET.values(), ids=NOT_YET)
 def test_what_is_no_permit_of_this_plan_is_waited_out(
-    house: House, mailbox: Mailbox, held: Any
+    runner: Runner, mailbox: Mailbox, held: Any
 ) -> None:
     if isinstance(held, dict):
         mailbox.put_permit(**held)
     elif held is not None:
         mailbox.objects["permit"] = held
 
-    migrate = start(house, mailbox)
+    migrate = start(runner, mailbox)
     eventually(lambda: "why" in str(migrate.named("waiting")), "it does not say why", migrate)
-    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+    eventually(lambda: mailbox.polls > 2, "nothing polls for the permit")
 
     assert migrate.named("permitted") == migrate.named("applying") == []
     mailbox.put_permit()
     migrate.event("succeeded")
 
 
-def test_patience_has_an_end(house: House, mailbox: Mailbox) -> None:
+def test_the_wait_for_a_permit_has_a_limit(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.put_permit(state="pending")
 
-    failed = stays_shut(start(house, mailbox, patience=8))
+    failed = stays_shut(start(runner, mailbox, patience=8))
 
     assert failed["cause"] == "permit"
     assert failed["error"] == "no permit within 8 s: the permit is not granted"
@@ -115,32 +117,32 @@ def test_patience_has_an_end(house: House, mailbox: Mailbox) -> None:
     ids=str,
 )
 def test_what_can_never_become_a_permit_ends_the_wait(
-    house: House, mailbox: Mailbox, held: dict[str, Any], why: str
+    runner: Runner, mailbox: Mailbox, held: dict[str, Any], why: str
 ) -> None:
     mailbox.put_permit(**held)
 
-    failed = stays_shut(start(house, mailbox))
+    failed = stays_shut(start(runner, mailbox))
 
     assert failed["cause"] == "permit"
     assert why in failed["error"]
-    eventually(lambda: mailbox.letter("result") == failed, "the mailbox has no result")
+    eventually(lambda: mailbox.event("result") == failed, "the mailbox has no result")
 
 
 def test_a_permit_withdrawn_while_it_is_waited_for_ends_the_wait(
-    house: House, mailbox: Mailbox
+    runner: Runner, mailbox: Mailbox
 ) -> None:
     mailbox.put_permit(plan="ab12")
-    migrate = start(house, mailbox)
-    eventually(lambda: mailbox.looks > 1, "nobody looks for the permit")
+    migrate = start(runner, mailbox)
+    eventually(lambda: mailbox.polls > 1, "nothing polls for the permit")
 
     mailbox.put_permit(plan="ab12", state="void", reason="refused: by policy")
 
     assert "refused: by policy" in stays_shut(migrate)["error"]
 
 
-def test_nothing_pending_needs_nobody(house: House, mailbox: Mailbox) -> None:
+def test_nothing_pending_needs_nobody(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.refusal = (404, "NoSuchBucket", "The specified bucket does not exist")
-    migrate = start(house, mailbox, pendingCommand=["true"])
+    migrate = start(runner, mailbox, pendingCommand=["true"])
     migrate.event("succeeded")
     assert migrate.named("applying") == []
     assert migrate.named("waiting") == []
@@ -154,11 +156,11 @@ def test_nothing_pending_needs_nobody(house: House, mailbox: Mailbox) -> None:
     ],
 )
 def test_urls_that_have_expired_end_the_wait(
-    house: House, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str, why: str
+    runner: Runner, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str, why: str
 ) -> None:
     mailbox.put_permit()
     mailbox.refusal = refusal
-    failed = stays_shut(start(house, mailbox))
+    failed = stays_shut(start(runner, mailbox))
     assert failed["cause"] == cause
     assert why in failed["error"]
 
@@ -171,10 +173,10 @@ def test_urls_that_have_expired_end_the_wait(
     ],
 )
 def test_a_mailbox_that_is_lost_in_the_middle_is_waited_out(
-    house: House, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str
+    runner: Runner, mailbox: Mailbox, refusal: tuple[int, str, str], cause: str
 ) -> None:
-    migrate = start(house, mailbox, patience=8)
-    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    migrate = start(runner, mailbox, patience=8)
+    eventually(lambda: mailbox.polls > 0, "nothing polls for the permit")
     mailbox.refusal = refusal
     mailbox.put_permit()
 
@@ -184,24 +186,24 @@ def test_a_mailbox_that_is_lost_in_the_middle_is_waited_out(
     assert f"{refusal[0]} {refusal[1]}" in failed["error"]
 
 
-def test_a_mailbox_that_comes_back_in_time_is_used(house: House, mailbox: Mailbox) -> None:
+def test_a_mailbox_that_comes_back_in_time_is_used(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.refusal = (503, "SlowDown", "Please reduce your request rate.")
-    migrate = start(house, mailbox)
-    eventually(lambda: "503" in str(migrate.events), "nobody looks for the permit")
+    migrate = start(runner, mailbox)
+    eventually(lambda: "503" in str(migrate.events), "nothing polls for the permit")
     mailbox.put_permit()
     mailbox.refusal = None
 
     migrate.event("succeeded")
-    eventually(lambda: mailbox.letter("plan") == migrate.event("plan"), "no plan")
+    eventually(lambda: mailbox.event("plan") == migrate.event("plan"), "no plan")
 
 
 # What it costs, and what it keeps to itself
 
 
-def test_the_urls_are_told_to_nobody(house: House, mailbox: Mailbox) -> None:
+def test_the_urls_are_shown_to_nobody(runner: Runner, mailbox: Mailbox) -> None:
     look = "env; tr '\\0' ' ' < /proc/$PPID/cmdline; for p in /proc/[0-9]*; do cat $p/cmdline; done"
-    migrate = start(house, mailbox, f"{look} 2> /dev/null; exit 1")
-    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+    migrate = start(runner, mailbox, f"{look} 2> /dev/null; exit 1")
+    eventually(lambda: mailbox.polls > 0, "nothing polls for the permit")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children").read_text()
     shown = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()]
     mailbox.put_permit()
@@ -212,43 +214,43 @@ def test_the_urls_are_told_to_nobody(house: House, mailbox: Mailbox) -> None:
         assert b"LIGHTGATE_MAILBOX=" not in text
 
 
-def test_waiting_for_a_permit_takes_little_memory(house: House, mailbox: Mailbox) -> None:
-    migrate = start(house, mailbox)
-    eventually(lambda: mailbox.looks > 2, "nobody looks for the permit")
+def test_waiting_for_a_permit_takes_little_memory(runner: Runner, mailbox: Mailbox) -> None:
+    migrate = start(runner, mailbox)
+    eventually(lambda: mailbox.polls > 2, "nothing polls for the permit")
     assert resident_kilobytes(migrate.process.pid) <= 15 * 1024
 
 
-def test_a_gate_that_waits_for_a_permit_ends_when_told_to(house: House, mailbox: Mailbox) -> None:
-    migrate = start(house, mailbox)
-    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+def test_a_signal_ends_a_gate_that_waits_for_a_permit(runner: Runner, mailbox: Mailbox) -> None:
+    migrate = start(runner, mailbox)
+    eventually(lambda: mailbox.polls > 0, "nothing polls for the permit")
     migrate.told(signal.SIGTERM)
     assert migrate.ends() == 143
     assert migrate.named("failed") == []
     assert b'"event": "stopped"' in mailbox.objects["status"]
 
 
-def test_a_courier_does_not_outlive_its_gate(house: House, mailbox: Mailbox) -> None:
-    migrate = start(house, mailbox)
-    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+def test_an_s3_client_does_not_outlive_its_gate(runner: Runner, mailbox: Mailbox) -> None:
+    migrate = start(runner, mailbox)
+    eventually(lambda: mailbox.polls > 0, "nothing polls for the permit")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children").read_text()
     migrate.told(signal.SIGKILL)
     migrate.ends()
-    couriers = [Path(f"/proc/{pid}") for pid in children.split()]
-    assert couriers
-    eventually(lambda: not any(courier.exists() for courier in couriers), "a courier is left")
+    clients = [Path(f"/proc/{pid}") for pid in children.split()]
+    assert clients
+    eventually(lambda: not any(client.exists() for client in clients), "an S3 client is left")
 
 
-def test_nobody_is_left_beside_a_gate_that_is_open(house: House, mailbox: Mailbox) -> None:
+def test_nobody_is_left_beside_a_gate_that_is_open(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.put_permit()
-    migrate = start(house, mailbox)
-    eventually(lambda: bool(mailbox.letter("result")), "no result")
+    migrate = start(runner, mailbox)
+    eventually(lambda: bool(mailbox.event("result")), "no result")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")
     eventually(lambda: children.read_text() == "", "somebody is left")
 
 
-def test_a_dead_mailbox_is_not_asked_for_ever(house: House, mailbox: Mailbox) -> None:
+def test_a_dead_mailbox_is_not_polled_for_ever(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], f"127.0.0.1:{free_port()}")
-    migrate = start(house, mailbox, pendingCommand=["true"])
+    migrate = start(runner, mailbox, pendingCommand=["true"])
     migrate.event("succeeded")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")
 
@@ -265,17 +267,17 @@ def test_a_dead_mailbox_is_not_asked_for_ever(house: House, mailbox: Mailbox) ->
 @pytest.mark.parametrize(
     "urls", ["", "[]", "{}", '{"url": 1}', '{"url": "http://x", "signatures": {"permit": "a"}}']
 )
-def test_wrong_urls_are_refused(house: House, mailbox: Mailbox, urls: str) -> None:
-    migrate = start(house, mailbox, environment={"LIGHTGATE_MAILBOX": urls})
+def test_wrong_urls_are_refused(runner: Runner, mailbox: Mailbox, urls: str) -> None:
+    migrate = start(runner, mailbox, environment={"LIGHTGATE_MAILBOX": urls})
     assert migrate.ends() == 2
     assert migrate.event("failed")["cause"] == "config"
 
 
 @pytest.mark.parametrize("key", PATIENT)
 @pytest.mark.parametrize("value", [None, "1", -1])
-def test_a_wrong_limit_is_refused(house: House, mailbox: Mailbox, key: str, value: Any) -> None:
-    migrate = house.supervisor(
-        [gate.courier_source(), "true"],
+def test_a_wrong_limit_is_refused(runner: Runner, mailbox: Mailbox, key: str, value: Any) -> None:
+    migrate = runner.supervisor(
+        [program_text("s3_client"), "true"],
         mailbox={**PATIENT, key: value},
         options=mailbox.options(),
     )
@@ -289,7 +291,7 @@ def test_only_a_grant_for_this_release_and_plan_that_has_time_left_is_a_permit()
 
     def permits(change: dict[str, Any], **seen: Any) -> float | None:
         body = json.dumps({**permit, **change})
-        return supervisor.read_permit({**look, "body": body, **seen}, RELEASE, "p")[0]
+        return read_permit({**look, "body": body, **seen}, RELEASE, "p")[0]
 
     assert permits({}) == 60
     wrongs: list[dict[str, Any]] = [
@@ -312,7 +314,7 @@ def test_a_refusal_is_the_permit_s_where_it_may_be_missing_and_else_the_mailbox_
 ) -> None:
     body = "<Error><Code>SomeCode</Code><Message>Some words.</Message></Error>"
 
-    seen = supervisor.read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
+    seen = read_permit({"status": status, "body": body, "now": 40}, RELEASE, "p")
 
     assert seen == (None, cause, f"{status} SomeCode Some words.", "")
 
@@ -321,14 +323,14 @@ def test_a_refusal_is_the_permit_s_where_it_may_be_missing_and_else_the_mailbox_
 
 
 def test_the_gate_leaves_the_credentials_of_the_container_to_the_app(
-    house: House, mailbox: Mailbox
+    runner: Runner, mailbox: Mailbox
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as endpoint:
         endpoint.settimeout(0.2)
         address = f"http://127.0.0.1:{endpoint.getsockname()[1]}/of-the-role"
         mailbox.put_permit()
         migrate = start(
-            house,
+            runner,
             mailbox,
             'echo "$AWS_EXECUTION_ENV"; test -n "$AWS_CONTAINER_CREDENTIALS_FULL_URI" && echo ran',
             environment={
@@ -336,14 +338,14 @@ def test_the_gate_leaves_the_credentials_of_the_container_to_the_app(
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": address,
             },
         )
-        eventually(lambda: bool(mailbox.letter("result")), "no result")
+        eventually(lambda: bool(mailbox.event("result")), "no result")
         with pytest.raises(TimeoutError):
             endpoint.accept()
 
     assert migrate.command_output.split() == [b"AWS_ECS_FARGATE", b"ran"]
-    assert mailbox.letter("result") == migrate.event("succeeded")
+    assert mailbox.event("result") == migrate.event("succeeded")
     written = (
         migrate.output
-        + json.dumps([mailbox.letter(name) for name in ("status", "plan", "result")]).encode()
+        + json.dumps([mailbox.event(name) for name in ("status", "plan", "result")]).encode()
     )
     assert b"of-the-role" not in written

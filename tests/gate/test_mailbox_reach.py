@@ -9,41 +9,41 @@ from pathlib import Path
 
 import pytest
 
-from lightgate import gate
+from lightgate.gate import programs
 from tests.gate.mailbox_gates import start, stays_shut
 from tests.gate.mailbox_server import Mailbox, make_certificate, running_mailbox
-from tests.gate.programs import House, eventually, free_port
+from tests.gate.programs import Runner, eventually, free_port
 
 
-def test_nobody_listening_is_named(house: House, mailbox: Mailbox) -> None:
+def test_nobody_listening_is_named(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], f"127.0.0.1:{free_port()}")
-    failed = stays_shut(start(house, mailbox, reach=5))
+    failed = stays_shut(start(runner, mailbox, reach=5))
     assert failed["cause"] == "mailbox"
     assert "refused" in failed["error"]
 
 
-def test_a_name_that_does_not_resolve_is_named(house: House, mailbox: Mailbox) -> None:
+def test_a_name_that_does_not_resolve_is_named(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], "no-such-bucket.invalid")
-    failed = stays_shut(start(house, mailbox, reach=5))
+    failed = stays_shut(start(runner, mailbox, reach=5))
     assert failed["cause"] == "mailbox"
     assert "gaierror" in failed["error"]
 
 
-def test_a_mailbox_that_never_answers_is_out_of_reach(house: House, mailbox: Mailbox) -> None:
+def test_a_mailbox_that_never_answers_is_out_of_reach(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.put_permit()
     mailbox.is_deaf = True
-    failed = stays_shut(start(house, mailbox, reach=0.5))
+    failed = stays_shut(start(runner, mailbox, reach=0.5))
     assert failed["cause"] == "mailbox"
     assert "out of reach for 0.5 s" in failed["error"]
 
 
-def test_an_answer_that_drips_is_cut_off_and_asked_for_again(
-    house: House, mailbox: Mailbox
+def test_a_response_that_drips_is_cut_off_and_requested_again(
+    runner: Runner, mailbox: Mailbox
 ) -> None:
-    text = files(gate).joinpath("courier.py").read_text()
+    text = files(programs).joinpath("s3_client.py").read_text()
     mailbox.put_permit()
     mailbox.drips = True
-    migrate = start(house, mailbox, courier=text.replace("LIMIT = 20", "LIMIT = 1"))
+    migrate = start(runner, mailbox, s3_client=text.replace("LIMIT = 20", "LIMIT = 1"))
     migrate.event("waiting")
     time.sleep(1.5)
     assert migrate.named("permitted") == []
@@ -53,14 +53,16 @@ def test_an_answer_that_drips_is_cut_off_and_asked_for_again(
     migrate.event("succeeded")
 
 
-def test_a_courier_that_is_killed_is_followed_by_another(house: House, mailbox: Mailbox) -> None:
-    migrate = start(house, mailbox)
-    eventually(lambda: mailbox.looks > 0, "nobody looks for the permit")
+def test_an_s3_client_that_is_killed_is_followed_by_another(
+    runner: Runner, mailbox: Mailbox
+) -> None:
+    migrate = start(runner, mailbox)
+    eventually(lambda: mailbox.polls > 0, "nothing polls for the permit")
     children = Path(f"/proc/{migrate.process.pid}/task/{migrate.process.pid}/children")
     os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-    seen = mailbox.looks
+    seen = mailbox.polls
 
-    eventually(lambda: mailbox.looks > seen + 1, "nobody looks any more")
+    eventually(lambda: mailbox.polls > seen + 1, "nothing polls any more")
 
     mailbox.put_permit()
     migrate.event("succeeded")
@@ -69,13 +71,13 @@ def test_a_courier_that_is_killed_is_followed_by_another(house: House, mailbox: 
 # TLS
 
 
-def test_a_mailbox_is_reached_over_tls(house: House, tmp_path: Path, any_python: str) -> None:
+def test_a_mailbox_is_reached_over_tls(runner: Runner, tmp_path: Path, any_python: str) -> None:
     certificate = make_certificate(tmp_path / "server.pem")
     with running_mailbox(certificate) as mailbox:
         mailbox.put_permit()
         trust = {"SSL_CERT_FILE": str(certificate)}
-        start(house, mailbox, python=any_python, environment=trust).event("succeeded")
-        eventually(lambda: bool(mailbox.letter("result")), "no result")
+        start(runner, mailbox, python=any_python, environment=trust).event("succeeded")
+        eventually(lambda: bool(mailbox.event("result")), "no result")
 
 
 @pytest.mark.parametrize(
@@ -87,14 +89,14 @@ def test_a_mailbox_is_reached_over_tls(house: House, tmp_path: Path, any_python:
     ],
 )
 def test_a_certificate_that_is_not_trusted_is_named_and_never_accepted(
-    house: House, tmp_path: Path, any_python: str, lasts: int, trust: str, why: str
+    runner: Runner, tmp_path: Path, any_python: str, lasts: int, trust: str, why: str
 ) -> None:
     certificate = make_certificate(tmp_path / "server.pem", lasts=timedelta(days=lasts))
     make_certificate(tmp_path / "others.pem")
     trusted = {"SSL_CERT_FILE": str(tmp_path / f"{trust}.pem"), "SSL_CERT_DIR": "/nowhere"}
     with running_mailbox(certificate) as mailbox:
         mailbox.put_permit()
-        failed = stays_shut(start(house, mailbox, python=any_python, environment=trusted))
+        failed = stays_shut(start(runner, mailbox, python=any_python, environment=trusted))
     assert failed["cause"] == "mailbox"
     assert failed["error"].startswith("TLS: ")
     assert why in failed["error"]

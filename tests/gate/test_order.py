@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.programs import RELEASE, House, after, eventually, facts, free_port, shell
+from tests.gate.programs import RELEASE, Runner, after, eventually, facts, free_port, shell
 
 
 def test_each_of_a_chain_starts_after_the_one_before_it_succeeded(
-    house: House, any_python: str, tmp_path: Path
+    runner: Runner, any_python: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     first, second = free_port(), free_port()
-    web = house.waiter(
+    web = runner.waiter(
         shell(f"echo web >> {log}"), python=any_python, after=[after("seed", second)]
     )
-    seed = house.supervisor(
+    seed = runner.supervisor(
         shell(f"echo seed >> {log}; sleep 0.1"),
         python=any_python,
         container="seed",
@@ -29,7 +29,7 @@ def test_each_of_a_chain_starts_after_the_one_before_it_succeeded(
     )
     assert seed.event("waiting")["for"] == ["migrate"]
     assert not log.exists()
-    migrate = house.supervisor(
+    migrate = runner.supervisor(
         shell(f"sleep 0.2; echo migrate >> {log}"), python=any_python, port=first
     )
     assert web.ends() == 0
@@ -44,21 +44,21 @@ def test_each_of_a_chain_starts_after_the_one_before_it_succeeded(
     assert web.events[-1]["event"] == "open"
 
 
-def test_a_relaunched_waiter_opens_again_long_after_the_success(house: House) -> None:
+def test_a_relaunched_waiter_opens_again_long_after_the_success(runner: Runner) -> None:
     port = free_port()
-    house.supervisor(shell("true"), port=port).event("succeeded")
+    runner.supervisor(shell("true"), port=port).event("succeeded")
     for _ in range(2):
-        assert house.waiter(shell("exit 7"), after=[after("migrate", port)]).ends() == 7
+        assert runner.waiter(shell("exit 7"), after=[after("migrate", port)]).ends() == 7
 
 
 def test_the_gate_opens_when_the_command_has_ended_and_its_latency_is_shown(
-    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runner: Runner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port, go, opened = free_port(), tmp_path / "go", tmp_path / "opened"
     stamp = "import time; print(time.time(), flush=True)"
     wait = f"while ! test -e {go}; do sleep 0.05; done"
-    migrate = house.supervisor([*shell(f'{wait}; exec python3 -I -S -c "{stamp}"')], port=port)
-    web = house.waiter(["sh", "-c", f"date +%s.%N > {opened}"], after=[after("migrate", port)])
+    migrate = runner.supervisor([*shell(f'{wait}; exec python3 -I -S -c "{stamp}"')], port=port)
+    web = runner.waiter(["sh", "-c", f"date +%s.%N > {opened}"], after=[after("migrate", port)])
     facts(port, "START")
     time.sleep(1.1)  # longer than the longest pause between two tries: the waiter is connected
     go.touch()
@@ -109,12 +109,12 @@ def stray(port: int, says: bytes, stop: threading.Event) -> threading.Thread:
         b"",
     ],
 )
-def test_nobody_else_on_the_port_opens_a_gate(house: House, says: bytes) -> None:
+def test_nobody_else_on_the_port_opens_a_gate(runner: Runner, says: bytes) -> None:
     port, stop = free_port(), threading.Event()
     thread = stray(port, says, stop)
     try:
-        web = house.waiter(shell("echo up"), after=[after("migrate", port)])
-        seed = house.supervisor(shell("echo up"), container="seed", after=[after("migrate", port)])
+        web = runner.waiter(shell("echo up"), after=[after("migrate", port)])
+        seed = runner.supervisor(shell("echo up"), container="seed", after=[after("migrate", port)])
         seed.event("waiting")
         time.sleep(0.25)
         assert web.is_alive()
@@ -123,22 +123,22 @@ def test_nobody_else_on_the_port_opens_a_gate(house: House, says: bytes) -> None
     finally:
         stop.set()
         thread.join()
-    house.supervisor(shell("true"), port=port)
+    runner.supervisor(shell("true"), port=port)
     assert web.ends() == 0
     seed.event("succeeded")
 
 
-def test_start_opens_while_the_command_still_runs(house: House) -> None:
+def test_start_opens_while_the_command_still_runs(runner: Runner) -> None:
     port = free_port()
-    house.supervisor(shell("sleep 20"), port=port)
-    assert house.waiter(shell("true"), after=[after("migrate", port, "START")]).ends() == 0
+    runner.supervisor(shell("sleep 20"), port=port)
+    assert runner.waiter(shell("true"), after=[after("migrate", port, "START")]).ends() == 0
 
 
-def test_complete_opens_after_a_failure_and_success_does_not(house: House) -> None:
+def test_complete_opens_after_a_failure_and_success_does_not(runner: Runner) -> None:
     port = free_port()
-    migrate = house.supervisor(shell("exit 3"), port=port)
-    web = house.waiter(shell("echo up"), after=[after("migrate", port)])
-    assert house.waiter(shell("true"), after=[after("migrate", port, "COMPLETE")]).ends() == 0
+    migrate = runner.supervisor(shell("exit 3"), port=port)
+    web = runner.waiter(shell("echo up"), after=[after("migrate", port)])
+    assert runner.waiter(shell("true"), after=[after("migrate", port, "COMPLETE")]).ends() == 0
     assert web.event("failed")["error"] == "migrate failed"
     assert web.event("failed")["cause"] == "dependency"
     assert migrate.event("failed")["exitCode"] == 3
@@ -146,13 +146,13 @@ def test_complete_opens_after_a_failure_and_success_does_not(house: House) -> No
     assert b"up" not in web.output
 
 
-def test_a_failure_goes_down_the_chain(house: House) -> None:
+def test_a_failure_goes_down_the_chain(runner: Runner) -> None:
     first, second = free_port(), free_port()
-    web = house.waiter(shell("echo up"), after=[after("seed", second)])
-    seed = house.supervisor(
+    web = runner.waiter(shell("echo up"), after=[after("seed", second)])
+    seed = runner.supervisor(
         shell("echo up"), container="seed", port=second, after=[after("migrate", first)]
     )
-    house.supervisor(shell("false"), port=first)
+    runner.supervisor(shell("false"), port=first)
     assert seed.event("failed")["cause"] == "dependency"
     assert seed.event("failed")["error"] == "migrate failed"
     assert web.event("failed")["error"] == "seed failed"
@@ -160,7 +160,7 @@ def test_a_failure_goes_down_the_chain(house: House) -> None:
 
 
 def test_healthy_opens_after_a_successful_probe_beside_the_command(
-    house: House, any_python: str, tmp_path: Path
+    runner: Runner, any_python: str, tmp_path: Path
 ) -> None:
     port, ready = free_port(), tmp_path / "ready"
     check = {
@@ -170,7 +170,7 @@ def test_healthy_opens_after_a_successful_probe_beside_the_command(
         "retries": 1000,
         "startPeriod": 0,
     }
-    cache = house.supervisor(
+    cache = runner.supervisor(
         shell("echo serving; sleep 20"),
         python=any_python,
         container="cache",
@@ -179,7 +179,7 @@ def test_healthy_opens_after_a_successful_probe_beside_the_command(
         timeoutSeconds=None,
         healthCheck=check,
     )
-    web = house.waiter(shell("true"), python=any_python, after=[after("cache", port, "HEALTHY")])
+    web = runner.waiter(shell("true"), python=any_python, after=[after("cache", port, "HEALTHY")])
     cache.says(b"serving")
     assert web.is_alive()
     ready.touch()
@@ -187,7 +187,7 @@ def test_healthy_opens_after_a_successful_probe_beside_the_command(
     assert cache.is_alive()
 
 
-def test_a_service_that_never_gets_healthy_fails_those_who_wait_and_runs_on(house: House) -> None:
+def test_a_service_that_never_gets_healthy_fails_those_who_wait_and_runs_on(runner: Runner) -> None:
     port = free_port()
     check = {
         "command": shell("echo no answer; exit 1"),
@@ -196,7 +196,7 @@ def test_a_service_that_never_gets_healthy_fails_those_who_wait_and_runs_on(hous
         "retries": 2,
         "startPeriod": 0,
     }
-    cache = house.supervisor(
+    cache = runner.supervisor(
         shell("sleep 20"), container="cache", port=port, mode="service", healthCheck=check
     )
     failed = cache.event("failed")
@@ -207,9 +207,9 @@ def test_a_service_that_never_gets_healthy_fails_those_who_wait_and_runs_on(hous
     assert cache.is_alive()
 
 
-def test_a_service_ends_with_the_code_of_its_command(house: House) -> None:
-    assert house.supervisor(shell("exit 9"), mode="service").ends() == 9
-    stopped = house.supervisor(
+def test_a_service_ends_with_the_code_of_its_command(runner: Runner) -> None:
+    assert runner.supervisor(shell("exit 9"), mode="service").ends() == 9
+    stopped = runner.supervisor(
         shell("trap 'exit 4' TERM; echo on; while :; do sleep 0.05; done"),
         mode="service",
         graceSeconds=10,
@@ -220,17 +220,17 @@ def test_a_service_ends_with_the_code_of_its_command(house: House) -> None:
     assert stopped.events == []
 
 
-def test_what_is_told_to_clients_is_one_line_a_fact(house: House) -> None:
+def test_clients_get_one_line_for_each_fact(runner: Runner) -> None:
     port = free_port()
-    house.supervisor(shell("true"), port=port).event("succeeded")
+    runner.supervisor(shell("true"), port=port).event("succeeded")
     assert facts(port, "SUCCESS") == [
         f"lightgate {RELEASE} migrate {fact}" for fact in ("START", "COMPLETE", "SUCCESS")
     ]
 
 
-def test_many_held_and_chattering_clients_stop_nobody(house: House) -> None:
+def test_many_held_and_chattering_clients_stop_nobody(runner: Runner) -> None:
     port = free_port()
-    migrate = house.supervisor(shell("true"), port=port)
+    migrate = runner.supervisor(shell("true"), port=port)
     migrate.event("succeeded")
     held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(150)]
     for peer in held:
@@ -245,8 +245,8 @@ def test_many_held_and_chattering_clients_stop_nobody(house: House) -> None:
     assert migrate.is_alive()
 
 
-def test_every_event_names_release_container_and_time(house: House) -> None:
-    event = house.supervisor(shell("true")).event("succeeded")
+def test_every_event_names_release_container_and_time(runner: Runner) -> None:
+    event = runner.supervisor(shell("true")).event("succeeded")
     assert list(event)[:5] == ["lightgate", "release", "container", "event", "at"]
     assert event["lightgate"] == 1
     assert len(event["at"]) == len("2026-01-02T03:04:05.678Z")

@@ -11,11 +11,20 @@ from typing import Any
 
 import pytest
 
-from lightgate import gate
-from tests.gate.going_back import BACK, NEWER, OLD, back, goes_back, newer, opens, stays_shut
+from lightgate.gate.packaging import program_text
 from tests.gate.mailbox_server import Mailbox
-from tests.gate.programs import House, Program, after, facts, free_port, shell
+from tests.gate.programs import Program, Runner, after, facts, free_port, shell
 from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows, sql
+from tests.gate.rollbacks import (
+    BACK,
+    NEWER,
+    OLD,
+    back,
+    newer,
+    opens,
+    rollback_environment,
+    stays_shut,
+)
 
 RUN_PYTHON = "migrations.RunPython(migrations.RunPython.noop)"
 
@@ -50,71 +59,71 @@ def seen(rows: Rows) -> list[Any]:
 
 
 def test_it_opens_on_what_was_only_added_since_and_asks_nobody(
-    house: House, crops: Project, rows: Rows, mailbox: Mailbox
+    runner: Runner, crops: Project, rows: Rows, mailbox: Mailbox
 ) -> None:
     rows.begin()
-    names = newer(house, crops, ADD_COLOUR, ADD_COLOUR.replace("colour", "size"))
+    names = newer(runner, crops, ADD_COLOUR, ADD_COLOUR.replace("colour", "size"))
     before = seen(rows)
 
-    migrate = back(house, crops, mailbox=mailbox)
+    migrate = back(runner, crops, mailbox=mailbox)
 
     assert "overridden" not in opens(migrate)
     told = migrate.event("plan")
     assert told["ahead"] == {"count": 2, "class": "additive", "names": names}
     assert told["count"] == 0
     assert seen(rows) == before
-    assert (mailbox.looks, mailbox.objects) == (0, {})
+    assert (mailbox.polls, mailbox.objects) == (0, {})
 
 
 def test_it_stays_shut_on_what_may_break_its_code_unless_that_is_overridden(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    added, removed = newer(house, crops, ADD_COLOUR, REMOVE_NAME)
+    added, removed = newer(runner, crops, ADD_COLOUR, REMOVE_NAME)
     before = seen(rows)
 
-    migrate = back(house, crops, afterFailure="exit")
+    migrate = back(runner, crops, afterFailure="exit")
 
     assert stays_shut(migrate)["error"] == f"{removed} (contract) was applied since"
     assert migrate.ends() == 1
     told = migrate.event("plan")["ahead"]
     assert told == {"count": 2, "class": "contract", "names": [added, removed]}
-    unchecked = opens(back(house, crops, "unchecked"))
+    unchecked = opens(back(runner, crops, "unchecked"))
     assert unchecked["overridden"] == [f"{removed} (contract) was applied since"]
     assert seen(rows) == before
     assert [release for release, _, _ in rows.attempts()] == [NEWER]
 
 
 def test_it_stays_shut_where_its_own_migration_was_reversed(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     name = crops.migration(ADD_COLOUR)
     before = seen(rows)
 
-    assert stays_shut(back(house, crops))["error"] == f"{name} is pending"
+    assert stays_shut(back(runner, crops))["error"] == f"{name} is pending"
 
-    assert opens(back(house, crops, "unchecked"))["overridden"] == [f"{name} is pending"]
+    assert opens(back(runner, crops, "unchecked"))["overridden"] == [f"{name} is pending"]
     assert seen(rows) == before
 
 
 def test_a_node_relaunched_after_a_later_release_has_broken_its_schema_opens(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    opens(back(house, crops))
+    opens(back(runner, crops))
     assert [(release, state) for release, state, _ in rows.attempts()] == [(BACK, "succeeded")]
     later = ahead(rows, "0002_later", "contract")
     before = seen(rows)
 
-    again = back(house, crops)
+    again = back(runner, crops)
 
     opens(again)
     told = again.event("plan")["ahead"]
     assert told == {"count": 1, "class": "contract", "names": [later]}
     assert seen(rows) == before
     crops.migration(ADD_COLOUR)
-    assert "is pending" in stays_shut(back(house, crops))["error"]
+    assert "is pending" in stays_shut(back(runner, crops))["error"]
 
 
 @pytest.mark.parametrize(
@@ -129,13 +138,13 @@ def test_a_node_relaunched_after_a_later_release_has_broken_its_schema_opens(
     ],
 )
 def test_only_what_is_on_record_as_additive_counts_as_that(
-    house: House, crops: Project, rows: Rows, label: str | None, is_open: bool
+    runner: Runner, crops: Project, rows: Rows, label: str | None, is_open: bool
 ) -> None:
     rows.begin()
     name = ahead(rows, "0002_later", label)
     before = seen(rows)
 
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
 
     (opens if is_open else stays_shut)(migrate)
     assert migrate.event("plan")["ahead"]["names"] == [name]
@@ -144,52 +153,52 @@ def test_only_what_is_on_record_as_additive_counts_as_that(
 
 @pytest.mark.slow
 def test_what_a_failed_attempt_has_applied_is_on_record(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     removed, half = crops.migration(REMOVE_NAME), crops.migration(HALF)
-    crops.gate(house, release=NEWER).event("failed")
+    crops.gate(runner, release=NEWER).event("failed")
     for name in (removed, half):
         (crops.directory / f"crops/migrations/{name.partition('.')[2]}.py").unlink()
-    assert stays_shut(back(house, crops))["error"] == f"{removed} (contract) was applied since"
+    assert stays_shut(back(runner, crops))["error"] == f"{removed} (contract) was applied since"
 
 
 def test_what_was_there_when_the_old_release_began_is_not_ahead(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     ahead(rows, "0001_squashed_long_ago", None, at="'2024-12-31 23:59:59+00'")
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
     opens(migrate)
     assert "ahead" not in migrate.event("plan")
 
 
 def test_what_its_own_squash_replaces_is_not_ahead(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     initial = crops.directory / "crops/migrations/0001_initial.py"
     squash = initial.with_name("0001_squashed.py")
     squash.write_text(f'{initial.read_text()}    replaces = [("crops", "0001_initial")]\n')
     initial.unlink()
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
     opens(migrate)
     assert "ahead" not in migrate.event("plan")
 
 
 @pytest.mark.slow
 def test_a_squash_of_what_is_there_counts_as_additive(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     initial = (crops.directory / "crops/migrations/0001_initial.py").read_text()
     squash = crops.directory / "crops/migrations/0001_squashed.py"
     squash.write_text(f'{initial}    replaces = [("crops", "0001_initial")]\n')
-    newer(house, crops, ADD_COLOUR)
+    newer(runner, crops, ADD_COLOUR)
     squash.unlink()
     assert "0001_squashed" in rows.applied()
 
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
 
     opens(migrate)
     assert "crops.0001_squashed" in migrate.event("plan")["ahead"]["names"]
@@ -206,62 +215,62 @@ def test_a_squash_of_what_is_there_counts_as_additive(
     ids=["without the column", "without the classes"],
 )
 def test_a_table_of_another_shape_leaves_unknown_what_is_ahead_and_fails_nobody(
-    house: House, crops: Project, rows: Rows, shape: str
+    runner: Runner, crops: Project, rows: Rows, shape: str
 ) -> None:
     rows.begin()
     rows(shape)
     ahead(rows, "0002_later", None)
-    assert "(unknown) was applied since" in stays_shut(back(house, crops))["error"]
+    assert "(unknown) was applied since" in stays_shut(back(runner, crops))["error"]
     crops.environment = {}
-    forward = crops.gate(house, release=OLD)
+    forward = crops.gate(runner, release=OLD)
     forward.event("succeeded")
     assert forward.event("plan")["ahead"]["class"] == "unknown"
 
 
-def test_a_node_that_may_not_write_opens(house: House, crops: Project, rows: Rows) -> None:
+def test_a_node_that_may_not_write_opens(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     crops.database["OPTIONS"] = {"options": "-c default_transaction_read_only=on"}
-    opens(back(house, crops))
+    opens(back(runner, crops))
     assert rows.attempts() == []
 
 
 def test_of_several_nodes_at_once_all_open_and_one_record_is_left(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    for migrate in [back(house, crops) for _ in range(3)]:
+    for migrate in [back(runner, crops) for _ in range(3)]:
         opens(migrate)
     assert [release for release, _, _ in rows.attempts()] == [BACK]
 
 
 @pytest.mark.slow
-def test_a_replaced_migrate_command_is_known_to_nobody(
-    house: House, crops: Project, rows: Rows
+def test_the_plan_of_a_replaced_migrate_command_is_unknown(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     command = "from django.core.management.commands.migrate import Command"
     crops.write("crops/management/__init__.py", "")
     crops.write("crops/management/commands/__init__.py", "")
     crops.write("crops/management/commands/migrate.py", f"{command}  # noqa: F401\n")
-    assert "is not known" in stays_shut(back(house, crops))["error"]
-    assert opens(back(house, crops, "unchecked"))["overridden"]
+    assert "are unknown" in stays_shut(back(runner, crops))["error"]
+    assert opens(back(runner, crops, "unchecked"))["overridden"]
 
 
 def test_the_commands_around_the_migration_are_not_run(
-    house: House, crops: Project, rows: Rows, tmp_path: Path
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     rows.begin()
     trace = ["touch", str(tmp_path / "trace")]
-    opens(back(house, crops, before=[trace], then=[trace]))
+    opens(back(runner, crops, before=[trace], then=[trace]))
     assert not (tmp_path / "trace").exists()
 
 
 def test_a_running_release_opens_whatever_is_ahead_and_says_so(
-    house: House, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    name, data, unread = newer(house, crops, REMOVE_NAME, RUN_PYTHON, sql("select 1"))
-    relaunched = crops.gate(house, release=OLD)
+    name, data, unread = newer(runner, crops, REMOVE_NAME, RUN_PYTHON, sql("select 1"))
+    relaunched = crops.gate(runner, release=OLD)
     assert relaunched.event("succeeded")["release"] == OLD
     told = relaunched.event("plan")["ahead"]
     assert told == {"count": 3, "class": "unknown", "names": [name, data, unread]}
@@ -269,40 +278,40 @@ def test_a_running_release_opens_whatever_is_ahead_and_says_so(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_when_something_was_applied_is_told_in_every_zone(
-    house: House, crops: Project, rows: Rows, zone: str
+def test_the_time_of_a_migration_is_right_in_every_zone(
+    runner: Runner, crops: Project, rows: Rows, zone: str
 ) -> None:
     with (crops.directory / "settings.py").open("a") as settings:
         settings.write(f'USE_TZ = False\nTIME_ZONE = "{zone}"\n')
     rows.begin()
     ahead(rows, "0001_before", None, at="'2024-12-31 23:59:59+00'")
     later = ahead(rows, "0002_later", "additive", at="'2025-01-01 00:00:01+00'")
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
     opens(migrate)
     assert migrate.event("plan")["ahead"]["names"] == [later]
 
 
 @pytest.mark.parametrize("last", ["additive", pytest.param("contract", marks=pytest.mark.slow)])
 def test_of_two_attempts_at_a_migration_the_last_one_counts(
-    house: House, crops: Project, rows: Rows, last: str
+    runner: Runner, crops: Project, rows: Rows, last: str
 ) -> None:
     rows.begin()
     first = {"additive": "unknown", "contract": "additive"}[last]
     on_record(rows, "r3", "2025-03-03T00:00:00Z", {"crops.0002_later": last})
     ahead(rows, "0002_later", first)
-    migrate = back(house, crops)
+    migrate = back(runner, crops)
     (opens if last == "additive" else stays_shut)(migrate)
     assert migrate.event("plan")["ahead"]["class"] == last
 
 
 @pytest.mark.slow
-def test_a_reversed_migration_is_told_as_undone_and_not_on_record_as_applied(
-    house: House, crops: Project, rows: Rows
+def test_a_reversed_migration_is_reported_as_undone_and_not_recorded_as_applied(
+    runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
-    crops.gate(house, release=NEWER).event("succeeded")
-    undone = crops.gate(house, "crops", "0001", release="20250303t000000z-2c3d4e5f-7f6e")
+    crops.gate(runner, release=NEWER).event("succeeded")
+    undone = crops.gate(runner, "crops", "0001", release="20250303t000000z-2c3d4e5f-7f6e")
     undone.event("succeeded")
     told = undone.event("plan")["migrations"][0]["operations"]
     assert told == [["contract", "undo AddField crop.colour"]]
@@ -313,9 +322,9 @@ def test_a_reversed_migration_is_told_as_undone_and_not_on_record_as_applied(
 # All others
 
 
-def supervisor(house: House, mode: str = "checked", **more: Any) -> Program:
-    environment = {**os.environ, **goes_back(mode)}
-    return house.supervisor(
+def supervisor(runner: Runner, mode: str = "checked", **more: Any) -> Program:
+    environment = {**os.environ, **rollback_environment(mode)}
+    return runner.supervisor(
         more.pop("arguments", shell("echo ran")),
         options={"env": environment},
         **{"release": OLD, **more},
@@ -323,13 +332,13 @@ def supervisor(house: House, mode: str = "checked", **more: Any) -> Program:
 
 
 def test_what_waits_in_the_same_deployment_opens_under_its_new_name(
-    house: House, any_python: str
+    runner: Runner, any_python: str
 ) -> None:
     port = free_port()
-    base = supervisor(house, python=any_python, port=port, pendingCommand=["true"])
-    app = supervisor(house, python=any_python, after=[after("migrate", port)], container="app")
-    options = {"env": {**os.environ, **goes_back()}}
-    web = house.waiter(
+    base = supervisor(runner, python=any_python, port=port, pendingCommand=["true"])
+    app = supervisor(runner, python=any_python, after=[after("migrate", port)], container="app")
+    options = {"env": {**os.environ, **rollback_environment()}}
+    web = runner.waiter(
         shell("echo $LIGHTGATE_RELEASE"),
         python=any_python,
         release=OLD,
@@ -345,45 +354,45 @@ def test_what_waits_in_the_same_deployment_opens_under_its_new_name(
 
 
 @pytest.mark.parametrize("name", ["supervisor", "waiter"])
-def test_without_its_new_name_nothing_is_begun(house: House, name: str) -> None:
+def test_without_its_new_name_nothing_is_begun(runner: Runner, name: str) -> None:
     environment = {**os.environ, "LIGHTGATE_ROLLBACK": "checked"}
     environment.pop("LIGHTGATE_RELEASE", None)
-    start = house.supervisor if name == "supervisor" else house.waiter
+    start = runner.supervisor if name == "supervisor" else runner.waiter
     program = start(shell("echo ran"), options={"env": environment})
     assert program.ends() == 2
     assert program.event("failed")["cause"] == "config"
     assert program.command_output == b""
 
 
-def test_what_is_pending_for_another_command_is_not_applied(house: House) -> None:
+def test_what_is_pending_for_another_command_is_not_applied(runner: Runner) -> None:
     box = {"pollSeconds": 1, "patienceSeconds": 1, "reachSeconds": 1}
-    arguments = [gate.courier_source(), *shell("echo ran")]
+    arguments = [program_text("s3_client"), *shell("echo ran")]
     more: dict[str, Any] = {"pendingCommand": ["false"], "mailbox": box, "arguments": arguments}
 
-    failed = stays_shut(supervisor(house, **more))
-    done = opens(unchecked := supervisor(house, "unchecked", **more))
+    failed = stays_shut(supervisor(runner, **more))
+    done = opens(unchecked := supervisor(runner, "unchecked", **more))
 
     assert failed["error"] == "pendingCommand: something is pending"
     assert done["overridden"] == [failed["error"]]
     assert unchecked.command_output == b""
 
 
-def test_a_command_that_cannot_tell_what_is_pending_is_run_as_ever(house: House) -> None:
-    migrate = supervisor(house)
+def test_a_command_that_cannot_show_what_is_pending_runs_as_always(runner: Runner) -> None:
+    migrate = supervisor(runner)
     assert migrate.event("succeeded")["release"] == BACK
     assert b"ran" in migrate.command_output
 
 
-def test_the_carrier_tells_its_failure_under_the_new_name(house: House) -> None:
+def test_the_distributor_reports_its_failure_under_the_new_name(runner: Runner) -> None:
     packed = base64.b85encode(zlib.compress(b"\0")).decode()
     config = json.dumps({"release": OLD, "container": "migrate"})
     with socket.create_server(("127.0.0.1", 0)) as other:
-        carrier = house.program(
-            gate.carrier_source(),
+        distributor = runner.program(
+            program_text("distributor"),
             str(other.getsockname()[1]),
             [packed, config, "true"],
             sys.executable,
-            {"env": {**os.environ, **goes_back()}},
+            {"env": {**os.environ, **rollback_environment()}},
         )
-        assert carrier.ends() == 1
-    assert carrier.event("failed")["release"] == BACK
+        assert distributor.ends() == 1
+    assert distributor.event("failed")["release"] == BACK

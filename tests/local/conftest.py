@@ -1,4 +1,4 @@
-"""A real engine behind a real front; Lightsail is a stub that says what it was asked."""
+"""A real engine behind a real gateway; Lightsail is a stub that says what it was asked."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from local.clients import client_for
-from local.engine import running_engine
-from local.processes import LOOPBACK, Process, Program, free_port
+from local.cloud.clients import client_for
+from local.cloud.engine import running_engine
+from local.cloud.processes import LOOPBACK, Process, Program, free_port
 from tests.local.fixtures import database, database_server
 
 __all__ = ["database", "database_server"]
@@ -26,7 +26,7 @@ REPOSITORY_ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account behind the front, and the engine that nobody else should talk to."""
+    """An account behind the gateway, and the engine that nobody else should talk to."""
 
     url: str
     engine_url: str
@@ -74,17 +74,17 @@ def account(lightsail_stub: str, tmp_path_factory: pytest.TempPathFactory) -> It
                 logs=directory,
             )
         )
-        front = Program(
-            name="front",
+        gateway = Program(
+            name="gateway",
             argv=[
-                *(sys.executable, "-m", "local.front", "--port", str(port)),
+                *(sys.executable, "-m", "local.cloud.gateway", "--port", str(port)),
                 *("--engine", engine, "--lightsail", lightsail_stub),
                 *("--snapshot-seconds", "3600"),
             ],
             environment={"PATH": os.environ["PATH"]},
             directory=REPOSITORY_ROOT,
         )
-        process = stack.enter_context(Process(front, directory))
+        process = stack.enter_context(Process(gateway, directory))
         endpoint = json.loads(process.first_line(timedelta(seconds=30)))["endpoint"]
         yield Account(endpoint, engine, directory)
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local.database import Database, running_database
+from local.cloud.postgres import Database, running_database
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,14 @@ import urllib.request
 import psycopg
 import pytest
 
-from local.cloud import LocalCloud
-from local.errors import LocalCloudError
-from local.processes import LOOPBACK, accepts_connections
+from local.cloud.cloud import LocalCloud
+from local.cloud.errors import LocalCloudError
+from local.cloud.processes import LOOPBACK, accepts_connections
 from tests.local.waiting import eventually
 
 OWNER = """
 import time
-from local.cloud import LocalCloud
+from local.cloud.cloud import LocalCloud
 with LocalCloud() as cloud:
     print(cloud.endpoint, cloud.database.url, cloud.directory, flush=True)
     time.sleep(1000)

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import executions
-from local.credentials import REGION
-from local.executions import Execution
+from local.cloud import executions
+from local.cloud.credentials import REGION
+from local.cloud.executions import Execution
 from tests.local.conftest import Account
 
 type Run = Callable[[dict[str, object], dict[str, object]], Execution]

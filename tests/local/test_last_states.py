@@ -10,8 +10,8 @@ import pytest
 
 from lightgate.aws.records import Records
 from lightgate.aws.table import Table
-from local import executions
-from local.inbox import Inbox
+from local.cloud import executions
+from local.cloud.sns_inbox import Inbox
 from tests.workflow.release_machine import DEFINITION
 
 SOON = timedelta(seconds=20)

@@ -11,12 +11,12 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from lightgate import gate
 from lightgate.aws.clients import make_presigner
 from lightgate.aws.mailbox import Address, Mailboxes
+from lightgate.gate.packaging import program_text
 from lightgate.permit import PermitState
 from tests.gate.mailbox_server import PATIENT
-from tests.gate.programs import RELEASE, House, eventually, shell
+from tests.gate.programs import RELEASE, Runner, eventually, shell
 from tests.local.conftest import Account
 
 type Connect = Callable[[str], Any]
@@ -145,10 +145,10 @@ def test_a_url_that_has_expired_says_so(
 
 def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
     mailboxes.open(GATE)
-    house = House()
+    runner = Runner()
     try:
-        migrate = house.supervisor(
-            [gate.courier_source(), *shell("echo ran")],
+        migrate = runner.supervisor(
+            [program_text("s3_client"), *shell("echo ran")],
             mailbox=PATIENT,
             options={"env": {"PATH": "/usr/bin:/bin", "LIGHTGATE_MAILBOX": env(mailboxes)}},
         )
@@ -162,7 +162,7 @@ def test_a_gate_is_permitted_through_the_engine(mailboxes: Mailboxes) -> None:
         eventually(lambda: len(mailboxes.letters(GATE)) == 3, "no result")
         assert json.loads(mailboxes.letters(GATE)[-1]) == done
     finally:
-        house.close()
+        runner.close()
 
 
 def env(mailboxes: Mailboxes) -> str:

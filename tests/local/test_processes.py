@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import LocalCloudError
-from local.processes import Process, Program
+from local.cloud.errors import LocalCloudError
+from local.cloud.processes import Process, Program
 from tests.local.waiting import eventually
 
 SOON = timedelta(seconds=10)
@@ -37,7 +37,7 @@ OWNER = """
 import sys, time
 from datetime import timedelta
 from pathlib import Path
-from local.processes import Process, Program
+from local.cloud.processes import Process, Program
 
 directory = Path(sys.argv[1])
 daemon = [sys.executable, "-c", sys.argv[2], str(directory / "lock")]
@@ -100,17 +100,17 @@ def test_everything_ends_when_the_owner_is_killed(how: signal.Signals, tmp_path:
     assert eventually(lambda: is_free(lock))
 
 
-def test_everything_ends_when_the_keeper_itself_is_killed(tmp_path: Path) -> None:
+def test_everything_ends_when_the_supervisor_itself_is_killed(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     daemon = program(sys.executable, "-c", DAEMON, str(lock), directory=tmp_path)
     with Process(daemon, tmp_path) as process:
         process.first_line(SOON)
-        os.kill(keeper_of(lock), signal.SIGKILL)
+        os.kill(supervisor_of(lock), signal.SIGKILL)
 
         assert eventually(lambda: is_free(lock))
 
 
-def keeper_of(lock: Path) -> int:
+def supervisor_of(lock: Path) -> int:
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return next(
         int(pid)

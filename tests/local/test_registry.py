@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import registry
-from local.errors import LocalCloudError
-from local.registry import Image, ImageConfig
+from local.cloud import registry
+from local.cloud.errors import LocalCloudError
+from local.cloud.registry import Image, ImageConfig
 from tests.local.conftest import Account
 
 

@@ -12,13 +12,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import account as accounts
-from local import executions, registry, sam
-from local.credentials import REGION
-from local.errors import LocalCloudError
-from local.inbox import Inbox, Message
-from local.push_events import Deliverer, Push
-from local.registry import Image, ImageConfig
+from local.cloud import account as accounts
+from local.cloud import executions, registry, sam
+from local.cloud.credentials import REGION
+from local.cloud.ecr_events import Deliverer, Push
+from local.cloud.errors import LocalCloudError
+from local.cloud.registry import Image, ImageConfig
+from local.cloud.sns_inbox import Inbox, Message
 from tests.local.conftest import Account
 from tests.local.waiting import eventually
 

@@ -2,11 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.emulator.emulator import Emulator
+from tests.emulator.fixtures import emulator, registry
+from tests.emulator.registry import Registry
 from tests.interpreters import any_python
-from tests.lightsail.emulator import Emulator
-from tests.lightsail.fixtures import emulator, registry
-from tests.lightsail.registry import Registry
-from tests.spec.carriers import Containers
+from tests.spec.distributors import Containers
 
 __all__ = ["any_python", "emulator", "registry"]
 

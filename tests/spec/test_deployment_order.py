@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lightgate import gate
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import Source, compile_deployment
+from lightgate.gate.packaging import program_text
 from lightgate.image import ImageConfig
-from tests.lightsail.emulator import Emulator, Service, wait_for
-from tests.lightsail.registry import HOST
+from tests.emulator.emulator import Emulator, Service, wait_for
+from tests.emulator.registry import HOST
 from tests.unit.builders import RELEASE, Json, compiled_secrets, parse
 
 LONG = 120.0
@@ -160,7 +160,8 @@ def test_containers_start_in_the_declared_order(emulator: Emulator, name: str) -
             assert seen[dependency["containerName"]][fact] < seen[container]["began"], seen
     assert service.get()[0] == 200
     assert (
-        len(containers) < 10 or gate.carrier_source() in request["containers"]["step-0"]["command"]
+        len(containers) < 10
+        or program_text("distributor") in request["containers"]["step-0"]["command"]
     )
 
 

@@ -2,29 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
+from lightgate.app_spec.keys import Key, definition, is_required, keys_of, read_object
 from lightgate.app_spec.presets import USUAL_MANAGE
-from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS
+from lightgate.app_spec.spec import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
 from lightgate.compiler import USUAL_PYTHON
-from lightgate.documents import Fields, Node
-from lightgate.errors import SpecError
+from lightgate.documents import Node, Problems
 from lightgate.spec_parser.parser import LONGEST_SPEC_BYTES
-from tests.spec.examples import EXAMPLES, FULL, ROOT, Json
+from local.tools.spec_schema import objects_in
+from tests.spec.examples import EXAMPLES, ROOT, Json
 from tests.support.wrong_specs import WRONG_SPECS, WrongSpec
-from tests.unit.builders import parse, spec_document
-from tests.unit.strategies import FOREIGN, valid_specs
+from tests.unit.builders import parse
+from tests.unit.strategies import valid_specs
 
-SCHEMA: Json = json.loads(
-    (ROOT / "layers/core/lightgate/spec_parser/schema.json").read_text("utf-8")
-)
+SCHEMA: Json = json.loads((ROOT / "docs/spec.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 ACROSS = "it is about two places of the spec at once"
@@ -124,22 +121,58 @@ def subschemas(schema: Any, path: str = "") -> Iterator[tuple[str, Json]]:
             yield from subschemas(value, f"{path}/{index}")
 
 
-def test_every_key_has_a_title_a_description_and_an_example_that_fits() -> None:
+def test_every_key_has_a_description_and_an_example_that_fits() -> None:
     for path, schema in subschemas(SCHEMA):
         for name, key in schema.get("properties", {}).items():
             if path.rpartition("/")[2] in ("then", "else"):
                 continue
             whole = {**resolved(key), **key}
-            assert whole["title"], (path, name)
             assert whole["description"].endswith("."), (path, name)
             shown = [*key.get("examples", []), *([key["default"]] if "default" in key else [])]
             for example in shown:
                 VALIDATOR.evolve(schema=key).validate(example)
 
 
+OBJECTS = [AppSpec, *objects_in(AppSpec)]
+
+
+@pytest.mark.parametrize("of", OBJECTS, ids=lambda of: of.__name__)
+def test_a_default_and_an_example_are_values_that_the_key_takes(of: type) -> None:
+    for key, _ in keys_of(of):
+        for value in values_in(SCHEMA if of is AppSpec else SCHEMA["$defs"][definition(of)], key):
+            problems = Problems()
+            key.kind.read(Node(value, key.name, problems))
+            assert not problems.lines
+
+
+def values_in(schema: Json, key: Key) -> list[Any]:
+    found = schema["properties"][key.name]
+    return [*found.get("examples", []), *([found["default"]] if "default" in found else [])]
+
+
+@pytest.mark.parametrize("of", OBJECTS, ids=lambda of: of.__name__)
+def test_a_default_in_the_schema_is_what_a_spec_has_without_the_key(of: type) -> None:
+    required = {key.name: key.example for key, field in keys_of(of) if is_required(field)}
+    required |= {"condition": "START"} if of is Dependency else {}
+    required |= {"containers": {"web": {}}} if of is AppSpec else {}
+    schema = SCHEMA if of is AppSpec else SCHEMA["$defs"][definition(of)]
+    assert set(schema.get("required", ())) == set(required)
+    defaults = {
+        name: key["default"] for name, key in schema["properties"].items() if "default" in key
+    }
+
+    without, given = (
+        read_object(of, Node(document, "", Problems()))
+        for document in (required, required | defaults)
+    )
+
+    assert without == given
+
+
 def test_what_stands_in_for_a_missing_key_is_said_where_it_is_no_json_default() -> None:
     keys = ("timeoutSeconds", "manage", "python")
-    described = {key: schema_at(f"containers.web.{key}")["description"] for key in keys}
+    container = SCHEMA["$defs"]["container"]["properties"]
+    described = {key: container[key]["description"] for key in keys}
 
     assert f"it is {DEFAULT_TIMEOUT_SECONDS}." in described["timeoutSeconds"]
     assert f"the stage it is `{' '.join(USUAL_MANAGE)}`." in described["manage"]
@@ -151,169 +184,3 @@ def resolved(schema: Json) -> Json:
     """The schema that a reference points to, or itself."""
     found: Json = SCHEMA["$defs"][schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
     return found
-
-
-def schema_at(path: str) -> Json:
-    """What the schema says of a place in a spec, such as `containers.web.dependsOn[0]`."""
-    schema = SCHEMA
-    for step in re.findall(r"[^.\[\]]+", path):
-        schema = resolved(schema)
-        if step.isdigit() and "items" in schema:
-            schema = schema["items"]
-        else:
-            known = schema.get("properties", {})
-            schema = known[step] if step in known else schema["additionalProperties"]
-    return {**resolved(schema), **schema}
-
-
-def everything() -> Json:
-    """A document with each key of a spec, so that the parser visits all of its rules."""
-    document = deepcopy(FULL)
-    document |= {"unprotected": False, "pollSeconds": 10, "deploymentTimeoutSeconds": 3600}
-    document["platformPatienceSeconds"] = 900
-    document["database"] |= {"timeoutSeconds": 3600, "backup": "always"}
-    document["database"] |= {"cluster": "crops-cluster", "lightsail": "crops-database"}
-    document["migrations"] = {
-        "policy": "block", "lockTimeoutSeconds": 0, "requireLock": False,
-        "databaseTimeoutSeconds": 5,
-    }  # fmt: skip
-    document["publicEndpoint"]["healthCheck"] |= {
-        "intervalSeconds": 5, "timeoutSeconds": 2, "healthyThreshold": 2, "unhealthyThreshold": 2,
-    }  # fmt: skip
-    document["verification"] = {
-        "watchSeconds": 0, "path": "/", "successCodes": "200", "expectText": "x",
-        "expectHeader": {"name": "X", "value": "x"}, "latencySeconds": 1, "answersNeeded": 1,
-        "failuresInARow": 1,
-        "write": {
-            "method": "PUT", "path": "/", "headers": {"X": "x"}, "body": "x", "successCodes": "200"
-        },
-    }  # fmt: skip
-    web = document["containers"]["web"]
-    web |= {"image": FOREIGN, "environment": {}, "secrets": {}, "manage": ["x"], "fixtures": ["x"]}
-    web |= {"pendingCommand": ["x"], "afterFailure": "hold"}
-    web |= {"python": "python3", "healthCheck": {"command": ["x"], "startPeriod": 1}}
-    return document
-
-
-class Visits:
-    """What the parser expects at each place of a document that it reads."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, tuple[set[str], set[str]]] = {}
-        self.ranges: dict[str, tuple[int, int]] = {}
-        self.options: dict[str, tuple[str, ...]] = {}
-        self.strings: dict[str, tuple[str | None, int]] = {}
-
-    def watch(self, document: Json) -> None:
-        original = {name: getattr(Node, name) for name in ("fields", "integer", "choice", "string")}
-
-        def fields(node: Node, *, required: Any = (), optional: Any = ()) -> Fields:
-            self.keys[node.path] = set(required), set(required) | set(optional)
-            found: Fields = original["fields"](node, required=required, optional=optional)
-            return found
-
-        def integer(node: Node, lowest: int, highest: int, **more: int) -> int:
-            self.ranges[node.path] = lowest, highest
-            return int(original["integer"](node, lowest, highest, **more))
-
-        def choice(node: Node, *options: str) -> str:
-            self.options[node.path] = options
-            return str(original["choice"](node, *options))
-
-        def string(
-            node: Node, pattern: str | None = None, allowed: str = "", longest: int = 4096
-        ) -> str:
-            self.strings[node.path] = pattern, longest
-            return str(original["string"](node, pattern, allowed, longest))
-
-        with (
-            patch.multiple(Node, fields=fields, integer=integer, choice=choice, string=string),
-            pytest.raises(SpecError),
-        ):
-            parse(document)
-
-
-@pytest.fixture(scope="module")
-def visits() -> Visits:
-    seen = Visits()
-    seen.watch(everything())
-    return seen
-
-
-def test_the_schema_has_the_keys_of_the_parser_at_every_level(visits: Visits) -> None:
-    # The defaults of an object that is left out are read from one that has no place.
-    places = {path: keys for path, keys in visits.keys.items() if not path.endswith('""')}
-    assert len({frozenset(allowed) for _, allowed in places.values()}) == 11
-    for path, (required, allowed) in places.items():
-        schema = schema_at(path)
-        assert set(schema["properties"]) == allowed, path
-        assert set(schema.get("required", [])) == required, path
-        assert schema["additionalProperties"] is False, path
-
-
-def test_the_document_of_this_test_has_every_key(visits: Visits) -> None:
-    """Otherwise a rule would go unseen."""
-    reached = {re.sub(r"^containers\.\w+", "container", path) for path in visits.ranges}
-    numbers = [schema for _, schema in subschemas(SCHEMA) if schema.get("type") == "integer"]
-    assert len(reached) == len(numbers)
-
-
-def test_the_schema_has_the_ranges_of_the_parser(visits: Visits) -> None:
-    for path, (lowest, highest) in visits.ranges.items():
-        schema = schema_at(path)
-        assert (schema["minimum"], schema["maximum"]) == (lowest, highest), path
-
-
-def test_the_schema_has_the_choices_of_the_parser(visits: Visits) -> None:
-    assert visits.options
-    for path, options in visits.options.items():
-        assert schema_at(path)["enum"] == list(options), path
-
-
-def test_the_schema_has_the_lengths_and_patterns_of_the_parser(visits: Visits) -> None:
-    # Those of names stand under `propertyNames`, and three say more than the parser's pattern.
-    says_more = re.compile(r"tags|successCodes|image|fixtures|^containers\.\w+$")
-    for path, (pattern, longest) in visits.strings.items():
-        if re.fullmatch(r"containers\.\w+", path):
-            continue
-        schema = schema_at(path)
-        assert (schema["minLength"], schema["maxLength"]) == (1, longest), path
-        if pattern is not None and not says_more.search(path):
-            bare = schema["pattern"].removeprefix("^").removesuffix("$")
-            assert bare in (pattern, f"(?:{pattern})"), path
-
-
-def defaults(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    for name, key in schema.get("properties", {}).items():
-        whole = {**resolved(key), **key}
-        if "default" in whole:
-            yield (*path, name), whole["default"]
-        yield from defaults(resolved(key), (*path, name))
-
-
-@pytest.mark.parametrize(
-    ("path", "default"),
-    [
-        *defaults(SCHEMA),
-        *((("containers", "web", *p), d) for p, d in defaults(SCHEMA["$defs"]["container"])),
-    ],
-    ids=lambda value: ".".join(value) if isinstance(value, tuple) else None,
-)
-def test_a_default_in_the_schema_is_what_the_parser_takes(
-    path: tuple[str, ...], default: object
-) -> None:
-    without = spec_document(database={"instance": "crops-db"}, migrations={})
-    without["verification"] = {"write": {"path": "/"}}
-    without["containers"]["web"] |= {"dependsOn": [], "ports": {}}
-    without["containers"]["web"].pop(path[-1], None)
-    without["containers"] = {"web": without["containers"]["web"]}
-    without["publicEndpoint"]["healthCheck"] = {}
-    if "healthCheck" in path and path[0] == "containers":
-        without["containers"]["web"]["healthCheck"] = {"command": ["true"]}
-    given_explicitly = deepcopy(without)
-    owner = given_explicitly
-    for step in path[:-1]:
-        owner = owner[step]
-    owner[path[-1]] = default
-
-    assert parse(given_explicitly) == parse(without)

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lightgate.gate_programs import FIRST_GATE_PORT
+from lightgate.gate.packaging import FIRST_GATE_PORT
 from tests.unit.builders import Json
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)

@@ -5,9 +5,9 @@ from unittest.mock import patch
 
 import pytest
 
-from lightgate import compiler, gate
+from lightgate import compiler
 from lightgate.compiler import compile_deployment
-from lightgate.gate_programs import FIRST_GATE_PORT
+from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
 from tests.unit.builders import DIGEST, RELEASE, app_spec, migrate, source, wait_for, web
 from tests.unit.compiled_requests import assert_same_texts, compiled, gate_config, own_command
 
@@ -23,7 +23,7 @@ def test_the_migration_runs_under_the_supervisor() -> None:
 
     command = request["containers"]["migrate"]["command"]
     assert_same_texts(
-        [command[4], command[6]], gate.supervisor_source(), gate.django_helper_source()
+        [command[4], command[6]], program_text("supervisor"), program_text("django_helper")
     )
     assert command[7:] == ["python", "manage.py", "migrate", "--noinput"]
     assert gate_config(request["containers"]["migrate"]) == {
@@ -121,7 +121,9 @@ def test_a_gate_with_a_mailbox_asks_for_its_permit_and_nobody_else_knows_the_way
         "patienceSeconds": 690,
         "reachSeconds": 120,
     }
-    assert_same_texts(migration["command"][6:8], gate.django_helper_source(), gate.courier_source())
+    assert_same_texts(
+        migration["command"][6:8], program_text("django_helper"), program_text("s3_client")
+    )
     assert migration["command"][8:] == ["python", "manage.py", "migrate", "--noinput"]
     assert migration["environment"]["LIGHTGATE_MAILBOX"] == MAILBOX
     assert "LIGHTGATE_MAILBOX" not in app["environment"]

@@ -19,12 +19,12 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given
 
-from lightgate import compiler, gate
+from lightgate import compiler
 from lightgate.app_spec.presets import preset
 from lightgate.app_spec.spec import AppSpec
 from lightgate.compiler import LARGEST_REQUEST_BYTES, compile_deployment
 from lightgate.errors import RefusedError
-from lightgate.gate_programs import FIRST_GATE_PORT
+from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
 from tests.unit.builders import (
     RELEASE,
     Json,
@@ -67,7 +67,7 @@ def assert_the_service_would_accept(request: Mapping[str, Any]) -> None:
         if container.get("command", [])[1:4] == ["-I", "-S", "-c"]:
             config = gate_config(container)
             listening += [config["port"]] if "port" in config else []
-            if container["command"][4] == gate.carrier_source():
+            if container["command"][4] == program_text("distributor"):
                 listening.append(int(container["command"][5]))
     assert len(listening) == len(set(listening))
     if "publicEndpoint" in request:
@@ -154,34 +154,34 @@ def chain(length: int, **changes: Any) -> Json:
     return {**containers, "web": web(dependsOn=[wait_for(names[-1])], **changes)}
 
 
-def test_a_gate_in_a_large_deployment_is_given_its_helpers_by_the_carrier() -> None:
+def test_a_gate_in_a_large_deployment_gets_its_helpers_from_the_distributor() -> None:
     spec = app_spec(containers=chain(10))
     mailboxes = dict.fromkeys(spec.asking_gates(), "m" * 100)
 
     request = compile_deployment(spec, source(), RELEASE, {}, mailboxes=mailboxes)
 
-    wanted = (gate.supervisor_source(), gate.django_helper_source(), gate.courier_source())
+    wanted = (program_text("supervisor"), program_text("django_helper"), program_text("s3_client"))
     hashes = ",".join(hashlib.sha256(text.encode()).hexdigest()[:32] for text in wanted)
     assert request["containers"]["step-3"]["command"][6] == hashes
 
 
-def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them() -> None:
+def test_with_many_containers_one_distributes_the_programs_to_the_others() -> None:
     request = compiled(containers=chain(10))
 
     commands = {name: c["command"] for name, c in request["containers"].items()}
     first, *others = commands.values()
     port, packed = first[5:7]
-    assert first[4] == gate.carrier_source()
+    assert first[4] == program_text("distributor")
     texts = zlib.decompress(base64.b85decode(packed)).decode().split("\0")
-    supervisor, waiter, helper, courier = texts
+    supervisor, waiter, helper, s3_client = texts
     assert_same_texts(
-        [supervisor, waiter, helper, courier],
-        gate.supervisor_source(),
-        gate.waiter_source(),
-        gate.django_helper_source(),
-        gate.courier_source(),
+        [supervisor, waiter, helper, s3_client],
+        program_text("supervisor"),
+        program_text("waiter"),
+        program_text("django_helper"),
+        program_text("s3_client"),
     )
-    assert {command[4] for command in others} == {gate.loader_source()}
+    assert {command[4] for command in others} == {program_text("loader")}
     assert {command[5] for command in others} == {port}
     hashes = [hashlib.sha256(p.encode()).hexdigest()[:32] for p in (supervisor, helper, waiter)]
     migrations = ",".join(hashes[:2])
@@ -189,7 +189,7 @@ def test_with_many_containers_one_carries_the_programs_and_the_others_fetch_them
     assert_the_service_would_accept(request)
 
 
-def test_the_carrier_is_a_container_that_stays_alive_after_its_work() -> None:
+def test_the_distributor_is_a_container_that_stays_alive_after_its_work() -> None:
     containers = {
         "broker": migrate(command=["broker"], healthCheck={"command": ["ping"]}),
         **chain(9),
@@ -199,10 +199,10 @@ def test_the_carrier_is_a_container_that_stays_alive_after_its_work() -> None:
     request = compiled(containers=containers)
 
     programs = {name: c["command"][4] for name, c in request["containers"].items()}
-    assert [n for n, p in programs.items() if p == gate.carrier_source()] == ["step-0"]
+    assert [n for n, p in programs.items() if p == program_text("distributor")] == ["step-0"]
 
 
-def test_the_carrier_and_the_others_run_the_python_of_their_image() -> None:
+def test_the_distributor_and_the_others_run_the_python_of_their_image() -> None:
     containers = chain(10, python="python3.8")
     containers["step-4"]["python"] = "python3.11"
 
@@ -212,7 +212,7 @@ def test_the_carrier_and_the_others_run_the_python_of_their_image() -> None:
     assert programs == ["python3.8"] * 4 + ["python3.11"] + ["python3.8"] * 5
 
 
-def test_the_carrier_listens_where_nobody_else_does() -> None:
+def test_the_distributor_listens_where_nobody_else_does() -> None:
     containers = chain(10)
     taken = {str(FIRST_GATE_PORT + number): "TCP" for number in (0, 9, 10)}
     containers["web"]["ports"] |= taken
@@ -220,10 +220,10 @@ def test_the_carrier_listens_where_nobody_else_does() -> None:
     request = compiled(containers=containers)
 
     ports = {gate_config(c)["port"] for n, c in request["containers"].items() if n != "web"}
-    [carrier_port] = {int(c["command"][5]) for c in request["containers"].values()}
-    assert carrier_port not in ports
-    assert carrier_port >= FIRST_GATE_PORT
-    assert str(carrier_port) not in request["containers"]["web"]["ports"]
+    [distributor_port] = {int(c["command"][5]) for c in request["containers"].values()}
+    assert distributor_port not in ports
+    assert distributor_port >= FIRST_GATE_PORT
+    assert str(distributor_port) not in request["containers"]["web"]["ports"]
 
 
 def test_a_request_that_is_too_large_is_refused_and_names_the_largest_environment() -> None:
@@ -252,7 +252,7 @@ def test_the_size_is_that_of_the_escaped_text_which_is_sent() -> None:
 
 
 @given(valid_specs())
-def test_a_request_that_is_small_enough_needs_no_carrier(document: Json) -> None:
+def test_a_request_that_is_small_enough_needs_no_distributor(document: Json) -> None:
     with patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END):
         plain = compiled(document)
 

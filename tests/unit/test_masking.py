@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lightgate.gate.supervisor import mask, parts
+from lightgate.gate.programs.supervisor.masking import mask, secret_parts
 
 PASSWORD = "hun%2Fter'2\"\\x"
 DECODED = "hun/ter'2\"\\x"
@@ -35,7 +35,7 @@ LONG = st.text(min_size=6, max_size=30)
     ],
 )
 def test_each_part_of_a_secret_that_is_one_by_itself_is_masked(secret: str, shown: str) -> None:
-    assert mask(f"it says {shown}!", parts([secret])) == "it says ***!"
+    assert mask(f"it says {shown}!", secret_parts([secret])) == "it says ***!"
 
 
 @given(LONG, st.sampled_from([str, repr, json.dumps]))
@@ -46,16 +46,16 @@ def test_a_password_is_masked_however_it_is_written(password: str, write: object
     written = write(password)  # type: ignore[operator]
     body = written if write is str else written[1:-1]
 
-    assert body not in mask(f"[{written}]", parts([url])).replace("***", "")
+    assert body not in mask(f"[{written}]", secret_parts([url])).replace("***", "")
 
 
 @given(st.text())
 def test_no_secret_whatever_breaks_the_gate(secret: str) -> None:
-    assert secret not in mask(secret, parts([secret])) or len(secret) < 6 or secret in "***"
+    assert secret not in mask(secret, secret_parts([secret])) or len(secret) < 6 or secret in "***"
 
 
 def test_what_is_too_short_to_be_told_from_usual_words_is_left() -> None:
-    assert mask("crops has 5432 and true", parts(["crops", "5432", "true"])) == (
+    assert mask("crops has 5432 and true", secret_parts(["crops", "5432", "true"])) == (
         "crops has 5432 and true"
     )
 

@@ -35,7 +35,7 @@ from lightgate.release import (
 from lightgate.restore import restore_from_snapshot, restored_name
 from lightgate.runtime import METRICS_NAMESPACE
 from lightgate.spec_parser.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
-from local import strict
+from local.cloud import aws_rules
 from tests.unit.builders import DIGEST, EXECUTION, spec_document
 
 TEMPLATE: Any = decode(str(Path(__file__).parents[2] / "template.yaml"))[0]
@@ -119,8 +119,8 @@ def test_a_snapshot_has_a_name_that_every_kind_of_database_takes(
         assert name.startswith("lightgate-")
         # RDS keeps a name in lower case.
         assert name == name.lower()
-        for action, kind in strict.SNAPSHOTS.items():
-            assert strict.snapshot({"Action": action, kind.snapshot: name}, None, None) is None
+        for action, kind in aws_rules.SNAPSHOTS.items():
+            assert aws_rules.snapshot({"Action": action, kind.snapshot: name}, None, None) is None
 
 
 @given(APPS, APPS, MOMENTS)
@@ -230,7 +230,7 @@ def test_an_execution_has_a_name_that_step_functions_takes(app: str, event: str)
     for digest in (DIGEST, ""):  # a command, and an image that is not on record, have none
         name = execution_name(app, digest, event)
         assert fits(name, "stepfunctions", "Name")
-        assert strict.execution({"name": name}) is None
+        assert aws_rules.execution({"name": name}) is None
 
 
 @given(APPS, MOMENTS)
@@ -257,7 +257,7 @@ def test_a_subject_is_whole(app: str, started_at: datetime, stage: Stage) -> Non
 
         assert subject == f"[{stage.value}] {app} {status} {release}"
         assert len(subject) <= LONGEST_SUBJECT
-        assert strict.query({"Action": "Publish", "Subject": subject}) is None
+        assert aws_rules.query({"Action": "Publish", "Subject": subject}) is None
 
 
 @given(APPS, MOMENTS)

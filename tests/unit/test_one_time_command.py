@@ -168,11 +168,11 @@ def test_no_two_gates_of_one_node_listen_on_the_same_port() -> None:
     containers = with_command(spec, SHOW)["containers"]
 
     listening = [config_of(c)["port"] for c in containers.values() if "port" in config_of(c)]
-    [carrier] = {
+    [distributor] = {
         int(word)
         for container in containers.values()
         for word in container["command"]
         if word.isdecimal()
     }
 
-    assert sorted([*listening, carrier]) == [61100, 61102, 61104]
+    assert sorted([*listening, distributor]) == [61100, 61102, 61104]

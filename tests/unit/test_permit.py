@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.gate.supervisor import read_permit
+from lightgate.gate.programs.supervisor.permit import read_permit
 from lightgate.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

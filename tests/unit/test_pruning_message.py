@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lightgate.app_spec.spec import Database
-from lightgate.backup import BackupMode, DatabaseKind
+from lightgate.backup import DatabaseKind
 from lightgate.message.pruning import not_pruned
 from tests.unit.builders import RELEASE, admitted
 
@@ -19,9 +19,7 @@ COMMANDS = {
 
 
 def database(kind: DatabaseKind = DatabaseKind.INSTANCE) -> Database:
-    return Database(
-        kind=kind, name="crops-db", backup=BackupMode.ALWAYS, keep_snapshots=2, timeout_seconds=60
-    )
+    return Database(**{kind.value: "crops-db"}, keep_snapshots=2, timeout_seconds=60)
 
 
 @pytest.mark.parametrize("kind", DatabaseKind)

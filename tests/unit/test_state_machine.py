@@ -321,10 +321,10 @@ WHOLE = {"wait_seconds", "ceil"}
 
 def members(name: str) -> Iterator[tuple[Path, ast.expr]]:
     """Every value that the functions and their layer put under this name into a dict."""
-    travelling = ROOT / "layers/core/lightgate/gate"
+    programs = ROOT / "layers/core/lightgate/gate/programs"
     modules = [*FUNCTIONS, *ROOT.glob("layers/core/lightgate/**/*.py")]
     for path in modules:
-        if travelling in path.parents or path.name == "compiler.py":
+        if programs in path.parents or path.name == "compiler.py":
             continue  # the gate has settings of the same name, and no part in the state machine
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Dict):

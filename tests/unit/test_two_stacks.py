@@ -12,7 +12,7 @@ from samtranslator.translator.managed_policy_translator import (  # type: ignore
 )
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from local.taken_names import NAMES
+from local.cloud.cloudformation_names import NAMES
 from tests.unit.builders import Json, deployed
 
 ROOT = Path(__file__).parents[2]

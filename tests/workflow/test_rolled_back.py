@@ -7,7 +7,7 @@ import pytest
 from lightgate.aws.turns import Turns
 from lightgate.release import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 from lightgate.turn import abandon
-from local.lightsail.logs import LogStore
+from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.gates import told_plan
 from tests.workflow.release_machine import attempts

@@ -1,4 +1,4 @@
-"""What an owner should know of a spec that is valid: it works, but perhaps not as meant."""
+"""The warnings about a valid spec: it works, but perhaps not as its owner means it."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
         *_of_the_verification(spec),
         *(printable(line) for c in spec.containers.values() for line in _of_container(spec, c)),
         *(map(printable, _of_the_image(spec, config)) if config is not None else ()),
-        *(str(advice) for rule in rules for advice in rule),
+        *(str(each) for rule in rules for each in rule),
     ]
 
 
@@ -62,7 +62,7 @@ def _of_the_app(spec: AppSpec) -> Iterator[str]:
 def _of_the_verification(spec: AppSpec) -> Iterator[str]:
     asked = spec.verification
     expected = {
-        "expectHeader.value": asked.expected_header[1] if asked.expected_header else "",
+        "expectHeader.value": asked.expected_header.value if asked.expected_header else "",
         "expectText": asked.expected_text or "",
     }
     for key, text in expected.items():
@@ -75,8 +75,8 @@ def _of_the_verification(spec: AppSpec) -> Iterator[str]:
     for name in asked.write.headers if asked.write else ():
         if _SECRET_HEADER.search(name):
             yield (
-                f"verification.write.headers.{name}: can be read by whoever may read the "
-                "parameter; give what is asked a path that needs no secret"
+                f"verification.write.headers.{name}: can be read by everybody who may read "
+                "the parameter; use a path that needs no secret"
             )
 
 

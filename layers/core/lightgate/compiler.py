@@ -27,7 +27,7 @@ from lightgate.app_spec.spec import (
     manage_of,
 )
 from lightgate.errors import RefusedError
-from lightgate.gate_programs import Programs
+from lightgate.gate.packaging import Programs
 from lightgate.hold import GRACE_SECONDS, Hold
 from lightgate.image import ImageConfig
 from lightgate.release import (
@@ -127,7 +127,7 @@ def compile_deployment(
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
     if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
-        request = _request(spec, inputs, Programs.carried_by_one(spec))
+        request = _request(spec, inputs, Programs.from_one_container(spec))
     check_size(request)
     return request
 

@@ -1,33 +1,35 @@
 """Strict reading of JSON documents that people write.
 
-A `Node` is a value together with its place in the document. Its methods check one
-expectation each; what does not hold is added to the document's list of problems, and
-reading goes on with a harmless stand-in, so that a person sees every problem at once.
+A `Node` is a value together with its place in the document. Each of its methods checks one
+expectation. If it does not hold, the method adds a problem and returns a harmless stand-in, so that
+a person sees every problem at once.
 """
 
 import codecs
 import difflib
-import enum
 import json
 import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+LONGEST_TEXT = 4096
 _SHOWN_CHARACTERS = 60
 # A document may be wrong in thousands of places, and the state machine carries 256 KB.
 _MOST_REASONS = 40
 _LONGEST_PATH = 200
-# User and password in a URL: what is shown of a wrong value may reach everybody who subscribed.
+# User and password in a URL: a wrong value is shown to all subscribers.
 _USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
-# What only a shell understands; without it a string is a list of words.
+# Characters that only a shell understands. Without them a string is a list of words.
 _SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 
 
-# As many of the keys and indices that lead to a place are kept, as nobody asks for more.
-_MOST_STEPS = 3
+# A place has at most so many keys and indices, because no rule needs more.
+_MOST_STEPS = 5
+# The last step to a key that is itself a value, such as the name of a container.
+KEY_ITSELF = -1
 type Steps = tuple[str | int, ...]
 
 
@@ -35,18 +37,20 @@ type Steps = tuple[str | int, ...]
 class Problems:
     """What is wrong with one document, in the order in which it was found.
 
-    `lines` are for people, and `places` has for each the first steps that lead there.
+    `lines` are for people. `unread` are the places whose values could not be used, so that a
+    stand-in was read for them: a rule about such a value would report what is not there.
     """
 
     document: str = "the document"
     lines: list[str] = field(default_factory=list)
-    places: list[Steps] = field(default_factory=list)
+    unread: list[Steps] = field(default_factory=list)
 
-    def add(self, path: str, text: str, place: Steps = ()) -> None:
+    def add(self, path: str, text: str, unread: Steps | None = None) -> None:
         if len(path) > _LONGEST_PATH:
             path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
         self.lines.append(f"{path or self.document}: {text}")
-        self.places.append(place)
+        if unread is not None:
+            self.unread.append(unread)
 
     @property
     def reasons(self) -> list[str]:
@@ -58,7 +62,10 @@ class Problems:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A JSON value, its path in the document, and where problems are reported."""
+    """A JSON value, its path in the document, and where problems are reported.
+
+    `place` has the first steps of the path.
+    """
 
     value: Any
     path: str
@@ -75,20 +82,35 @@ class Node:
         step = key if re.fullmatch(r"[\w./-]{1,60}", key) else shown(key)
         return Node(value, f"{self.path}.{step}" if self.path else step, self.problems, place)
 
+    def key(self, name: str) -> "Node":
+        """The key of this node as a value of its own."""
+        return replace(self, value=name, place=(*self.place, KEY_ITSELF))
+
+    def at(self, *keys: str | int) -> "Node":
+        """The node below this one that the keys lead to; its value is None where there is none."""
+        node = self
+        for key in keys:
+            try:
+                value = node.value[key]
+            except (KeyError, IndexError, TypeError):
+                value = None
+            node = node.child(key, value)
+        return node
+
     def fields(self, *, required: Iterable[str] = (), optional: Iterable[str] = ()) -> "Fields":
         """The members of an object that may hold only the named keys."""
         if not isinstance(self.value, dict):
             self.problem(f"must be an object, not {shown(self.value)}")
-            return Fields({}, complete=False)
+            return Fields({})
         allowed = [*required, *optional]
         for key in self.value:
             if key not in allowed:
-                self.child(key, None).problem(unknown_key(key, allowed))
-        missing = [key for key in required if key not in self.value]
-        for key in missing:
-            self.child(key, None).problem("is missing")
-        known = {k: self.child(k, v) for k, v in self.value.items() if k in allowed}
-        return Fields(known, complete=not missing)
+                meant = self.child(closest(key, allowed) or key, None)
+                replace(self.child(key, None), place=meant.place).problem(unknown_key(key, allowed))
+        for key in required:
+            if key not in self.value:
+                self.child(key, None).problem("is missing")
+        return Fields({k: self.child(k, v) for k, v in self.value.items() if k in allowed})
 
     def entries(self) -> Mapping[str, "Node"]:
         """The members of an object whose keys are the user's own."""
@@ -105,7 +127,9 @@ class Node:
             return []
         return [self.child(index, value) for index, value in enumerate(self.value)]
 
-    def string(self, pattern: str | None = None, allowed: str = "", longest: int = 4096) -> str:
+    def string(
+        self, pattern: str | None = None, allowed: str = "", longest: int = LONGEST_TEXT
+    ) -> str:
         """A string which matches `pattern` as a whole; `allowed` says that in words."""
         if not isinstance(self.value, str):
             self.problem(f"must be a string, not {shown(self.value)}")
@@ -122,7 +146,7 @@ class Node:
             self.problem(f"{shown(self.value)} is not valid; allowed is {allowed}")
         return self.value
 
-    def text(self, longest: int = 4096) -> str:
+    def text(self, longest: int = LONGEST_TEXT) -> str:
         """A string that may be empty, without NUL, which no process could be given."""
         if not isinstance(self.value, str):
             hint = f'; write "{shown(self.value)}"' if isinstance(self.value, bool | int) else ""
@@ -138,18 +162,16 @@ class Node:
             self.problem(f"has {len(self.value)} characters; at most {longest} are allowed")
         return self.value
 
-    def choice(self, *options: str) -> str:
-        if self.value not in options or not isinstance(self.value, str):
-            hint = nearest(self.value, options) if isinstance(self.value, str) else ""
-            self.problem(f"{shown(self.value)} is not valid; allowed is {one_of(options)}{hint}")
-            return options[0]
-        return self.value
+    def choice[S: str](self, *options: S) -> S:
+        """One of the options; anything else reads as the first of them."""
+        if isinstance(self.value, str) and self.value in options:
+            return options[options.index(self.value)]
+        hint = nearest(self.value, options) if isinstance(self.value, str) else ""
+        self.problem(f"{shown(self.value)} is not valid; allowed is {one_of(options)}{hint}")
+        return options[0]
 
-    def member[E: enum.StrEnum](self, options: type[E]) -> E:
-        return options(self.choice(*options))
-
-    def integer(self, lowest: int, highest: int, *, instead: int | None = None) -> int:
-        """A whole number in the range; a wrong one reads as `instead`, or as the lowest."""
+    def integer(self, lowest: int, highest: int) -> int:
+        """A whole number in the range; a wrong one reads as the lowest."""
         if isinstance(self.value, bool) or not isinstance(self.value, int):
             is_quoted = isinstance(self.value, str) and re.fullmatch("[1-9][0-9]{0,9}", self.value)
             hint = f"; write {self.value}" if is_quoted else ""
@@ -158,7 +180,7 @@ class Node:
             self.problem(f"{shown(self.value)} is out of range; allowed is {lowest} to {highest}")
         else:
             return self.value
-        return lowest if instead is None else instead
+        return lowest
 
     def boolean(self) -> bool:
         if not isinstance(self.value, bool):
@@ -181,16 +203,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The members of one object; `complete` says that no required key is missing."""
+    """The members of one object."""
 
     nodes: Mapping[str, Node]
-    complete: bool
 
     def __contains__(self, key: str) -> bool:
         return key in self.nodes
 
     def read[T](self, key: str, how: Callable[[Node], T], default: T) -> T:
-        """What `how` makes of the member, or `default` where the key is absent."""
+        """The member, read by `how`; or `default` if the key is missing."""
         return how(self.nodes[key]) if key in self.nodes else default
 
 
@@ -229,8 +250,8 @@ def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - 
 
 
 _SAVE_AS_UTF_8 = "save the file as UTF-8 without a byte order mark"
-# What JSON's own messages do not say: what to do. By the text at the place of the error, then by
-# the message of Python's parser.
+# What to do about a text that is not JSON: by the text at the place of the error, then by the
+# message of Python's parser.
 _WHAT_TO_DO_AT = (
     (re.compile(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),
     (re.compile(r"//|/\*|#"), "JSON has no comments; remove this one"),
@@ -345,12 +366,18 @@ def one_of(options: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
-    """A hint at the option that is spelt like the word, or begins with it."""
+def closest(word: str, options: Iterable[str]) -> str | None:
+    """The option that is spelt like the word, or begins with it."""
     by_spelling = {option.casefold(): option for option in options}
     begun = [spelt for spelt in by_spelling if len(word) > 2 and spelt.startswith(word.casefold())]
     close = begun or difflib.get_close_matches(word.casefold(), by_spelling, n=1)
-    return f" (did you mean {by_spelling[close[0]]}?)" if close else ""
+    return by_spelling[close[0]] if close else None
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """A hint at the option that is closest to the word."""
+    option = closest(word, options)
+    return f" (did you mean {option}?)" if option else ""
 
 
 def unknown_key(key: str, allowed: Iterable[str]) -> str:

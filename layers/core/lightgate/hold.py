@@ -1,4 +1,4 @@
-"""How long a gate may hold: the one place that says so, for everybody who plans with it."""
+"""The time limits of a gate that waits for its permit. Every other module reads them here."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,19 +11,18 @@ GRACE_SECONDS = 10
 SIGNED_FOR = timedelta(hours=1)
 # The URLs are signed before the deployment is created, within one run of Deploy.
 SIGNED_BEFORE = timedelta(minutes=2)
-# A gate looks every few seconds, and has to take the lock before it begins.
+# A gate checks for its permit every few seconds, and must take the lock before it begins.
 NOTICE = timedelta(seconds=15)
-# What a node is expected to take where no release before has shown it.
+# How long a node takes to start, if no earlier release has measured it.
 USUAL_NODE_START = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What bounds how long a gate may hold.
+    """The facts that limit how long a gate may wait for its permit.
 
-    `patience` is how long after its creation Lightsail can be trusted to let a deployment hang,
-    `limit` the longest that the gate's migration may take, and `look` the time between two looks
-    at it.
+    `patience` is how long Lightsail waits for a deployment. `limit` is the time limit of the gate's
+    migration. `look` is the time between two checks of the deployment.
     """
 
     patience: timedelta
@@ -32,17 +31,17 @@ class Hold:
 
     @property
     def longest(self) -> timedelta:
-        """From the creation of the deployment to the last moment at which it may begin."""
+        """From the creation of the deployment to the last moment for the migration to begin."""
         return min(self.patience - self.limit, SIGNED_FOR - SIGNED_BEFORE)
 
     def left(self, spent: timedelta) -> timedelta:
-        """How long a restore point may still take when so much has passed since the creation.
+        """How long a snapshot may still take, if `spent` has passed since the creation.
 
-        Negative: even one that is there could not be used any more.
+        If it is negative, the permit would come too late even for a finished snapshot.
         """
         return self.longest - spent - self.look - NOTICE
 
 
 def longest_limit(patience: timedelta, look: timedelta) -> timedelta:
-    """The longest time limit that leaves a node the time to start."""
+    """The longest time limit of a migration that leaves the node enough time to start."""
     return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - look - NOTICE

@@ -1,8 +1,9 @@
 """Texts without secrets.
 
-The supervisor's `parts` decides what counts as a secret, in the gate and here. A text of somebody
-else may write a secret in another form: escaped as JSON or Python write it, percent-encoded, as an
-HTML entity, or several of these at once. `Mask` compares text and secret without these forms.
+The supervisor's `secret_parts` decides what counts as a secret, in the gate and here. A text of
+another program may show a secret in another form: escaped as JSON or Python write it,
+percent-encoded, as an HTML entity, or several of these at once. `Mask` compares text and secret
+without these forms.
 """
 
 import html
@@ -10,9 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lightgate.gate.supervisor import SHORTEST
-from lightgate.gate.supervisor import mask as mask_parts
-from lightgate.gate.supervisor import parts as parts_of
+from lightgate.gate.programs.supervisor.masking import SHORTEST, secret_parts
+from lightgate.gate.programs.supervisor.masking import mask as mask_parts
 
 _MASKED = "***"
 # Lightgate shows no text that is longer, and patterns take time.
@@ -42,7 +42,7 @@ class Mask:
     """Takes values out of texts, and also what looks like a password or signs a URL."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._parts = parts_of(list(values))
+        self._parts = secret_parts(list(values))
         plain = {_plain(form) for part in self._parts for form in (part, _bytes_of(part))}
         usable = (part for part in plain if len(part) >= SHORTEST)
         self._plain = sorted(usable, key=len, reverse=True)

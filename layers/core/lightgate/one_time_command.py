@@ -19,7 +19,7 @@ from lightgate.app_spec.spec import (
     SecretReference,
 )
 from lightgate.compiler import Part, Request, Source, compile_deployment
-from lightgate.gate_programs import Programs
+from lightgate.gate.packaging import Programs
 from lightgate.release import COMMAND_CONTAINER
 
 
@@ -133,4 +133,4 @@ _BEFORE_ALL = "0"
 
 def _programs(app: AppSpec) -> Programs:
     """For app and command together: in plain text they would not fit."""
-    return Programs.carried_by_one(app, guests=[COMMAND_CONTAINER])
+    return Programs.from_one_container(app, guests=[COMMAND_CONTAINER])

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 # Escaped in JSON, each character has up to twelve bytes.
 _LONGEST_REASON = 600
-# What the gate takes of the mailbox's answer (gate/courier.py, LARGEST).
+# What the gate reads of the mailbox's response (LARGEST in its s3_client.py).
 LARGEST_BYTES = 8192
 
 

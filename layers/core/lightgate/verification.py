@@ -137,6 +137,7 @@ def rules_of(spec: AppSpec) -> Rules:
 
 
 def _read(asked: Verification, usual: EndpointHealthCheck) -> Probe:
+    header = asked.expected_header
     return Probe(
         method="GET",
         path=asked.path or usual.path,
@@ -144,7 +145,7 @@ def _read(asked: Verification, usual: EndpointHealthCheck) -> Probe:
         latency=timedelta(seconds=asked.latency_seconds),
         headers={},
         body=None,
-        expected_header=asked.expected_header,
+        expected_header=(header.name, header.value) if header is not None else None,
         expected_text=asked.expected_text,
     )
 

@@ -1,1 +1,4 @@
-"""What an app's owner has written, as values, and what follows from them alone."""
+"""The app spec as values, with all of its keys, and facts that follow from it alone.
+
+Reading a text belongs in `spec_parser`.
+"""

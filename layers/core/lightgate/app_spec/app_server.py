@@ -1,4 +1,4 @@
-"""Where the servers that Django apps run under listen, by their own command lines and defaults."""
+"""The addresses on which gunicorn, uvicorn and other app servers listen, by their commands."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Address:
         return self.host.startswith(("unix", "fd", "/"))
 
     def can_be_reached(self, port: int) -> bool:
-        """Whether a health check of this port may get an answer; also if nobody can tell."""
+        """Whether a health check of this port may get an answer. True if that is unknown."""
         if self.is_loopback or self.is_socket or not self.is_http:
             return False
         return self.port in (None, port)
@@ -42,29 +42,29 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class AppServer:
     """A server, where it listens, and what would make it listen on every address.
 
     `is_default` says that the command itself names no address. `may_have_a_file` says that then a
-    file of the image may name one.
+    configuration file in the image may name one.
     """
 
-    server: str
+    name: str
     addresses: Sequence[Address]
     is_default: bool
-    to_write: str
+    fix: str
     may_have_a_file: bool = False
 
 
-def has_a_proxy(found: Sequence[Program]) -> bool:
-    """Whether something else than a known server answers, or starts what does."""
+def has_proxy_or_process_manager(found: Sequence[Program]) -> bool:
+    """Whether another program answers in place of the app server, or starts it."""
     return any(program.name in _PROXIES | _MANAGERS for program in found)
 
 
-def listening(program: Program, environment: Mapping[str, str], port: int) -> Listening | None:
-    """Where the server listens; None for another program, or if only a file says it.
+def app_server(program: Program, environment: Mapping[str, str], port: int) -> AppServer | None:
+    """The server that the program is; None for another program, or if only a file has its address.
 
-    `port` is the one that it should listen on.
+    `port` is the one on which it should listen.
     """
     known = {**environment, **program.environment}
     program = program.filled_in(environment)
@@ -90,19 +90,19 @@ def listening(program: Program, environment: Mapping[str, str], port: int) -> Li
     return None
 
 
-def _gunicorn(program: Program, known: Mapping[str, str], port: int) -> Listening | None:
+def _gunicorn(program: Program, known: Mapping[str, str], port: int) -> AppServer | None:
     more = tuple(known.get("GUNICORN_CMD_ARGS", "").split())
     both = Program((*program.words, *more), program.environment, program.in_shell)
     bound = program.values("-b", "--bind") or both.values("-b", "--bind")
     write = f"add --bind 0.0.0.0:{port} to it"
     if bound:
-        return Listening("gunicorn", [_address(one, 8000) for one in bound], False, write)
+        return AppServer("gunicorn", [_address(one, 8000) for one in bound], False, write)
     # Without an app in its arguments it has that from a file, which may have the address too.
     if both.has("-c", "--config", "--paste", "--paster") or not _names_an_app(program.arguments):
         return None
     if given := known.get("PORT"):
-        return Listening("gunicorn", [_address(f"0.0.0.0:{given}", 8000)], True, write)
-    return Listening("gunicorn", [Address("127.0.0.1", 8000)], True, write, may_have_a_file=True)
+        return AppServer("gunicorn", [_address(f"0.0.0.0:{given}", 8000)], True, write)
+    return AppServer("gunicorn", [Address("127.0.0.1", 8000)], True, write, may_have_a_file=True)
 
 
 def _names_an_app(arguments: Sequence[str]) -> bool:
@@ -127,7 +127,7 @@ def _host_and_port(
     default: tuple[str, str],
     sockets: Sequence[str],
     port: int,
-) -> Listening:
+) -> AppServer:
     hosts, ports = program.values("--host"), program.values("--port")
     host = [*hosts, known.get(f"{prefix}_HOST", "")]
     number = [*ports, known.get(f"{prefix}_PORT", "")]
@@ -136,7 +136,7 @@ def _host_and_port(
     )
     if sockets:
         address = Address("unix", None)
-    return Listening(
+    return AppServer(
         program.name,
         [address],
         not (any(host) or sockets),
@@ -144,16 +144,16 @@ def _host_and_port(
     )
 
 
-def _hypercorn(program: Program, port: int) -> Listening | None:
+def _hypercorn(program: Program, port: int) -> AppServer | None:
     bound = program.values("-b", "--bind", "--insecure-bind")
     write = f"add --bind 0.0.0.0:{port} to it"
     if not bound and program.has("-c", "--config"):
         return None
     addresses = [_address(one, 8000) for one in bound] or [Address("127.0.0.1", 8000)]
-    return Listening("hypercorn", addresses, not bound, write)
+    return AppServer("hypercorn", addresses, not bound, write)
 
 
-def _daphne(program: Program, port: int) -> Listening | None:
+def _daphne(program: Program, port: int) -> AppServer | None:
     if program.has("-e", "--endpoint"):
         return None
     hosts = program.values("-b", "--bind")
@@ -162,16 +162,16 @@ def _daphne(program: Program, port: int) -> Listening | None:
     address = Address(hosts[-1] if hosts else "127.0.0.1", _port(ports[-1] if ports else "8000"))
     if sockets and not hosts and not ports:
         address = Address("unix", None)
-    return Listening("daphne", [address], not (hosts or sockets), f"add -b 0.0.0.0 -p {port} to it")
+    return AppServer("daphne", [address], not (hosts or sockets), f"add -b 0.0.0.0 -p {port} to it")
 
 
-def _waitress(program: Program, port: int) -> Listening:
+def _waitress(program: Program, port: int) -> AppServer:
     bound = [_address(one, 8080) for value in program.values("--listen") for one in value.split()]
     hosts, ports = program.values("--host"), program.values("--port")
     if program.values("--unix-socket"):
         bound.append(Address("unix", None))
     default = Address(hosts[-1] if hosts else "", _port(ports[-1] if ports else "8080"))
-    return Listening(
+    return AppServer(
         "waitress-serve",
         bound or [default],
         not (bound or hosts or ports),
@@ -182,7 +182,7 @@ def _waitress(program: Program, port: int) -> Listening:
 _UWSGI_FILES = ("--ini", "--xml", "--yaml", "--yml", "--json", "--emperor", "--config")
 
 
-def _uwsgi(program: Program, known: Mapping[str, str], port: int) -> Listening | None:
+def _uwsgi(program: Program, known: Mapping[str, str], port: int) -> AppServer | None:
     options = ("--http", "--http-socket", "--http11-socket", "--https", "--https-socket")
     variables = [f"UWSGI_{option[2:].upper().replace('-', '_')}" for option in options]
     bound = program.values(*options) + [known[name] for name in variables if known.get(name)]
@@ -198,10 +198,10 @@ def _uwsgi(program: Program, known: Mapping[str, str], port: int) -> Listening |
     own = [
         Address(one.host, one.port, is_http=False) for one in (_address(s, None) for s in sockets)
     ]
-    return Listening("uwsgi", addresses or own, not (bound or sockets), f"add --http :{port} to it")
+    return AppServer("uwsgi", addresses or own, not (bound or sockets), f"add --http :{port} to it")
 
 
-def _runserver(program: Program, port: int) -> Listening:
+def _runserver(program: Program, port: int) -> AppServer:
     after = list(program.arguments[1:])
     given = None
     while after:
@@ -212,10 +212,10 @@ def _runserver(program: Program, port: int) -> Listening:
             given = word
     write = f"give it the address 0.0.0.0:{port}"
     if given is None:
-        return Listening("runserver", [Address("127.0.0.1", 8000)], True, write)
+        return AppServer("runserver", [Address("127.0.0.1", 8000)], True, write)
     if given.isdigit():
-        return Listening("runserver", [Address("127.0.0.1", int(given))], True, write)
-    return Listening("runserver", [_address(given, 8000)], False, write)
+        return AppServer("runserver", [Address("127.0.0.1", int(given))], True, write)
+    return AppServer("runserver", [_address(given, 8000)], False, write)
 
 
 def _address(text: str, default: int | None) -> Address:

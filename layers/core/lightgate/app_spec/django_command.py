@@ -9,7 +9,7 @@ _DJANGO = {"manage.py", "django-admin", "django-admin.py"}
 def manage_call(command: tuple[str, ...]) -> tuple[str, ...] | None:
     """The user's arguments up to `migrate`, which reach the app's own settings.
 
-    A leading `timeout 300` is left out: it would end whoever holds the lock. None for
+    A leading `timeout 300` is left out: it would end the process that holds the lock. None for
     what is no such command, and for a shell's line, in which the arguments are hidden
     (measured-facts.md, "Reaching the app's settings").
     """

@@ -1,4 +1,4 @@
-"""The hosts that a value names, where Docker Compose would know them and Lightsail does not."""
+"""Finds host names that work in Docker Compose and do not exist on Lightsail."""
 
 import re
 from collections.abc import Collection, Iterator

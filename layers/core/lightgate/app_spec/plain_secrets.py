@@ -1,4 +1,4 @@
-"""Values that are secrets, and stand where everybody can read them who can read the spec."""
+"""Finds passwords, keys and tokens that stand in plain text in a spec."""
 
 import math
 import re

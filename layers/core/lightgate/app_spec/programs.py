@@ -1,4 +1,4 @@
-"""The programs that a command runs, also in a shell's line or behind a wrapper."""
+"""The programs that a container's command runs, also those in a shell line or behind a wrapper."""
 
 import re
 import shlex

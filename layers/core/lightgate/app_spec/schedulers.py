@@ -1,4 +1,4 @@
-"""Programs that start tasks by the clock: with a copy on each node, each task starts on each."""
+"""Finds schedulers such as celery beat, which would start each task on every node."""
 
 import re
 

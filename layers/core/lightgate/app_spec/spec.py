@@ -1,7 +1,9 @@
-"""The app spec as values: what a user's `containers-with-migrations.json` says.
+"""The app spec as values, read from a user's `containers-with-migrations.json`.
 
-`lightgate.spec_parser.parser` makes an `AppSpec` from text and guarantees what is said here;
-everything else reads it.
+Each class is an object of the spec, and the first paragraph of its docstring describes the object
+to the user. Each field that `key` makes is a key of the spec: its name, what may stand there, what
+it means, and its default. `lightgate.spec_parser.parser` reads them and guarantees what is said
+here; docs/spec.md and docs/spec.schema.json are written from them (`make docs`).
 """
 
 import enum
@@ -9,12 +11,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lightgate.app_spec import kinds
 from lightgate.app_spec.django_command import manage_call
+from lightgate.app_spec.keys import BOOLEAN, choice, key, list_of, object_of, text, whole
+from lightgate.app_spec.secret_reference import SecretReference as SecretReference
+from lightgate.app_spec.secret_reference import SecretStore as SecretStore
 from lightgate.backup import BackupMode, DatabaseKind
 
-# Of a command that must end. Shorter than what Lightsail is trusted to wait, so that there
-# is time left in which its gate may wait for a restore point.
+# The time limit of a command that must end. It is shorter than the time for which Lightsail waits,
+# so that the gate can also wait for a snapshot.
 DEFAULT_TIMEOUT_SECONDS = 600
+# How long Lightsail lets a deployment hang before it gives it up is not published
+# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
+PLATFORM_PATIENCE_SECONDS = 900
+LONGEST_POLL_SECONDS = 300
 
 
 class Stage(enum.StrEnum):
@@ -24,7 +34,7 @@ class Stage(enum.StrEnum):
 
 
 class Policy(enum.StrEnum):
-    """What happens to a release whose migrations may break the old version of the app."""
+    """What Lightgate does with a release whose migrations may break the live version."""
 
     ALLOW = "allow"
     WARN = "warn"
@@ -32,14 +42,14 @@ class Policy(enum.StrEnum):
 
 
 class AfterFailure(enum.StrEnum):
-    """What a container whose command failed does: end, or stay with its gate shut."""
+    """Whether a container ends after its command has failed, or stays with its gate shut."""
 
     EXIT = "exit"
     HOLD = "hold"
 
 
 class Condition(enum.StrEnum):
-    """What a container waits for in another one; the names and meanings are those of ECS."""
+    """The state of another container that one waits for; names and meanings are those of ECS."""
 
     START = "START"
     COMPLETE = "COMPLETE"
@@ -48,7 +58,7 @@ class Condition(enum.StrEnum):
 
     @property
     def proves_success(self) -> bool:
-        """Whether the condition can hold only if the other container did its work well."""
+        """Whether the condition holds only if the other container succeeded or is healthy."""
         return self in (Condition.SUCCESS, Condition.HEALTHY)
 
     @property
@@ -57,176 +67,557 @@ class Condition(enum.StrEnum):
         return self in (Condition.SUCCESS, Condition.COMPLETE)
 
 
-class SecretStore(enum.StrEnum):
-    SECRETS_MANAGER = "secretsmanager"
-    PARAMETER_STORE = "ssm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretReference:
-    """Where a secret is kept. The value itself is read in the Deploy step only."""
-
-    store: SecretStore
-    name: str
-    json_key: str | None = None
-    version_stage: str | None = None
-
-    def __str__(self) -> str:
-        parts = [self.name, self.json_key, self.version_stage]
-        return ":".join([self.store.value, *(part for part in parts if part is not None)])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    container: str
-    condition: Condition
+    """A container to wait for, and the state that it must have reached."""
+
+    container: str = key("containerName", text(), "The container to wait for.", example="migrate")
+    condition: Condition = key(
+        "condition",
+        choice(*Condition),
+        "The state that it must have reached. The names and meanings are those of Amazon ECS.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A command that proves a container well: exit code 0 is healthy."""
+    """A command that checks the container: exit code 0 is healthy. In a container that must end, it
+    runs as a preflight before the command. In any other container it runs beside the command until
+    it succeeds once. The names, defaults and ranges are those of Amazon ECS.
+    """
 
-    command: tuple[str, ...]
-    interval_seconds: int
-    timeout_seconds: int
-    retries: int
-    start_period_seconds: int
+    command: tuple[str, ...] = key(
+        "command",
+        kinds.ARGV,
+        "The program and its arguments; no shell sees them.",
+        example=["python", "manage.py", "check", "--database", "default"],
+    )
+    interval_seconds: int = key(
+        "interval", whole(1, 300), "Seconds between two checks.", default=30
+    )
+    timeout_seconds: int = key(
+        "timeout", whole(1, 120), "The time limit of one check in seconds.", default=5
+    )
+    retries: int = key(
+        "retries",
+        whole(1, 10),
+        "How many checks may fail before the container counts as failed.",
+        default=3,
+    )
+    start_period_seconds: int = key(
+        "startPeriod",
+        whole(0, 300),
+        "Seconds after the start in which a failed check does not count.",
+        default=0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One container of the deployment.
 
-    `image` is None for the pushed image, `command` is None for the image's own. The
-    environment and secrets of the whole app are merged in already, the container's own
-    value winning, so that a name stands in at most one of the two. `manage` is how
-    manage.py is called where Lightgate itself has to, `python` the interpreter for the
-    gate, `after_failure` what a failed command leads to; each is None for the usual one.
-    `pending_command` says, by ending with 0, that there is nothing to do.
+    `image` is None for the pushed image, and `command` is None for the CMD of the image or the
+    commands of the stage. `environment` and `secrets` include those of the whole app, and no name
+    is in both of them.
     """
 
-    name: str
-    image: str | None
-    command: tuple[str, ...] | None
-    environment: Mapping[str, str]
-    secrets: Mapping[str, SecretReference]
-    ports: Mapping[int, str]
-    depends_on: tuple[Dependency, ...]
-    health_check: HealthCheck | None
-    timeout_seconds: int | None
-    pending_command: tuple[str, ...] | None
-    after_failure: AfterFailure | None
-    manage: tuple[str, ...] | None
-    fixtures: tuple[str, ...]
-    python: str | None
+    name: str = ""
+    image: str | None = key(
+        "image",
+        kinds.IMAGE_REFERENCE,
+        "Another image than the pushed one, public or in ECR, with its digest "
+        "(`NAME:TAG@sha256:…`); a tag alone is refused. The container runs the pushed image if "
+        "`image` is left out, or is a label of the service's own image store "
+        "(`:SERVICE.LABEL.latest`, one label for all containers). The container of "
+        "`publicEndpoint`, and a container that others wait for until it ends, always run the "
+        "pushed image.",
+        example=f"redis:7@sha256:{'7' * 64}",
+        default=None,
+    )
+    command: tuple[str, ...] | None = key(
+        "command",
+        kinds.ARGV,
+        "The program and its arguments; no shell reads them. If it is left out, a migration runs "
+        "the commands of the stage, and any other container runs the CMD of its image.",
+        example=["python", "manage.py", "migrate", "--noinput"],
+        default=None,
+    )
+    environment: Mapping[str, str] = key(
+        "environment",
+        kinds.ENVIRONMENT,
+        "Variables of this container. They override those of the app.",
+        default_factory=dict,
+    )
+    secrets: Mapping[str, SecretReference] = key(
+        "secrets",
+        kinds.SECRETS,
+        "Secret variables of this container. They override those of the app.",
+        default_factory=dict,
+    )
+    ports: Mapping[int, str] = key(
+        "ports",
+        kinds.PORTS,
+        "The ports that the container listens on, each with its protocol. The port of the public "
+        "endpoint is always open.",
+        example={"8000": "HTTP"},
+        default_factory=dict,
+    )
+    depends_on: tuple[Dependency, ...] = key(
+        "dependsOn",
+        list_of(object_of(Dependency)),
+        "The containers that this one waits for before it starts, and the condition for each.",
+        default=(),
+    )
+    health_check: HealthCheck | None = key("healthCheck", object_of(HealthCheck), default=None)
+    timeout_seconds: int | None = key(
+        "timeoutSeconds",
+        whole(1, 43200),
+        "The time limit of the command in a container that others wait for with SUCCESS or "
+        f"COMPLETE. If it is left out, it is {DEFAULT_TIMEOUT_SECONDS}.",
+        example=300,
+        default=None,
+    )
+    pending_command: tuple[str, ...] | None = key(
+        "pendingCommand",
+        kinds.ARGV,
+        "For a command that is not Django. Exit code 0 means that there is nothing to do. Then "
+        "Lightgate does not run the command.",
+        example=["flyway", "validate"],
+        default=None,
+    )
+    after_failure: AfterFailure | None = key(
+        "afterFailure",
+        choice(*AfterFailure),
+        "`exit` ends the container, so that Lightsail gives up soon; `hold` keeps it, with its "
+        "gate shut, so that a relaunch cannot run the command again. If it is left out, it is "
+        "`exit` for Django, where the database has a record of the failed attempt, and `hold` for "
+        "every other command.",
+        default=None,
+    )
+    manage: tuple[str, ...] | None = key(
+        "manage",
+        kinds.ARGV,
+        "How the commands of the stage, and the gate when it reads the plan, call manage.py. If "
+        "it is left out, it is the part before `migrate` in `command`, and for the commands of "
+        "the stage it is `python manage.py`.",
+        example=["python", "app/manage.py"],
+        default=None,
+    )
+    fixtures: tuple[str, ...] = key(
+        "fixtures",
+        kinds.FIXTURES,
+        "The fixtures that `loaddata` loads after the migration in the stage `development`.",
+        example=["fixtures/dev_data.json"],
+        default=(),
+    )
+    python: str | None = key(
+        "python",
+        kinds.PROGRAM,
+        "The Python interpreter, 3.8 or later, that runs the gate in this container. It is "
+        "required for another image than the pushed one if the container waits for another one, "
+        "or another one waits for it. If it is left out, it is `python3`.",
+        example="python3",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointHealthCheck:
-    """Lightsail's own check of the public endpoint (lightsail-facts.md, section 9)."""
+    """Lightsail's own check of the public endpoint, which decides whether the new version takes
+    over.
 
-    path: str
-    success_codes: str
-    interval_seconds: int
-    timeout_seconds: int
-    healthy_threshold: int
-    unhealthy_threshold: int
+    The ranges are Lightsail's (lightsail-facts.md, section 9). Its default of the success codes is
+    not: `200-499` takes 401, 404 and 429 for healthy ("The ten things", 7).
+    """
+
+    path: str = key(
+        "path", kinds.PATH, "The path that the check requests.", example="/healthz", default="/"
+    )
+    success_codes: str = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The status codes of a healthy answer, from 200 to 499. Lightsail's own default, 200-499, "
+        "counts errors as healthy.",
+        example="200-299,301",
+        default="200-399",
+    )
+    interval_seconds: int = key(
+        "intervalSeconds", whole(5, 300), "Seconds between two checks.", default=5
+    )
+    timeout_seconds: int = key(
+        "timeoutSeconds", whole(2, 60), "The time limit of an answer in seconds.", default=2
+    )
+    healthy_threshold: int = key(
+        "healthyThreshold",
+        whole(2, 10),
+        "How many good answers in a row make the container healthy.",
+        default=2,
+    )
+    unhealthy_threshold: int = key(
+        "unhealthyThreshold",
+        whole(2, 10),
+        "How many bad answers in a row make the container unhealthy.",
+        default=2,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicEndpoint:
-    container: str
-    port: int
-    health_check: EndpointHealthCheck
+    """The container that serves the public URL. It must wait, directly or through others, for every
+    container that another one waits for with SUCCESS or HEALTHY.
+    """
+
+    container: str = key("containerName", text(), "The container that serves.", example="web")
+    port: int = key(
+        "containerPort", whole(1, 65535), "The port on which the container listens.", example=8000
+    )
+    health_check: EndpointHealthCheck = key(
+        "healthCheck",
+        object_of(EndpointHealthCheck),
+        default_factory=EndpointHealthCheck,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedHeader:
+    """A header that the answer must have, with exactly this value. A value with `{release}` proves
+    that the answer comes from the new version.
+    """
+
+    name: str = key(
+        "name",
+        kinds.HEADER_NAME,
+        "The name of the header; case makes no difference.",
+        example="X-Release",
+    )
+    value: str = key(
+        "value",
+        kinds.HEADER_VALUE,
+        "The whole value. Lightgate fills in `{release}` and `{digest}`.",
+        example="{release}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A request that changes something in the app, and the codes of a good answer."""
+    """A request that changes something in the app. Lightgate sends it with each health check until
+    one answer was good. The app keeps what the request has changed.
+    """
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: str | None
-    success_codes: str
+    method: str = key(
+        "method", choice("POST", "PUT", "PATCH"), "The method of the request.", default="POST"
+    )
+    path: str = key("path", kinds.PATH, "The path of the request.", example="/probes")
+    headers: Mapping[str, str] = key(
+        "headers",
+        kinds.HEADERS,
+        "Headers of the request. Everybody who may read the parameter can read them, so no secret "
+        "belongs here. Host, User-Agent, Connection, Accept-Encoding, Content-Length and "
+        "Transfer-Encoding are set by Lightgate.",
+        example={"Content-Type": "application/json"},
+        default_factory=dict,
+    )
+    body: str | None = key(
+        "body",
+        text(longest=2000),
+        "The body of the request, in UTF-8. If it is left out, it is empty.",
+        example='{"from": "Lightgate"}',
+        default=None,
+    )
+    success_codes: str = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The status codes of a good answer, from 200 to 499.",
+        example="201",
+        default="200-299",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a version that became active has to show before it counts as good.
+    """How Lightgate verifies a version after it became active. It sends health checks to the public
+    URL during the watch period.
 
-    `path` and `success_codes` are None for those of the public endpoint's health check. Without a
-    public endpoint nothing is asked: then there is no `write`, and nothing is expected.
+    Without a public endpoint no request is sent, so `write` and what is expected are None.
     """
 
-    watch_seconds: int
-    path: str | None
-    success_codes: str | None
-    expected_header: tuple[str, str] | None
-    expected_text: str | None
-    latency_seconds: int
-    answers_needed: int
-    failures_in_a_row: int
-    write: Write | None
+    watch_seconds: int = key(
+        "watchSeconds",
+        whole(0, 3600),
+        "How long Lightgate checks a version after it became active. With 0 the version needs its "
+        "`answersNeeded` and no more.",
+        example=600,
+        default=120,
+    )
+    path: str | None = key(
+        "path",
+        kinds.PATH,
+        "The path that Lightgate requests with GET. If it is left out, it is the path of the "
+        "endpoint's health check. A path that reads from the database proves more.",
+        example="/status",
+        default=None,
+    )
+    success_codes: str | None = key(
+        "successCodes",
+        kinds.SUCCESS_CODES,
+        "The status codes of a good answer, from 200 to 499. If they are left out, they are those "
+        "of the endpoint's health check. Lightgate does not follow a redirect.",
+        example="200",
+        default=None,
+    )
+    expected_header: ExpectedHeader | None = key(
+        "expectHeader", object_of(ExpectedHeader), default=None
+    )
+    expected_text: str | None = key(
+        "expectText",
+        text(longest=200),
+        "The text that the first 64 KB of the answer must contain, word for word. Lightgate fills "
+        "in `{release}` and `{digest}`.",
+        example="release {release}",
+        default=None,
+    )
+    latency_seconds: int = key(
+        "latencySeconds",
+        whole(1, 30),
+        "The time limit of a whole answer. A slower answer is bad.",
+        default=5,
+    )
+    answers_needed: int = key(
+        "answersNeeded",
+        whole(1, 10),
+        "How many health checks in a row must pass at the end of the period.",
+        default=3,
+    )
+    failures_in_a_row: int = key(
+        "failuresInARow",
+        whole(1, 10),
+        "How many failed health checks in a row fail the version, at any time. With 3, it also "
+        "fails if more than 3 of the last 15 health checks fail.",
+        default=3,
+    )
+    write: Write | None = key("write", object_of(Write), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database of which a restore point is taken for each release.
+    """The database that Lightgate backs up for each release: one of `instance`, `cluster` and
+    `lightsail`. Without it there is no backup.
 
     `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
-    `timeout_seconds` is how long one may take until the release is given up.
     """
 
-    kind: DatabaseKind
-    name: str
-    backup: BackupMode
-    keep_snapshots: int | None
-    timeout_seconds: int
+    instance: str | None = key(
+        "instance",
+        kinds.INSTANCE,
+        "The identifier of the RDS instance.",
+        example="crops-backend-db",
+        default=None,
+    )
+    cluster: str | None = key(
+        "cluster",
+        kinds.CLUSTER,
+        "The identifier of the Aurora cluster or Multi-AZ DB cluster. A snapshot is of the whole "
+        "cluster, so do not name a member as `instance`.",
+        example="crops-cluster",
+        default=None,
+    )
+    lightsail: str | None = key(
+        "lightsail",
+        kinds.LIGHTSAIL_DATABASE,
+        "The name of the managed database of Lightsail.",
+        example="crops-database",
+        default=None,
+    )
+    backup_mode: BackupMode | None = key(
+        "backup",
+        choice(*BackupMode),
+        "`always` takes a snapshot for each release. `when-pending` takes one only if there are "
+        "pending migrations. `point-in-time` takes none, and records how far the database's own "
+        "continuous backup reaches. `none` does nothing. If it is left out, it is `always`, and "
+        "for `lightsail` it is `when-pending`, because a snapshot makes a standard database of "
+        "Lightsail unavailable for a while. If Lightgate cannot read the plan, `when-pending` is "
+        "`always`.",
+        example="when-pending",
+        default=None,
+    )
+    keep_snapshots: int | None = key(
+        "keepSnapshots",
+        whole(1, 100),
+        "How many of the snapshots that this stack took of this database for this app Lightgate "
+        "keeps. It deletes older ones after a successful release. It never counts or deletes "
+        "copies, snapshots that a person took, or snapshots of a database that had the same name "
+        "before. If it is left out, Lightgate keeps all.",
+        example=10,
+        default=None,
+    )
+    timeout_seconds: int = key(
+        "timeoutSeconds",
+        whole(60, 86400),
+        "How long a release waits for its snapshot.",
+        default=3600,
+    )
+
+    @property
+    def kind(self) -> DatabaseKind:
+        given = (kind for kind in DatabaseKind if getattr(self, kind) is not None)
+        return next(given, DatabaseKind.INSTANCE)
+
+    @property
+    def name(self) -> str:
+        return self.instance or self.cluster or self.lightsail or ""
+
+    @property
+    def backup(self) -> BackupMode:
+        return self.backup_mode or self.kind.usual_mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
-    """How Django's migrations are applied.
+    """How the gate applies Django's migrations. It reads the plan first, in a container whose
+    command is Django's `migrate`, or that has `manage`. Without pending migrations it opens at once
+    and changes nothing.
 
-    `lock_timeout_seconds` bounds how long a schema change may wait for a table, 0 for no
-    bound; `require_lock` refuses to migrate where nothing keeps two of them apart;
-    `database_timeout_seconds` is how long a database may be out of reach.
     `allow_destructive` overrides the policy; a person says so for one release, a spec never.
     """
 
-    policy: Policy
-    allow_destructive: bool
-    lock_timeout_seconds: int
-    require_lock: bool
-    database_timeout_seconds: int
+    policy: Policy = key(
+        "policy",
+        choice(*Policy),
+        "What Lightgate does with a plan that may break the live version: `allow` and `warn` "
+        "apply it, `block` applies nothing and refuses the release. A release by hand with "
+        "`allowDestructive` overrides the policy.",
+        default=Policy.WARN,
+    )
+    allow_destructive: bool = False
+    lock_timeout_seconds: int = key(
+        "lockTimeoutSeconds",
+        whole(0, 300),
+        "How long a schema change may wait for the lock of a table before it is tried again; 0 "
+        "for no limit. It applies on PostgreSQL only, and only if every pending migration is "
+        "atomic and changes nothing but the schema.",
+        default=2,
+    )
+    require_lock: bool = key(
+        "requireLock",
+        BOOLEAN,
+        "Whether the gate stays shut if it cannot lock the database against a second migration, "
+        "or cannot record the attempt. The latter needs the right to create a table.",
+        default=True,
+    )
+    database_timeout_seconds: int = key(
+        "databaseTimeoutSeconds",
+        whole(1, 3600),
+        "How long the gate tries to reach the database.",
+        default=60,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
-    """One app: what is deployed, where, and from which pushes.
+    """One app: the containers, the service, and the pushes that Lightgate releases. The spec is
+    stored as JSON of at most 8192 bytes.
 
-    The dependencies form no cycle, name existing containers only, and every gate guards
-    the public endpoint unless `unprotected` says that there is none. After
-    `platform_patience_seconds` Lightsail may give up a deployment that is not active yet.
-    `environment` and `secrets` are those of all containers, which have them merged into their own.
+    The dependencies form no cycle, name existing containers only, and every gate guards the public
+    endpoint unless `unprotected` says that there is none. After `platform_patience_seconds`
+    Lightsail may give up a deployment that is not active yet. `environment` and `secrets` are those
+    of all containers, which have them merged into their own.
     """
 
-    service: str
-    repository: str
-    tags: tuple[str, ...]
-    stage: Stage
-    database: Database | None
-    migrations: Migrations
-    environment: Mapping[str, str]
-    secrets: Mapping[str, SecretReference]
-    containers: Mapping[str, Container]
-    public_endpoint: PublicEndpoint | None
-    verification: Verification
-    unprotected: bool
-    poll_seconds: int
-    deployment_timeout_seconds: int
-    platform_patience_seconds: int
+    service: str = key(
+        "serviceName",
+        kinds.SERVICE,
+        "The Lightsail container service that the app is deployed to.",
+        example="crops-backend",
+    )
+    repository: str = key(
+        "repository",
+        kinds.REPOSITORY_NAME,
+        "The ECR repository whose pushes Lightgate releases: its name, or its address in the "
+        "registry of the account and region in which Lightgate runs, without a tag.",
+        example="team/crops",
+    )
+    tags: tuple[str, ...] = key(
+        "tags",
+        kinds.TAGS,
+        "The tags whose pushes Lightgate releases; `*` stands for any part of a tag. A release by "
+        "hand without a tag takes the first tag without `*`. Tags that begin with `lightgate-` "
+        "are Lightgate's own.",
+        example=["latest", "v*"],
+        default=("latest",),
+    )
+    stage: Stage = key(
+        "stage",
+        choice(*Stage),
+        "The stage of the app. It decides the commands of a migration without a `command`, and "
+        "stands in the messages.",
+        default=Stage.PRODUCTION,
+    )
+    database: Database | None = key("database", object_of(Database), default=None)
+    migrations: Migrations = key(
+        "migrations",
+        object_of(Migrations),
+        "How Django's migrations are applied.",
+        default_factory=Migrations,
+    )
+    environment: Mapping[str, str] = key(
+        "environment",
+        kinds.ENVIRONMENT,
+        "Variables of every container. A value or a secret of that name in the container "
+        "overrides them.",
+        default_factory=dict,
+    )
+    secrets: Mapping[str, SecretReference] = key(
+        "secrets",
+        kinds.SECRETS,
+        "Secret variables of every container, as references. A value or a secret of that name in "
+        "the container overrides them. No name can be in `environment` as well.",
+        default_factory=dict,
+    )
+    containers: Mapping[str, Container] = key(
+        "containers",
+        kinds.containers_of(Container),
+        "The containers of the deployment, by name. They share one network, so no two of them may "
+        "have the same port.",
+    )
+    public_endpoint: PublicEndpoint | None = key(
+        "publicEndpoint", object_of(PublicEndpoint), default=None
+    )
+    verification: Verification = key(
+        "verification", object_of(Verification), default_factory=Verification
+    )
+    unprotected: bool = key(
+        "unprotected",
+        BOOLEAN,
+        "Must be `true` for a service without a public endpoint. Lightsail does not check the "
+        "health of such a service, and replaces the old version while the gate is still shut.",
+        default=False,
+    )
+    poll_seconds: int = key(
+        "pollSeconds",
+        whole(1, LONGEST_POLL_SECONDS),
+        "The seconds between two checks of the snapshot or the deployment. Longer time limits "
+        "need a longer interval.",
+        default=10,
+    )
+    # lightsail-facts.md, section 3: a limit under 30 minutes would give up on deployments that
+    # still end well. Waiting for the snapshot, for the service and for the deployment fit into the
+    # state machine's own limit.
+    deployment_timeout_seconds: int = key(
+        "deploymentTimeoutSeconds",
+        whole(1800, 43200),
+        "How long a release waits for its deployment. Lightsail itself may take half an hour.",
+        default=3600,
+    )
+    platform_patience_seconds: int = key(
+        "platformPatienceSeconds",
+        whole(120, 43200),
+        "How long Lightgate assumes that Lightsail waits for a deployment before it gives up. AWS "
+        "does not publish this time. Lightgate begins a migration only if its whole time limit "
+        "still fits into this time. A gate never waits for its permit longer than 58 minutes, "
+        "because its URLs for S3 expire. If a snapshot takes longer than a gate can wait, "
+        "Lightgate takes it before the deployment.",
+        default=PLATFORM_PATIENCE_SECONDS,
+    )
 
     def conditions_on(self, name: str) -> frozenset[Condition]:
         """What the other containers wait for in this one; empty if nobody waits."""
@@ -255,8 +646,8 @@ class AppSpec:
     def uses_preset(self, name: str) -> bool:
         """Whether the stage decides what the container runs.
 
-        It does for a migration without a command of its own: the image's command would
-        be the app itself, which never ends.
+        It does for a migration without a command of its own: the image's command would be the app
+        itself, which never ends.
         """
         return self._gives_no_command(name) and self.runs_to_an_end(name)
 
@@ -284,9 +675,9 @@ class AppSpec:
     def asking_gates(self) -> tuple[str, ...]:
         """The gates that apply nothing without a permit; none if the release is sequential.
 
-        A command that cannot tell whether there is anything to do would need one at every
-        start, also long after its release.
-        And without a public endpoint nothing would hold the old version meanwhile.
+        A command that cannot tell whether there is anything to do would need one at every start,
+        also long after its release. And without a public endpoint nothing would hold the old
+        version meanwhile.
         """
         tasks = [name for name in self.containers if self.runs_to_an_end(name)]
         if self.unprotected or not all(self._can_tell_pending(name) for name in tasks):
@@ -297,7 +688,7 @@ class AppSpec:
         return self.reads_plan(name) or self.containers[name].pending_command is not None
 
     def gates(self) -> tuple[str, ...]:
-        """The containers that must do well before another may start, in spec order."""
+        """The containers that must succeed or be healthy before another one starts."""
         return tuple(
             name
             for name in self.containers
@@ -307,8 +698,8 @@ class AppSpec:
     def gates_before(self, name: str) -> frozenset[str]:
         """The gates that hold the container back, directly or through others.
 
-        A weak condition passes on what holds the other container: it cannot start, so
-        it cannot end either, before its own gates have opened.
+        A weak condition passes on what holds the other container: it cannot start, so it cannot end
+        either, before its own gates have opened.
         """
 
         def walk(current: str, path: frozenset[str]) -> Iterator[str]:
@@ -337,7 +728,7 @@ def manage_of(container: Container) -> tuple[str, ...] | None:
 def runs_migrate(words: Iterable[str]) -> bool:
     """Whether a command names `migrate`, itself or in a line for a shell.
 
-    What a script does that is called by another name cannot be seen.
+    A script with another name may migrate as well; nobody can see that here.
     """
     return any(re.search(r"\bmigrate\b", word) for word in words)
 

@@ -1,1 +1,4 @@
-"""Reading an app spec: every way in which it can be wrong, all named at once."""
+"""From the text of an app spec to its values, or to every problem of the text.
+
+What follows from a valid spec belongs in `app_spec`.
+"""

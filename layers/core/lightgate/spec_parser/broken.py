@@ -1,6 +1,6 @@
 """Lenient reading of a broken spec, so that a push to its repository gets an answer.
 
-Nothing is deployed by it. It only decides which pushes report that the spec is broken.
+It only decides which pushes report that the spec is broken. No deployment is made from it.
 """
 
 import json
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.addresses import REPOSITORY, RegistryAddress, repository_in
+from lightgate.app_spec.kinds import TAG_PATTERN
 from lightgate.app_spec.spec import Stage, matches
-from lightgate.documents import nearest
-from lightgate.spec_parser.parser import TAG_PATTERN
+from lightgate.documents import closest
 
 # As JSON, or as what people take for it: other quotes or none, `=`, YAML.
 _QUOTE = "[\"'`\u2018-\u201f]?"
@@ -98,8 +98,7 @@ def _of(members: list[tuple[str, Any]], key: str) -> list[str]:
 
 def _is_spelt_like(name: str, key: str) -> bool:
     """Whether the name is most likely the key. `tags` is spelt like `stage`, and is not it."""
-    hint = nearest(name, [key])
-    return bool(hint) and nearest(name, [*_KEYS, "tags"]) == hint
+    return closest(name, [key]) == closest(name, [*_KEYS, "tags"]) == key
 
 
 def _texts(value: object) -> list[str]:

@@ -1,1 +1,4 @@
-"""Warnings of specs that are valid and cannot work: one small function for each rule."""
+"""Warnings about valid specs that probably do not work: one function for each rule.
+
+A rule that makes a spec wrong belongs in `spec_parser`.
+"""

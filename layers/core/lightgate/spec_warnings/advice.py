@@ -1,4 +1,4 @@
-"""The answer of each rule, and the parts of a spec that several rules read."""
+"""The warning that each rule makes, and the parts of a spec that several rules read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,18 +9,15 @@ from lightgate.image import ImageConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """One thing that an owner should know of a spec, as one line of text.
-
-    It never has the value of a secret.
-    """
+class SpecWarning:
+    """A warning about a valid spec, as one line of text. It never has the value of a secret."""
 
     path: str
-    wrong: str
-    write: str
+    problem: str
+    fix: str
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.wrong}; {self.write}")
+        return printable(f"{self.path}: {self.problem}; {self.fix}")
 
 
 @dataclass(frozen=True, slots=True)

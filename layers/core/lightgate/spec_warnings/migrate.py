@@ -1,18 +1,18 @@
-"""Calls of `migrate` that end well and apply nothing, or not everything: the gate opens anyway."""
+"""Calls of `migrate` that succeed without applying every migration: the gate opens anyway."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from lightgate.app_spec.programs import Program, programs
 from lightgate.app_spec.spec import AppSpec
-from lightgate.spec_warnings.advice import Advice
+from lightgate.spec_warnings.advice import SpecWarning
 
 _WITH_A_WORD = ("--database", "--settings", "--pythonpath", "-v", "--verbosity")
 _APPLY_NOTHING = ("--plan", "--check", "--prune", "--help", "-h", "--version")
 _CHECK_FIRST = re.compile(r"\bmigrate\b[^;&|]*--check\b[^;&|]*&&.*\bmigrate\b")
 
 
-def that_applies_too_little(spec: AppSpec) -> Iterator[Advice]:
+def that_applies_too_little(spec: AppSpec) -> Iterator[SpecWarning]:
     for name, container in spec.containers.items():
         command = container.command or ()
         found = [p for p in programs(command) if p.manage_command == "migrate"]
@@ -20,14 +20,14 @@ def that_applies_too_little(spec: AppSpec) -> Iterator[Advice]:
         path = f"containers.{name}.command"
         for program in found:
             if program.has("--fake"):
-                yield Advice(
+                yield SpecWarning(
                     path,
                     "migrate --fake records migrations as applied without applying them, and the "
                     "gate opens all the same",
                     "remove --fake; where a database needs it, run it once as a command by hand",
                 )
             elif program.has("--fake-initial"):
-                yield Advice(
+                yield SpecWarning(
                     path,
                     "migrate --fake-initial takes tables that exist for those of an initial "
                     "migration, without comparing their columns",
@@ -36,7 +36,7 @@ def that_applies_too_little(spec: AppSpec) -> Iterator[Advice]:
             elif not applies:
                 yield from _applies_nothing(path, program)
         if applies and _CHECK_FIRST.search(" ".join(command)):
-            yield Advice(
+            yield SpecWarning(
                 path,
                 "migrate --check fails exactly if there is something to migrate, so the migrate "
                 "behind && never applies anything",
@@ -44,15 +44,15 @@ def that_applies_too_little(spec: AppSpec) -> Iterator[Advice]:
             )
 
 
-def _applies_nothing(path: str, program: Program) -> Iterator[Advice]:
+def _applies_nothing(path: str, program: Program) -> Iterator[SpecWarning]:
     if option := next((one for one in _APPLY_NOTHING if program.has(one)), None):
-        yield Advice(
+        yield SpecWarning(
             path,
             f"migrate {option} applies no migration",
             f"remove {option}; Lightgate reads and shows the plan by itself",
         )
     elif target := _target(program):
-        yield Advice(
+        yield SpecWarning(
             path,
             f"migrate {' '.join(target)} is confined to the app {target[0]}, and leaves what is "
             "pending in other apps",

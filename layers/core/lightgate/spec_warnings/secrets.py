@@ -1,4 +1,4 @@
-"""Secrets in plain text, in the wrong place, in too many places, or stored with too much."""
+"""Secrets in plain text or in the wrong place, and secret values with line breaks or quotes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from lightgate.addresses import ImageAddress, RegistryAddress
 from lightgate.app_spec.plain_secrets import secret_in, secrets_in_arguments
 from lightgate.app_spec.spec import AppSpec, SecretReference
-from lightgate.spec_warnings.advice import Advice, commands, variables
+from lightgate.spec_warnings.advice import SpecWarning, commands, variables
 
 _REFERENCE = re.compile(
     r"secretsmanager:[\w/+=.@-]+(?::.*)?|ssm:/[\w./-]+|arn:[\w-]*:(?:secretsmanager|ssm):\S+"
@@ -25,14 +25,14 @@ _OF_THE_APP = re.compile(
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-def in_plain_text(spec: AppSpec) -> Iterator[Advice]:
+def in_plain_text(spec: AppSpec) -> Iterator[SpecWarning]:
     for variable in variables(spec):
         kind = secret_in(variable.name, variable.value)
         if kind is None:
             continue
         key = re.sub("_+", "-", variable.name.strip("_").lower()) or "secret"
         parameter = f"/{spec.service}/{key}"
-        yield Advice(
+        yield SpecWarning(
             variable.path,
             f"holds {kind} in plain text, which everybody can read who may read the parameter or "
             "the container service",
@@ -41,13 +41,13 @@ def in_plain_text(spec: AppSpec) -> Iterator[Advice]:
         )
 
 
-def in_plain_text_in_commands(spec: AppSpec) -> Iterator[Advice]:
+def in_plain_text_in_commands(spec: AppSpec) -> Iterator[SpecWarning]:
     """Also in what is sent to the app while it is watched."""
     write = spec.verification.write
     sent = (write.body or "", *write.headers.values()) if write is not None else ()
     for path, texts in (*commands(spec), ("verification.write", sent)):
         for kind in dict.fromkeys(secrets_in_arguments(texts)):
-            yield Advice(
+            yield SpecWarning(
                 path,
                 f"has {kind} in plain text, which everybody can read who may read the parameter or "
                 "the container service",
@@ -55,11 +55,11 @@ def in_plain_text_in_commands(spec: AppSpec) -> Iterator[Advice]:
             )
 
 
-def references_in_the_environment(spec: AppSpec) -> Iterator[Advice]:
+def references_in_the_environment(spec: AppSpec) -> Iterator[SpecWarning]:
     for variable in variables(spec):
         is_named = _NAMES_A_SECRET.fullmatch(variable.name)
         if _REFERENCE.fullmatch(variable.value) and not is_named:
-            yield Advice(
+            yield SpecWarning(
                 variable.path,
                 "holds a reference to a secret, and the app gets the reference in place of the "
                 "secret",
@@ -67,7 +67,7 @@ def references_in_the_environment(spec: AppSpec) -> Iterator[Advice]:
             )
 
 
-def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
+def inherited_by_other_images(spec: AppSpec) -> Iterator[SpecWarning]:
     """Secrets at the top of the spec go to every container, whatever image it runs."""
     for container in spec.containers.values():
         if container.image is None or RegistryAddress.of_address(container.image) is not None:
@@ -82,7 +82,7 @@ def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
             ),
         ]
         if names:
-            yield Advice(
+            yield SpecWarning(
                 f"containers.{container.name}",
                 f"runs the image {container.image}, which is not the app's, and is given "
                 f"{', '.join(names)}, because the variables at the top go to every container",
@@ -92,7 +92,7 @@ def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
         given = (*container.secrets, *container.environment)
         own = [name for name in given if name not in names and _OF_THE_APP.fullmatch(name.upper())]
         if own and software in _NEED_NO_DATABASE:
-            yield Advice(
+            yield SpecWarning(
                 f"containers.{container.name}",
                 f"runs the image {container.image}, and is given {', '.join(own)}, for which "
                 f"{software} has no use",
@@ -101,7 +101,7 @@ def inherited_by_other_images(spec: AppSpec) -> Iterator[Advice]:
 
 
 def warnings_of_values(values: Mapping[SecretReference, str]) -> list[str]:
-    """A warning for each value with a fault. Only for a step that reads secrets."""
+    """A warning for each value with a probable mistake. For steps that read secrets only."""
     return [
         f"The value of the secret {reference} {wrong}, and the app gets it as it is. Store it "
         "again without, such as with printf '%s' in place of echo."

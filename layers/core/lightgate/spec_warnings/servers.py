@@ -1,25 +1,25 @@
-"""Servers that get no request of Lightsail's, and commands that need a shell."""
+"""Servers that Lightsail cannot reach, and commands that need a shell."""
 
 import re
 from collections.abc import Iterator
 
-from lightgate.app_spec.app_server import Listening, has_a_proxy, listening
+from lightgate.app_spec.app_server import AppServer, app_server, has_proxy_or_process_manager
 from lightgate.app_spec.programs import programs
 from lightgate.app_spec.spec import AppSpec
 from lightgate.image import ImageConfig
-from lightgate.spec_warnings.advice import Advice, command_of, commands
+from lightgate.spec_warnings.advice import SpecWarning, command_of, commands
 
 # Programs that fill in variables themselves, or give `$` another meaning.
 _FILLS_IN_ITSELF = ("envsubst", "awk", "sed", "perl", "python", "dockerize")
 
 
-def ports_without_the_endpoints(spec: AppSpec) -> Iterator[Advice]:
+def ports_without_the_endpoints(spec: AppSpec) -> Iterator[SpecWarning]:
     endpoint = spec.public_endpoint
     if endpoint is None:
         return
     ports = spec.containers[endpoint.container].ports
     if ports and endpoint.port not in ports:
-        yield Advice(
+        yield SpecWarning(
             f"containers.{endpoint.container}.ports",
             f"has {', '.join(map(str, ports))} and not {endpoint.port}, the containerPort of "
             "publicEndpoint, which Lightgate opens all the same",
@@ -27,55 +27,55 @@ def ports_without_the_endpoints(spec: AppSpec) -> Iterator[Advice]:
         )
 
 
-def out_of_reach(spec: AppSpec, config: ImageConfig | None) -> Iterator[Advice]:
+def out_of_reach(spec: AppSpec, config: ImageConfig | None) -> Iterator[SpecWarning]:
     """A server of the public endpoint that Lightsail's health check cannot reach."""
     endpoint = spec.public_endpoint
     if endpoint is None:
         return
     container = spec.containers[endpoint.container]
     found = programs(command_of(spec, container, config))
-    if has_a_proxy(found):
+    if has_proxy_or_process_manager(found):
         return
     of_image = config.environment if config is not None and container.image is None else {}
     environment = {**of_image, **container.environment}
     servers = [
         server
         for program in found
-        if (server := listening(program, environment, endpoint.port)) is not None
+        if (server := app_server(program, environment, endpoint.port)) is not None
     ]
     if any(a.can_be_reached(endpoint.port) for server in servers for a in server.addresses):
         return
     for server in servers:
         # Beside the CMD of an image its server's file is likely, and cannot be seen.
         if container.command is not None or not server.may_have_a_file:
-            yield Advice(
+            yield SpecWarning(
                 f"containers.{container.name}.command",
                 _why(server, endpoint.port),
-                server.to_write,
+                server.fix,
             )
 
 
-def _why(server: Listening, port: int) -> str:
+def _why(server: AppServer, port: int) -> str:
     asked = f"and Lightsail asks port {port} from outside the container (publicEndpoint)"
     where = " and ".join(map(str, server.addresses))
     if not server.addresses:
-        return f"{server.server} is given no address for HTTP, {asked}"
+        return f"{server.name} is given no address for HTTP, {asked}"
     if not any(address.is_http for address in server.addresses):
-        return f"{server.server} speaks its own protocol on {where}, not HTTP, {asked}"
+        return f"{server.name} speaks its own protocol on {where}, not HTTP, {asked}"
     if not server.is_default:
-        return f"{server.server} listens on {where}, {asked}"
+        return f"{server.name} listens on {where}, {asked}"
     unless = ", unless gunicorn.conf.py in the image names one" if server.may_have_a_file else ""
-    return f"{server.server} is given no address and listens on {where}{unless}, {asked}"
+    return f"{server.name} is given no address and listens on {where}{unless}, {asked}"
 
 
-def variables_without_a_shell(spec: AppSpec) -> Iterator[Advice]:
+def variables_without_a_shell(spec: AppSpec) -> Iterator[SpecWarning]:
     for path, command in commands(spec):
         for program in programs(command):
             if program.in_shell or program.name.rstrip("0123456789.") in _FILLS_IN_ITSELF:
                 continue
             names = re.findall(r"\$\{?([A-Z_][A-Z0-9_]*)", " ".join(program.arguments))
             for name in dict.fromkeys(names):
-                yield Advice(
+                yield SpecWarning(
                     path,
                     f"${name} is not filled in, because no shell runs this command",
                     'write its value, or run the command with ["sh", "-c", "exec …"]',

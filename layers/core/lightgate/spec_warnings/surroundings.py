@@ -6,19 +6,19 @@ from lightgate.app_spec.programs import programs
 from lightgate.app_spec.schedulers import scheduler_of
 from lightgate.app_spec.spec import AppSpec
 from lightgate.image import ImageConfig
-from lightgate.spec_warnings.advice import Advice, command_of
+from lightgate.spec_warnings.advice import SpecWarning, command_of
 
 
 def warnings_of_nodes(spec: AppSpec, config: ImageConfig, nodes: int) -> list[str]:
     """`nodes` is the scale of the service: each of its nodes runs every container."""
-    return [str(advice) for advice in _schedulers(spec, config, nodes)] if nodes > 1 else []
+    return [str(each) for each in _schedulers(spec, config, nodes)] if nodes > 1 else []
 
 
-def _schedulers(spec: AppSpec, config: ImageConfig, nodes: int) -> Iterator[Advice]:
+def _schedulers(spec: AppSpec, config: ImageConfig, nodes: int) -> Iterator[SpecWarning]:
     for container in spec.containers.values():
         for program in programs(command_of(spec, container, config)):
             if (scheduler := scheduler_of(program)) is not None:
-                yield Advice(
+                yield SpecWarning(
                     f"containers.{container.name}.command",
                     f"{scheduler} runs on each of the {nodes} nodes of {spec.service}, so each "
                     f"scheduled task starts {nodes} times",
@@ -29,14 +29,14 @@ def _schedulers(spec: AppSpec, config: ImageConfig, nodes: int) -> Iterator[Advi
 
 def warnings_beside(spec: AppSpec, others: Mapping[str, AppSpec]) -> list[str]:
     """`others` are the specs of the other apps, by the names of these."""
-    return [str(advice) for name, other in others.items() for advice in _beside(spec, name, other)]
+    return [str(each) for name, other in others.items() for each in _beside(spec, name, other)]
 
 
-def _beside(spec: AppSpec, name: str, other: AppSpec) -> Iterator[Advice]:
+def _beside(spec: AppSpec, name: str, other: AppSpec) -> Iterator[SpecWarning]:
     has_another_stage = spec.stage is not other.stage
     stages = f"the stage of this app is {spec.stage}, and that of {name} is {other.stage}"
     if other.service == spec.service:
-        yield Advice(
+        yield SpecWarning(
             "stage" if has_another_stage else "serviceName",
             f"the app {name} names the service {spec.service} too, and its releases are refused: a "
             f"service belongs to one app{f'; {stages}' if has_another_stage else ''}",
@@ -46,7 +46,7 @@ def _beside(spec: AppSpec, name: str, other: AppSpec) -> Iterator[Advice]:
     if ours is None or theirs is None or not has_another_stage:
         return
     if (ours.kind, ours.name) == (theirs.kind, theirs.name):
-        yield Advice(
+        yield SpecWarning(
             f"database.{ours.kind}",
             f"the app {name} uses the database {ours.name} too; {stages}",
             f"give the stage {spec.stage} a database of its own",

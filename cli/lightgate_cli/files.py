@@ -1,0 +1,55 @@
+"""The files that a command reads: the spec of an app, and the configuration of its image."""
+
+import json
+from typing import BinaryIO
+
+import click
+
+from lightgate.advice import warnings
+from lightgate.app_spec.spec import AppSpec
+from lightgate.errors import RefusedError
+from lightgate.image import ImageConfig, parse_config
+from lightgate.pinning import other_images
+from lightgate.spec_parser.parser import parse_spec
+from lightgate_cli import report
+
+spec_argument = click.argument("spec_file", metavar="SPEC", type=click.File("rb"))
+
+
+def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
+    """The spec in the file, after its warnings. `image` is None while no image is known.
+
+    Raises:
+        RefusedError: the spec is wrong; one reason for each problem.
+    """
+    spec = parse_spec(file.read())
+    for text in warnings(spec, image):
+        report.warning(text)
+    for text in other_images(spec):
+        report.note(text)
+    return spec
+
+
+def read_image(file: BinaryIO) -> ImageConfig:
+    """The configuration of an image, as `docker image inspect` or the registry gives it.
+
+    Raises:
+        RefusedError: it is neither, or Lightsail does not run such an image.
+    """
+    text = file.read()
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, list) and document and isinstance(document[0], dict):
+        inspected = document[0]
+        blob = {"architecture": inspected.get("Architecture"), "config": inspected.get("Config")}
+        text = json.dumps(blob).encode()
+    try:
+        return parse_config(text)
+    except RefusedError as error:
+        raise RefusedError(*(f"{name_of(file)}: {each}" for each in error.reasons)) from None
+
+
+def name_of(file: BinaryIO) -> str:
+    return "standard input" if file.name == "<stdin>" else click.format_filename(file.name)

@@ -1,0 +1,28 @@
+"""`lightgate validate`: every problem of a spec at once."""
+
+from typing import BinaryIO
+
+import click
+
+from lightgate_cli import report
+from lightgate_cli.files import name_of, read_spec, spec_argument
+
+
+@click.command(
+    epilog="""\b
+    Exit codes:
+      0  the spec is valid; there may be warnings
+      1  the spec is refused
+      2  the call is wrong, or the file cannot be read
+    """
+)
+@spec_argument
+def validate(spec_file: BinaryIO) -> None:
+    """Report every problem of a spec at once.
+
+    SPEC is the JSON file of the app, such as containers-with-migrations.json, or - for standard
+    input. Each problem has its place in the file, the value, and what is allowed there. Warnings
+    name what is valid and perhaps does not work as you mean it.
+    """
+    read_spec(spec_file)
+    report.ok(f"{name_of(spec_file)} is valid")

@@ -1,0 +1,113 @@
+"""How the gate programs get into the containers, and on which ports they listen."""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Self
+
+from lightgate.app_spec.spec import AppSpec
+
+# On loopback, above Linux's ephemeral ports (32768 to 60999), so that no outgoing connection can
+# occupy it.
+FIRST_GATE_PORT = 61100
+
+# The programs that a supervisor gets if its configuration has the key, in this order.
+_HELPERS = {"django": "django_helper", "mailbox": "s3_client"}
+
+
+@cache
+def program_text(name: str) -> str:
+    """The text of a gate program. The layer has the texts; in a checkout they are built here."""
+    folder: Traversable = files(__package__).joinpath("texts")
+    if not folder.is_dir():
+        from build_gate.texts import cached_texts
+
+        folder = cached_texts()
+    return folder.joinpath(f"{name}.txt").read_text(encoding="ascii")
+
+
+@cache
+def _packed() -> str:
+    """What the distributor hands out, with the program that it becomes first."""
+    texts = "\0".join(map(program_text, ["supervisor", "waiter", *_HELPERS.values()]))
+    return base64.b85encode(zlib.compress(texts.encode(), 9)).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """The arguments after `python3 -I -S -c` that come before a container's own command.
+
+    Each container has its programs in its arguments, as plain text, if there is room. Otherwise, as
+    for every app whose plan is read, one container, the distributor, has them all, packed. The
+    others get theirs from it over loopback, and accept only the texts whose hashes they have.
+    """
+
+    ports: dict[str, int]
+    distributor: str | None
+    distributor_port: int
+
+    @classmethod
+    def in_every_container(cls, spec: AppSpec) -> Self:
+        return cls(ports=_gate_ports(spec), distributor=None, distributor_port=0)
+
+    @classmethod
+    def from_one_container(cls, spec: AppSpec, *, guests: Sequence[str] = ()) -> Self:
+        """The distributor is a container that does not end, if there is one.
+
+        `guests` are supervised containers of the same deployment that the spec does not have.
+        """
+        ports = _gate_ports(spec)
+        supervised = sorted(ports, key=lambda name: not spec.runs_to_an_end(name))
+        for guest in guests:
+            ports[guest] = _free_port(spec, set(ports.values()))
+        return cls(
+            ports=ports,
+            distributor=supervised[0] if supervised else None,
+            distributor_port=_free_port(spec, set(ports.values())),
+        )
+
+    def supervisor(self, container: str, config: Mapping[str, Any]) -> Sequence[str]:
+        if container == self.distributor:
+            return [
+                program_text("distributor"),
+                str(self.distributor_port),
+                _packed(),
+                _line(config),
+            ]
+        helpers = [program_text(name) for key, name in _HELPERS.items() if key in config]
+        return self._programs(program_text("supervisor"), config, helpers)
+
+    def waiter(self, config: Mapping[str, Any]) -> Sequence[str]:
+        return self._programs(program_text("waiter"), config, [])
+
+    def _programs(
+        self, program: str, config: Mapping[str, Any], helpers: Sequence[str]
+    ) -> Sequence[str]:
+        if self.distributor is None:
+            return [program, _line(config), *helpers]
+        hashes = (hashlib.sha256(text.encode()).hexdigest()[:32] for text in (program, *helpers))
+        return [program_text("loader"), str(self.distributor_port), ",".join(hashes), _line(config)]
+
+
+def _line(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, separators=(",", ":"))
+
+
+def _gate_ports(spec: AppSpec) -> dict[str, int]:
+    """A port for each container that others wait for, beside the ports of the app."""
+    ports: dict[str, int] = {}
+    for name in spec.containers:
+        if spec.conditions_on(name):
+            ports[name] = _free_port(spec, set(ports.values()))
+    return ports
+
+
+def _free_port(spec: AppSpec, taken: set[int]) -> int:
+    used = taken | {port for name in spec.containers for port in spec.open_ports(name)}
+    return next(port for port in range(FIRST_GATE_PORT, 65536) if port not in used)

@@ -1,0 +1,225 @@
+"""Reads an app's pending migrations inside its own settings, and holds the lock while they run.
+
+    <the app's manage.py> shell -v 0 -c SOURCE
+
+Standard input is a socket to the supervisor: JSON objects, one a line, both ways. The helper sends
+an `event` for the log, a `beat`, or what the supervisor has to `do`. Standard output belongs to the
+app, whose settings may print. Python 3.8 and Django 4.2, and later.
+
+In a deployment that rolls back to an old release the helper applies nothing, takes no lock and
+needs no permit. It opens the gate if the code can run on the schema as it is now. Otherwise it
+reports why the code cannot.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from django.core.management import get_commands  # type: ignore[import-untyped]
+from django.db import Error  # type: ignore[import-untyped]
+
+from lightgate.gate.programs.django_helper.attempts import Attempts
+from lightgate.gate.programs.django_helper.channel import BEAT, Channel
+from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
+from lightgate.gate.programs.django_helper.database import Database
+from lightgate.gate.programs.django_helper.environment import choose_environment
+from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
+from lightgate.gate.programs.django_helper.lock import Lock
+from lightgate.gate.programs.django_helper.plan import Plan
+from lightgate.gate.programs.django_helper.reversal import migrate_command
+from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
+from lightgate.gate.programs.django_helper.targets import read_arguments
+
+PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
+END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
+
+
+def main() -> None:
+    channel = Channel()
+    try:
+        Helper(channel).work()
+    except StaysShut as shut:
+        channel.send(do="fail", cause=shut.cause, error=shut.error, **shut.more)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
+        cause = "database" if isinstance(error, Error) else "django"
+        channel.send(do="fail", cause=cause, error=error_text(error))
+
+
+class Helper:
+    """From the plan to the end of the command."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.config: dict[str, Any] = channel.receive(None) or {}
+        self.permitted: str | None = None  # the hash of a plan
+        self.reported = ""  # the hash of the plan that was reported last
+        self.until = monotonic() + 10**7  # the end of the permit
+        try:
+            self.arguments = read_arguments(self.config["command"], self.config["manage"])
+            self.database = Database(channel, self.config, self.arguments)
+            self.lock = Lock(self.database)
+        except Exception as error:
+            raise StaysShut("settings", error_text(error)) from error
+        self.attempts = Attempts(self.database)
+
+    def work(self) -> None:
+        self.database.connect()
+        plan = self.read_plan()
+        self.report_plan(plan)
+        found = self.attempts.find()
+        if self.config["rollback"]:
+            return self.open_for_rollback(plan, found)
+        notes: dict[str, Any] = {}
+        while not plan.is_done(found):
+            self.judge(plan, found, is_locked=bool(notes))
+            if self.get_permit(plan, is_locked=bool(notes)):
+                if notes:
+                    return self.run(plan, found, notes)
+                notes = self.lock.take(self.until)
+            # Another node may have applied it meanwhile, or a part of it.
+            plan = self.read_plan()
+            found = self.attempts.find()
+        return self.open(plan)
+
+    def open(self, plan: Plan, **more: Any) -> None:  # noqa: ANN401
+        self.lock.release()
+        self.channel.send(do="open", schema=plan.schema, **more)
+
+    def open_for_rollback(self, plan: Plan, found: dict[str, Any] | None) -> None:
+        """Open if the code can run on the schema, or if a person has overridden this check.
+
+        The commands around the main one do not run either. Those of a preset are about what is
+        to be applied (makemigrations --check, migrate --plan), or change rows (loaddata).
+        """
+        obstacles = find_obstacles(plan, found)
+        if self.config["rollback"] == "unchecked":
+            return self.open(plan, **({"overridden": obstacles[:10]} if obstacles else {}))
+        if obstacles:
+            raise StaysShut("schema", "; ".join(obstacles)[:500])
+        if found is None:
+            self.attempts.record_rollback(plan)
+        return self.open(plan)
+
+    # The plan
+
+    def read_plan(self) -> Plan:
+        if get_commands()["migrate"] != "django.core":
+            return Plan()
+        try:
+            plan = Plan.read(self.database.db, self.arguments)
+        except Error:
+            raise
+        except Exception as error:
+            raise StaysShut("plan", error_text(error)) from error
+        # The release that the code is from has run with what was applied before it.
+        names = [name for name, at in plan.unknown.items() if at > self.config["code"]]
+        classes = self.attempts.classes() if names else {}
+        labels = {name: classes.get(name) for name in sorted(names)}
+        plan.ahead = {n: label if label in ORDER else "unknown" for n, label in labels.items()}
+        if isinstance(plan.reversal, list):
+            manage = self.config["manage"]
+            plan.reversal = [migrate_command(manage, self.arguments, to) for to in plan.reversal]
+        return plan
+
+    def report_plan(self, plan: Plan) -> None:
+        self.reported = plan.hash
+        policy = {key: self.config[key] for key in ("policy", "allowDestructive")}
+        self.channel.emit("plan", **plan.fields(), **policy)
+
+    def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
+        """Refuse a plan that policy or earlier attempts rule out."""
+        state = found and found["state"]
+        if found and state == "failed":
+            more = {"detail": "failed before", "migration": found.get("migration")}
+            raise StaysShut("attempt", found["error"], found["database"], **more)
+        # While the lock is ours, no attempt can be in progress. A migration that was committed but
+        # not recorded would run twice; it shows as a schema that changed without a record.
+        if found and state == "started" and is_locked and plan.migrations != []:
+            changed = plan.applied != found["applied"], found["schema"] != self.database.schema()
+            if changed == (False, True) or not found["again"]:
+                began_at = found["at"]
+                why = f"an attempt of this release began at {began_at} and never ended"
+                database = "part-way" if any(changed) else "not known"
+                raise StaysShut("attempt", why, database, detail="never ended")
+        blocked = plan.operations("contract", "unknown")
+        if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
+            self.channel.emit("refused", hash=plan.hash, operations=blocked[:50])
+            raise StaysShut("refused", "policy: " + "; ".join(blocked)[:400])
+
+    def get_permit(self, plan: Plan, is_locked: bool) -> bool:
+        """Wait until the supervisor has permitted this very plan: otherwise nothing is applied.
+
+        False: the plan may be another one by now, because something was applied meanwhile.
+        """
+        if plan.migrations == [] or self.permitted == plan.hash:
+            return True
+        if self.reported != plan.hash:
+            self.report_plan(plan)
+        self.channel.send(do="permit", hash=plan.hash)
+        next_check = monotonic() + PLAN_CHECK
+        while self.permitted != plan.hash:
+            if is_locked:
+                self.lock.check("unchanged")
+            if monotonic() > next_check:
+                next_check = monotonic() + PLAN_CHECK
+                if plan.is_outdated(self.database.db):
+                    return False
+            message = self.channel.receive(BEAT) or {}
+            self.permitted = message.get("permitted")
+            if message.get("seconds"):
+                self.until = monotonic() + message["seconds"]
+        return True
+
+    # The command
+
+    def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
+        """Have the command run. Meanwhile keep the lock, and report what blocks the command."""
+        environment, limit = choose_environment(self.database, plan)
+        if monotonic() > self.until:
+            raise StaysShut("permit", "the permit has expired")
+        notes["recorded"] = self.attempts.record_start(plan, found, limit.get("named", False))
+        self.channel.emit("locked", lockTimeout=limit, **notes)
+        self.channel.send(do="run", **environment)
+        blockers: list[dict[str, Any]] = []
+        while True:
+            message = self.channel.receive(BEAT)
+            if message and message["do"] == "end":
+                return self.record_end(plan, message)
+            if message:
+                tries = message["try"]
+                fields = {"for": ["database lock"], "holder": blockers, "try": tries}
+                self.channel.emit("waiting", **fields)
+                continue
+            self.lock.check("not known")
+            try:
+                now = self.database.sessions("blockers")
+            except Error:
+                self.database.db.close()  # a limit of the role; the next query connects again
+                continue
+            if now and [one["pid"] for one in now] != [one["pid"] for one in blockers]:
+                self.channel.emit("waiting", **{"for": ["database lock"], "holder": now})
+            blockers = now or blockers
+
+    def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
+        self.database.connect()
+        until = monotonic() + END_LIMIT
+        while not end["ok"] and self.database.busy() and monotonic() < until:
+            self.channel.receive(BEAT)
+        after = self.read_plan()
+        pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
+        if pending:
+            end["error"] = "still to be applied: " + ", ".join(pending)[:400]
+        is_good = end["ok"] and not pending
+        database, recorded = self.attempts.record_end(plan, after, end, is_good)
+        result = {"schema": after.schema, "database": database, "recorded": recorded}
+        if database == "part-way" and plan.is_atomic:
+            left = {one["name"] for one in after.migrations or []}
+            result["effect"] = worst(
+                m["class"] for m in plan.migrations or [] if m["name"] not in left
+            )
+        self.lock.release()
+        self.channel.send(do="ended", error=None if is_good else end["error"], **result)
+
+
+main()

@@ -1,0 +1,35 @@
+"""Why the gate stays shut, and the words of other programs about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class StaysShut(Exception):  # noqa: N818
+    """Why the gate stays shut. Before the command has run, the database is unchanged."""
+
+    def __init__(
+        self,
+        cause: str,
+        error: str,
+        database: str = "unchanged",
+        **more: Any,  # noqa: ANN401
+    ) -> None:
+        self.cause, self.error, self.more = cause, error, {"database": database, **more}
+
+
+def error_text(error: BaseException) -> str:
+    kind = type(error)
+    text = " ".join(str(error).split())
+    return f"{kind.__module__}.{kind.__name__}: {text}"[:500].replace("builtins.", "", 1)
+
+
+def read_refusal(error: BaseException) -> tuple[str, str]:
+    """Why there is no connection, from the driver's words: drivers seldom give a code."""
+    why = error_text(error)
+    number = error.args[0] if error.args else None
+    if number in (1044, 1045, 1698) or "authentication failed" in why or "pg_hba.conf" in why:
+        return "not allowed", why
+    if number == 1049 or (why.endswith("does not exist") and "FATAL" in why):
+        return "no such database", why
+    return "unreachable", why

@@ -1,0 +1,191 @@
+"""A child process, and what it prints."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from lightgate.gate.programs.supervisor.failures import Failed
+from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
+from lightgate.gate.programs.supervisor.masking import mask
+from lightgate.gate.programs.supervisor.progress import read_progress
+
+if TYPE_CHECKING:
+    import socket
+
+    from lightgate.gate.programs.supervisor.gate import Gate
+
+EVENT = b'{"lightgate"'  # the beginning of our events, which no line of a child may have
+
+
+class Child:
+    """A process group of its own, and its output."""
+
+    def __init__(self, gate: Gate, is_probe: bool) -> None:
+        self.gate = gate
+        self.is_probe = is_probe
+        self.channel: socket.socket | None = None  # of a helper
+        self.stdin: int | None = None
+        self.code: int | None = None  # negative: the signal that ended it
+        self.secrets: list[str] = gate.config["secrets"]
+        # A line that ends within a secret would not be masked there: read that much more of it.
+        self.margin = len(self.secrets[0]) if self.secrets else 0
+        self.longest = 4 * (LINE_LIMIT + self.margin)
+        self.line = b""  # the beginning of the current line
+        self.line_was_read = False  # a migration's begin was seen in it
+        self.unsent = b""  # the end of it, not yet passed on
+        self.read_at = 0.0
+        self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
+        self.raised: deque[str] = deque(maxlen=10)
+        self.in_traceback = False
+        self.migration: str | None = None  # the one being applied
+        self.pipe: int | None = None
+
+    def start(self, argv: list[str], extra: dict[str, str]) -> None:
+        # One pipe for both streams keeps their order, as a terminal would.
+        pipe, theirs = os.pipe()
+        os.set_blocking(pipe, False)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        streams = (nothing if self.stdin is None else self.stdin, theirs, theirs)
+        try:
+            self.pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                {**os.environ, **extra},
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(streams)],
+                setpgroup=0,
+                # Python ignores these two, and programs do not expect to inherit that.
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+        except OSError as error:
+            os.close(pipe)
+            number = error.errno or 0
+            why = f"cannot run {argv[0]!r}: {error.strerror} ({errno.errorcode.get(number)})"
+            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
+        finally:
+            os.close(theirs)
+            os.close(nothing)
+        self.pipe = pipe
+        # The command is the first: it is the one that gets the signals.
+        self.gate.children.insert(len(self.gate.children) if self.is_probe else 0, self)
+
+    def has_ended(self) -> bool:
+        return self.code is not None
+
+    def exit_code(self) -> int:
+        code = self.code or 0
+        return code if code >= 0 else 128 - code
+
+    def failure(self) -> Failed:
+        code = self.exit_code()
+        if self.code and self.code < 0:
+            why = f"ended by signal {-self.code} ({signal.strsignal(-self.code)})"
+            return Failed("signal", why, code, self)
+        said = [line for line in self.tail() if line.strip()]
+        raised = [line for line, is_exception in self.last_lines if is_exception]
+        return Failed("exit", (raised or said or [f"exit code {code}"])[-1], code, self)
+
+    def receive(self) -> None:
+        """Read what came over the channel."""
+
+    def kill(self, number: int) -> bool:
+        """Signal the whole group, and return whether any of it is left; 0 only checks that."""
+        try:
+            os.killpg(self.pid, number)
+        except OSError as error:
+            return error.errno != errno.ESRCH
+        return True
+
+    def read(self) -> bool:
+        """Pass on the output that there is, and return whether there may be more."""
+        try:
+            data = os.read(self.pipe, 65536) if self.pipe is not None else b""
+        except BlockingIOError:
+            return False
+        if not data and self.pipe is not None:
+            os.close(self.pipe)
+            self.pipe = None
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self.take(line + b"\n")
+        if rest:
+            self.take(rest)
+        return bool(data)
+
+    def take(self, piece: bytes) -> None:
+        """Pass on a piece of a line, and report the progress that the line shows."""
+        self.read_at = monotonic()
+        is_whole = piece.endswith(b"\n")
+        self.line = (self.line + piece)[: self.longest]
+        self.unsent += piece
+        begun, ended, seconds = read_progress(self.text())
+        if begun and not self.line_was_read and not self.is_probe:
+            self.line_was_read = True
+            self.migration_ends(None)
+            self.migration, self.migration_began = begun, self.read_at
+            self.gate.emit("applying", migration=begun)
+        if is_whole or len(self.unsent) > BACKLOG:
+            self.flush()
+        if is_whole:
+            if ended and " FAKED" in self.text():
+                self.migration = None  # nothing was applied
+            elif ended:
+                self.migration_ends(seconds)
+            self.line_ends()
+
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.line.decode("utf-8", "replace")).rstrip("\r\n")
+
+    def migration_ends(self, seconds: float | None) -> None:
+        if self.migration:
+            if seconds is None:
+                seconds = round(monotonic() - self.migration_began, 3)
+            self.gate.emit("applied", migration=self.migration, seconds=seconds)
+            self.gate.applied.append(self.migration)
+            self.migration = None
+
+    def line_ends(self) -> None:
+        """Remember the line. In a traceback the first line without indentation is the exception."""
+        text, is_cut = self.text(), len(self.line) == self.longest
+        self.line, self.line_was_read = b"", False
+        is_exception = self.in_traceback and text[:1].strip() != ""
+        self.in_traceback = text.endswith("Traceback (most recent call last):") or (
+            self.in_traceback and not is_exception
+        )
+        text = mask(text, self.secrets)
+        text = text[: max(0, len(text) - self.margin) if is_cut else None][:500]
+        self.last_lines.append((text, is_exception))
+        if is_exception:
+            self.raised.append(text)
+
+    def tail(self) -> list[str]:
+        return [line for line, _ in self.last_lines]
+
+    def flush(self) -> None:
+        """Pass on the output, except the beginning of an imitated event, which waits for more.
+
+        An imitated event gets a line of its own, with a mark before it. A log splits lines that are
+        too long for it. It must not split one right behind the mark.
+        """
+        data = self.unsent
+        end = data.rfind(EVENT[:1])
+        if not EVENT.startswith(data[end:]):
+            end = len(data)
+        self.unsent = data[end:]
+        self.gate.write(data[:end].replace(EVENT, b"\n|" + EVENT), self)
+
+    def close(self) -> None:
+        """Pass on what the pipe still holds, 1 MiB at most, so that this ends."""
+        for _ in range(17):
+            self.read()
+        if self.pipe is not None:
+            os.close(self.pipe)
+        self.flush()
+        self.gate.write(self.unsent, self)
+        if self.line:
+            self.line_ends()

@@ -1,0 +1,73 @@
+"""The configuration of a supervisor: what `lightgate.compiler` writes, and the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from lightgate.gate.programs.supervisor.masking import secret_parts
+
+
+def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
+    config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
+    config.update({"before": [], "then": []}, **json.loads(text))
+    after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
+    django = config["django"]
+    if django is not None:
+        config["helper"], command = command[0], command[1:]
+    if config["mailbox"] is not None:
+        config["s3Client"], command = command[0], command[1:]
+    # `unchecked` if a person has overridden the check.
+    config["code"], config["rollback"] = config["release"], os.environ.get("LIGHTGATE_ROLLBACK")
+    if config["rollback"]:  # the URLs, if there are any, have expired
+        config.update(release=os.environ["LIGHTGATE_RELEASE"], mailbox=None)
+    mailbox = config["mailbox"]
+    if mailbox is not None:
+        mailbox.update(json.loads(urls))
+    commands = [command, *config["before"], *config["then"]]
+    numbers, flags, strings = [config["graceSeconds"], 0 if limit is None else limit], [], []
+    if config["pendingCommand"] is not None:
+        commands.append(config["pendingCommand"])
+    if mailbox is not None:
+        numbers += [mailbox[key] for key in ("pollSeconds", "patienceSeconds", "reachSeconds")]
+        parts = ("permit", "status", "plan", "result")
+        strings = [mailbox["url"], *(mailbox["signatures"][name] for name in parts)]
+    if django is not None:
+        commands.append(django["manage"])
+        numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
+        flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
+    if check is not None:
+        commands.append(check["command"])
+        numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
+    everyone = [config, *after]
+    names = [config["release"], *(one["container"] for one in everyone)]
+    ports = [one["port"] for one in everyone]
+    conditions = ("START", "HEALTHY", "COMPLETE", "SUCCESS")
+    for what, is_right in (
+        ("after", isinstance(after, list)),
+        ("name", all(re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name) for name in names)),
+        ("port", all(type(port) is int and 0 < port < 65536 for port in ports)),
+        ("condition", all(one["condition"] in conditions for one in after)),
+        ("mode", config["mode"] in ("task", "service")),
+        ("afterFailure", config["afterFailure"] in ("hold", "exit")),
+        ("policy", django is None or django["policy"] in ("allow", "warn", "block")),
+        ("django", all(type(one) is bool for one in flags)),
+        ("pending", not config["pending"] or mailbox is not None or config["rollback"]),
+        ("mailbox", all(type(one) is str for one in strings)),
+        ("number", all(type(n) in (int, float) and 0 <= n <= 10**7 for n in numbers)),
+        ("command", all(is_argv(argv) for argv in commands)),
+    ):
+        if not is_right:
+            raise ValueError(f"{what} is missing or wrong")
+    config["command"] = command
+    secrets = [os.environ.get(name, "") for name in config.get("secretNames", [])]
+    config["secrets"] = secret_parts(secrets)
+    return config
+
+
+def is_argv(value: object) -> bool:
+    return (
+        isinstance(value, list) and value != [] and b"\0" not in b"".join(map(os.fsencode, value))
+    )

@@ -1,0 +1,130 @@
+"""The Django helper, as the supervisor sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from lightgate.gate.programs.supervisor.failures import Failed, Stopped, stopped
+from lightgate.gate.programs.supervisor.helper import HelperProcess
+from lightgate.gate.programs.supervisor.limits import APP_START, HELPER_SILENCE
+from lightgate.gate.programs.supervisor.permit import await_permit
+
+if TYPE_CHECKING:
+    from lightgate.gate.programs.supervisor.gate import Gate
+
+
+class DjangoHelper(HelperProcess):
+    """It reads the plan, and holds the lock beside the command."""
+
+    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+        self.answers: deque[dict[str, Any]] = deque()
+        self.last_seen = monotonic()
+        self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
+        self.order: dict[str, Any] = {}  # its message to run the command
+        self.ran = self.may_retry = False
+        manage, command = config["django"]["manage"], config["command"]
+        argv = [*manage, "shell", "-v", "0", *settings_options(command)]
+        super().__init__(gate, [*argv, "-c", config["helper"]])
+        who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
+        self.send(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+
+    def handle(self, message: dict[str, Any]) -> None:
+        self.last_seen = monotonic()
+        if "event" in message:
+            self.gate.emit(message.pop("event"), **message)
+        elif "do" in message:
+            self.answers.append(message)
+
+    def is_lost(self) -> bool:
+        """Whether it has ended, is silent, or has said that it cannot go on."""
+        is_silent = monotonic() - self.last_seen > self.silence
+        given_up = any(one["do"] == "fail" for one in self.answers)
+        return is_silent or given_up or self.channel is None or self.has_ended()
+
+    def answer(self) -> dict[str, Any]:
+        while not self.answers:
+            if self.is_lost():
+                self.receive()
+                if not self.answers:
+                    raise self.loss()
+                break
+            self.gate.wait(lambda: bool(self.answers) or self.is_lost(), 1)
+        if self.answers[0]["do"] == "fail":
+            raise self.loss()
+        return self.answers.popleft()
+
+    def loss(self) -> Failed:
+        """Why it is lost."""
+        self.receive()
+        for said in self.answers:
+            if said.pop("do") == "fail":
+                self.answers.clear()
+                return Failed(code=1, **said)
+        end = monotonic() + 2
+        while self.channel is None and not self.has_ended() and monotonic() < end:
+            self.gate.poll(0.1)
+        why = self.failure().error if self.code else "the helper does not answer any more"
+        return Failed("lock" if self.order else "django", why, 1, self)
+
+    def prepare(self) -> bool:
+        """Whether the command has to run. If so, the helper has the lock and has recorded that."""
+        while True:
+            answer = self.answer()
+            if answer["do"] == "permit":
+                plan = answer["hash"]
+                seconds = await_permit(self.gate, plan, self)
+                if not self.answers:
+                    self.send(permitted=plan, seconds=seconds)
+            elif answer["do"] == "run":
+                self.order, self.silence = answer, HELPER_SILENCE
+                self.may_retry = answer["retry"]
+                return True
+            else:
+                del answer["do"]
+                self.gate.result = answer
+                return False
+
+    def environment(self, is_main: bool) -> dict[str, str]:
+        self.ran = self.ran or is_main
+        return {**self.order["environment"], **(self.order["options"] if is_main else {})}
+
+    def record_end(self, failure: Failed | None) -> dict[str, Any]:
+        """Have the helper record the end, and return what it reports of it."""
+        unknown = {"database": "not known", "recorded": False}
+        if self.gate.stopping:
+            return unknown  # there is no time; the next one judges the attempt
+        self.silence = APP_START + self.gate.config["django"]["databaseTimeoutSeconds"]
+        error, child = failure and failure.error, failure and failure.child
+        migration = child and child.migration
+        self.send(do="end", ok=not failure, ran=self.ran, error=error, migration=migration)
+        try:
+            answer = self.answer()
+        except (Failed, Stopped) as problem:
+            if failure:
+                return unknown
+            failure = problem if isinstance(problem, Failed) else stopped()
+            failure.more.update(unknown)
+            raise failure from None
+        del answer["do"]
+        error = answer.pop("error")
+        if error and not failure:
+            raise Failed("pending", error, 1, **answer)
+        if not failure:
+            del answer["database"]
+        return answer
+
+    def stop(self) -> None:
+        self.hang_up()
+        if self in self.gate.children:
+            self.gate.end(self, 0)
+
+
+def settings_options(words: list[str]) -> list[str]:
+    """The options of a manage.py command that say which settings it uses."""
+    found = []
+    for index, word in enumerate(words):
+        if word.startswith(("--settings", "--pythonpath")):
+            found += words[index : index + (1 if "=" in word else 2)]
+    return found

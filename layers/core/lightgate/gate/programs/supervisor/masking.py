@@ -1,0 +1,60 @@
+"""What counts as a secret in a text. `lightgate.masking` goes by the same rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lightgate.gate.programs.supervisor.failures import MALFORMED
+
+SHORTEST = 6
+ASSIGNED = (
+    r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}[\"']?"
+    r"\s*[=:]\s*)(?:([\"'])((?:\\.|(?!\2).)*)|([^\s\"',;&]+))"
+)
+
+
+def secret_parts(secrets: list[str]) -> list[str]:
+    """The texts that must not be shown because of these secrets, the longest first.
+
+    They are each secret and its lines. If a secret is JSON, its values are among them. If it has a
+    URL, the user and the password are, also percent-decoded. If it assigns a value to the name of
+    a secret, that value is. Each text is also there as Python and JSON escape it. Texts shorter
+    than SHORTEST are left out: they are parts of usual words and numbers, and without `crops`,
+    `true` and `5432` nobody could read the rest.
+    """
+    found = list(secrets)
+    for secret in secrets:
+        try:
+            json.loads(secret, object_hook=lambda inner: found.extend(map(str, inner.values())))
+        except MALFORMED:
+            continue  # it is no JSON
+    found += [line for one in found for line in one.splitlines()]
+    for one in found[:]:
+        for user in re.findall(r"://([^\s/]+)@", one):
+            found += [user, user.partition(":")[2]]
+        found += [match[3] or match[4] for match in re.finditer(ASSIGNED, one)]
+    found += [percent_decoded(one) for one in found]
+    forms = {form for one in found for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
+    return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+
+
+def percent_decoded(text: str) -> str:
+    data = text.encode("utf-8", "replace")
+    data = re.sub(b"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), data)
+    return data.decode("utf-8", "replace")
+
+
+def mask(value: Any, parts: list[str]) -> Any:  # noqa: ANN401
+    """The value with `***` in its texts for these parts and for what looks like a password."""
+    if isinstance(value, list):
+        return [mask(one, parts) for one in value]
+    if isinstance(value, dict):
+        return {key: mask(one, parts) for key, one in value.items()}
+    if isinstance(value, str):
+        for part in parts:
+            value = value.replace(part, "***")
+        value = re.sub(r"(://[^\s:/@]*):[^\s/\"']+@", r"\1:***@", value)
+        value = re.sub(ASSIGNED, r"\1\2***", value)
+    return value

@@ -1,0 +1,148 @@
+"""The command of a task: whether it has anything to do, and running it to its end."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from lightgate.gate.programs.supervisor.django_helper import DjangoHelper
+from lightgate.gate.programs.supervisor.failures import Failed, Stopped, refusal, stopped
+from lightgate.gate.programs.supervisor.gate import never
+from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, LINE_LIMIT, RETRIES
+from lightgate.gate.programs.supervisor.permit import await_permit
+
+if TYPE_CHECKING:
+    from lightgate.gate.programs.supervisor.gate import Gate
+
+
+def perform(gate: Gate, config: dict[str, Any]) -> None:
+    """Do the task if there is anything to do, and announce its end."""
+    began = monotonic()
+    helper = DjangoHelper(gate, config) if config["django"] else None
+    try:
+        if is_pending(gate, config, helper):
+            apply(gate, config, helper)
+        else:
+            gate.announce("START")
+        gate.announce("COMPLETE")
+        seconds = round(monotonic() - began, 3)
+        gate.emit("succeeded", seconds=seconds, migrations=gate.applied, **gate.result)
+        gate.announce("SUCCESS")
+    finally:
+        if helper:
+            helper.stop()
+
+
+def is_pending(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None) -> bool:
+    """Whether the command has to run; if so, it is permitted.
+
+    It has to if nothing can show whether anything is pending.
+    """
+    if helper:
+        return helper.prepare()
+    if config["rollback"] and config["pending"]:
+        return False  # it was to run once, beside an app that has gates of its own
+    if config["pendingCommand"]:
+        child = gate.start(config["pendingCommand"], is_probe=True)
+        try:
+            if not gate.wait(child.has_ended, config["timeoutSeconds"]):
+                why = f"pendingCommand: not finished after {config['timeoutSeconds']} s"
+                raise Failed("timeout", why, 124, child)
+        finally:
+            gate.end(child, 0)
+        if child.code == 0:
+            return False
+        if config["rollback"]:
+            why = "pendingCommand: something is pending"
+            if config["rollback"] != "unchecked":
+                raise refusal("schema", why)
+            gate.result["overridden"] = [why]
+            return False
+    if config["mailbox"]:
+        plan: dict[str, Any] = {
+            "hash": "unknown",
+            "count": None,
+            "class": "unknown",
+            "atomic": False,
+            "migrations": [],
+        }
+        if config["pending"]:
+            # The hash is of this very process, so that no other node, and no later process, can
+            # use its permit.
+            what = [["unknown", " ".join(config["command"])[:LINE_LIMIT]]]
+            plan.update(hash=os.urandom(16).hex(), count=1, once=True)
+            plan["migrations"] = [{"name": "command", "operations": what}]
+        gate.emit("plan", **plan)
+        if not await_permit(gate, plan["hash"]):
+            gate.wait(never)
+    return True
+
+
+def apply(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None) -> None:
+    """Run the commands one after the other, all within one time limit."""
+    limit = config["timeoutSeconds"]
+    end = monotonic() + (10**7 if limit is None else limit)
+    commands = [*config["before"], config["command"], *config["then"]]
+    try:
+        for index, argv in enumerate(commands):
+            is_main, tries = index == len(config["before"]), 1
+            while not run(gate, argv, end, helper, is_main, tries):
+                gate.wait(never, 2 ** (tries - 1))
+                tries += 1
+    except (Failed, Stopped) as problem:
+        failure = problem if isinstance(problem, Failed) else stopped()
+        if gate.facts:
+            gate.announce("COMPLETE")
+        if helper:
+            failure.more.update(helper.record_end(failure))
+        raise failure from None
+    if helper:
+        gate.result = helper.record_end(None)
+
+
+def run(
+    gate: Gate,
+    argv: list[str],
+    end: float,
+    helper: DjangoHelper | None,
+    is_main: bool,
+    tries: int,
+) -> bool:
+    """Run one command; False: only a lock was in its way, and it may run again."""
+    config = gate.config
+    if helper and helper.is_lost():
+        raise helper.loss()
+    child = gate.start(argv, is_probe=False, extra=helper.environment(is_main) if helper else {})
+    if is_main and not gate.facts:
+        gate.emit("applying")
+        gate.announce("START")
+    try:
+        while not gate.wait(
+            lambda: child.has_ended() or (helper is not None and helper.is_lost()),
+            max(0, min(HELPER_SILENCE, end - monotonic())),
+        ):
+            if monotonic() >= end:
+                break
+    except Stopped:
+        gate.end(child, config["graceSeconds"])
+        # After SIGTERM an exit code does not show whether the command had finished.
+        raise stopped(child) from None
+    has_ended = child.has_ended()
+    gate.end(child, 0 if has_ended else config["graceSeconds"])
+    if not has_ended:
+        if helper and helper.is_lost():
+            failure = helper.loss()
+            failure.child = child
+            raise failure
+        raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
+    if child.code:
+        met_lock = any("LockNotAvailable" in line for line in child.raised)
+        if helper and is_main and met_lock and helper.may_retry and tries <= RETRIES:
+            helper.send(do="again", **{"try": tries})
+            return False
+        raise child.failure()
+    child.migration_ends(None)
+    if config["pending"]:
+        gate.result["lastLines"] = child.tail()
+    return True

@@ -1,0 +1,76 @@
+"""What an account holds before its first release: repository, secrets, database, service, app."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from local.cloud.errors import LocalCloudError
+
+_POLL = timedelta(milliseconds=100)
+type Client = Any
+
+
+def create_repository(ecr: Client, name: str) -> str:
+    """Create the repository if it does not exist, and return its URI."""
+    try:
+        repository = ecr.create_repository(repositoryName=name)["repository"]
+    except ecr.exceptions.RepositoryAlreadyExistsException:
+        [repository] = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    return str(repository["repositoryUri"])
+
+
+def put_app(
+    ssm: Client, app: str, spec: Mapping[str, Any], *, apps_path: str = "/lightgate/apps"
+) -> None:
+    """Create or change the app: its spec is the parameter `<apps_path>/<app>`."""
+    ssm.put_parameter(
+        Name=f"{apps_path}/{app}",
+        Value=json.dumps(spec, separators=(",", ":")),
+        Type="String",
+        Tier="Intelligent-Tiering",
+        Overwrite=True,
+    )
+
+
+def put_secret_parameter(ssm: Client, name: str, value: str) -> None:
+    ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+
+
+def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str]) -> None:
+    """Create or replace a secret that is a JSON object."""
+    text = json.dumps(values)
+    try:
+        secretsmanager.create_secret(Name=name, SecretString=text)
+    except secretsmanager.exceptions.ResourceExistsException:
+        secretsmanager.put_secret_value(SecretId=name, SecretString=text)
+
+
+def create_database_record(rds: Client, identifier: str, port: int, password: str) -> None:
+    """The record of the RDS instance. Its server is the local PostgreSQL."""
+    rds.create_db_instance(
+        DBInstanceIdentifier=identifier,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="crops",
+        MasterUserPassword=password,
+        Port=port,
+        BackupRetentionPeriod=7,
+    )
+
+
+def create_container_service(
+    lightsail: Client, name: str, *, scale: int = 1, within: timedelta = timedelta(seconds=30)
+) -> str:
+    """Create the container service, wait until it is READY, and return its public URL."""
+    lightsail.create_container_service(serviceName=name, power="nano", scale=scale)
+    deadline = time.monotonic() + within.total_seconds()
+    while True:
+        [service] = lightsail.get_container_services(serviceName=name)["containerServices"]
+        if service["state"] == "READY":
+            return str(service["url"])
+        if time.monotonic() > deadline:
+            raise LocalCloudError(f"the container service {name} stays {service['state']}")
+        time.sleep(_POLL.total_seconds())

@@ -1,0 +1,196 @@
+"""The whole local cloud, from nothing to a deployed stack and back to nothing."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from local.cloud import sam
+from local.cloud.clients import client_for
+from local.cloud.engine import running_engine
+from local.cloud.errors import LocalCloudError
+from local.cloud.postgres import Database, running_database
+from local.cloud.processes import LOOPBACK, Process, Program, accepts_connections, free_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+# The name of the production stack.
+STACK = "lightgate"
+_START = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The outputs of a deployed stack."""
+
+    apps_path: str
+    state_machine_arn: str
+    topic_arn: str
+    table_name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class LocalCloud:
+    """A context manager in which the cloud runs.
+
+    At the end its directory is removed. After an error the directory stays, because of the logs.
+    """
+
+    wait_scale: float = 1 / 60
+    """The factor on the state machine's waits."""
+    speed: float = 60
+    """The factor by which the emulator is faster than Lightsail."""
+    snapshot_seconds: float = 60
+    """The duration of an RDS snapshot, in AWS's seconds."""
+    port: int = 0
+    on_progress: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self._running = contextlib.ExitStack()
+        self.database: Database
+        self.endpoint: str
+
+    def __enter__(self) -> Self:
+        if self.port and accepts_connections(self.port):
+            raise LocalCloudError(f"port {self.port} is in use: choose another one")
+        self.directory = Path(tempfile.mkdtemp(prefix="lightgate-"))
+        self.logs = self.directory / "logs"
+        self.logs.mkdir()
+        # If one program does not start, the others are stopped.
+        with contextlib.ExitStack() as starting:
+            self._start(starting)
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._running.close()
+        if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
+            shutil.rmtree(self.directory)
+        else:
+            error.add_note(f"the logs are in {self.logs}")
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no static types
+        return client_for(service, self.endpoint)
+
+    def set_switches(self, service: str, **switches: object) -> None:
+        """Change the emulator's switches for one container service."""
+        self._control("PUT", f"services/{service}/switches", switches)
+
+    def lose_node(self, service: str) -> None:
+        """Let the host of the service's node fail. Lightsail then launches another node."""
+        self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
+
+    def deploy(
+        self,
+        project: Path = PROJECT,
+        *,
+        stack: str = STACK,
+        environment: str = "local",
+        overrides: Sequence[str] = (),
+    ) -> Stack:
+        """Build and deploy a stack with the real SAM, or update it.
+
+        `environment` is one of samconfig.toml. `overrides` are parameters as `Name=value`.
+        """
+        self.on_progress("building the stack")
+        template = sam.build(project, self.logs)
+        self.on_progress("deploying the stack")
+        outputs = sam.deploy(
+            project,
+            template,
+            stack,
+            self.endpoint,
+            self.logs,
+            environment=environment,
+            overrides=overrides,
+        )
+        return Stack(
+            apps_path=outputs["AppsPath"],
+            state_machine_arn=outputs["StateMachineArn"],
+            topic_arn=outputs["TopicArn"],
+            table_name=outputs["TableName"],
+        )
+
+    def _control(self, method: str, path: str, wanted: Mapping[str, object]) -> None:
+        request = urllib.request.Request(
+            f"{self._lightsail_endpoint}/_control/{path}",
+            data=json.dumps(wanted).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self.on_progress("starting the database")
+        self.database = stack.enter_context(
+            running_database(self.directory / "database", self.logs)
+        )
+        # Each program needs the addresses of the others when it starts.
+        gateway, engine, lightsail = self.port or free_port(), free_port(), free_port()
+        self.endpoint = f"http://{LOOPBACK}:{gateway}"
+        self.on_progress("starting the engine")
+        engine_url = stack.enter_context(
+            running_engine(
+                port=engine,
+                public_url=self.endpoint,
+                wait_scale=self.wait_scale,
+                directory=self.directory / "engine",
+                logs=self.logs,
+            )
+        )
+        self.on_progress("starting Lightsail")
+        state = self.directory / "lightsail"
+        state.mkdir()
+        self._lightsail_endpoint = self._start_program(
+            stack,
+            "lightsail",
+            port=lightsail,
+            state=state,
+            registry=self.endpoint,
+            base_path=Path(sys.executable).parent,
+            outside=[self.database.port, gateway],
+            iam=engine_url,
+            speed=self.speed,
+            # A minute of real time, because a container starts slowly on a busy machine.
+            activation_limit=60 * self.speed,
+        )
+        self.on_progress("starting the gateway")
+        self._start_program(
+            stack,
+            "cloud.gateway",
+            port=gateway,
+            engine=engine_url,
+            lightsail=self._lightsail_endpoint,
+            snapshot_seconds=self.snapshot_seconds / self.speed,
+        )
+
+    def _start_program(self, stack: contextlib.ExitStack, module: str, **options: object) -> str:
+        """Start a program and return the endpoint that it prints when it listens."""
+        words = [
+            word
+            for name, values in options.items()
+            for value in (values if isinstance(values, list) else [values])
+            for word in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        program = Program(
+            name=module.rpartition(".")[2],
+            argv=[sys.executable, "-m", f"local.{module}", *words],
+            environment={
+                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+                "HOME": str(self.directory),
+                "TMPDIR": str(self.directory),
+                "LANG": "C.UTF-8",
+                "TZ": "UTC",
+            },
+            directory=PROJECT,
+        )
+        process = stack.enter_context(Process(program, self.logs))
+        return str(json.loads(process.first_line(_START))["endpoint"])

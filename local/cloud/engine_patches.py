@@ -1,0 +1,68 @@
+"""Changes inside the engine, for what AWS refuses or permits and the gateway cannot see.
+
+The engine runs state machines and evaluates the policies of roles in its own process. This file is
+run in that process before the engine starts. It cannot import other modules of this project.
+"""
+
+import runpy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
+
+type _Resource = Callable[..., str]
+type _Wait = Callable[..., tuple[Any, str]]
+
+_why_refused: Callable[[str, object], str | None] = runpy.run_path(
+    str(Path(__file__).with_name("aws_rules.py"))
+)["wait_seconds"]
+
+
+def _strict(execute: _Wait) -> _Wait:
+    def execute_wait(
+        state: Mapping[str, Any], data: object, context: Mapping[str, Any] | None = None
+    ) -> tuple[Any, str]:
+        cause = None
+        if stepfunctions._state_query_language(state, context) != "JSONPath":
+            pass  # the engine itself is strict with JSONata
+        elif (path := state.get("SecondsPath")) is not None:
+            cause = _why_refused(path, stepfunctions._resolve_path(path, data))
+        elif "Seconds" in state:
+            # Step Functions would not even create this state machine.
+            cause = _why_refused("Seconds", state["Seconds"])
+        if cause is not None:
+            raise stepfunctions._ExecutionError("States.Runtime", cause)
+        return execute(state, data, context)
+
+    return execute_wait
+
+
+stepfunctions._execute_wait = _strict(stepfunctions._execute_wait)
+
+
+_SNAPSHOTS = {
+    "DBSnapshotIdentifier": "snapshot",
+    "DBClusterSnapshotIdentifier": "cluster-snapshot",
+}
+
+
+def _with_snapshots(resource_of: _Resource) -> _Resource:
+    """Return the ARN of the RDS snapshot of a call. The engine returns `*` instead.
+
+    Otherwise a role that may delete only certain snapshots could delete none.
+    """
+
+    def extract_resource_arn(*call: Any) -> str:  # noqa: ANN401 - the engine has no types
+        service, _, _, _, _, parameters, region, account = call
+        arn = resource_of(*call)
+        for parameter, kind in _SNAPSHOTS.items() if (service, arn) == ("rds", "*") else ():
+            if name := iam_actions._query_param(parameters, parameter):
+                return f"arn:aws:rds:{region}:{account}:{kind}:{name}"
+        return arn
+
+    return extract_resource_arn
+
+
+iam_actions.extract_resource_arn = _with_snapshots(iam_actions.extract_resource_arn)

@@ -1,5 +1,0 @@
-"""The one error that a user of the local cloud sees."""
-
-
-class LocalCloudError(Exception):
-    """The local cloud cannot do what was asked. The message is one line that says what to do."""

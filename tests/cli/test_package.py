@@ -1,0 +1,52 @@
+"""The package that `pip install .` makes."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "examples/specs/full.json"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    # The build writes beside the sources.
+    for file in ("pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / file, source)
+    for folder in ("layers/core/build_gate", "layers/core/lightgate", "cli"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir"]
+    pip = [sys.executable, "-m", "pip", "wheel", *options, str(target), str(source)]
+    subprocess.run(pip, check=True, env={"PATH": "/usr/bin:/bin"})
+    [built] = target.glob("lightgate-*.whl")
+    return built
+
+
+def run(wheel: Path, arguments: Sequence[str]) -> str:
+    """Run the command from the wheel, with the dependencies of this interpreter."""
+    load = f"import sys; sys.path.insert(0, {str(wheel)!r})"
+    code = f"{load}; from lightgate_cli.main import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, env={}, capture_output=True, text=True
+    )
+    return ran.stdout + ran.stderr
+
+
+def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
+    with ZipFile(wheel) as files:
+        [name] = (each for each in files.namelist() if each.endswith("entry_points.txt"))
+        assert files.read(name).decode() == (
+            "[console_scripts]\nlightgate = lightgate_cli.main:main\n"
+        )
+
+
+def test_the_installed_command_has_all_that_it_needs(wheel: Path) -> None:
+    assert run(wheel, ["validate", str(SPEC)]) == f"ok: {SPEC} is valid\n"
+    assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC)])

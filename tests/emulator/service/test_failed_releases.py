@@ -1,0 +1,151 @@
+"""What follows from a service that really behaves so: its log diagnosed, its URL watched, its
+versions deployed again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightgate.aws.lightsail import Lightsail
+from lightgate.diagnosis.app_log import read_app_log
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+from lightgate.gate_log import NO_EVIDENCE
+from lightgate.prober import ask
+from lightgate.redeployment import redeploy
+from lightgate.verification import (
+    Probe,
+    Rules,
+    Watched,
+    WatchStatus,
+    judge_watch,
+    probes_of,
+    problem_of,
+    watch_round,
+)
+from tests.emulator.emulator import Emulator, Service
+from tests.emulator.images import web
+
+ABSENT = {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"}
+CRASH = "import sys; print('starting', flush=True); import weather"
+READ = Probe(
+    method="GET",
+    path="/",
+    success_codes="200",
+    latency=timedelta(seconds=10),
+    headers={},
+    body=None,
+    expected_header=None,
+    expected_text=None,
+)
+RULES = Rules(period=timedelta(), read=READ, write=None, answers_needed=3, failures_in_a_row=3)
+
+
+def diagnosed(service: Service, version: int) -> Diagnosis:
+    log = read_app_log("web", service.log("web"), version=version, release="none")
+    return diagnose(
+        Symptoms(
+            app=service.name,
+            service=service.name,
+            repository="web",
+            digest=None,
+            evidence=NO_EVIDENCE,
+            logs={"web": log},
+            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200"),
+        )
+    )
+
+
+def watched(service: Service, version: int, rules: Rules = RULES) -> tuple[WatchStatus, Watched]:
+    """Check the health without intervals until the watch period has ended."""
+    now = datetime.now(UTC)
+    seen, status = Watched(began_at=now), WatchStatus.WATCHING
+    while status is WatchStatus.WATCHING:
+        seen = watch_round(
+            seen,
+            rules,
+            Lightsail(service.api, service.api, lambda: datetime.now(UTC)).service(service.name),
+            version=version,
+            marker=None,
+            problems={
+                name: problem_of(probe, ask(service.url, probe))
+                for name, probe in probes_of(seen, rules).items()
+            },
+        )
+        status = judge_watch(seen, rules, now)
+    return status, seen
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "kind", "evidence"),
+    [
+        ("absent", ABSENT, FailureKind.IMAGE_PULL, "Started 1 new node (in all 3), Canceled"),
+        (
+            "missing-module",
+            web("v1", "python3", "-c", CRASH),
+            FailureKind.APP_CRASH,
+            "ModuleNotFoundError: No module named 'weather'",
+        ),
+        ("sick", web(SICK="1"), FailureKind.HEALTH_CHECK, "Took too long"),
+    ],
+)
+def test_the_log_of_a_failed_deployment_is_diagnosed(
+    name: str, container: dict[str, Any], kind: FailureKind, evidence: str, emulator: Emulator
+) -> None:
+    hurry = {"activation_limit": 600} if kind is FailureKind.HEALTH_CHECK else {}
+    service = emulator.service(f"failed-{name}", **hurry)
+    version = service.deploy({"web": {**web(), **container}}, "web", successCodes="200")
+
+    assert service.ended(version) == "FAILED"
+    found = diagnosed(service, version)
+    assert (found.kind, found.evidence) == (kind, evidence)
+
+
+def test_a_healthy_version_passes_and_a_replaced_one_does_not(
+    emulator: Emulator,
+) -> None:
+    service = emulator.service("watched")
+    good = service.deploy({"web": web("v1")}, "web")
+    assert service.ended(good) == "ACTIVE"
+    passed, _ = watched(service, good)
+
+    later = service.deploy({"web": web("v2")}, "web")
+    assert service.ended(later) == "ACTIVE"
+    lost, _ = watched(service, good)
+
+    assert passed is WatchStatus.GOOD
+    assert lost is WatchStatus.REPLACED
+
+
+def test_a_version_with_wrong_answers_fails_after_three_health_checks(emulator: Emulator) -> None:
+    service = emulator.service("wrong-answer")
+    version = service.deploy({"web": web("v1")}, "web")
+    assert service.ended(version) == "ACTIVE"
+    write = replace(READ, method="POST", path="/echo", body="{}", success_codes="201")
+    rules = replace(RULES, period=timedelta(minutes=2), write=write)
+
+    status, seen = watched(service, version, rules)
+
+    assert (status, seen.rounds) == (WatchStatus.FAILED, 3)
+    assert seen.problem == "POST /echo answered 200, and not 201"
+
+
+def test_a_version_is_deployed_again_as_lightsail_shows_it(emulator: Emulator) -> None:
+    service = emulator.service("again")
+    first = {**web("v1", COLOUR="green", LIGHTGATE_RELEASE="r1")}
+    service.ended(service.deploy({"web": first}, "web", path="/env"))
+    service.ended(service.deploy({"web": web("v2")}, "web"))
+    listed = service.api.get_container_service_deployments(serviceName="again")["deployments"]
+    [shown] = [one for one in listed if one["version"] == 1]
+
+    again = redeploy("again", shown, {"LIGHTGATE_RELEASE": "r2-back"}, {})
+    service.api.create_container_service_deployment(**again.request)
+
+    assert service.ended(3) == "ACTIVE"
+    assert service.get()[1] == "v1"
+    environment = service.get("env")[1]
+    assert '"COLOUR": "green"' in environment
+    assert '"LIGHTGATE_RELEASE": "r2-back"' in environment
+    now = service.read()["currentDeployment"]
+    assert now["publicEndpoint"] == shown["publicEndpoint"]
