@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
+# Compiled files are kept, out of the way: compiling takes each worker of the tests five seconds.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: faults mutants help setup demo test test-slow benchmark plan validate docs lint format lock clean
@@ -27,11 +30,13 @@ $(READY): requirements/dev.txt
 demo: $(READY) ## Release a Django app five times on this machine, twice badly
 	@python -m local.demo
 
-test: $(READY) ## Run all tests but the slow matrix
-	@python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile -m "not slow"
+test: $(READY) ## Run all tests but the slow matrix: [ONLY=folder or part of a path]
+	@places=$$(python -m tests.only $(ONLY)) && \
+		python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile -m "not slow" $$places
 
-test-slow: $(READY) ## Run the slow matrix: every interpreter, every setting, many rounds
-	@python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow
+test-slow: $(READY) ## Run the slow matrix, every interpreter, every setting: [ONLY=as above]
+	@places=$$(python -m tests.only $(ONLY)) && \
+		python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow $$places
 
 faults: $(READY) ## Put one fault at each AWS call and state of real releases: [OPTIONS="--slice"]
 	@python -m tests.faults $(OPTIONS)

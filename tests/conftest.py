@@ -1,7 +1,9 @@
 """What every test may rely on."""
 
 import signal
+from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples in every run; and a machine that is busy with something else is no fault.
@@ -22,3 +24,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test with `representatives(n)`, the first n cases stand for the rest, which is slow."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        marker = item.get_closest_marker("representatives")
+        if marker is not None and cases[test] > marker.args[0]:
+            item.add_marker(pytest.mark.slow)

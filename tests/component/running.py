@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from lightgate.aws.clients import make_client
 from tests.component.clock import Clock
-from tests.component.cloud import CONFIG, REGION, Cloud, border, signing_key
+from tests.component.cloud import CONFIG, REGION, Cloud, border, skip_formalities
 
 _make_client = cache(make_client)
 
@@ -18,7 +18,7 @@ _make_client = cache(make_client)
 def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     clock = Clock()
     clock.replace_sleep(patch, "botocore.endpoint")
-    patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: signing_key())
+    skip_formalities(patch)
     patch.setattr("lightgate.runtime.make_client", _make_client)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")

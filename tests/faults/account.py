@@ -8,15 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.signers import RequestSigner
+from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.cloud import aws_rules
 from local.lightsail.switches import Switches
-from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, signing_key
+from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, skip_formalities
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
@@ -25,18 +24,6 @@ from tests.faults.wire import Call, Wire, refusal, response
 
 INSTANCE = "crops-db"
 _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
-
-
-_sign = RequestSigner.handler
-
-
-def _sign_shortly(signer: RequestSigner, request: AWSPreparedRequest, **details: Any) -> None:
-    """A signature that tells the region and the service, as moto needs them."""
-    if signer.signing_name == "s3":  # The body is signed, too.
-        _sign(signer, request=request, **details)
-        return
-    scope = f"20260302/{signer.region_name}/{signer.signing_name}/aws4_request"
-    request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential=of-the-tests/{scope}"
 
 
 class Account:
@@ -57,11 +44,8 @@ class Account:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setenv("POWERTOOLS_TRACE_DISABLED", "1")
-        patch.setattr("moto.sns.models.Subscription.private_key", lambda _self: signing_key())
         patch.setattr(ExecutionWorker, "start", lambda _: None)
-        # Nobody looks at these, and they take a fifth of the time.
-        patch.setattr("botocore.useragent.UserAgentString.to_string", lambda _: "of-the-tests")
-        patch.setattr(RequestSigner, "handler", _sign_shortly)
+        skip_formalities(patch)
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
         self._one_thread(patch)

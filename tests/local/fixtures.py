@@ -21,9 +21,13 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
 @pytest.fixture
 def database(database_server: Database) -> Database:
     """An empty database of its own for each test."""
-    name = f"test_{uuid4().hex}"
-    create = sql.SQL("CREATE DATABASE {} OWNER {} STRATEGY = file_copy")
-    with psycopg.connect(database_server.superuser_url, autocommit=True) as connection:
-        owner = sql.Identifier(database_server.user)
-        connection.execute(create.format(sql.Identifier(name), owner))
-    return replace(database_server, name=name)
+    return create_database(replace(database_server, name=f"test_{uuid4().hex}"))
+
+
+def create_database(database: Database, template: str = "template1") -> Database:
+    """Create the database on its server: empty, or as a copy."""
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY = file_copy")
+    names = map(sql.Identifier, (database.name, database.user, template))
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute(create.format(*names))
+    return database

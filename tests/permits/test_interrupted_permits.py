@@ -1,4 +1,7 @@
-"""Releases whose gate asks, when they are stopped, lose something, or are cut off meanwhile."""
+"""Releases whose gate asks, when they are stopped, lose something, or are cut off meanwhile.
+
+The slow matrix adds the other steps that are cut off.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -145,7 +148,8 @@ def check_one_of_everything(world: World, *, snapshot: float, node: float) -> No
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("backup", ["when-pending", "always"])
 def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
     world: World, backup: str
 ) -> None:
@@ -155,6 +159,7 @@ def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
     check_one_of_everything(world, snapshot=120, node=120)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("cut", ["before", "after"])
 @pytest.mark.parametrize(
     "step", ["admit", "take_snapshot", "check_snapshot", "deploy", "record_outcome", "start_next"]
@@ -169,7 +174,8 @@ def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
     assert world.functions.invoked[step] >= 2
 
 
-@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("backup", ["when-pending", "always"])
 def test_looks_that_are_cut_off_lead_to_one_permit_and_one_snapshot(
     world: World, backup: str
 ) -> None:

@@ -1,4 +1,7 @@
-"""Releases whose gate asks: it begins when it is permitted, and never otherwise."""
+"""Releases whose gate asks: it begins when it is permitted, and never otherwise.
+
+The slow matrix adds the other plans and the other junk in a mailbox.
+"""
 
 import json
 from collections.abc import Callable
@@ -72,7 +75,7 @@ def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
 
     world.release()
 
-    permit = permit_of(world, gate.release)
+    permit = permit_of(gate.release)
     assert permit is not None
     assert (permit["state"], permit["plan"], permit["until"]) == ("void", None, None)
 
@@ -289,6 +292,7 @@ def test_plans_that_never_got_their_permit_leave_the_way_back_open_one_after_ano
 # What anybody may have written.
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "head",
     [{"release": "of-another"}, {"container": "web"}, {"lightgate": 2}, {"hash": 7}],
@@ -303,6 +307,7 @@ def test_a_plan_that_is_not_this_gates_is_not_permitted(world: World, head: Json
     assert gate.states == ["pending"]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("junk", JUNK)
 def test_junk_in_the_mailbox_is_no_plan_and_no_end(world: World, junk: str) -> None:
     gate = Gate(world, "a.0002")

@@ -1,4 +1,7 @@
-"""The restore point of a release whose gate asks: where it comes from, and what it lets overlap."""
+"""The restore point of a release whose gate asks: where it comes from, and what it lets overlap.
+
+The slow matrix adds the other modes of backup and states of a database.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -79,7 +82,8 @@ def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World
     assert list(gate.snapshots.values()) == ["available"]
 
 
-@pytest.mark.parametrize("status", ["stopped", pytest.param("deleting", marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("status", ["stopped", "deleting"])
 def test_a_database_that_goes_down_before_the_plan_comes_is_not_waited_for(
     world: World, status: str
 ) -> None:
@@ -387,7 +391,8 @@ def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabas
     return found
 
 
-@pytest.mark.parametrize("backup", [{}, pytest.param({"backup": "always"}, marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("backup", [{}, {"backup": "always"}])
 def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
     world: World, databases: LightsailDatabases, backup: Json
 ) -> None:
@@ -415,7 +420,8 @@ def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
     assert "create-relational-database-from-snapshot" in " ".join(snapshot["restore"])
 
 
-@pytest.mark.parametrize("backup", ["when-pending", pytest.param("always", marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("backup", ["when-pending", "always"])
 def test_a_snapshot_of_a_lightsail_database_may_show_only_after_a_while(
     world: World, databases: LightsailDatabases, monkeypatch: pytest.MonkeyPatch, backup: str
 ) -> None:
@@ -439,7 +445,8 @@ def test_a_snapshot_of_a_lightsail_database_may_show_only_after_a_while(
     assert databases.interruptions == 1
 
 
-@pytest.mark.parametrize("state", ["stopped", pytest.param("failed", marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_a_lightsail_database_that_is_down_is_refused_with_its_state(
     world: World, databases: LightsailDatabases, state: str
 ) -> None:
@@ -511,7 +518,8 @@ def with_the_usual_limit(**changes: object) -> Json:
     return {**usual, "pollSeconds": 10}
 
 
-@pytest.mark.parametrize("took", [240, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("took", [240, None])
 def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
     world: World, took: float | None
 ) -> None:

@@ -94,7 +94,7 @@ def test_a_mailbox_that_answers_again_is_voided_and_waited_for_no_longer(
     ended = world.release()
 
     assert ended.status == "SUCCEEDED"
-    assert (permit_of(world, gate.release) or {})["state"] == "void"
+    assert (permit_of(gate.release) or {})["state"] == "void"
     assert world.clock.now() < granted[0]
 
 

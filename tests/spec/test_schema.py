@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +10,19 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from lightgate.deployment.compiler import USUAL_PYTHON
-from lightgate.errors import SpecError
 from lightgate.json_reader import Node, Problems
 from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
 from lightgate.spec.keys import Key, definition, is_required, keys_of, read_object
-from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_spec
+from lightgate.spec.parser import LONGEST_SPEC_BYTES
 from lightgate.spec.presets import USUAL_MANAGE
 from local.tools.spec_schema import objects_in
 from tests.spec.examples import EXAMPLES, ROOT, Json
+from tests.support.wrong_specs import WRONG_SPECS, WrongSpec
 from tests.unit.builders import parse
 from tests.unit.strategies import valid_specs
 
 SCHEMA: Json = json.loads((ROOT / "docs/spec.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-CORPUS = sorted((ROOT / "tests/unit/wrong_specs").glob("*.json"))
 
 ACROSS = "it is about two places of the spec at once"
 ANOTHER_VALUE = "which value is right depends on another one"
@@ -75,14 +73,11 @@ BEYOND_A_SCHEMA = {
 }
 
 
-def document_of(path: Path) -> Any:
+def document_of(case: WrongSpec) -> Any:
     """The document, or None where the text itself is wrong: no JSON, too large, a key twice."""
-    text = path.read_bytes()
-    with pytest.raises(SpecError) as caught:
-        parse_spec(text)
-    if any(re.match(r"the spec: (is not|has)|.*: stands twice", r) for r in caught.value.reasons):
+    if any(re.match(r"the spec: (is not|has)|.*: stands twice", each) for each in case.problems):
         return None
-    return json.loads(text)
+    return json.loads(case.text)
 
 
 def test_the_schema_is_one() -> None:
@@ -99,13 +94,13 @@ def test_every_valid_spec_fits_the_schema(document: Json) -> None:
     VALIDATOR.validate(document)
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_a_wrong_spec_does_not_fit_the_schema_unless_it_is_listed(path: Path) -> None:
-    document = document_of(path)
+@pytest.mark.parametrize("case", WRONG_SPECS, ids=lambda case: case.name)
+def test_a_wrong_spec_does_not_fit_the_schema_unless_it_is_listed(case: WrongSpec) -> None:
+    document = document_of(case)
 
     fits = document is not None and VALIDATOR.is_valid(document)
 
-    assert fits == (path.stem in BEYOND_A_SCHEMA)
+    assert fits == (case.name in BEYOND_A_SCHEMA)
 
 
 def test_every_example_in_the_schema_is_a_valid_spec() -> None:

@@ -1,7 +1,11 @@
-"""Which pushes ask for what is live or in progress anyway: image, spec and secrets are the same."""
+"""Which pushes ask for what is live or in progress anyway: image, spec and secrets are the same.
+
+The slow matrix adds the other changes, and the other steps between two pushes.
+"""
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,19 +22,19 @@ def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
     return Stepper(world, monkeypatch)
 
 
-def request(world: World, digest: str, tag: str, *, after: float) -> dict[str, str]:
-    """The input for a push so many seconds after the first release may have begun."""
-    return pushes.request(digest, tag, after=after, since=world.started_at)
+def request(digest: str, tag: str, *, after: float) -> dict[str, str]:
+    """The input for a push in so many seconds, by the clock that also dates specs and secrets."""
+    return pushes.request(digest, tag, after=after, since=datetime.now(UTC))
 
 
 def push(world: World, tag: str, *, after: float, name: str | None = None) -> dict[str, str]:
-    return request(world, images.push(world.cloud, APP, tag, name=name or tag), tag, after=after)
+    return request(images.push(world.cloud, APP, tag, name=name or tag), tag, after=after)
 
 
 def push_again(world: World, after: float, *, tag: str = "latest") -> str | None:
     """Let the first image be pushed; the status of the release."""
     known = set(world.records())
-    world.machine.run(request(world, world.digest, tag, after=after), f"push-{tag}-{after}")
+    world.machine.run(request(world.digest, tag, after=after), f"push-{tag}-{after}")
     new = [record for key, record in world.records().items() if key not in known]
     return new[0]["status"] if new else None
 
@@ -70,13 +74,14 @@ def store_spec_anew(world: World) -> None:
 
 CHANGES: dict[str, tuple[Callable[[World], None], str, str]] = {
     "spec": (change_spec, "DJANGO_SETTINGS_MODULE", "crops.other"),
-    "spec stored anew": (store_spec_anew, "DJANGO_SETTINGS_MODULE", "crops.other"),
     "secret": (change_secret, "DATABASE_URL", "postgres://other"),
     "parameter": (change_parameter, "SECRET_KEY", "another"),
+    "spec stored anew": (store_spec_anew, "DJANGO_SETTINGS_MODULE", "crops.other"),
     "parameter stored anew": (store_parameter_anew, "SECRET_KEY", "another"),
 }
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_deploys_the_new_values(
     world: World, change: Callable[[World], None], variable: str, value: str
@@ -106,6 +111,7 @@ def test_a_push_without_a_change_deploys_nothing_and_the_log_says_why(
     assert line["why"] == f"A release of {SAME} is live already."
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_comes_after_the_release_in_progress(
     world: World,
@@ -114,10 +120,10 @@ def test_a_push_after_a_change_comes_after_the_release_in_progress(
     variable: str,
     value: str,
 ) -> None:
-    one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to("Deploy")
+    one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("Deploy")
     one.step()
     change(world)
-    two = stepper.start(request(world, world.digest, "latest", after=9), "two").run()
+    two = stepper.start(request(world.digest, "latest", after=9), "two").run()
     assert two.passed[-1] == "NothingToDo"
 
     one.run()
@@ -129,12 +135,13 @@ def test_a_push_after_a_change_comes_after_the_release_in_progress(
     assert live(world)[variable] == value
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", ["TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome"])
 def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, state: str) -> None:
     images.push(world.cloud, APP, "v14")
-    one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to(state)
+    one = stepper.start(request(world.digest, "latest", after=0), "one").run_to(state)
 
-    stepper.start(request(world, world.digest, "v14", after=2), "two").run()
+    stepper.start(request(world.digest, "v14", after=2), "two").run()
     one.run()
     stepper.run_all()
 
@@ -143,9 +150,7 @@ def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, st
 
 
 def test_two_tags_of_one_push_that_wait_are_one_release(world: World, stepper: Stepper) -> None:
-    one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to(
-        "WaitForDeployment"
-    )
+    one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("WaitForDeployment")
     push(world, "v14", after=2)
     waits = push(world, "v15", after=2, name="v14")
     stepper.start({**waits, "pushedTag": "v14"}, "two").run()
@@ -163,6 +168,7 @@ UNKNOWN = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("call", "code"), UNKNOWN.values(), ids=UNKNOWN)
 @pytest.mark.parametrize("which", [0, 9])
 def test_a_push_whose_secrets_may_have_changed_is_released(
@@ -220,13 +226,14 @@ def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
     assert push_again(world, 9) == "SUCCEEDED"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("secret", ["known", "unknown"])
 @pytest.mark.parametrize("state", ["TakeSnapshot", None])
 def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
     world: World, stepper: Stepper, state: str | None, secret: str
 ) -> None:
     """Its first answer is lost, and the spec is another one at its second look."""
-    one = stepper.start(request(world, world.digest, "latest", after=0), "one").run_to("Admit")
+    one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("Admit")
     world.functions.call("admit", {"state": one.data})
     change_spec(world)
     if secret == "unknown":
@@ -234,7 +241,7 @@ def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
     one.run_to(state) if state else one.run()
     world.put_spec(spec())
 
-    stepper.start(request(world, world.digest, "latest", after=9), "two").run()
+    stepper.start(request(world.digest, "latest", after=9), "two").run()
     if state:
         one.run()
     stepper.run_all()
@@ -255,9 +262,9 @@ def index(world: World, tag: str) -> str:
 
 def test_one_image_in_two_indexes_is_one_release(world: World) -> None:
     latest, v14 = index(world, "latest"), index(world, "v14")
-    world.machine.run(request(world, latest, "latest", after=0), "one")
+    world.machine.run(request(latest, "latest", after=0), "one")
 
-    world.machine.run(request(world, v14, "v14", after=2), "two")
+    world.machine.run(request(v14, "v14", after=2), "two")
 
     assert sorted(world.statuses()) == ["DUPLICATE", "SUCCEEDED"]
     assert len(world.instance.snapshots()) == 1
@@ -267,7 +274,7 @@ def test_one_image_in_two_indexes_is_one_release(world: World) -> None:
 def test_an_index_around_the_image_that_is_live_is_a_duplicate(world: World) -> None:
     push_again(world, 0)
 
-    world.machine.run(request(world, index(world, "v14"), "v14", after=2), "two")
+    world.machine.run(request(index(world, "v14"), "v14", after=2), "two")
 
     assert sorted(world.statuses()) == ["DUPLICATE", "SUCCEEDED"]
 
@@ -277,9 +284,9 @@ def test_one_image_in_two_indexes_is_one_release_while_it_is_in_progress(
     world: World, stepper: Stepper, state: str
 ) -> None:
     latest, v14 = index(world, "latest"), index(world, "v14")
-    one = stepper.start(request(world, latest, "latest", after=0), "one").run_to(state)
+    one = stepper.start(request(latest, "latest", after=0), "one").run_to(state)
 
-    stepper.start(request(world, v14, "v14", after=2), "two").run()
+    stepper.start(request(v14, "v14", after=2), "two").run()
     one.run()
     stepper.run_all()
 
@@ -291,7 +298,7 @@ def test_the_message_names_the_image_that_runs_and_the_index_that_was_pushed(
 ) -> None:
     pushed = index(world, "latest")
 
-    world.machine.run(request(world, pushed, "latest", after=0), "one")
+    world.machine.run(request(pushed, "latest", after=0), "one")
 
     content = world.message().content
     assert (content["digest"], content["runningDigest"]) == (pushed, world.digest)
@@ -312,7 +319,7 @@ def test_a_tag_that_moved_on_to_another_index_of_the_image_has_not_moved(world: 
     images.push_index(world.cloud, APP, "keeps-it", {"amd64": world.digest}, name="latest")
     images.push_index(world.cloud, APP, "latest", {"amd64": world.digest}, name="another")
 
-    world.machine.run(request(world, first, "latest", after=0), "one")
+    world.machine.run(request(first, "latest", after=0), "one")
 
     assert world.statuses() == ["SUCCEEDED"]
 
@@ -325,7 +332,7 @@ def test_a_tag_that_moved_on_to_an_index_of_another_image_has_moved(
     other = images.push(world.cloud, APP, None, name="other", architecture=architecture)
     images.push_index(world.cloud, APP, "latest", {architecture: other})
 
-    world.machine.run(request(world, world.digest, "latest", after=0), "one")
+    world.machine.run(request(world.digest, "latest", after=0), "one")
 
     assert world.statuses() == ["SUPERSEDED"]
 
@@ -335,7 +342,7 @@ def test_a_release_of_an_index_that_waits_begins_with_the_same_image(
 ) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("WaitForDeployment")
     pushed = index(world, "v14")
-    stepper.start(request(world, pushed, "v14", after=2), "two").run()
+    stepper.start(request(pushed, "v14", after=2), "two").run()
 
     one.run()
     stepper.run_all()
@@ -372,7 +379,7 @@ def test_the_image_of_an_index_is_deployed_under_one_tag_whichever_index_was_pus
 
 @pytest.mark.parametrize("key", ["digest", "runningDigest"])
 def test_either_digest_in_a_message_can_be_released_by_hand(world: World, key: str) -> None:
-    world.machine.run(request(world, index(world, "latest"), "latest", after=0), "one")
+    world.machine.run(request(index(world, "latest"), "latest", after=0), "one")
     digest = world.message().content[key]
 
     world.machine.run({"app": APP, "digest": digest}, "two")

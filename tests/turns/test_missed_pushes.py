@@ -1,4 +1,7 @@
-"""Which pushes Reconcile takes for missed: those after the first sight of app and tag."""
+"""Which pushes Reconcile takes for missed: those after the first sight of app and tag.
+
+The slow matrix adds the other calls at which a look is cut off, and the other artifacts.
+"""
 
 import contextlib
 import json
@@ -199,6 +202,7 @@ def test_a_push_that_was_missed_before_the_spec_changed_is_released(seen: World)
     assert released(seen) == [digest]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("document", [spec(), spec(tags=["*"])])
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_an_app_that_is_removed_and_stored_again_releases_nothing_from_between(
@@ -312,7 +316,8 @@ def test_a_message_names_what_was_missed_and_not_released(seen: World) -> None:
     )
 
 
-@pytest.mark.parametrize("call", range(20))
+@pytest.mark.representatives(5)
+@pytest.mark.parametrize("call", sorted(range(20), key=lambda call: call % 4))
 def test_a_look_that_is_cut_off_anywhere_releases_a_missed_push_once(
     seen: World, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
@@ -423,6 +428,7 @@ def test_no_repository_is_too_large_to_be_remembered(world: World) -> None:
 # Artifacts that are no images.
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
 def test_an_artifact_that_follows_hides_no_missed_push(
     seen: World, document: dict[str, Any]
@@ -438,6 +444,7 @@ def test_an_artifact_that_follows_hides_no_missed_push(
     assert look(seen)["started"] == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("kind", ["sig", "att", "sbom"])
 def test_an_image_under_a_tag_of_cosign_hides_no_missed_push(seen: World, kind: str) -> None:
     seen.put_spec(spec(tags=["*"]))
@@ -690,6 +697,7 @@ def be_too_long(_world: World, patch: pytest.MonkeyPatch) -> None:
     patch.setattr("lightgate.operations.check_tags._MOST_IN_PASSING", 1)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("trouble", [fail, be_written_by_others, be_too_long])
 def test_a_check_that_cannot_be_made_in_passing_holds_no_release_up(
     seen: World,

@@ -1,4 +1,7 @@
-"""ReceivePush: which releases an event of ECR starts."""
+"""ReceivePush: which releases an event of ECR starts.
+
+The slow matrix adds the other broken specs, artifacts and events.
+"""
 
 import json
 from pathlib import Path
@@ -143,6 +146,7 @@ def test_what_is_no_new_tagged_image_starts_nothing(world: World, ignored: dict[
     assert "ERROR" not in world.functions.log
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     "malformed",
     [
@@ -181,6 +185,7 @@ def test_a_push_of_another_account_or_region_starts_nothing_and_is_logged(
     assert origin.items() <= line.items()
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", ["account", "region"])
 @pytest.mark.parametrize("value", [..., None, "", 7])
 def test_a_push_that_does_not_say_where_it_was_starts_nothing(
@@ -217,6 +222,7 @@ def test_the_samples_for_releases_by_hand_are_valid_inputs(world: World, name: s
 ANY_TAG = spec(tags=["*"])
 
 
+@pytest.mark.representatives(5)
 @pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
 def test_an_artifact_that_is_no_image_starts_nothing_and_is_logged(
     world: World, document: dict[str, Any]
@@ -336,6 +342,7 @@ BROKEN_SPECS = {
 }
 
 
+@pytest.mark.representatives(5)
 @pytest.mark.parametrize("text", BROKEN_SPECS.values(), ids=BROKEN_SPECS)
 def test_a_push_to_the_repository_of_a_broken_spec_is_refused_with_a_message(
     world: World, text: str
@@ -374,6 +381,7 @@ def test_the_refusal_of_a_broken_spec_reaches_those_who_filter_by_stage(
     assert world.message().attributes["stage"] == stage
 
 
+@pytest.mark.representatives(5)
 @pytest.mark.parametrize("text", BROKEN_SPECS.values(), ids=BROKEN_SPECS)
 def test_a_broken_spec_leaves_the_pushes_to_other_repositories_alone(
     world: World, text: str

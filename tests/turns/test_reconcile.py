@@ -132,6 +132,7 @@ def test_a_broken_spec_does_not_stop_the_others(later: World, text: str) -> None
     assert len(look(later)["started"]) == 1
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "text",
     [

@@ -92,6 +92,7 @@ def test_of_two_apps_that_ask_for_a_service_in_one_moment_one_gets_it(
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "request_",
     [{}, {"rollbackTo": 1, "allowDestructive": True}, COMMAND, {"skipSnapshot": True}],

@@ -1,4 +1,7 @@
-"""Executions that are stopped, forgotten or redriven, in every state."""
+"""Executions that are stopped, forgotten or redriven, in every state.
+
+The slow matrix adds the other states.
+"""
 
 import contextlib
 import json
@@ -23,28 +26,12 @@ WAY = [
     *("WaitForDeployment", "CheckDeployment", "VerifyRelease", "RecordOutcome", "StartNext"),
     *("PublishOutcome", "MarkMessageSent", "PruneSnapshots"),
 ]
-# For what does not depend on the state: on each run only where the turn, the deployment and the
-# record have just changed hands.
-SLICE = [
-    pytest.param(
-        state, marks=[] if state in ("TakeSnapshot", "RecordOutcome") else pytest.mark.slow
-    )
-    for state in WAY
-]
-# For what depends on it: at each change of what others can see.
-SLICED_WAY = [
-    pytest.param(
-        state,
-        marks=[]
-        if state
-        in ("Admit", "TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext")
-        else pytest.mark.slow,
-    )
-    for state in WAY
-]
+# Those in which something that others can see has just changed hands stand for the others.
+FIRST = ("TakeSnapshot", "RecordOutcome", "Deploy", "StartNext", "Admit", "CheckDeployment")
+BY_WEIGHT = [*FIRST, *(state for state in WAY if state not in FIRST)]
 HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
-BEFORE_SETTLED = WAY[: WAY.index("StartNext")]
+BEFORE_SETTLED = [state for state in BY_WEIGHT if WAY.index(state) < WAY.index("StartNext")]
 
 
 @pytest.fixture
@@ -103,7 +90,8 @@ def check_one_message_each(world: World) -> None:
     assert len(ids) == len(settled)
 
 
-@pytest.mark.parametrize("state", WAY)
+@pytest.mark.representatives(4)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -118,7 +106,8 @@ def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
     check_one_message_each(world)
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_so_it_does_if_nobody_tells_that_it_was_stopped(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -128,7 +117,8 @@ def test_so_it_does_if_nobody_tells_that_it_was_stopped(
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_what_waits_begins_when_the_one_before_is_stopped(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -144,6 +134,7 @@ def test_what_waits_begins_when_the_one_before_is_stopped(
     check_free(world)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("state", BEFORE_SETTLED)
 def test_people_hear_that_a_release_was_stopped_and_in_what_state(
     world: World, stepper: Stepper, state: str
@@ -233,7 +224,8 @@ def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
     assert statuses == ["FAILED", "SUCCEEDED"]
 
 
-@pytest.mark.parametrize("state", SLICE)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_message(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -255,7 +247,8 @@ def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_mes
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICED_WAY)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_an_unsettled_release_that_is_redriven_goes_on(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -270,7 +263,8 @@ def test_an_unsettled_release_that_is_redriven_goes_on(
     check_free(world)
 
 
-@pytest.mark.parametrize("state", SLICED_WAY)
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("state", BY_WEIGHT)
 def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -587,6 +581,7 @@ def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_
     assert world.message().attributes == {"app": APP, "status": "REFUSED", "stage": stage}
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("origin", "ours", "theirs"),
     [

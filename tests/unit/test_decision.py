@@ -1,9 +1,10 @@
 """The decision over the whole space of observations."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -144,8 +145,10 @@ def all_timings() -> Iterator[Observation]:
         )
 
 
-def the_whole_space() -> Iterator[Observation]:
-    return itertools.chain(everything(), all_timings())
+@cache
+def the_whole_space() -> Sequence[tuple[Observation, Decision]]:
+    """Whatever can be seen, and what is decided then."""
+    return [(seen, decide(seen)) for seen in itertools.chain(everything(), all_timings())]
 
 
 def has_restore_point(seen: Observation) -> bool:
@@ -187,8 +190,7 @@ def breaks(told: Plan) -> bool:
 
 def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
     permitted = 0
-    for seen in the_whole_space():
-        decision = decide(seen)
+    for seen, decision in the_whole_space():
         assert decision.reason.endswith("."), decision
         if decision.action is PermitAction.PERMIT:
             permitted += 1
@@ -202,28 +204,28 @@ def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
 
 
 def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied() -> None:
-    for seen in the_whole_space():
+    for seen, decision in the_whole_space():
         if may_permit(seen) and seen.phase is not Phase.APPLYING:
-            assert decide(seen).action is PermitAction.PERMIT, seen
+            assert decision.action is PermitAction.PERMIT, seen
 
 
 def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
-    for seen in the_whole_space():
+    for seen, decision in the_whole_space():
         is_over = seen.objection or seen.phase is Phase.FAILED or seen.permit.reason
         if seen.plan and seen.plan.is_empty and not is_over and seen.status is Status.ACTIVATING:
-            assert decide(seen).action is PermitAction.NOTHING, seen
+            assert decision.action is PermitAction.NOTHING, seen
 
 
 def test_what_is_over_is_never_waited_for() -> None:
-    for seen in the_whole_space():
+    for seen, decision in the_whole_space():
         is_over = seen.objection or seen.status is not Status.ACTIVATING
         if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
-            assert decide(seen).action in (PermitAction.NOTHING, PermitAction.GIVE_UP), seen
+            assert decision.action in (PermitAction.NOTHING, PermitAction.GIVE_UP), seen
 
 
 def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> None:
-    for seen in the_whole_space():
-        if decide(seen).action is PermitAction.BACK_UP:
+    for seen, decision in the_whole_space():
+        if decision.action is PermitAction.BACK_UP:
             assert may_permit(replace(seen, backup=backup(BackupMode.NONE))), seen
             found = seen.backup.state
             # Or it could not be begun yet, or is to be replaced.
@@ -234,8 +236,8 @@ def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> 
 
 
 def test_whatever_is_refused_stays_so_whatever_else_happens_to_the_restore_point() -> None:
-    for seen in the_whole_space():
-        if seen.policy is Policy.BLOCK and decide(seen).action is PermitAction.REFUSE:
+    for seen, decision in the_whole_space():
+        if seen.policy is Policy.BLOCK and decision.action is PermitAction.REFUSE:
             other = replace(seen, backup=backup(BackupMode.NONE))
             refused_for_policy = seen.plan is not None and breaks(seen.plan)
             if refused_for_policy and not seen.allow_destructive:

@@ -5,24 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from lightgate.release import release
 from tests.component import lightsail_service
 from tests.faults import gate
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import json, sys, importlib
-importlib.import_module(sys.argv[1])
-print(json.dumps([name for name in sys.modules if name.partition(".")[0] in sys.argv[2:]]))
+import json, sys
+import tests.faults.__main__, tests.faults.mutants
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] in sys.argv[1:]]))
 """
 
 
-@pytest.mark.parametrize("module", ["tests.faults.__main__", "tests.faults.mutants"])
-def test_the_harness_imports_nothing_of_the_product(module: str) -> None:
+def test_the_harness_imports_nothing_of_the_product() -> None:
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM, module, "lightgate", "functions"],
+        [sys.executable, "-c", PROGRAM, "lightgate", "functions"],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -1,50 +1,50 @@
-"""Each file in wrong_specs/ is a spec that somebody might write, with what they are told."""
+"""Each case of the table is a spec that somebody might write, with what they are told."""
 
+import json
 import re
-from pathlib import Path
 
 import pytest
 
 from lightgate.errors import SpecError
 from lightgate.spec.parser import parse_spec
-
-CORPUS = sorted((Path(__file__).parent / "wrong_specs").glob("*.json"))
-
-
-def test_the_corpus_is_there_and_every_file_has_its_messages() -> None:
-    expected = [path.with_suffix(".txt").name for path in CORPUS]
-
-    assert expected == sorted(path.name for path in CORPUS[0].parent.glob("*.txt"))
-    assert len(CORPUS) >= 80
+from tests.support.wrong_specs import WRONG_SPECS, WrongSpec
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_a_wrong_spec_is_refused_with_every_problem(path: Path) -> None:
-    expected = path.with_suffix(".txt").read_text("utf-8").splitlines()
-
+def problems_of(text: bytes) -> list[str]:
     with pytest.raises(SpecError) as caught:
-        parse_spec(path.read_bytes())
+        parse_spec(text)
+    return list(caught.value.reasons)
 
-    assert expected == list(caught.value.reasons)
+
+@pytest.mark.parametrize("case", WRONG_SPECS, ids=lambda case: case.name)
+def test_a_wrong_spec_is_refused_with_every_problem(case: WrongSpec) -> None:
+    assert problems_of(case.text) == case.problems
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_every_message_names_its_place_and_fits_on_a_few_lines(path: Path) -> None:
-    with pytest.raises(SpecError) as caught:
-        parse_spec(path.read_bytes())
+def test_of_very_many_problems_the_first_forty_are_reported() -> None:
+    document = {f"k{number}": 0 for number in range(100)}
+    unknown = (
+        "is not a known key; allowed is serviceName, repository, containers, tags, stage, "
+        "database, migrations, environment, secrets, publicEndpoint, verification, unprotected, "
+        "pollSeconds, deploymentTimeoutSeconds or platformPatienceSeconds"
+    )
 
-    for reason in caught.value.reasons:
-        assert re.match(r"(the spec|[\w.\[\]/-]*(\"[^\"]*(\"|…))?): .{10}", reason)
-        assert reason.isprintable()
-        assert len(reason) <= 500
+    assert problems_of(json.dumps(document).encode()) == [
+        *(f"k{number}: {unknown}" for number in range(40)),
+        "the spec: has 64 more problems",  # four keys are missing
+    ]
+
+
+def test_every_message_names_its_place_and_fits_on_a_few_lines() -> None:
+    for problem in [problem for case in WRONG_SPECS for problem in case.problems]:
+        assert re.match(r"(the spec|[\w.\[\]/-]*(\"[^\"]*(\"|…))?): .{10}", problem)
+        assert problem.isprintable()
+        assert len(problem) <= 500
 
 
 @pytest.mark.parametrize("name", ["secrets-plain-value", "verification-write-header-line-break"])
 def test_no_message_repeats_what_may_be_a_secret(name: str) -> None:
-    document = (CORPUS[0].parent / f"{name}.json").read_text()
+    [case] = [case for case in WRONG_SPECS if case.name == name]
 
-    with pytest.raises(SpecError) as caught:
-        parse_spec(document)
-
-    assert "hunter2" in document
-    assert "hunter2" not in str(caught.value)
+    assert b"hunter2" in case.text
+    assert "hunter2" not in " ".join(problems_of(case.text))

@@ -3,12 +3,13 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from botocore.exceptions import ClientError
+from moto.s3.models import FakeKey, s3_backends
 
 from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.outcome.durations import Durations
 from local.lightsail.model import Deployment
+from tests.component.cloud import ACCOUNT
 from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, MAILBOXES, Json, World, spec
 
@@ -62,15 +63,14 @@ def put_letter(world: World, release: str, name: str, text: str) -> None:
     )
 
 
-def permit_of(world: World, release: str) -> Json | None:
-    """What stands in the mailbox of the release."""
-    try:
-        found = world.cloud.client("s3").get_object(
-            Bucket=MAILBOXES, Key=f"{APP}/{release}/migrate/permit.json"
-        )
-    except ClientError:
-        return None
-    permit: Json = json.loads(found["Body"].read())
+def permit_of(release: str) -> Json | None:
+    """What stands in the mailbox of the release.
+
+    Read where the bucket keeps it: a gate looks a hundred times as often as Lightgate.
+    """
+    bucket = s3_backends[ACCOUNT]["aws"].buckets.get(MAILBOXES)
+    found = bucket and bucket.keys.get(f"{APP}/{release}/migrate/permit.json")
+    permit: Json | None = json.loads(found.value) if isinstance(found, FakeKey) else None
     return permit
 
 
@@ -156,7 +156,7 @@ class Gate:
             self._fail("no permit")
 
     def _read(self) -> Json:
-        permit = permit_of(self._world, self.release) or {"state": "missing"}
+        permit = permit_of(self.release) or {"state": "missing"}
         if permit not in self.permits[-1:]:
             self.permits.append(permit)
         return permit
@@ -189,7 +189,7 @@ class Gate:
 def check_nothing_was_applied(world: World, gate: Gate) -> None:
     assert gate.began_at is None
     assert "granted" not in gate.states
-    permit = permit_of(world, gate.release)
+    permit = permit_of(gate.release)
     assert permit is not None
     assert permit["state"] == "void"
     assert world.lightsail.serving(APP) == 1

@@ -1,6 +1,7 @@
 """The state machine of a release, the real file, in moto's interpreter."""
 
 import json
+import marshal
 import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -17,6 +18,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 )
 from moto.stepfunctions.parser.asl.eval.evaluation_details import ExecutionDetails
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -40,10 +42,13 @@ _PARSER = "moto.stepfunctions.parser.asl"
 _COPYING = (
     f"{_PARSER}.component.common.path.result_path",
     f"{_PARSER}.component.common.string.string_expression",
+    f"{_PARSER}.component.state.exec.execute_state",
+    f"{_PARSER}.eval.environment",
     f"{_PARSER}.eval.states",
 )
-# A parsed definition keeps nothing of an execution.
+# A parsed definition keeps nothing of an execution, and a parsed path nothing of its data.
 _PARSE = cache(AmazonStateLanguageParser.parse)
+_PARSE_PATH = cache(json_path.parse)
 # What Step Functions carries; a larger answer or state ends the execution, past every Catch.
 _LARGEST_BYTES = 256 * 1024
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
@@ -90,6 +95,7 @@ class ReleaseMachine:
         cloud.clock.replace_sleep(patch, _SLEEPING)
         patch.setattr(WaitFunction, "_wait_interval", _waiting(cloud.clock.sleep))
         patch.setattr(AmazonStateLanguageParser, "parse", _PARSE)
+        patch.setattr(json_path, "parse", _PARSE_PATH)
         patch.setattr(ExecutionWorker, "start", SyncExecutionWorker.start)
         patch.setattr(f"{_STATE_TASK.rpartition('.')[0]}.execute_state.Thread", _SameThread)
         patch.setattr(Execution, "get_start_execution_details", _start_details)
@@ -166,11 +172,10 @@ def _start_details(execution: Execution) -> ExecutionDetails:
 
 
 def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_copied(each) for each in value]
-    return value if value is None or isinstance(value, str | int | float) else deepcopy(value)
+    try:
+        return marshal.loads(marshal.dumps(value))  # noqa: S302 - what it has just written
+    except ValueError:
+        return deepcopy(value)
 
 
 def state_of(function: str) -> str:

@@ -1,4 +1,7 @@
-"""A release takes over from one whose execution ended with the deployment lock."""
+"""A release takes over from one whose execution ended with the deployment lock.
+
+The slow matrix adds the other states in which a release is abandoned.
+"""
 
 from datetime import timedelta
 
@@ -28,6 +31,7 @@ def take_over(world: World) -> Ended:
     return world.machine.run(push(world, "v1.2", after=5), name="next")
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("at", ["TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome"])
 def test_the_next_push_is_released_after_a_release_was_abandoned(world: World, at: str) -> None:
     abandoned(world, Course(ends="ACTIVE", after=timedelta(seconds=30)), at=at)

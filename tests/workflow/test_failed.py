@@ -1,4 +1,7 @@
-"""Releases whose deployment did not become what serves."""
+"""Releases whose deployment did not become what serves.
+
+The slow matrix adds the other plans that fail while they are pending.
+"""
 
 from datetime import timedelta
 
@@ -118,6 +121,7 @@ def undone(effect: str, **failed: str) -> Course:
     return Course(ends="FAILED", after=FAILS, log=log)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("effect", "verdict"),
     [("additive", "UNKNOWN"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")],
@@ -134,6 +138,7 @@ def test_a_pending_plan_that_is_stopped_at_its_time_limit_is_not_called_nothing(
     assert f"({verdict})\n" in content["text"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("effect", "verdict"), [("additive", "SAFE"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")]
 )

@@ -1,4 +1,7 @@
-"""Apps that imitate the gate, and put their own secrets into what they write."""
+"""Apps that imitate the gate, and put their own secrets into what they write.
+
+The slow matrix adds the other forms of a secret and of a forged line.
+"""
 
 import json
 from urllib.parse import quote
@@ -91,6 +94,7 @@ def check_nothing_is_shown(world: World, *ended: Ended) -> None:
         assert not [word for word in WORDS if word in text]
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("text", FORMS)
 def test_a_secret_in_forged_lines_is_shown_nowhere_though_the_release_succeeds(
     canaries: World, text: str
@@ -105,6 +109,7 @@ def test_a_secret_in_forged_lines_is_shown_nowhere_though_the_release_succeeds(
     check_nothing_is_shown(canaries, ended)
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("text", FORMS)
 def test_a_secret_in_forged_lines_is_shown_nowhere_when_the_release_fails(
     canaries: World, text: str
@@ -172,7 +177,7 @@ def test_a_secret_in_a_gates_reports_is_not_in_its_permit(canaries: World, via: 
 
     ended = canaries.release()
 
-    assert (permit_of(canaries, gate.release) or {})["state"] == "void"
+    assert (permit_of(gate.release) or {})["state"] == "void"
     check_nothing_is_shown(canaries, ended)
 
 
@@ -224,6 +229,7 @@ def test_lines_of_other_containers_make_no_success_and_no_safe_verdict(
     assert canaries.message().content["judgement"]["verdict"] == "UNKNOWN"
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("before", ["x ", " ", "\t", "\ufeff", "\x1b[0m", "\r", "|", '{"a": 1} '])
 def test_a_line_that_does_not_begin_as_a_gates_is_none(canaries: World, before: str) -> None:
     canaries.put_spec(

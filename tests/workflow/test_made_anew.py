@@ -1,4 +1,7 @@
-"""A container service that is deleted and created again counts its versions from 1 once more."""
+"""A container service that is deleted and created again counts its versions from 1 once more.
+
+The slow matrix adds the other steps that find another service.
+"""
 
 import dataclasses
 
@@ -24,6 +27,7 @@ def make_anew(world: World, *, versions: int, exactly_then: bool = False) -> Non
         world.lightsail.deploy_by_somebody(APP)
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
@@ -37,6 +41,7 @@ def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
     assert ended.error == "FAILED"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_service_that_was_made_anew_is_named(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: make_anew(world, versions=2))
@@ -63,6 +68,7 @@ def test_a_service_that_was_made_anew_during_the_release_gets_no_deployment(worl
     assert "was deleted and created again" in world.message().content["reasons"][0]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
     world: World, moment: str
@@ -77,6 +83,7 @@ def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
     assert "was deleted and created again" in world.message().content["reasons"][0]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize(("call", "versions"), [(1, 3), (2, 4), (3, 4)])
 def test_nobody_elses_version_is_rolled_back_from_or_called_the_old_one(

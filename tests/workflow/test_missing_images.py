@@ -1,4 +1,7 @@
-"""An old version whose image is gone is not deployed again, and people hear which image that is."""
+"""An old version whose image is gone is not deployed again, and people hear which image that is.
+
+The slow matrix adds the other answers of ECR and of the store of the service.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -402,6 +405,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("image", "why"), OTHERS.values(), ids=OTHERS.keys())
 def test_an_image_that_cannot_be_asked_for_is_mentioned(
     versions: Versions, image: str, why: str
@@ -442,6 +446,7 @@ STORED: list[tuple[str, list[str], bool]] = [
 ]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("image", "kept", "is_there"), STORED)
 def test_an_image_in_the_store_of_the_service_is_looked_up_there(
     versions: Versions, image: str, kept: list[str], is_there: bool

@@ -1,4 +1,7 @@
-"""Five minutes in which AWS refuses calls change nothing about how a release ends."""
+"""Five minutes in which AWS refuses calls change nothing about how a release ends.
+
+The slow matrix adds the other services, checks and time limits.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -170,7 +173,9 @@ CALLS: list[tuple[Scenario, str, set[str]]] = [
     ),
 ]
 FOLLOWS = ("check_snapshot", "check_deployment", "verify_release", "roll_back")
-# Slow are the second check, Lambda itself, and the steps that start something.
+# Slow are the second check, Lambda itself, the steps that start something, and the services
+# whose clients are all alike.
+QUICK = {"dynamodb", "lightsail", "s3"}
 OUTAGES = [
     pytest.param(
         scenario,
@@ -179,7 +184,7 @@ OUTAGES = [
         check,
         code,
         id=f"{scenario.__name__}-{step}-{service}-{check}-{code}",
-        marks=[] if step in FOLLOWS and service != LAMBDA and check == 1 else pytest.mark.slow,
+        marks=[] if step in FOLLOWS and service in QUICK and check == 1 else pytest.mark.slow,
     )
     for scenario, step, services in CALLS
     for service in sorted({*services, LAMBDA})
@@ -273,6 +278,7 @@ LIMITS: list[tuple[Scenario, str, str, int]] = [
 ]
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(("scenario", "step", "service", "check"), LIMITS)
 def test_no_time_limit_counts_an_outage(
     scenario: Scenario, step: str, service: str, check: int
@@ -315,6 +321,7 @@ def test_a_gate_that_an_outage_leaves_no_time_applies_nothing(world: World) -> N
 # Log and mailbox say the same, and one of them does not answer.
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("scenario", "check"),
     [(asking_by_mailbox_alone, 1), (asking_by_mailbox_alone, 2), (having_nothing_to_ask, 1)],

@@ -1,4 +1,7 @@
-"""Releases that end before anything was applied."""
+"""Releases that end before anything was applied.
+
+The slow matrix adds the other inputs, stages and states of a database.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +27,7 @@ def check_refused(world: World, ended: Ended, *words: str) -> None:
     assert all(number == 1 for number in world.lightsail.deployments(APP))
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize(
     ("request_", "word"),
     [
@@ -84,6 +88,7 @@ def test_a_broken_spec_is_refused_with_each_problem_and_its_place(world: World) 
 BROKEN = {"serviceName": "", "repository": APP}
 
 
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize(
     ("stored", "stage"),
     [
@@ -198,6 +203,7 @@ def check_refused_at_once(world: World, ended: Ended, *words: str) -> None:
     assert world.turn.holder is None
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("way", "kind", "what"),
     [*((way, "instance", "RDS instance") for way in WAYS), ("usual", "cluster", "Aurora cluster")],
@@ -208,6 +214,7 @@ def test_a_missing_database_is_refused(world: World, way: str, kind: str, what: 
     check_refused_at_once(world, ended, f"database.{kind}: there is no {what} nowhere")
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("way", "engine"),
     [
@@ -252,6 +259,7 @@ def test_an_instance_that_is_given_as_a_cluster_is_refused_with_the_right_word(
     check_refused_at_once(world, ended, f"no Aurora cluster {name}", words)
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("way", "status"),
     [*((way, "stopped") for way in WAYS), ("usual", "stopping"), ("usual", "storage-full")],

@@ -324,6 +324,7 @@ def test_a_snapshot_that_cannot_be_deleted_is_heard_of_and_keeps_no_other(world:
     assert "lightgateSnapshotsNotPruned" in world.functions.log
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("call", "code", "words"),
     [

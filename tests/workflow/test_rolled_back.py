@@ -257,6 +257,7 @@ def test_the_version_that_was_brought_back_is_good_to_go_back_to_again(good: Wor
     assert good.lightsail.serving(APP) == 6
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("fault", ["lost", "throttled", "broken"])
 def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fault: str) -> None:
     good.functions.before(
@@ -269,6 +270,7 @@ def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fau
     assert "Version 2 is live again" in good.message().text
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
 def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
     good.functions.fail("roll_back", *faults)

@@ -13,6 +13,7 @@ def waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> Walk:
     return stepper.start({"app": APP}, "one").run_to("WaitForDeployment")
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("seconds", [60.0, 0.5, -1, True, "60", None, 100_000_000])
 def test_a_wait_of_anything_but_whole_seconds_ends_the_execution(
     waiting: Walk, seconds: object

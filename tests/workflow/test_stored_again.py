@@ -99,6 +99,7 @@ def test_a_spec_that_is_stored_again_with_the_same_text_is_the_same(world: World
     assert world.release(course=succeeded()).status == "SUCCEEDED"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release"])
 @pytest.mark.parametrize("document", [ungated(), elsewhere()], ids=["ungated", "elsewhere"])
 def test_a_version_is_not_verified_by_a_spec_that_it_does_not_have(

@@ -1,4 +1,7 @@
-"""Steps that are cut off, answers that get lost, and messages that cannot be sent."""
+"""Steps that are cut off, answers that get lost, and messages that cannot be sent.
+
+The slow matrix adds the other steps, answers and forms of a message.
+"""
 
 import json
 from datetime import timedelta
@@ -31,6 +34,7 @@ def slow(world: World) -> World:
     return world
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("step", BEFORE_SETTLE)
 def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step: str) -> None:
     slow.functions.fail(step, *["before"] * attempts(state_of(step)))
@@ -49,6 +53,7 @@ def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step:
     assert found in deployed
 
 
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_is_cut_off_once_is_repeated_without_a_trace(
@@ -119,6 +124,7 @@ def test_a_lost_creation_is_named_also_if_deploy_never_comes_back(world: World) 
     assert "version 2" in world.message().content["nextSteps"][0]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("operation", [CREATE, GET_SERVICES, GET_LOG])
 @pytest.mark.parametrize("fault", ["throttled", "broken"])
 def test_a_passing_trouble_of_lightsail_costs_time_only(
@@ -145,14 +151,16 @@ def test_a_lasting_trouble_of_lightsail_is_never_a_success(world: World) -> None
 NEVER = ["before"] * attempts("RecordOutcome")
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("request_", "failing", "app", "stage"),
     [
+        # Each of the first three names the release in another state.
         ({"app": APP}, ["record_outcome"], APP, "production"),
-        ({"app": APP, "tag": "v9"}, ["record_outcome"], APP, "production"),
-        ({"app": "nobody"}, ["record_outcome"], "nobody", "unknown"),
         ({"app": APP}, ["admit", "record_outcome"], APP, "unknown"),
         ({"app": ""}, ["admit", "record_outcome"], "unknown", "unknown"),
+        ({"app": APP, "tag": "v9"}, ["record_outcome"], APP, "production"),
+        ({"app": "nobody"}, ["record_outcome"], "nobody", "unknown"),
         ({"app": 7}, ["admit", "record_outcome"], "unknown", "unknown"),
         ([], ["record_outcome"], "unknown", "unknown"),
     ],
@@ -301,6 +309,7 @@ def without_the_lock(answer: dict[str, Any]) -> None:
 LOCK_READERS = ["take_snapshot", "check_snapshot", "deploy", "check_deployment", "start_next"]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("step", LOCK_READERS)
 def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step: str) -> None:
     faults = slow.cloud.faults
@@ -319,6 +328,7 @@ def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step:
     assert slow.message().content["status"] == "SUCCEEDED"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("step", LOCK_READERS)
 def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> None:
     faults = slow.cloud.faults

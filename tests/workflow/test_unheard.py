@@ -1,4 +1,7 @@
-"""Where messages reach nobody, each release says so, and no release depends on it."""
+"""Where messages reach nobody, each release says so, and no release depends on it.
+
+The slow matrix adds the other answers of SNS.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -60,6 +63,7 @@ def test_a_topic_with_a_subscriber_needs_no_warning(world: World) -> None:
     assert measured(world) == [0]
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     "other",
     [
@@ -119,6 +123,7 @@ CASES: list[tuple[Sequence[Json], Sequence[str]]] = [
 ]
 
 
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize(("subscriptions", "expected"), CASES)
 def test_the_address_of_the_stack_has_to_be_subscribed(
     with_email: World, subscriptions: Sequence[Json], expected: Sequence[str]
@@ -174,6 +179,7 @@ def test_a_release_that_was_stopped_says_so_as_well(
     assert world.message().content["warnings"][0].startswith("Nobody receives")
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "code", ["AuthorizationError", "Throttling", "InternalError", "NotFound", "ServiceUnavailable"]
 )

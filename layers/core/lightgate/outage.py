@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-# Each step before RecordOutcome is tried again for longer than this (statemachine/release.asl.json).
+# Each step before RecordOutcome is tried again for longer (statemachine/release.asl.json).
 LONGEST_OUTAGE = timedelta(minutes=5)
 _MOST = 3 * LONGEST_OUTAGE
 # Starting a function takes some seconds. A check that comes later was tried before.
