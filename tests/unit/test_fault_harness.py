@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lightgate.release import release
+from lightgate import names
 from tests.component import lightsail_service
 from tests.faults import gate
 
@@ -29,5 +29,5 @@ def test_the_harness_imports_nothing_of_the_product() -> None:
 
 
 def test_the_variables_that_the_doubles_write_out_are_those_of_the_product() -> None:
-    assert lightsail_service.RELEASE_VARIABLE == gate.RELEASE == release.RELEASE_VARIABLE
-    assert gate.MAILBOX == release.MAILBOX_VARIABLE
+    assert lightsail_service.RELEASE_VARIABLE == gate.RELEASE == names.RELEASE_VARIABLE
+    assert gate.MAILBOX == names.MAILBOX_VARIABLE

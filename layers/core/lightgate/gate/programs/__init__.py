@@ -3,6 +3,5 @@
 `build_gate` makes the text of each one, for `python3 -I -S -c SOURCE ...`. They import nothing of
 lightgate, and nothing else in lightgate imports them, with one exception: `lightgate.gate.masking`
 takes from the supervisor what counts as a secret. Parameters before a `/` get short names in the
-text,
-which has little room.
+text, which has little room.
 """
