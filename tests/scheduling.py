@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-_TOGETHER = ("e2e", "workflow", "permits", "turns", "crops", "local")
+_TOGETHER = ("e2e", "workflow/releases", "workflow/gates", "workflow/queue", "crops", "local")
 """Folders whose tests share something costly, or are judged together. They take the longest, so
 they are handed out first: nothing long begins when the other workers are about to end."""
 
@@ -38,5 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _folder(nodeid: str) -> str:
-    """Return the folder below ``tests`` of a test's id."""
-    return PurePosixPath(nodeid).parts[1]
+    """The folder of a test's file below ``tests``; the outermost of those that stay together."""
+    folder = PurePosixPath(nodeid.partition("::")[0]).relative_to("tests").parent
+    whole = [one for one in _TOGETHER if folder.is_relative_to(one)]
+    return whole[0] if whole else str(folder)

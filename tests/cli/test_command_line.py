@@ -16,9 +16,9 @@ import pytest
 
 from lightgate.gate.packaging import program_text
 from lightgate_cli.main import main
-from tests.spec.examples import EXAMPLES, GUIDE, Json
-from tests.unit.builders import spec_document
-from tests.unit.test_compiler import assert_the_service_would_accept
+from tests.support.builders import spec_document
+from tests.support.spec_examples import EXAMPLES, GUIDE, Json
+from tests.unit.deployment.test_compiler import assert_the_service_would_accept
 
 NO_COMMAND = (
     "warning: containers.web.command: is missing, so the image's CMD is run; give --image-config "

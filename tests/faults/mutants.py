@@ -49,7 +49,7 @@ MUTANTS = (
         file=f"{_PACKAGE}/operations/conclude_release.py",
         old="        _withdraw(release, facts, runtime)\n",
         new="",
-        caught_by=["tests/component/test_settlement.py", "tests/permits"],
+        caught_by=["tests/component/test_conclude_release.py", "tests/workflow/gates"],
     ),
     Mutant(
         promise="A lock is freed only when its execution is known to have ended",
@@ -62,7 +62,10 @@ MUTANTS = (
     if ended.status != GONE:
         return ended
 """,
-        caught_by=["tests/turns/test_stopped.py", "tests/turns/test_reconcile.py"],
+        caught_by=[
+            "tests/workflow/queue/test_stopped.py",
+            "tests/workflow/queue/test_reconcile.py",
+        ],
     ),
     Mutant(
         promise="ROLLED_BACK is said only after the version that is back was verified",
@@ -76,14 +79,14 @@ MUTANTS = (
         file=f"{_PACKAGE}/aws/s3_gate_channel.py",
         old="        return self._read(address)[0] or _lost(address)\n",
         new="        return self._read(address)[0] or pending(address.release)\n",
-        caught_by=["tests/component/test_mailbox.py"],
+        caught_by=["tests/component/test_s3_gate_channel.py"],
     ),
     Mutant(
         promise="A denied read of a permit is not an empty one",
         file=f"{_PACKAGE}/aws/s3_gate_channel.py",
         old="            if error_code(error) in (*_MISSING, _NO_BUCKET):\n",
         new='            if error_code(error) in (*_MISSING, _NO_BUCKET, "AccessDenied"):\n',
-        caught_by=["tests/component/test_mailbox.py"],
+        caught_by=["tests/component/test_s3_gate_channel.py"],
     ),
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
@@ -91,7 +94,7 @@ MUTANTS = (
         old="    return _do(PermitAction.WAIT, "
         'f"The snapshot is not there yet: {_detail(backup.state)}.")',
         new="    return None",
-        caught_by=["tests/unit/test_decision.py"],
+        caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),
     Mutant(
         promise="A snapshot of this name is looked at before another one is wanted",
@@ -106,21 +109,24 @@ MUTANTS = (
         file=f"{_PACKAGE}/release/lock.py",
         old="    if turn.holder is not None:\n        queued, answer",
         new="    if False and turn.holder is not None:\n        queued, answer",
-        caught_by=["tests/turns"],
+        caught_by=["tests/workflow/queue"],
     ),
     Mutant(
         promise="Who has lost the lock does not act",
         file=f"{_PACKAGE}/release/lock.py",
         old="    if holder is None or not holding.is_of(holder):\n",
         new="    if False and not holding.is_of(holder):\n",
-        caught_by=["tests/turns"],
+        caught_by=["tests/workflow/queue"],
     ),
     Mutant(
         promise="A lock that was read too low is unknown",
         file=f"{_PACKAGE}/release/lock.py",
         old="    if turn.fence < fence:\n",
         new="    if turn.fence < 0:\n",
-        caught_by=["tests/workflow/test_trouble.py", "tests/turns/test_stopped.py"],
+        caught_by=[
+            "tests/workflow/releases/test_trouble.py",
+            "tests/workflow/queue/test_stopped.py",
+        ],
     ),
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
@@ -134,7 +140,7 @@ MUTANTS = (
         file=f"{_PACKAGE}/aws/dynamodb_releases.py",
         old="            condition=_NO_OUTCOME,\n        )\n        writes = [",
         new="        )\n        writes = [",
-        caught_by=["tests/component/test_records.py"],
+        caught_by=["tests/component/test_dynamodb_releases.py"],
     ),
     Mutant(
         promise="A release owes its message until that is out",

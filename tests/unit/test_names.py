@@ -36,7 +36,7 @@ from lightgate.spec.app_spec import Stage
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
 from local.cloud import aws_rules
-from tests.unit.builders import DIGEST, EXECUTION, spec_document
+from tests.support.builders import DIGEST, EXECUTION, spec_document
 
 TEMPLATE: Any = decode(str(Path(__file__).parents[2] / "template.yaml"))[0]
 _SESSION = botocore.session.get_session()

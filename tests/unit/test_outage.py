@@ -7,7 +7,7 @@ import pytest
 
 from lightgate.codec import decode, encode
 from lightgate.outage import LONGEST_OUTAGE, Checks
-from tests.unit.builders import STARTED, seconds
+from tests.support.builders import STARTED, seconds
 
 POLL = seconds(60)
 

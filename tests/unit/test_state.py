@@ -15,7 +15,15 @@ from lightgate.names import rollback_marker
 from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
 from lightgate.verification.health import Watched, WatchStatus
 from lightgate.verification.verified import Verified
-from tests.unit.builders import IMAGE, RELEASE, STARTED, admission, bare_state, evidence, progress
+from tests.support.builders import (
+    IMAGE,
+    RELEASE,
+    STARTED,
+    admission,
+    bare_state,
+    evidence,
+    progress,
+)
 
 ROOT = Path(__file__).parents[2]
 STATES = json.loads((ROOT / "statemachine/release.asl.json").read_text())["States"]

@@ -56,8 +56,8 @@ _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 visited: set[str] = set()
 # The states that only the tests of other folders go through.
 ELSEWHERE: Mapping[str, set[str]] = {
-    "permits": {"WaitForPermit"},
-    "turns": {"NothingToDo", "NextNotStarted"},
+    "gates": {"WaitForPermit"},
+    "queue": {"NothingToDo", "NextNotStarted"},
 }
 """Every state that an execution in this process has entered."""
 

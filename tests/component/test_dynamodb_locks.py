@@ -1,0 +1,195 @@
+"""The turn in the table: races, lost answers, and what is on record with it."""
+
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_releases import Releases, Write
+from lightgate.release.lock import (
+    Claim,
+    ClaimAnswer,
+    ClaimStatus,
+    Lock,
+    abandon_lock,
+    claim_lock,
+    release_lock,
+)
+from tests.component import table
+from tests.component.claims import APP, arn, claim, release_of
+from tests.component.cloud import Cloud
+from tests.support.builders import IMAGE, admission
+
+ADMITTED = admission(IMAGE)
+
+WRITE = "dynamodb.TransactWriteItems"
+
+
+class App:
+    """One app's turn and its records."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        made = table.create(cloud)
+        self.turns, self.records = Locks(made), Releases(made)
+
+    def ask(self, asked: Claim, *, meanwhile: Callable[[], object] = lambda: None) -> ClaimAnswer:
+        """What becomes of the claim if that happens after the turn was read."""
+        events = [meanwhile]
+
+        def rule(turn: Lock) -> tuple[Lock, ClaimAnswer]:
+            if events:
+                events.pop()()
+            return claim_lock(turn, asked)
+
+        return self.turns.change(
+            APP, rule, lambda answer: self.records.following(APP, asked, answer, ADMITTED)
+        )
+
+    def change(self, rule: Callable[[Lock], Lock]) -> None:
+        self.turns.change(APP, lambda turn: (rule(turn), None))
+
+    @property
+    def turn(self) -> Lock:
+        return self.turns.read(APP)
+
+    def status(self, name: str) -> str | None:
+        found = self.records.find(APP, release_of(name))
+        return found.status if found else None
+
+
+@pytest.fixture
+def app(cloud: Cloud) -> App:
+    return App(cloud)
+
+
+def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
+    assert app.turn == Lock()
+
+    assert app.ask(claim("one")).status is ClaimStatus.PROCEED
+
+
+def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
+    app.ask(claim("one"))
+    app.change(lambda turn: abandon_lock(turn, arn("one")))
+    app.ask(claim("two", "B", 1))
+    app.ask(claim("three", "C", 2))
+
+    turn = app.turn
+
+    asked = [claim("one"), claim("two", "B", 1), claim("three", "C", 2)]
+    expected, _ = claim_lock(Lock(), asked[0])
+    expected = abandon_lock(expected, arn("one"))
+    for one in asked[1:]:
+        expected, _ = claim_lock(expected, one)
+    assert turn == expected
+
+
+def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
+    answers = [ClaimStatus.LOST]
+
+    late = app.ask(
+        claim("one", "A", 0),
+        meanwhile=lambda: answers.append(app.ask(claim("two", "B", 1)).status),
+    )
+
+    assert answers[1:] == [ClaimStatus.PROCEED]
+    assert late.status is ClaimStatus.SUPERSEDED
+    assert app.turn.holder is not None
+    assert app.turn.holder.execution == arn("two")
+    assert (app.status("one"), app.status("two")) == ("SUPERSEDED", "RELEASING")
+
+
+def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
+    app.ask(claim("one"))
+
+    answer = app.ask(
+        claim("two", "B", 1),
+        meanwhile=lambda: app.change(lambda turn: release_lock(turn, arn("one"))),
+    )
+
+    assert answer.status is ClaimStatus.PROCEED
+    assert app.turn.waiting is None
+
+
+def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, app: App) -> None:
+    for asked in (claim("one"), claim("two", "B", 1), claim("three", "B", 2), claim("four", "A")):
+        cloud.faults.lose_answer(WRITE)
+        with pytest.raises(ReadTimeoutError):
+            app.ask(asked)
+        written, status = app.turn, app.status(asked.execution.rpartition(":")[2])
+
+        again = app.ask(asked)
+
+        assert app.turn == written
+        assert (again.status if again.holder is None else "RELEASING") == status
+    assert [app.status(name) for name in ("one", "two", "three", "four")] == [
+        *("RELEASING", "QUEUED", "DUPLICATE", "SUPERSEDED")
+    ]
+
+
+def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
+    cloud: Cloud, app: App
+) -> None:
+    app.ask(claim("one"))
+    app.ask(claim("two", "B", 1))
+
+    app.ask(claim("three", "C", 2))
+
+    assert (app.status("two"), app.status("three")) == ("SUPERSEDED", "QUEUED")
+    items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+    [by] = [item["supersededBy"]["S"] for item in items if "supersededBy" in item]
+    assert by == release_of("three")
+
+
+def test_every_image_that_was_ever_asked_for_is_known(app: App) -> None:
+    app.ask(claim("one"))
+    app.ask(claim("two", "B", 1))
+    app.ask(claim("three", "C", -1))
+
+    assert [app.records.knows_image(APP, digest) for digest in "ABCD"] == [True, True, True, False]
+
+
+def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -> None:
+    cloud.faults.refuse(WRITE, "InternalServerError")
+
+    with pytest.raises(ClientError, match="InternalServerError"):
+        app.ask(claim("one"))
+
+    assert app.turn == Lock()
+    assert app.status("one") is None
+
+
+def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
+    def restless(turn: Lock) -> tuple[Lock, None]:
+        app.change(lambda seen: Lock(fence=seen.fence + 1))
+        return Lock(fence=turn.fence + 1), None
+
+    with pytest.raises(RuntimeError, match="has changed 20 times"):
+        app.turns.change(APP, restless)
+
+
+def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
+    app.ask(claim("one"))
+    cloud.faults.refuse(WRITE, "InternalServerError")
+
+    app.change(lambda turn: release_lock(turn, arn("somebody-else")))
+
+    assert app.turn.holder is not None
+
+
+def test_a_condition_that_does_not_hold_any_more_asks_the_rule_again(app: App) -> None:
+    """The answer depends on the turn of another app, which changes meanwhile."""
+    seen: list[int] = []
+
+    def rule(turn: Lock) -> tuple[Lock, Write]:
+        other, unchanged = app.turns.unchanged("other")
+        seen.append(other.fence)
+        if len(seen) == 1:
+            app.turns.change("other", lambda _: (Lock(fence=1), None))
+        return Lock(fence=turn.fence + 1), unchanged
+
+    app.turns.change(APP, rule, conditions=lambda unchanged: [unchanged])
+
+    assert seen == [0, 1]
+    assert app.turn.fence == 1

@@ -1,0 +1,306 @@
+"""Any number of releases of one app, in any order, cut off anywhere: over the real table.
+
+What a release is here: an execution that asks for its turn, creates its deployment, and
+hands over; or that dies on the way, and somebody cleans up after it.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_releases import Releases
+from lightgate.release.lock import (
+    Claim,
+    ClaimAnswer,
+    ClaimStatus,
+    HeldLock,
+    Lock,
+    abandon_lock,
+    begin_creating,
+    claim_lock,
+    end_creating,
+    next_to_start,
+    objection,
+    release_lock,
+)
+from tests.component import table
+from tests.component.claims import claim
+from tests.component.cloud import Cloud
+from tests.support.builders import IMAGE, admission
+
+ADMITTED = admission(IMAGE)
+
+WRITE = "dynamodb.TransactWriteItems"
+_APPS = itertools.count()
+
+
+@dataclass
+class Execution:
+    """One execution. `asked` is None until it has got an answer."""
+
+    claim: Claim
+    asked: ClaimAnswer | None = None
+    is_over: bool = False
+    is_dead: bool = False
+
+    @property
+    def holding(self) -> HeldLock:
+        assert self.asked is not None
+        assert self.asked.holder is not None
+        return HeldLock(execution=self.claim.execution, fence=self.asked.holder.fence)
+
+    @property
+    def has_turn(self) -> bool:
+        return self.asked is not None and self.asked.holder is not None
+
+
+@dataclass
+class Seen:
+    """What has happened to an image: the newest wish for it must be among this."""
+
+    released: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+class OneApp(RuleBasedStateMachine):
+    cloud: Cloud
+    made: table.Table
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.app = f"app-{next(_APPS)}"
+        self.turns, self.records = Locks(self.made), Releases(self.made)
+        self.executions: dict[str, Execution] = {}
+        self.names = itertools.count()
+        self.fence = 0
+        self.serving: str | None = None
+        self.newest: Claim | None = None
+        self.seen = Seen()
+
+    # What others do between the read and the write of whoever acts.
+    @rule(
+        digest=st.sampled_from("ABC"),
+        at=st.integers(0, 6),
+        pushed=st.booleans(),
+        loses_answer=st.booleans(),
+        meanwhile=st.sampled_from(["nothing", "push", "hand over", "die"]),
+    )
+    def push(self, digest: str, at: int, pushed: bool, loses_answer: bool, meanwhile: str) -> None:
+        asked = self._wish(digest, at, pushed=pushed)
+        events: dict[str, Callable[[], object]] = {
+            "nothing": lambda: None,
+            "push": lambda: self._ask(self._wish("ABC"[at % 3], at, pushed=True)),
+            "hand over": self._hand_over_somebody,
+            "die": self._clean_up_somebody,
+        }
+        self._ask(asked, loses_answer=loses_answer, meanwhile=events[meanwhile])
+
+    @precondition(lambda self: self._going())
+    @rule(data=st.data())
+    def create(self, data: st.DataObject) -> None:
+        execution = data.draw(st.sampled_from(self._going()))
+        start = self.turns.change(self.app, lambda turn: begin_creating(turn, execution.holding))
+        if start.objection is not None:
+            assert start.objection.status is ClaimStatus.SUPERSEDED
+            self._hand_over(execution)
+
+    @precondition(lambda self: self._going())
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        self._finish(data.draw(st.sampled_from(self._going())))
+
+    @precondition(lambda self: self._running())
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        execution = data.draw(st.sampled_from(self._running()))
+        execution.is_over = execution.is_dead = True
+        self.seen.refused.append(execution.claim.digest)
+
+    @rule()
+    def clean_up(self) -> None:
+        self._clean_up()
+
+    @rule()
+    def start(self) -> None:
+        self._start_next()
+
+    @rule(fence=st.integers(0, 9))
+    def a_stranger_acts(self, fence: int) -> None:
+        before = self.turns.read(self.app)
+        stranger = claim("stranger").execution
+        holding = HeldLock(execution=stranger, fence=min(fence, before.fence))
+
+        def strange(turn: Lock) -> tuple[Lock, None]:
+            turn, start = begin_creating(turn, holding)
+            assert start.objection is not None
+            return abandon_lock(release_lock(end_creating(turn, holding), stranger), stranger), None
+
+        self.turns.change(self.app, strange)
+        assert self.turns.read(self.app) == before
+
+    @invariant()
+    def the_fence_only_grows(self) -> None:
+        fence = self.turns.read(self.app).fence
+        assert fence >= self.fence
+        self.fence = fence
+
+    @invariant()
+    def there_are_never_two_holders(self) -> None:
+        turn = self.turns.read(self.app)
+        allowed = [
+            execution
+            for execution in self.executions.values()
+            if execution.has_turn and execution.holding.is_of(turn.holder)
+        ]
+        assert len(allowed) == (turn.holder is not None)
+        assert len(self._going()) <= 1
+        for execution in self._going():
+            assert execution in allowed
+
+    def teardown(self) -> None:
+        """Left to itself, the app ends on the newest wish, or that was refused."""
+        for _ in range(len(self.executions) + 5):
+            self._clean_up()
+            for execution in self._running():
+                if not execution.has_turn:
+                    self._ask(execution.claim)
+            for execution in self._going():
+                self._finish(execution)
+            self._start_next()
+            if not self._running():
+                break
+        turn = self.turns.read(self.app)
+        assert (turn.holder, turn.waiting) == (None, None)
+        if self.newest is not None:
+            ended_on = self.seen.released[-1:] + self.seen.refused
+            assert self.newest.digest in ended_on, (self.newest, self.seen)
+        for execution in self.executions.values():
+            record = self.records.find(self.app, execution.claim.release)
+            assert record is not None or execution.is_dead
+        table.empty(self.cloud)
+
+    def _wish(self, digest: str, at: int, *, pushed: bool) -> Claim:
+        serving = self.serving if pushed else None
+        wish = claim(f"{self.app}-{next(self.names)}", digest, at, pushed=pushed, serving=serving)
+        self.executions[wish.execution] = Execution(wish)
+        return wish
+
+    def _ask(
+        self,
+        wish: Claim,
+        *,
+        loses_answer: bool = False,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        events = [meanwhile]
+
+        def asking(turn: Lock) -> tuple[Lock, ClaimAnswer]:
+            while events:
+                events.pop()()
+                if loses_answer:
+                    self.cloud.faults.lose_answer(WRITE)
+            return claim_lock(turn, wish)
+
+        def ask() -> ClaimAnswer:
+            return self.turns.change(
+                self.app,
+                asking,
+                lambda answer: self.records.following(self.app, wish, answer, ADMITTED),
+            )
+
+        if loses_answer:
+            with contextlib.suppress(ReadTimeoutError):
+                ask()
+        answer = ask()
+        execution = self.executions[wish.execution]
+        execution.asked = answer
+        execution.is_over = answer.holder is None
+        newest = self.newest
+        if newest is None or wish.at >= newest.at:
+            self.newest = wish
+
+    def _running(self) -> list[Execution]:
+        return [execution for execution in self.executions.values() if not execution.is_over]
+
+    def _going(self) -> list[Execution]:
+        return [execution for execution in self._running() if execution.has_turn]
+
+    def _finish(self, execution: Execution) -> None:
+        turn = self.turns.read(self.app)
+        if objection(turn, execution.holding) is None:
+            self.serving = execution.claim.digest
+            self.seen.released.append(execution.claim.digest)
+        self._hand_over(execution)
+
+    def _hand_over(self, execution: Execution) -> None:
+        execution.is_over = True
+        arn = execution.claim.execution
+        self.turns.change(self.app, lambda turn: (release_lock(turn, arn), None))
+        self._start_next()
+
+    def _hand_over_somebody(self) -> None:
+        for execution in self._going()[:1]:
+            self._finish(execution)
+
+    def _clean_up_somebody(self) -> None:
+        for execution in self._going()[:1]:
+            execution.is_over = execution.is_dead = True
+            self.seen.refused.append(execution.claim.digest)
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        for execution in self.executions.values():
+            if execution.is_dead:
+                arn = execution.claim.execution
+                self.turns.change(self.app, partial(_abandoned, arn))
+
+    def _start_next(self) -> None:
+        waiting = next_to_start(self.turns.read(self.app))
+        if waiting is None:
+            return
+        first = next(
+            e.claim for e in self.executions.values() if e.claim.release == waiting.release
+        )
+        serving = self.serving if first.pushed else None
+        wish = claim(waiting.name, waiting.digest, pushed=first.pushed, serving=serving)
+        wish = replace(wish, at=waiting.at)
+        if wish.execution not in self.executions:
+            self.executions[wish.execution] = Execution(wish)
+
+
+def _abandoned(execution: str, turn: Lock) -> tuple[Lock, None]:
+    return abandon_lock(turn, execution), None
+
+
+def test_whatever_happens_one_holds_the_turn_and_the_newest_wish_is_carried_out(
+    cloud: Cloud,
+) -> None:
+    class Machine(OneApp):
+        pass
+
+    Machine.cloud, Machine.made = cloud, table.create(cloud)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=15,
+            deadline=None,
+            # Making a failure smaller takes minutes over this engine: print the whole of it.
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

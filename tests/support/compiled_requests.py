@@ -1,0 +1,35 @@
+"""Requests as they are compiled from a spec, and what they tell the gates."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from lightgate.deployment.compiler import Source, compile_deployment
+from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
+
+
+def compiled(document: Json | None = None, image: Source | None = None, **changes: Any) -> Json:
+    spec = parse(document) if document is not None else app_spec(**changes)
+    return compile_deployment(spec, image or source(), RELEASE, compiled_secrets(spec))
+
+
+def gate_config(container: Json) -> Json:
+    """What the gate in front of a container's command is told, wherever its program comes from."""
+    command = container["command"]
+    assert command[1:4] == ["-I", "-S", "-c"]
+    config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
+    return config
+
+
+def own_command(container: Json) -> list[str]:
+    """What the gate starts, or becomes: all behind what its program is told."""
+    command: list[str] = container["command"]
+    told = next(word for word in command if word.startswith('{"release":'))
+    return command[command.index(told) + 1 :]
+
+
+def assert_same_texts(found: Iterable[str], *expected: str) -> None:
+    """By their hashes: the difference of two long lines takes pytest minutes to draw."""
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in expected]
+    assert [hashlib.sha256(text.encode()).hexdigest() for text in found] == hashes

@@ -1,0 +1,331 @@
+"""Why an app did not come up behind its gate."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.puller import Puller, statement
+from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.gate.report import NO_EVIDENCE, Phase
+from tests.support.builders import evidence
+from tests.support.failed_release import (
+    BAD_HOST,
+    BOOT_FAILED,
+    CHECKED,
+    CHECKER,
+    IN_USE,
+    NO_KEY_IN_A_DICT,
+    NO_MODULE,
+    NO_VARIABLE,
+    STARTED,
+    app,
+    symptoms,
+)
+
+Kind = FailureKind
+ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "line"),
+    [
+        (NO_MODULE, Kind.APP_CRASH, "ModuleNotFoundError: No module named 'weather'"),
+        ([*NO_VARIABLE, *BOOT_FAILED], Kind.MISSING_VARIABLE, "KeyError: 'SECRET_KEY'"),
+        ([*NO_KEY_IN_A_DICT, *BOOT_FAILED], Kind.APP_CRASH, "KeyError: 'WHEAT'"),
+        (IN_USE, Kind.APP_CRASH, IN_USE[-1]),
+        (
+            ["gunicorn: error: unrecognized arguments: --bnd 0.0.0.0:8000"],
+            Kind.APP_CRASH,
+            "gunicorn: error: unrecognized arguments: --bnd 0.0.0.0:8000",
+        ),
+        (
+            ["exec /usr/local/bin/gunicorn: exec format error"],
+            Kind.ARCHITECTURE,
+            "exec /usr/local/bin/gunicorn: exec format error",
+        ),
+        (
+            ["django.core.exceptions.ImproperlyConfigured: Set the API_URL environment variable"],
+            Kind.MISSING_VARIABLE,
+            "django.core.exceptions.ImproperlyConfigured: Set the API_URL environment variable",
+        ),
+        (
+            ["decouple.UndefinedValueError: API_URL not found. Declare it as envvar or define …"],
+            Kind.MISSING_VARIABLE,
+            "decouple.UndefinedValueError: API_URL not found. Declare it as envvar or define …",
+        ),
+        (
+            ['environs.exceptions.EnvError: Environment variable "API_URL" not set'],
+            Kind.MISSING_VARIABLE,
+            'environs.exceptions.EnvError: Environment variable "API_URL" not set',
+        ),
+        (
+            [*STARTED[:1], "[INFO] Listening at: http://0.0.0.0:9000 (1)"],
+            Kind.HEALTH_CHECK,
+            "[INFO] Listening at: http://0.0.0.0:9000 (1)",
+        ),
+        (
+            ["INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)"],
+            Kind.HEALTH_CHECK,
+            "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
+        ),
+        (
+            [*STARTED, CHECKED.format("/healthz", 503, CHECKER)],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/healthz", 503, CHECKER),
+        ),
+        (
+            [*STARTED, CHECKED.format("/healthz", 404, CHECKER)],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/healthz", 404, CHECKER),
+        ),
+        (
+            [
+                *STARTED,
+                CHECKED.format("/healthz", 500, CHECKER),
+                # The version that goes on serving writes to the same log.
+                CHECKED.format("/healthz", 200, CHECKER),
+            ],
+            Kind.HEALTH_CHECK,
+            CHECKED.format("/healthz", 500, CHECKER),
+        ),
+        ([*STARTED, BAD_HOST], Kind.HEALTH_CHECK, BAD_HOST),
+        (STARTED, Kind.HEALTH_CHECK, "Took too long"),
+    ],
+)
+def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
+    lines: list[str], kind: FailureKind, line: str
+) -> None:
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node", "Took too long"))))
+
+    assert (found.kind, found.evidence) == (kind, line)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*STARTED, CHECKED.format("/healthz", 200, CHECKER)],
+        [*STARTED, CHECKED.format("/", 500, "Mozilla/5.0")],
+        [*STARTED, CHECKED.format("/healthz", 400, "Mozilla/5.0")],
+        [*STARTED, CHECKED.format("/nope", 404, CHECKER)],
+        [*STARTED, *NO_KEY_IN_A_DICT],
+        [*STARTED, "Invalid HTTP_HOST"],
+        # Strangers call the version that serves by any name, and it writes to the same log.
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "3.66.82.1")],
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "wordpress.example.com")],
+        [*STARTED, BAD_HOST.replace("172.26.9.4", "1.1.1.1.1")],
+    ],
+)
+def test_what_does_not_prove_anything_is_not_said_to(lines: list[str]) -> None:
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node",))))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+def test_an_app_that_is_started_again_and_again_has_crashed_whatever_it_said() -> None:
+    found = diagnose(symptoms(logs=app("bye", starts=4), nodes=2))
+
+    assert (found.kind, found.evidence) == (Kind.APP_CRASH, "bye")
+    assert "4 times on 2 node(s)" in found.what
+
+
+def test_an_exception_of_an_app_whose_node_was_launched_again_is_why() -> None:
+    launched = ("Started 1 new node", "Started 1 new node", "Took too long")
+    once = diagnose(symptoms(logs=app(*NO_KEY_IN_A_DICT, system=launched[1:]), endpoint=None))
+    again = diagnose(symptoms(logs=app(*NO_KEY_IN_A_DICT, system=launched), endpoint=None))
+
+    assert once.kind is Kind.UNKNOWN
+    assert (again.kind, again.evidence) == (Kind.APP_CRASH, NO_KEY_IN_A_DICT[-1])
+
+
+def test_that_the_server_ended_does_not_hide_why() -> None:
+    """Two workers that fail to boot may end gunicorn's master with a traceback of its own."""
+    halted = [
+        "Traceback (most recent call last):",
+        '  File "/site-packages/gunicorn/arbiter.py", line 532, in reap_workers',
+        "    raise HaltServer(reason, self.WORKER_BOOT_ERROR)",
+        "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>",
+    ]
+
+    found = diagnose(symptoms(logs=app(*NO_MODULE, *halted)))
+
+    assert found.kind is Kind.APP_CRASH
+    assert found.evidence == "ModuleNotFoundError: No module named 'weather'"
+
+
+def test_each_node_may_start_the_app_once() -> None:
+    found = diagnose(symptoms(logs=app("hello", starts=2), nodes=2))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+NOTHING_RAN = app(system=("Creating your deployment", *["Started 1 new node"] * 3, "Canceled"))
+
+
+@pytest.mark.parametrize(
+    ("puller", "what", "action"),
+    [
+        (None, "most likely", '"Principal": {"AWS": "ROLE"}'),
+        (Puller(role=None, policy=None), "has no role", "ecrImagePullerRole={isActive=true}"),
+        (Puller(role=ROLE, policy=None), "does not let the service's role pull", statement(ROLE)),
+        (
+            Puller(role=ROLE, policy=json.dumps({"Statement": json.loads(statement(ROLE))})),
+            "may be gone or damaged",
+            "docker run",
+        ),
+        (Puller(role=ROLE, policy="?"), "most likely", statement(ROLE)),
+    ],
+)
+def test_where_nothing_ever_ran_the_pull_is_looked_at(
+    puller: Puller | None, what: str, action: str
+) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=NOTHING_RAN, puller=puller))
+
+    assert found.kind is Kind.IMAGE_PULL
+    assert found.evidence == "Started 1 new node (in all 3), Canceled"
+    assert what in found.what
+    assert action in found.next_action
+
+
+SILENCE = {name: AppLog(lines=(), system=()) for name in NOTHING_RAN}
+ALLOWS = json.dumps({"Statement": json.loads(statement(ROLE))})
+NAMES_ANOTHER = json.dumps({"Statement": json.loads(statement(f"{ROLE}-of-the-service"))})
+
+
+@pytest.mark.parametrize(
+    ("puller", "what", "action"),
+    [
+        (Puller(role=None, policy=None), "has no role", "ecrImagePullerRole={isActive=true}"),
+        (Puller(role=ROLE, policy=NAMES_ANOTHER), "does not let", statement(ROLE)),
+    ],
+)
+def test_where_nobody_has_written_anything_a_policy_that_forbids_the_pull_is_the_cause(
+    puller: Puller, what: str, action: str
+) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+
+    assert (found.kind, found.evidence) == (Kind.IMAGE_PULL, None)
+    assert "Lightsail has written nothing" in found.what
+    assert what in found.what
+    assert action in found.next_action
+
+
+@pytest.mark.parametrize(
+    "puller", [None, Puller(role=ROLE, policy="?"), Puller(role=ROLE, policy=ALLOWS)]
+)
+def test_silence_alone_is_no_sign_that_the_pull_failed(puller: Puller | None) -> None:
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+def test_what_the_version_that_serves_has_written_meanwhile_is_no_sign_of_the_new_one() -> None:
+    web = AppLog(lines=("WARNING a visitor waits",), system=NOTHING_RAN["web"].system)
+    logs = {**NOTHING_RAN, "web": web}
+
+    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=logs, gates=("migrate",)))
+
+    assert found.kind is Kind.IMAGE_PULL
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logs": {**NOTHING_RAN, "migrate": None}},
+        {"logs": {**NOTHING_RAN, "migrate": AppLog(lines=("hello",))}, "gates": ("migrate",)},
+        {"logs": {**NOTHING_RAN, "web": replace(NOTHING_RAN["web"], starts=1)}},
+        {"logs": {**NOTHING_RAN, "migrate": AppLog(lines=("hello",))}},
+        {"evidence": evidence(Phase.WAITING)},
+        {"logs": app(system=("Started 1 new node", "Canceled"))},
+        {"logs": app(system=("Started 1 new node", "Started 1 new node", "Took too long"))},
+        {"logs": {}},
+    ],
+)
+def test_a_pull_is_blamed_only_if_nothing_has_run_for_sure(changes: dict[str, Any]) -> None:
+    found = diagnose(symptoms(**{"evidence": NO_EVIDENCE, "logs": NOTHING_RAN} | changes))
+
+    assert found.kind is Kind.UNKNOWN
+
+
+LOGGED = [
+    "Not Found: {}",
+    "WARNING:django.request:Not Found: {}",
+    "WARNING Not Found: {}",
+    "[2026-11-22 19:03:36 +0000] [7] [WARNING] Not Found: {}",
+    "2026-11-22 19:03:36,123 WARNING django.request Bad Request: {}",
+    "Forbidden (CSRF cookie not set.): {}",
+    "Method Not Allowed (POST): {}",
+    '{{"level": "WARNING", "message": "Not Found: {}"}}',
+    '172.26.3.1 - - [22/Nov/2026:19:03:37 +0000] "GET {} HTTP/1.1" 404 219 "-" "curl/8"',
+    'INFO:     172.26.3.1:4711 - "GET {} HTTP/1.1" 404 Not Found',
+]
+TELLING = [
+    "exec /app/run: exec format error",
+    "OSError: [Errno 8] Exec format error: '/app/run'",
+    "ImproperlyConfigured: Set the EVIL environment variable",
+    "KeyError: 'EVIL'",
+    'File "<frozen os>", line 716',
+    'x = os.environ["EVIL"]',
+    "Traceback (most recent call last):",
+    "[ERROR] Reason: Worker failed to boot.",
+    "sh: 1: exec: gunicorn: not found",
+    "nginx: [emerg] bind() failed",
+    "[INFO] Listening at: http://0.0.0.0:9999",
+    "Invalid HTTP_HOST header: '10.0.0.1'",
+    '" 200 - GET /healthz HTTP/1.1" 500 219 "-" "' + CHECKER + '"',
+]
+NO_BREAK = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
+PATHS = st.builds(
+    "/{}{}{}".format,
+    st.text(NO_BREAK, max_size=8),
+    st.sampled_from(["", *TELLING]),
+    st.text(NO_BREAK, max_size=8),
+)
+
+
+@st.composite
+def visits(draw: st.DrawFn) -> str:
+    form, path = draw(st.sampled_from(LOGGED)), draw(PATHS)
+    # A request line has no quotes in it.
+    return form.format(path.replace('"', "%22") if "HTTP/" in form else path)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), visits()), min_size=1, max_size=4),
+    st.sampled_from(
+        [
+            NO_MODULE,
+            [*NO_VARIABLE, *BOOT_FAILED],
+            [*NO_KEY_IN_A_DICT, *BOOT_FAILED],
+            IN_USE,
+            [*STARTED, CHECKED.format("/healthz", 503, CHECKER)],
+            [*STARTED, BAD_HOST],
+            STARTED,
+            [],
+        ]
+    ),
+    st.sampled_from([1, 5]),
+)
+def test_no_request_changes_what_is_said_to_be_the_cause(
+    requests: list[tuple[int, str]], lines: list[str], starts: int
+) -> None:
+    system = ("Started 1 new node", "Took too long")
+    with_requests = list(lines)
+    for place, line in requests:
+        # Between two lines of a traceback nobody writes.
+        if not any(one.startswith("Traceback") for one in lines):
+            with_requests.insert(place, line)
+        else:
+            with_requests.insert(0 if place % 2 else len(with_requests), line)
+
+    seen = [
+        diagnose(symptoms(logs=app(*one, system=system, starts=starts)))
+        for one in (lines, with_requests)
+    ]
+
+    assert seen[0] == seen[1]

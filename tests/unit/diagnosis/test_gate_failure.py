@@ -1,0 +1,263 @@
+"""Why a gate stayed shut."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.gate.report import DatabaseSession, Detail, Phase
+from lightgate.migrations.permit import VoidCause, pending
+from tests.support.builders import DIGEST, evidence, failure
+from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
+
+Kind = FailureKind
+PSQL = DatabaseSession(pid=4711, application="psql", seconds=35)
+
+
+def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
+    failed = evidence(Phase.FAILED, failed=failure(**changes))
+    return diagnose(symptoms(evidence=failed, wait=wait))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, Kind.MIGRATION_ERROR),
+        ({"cause": "pending", "error": "still to be applied: crops.0002"}, Kind.MIGRATION_ERROR),
+        (
+            {
+                "cause": "attempt",
+                "detail": Detail.FAILED_BEFORE,
+                "error": "KeyError: 'x'",
+            },
+            Kind.MIGRATION_ERROR,
+        ),
+        (
+            {"cause": "signal", "error": "ended by signal 9 (Killed)"},
+            Kind.MIGRATION_ERROR,
+        ),
+        (
+            {"cause": "refused", "error": "policy: crops.0002: RemoveField crop.a (contract)"},
+            Kind.MIGRATION_REFUSED,
+        ),
+        ({"cause": "permit", "error": "the permit is void: It came too late."}, Kind.NO_PERMIT),
+        (
+            {"cause": "lock", "detail": Detail.NOT_FREE, "error": "in whatever words"},
+            Kind.LOCK_WAIT,
+        ),
+        (
+            {"error": "django.db.utils.OperationalError: canceling statement due to lock timeout"},
+            Kind.LOCK_WAIT,
+        ),
+        ({"error": "psycopg.errors.LockNotAvailable: canceling statement"}, Kind.LOCK_WAIT),
+        (
+            {"cause": "database", "detail": Detail.UNREACHABLE, "error": UNREACHABLE},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"cause": "database", "detail": Detail.NOT_ALLOWED, "error": "…"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"cause": "preflight", "migration": None, "error": f"health check: {UNREACHABLE}"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"error": "psycopg.OperationalError: server closed the connection unexpectedly"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        (
+            {"cause": "lock", "detail": Detail.LOST, "error": "in whatever words"},
+            Kind.DATABASE_UNREACHABLE,
+        ),
+        ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
+        ({"cause": "signal", "detail": Detail.STOPPED, "error": "…"}, Kind.CUT_OFF),
+        (
+            {
+                "cause": "attempt",
+                "detail": Detail.NEVER_ENDED,
+                "error": "in whatever words",
+            },
+            Kind.CUT_OFF,
+        ),
+        ({"cause": "permit", "error": "the permit has expired"}, Kind.NO_PERMIT),
+        (
+            {"cause": "mailbox", "error": "TLS: unable to get local issuer certificate"},
+            Kind.NO_PERMIT,
+        ),
+        (
+            {
+                "cause": "schema",
+                "migration": None,
+                "error": "crops.0004_tidy (contract) was applied since",
+            },
+            Kind.MIGRATION_REFUSED,
+        ),
+        ({"cause": "exec", "migration": None, "error": "cannot run 'pyton'"}, Kind.GATE_ERROR),
+        ({"cause": "exit", "migration": None, "error": "exit code 2"}, Kind.GATE_ERROR),
+        ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),
+        ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
+        ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
+        ({"cause": "brand new", "error": "what is this"}, Kind.GATE_ERROR),
+        (
+            {"cause": "django", "error": NO_VARIABLE[-2], "last_lines": NO_VARIABLE},
+            Kind.MISSING_VARIABLE,
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Kind) else None,
+)
+def test_what_a_gate_reports_has_its_class_and_its_line(
+    changes: dict[str, Any], kind: FailureKind
+) -> None:
+    found = of_gate(**changes)
+
+    assert found.kind is kind
+    assert found.evidence
+    assert failure(**changes).error.endswith(found.evidence)
+    assert found.next_action
+
+
+def test_a_gate_whose_permit_was_withdrawn_by_the_policy_was_refused_by_it() -> None:
+    failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
+    permit = pending("r1").voided(VoidCause.POLICY, "in whatever words")
+
+    assert diagnose(symptoms(evidence=failed, no_permit=permit)).kind is Kind.MIGRATION_REFUSED
+
+
+def test_a_refusal_by_the_policy_is_known_where_the_permit_cannot_be_read() -> None:
+    failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
+
+    found = diagnose(symptoms(evidence=failed, refusal_cause=VoidCause.POLICY))
+
+    assert found.kind is Kind.MIGRATION_REFUSED
+
+
+def test_a_gate_of_an_earlier_version_that_was_stopped_was_cut_off() -> None:
+    assert of_gate(cause="signal", error="stopped by SIGTERM").kind is Kind.CUT_OFF
+
+
+def test_who_holds_the_table_is_named() -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
+
+    found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
+
+    assert 'It was held by session 4711 ("psql", for 35 s).' in found.what
+    assert DIGEST in found.next_action
+
+
+def test_a_time_limit_that_passed_behind_another_session_is_that_sessions_doing() -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
+
+    found = of_gate(wait, cause="timeout", error="not finished after 300 s")
+
+    assert found.kind is Kind.LOCK_WAIT
+    assert 'It was held by session 4711 ("psql", for 35 s).' in found.what
+    assert found.evidence == "not finished after 300 s"
+
+
+def test_who_holds_the_lock_is_taken_from_the_gates_own_words() -> None:
+    holder = DatabaseSession(pid=12, application="lightgate gate r1 migrate", seconds=9)
+
+    found = of_gate(cause="lock", detail=Detail.NOT_FREE, holders=[holder])
+
+    assert 'It was held by session 12 ("lightgate gate r1 migrate", for 9 s).' in found.what
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("lock", Kind.LOCK_WAIT),
+        ("database", Kind.DATABASE_UNREACHABLE),
+        ("permit", Kind.NO_PERMIT),
+    ],
+)
+def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: FailureKind) -> None:
+    wait = Wait(container="migrate", what=what, why="not yet")
+
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
+
+    assert (found.kind, found.evidence) == (kind, "not yet")
+    assert "nothing was applied" in found.what
+
+
+@pytest.mark.parametrize("what", ["lock", "database", "permit"])
+def test_of_a_gate_that_may_have_begun_nobody_says_that_nothing_was_applied(what: str) -> None:
+    wait = Wait(container="migrate", what=what, why="not yet")
+    held = symptoms(evidence=evidence(Phase.WAITING), wait=wait, may_have_changed=True)
+    failed = [
+        symptoms(
+            evidence=evidence(Phase.FAILED, failed=failure(cause=cause, detail=detail)),
+            may_have_changed=True,
+        )
+        for cause, detail in (("lock", Detail.NOT_FREE), ("permit", None), ("refused", None))
+    ]
+
+    for seen in (held, *failed):
+        found = diagnose(seen)
+        assert "whether anything was applied is not known" in found.what
+        assert "nothing was applied" not in found.what
+
+
+def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
+    began = evidence(Phase.APPLYING, began_at="2026-11-22T19:03:20+00:00")
+
+    found = diagnose(symptoms(evidence=began, logs=app(*NO_MODULE)))
+
+    assert found.kind is Kind.CUT_OFF
+    assert "It began at 19:03:20 UTC." in found.what
+    assert "showmigrations" in found.next_action
+
+
+GATE = DatabaseSession(pid=4712, application="lightgate gate crops", seconds=None)
+OTHER = DatabaseSession(pid=4713, application="report", seconds=None)
+
+
+@pytest.mark.parametrize(
+    ("holders", "action"),
+    [
+        (
+            [PSQL, GATE, OTHER],
+            "Let it finish, or end it with SELECT pg_terminate_backend(4711), "
+            "pg_terminate_backend(4713) on PostgreSQL, or KILL 4711; KILL 4713 on MySQL. ",
+        ),
+        ([GATE], "Let it finish: it is a session of a gate, or of its migration. "),
+        ([], "Find out which session holds it, in pg_stat_activity of PostgreSQL or with "),
+    ],
+)
+def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
+    holders: list[DatabaseSession], action: str
+) -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=holders)
+
+    found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
+
+    assert found.kind is Kind.LOCK_WAIT
+    assert found.next_action.startswith(action)
+
+
+@pytest.mark.parametrize(
+    ("asked", "document"),
+    [
+        ({}, {"digest": DIGEST}),
+        ({"digest": None}, {}),
+        ({"rollback_to": 7}, {"rollbackTo": 7}),
+        (
+            {"command": ("python", "manage.py", "migrate", "crops", "0007")},
+            {"digest": DIGEST, "command": ["python", "manage.py", "migrate", "crops", "0007"]},
+        ),
+    ],
+)
+def test_what_to_start_is_told_as_an_input_to_copy(
+    asked: dict[str, Any], document: dict[str, Any]
+) -> None:
+    forced, again = (
+        diagnose(symptoms(evidence=evidence(Phase.FAILED, failed=failure(cause=cause)), **asked))
+        for cause in ("schema", "permit")
+    )
+
+    for found, more in ((forced, {"allowDestructive": True}), (again, {})):
+        copied = found.next_action.partition("execution with ")[2].removesuffix(".")
+        assert json.loads(copied) == {"app": "crops-backend", **document, **more}

@@ -1,0 +1,503 @@
+"""What the log lines of the gates say, and that no line can do more than explain."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.codec import decode, encode
+from lightgate.gate.log_lines import reports
+from lightgate.gate.masking import Mask
+from lightgate.gate.report import Evidence, Failure, Migration, Phase, read_evidence
+from tests.support.builders import RELEASE, gate_line
+from tests.support.strategies import JSON_VALUES
+
+APPLYING = gate_line("applying", migration="crops.0003", at="2026-11-16T01:56:02.500Z")
+APPLIED = gate_line("applied", migration="crops.0003", seconds=1.5)
+SUCCEEDED = gate_line("succeeded", seconds=3.1)
+FAILED = gate_line(
+    "failed",
+    at="2026-11-16T01:56:09.000Z",
+    cause="exit",
+    error="boom",
+    exitCode=1,
+    lastLines=["a", "b"],
+)
+
+
+def read(*lines: str, **others: list[str]) -> Evidence:
+    return read_evidence(RELEASE, {"migrate": list(lines), **others})
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], Phase.SILENT),
+        (["Listening at: http://0.0.0.0:8000"], Phase.SILENT),
+        ([gate_line("waiting")], Phase.WAITING),
+        ([gate_line("waiting"), APPLYING], Phase.APPLYING),
+        ([gate_line("database")], Phase.WAITING),
+        ([gate_line("plan"), gate_line("locked")], Phase.WAITING),
+        ([APPLYING, gate_line("plan")], Phase.APPLYING),
+        ([APPLYING, gate_line("waiting")], Phase.APPLYING),
+        ([gate_line("stopped")], Phase.WAITING),
+        ([gate_line("waiting"), gate_line("stopped")], Phase.WAITING),
+        ([APPLYING, gate_line("stopped")], Phase.APPLYING),
+        ([APPLYING, APPLIED, SUCCEEDED], Phase.SUCCEEDED),
+        ([SUCCEEDED, APPLYING], Phase.SUCCEEDED),
+        ([APPLYING, FAILED], Phase.FAILED),
+        ([FAILED, SUCCEEDED], Phase.FAILED),
+        ([SUCCEEDED, FAILED], Phase.FAILED),
+    ],
+)
+def test_a_gate_is_as_far_as_its_reports_say(lines: list[str], expected: Phase) -> None:
+    assert expected == read(*lines).phase
+
+
+def test_a_gate_is_ready_once_it_has_its_plan() -> None:
+    waiting = gate_line("waiting", at="2026-11-16T01:56:00+00:00")
+    first, second = (gate_line("plan", at=f"2026-11-16T01:56:0{s}+00:00") for s in (4, 9))
+
+    assert read(waiting).ready_at == "2026-11-16T01:56:00+00:00"
+    assert read(waiting, first, second).ready_at == "2026-11-16T01:56:04+00:00"
+    assert read().ready_at is None
+
+
+def test_what_a_command_printed_is_told_if_its_gate_tells_it() -> None:
+    showed = gate_line("succeeded", lastLines=["crops", " [X] 0001_initial", "\x1b[31mred", 5])
+
+    assert read(showed, SUCCEEDED).last_lines == ("crops", " [X] 0001_initial", " [31mred", "")
+    assert read(SUCCEEDED).last_lines == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("succeeded", Phase.SUCCEEDED),
+        ("applying", Phase.APPLYING),
+        ("waiting", Phase.WAITING),
+        ("failed", Phase.FAILED),
+        (None, Phase.SILENT),
+    ],
+)
+def test_a_release_is_as_far_as_the_last_of_its_gates(second: str | None, expected: Phase) -> None:
+    lines = [gate_line(second, container="fixtures")] if second else []
+
+    assert expected == read(SUCCEEDED, fixtures=lines).phase
+
+
+def test_a_release_without_gates_has_nothing_to_report() -> None:
+    evidence = read_evidence(RELEASE, {})
+
+    assert evidence.phase is Phase.UNGATED
+    assert evidence.phase.is_final
+
+
+def test_migrations_are_listed_once_in_the_order_of_their_end() -> None:
+    second = gate_line("applied", migration="crops.0004")
+
+    evidence = read(APPLYING, APPLIED, APPLIED, second, SUCCEEDED)
+
+    assert list(evidence.migrations) == [
+        Migration(name="crops.0003", seconds=1.5),
+        Migration(name="crops.0004", seconds=None),
+    ]
+    assert evidence.began_at == "2026-11-16T01:56:02.500000+00:00"
+
+
+def test_the_last_word_of_a_gate_has_the_order_of_its_migrations() -> None:
+    """The log may lag, and the mailbox shows only the last one and the end."""
+    last = gate_line("applied", migration="crops.0003", seconds=1.5)
+    end = gate_line("succeeded", migrations=["crops.0002", "crops.0003"])
+
+    seen = read(last, end)
+
+    assert [(one.name, one.seconds) for one in seen.migrations] == [
+        ("crops.0002", None),
+        ("crops.0003", 1.5),
+    ]
+
+
+def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
+    command = gate_line("applying", at="2026-11-16T01:55:00Z")
+
+    assert read(command).began_at == "2026-11-16T01:55:00+00:00"
+    assert read(command, APPLYING).began_at == "2026-11-16T01:56:02.500000+00:00"
+
+
+def test_a_failure_is_told_in_the_gates_own_words() -> None:
+    assert read(APPLYING, FAILED).failure == Failure(
+        container="migrate",
+        cause="exit",
+        error="boom",
+        migration=None,
+        exit_code=1,
+        last_lines=["a", "b"],
+    )
+
+
+def test_what_the_gate_found_in_the_database_is_kept() -> None:
+    failed = gate_line("failed", cause="exit", error="boom", database="part-way")
+
+    failure = read(failed).failure
+
+    assert failure is not None
+    assert failure.database == "part-way"
+
+
+@pytest.mark.parametrize(
+    ("plans", "expected"),
+    [
+        ([], False),
+        ([True], True),
+        ([False], False),
+        ([True, False], False),
+        (["true"], False),
+        ([True, True], True),
+    ],
+)
+def test_the_migrations_are_atomic_only_if_every_plan_says_so(
+    plans: list[object], expected: bool
+) -> None:
+    assert read(*(gate_line("plan", atomic=atomic) for atomic in plans)).atomic is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("succeeded", "migrations"), ("failed", "migrationsApplied")]
+)
+def test_the_last_word_of_a_gate_tells_also_of_the_way_there(kind: str, key: str) -> None:
+    last = gate_line(kind, beganAt="2026-11-16T01:55:00.000Z", **{key: ["a.0001", 5, "a.0002"]})
+
+    found = read(gate_line("applied", migration="a.0002", seconds=2.5), last)
+
+    assert found.began_at == "2026-11-16T01:55:00+00:00"
+    assert {(one.name, one.seconds) for one in found.migrations} == {
+        ("a.0001", None),
+        ("a.0002", 2.5),
+    }
+
+
+BEGUN = gate_line("applying", migration="a.0002")
+BEGUN_AFTER = gate_line("applying", at="2026-11-16T01:57:00.000Z")
+NOTHING_PENDING = gate_line("plan", count=0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], None),
+        ([gate_line("waiting")], None),
+        ([gate_line("plan", count=2)], None),
+        ([gate_line("plan", count=2), gate_line("stopped")], False),
+        ([BEGUN, gate_line("stopped")], True),
+        ([gate_line("plan", count=2), gate_line("succeeded"), gate_line("stopped")], True),
+        ([BEGUN], True),
+        ([gate_line("applied", migration="a.0001")], True),
+        ([NOTHING_PENDING, gate_line("succeeded")], False),
+        ([gate_line("plan", count=2), gate_line("succeeded")], True),
+        ([gate_line("plan", count=2), NOTHING_PENDING, gate_line("succeeded")], True),
+        ([gate_line("plan", count=None), gate_line("succeeded")], True),
+        ([gate_line("succeeded")], True),
+        ([NOTHING_PENDING, gate_line("succeeded", beganAt="2026-11-16T01:56:00Z")], True),
+        ([gate_line("failed", cause="preflight")], False),
+        ([gate_line("failed", cause="refused", database="unchanged")], False),
+        ([gate_line("failed", cause="attempt", database="part-way")], True),
+        ([gate_line("failed", cause="attempt", database=["unchanged"])], False),
+        ([BEGUN, gate_line("failed")], True),
+        ([BEGUN, gate_line("failed", database="unchanged")], False),
+        ([gate_line("failed", cause="attempt", database="unchanged"), BEGUN_AFTER], True),
+        ([BEGUN, gate_line("failed", database="part-way")], True),
+        ([BEGUN, gate_line("failed", database="not known")], True),
+        ([BEGUN, gate_line("failed", database=["unchanged"])], True),
+        ([BEGUN, *(gate_line("failed", database=d) for d in ("unchanged", "part-way"))], True),
+        ([gate_line("failed", beganAt="2026-11-16T01:56:00Z")], True),
+    ],
+)
+def test_a_gate_has_changed_its_database_unless_it_shows_that_it_has_not(
+    lines: list[str], expected: bool | None
+) -> None:
+    assert read(*lines).changed is expected
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [([NOTHING_PENDING, gate_line("succeeded")], False), ([], None), ([BEGUN], True)],
+)
+def test_of_several_gates_each_has_to_show_that_it_has_changed_nothing(
+    second: list[str], expected: bool | None
+) -> None:
+    refused = gate_line("failed", container="other", cause="refused", database="unchanged")
+
+    assert read_evidence(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
+
+
+def test_what_an_app_without_gates_does_to_its_database_is_not_known() -> None:
+    assert read_evidence(RELEASE, {}).changed is None
+
+
+def test_the_first_failure_explains_the_later_ones() -> None:
+    again = gate_line("failed", cause="exit", error="the same again")
+
+    failure = read(FAILED, again).failure
+
+    assert failure is not None
+    assert failure.error == "boom"
+
+
+def test_a_gate_that_gave_up_because_of_another_one_explains_nothing() -> None:
+    follower = gate_line("failed", container="a", cause="dependency", error="migrate failed")
+
+    evidence = read_evidence(RELEASE, {"a": [follower], "migrate": [FAILED]})
+
+    assert evidence.failure is not None
+    assert evidence.failure.error == "boom"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        gate_line("succeeded", release="20261116t015434z-7f5b2640-ffff"),
+        gate_line("succeeded", container="web"),
+        gate_line("succeeded").replace('"lightgate": 1', '"lightgate": 2'),
+        gate_line("succeeded")[:-1],
+        "prefix " + gate_line("succeeded"),
+        json.dumps([json.loads(gate_line("succeeded"))]),
+        gate_line(["succeeded"]),  # type: ignore[arg-type]
+        "[" * 100_000,
+    ],
+)
+def test_a_line_of_anything_else_is_not_evidence(line: str) -> None:
+    assert read(line).phase is Phase.SILENT
+
+
+def test_what_a_terminal_would_obey_is_taken_out() -> None:
+    failure = read(gate_line("failed", error="a\x1b[2Jb\nc\u202e", lastLines=["\x07", 5])).failure
+
+    assert failure is not None
+    assert failure.error == "a [2Jb c "
+    assert list(failure.last_lines) == [" ", ""]
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity", "1" + "0" * 400, "true", '"1"'])
+def test_a_number_that_cannot_be_passed_on_is_left_out(number: str) -> None:
+    applied = APPLIED.replace("1.5", number)
+    failed = FAILED.replace('"exitCode": 1', f'"exitCode": {number}')
+
+    evidence = read(applied, failed)
+
+    assert [m.seconds for m in evidence.migrations] == [None]
+    assert evidence.failure is not None
+    assert evidence.failure.exit_code is None
+
+
+def test_a_failure_that_an_earlier_version_has_handed_on_can_be_read() -> None:
+    handed_on = encode(read(APPLYING, FAILED))
+    del handed_on["failure"]["holders"]
+
+    assert encode(decode(Evidence, handed_on)) == encode(read(APPLYING, FAILED))
+
+
+def test_the_worst_evidence_fits_through_the_state_machine() -> None:
+    wide = "🌾" * 1000
+    lines = [gate_line("applied", migration=f"{n}{wide}") for n in range(1000)]
+    lines.append(
+        gate_line("failed", cause=wide, error=wide, migration=wide, lastLines=[wide] * 100)
+    )
+
+    evidence = read(*lines)
+
+    assert len(json.dumps(encode(evidence), ensure_ascii=False).encode()) < 160 * 1024
+
+
+def events() -> st.SearchStrategy[str]:
+    """Lines that are evidence of this release, with anything for each of their members."""
+    kinds = st.sampled_from(["waiting", "applying", "applied", "succeeded", "failed", "plan"])
+    keys = st.sampled_from(
+        ["at", "migration", "seconds", "cause", "error", "exitCode", "lastLines", "container"]
+    )
+    members = st.dictionaries(keys, JSON_VALUES | st.just("migrate"), max_size=5)
+    return st.builds(lambda kind, more: gate_line(kind, **more), kinds, members)
+
+
+@given(st.lists(st.text() | JSON_VALUES.map(json.dumps) | events(), max_size=6))
+def test_no_lines_whatever_raise_or_become_what_cannot_be_sent(lines: list[str]) -> None:
+    evidence = read(*lines)
+
+    document = json.dumps(encode(evidence), ensure_ascii=False, allow_nan=False)
+    assert document.encode()
+    assert encode(decode(Evidence, json.loads(document))) == encode(evidence)
+
+
+def evidences() -> st.SearchStrategy[Evidence]:
+    maybe_text = st.none() | st.text(max_size=10)
+    failures = st.builds(
+        Failure,
+        container=st.text(max_size=5),
+        cause=st.text(max_size=5),
+        error=st.text(max_size=5),
+        migration=maybe_text,
+        exit_code=st.none() | st.integers(),
+        database=maybe_text,
+        last_lines=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+    )
+    migrations = st.builds(
+        Migration,
+        name=st.text(max_size=5),
+        seconds=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    )
+    return st.builds(
+        Evidence,
+        phase=st.sampled_from(Phase),
+        began_at=maybe_text,
+        migrations=st.lists(migrations, max_size=3).map(tuple),
+        failure=st.none() | failures,
+        atomic=st.booleans(),
+        changed=st.sampled_from([None, False, True]),
+    )
+
+
+@given(evidences())
+def test_evidence_survives_its_way_through_the_state_machine(evidence: Evidence) -> None:
+    document: Any = json.loads(json.dumps(encode(evidence)))
+
+    assert evidence == decode(Evidence, document)
+
+
+BEGAN = {"beganAt": "2026-11-16T01:56:00Z"}
+FORGED = gate_line("failed", cause="refused", error="policy", database="unchanged")
+
+
+@pytest.mark.parametrize("database", ["part-way", "not known", None])
+def test_a_failure_with_damage_outranks_one_without(database: str | None) -> None:
+    real = gate_line("failed", cause="exit", error="boom", database=database, **BEGAN)
+
+    failure = read(BEGUN, FORGED, real).failure
+
+    assert failure is not None
+    assert (failure.cause, failure.database) == ("exit", database)
+
+
+def test_who_was_refused_knows_nothing_of_what_another_one_has_begun() -> None:
+    failure = read(BEGUN, FORGED).failure
+
+    assert failure is not None
+    assert failure.database == "not known"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN),
+        gate_line("failed", cause="attempt", error="boom", database="unchanged"),
+        gate_line("succeeded", **BEGAN),
+    ],
+)
+def test_what_was_begun_and_has_ended_leaves_a_refusal_as_it_is(end: str) -> None:
+    failure = read(BEGUN, end, FORGED).failure
+
+    assert failure is not None
+    assert failure.database == "unchanged"
+
+
+def test_an_end_from_before_the_last_beginning_is_not_the_end_of_it() -> None:
+    later = gate_line("applying", at="2026-11-16T01:58:00Z")
+    end = gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN)
+
+    failure = read(BEGUN, end, later).failure
+
+    assert failure is not None
+    assert failure.database == "not known"
+
+
+def test_a_gate_is_heard_in_its_own_log_only() -> None:
+    forged = [gate_line("failed", cause="refused", database="unchanged"), gate_line("succeeded")]
+
+    evidence = read_evidence(RELEASE, {"migrate": [], "web": forged})
+
+    assert (evidence.phase, evidence.failure) == (Phase.SILENT, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " " + SUCCEEDED,
+        "|" + SUCCEEDED,
+        SUCCEEDED.replace('{"lightgate"', '{ "lightgate"'),
+        SUCCEEDED.replace('{"lightgate"', '{"x": 1, "lightgate"'),
+        SUCCEEDED.replace("lightgate", "\\u006cightgate", 1),
+    ],
+)
+def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: str) -> None:
+    assert read(line).phase is Phase.SILENT
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([BEGUN, gate_line("failed", database="part-way", effect="data", **BEGAN)], "data"),
+        (
+            [
+                BEGUN,
+                gate_line("failed", database="part-way", effect="data", **BEGAN),
+                gate_line("failed", cause="attempt", database="part-way"),
+            ],
+            "data",
+        ),
+        ([BEGUN, gate_line("failed", cause="attempt", database="part-way")], None),
+        ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], None),
+        ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], None),
+        (
+            [
+                BEGUN,
+                gate_line("failed", database="part-way", effect="data", **BEGAN),
+                gate_line("failed", database="part-way", effect="contract", **BEGAN),
+            ],
+            None,
+        ),
+        ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], None),
+    ],
+)
+def test_the_worst_of_what_was_applied_is_told_by_one_end_or_by_none(
+    lines: list[str], expected: str | None
+) -> None:
+    assert read(*lines).effect == expected
+
+
+def test_of_several_databases_that_were_changed_one_effect_says_nothing() -> None:
+    ended = gate_line("failed", database="part-way", effect="additive", **BEGAN)
+    other = gate_line("succeeded", container="other", **BEGAN)
+
+    both = read_evidence(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
+
+    assert both.effect is None
+
+
+def test_what_was_read_of_a_log_holds_no_secret_and_tells_the_same() -> None:
+    secret = "hunter2-of-the-tests"
+    failed = gate_line(
+        "failed", cause="exit", error=f"no {secret}", lastLines=[secret, "b"], exitCode=3
+    )
+    spelled = failed.replace("hunter2", "\\u0068unter2")
+
+    lines = reports([secret, "noise", spelled, APPLYING, f"|{failed}", "[" * 9999], Mask([secret]))
+
+    assert secret not in str(lines)
+    assert lines[1:] == [APPLYING]
+    failure = read(*lines).failure
+    assert failure is not None
+    assert (failure.error, failure.last_lines, failure.exit_code) == ("no ***", ["***", "b"], 3)
+
+
+def test_a_secret_that_is_a_word_of_the_gate_changes_no_report() -> None:
+    secrets = Mask([RELEASE, "migrate", "succeeded", "lightgate", "release", "container"])
+
+    assert read(*reports([APPLYING, SUCCEEDED], secrets)).phase is Phase.SUCCEEDED
+
+
+@given(st.lists(JSON_VALUES))
+def test_no_junk_breaks_the_reader_of_reports(values: list[Any]) -> None:
+    lines = [gate_line("plan", migrations=value, hash=value) for value in values]
+
+    assert len(reports(lines, Mask(["hunter2"]))) == len(values)

@@ -1,0 +1,184 @@
+"""Whether the release before can run on the schema of the next one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.codec import decode, encode
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_plan, together
+from lightgate.migrations.plan import Effect, Operation, Plan, read_plans
+from tests.support.builders import RELEASE, gate_line, judged
+
+EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])
+ADDITIVE = Plan(hash="1", count=1, effect=Effect.ADDITIVE, breaking=[])
+OPERATIONS = st.builds(
+    Operation,
+    migration=st.sampled_from(["crops.0002_a", "crops.0003_b"]),
+    what=st.sampled_from(["AddField crop.a", "RunSQL", "RunPython", "Odd x", "AlterField crop.b"]),
+    effect=st.sampled_from(Effect),
+)
+PLANS = st.builds(
+    Plan,
+    hash=st.just("p"),
+    count=st.none() | st.integers(0, 3),
+    effect=st.sampled_from(Effect),
+    breaking=st.just([]),
+    operations=st.lists(OPERATIONS, max_size=4),
+)
+JUDGEMENTS = PLANS.map(judge_plan)
+
+
+def plan(label: str, what: str, effect: str | None = None) -> Plan:
+    """A plan of one migration as a gate tells it."""
+    told = gate_line(
+        "plan",
+        **{"hash": "ab12", "count": 1, "class": effect or label},
+        migrations=[{"name": "harvests.0005_quality", "operations": [[label, what]]}],
+    )
+    [found] = read_plans(RELEASE, "migrate", [told])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("judged", "verdict"),
+    [
+        (EMPTY, Verdict.NONE),
+        (ADDITIVE, Verdict.SAFE),
+        (plan("additive", "undo CreateModel Plot"), Verdict.SAFE),
+        (plan("contract", "RemoveField harvest.season"), Verdict.ONE_WAY),
+        (plan("data", "RunPython"), Verdict.UNKNOWN),
+        (plan("unknown", "RunSQL"), Verdict.UNKNOWN),
+        (plan("additive", "RunSQL", effect="unknown"), Verdict.UNKNOWN),
+        (plan("additive", "RemoveField a.b", effect="contract"), Verdict.ONE_WAY),
+        (plan("contract", "RemoveField a.b", effect="additive"), Verdict.ONE_WAY),
+        (plan("contract", "RemoveField a.b", effect="unknown"), Verdict.ONE_WAY),
+        (plan("who knows", "AddField a.b", effect="additive"), Verdict.UNKNOWN),
+    ],
+    ids=lambda value: value.effect.value if isinstance(value, Plan) else value.value,
+)
+def test_the_worst_operation_decides(judged: Plan, verdict: Verdict) -> None:
+    assert judge_plan(judged).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("label", "what", "why"),
+    [
+        ("contract", "AddField harvest.quality", "fails with NotNullViolation"),
+        ("contract", "RemoveField harvest.season", "still uses it"),
+        ("contract", "RenameField harvest.kilograms", "still uses the old name"),
+        ("contract", "AlterField harvest.crop", "may not take everything"),
+        ("contract", "AddConstraint harvest.one_a_day", "writes fail"),
+        ("contract", "RemoveIndex harvest.by_day", "may need it to end in time"),
+        ("contract", "CreateModel(ForeignKey) Plot", "cannot delete that row any more"),
+        ("contract", "AddField(ForeignKey) harvest.plot", "cannot delete that row any more"),
+        ("contract", "AddField(GeneratedField) harvest.mean", "works the column out"),
+        ("contract", "AddIndexConcurrently(expression) harvest", "works the index out"),
+        ("contract", "AddIndex(unbounded) harvest.by_note", "too long for an index"),
+        ("contract", "AlterField(on_delete) harvest.plot", "relies on it as it was"),
+        ("contract", "AddField(Odd) harvest.plot", "fails with NotNullViolation"),
+        ("contract", "undo CreateModel Plot", "taken back"),
+        ("contract", "undo AddField harvest.quality", "the column is taken back"),
+        ("contract", "undo AddIndex harvest.by_day", "what serves may rely on it"),
+        ("contract", "BrandNew harvest.x", "may not be able to read or write"),
+        ("data", "RunPython", "may do anything to rows and schema"),
+        ("unknown", "RunSQL", "not read"),
+        ("unknown", "Migration.apply", "replaces a method of Django's"),
+        ("unknown", "Sharded harvest", "not one of Django's own"),
+    ],
+)
+def test_a_reason_names_migration_and_operation_and_says_why(
+    label: str, what: str, why: str
+) -> None:
+    [reason] = judge_plan(plan(label, what)).reasons
+
+    assert reason.startswith(f"harvests.0005_quality: {what}: ")
+    assert why in reason
+
+
+def test_a_plan_that_could_not_be_read_is_unknown_and_says_so() -> None:
+    unread = Plan(hash="unknown", count=None, effect=Effect.UNKNOWN, breaking=[])
+
+    assert judge_plan(unread) == Judgement(
+        verdict=Verdict.UNKNOWN, reasons=("The gate could not find out what is pending.",)
+    )
+
+
+def test_operations_that_found_no_room_in_the_plan_are_not_forgotten() -> None:
+    trimmed = Plan(hash="p", count=40, effect=Effect.CONTRACT, breaking=[])
+
+    assert judge_plan(trimmed) == Judgement(
+        verdict=Verdict.ONE_WAY,
+        reasons=("The plan is of the kind contract, and its operations were not all told.",),
+    )
+
+
+def test_an_empty_plan_of_a_later_node_takes_nothing_back() -> None:
+    applied = plan("contract", "RemoveField harvest.season")
+
+    assert judged({"migrate": [applied, EMPTY]}, has_database=True).verdict is Verdict.ONE_WAY
+
+
+def test_of_several_gates_the_worst_counts() -> None:
+    found = judged(
+        {"migrate": [ADDITIVE], "archive": [plan("unknown", "RunSQL")]}, has_database=True
+    )
+
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_a_gate_that_has_told_nothing_leaves_it_unknown() -> None:
+    found = judged({"migrate": [EMPTY], "archive": []}, has_database=True)
+
+    assert found.verdict is Verdict.UNKNOWN
+    assert list(found.reasons) == ["The gate of archive has not told what is pending."]
+
+
+@pytest.mark.parametrize(
+    ("has_database", "verdict"), [(True, Verdict.UNKNOWN), (False, Verdict.NONE)]
+)
+def test_without_a_gate_only_an_app_without_a_database_has_nothing_pending(
+    has_database: bool, verdict: Verdict
+) -> None:
+    assert judged({}, has_database=has_database).verdict is verdict
+
+
+@given(PLANS)
+def test_nothing_but_known_additive_operations_is_ever_safe(judged: Plan) -> None:
+    judgement = judge_plan(judged)
+    is_known = judged.count is not None and judged.effect is Effect.ADDITIVE
+    is_harmless = all(one.effect is Effect.ADDITIVE for one in judged.operations)
+
+    assert judgement.verdict.lets_go_back == (is_known and is_harmless)
+    assert judgement.verdict.lets_go_back or judgement.reasons
+
+
+@given(st.lists(JUDGEMENTS, max_size=4), JUDGEMENTS)
+def test_adding_a_judgement_never_makes_it_better(
+    before: list[Judgement], added: Judgement
+) -> None:
+    whole = together([*before, added])
+
+    assert not whole.verdict.lets_go_back or together(before).verdict.lets_go_back
+    assert not whole.verdict.lets_go_back or added.verdict.lets_go_back
+    assert together([whole, added]).verdict is whole.verdict
+    assert together([added, *before]).verdict is whole.verdict
+
+
+@given(JUDGEMENTS)
+def test_a_judgement_survives_the_state_machine(judged: Judgement) -> None:
+    assert decode(Judgement, json.loads(json.dumps(encode(judged)))) == judged
+
+
+def test_thousands_of_operations_make_no_long_story() -> None:
+    many = [
+        Operation(migration="m" * 200, what="RemoveField " + "x" * 180, effect=Effect.CONTRACT)
+        for _ in range(900)
+    ]
+    judged = judge_plan(
+        Plan(hash="p", count=900, effect=Effect.CONTRACT, breaking=[], operations=many)
+    )
+
+    assert judged.reasons[-1] == "There are 880 more reasons."
+    assert len(json.dumps(encode(judged))) < 16_000

@@ -1,0 +1,112 @@
+"""How migrations are taken back: what a gate has told of it, and what becomes of that."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal, reversal_of
+from lightgate.spec.app_spec import Policy
+from tests.support.builders import DIGEST
+
+NAMES = ["harvests.0005_a", "harvests.0006_b"]
+CALL = ["python", "manage.py", "migrate", "harvests", "0004_fill"]
+ELSEWHERE = ["uv", "run", "src/manage.py", "migrate", "farms", "zero", "--database", "analytics"]
+TOLD = Reversal(migrations=tuple(NAMES), calls=(tuple(CALL),))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just("migrate"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+def test_the_calls_are_those_that_the_gate_has_told() -> None:
+    assert read_reversal([CALL, ELSEWHERE], NAMES, 2) == Reversal(
+        migrations=tuple(NAMES), calls=(tuple(CALL), tuple(ELSEWHERE))
+    )
+
+
+def test_why_there_are_none_is_told_in_plain_text() -> None:
+    found = read_reversal("a.0002_x:\x1b[2J RunPython" + "x" * 900, NAMES, 2)
+
+    assert found.why_not is not None
+    assert found.why_not.startswith("a.0002_x: [2J RunPython")
+    assert len(found.why_not) == 300
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "",
+        [],
+        {},
+        [CALL] * 21,
+        [[]],
+        [CALL, "rm -rf /"],
+        [["rm", "-rf", "/"]],
+        [["migrate", "harvests", "zero"]],
+        [[*CALL[:3]]],
+        [[*CALL[:4]]],
+        [[*CALL[:3], "harvests", "0004; rm"]],
+        [[*CALL, "x" * 201]],
+        [[*CALL, *["x"] * 40]],
+        [[*CALL, "\x1b"]],
+        [[*CALL, 5]],
+        [[*CALL, ""]],
+    ],
+    ids=lambda told: str(told)[:40],
+)
+def test_what_is_no_call_of_migrate_is_not_shown(told: object) -> None:
+    assert read_reversal(told, NAMES, 2) == UNTOLD
+
+
+def test_of_a_plan_that_was_not_told_whole_nobody_knows() -> None:
+    assert read_reversal([CALL], NAMES, 3) == UNTOLD
+
+
+@given(JSON)
+def test_anything_may_be_told(told: Any) -> None:
+    found = read_reversal(told, NAMES, 2)
+
+    assert bool(found.calls) != bool(found.why_not)
+
+
+@pytest.mark.parametrize(("policy", "more"), [("warn", {}), ("block", {"allowDestructive": True})])
+def test_an_execution_has_the_permission_that_the_policy_asks_for(policy: str, more: Any) -> None:
+    [execution] = TOLD.executions("crops", DIGEST, Policy(policy))
+
+    assert json.loads(execution) == {"app": "crops", "digest": DIGEST, "command": CALL, **more}
+
+
+def test_without_an_image_there_is_no_execution() -> None:
+    assert TOLD.executions("crops", None, None) == ()
+
+
+@pytest.mark.parametrize("applied", [[], NAMES[:1], NAMES])
+def test_what_takes_back_the_plan_takes_back_each_part_of_it(applied: list[str]) -> None:
+    assert reversal_of({"migrate": TOLD}, applied) == TOLD
+
+
+@pytest.mark.parametrize(
+    ("told", "applied", "why"),
+    [
+        ({}, NAMES, "could not tell"),
+        ({"migrate": TOLD}, [*NAMES, "farms.0001_x"], "more was applied"),
+        ({"migrate": TOLD, "other": Reversal(why_not="x")}, NAMES, "several gates"),
+        ({"migrate": Reversal(why_not="a.0002: RunSQL")}, NAMES, "a.0002: RunSQL"),
+    ],
+)
+def test_where_something_would_be_left_behind_there_is_no_way(
+    told: dict[str, Reversal], applied: list[str], why: str
+) -> None:
+    found = reversal_of(told, applied)
+
+    assert found.calls == ()
+    assert why in str(found.why_not)
+
+
+def test_gates_that_have_told_the_same_are_one() -> None:
+    assert reversal_of({"migrate": TOLD, "other": TOLD}, NAMES) == TOLD

@@ -1,0 +1,643 @@
+"""How a release ended whose deployment was followed, and what people are told to do."""
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lightgate.deployment.status import Service, Status
+from lightgate.gate.report import Evidence, Migration, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.permit import VoidCause, pending
+from lightgate.names import COMMAND_CONTAINER
+from lightgate.outcome.conclude import conclude
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.release import Kind
+from lightgate.state import RollbackStatus, WentBack
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
+from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
+
+LIVE = service(current=deployment(8))
+PREVIOUS = service(current=deployment(7), deployments=[deployment(8, "FAILED"), deployment(7)])
+NOTHING = service(deployments=[deployment(8, "FAILED")])
+ANOTHER = service(current=deployment(9))
+
+TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
+WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
+SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
+
+
+def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:
+    return Verified(status=WatchStatus(status), version=version, **{"watch": WATCHED, **changes})
+
+
+def went_back(status: str, **changes: Any) -> WentBack:
+    """From version 8 to version 7, as version 9."""
+    values: dict[str, Any] = {"target": 7, "version": 9, "watch": WATCHED}
+    return WentBack(status=RollbackStatus(status), **{**values, **changes})
+
+
+def conclusion(
+    status: Status,
+    shown: Service,
+    found: Evidence | None = None,
+    previous_version: int | None = 7,
+    **changes: Any,
+) -> Conclusion:
+    """What serves was verified as good, and nothing was permitted, unless it is said otherwise."""
+    current = shown.current.version if shown.current else None
+    values: dict[str, Any] = {"verified": verified(current), "may_have_begun": False, **changes}
+    return conclude(
+        ending(
+            status=status,
+            previous_version=previous_version,
+            service=shown,
+            evidence=found or evidence(Phase.SILENT),
+            **values,
+        )
+    )
+
+
+def test_a_version_that_serves_and_answers_is_a_success_without_words() -> None:
+    assert conclusion(Status.ACTIVE, LIVE) == Conclusion(
+        outcome=Outcome.SUCCEEDED, reasons=[], next_steps=[]
+    )
+
+
+def test_a_success_is_never_said_of_what_does_not_serve() -> None:
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8))
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons) == [
+        "Deployment 8 became active, but the service no longer serves it.",
+        "Version 9 is what the service shows now; it is ACTIVE.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "Nobody has asked it."),
+        (verified(8, "SKIPPED", watch=None, reason="It has no address."), "It has no address."),
+        (verified(8, "REPLACED"), SHOWN),
+        (verified(8, "WATCHING"), SHOWN),
+        (verified(7), SHOWN),
+    ],
+)
+def test_what_was_not_verified_is_no_success(found: Verified | None, words: str) -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, verified=found)
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons) == [f"Version 8 is active, and was not verified. {words}"]
+
+
+WRONG = f"Version 8 became active, and was unhealthy in the watch period. {SHOWN}"
+
+
+def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_does_well() -> None:
+    back = went_back("GOOD", notes=["The value of SECRET_KEY has changed since."])
+
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert list(ended.reasons) == [
+        WRONG,
+        "Version 7 is live again as version 9.",
+        f"It was verified. {SHOWN}",
+        "The value of SECRET_KEY has changed since.",
+    ]
+
+
+@pytest.mark.parametrize("status", ["KEPT", "IMPOSSIBLE"])
+def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> None:
+    back = went_back(status, version=None, reasons=["It may not work."], next_steps=["A.", "B."])
+
+    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), went_back=back)
+
+    assert ended == Conclusion(
+        outcome=Outcome.FAILED, reasons=[WRONG, "It may not work."], next_steps=["A.", "B."]
+    )
+
+
+@pytest.mark.parametrize(
+    ("back", "shown", "words"),
+    [
+        (None, LIVE, "Nobody has gone back from it."),
+        (
+            went_back("FAILED"),
+            ANOTHER,
+            f"The rollback to version 7 with deployment 9 did not help. {SHOWN}",
+        ),
+        (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
+        (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),
+        (went_back("BUSY", version=None), LIVE, "the container service took no deployment"),
+        (went_back("LOST", version=None), LIVE, "does not hold its turn any more"),
+        (
+            went_back("REPLACED", version=None, reasons=["It is gone."]),
+            LIVE,
+            "not done. It is gone.",
+        ),
+        (went_back("REPLACED"), ANOTHER, "another deployment has taken its place"),
+        (went_back("GOOD"), LIVE, "but the service does not serve that version any more"),
+        (went_back("ACTIVATING"), LIVE, "was not followed to its end"),
+    ],
+)
+def test_going_back_that_is_not_known_to_be_good_needs_a_person_and_says_what_serves(
+    back: WentBack | None, shown: Service, words: str
+) -> None:
+    ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), went_back=back)
+
+    told = " ".join(ended.reasons)
+    assert ended.outcome is Outcome.FAILED
+    assert words in told
+    assert "is what the service shows now; it is ACTIVE." in told
+    assert ended.next_steps
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "Whether it does its work was not verified. Nobody has asked it."),
+        (verified(7, "FAILED"), f"It does not answer as it should. {SHOWN}"),
+        (
+            verified(7, "SKIPPED", watch=None, reason="Its spec is not on record."),
+            "Whether it does its work was not verified. Its spec is not on record.",
+        ),
+        (verified(6), "Whether it does its work was not verified."),
+    ],
+)
+def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
+    found: Verified | None, words: str
+) -> None:
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure()), verified=found
+    )
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-2] == "Version 7 is active and goes on serving."
+    assert words in ended.reasons[-1]
+
+
+APPLIED = evidence(Phase.SUCCEEDED, [TIDIED], changed=True)
+ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("a.0002: RemoveField b.c: it is used.",))
+UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("a.0003: RunPython: it is code.",))
+REFUSED = failure(cause="refused", migration=None, database="unchanged")
+
+
+REFUSALS = [
+    {"found": evidence(Phase.FAILED, failed=REFUSED, changed=False)},
+    {"refusal": "The policy forbids it."},
+]
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_refusal_needs_a_person_if_what_serves_does_not_answer(how: Any) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, verified=verified(7, "FAILED"), **how)
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-1] == f"It does not answer as it should. {SHOWN}"
+    assert ended.next_steps[0] == "See at once why version 7 does not answer."
+    assert "Nothing was applied." in ended.next_steps[1]
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+@pytest.mark.parametrize(
+    "found", [None, verified(7, "SKIPPED", watch=None, reason="It has no address.")]
+)
+def test_a_refusal_stays_one_if_nobody_could_ask_what_serves_and_says_so(
+    found: Verified | None, how: Any
+) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, verified=found, **how)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert ended.reasons[-1].startswith("Whether it does its work was not verified.")
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_refusal_of_the_first_release_stays_one(how: Any) -> None:
+    ended = conclusion(Status.FAILED, NOTHING, previous_version=None, **how)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert ended.reasons[-1] == "Nothing serves now."
+
+
+COMMAND_GATE = {"container": COMMAND_CONTAINER, "migration": None, "database": "unchanged"}
+
+
+@pytest.mark.parametrize("cause", ["permit", "mailbox", None])
+def test_a_command_that_got_no_permit_is_refused(cause: str | None) -> None:
+    found = evidence(Phase.WAITING)
+    if cause is not None:
+        failed = failure(cause=cause, **COMMAND_GATE)
+        found = evidence(Phase.FAILED, failed=failed, changed=False)
+
+    ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND)
+
+    assert ended.outcome is Outcome.REFUSED
+    assert "The app serves what it served before, as version 8." in ended.reasons
+    assert "Nothing was applied." in ended.next_steps[0]
+
+
+def test_a_command_that_may_have_been_run_is_never_refused() -> None:
+    silent, waits = evidence(Phase.SILENT), evidence(Phase.WAITING)
+    stopped = evidence(Phase.FAILED, failed=failure(cause="signal", **COMMAND_GATE), changed=True)
+
+    for found in (silent, waits, stopped):
+        ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND, may_have_begun=True)
+        assert ended.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("how", [{"changed": True}, {"changed": None, "may_have_begun": True}])
+def test_it_is_no_refusal_if_another_gate_has_applied_something(how: Any) -> None:
+    found = evidence(Phase.FAILED, failed=REFUSED, changed=how["changed"])
+    begun = how.get("may_have_begun", False)
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, may_have_begun=begun, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert "Nothing was applied" not in " ".join(ended.next_steps)
+
+
+@pytest.mark.parametrize("of", ["judgement", "earlier"])
+def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_the_database(
+    of: str,
+) -> None:
+    how: Any = {of: ONE_WAY}
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons[1:]) == [
+        "Version 7 is active and goes on serving.",
+        f"It was verified. {SHOWN}",
+        "Whatever it answers, version 7 may not be able to work with the database as it is now. "
+        "Against it stands, as far as it is applied:",
+        *ONE_WAY.reasons,
+    ]
+    assert list(ended.next_steps) == [
+        "See at once whether version 7 does all of its work, above all its writes.",
+        "Then push again once the cause is mended, or take back what was applied, where that can "
+        "be.",
+    ]
+
+
+@pytest.mark.parametrize("of", ["judgement", "earlier"])
+def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
+    how: Any = {of: UNKNOWN}
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert list(ended.reasons[2:]) == [
+        f"It was verified. {SHOWN}",
+        "Nobody knows whether version 7 can do all of its work with the database as it is now:",
+        *UNKNOWN.reasons,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effect", "outcome", "said"),
+    [
+        ("additive", Outcome.ROLLED_BACK, ""),
+        ("data", Outcome.ROLLED_BACK, "This release has changed rows. Applied of it: a.0001."),
+        ("contract", Outcome.FAILED, "may not be able to"),
+        ("unknown", Outcome.FAILED, "may not be able to"),
+        ("nonsense", Outcome.FAILED, "may not be able to"),
+        (None, Outcome.FAILED, "may not be able to"),
+    ],
+)
+def test_of_a_plan_that_failed_half_way_counts_what_is_applied(
+    effect: str | None, outcome: Outcome, said: str
+) -> None:
+    left = failure(database="part-way")
+    found = replace(
+        evidence(Phase.FAILED, [Migration(name="a.0001", seconds=1)], left, changed=True),
+        atomic=True,
+        effect=effect,
+    )
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, judgement=ONE_WAY)
+
+    assert ended.outcome is outcome
+    assert said in " ".join(ended.reasons)
+
+
+def test_that_the_version_before_could_write_is_told_and_does_not_make_it_a_rollback() -> None:
+    wrote = verified(7, watch=replace(WATCHED, written=True))
+
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=wrote, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert f"It was verified, also by a write. {SHOWN}" in ended.reasons
+
+
+def test_a_version_that_was_not_verified_is_told_what_stands_against_it_as_well() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=None, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.FAILED
+    assert set(ONE_WAY.reasons) <= set(ended.reasons)
+
+
+def test_what_was_not_applied_stands_in_nobodys_way() -> None:
+    left = failure(database="unchanged")
+    found = evidence(Phase.FAILED, failed=left, changed=False)
+
+    ended = conclusion(Status.FAILED, PREVIOUS, found, may_have_begun=True, judgement=ONE_WAY)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize("changed", [None, False, True])
+@pytest.mark.parametrize("may_have_begun", [False, True])
+@pytest.mark.parametrize("own", Verdict)
+@pytest.mark.parametrize("earlier", Verdict)
+@pytest.mark.parametrize("goes_back", [False, True])
+def test_a_rollback_is_said_only_if_nothing_that_may_be_applied_breaks_the_old_version(
+    *, changed: bool | None, may_have_begun: bool, own: Verdict, earlier: Verdict, goes_back: bool
+) -> None:
+    """Lightsail has gone back, or Lightgate has, from a version whose app did not do well."""
+    how: Any = {
+        "found": evidence(Phase.SUCCEEDED, changed=changed),
+        "may_have_begun": may_have_begun,
+        "judgement": Judgement(verdict=own),
+        "earlier": Judgement(verdict=earlier),
+    }
+
+    if goes_back:
+        bad, back = verified(8, "FAILED"), went_back("GOOD")
+        ended = conclusion(Status.ACTIVE, ANOTHER, verified=bad, went_back=back, **how)
+    else:
+        ended = conclusion(Status.FAILED, PREVIOUS, **how)
+
+    is_applied = changed or (changed is None and may_have_begun)
+    breaks = earlier is Verdict.ONE_WAY or (own is Verdict.ONE_WAY and is_applied)
+    assert ended.outcome is (Outcome.FAILED if breaks else Outcome.ROLLED_BACK)
+
+
+def test_a_gate_that_was_told_no_is_spoken_for() -> None:
+    ended = conclusion(
+        Status.FAILED,
+        PREVIOUS,
+        evidence(Phase.WAITING),
+        no_permit=pending("r1").voided(VoidCause.TOO_LATE, "It came too late."),
+    )
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert ended.reasons[0] == "Deployment 8 failed. Its gate got no permit: It came too late."
+
+
+def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
+    shut = failure(cause="schema", migration=None, error="a.0002 is not known to the code")
+
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=Kind.ROLLBACK
+    )
+
+    assert ended.outcome is Outcome.REFUSED
+    assert "a.0002 is not known to the code" in ended.reasons[0]
+    assert "Take the migrations back first" in ended.next_steps[0]
+
+
+def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, kind=Kind.ROLLBACK, rollback_to=5)
+
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert list(ended.reasons) == ["Version 5 is live again as version 8."]
+
+
+def test_a_command_says_how_it_ended_and_what_serves() -> None:
+    found = failure(container=COMMAND_CONTAINER, migration=None, error="it ended with exit code 1")
+
+    good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
+    bad = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=Kind.COMMAND)
+
+    serves = "The app serves what it served before, as version 8."
+    assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
+    assert list(good.reasons) == ["The command has ended well.", serves]
+    assert list(bad.reasons) == ["The command failed: it ended with exit code 1", serves]
+
+
+def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure()))
+
+    assert ended == Conclusion(
+        outcome=Outcome.ROLLED_BACK,
+        reasons=[
+            "Migration harvests.0006_one_harvest_a_day failed: "
+            "django.db.utils.IntegrityError: could not create unique index",
+            "Version 7 is active and goes on serving.",
+            f"It was verified. {SHOWN}",
+        ],
+        next_steps=["Correct the cause and push again."],
+    )
+
+
+def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> None:
+    found = evidence(Phase.FAILED, [TIDIED], failed=failure())
+
+    [step] = conclusion(Status.FAILED, PREVIOUS, found).next_steps
+
+    assert step.endswith("What a migration had already applied stays applied.")
+
+
+def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.SILENT), may_have_begun=True)
+
+    assert ended.outcome is Outcome.FAILED
+    assert "whether a migration had begun is not known" in ended.reasons[0]
+    assert "showmigrations" in ended.next_steps[0]
+    assert "while a migration was being applied" not in " ".join(ended.reasons)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (
+            evidence(Phase.FAILED, failed=failure(migration=None, cause="preflight", error="no")),
+            "The container migrate failed (preflight): no",
+        ),
+        (
+            evidence(Phase.SUCCEEDED),
+            "Deployment 8 failed after its gate had opened: the app did not become healthy, or "
+            "ended.",
+        ),
+        (
+            evidence(Phase.UNGATED),
+            "Deployment 8 failed: the app did not become healthy, or ended.",
+        ),
+        (
+            evidence(Phase.SILENT),
+            "Deployment 8 failed, and its gate has reported nothing. It had no permit, so nothing "
+            "was applied.",
+        ),
+        (
+            evidence(Phase.WAITING),
+            "Deployment 8 failed, and the gate has reported no cause.",
+        ),
+    ],
+)
+def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
+    found: Evidence, expected: str
+) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, found)
+
+    assert ended.outcome is Outcome.ROLLED_BACK
+    assert expected == ended.reasons[0]
+
+
+def test_a_deployment_that_failed_while_migrating_needs_a_person() -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.APPLYING))
+
+    assert ended.outcome is Outcome.FAILED
+    assert "the database may be part-way" in ended.reasons[-1]
+    assert "showmigrations" in ended.next_steps[0]
+
+
+@pytest.mark.parametrize("cause", ["timeout", "signal"])
+def test_a_migration_that_was_cut_off_needs_a_person(cause: str) -> None:
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure(cause=cause)))
+
+    assert ended.outcome is Outcome.FAILED
+    assert "the database may be part-way" in ended.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("database", "atomic", "expected"),
+    [
+        ("unchanged", False, Outcome.ROLLED_BACK),
+        ("unchanged", True, Outcome.ROLLED_BACK),
+        ("part-way", True, Outcome.ROLLED_BACK),
+        ("part-way", False, Outcome.FAILED),
+        ("not known", True, Outcome.FAILED),
+        ("not known", False, Outcome.FAILED),
+        ("as good as new", True, Outcome.FAILED),
+    ],
+)
+@pytest.mark.parametrize("cause", ["exit", "timeout"])
+def test_what_the_gate_found_in_the_database_decides_whether_it_is_a_rollback(
+    cause: str, database: str, atomic: bool, expected: Outcome
+) -> None:
+    failed = failure(cause=cause, database=database)
+
+    ended = conclusion(
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failed, atomic=atomic)
+    )
+
+    assert ended.outcome is expected
+    assert ("the database may be part-way" in ended.reasons[-1]) == (expected is Outcome.FAILED)
+
+
+def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() -> None:
+    blocked = failure(
+        cause="refused", migration=None, database="unchanged", error="harvests.0007 drops a column"
+    )
+
+    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=blocked))
+
+    assert ended.outcome is Outcome.REFUSED
+    assert list(ended.reasons) == [
+        "The container migrate failed (refused): harvests.0007 drops a column",
+        "Version 7 is active and goes on serving.",
+    ]
+    assert '"allowDestructive": true' in ended.next_steps[0]
+
+
+@pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
+def test_a_blocked_plan_is_no_refusal_if_the_previous_version_does_not_serve(
+    shown: Service,
+) -> None:
+    blocked = failure(cause="refused", database="unchanged")
+
+    ended = conclusion(Status.FAILED, shown, evidence(Phase.FAILED, failed=blocked))
+
+    assert ended.outcome is Outcome.FAILED
+
+
+def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:
+    ended = conclusion(Status.FAILED, NOTHING, previous_version=None)
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-1] == "Nothing was serving before, so nothing serves now."
+
+
+@pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
+def test_a_rollback_is_never_said_unless_the_previous_version_serves(shown: Service) -> None:
+    ended = conclusion(Status.FAILED, shown)
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-1] == "Version 7, which served before, is not active."
+
+
+def test_a_failed_gate_that_could_hold_nothing_back_needs_a_person() -> None:
+    ended = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=failure()))
+
+    assert ended.outcome is Outcome.FAILED
+    assert "Deployment 8 serves although its gate failed" in ended.reasons[-1]
+
+
+@pytest.mark.parametrize("kind", [Kind.ROLLBACK, Kind.COMMAND])
+def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
+    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), kind=kind)
+
+    assert ended.outcome is Outcome.FAILED
+    assert '"rollbackTo": 7' in ended.next_steps[0]
+
+
+def test_reasons_to_go_back_are_not_repeated_when_it_did_not_help() -> None:
+    back = went_back("FAILED", reasons=["Version 7 can work with the database as it is now."])
+
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+
+    assert "can work" not in " ".join(ended.reasons)
+
+
+@pytest.mark.parametrize(("phase", "is_back"), [(Phase.FAILED, True), (Phase.APPLYING, False)])
+def test_what_served_although_its_gate_failed_can_be_gone_back_from(
+    phase: Phase, is_back: bool
+) -> None:
+    found = evidence(phase, failed=failure() if phase is Phase.FAILED else None)
+
+    ended = conclusion(Status.FAILED, ANOTHER, found, went_back=went_back("GOOD"))
+
+    assert (ended.outcome is Outcome.ROLLED_BACK) is is_back
+    assert ("Version 7 is live again as version 9." in ended.reasons) is is_back
+
+
+def test_an_overdue_deployment_is_left_to_a_person() -> None:
+    ended = conclusion(Status.OVERDUE, PREVIOUS)
+
+    assert ended.outcome is Outcome.FAILED
+    assert list(ended.reasons) == [
+        "Deployment 8 has neither become active nor failed within its time limit."
+    ]
+
+
+def test_an_active_deployment_whose_gate_stays_silent_is_not_called_inactive() -> None:
+    ended = conclusion(Status.OVERDUE, LIVE)
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[0].startswith("Deployment 8 is active, but its gate has not reported")
+
+
+BACKS = [None, *(went_back(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]
+FOUND = [None, *(verified(v, s) for v in (7, 8, 9) for s in ("GOOD", "FAILED", "REPLACED"))]
+
+
+def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() -> None:
+    for status, shown, phase, previous, found, back, kind in itertools.product(
+        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, Kind
+    ):
+        ended = conclusion(
+            status, shown, evidence(phase), previous, verified=found, went_back=back, kind=kind
+        )
+
+        if ended.outcome is Outcome.SUCCEEDED:
+            assert shown.serves(8)
+            assert found is not None
+            assert found.is_good(8)
+        elif ended.outcome is Outcome.ROLLED_BACK:
+            is_kept = shown.serves(7) and found is not None and found.is_good(7)
+            is_back = shown.serves(9) and back is not None and back.is_good
+            assert is_kept or is_back
+            assert status is Status.ACTIVE or phase is not Phase.APPLYING
+        assert ended.outcome is Outcome.SUCCEEDED or ended.reasons

@@ -1,0 +1,97 @@
+"""How a release ended whose deployment nobody could follow, and what people are told to do."""
+
+import pytest
+
+from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
+from lightgate.release.release import Kind
+from lightgate.state import RollbackStatus, WentBack
+from tests.support.builders import deployment
+
+
+def test_a_refusal_keeps_all_reasons() -> None:
+    ended = refused(["a: is missing", "b: is missing"])
+
+    assert ended.outcome is Outcome.REFUSED
+    assert list(ended.reasons) == ["a: is missing", "b: is missing"]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (None, "No deployment of this release was found."),
+        (8, "Its deployment is version 8; look at how that ended before you push again."),
+    ],
+)
+def test_a_broken_release_says_whether_anything_was_deployed(
+    version: int | None, expected: str
+) -> None:
+    ended = broken("States.Timeout: ", version)
+
+    assert ended.outcome is Outcome.FAILED
+    assert expected == ended.next_steps[0]
+
+
+def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
+    left = "It was going back with deployment 9, which was ACTIVATING; nobody has followed it"
+
+    cut = stopped(
+        "ABORTED",
+        admitted=True,
+        deployment=deployment(8),
+        back=deployment(9, "ACTIVATING"),
+    )
+    torn = broken(
+        "States.Timeout", 8, WentBack(status=RollbackStatus.ACTIVATING, target=7, version=9)
+    )
+
+    assert left in cut.reasons[-1]
+    assert left in torn.reasons[-1]
+
+
+def left_serving(
+    *, previous: int | None = 7, wrong: str | None = None, is_open: bool = True
+) -> Conclusion:
+    return unverified(
+        "States.Timeout",
+        app="crops",
+        version=8,
+        previous=previous,
+        wrong=wrong,
+        is_open=is_open,
+    )
+
+
+def test_a_version_that_nobody_could_verify_serves_and_people_choose() -> None:
+    ended = left_serving()
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.reasons[-1] == "Version 8 is active and serves. It was not verified."
+    keep, back, _ = ended.next_steps
+    assert "Either keep version 8" in keep
+    assert back == ('Or go back: start an execution with {"app": "crops", "rollbackTo": 7}.')
+
+
+def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
+    ended = left_serving(wrong="GET / answered 500.")
+
+    assert ended.reasons[-1] == (
+        "Version 8 is active and serves. It was unhealthy in the watch period. GET / answered 500."
+    )
+
+
+def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
+    back = left_serving(is_open=False).next_steps[1]
+
+    assert "take back before what was applied" in back
+    assert '"allowDestructive": true' in back
+
+
+def test_with_nothing_before_there_is_nothing_to_choose() -> None:
+    assert "rollbackTo" not in " ".join(left_serving(previous=None).next_steps)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(kind: Kind) -> None:
+    [step] = refused(["no"], kind).next_steps
+
+    assert ("push again" in step) is (kind is Kind.IMAGE)

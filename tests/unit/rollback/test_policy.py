@@ -1,0 +1,428 @@
+"""Going back to an old version, or not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightgate.deployment.pinning import is_pinned
+from lightgate.deployment.status import Deployment
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.records.version import VersionRecord
+from lightgate.release.release import Kind
+from lightgate.rollback.policy import (
+    RollbackAction,
+    Situation,
+    VersionHistory,
+    against,
+    last_good,
+    notice,
+    refusal_of,
+    remedy,
+)
+from tests.support.builders import DIGEST, deployment
+
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
+PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
+NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
+TAKE_BACK = ['{"app": "crops-backend", "command": 1}', '{"app": "crops-backend", "command": 2}']
+WHY = "harvests.0005_no_season: RemoveField harvest.season: the release before still uses it."
+ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
+UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
+
+
+def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: str) -> Deployment:
+    images = {"web": image, **others}
+    return replace(deployment(version, state), images=images)
+
+
+def past(
+    version: int,
+    judgement: Judgement = NONE,
+    *,
+    is_good: bool = True,
+    kind: Kind = Kind.IMAGE,
+    **changes: Any,
+) -> VersionRecord:
+    """A version on record, whose code is its own unless `fits` says otherwise."""
+    return VersionRecord(
+        version=version,
+        release=f"r{version}",
+        kind=kind,
+        digest=DIGEST,
+        spec_version=1,
+        spec_digest="ab",
+        code=f"r{version}",
+        fits=changes.get("fits", version),
+        is_good=is_good,
+        judgement=judgement,
+    )
+
+
+def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> VersionHistory:
+    """The newest of these versions serves, unless another list is given."""
+    numbers = sorted((one.version for one in recorded), reverse=True)
+    states = ["ACTIVE", *["INACTIVE"] * len(numbers)]
+    return VersionHistory(
+        shown=listed or [shown(*each) for each in zip(numbers, states, strict=False)],
+        past={one.version: one for one in recorded},
+    )
+
+
+def situation(
+    *recorded: VersionRecord,
+    listed: Sequence[Deployment] = (),
+    judgement: Judgement = SAFE,
+    **changes: Any,
+) -> Situation:
+    """Version 8 has failed after version 7, which is on record as good."""
+    own = past(8, judgement, is_good=False)
+    listed = listed or [shown(8, "ACTIVE"), shown(7)]
+    values: dict[str, Any] = {
+        "app": "crops-backend",
+        "failed": 8,
+        "previous": 7,
+        "take_back": TAKE_BACK,
+        "why_not": None,
+        "history": history(*(recorded or (past(7),)), own, listed=listed),
+    }
+    return Situation(**(values | changes))
+
+
+@pytest.mark.parametrize("judgement", [NONE, SAFE])
+def test_where_the_old_version_can_run_it_is_deployed_again(judgement: Judgement) -> None:
+    found = remedy(situation(judgement=judgement))
+
+    assert (found.action, found.version) == (RollbackAction.REDEPLOY, 7)
+
+
+@pytest.mark.parametrize("judgement", [ONE_WAY, UNKNOWN])
+def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
+    judgement: Judgement,
+) -> None:
+    found = remedy(situation(judgement=judgement))
+    keep, back = found.next_steps
+
+    assert (found.action, found.version) == (RollbackAction.KEEP, 7)
+    assert judgement.reasons[0] in found.reasons
+    assert keep == "Either keep version 8: push an image in which the cause is mended."
+    assert back == (
+        f"Or go back: take the migrations back with {TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
+        'Then start an execution with {"app": "crops-backend", "rollbackTo": 7}.'
+    )
+
+
+def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
+    found = remedy(situation(previous=None))
+
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
+    assert found.reasons == [
+        "There is no earlier version to go back to that is known to be good.",
+    ]
+    assert found.next_steps == ["Keep version 8: push an image in which the cause is mended."]
+
+
+def test_a_version_that_the_service_has_forgotten_is_named() -> None:
+    found = remedy(situation(listed=[shown(8, "ACTIVE")]))
+
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
+    assert found.reasons[1:] == [
+        "The service does not list version 7 any more, which served before: it keeps the last 50."
+    ]
+
+
+def test_a_version_that_failed_its_own_watch_is_not_gone_back_to() -> None:
+    seen = situation(past(7, is_good=False), past(6), listed=[shown(8), shown(7), shown(6)])
+
+    assert remedy(seen).version == 6
+
+
+def test_a_version_that_never_served_is_not_gone_back_to() -> None:
+    seen = situation(
+        past(7, is_good=False), past(6), past(5), listed=[shown(8), shown(6, "FAILED"), shown(5)]
+    )
+
+    assert remedy(seen).version == 5
+
+
+def test_what_lies_between_counts_also_if_it_failed() -> None:
+    seen = situation(
+        past(7, ONE_WAY, is_good=False),
+        past(6),
+        listed=[shown(8), shown(7, "FAILED"), shown(6)],
+        previous=6,
+    )
+
+    assert (remedy(seen).action, remedy(seen).version) == (RollbackAction.KEEP, 6)
+    assert WHY in remedy(seen).reasons
+
+
+def test_what_was_deployed_without_lightgate_in_between_may_have_done_anything() -> None:
+    seen = situation(past(6), listed=[shown(8), shown(7, "FAILED"), shown(6)], previous=6)
+
+    assert remedy(seen).action is RollbackAction.KEEP
+    assert "Version 7 was deployed without Lightgate." in remedy(seen).reasons
+
+
+def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last() -> None:
+    versions = [shown(7), shown(6)]
+
+    assert last_good(history(listed=versions), 7) == versions[0]
+    assert last_good(history(past(7, is_good=False), listed=versions), 7) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "available"),
+    [
+        (shown(7), True),
+        (shown(7, proxy="nginx:1.27"), True),
+        (shown(7, image=":crops.web.3"), True),
+        (shown(7, image=f"{ECR}:latest"), False),
+        (shown(7, worker=f"{ECR}:latest"), False),
+        (shown(7, image=":crops.web.latest"), False),
+        (shown(7, image="user/app:latest"), False),
+    ],
+)
+def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start(
+    version: Deployment, available: bool
+) -> None:
+    found = remedy(situation(listed=[shown(8), version]))
+
+    assert (found.action is RollbackAction.REDEPLOY) is available
+    assert (notice(version) is None) is available
+    if not available:
+        assert found.action is RollbackAction.IMPOSSIBLE
+        assert "Automatic rollback to version 7 is not available" in str(notice(version))
+        assert '"rollbackTo": 7' in found.next_steps[-1]
+
+
+def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
+    assert notice(None) == "No version is live yet, so there is no version to roll back to."
+
+
+def refused_to(
+    target: int, seen: VersionHistory, *, serving: int = 8, gates_look: bool = True
+) -> Sequence[str]:
+    return refusal_of(target, serving, seen, overridden=False, gates_look=gates_look)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        (3, "the service does not list version 3"),
+        (5, "version 5 is FAILED, and has never served"),
+        (8, "version 8 is serving already"),
+        (4, "the newest that can is version 7"),
+    ],
+)
+def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: str) -> None:
+    seen = history(
+        past(8, SAFE),
+        past(7),
+        past(6, ONE_WAY),
+        past(5, is_good=False),
+        past(4),
+        listed=[shown(8, "ACTIVE"), shown(7), shown(6), shown(5, "FAILED"), shown(4)],
+    )
+
+    refused = refused_to(target, seen)
+
+    assert refused[0].startswith("rollbackTo: ")
+    assert reason in refused[0]
+    assert refused_to(7, seen, gates_look=False) == []
+
+
+def test_if_no_version_can_run_that_is_said() -> None:
+    [first, *_] = refused_to(7, history(past(8, ONE_WAY), past(7)))
+
+    assert "none before the one that serves is known to" in first
+    assert '"allowDestructive": true' in first
+
+
+COMMAND = past(7, ONE_WAY, kind=Kind.COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "seventh", "is_left"),
+    [
+        ([past(6, ONE_WAY), COMMAND, past(8, SAFE)], "INACTIVE", True),
+        # The command itself is what serves.
+        ([past(7, ONE_WAY), past(8, UNKNOWN, kind=Kind.COMMAND)], "INACTIVE", True),
+        # What came after the command stands against it still.
+        ([past(6, ONE_WAY), COMMAND, past(8, ONE_WAY)], "INACTIVE", False),
+        # It has taken nothing back.
+        ([past(6, ONE_WAY), past(7, NONE, kind=Kind.COMMAND), past(8)], "INACTIVE", False),
+        ([past(6), past(7, ONE_WAY), past(8)], "INACTIVE", False),
+        # It was never permitted: the app beside which it was to run did not become active.
+        ([past(6, ONE_WAY), COMMAND, past(8)], "FAILED", False),
+    ],
+)
+def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
+    recorded: list[VersionRecord], seventh: str, is_left: bool
+) -> None:
+    listed = [shown(8, "ACTIVE"), shown(7, seventh), shown(6), shown(5)]
+    seen = history(past(5), past(6), *recorded, listed=listed)
+
+    assert (refused_to(5, seen) == []) is is_left
+    assert refused_to(5, seen, gates_look=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "judgement", "reasons"),
+    [(6, ONE_WAY, [WHY]), (6, UNKNOWN, ["Nobody knows."]), (6, SAFE, None), (5, ONE_WAY, [WHY])],
+)
+def test_what_a_failed_version_has_applied_stands_also_against_going_back_behind_another(
+    target: int, judgement: Judgement, reasons: list[str] | None
+) -> None:
+    """Version 8 has failed, and 7 serves on."""
+    listed = [shown(8, "FAILED"), shown(7, "ACTIVE"), shown(6), shown(5)]
+    failed = past(8, judgement, is_good=False)
+    refused = refused_to(
+        target, history(past(5), past(6), past(7), failed, listed=listed), serving=7
+    )
+
+    assert (refused[1:] if refused else None) == reasons
+    if refused:
+        assert "none before the one that serves is known to" in refused[0]
+
+
+def test_a_person_may_want_a_version_back_that_did_not_do_well() -> None:
+    assert refused_to(7, history(past(8, SAFE), past(7, is_good=False))) == []
+
+
+COMPANION = past(7, UNKNOWN, kind=Kind.COMMAND, fits=5)
+ONCE_MORE = past(7, NONE, kind=Kind.ROLLBACK, fits=5)
+HAS_LOOKED = past(7, NONE, kind=Kind.ROLLBACK, fits=7)
+OF_AGES_AGO = past(7, NONE, kind=Kind.ROLLBACK, fits=2)
+OF_NOBODY_KNOWS_WHEN = past(7, NONE, kind=Kind.ROLLBACK, fits=None)
+
+
+@pytest.mark.parametrize(
+    ("between", "again", "action", "reason"),
+    [
+        (past(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
+        (past(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
+        (past(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "can work with"),
+        (past(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "can work with"),
+        (past(6), OF_AGES_AGO, RollbackAction.KEEP, "does not list any more what came after"),
+        (past(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "Nobody knows which release the code"),
+    ],
+)
+def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
+    between: VersionRecord, again: VersionRecord, action: RollbackAction, reason: str
+) -> None:
+    listed = [shown(8, "ACTIVE"), shown(7), shown(6), shown(5)]
+    found = remedy(situation(past(5), between, again, listed=listed))
+
+    assert (found.action, found.version) == (action, 7)
+    assert reason in " ".join(found.reasons)
+
+
+def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
+    seen = history(past(5), past(6, ONE_WAY), ONCE_MORE, past(8))
+    [first, why] = refused_to(7, seen)
+
+    assert "the newest that can is version 6" in first
+    assert why == WHY
+
+
+def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
+    seen = history(past(5), OF_NOBODY_KNOWS_WHEN, past(8, UNKNOWN, kind=Kind.COMMAND), past(9))
+
+    assert refused_to(7, seen, serving=9)
+    assert refused_to(5, seen, serving=9) == []
+
+
+def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
+    why = "harvests.0005_fill: RunPython cannot be reversed for certain"
+
+    found = remedy(situation(judgement=ONE_WAY, take_back=[], why_not=why))
+
+    assert found.next_steps[-1] == (
+        'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
+        '"allowDestructive": true}. What was applied stays applied, as there is no command that '
+        f"takes back just that: {why}. The earlier data is only in a restore point."
+    )
+
+
+JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])
+SHOWN = st.builds(
+    shown,
+    st.integers(1, 9),
+    st.sampled_from(["ACTIVE", "INACTIVE", "FAILED", "ACTIVATING"]),
+    st.sampled_from([PINNED, "nginx", f"{ECR}:latest"]),
+)
+PAST = st.builds(
+    past,
+    st.integers(1, 7),
+    JUDGEMENTS,
+    is_good=st.booleans(),
+    kind=st.sampled_from(Kind),
+    fits=st.none() | st.integers(1, 7),
+)
+
+
+@given(
+    st.lists(SHOWN, max_size=6, unique_by=lambda one: one.version),
+    st.lists(PAST, max_size=6),
+    JUDGEMENTS,
+    st.none() | st.integers(1, 7),
+)
+def test_nothing_is_deployed_unasked_that_may_not_run(
+    listed: list[Deployment],
+    recorded: list[VersionRecord],
+    judgement: Judgement,
+    previous: int | None,
+) -> None:
+    failed = past(8, judgement, is_good=False)
+    shown_then = [shown(8, "ACTIVE"), *(one for one in listed if one.version != failed.version)]
+    seen = situation(previous=previous, history=history(*recorded, failed, listed=shown_then))
+    found = remedy(seen)
+
+    assert found.reasons
+    if found.action is not RollbackAction.REDEPLOY:
+        assert found.next_steps
+        return
+    [target] = [one for one in listed if one.version == found.version]
+    assert target.version < seen.failed
+    assert target.state in ("ACTIVE", "INACTIVE")
+    assert is_pinned(target.images["web"])
+    assert against(target.version, seen.history).verdict.lets_go_back
+    assert judgement.verdict.lets_go_back
+
+
+LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
+
+
+def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> None:
+    found = remedy(
+        situation(past(7), past(6), listed=[shown(8), shown(7), shown(6)], gone={7: LOST})
+    )
+
+    assert (found.action, found.version) == (RollbackAction.REDEPLOY, 6)
+    assert found.notes == [f"Version 7 cannot be deployed again: {LOST[0]}."]
+
+
+def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> None:
+    versions = [past(7, ONE_WAY), past(6)]
+
+    found = remedy(situation(*versions, listed=[shown(8), shown(7), shown(6)], gone={7: LOST}))
+
+    assert (found.action, found.version) == (RollbackAction.KEEP, 6)
+    assert WHY in found.reasons
+    assert f"Version 7 cannot be deployed again: {LOST[0]}." in found.reasons
+
+
+def test_where_every_good_version_has_lost_its_image_nothing_can_be_done() -> None:
+    listed = [shown(8), shown(7), shown(6)]
+
+    found = remedy(situation(past(7), past(6), listed=listed, gone={7: LOST, 6: LOST}))
+
+    assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
+    assert [reason.split(" cannot")[0] for reason in found.reasons[1:]] == [
+        "Version 7",
+        "Version 6",
+    ]

@@ -1,0 +1,177 @@
+"""What is said of a spec that is valid."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+
+from lightgate.image.config import ImageConfig
+from lightgate.spec.warnings.all_warnings import warnings
+from tests.support.builders import Json, app_spec, migrate, parse, wait_for, web
+from tests.support.strategies import valid_specs
+
+WITH_DATABASE: Json = {"database": {"instance": "crops-db"}}
+
+
+def config(
+    command: tuple[str, ...] = ("gunicorn",), entrypoint: tuple[str, ...] = ()
+) -> ImageConfig:
+    return ImageConfig(command=command, entrypoint=entrypoint, architecture="amd64")
+
+
+def advice(image: ImageConfig | None = None, **changes: object) -> list[str]:
+    return warnings(app_spec(**(WITH_DATABASE | changes)), image)
+
+
+def test_there_is_nothing_to_say_of_a_careful_spec_and_a_plain_image() -> None:
+    assert advice(config()) == []
+
+
+def test_a_release_without_a_snapshot_is_mentioned() -> None:
+    assert advice(database=None) == [
+        "database: is missing, so no snapshot is taken before a release"
+    ]
+
+
+def test_an_app_without_a_gate_is_mentioned() -> None:
+    [line] = advice(containers={"web": web(dependsOn=[])})
+
+    assert line.startswith("containers: no container waits for another one with SUCCESS or HEALTHY")
+
+
+def test_an_unprotected_service_is_told_what_that_costs() -> None:
+    [line] = advice(publicEndpoint=None, unprotected=True)
+
+    assert line.startswith("unprotected: without a public endpoint Lightsail replaces the old")
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_mentioned"),
+    [
+        ("200", False),
+        ("200-399", False),
+        ("200,404", True),
+        ("200-499", True),
+        ("301,200-400", True),
+    ],
+)
+def test_success_codes_that_take_an_error_for_healthy_are_mentioned(
+    codes: str, is_mentioned: bool
+) -> None:
+    endpoint = {
+        "containerName": "web", "containerPort": 8000, "healthCheck": {"successCodes": codes}
+    }  # fmt: skip
+
+    assert bool(advice(publicEndpoint=endpoint)) == is_mentioned
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"expectText": '{"ok": true} {release} {digest}'}, None),
+        (
+            {"expectText": "is {relase}"},
+            "verification.expectText: {relase} is not filled in (did you mean {release}?), and is "
+            "expected as it stands",
+        ),
+        (
+            {"expectHeader": {"name": "X-Version", "value": "{version}"}},
+            "verification.expectHeader.value: {version} is not filled in, and is expected as it "
+            "stands",
+        ),
+    ],
+)
+def test_what_is_not_filled_in_and_looks_like_it_is_mentioned(asked: Json, line: str) -> None:
+    assert advice(verification=asked) == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "is_mentioned"),
+    [("Authorization", True), ("cookie", True), ("X-Api-Key", True), ("Content-Type", False)],
+)
+def test_a_header_that_looks_like_a_secret_is_mentioned_without_its_value(
+    name: str, is_mentioned: bool
+) -> None:
+    told = advice(verification={"write": {"path": "/probes", "headers": {name: "hunter2"}}})
+
+    assert bool(told) == is_mentioned
+    assert "hunter2" not in "".join(told)
+
+
+@pytest.mark.parametrize(("seconds", "is_mentioned"), [(900, False), (901, True)])
+def test_a_limit_beyond_the_patience_of_the_platform_is_mentioned(
+    seconds: int, is_mentioned: bool
+) -> None:
+    told = advice(
+        containers={"migrate": migrate(command=["flyway"], timeoutSeconds=seconds), "web": web()}
+    )
+
+    assert bool(told) == is_mentioned
+    assert all(line.startswith("containers.migrate.timeoutSeconds: 901 is longer") for line in told)
+
+
+def test_a_limit_and_a_check_that_nothing_carries_out_are_mentioned() -> None:
+    idle = web(timeoutSeconds=30, healthCheck={"command": ["true"]})
+
+    assert advice(containers={"migrate": migrate(), "web": idle}) == [
+        "containers.web.healthCheck: is not carried out, because no container waits for this one",
+        "containers.web.timeoutSeconds: is not applied, because no container waits for this one "
+        "to end",
+    ]
+
+
+def test_a_check_of_a_container_that_others_wait_for_is_carried_out() -> None:
+    containers = {
+        "migrate": migrate(healthCheck={"command": ["true"]}),
+        "web": web(healthCheck={"command": ["true"]}),
+        "side": migrate(command=["side"], dependsOn=[wait_for("web", "START")]),
+    }
+
+    assert advice(containers=containers) == []
+
+
+@pytest.mark.parametrize(
+    "command", [["python", "manage.py", "migrate"], ["sh", "-c", "./manage.py migrate; gunicorn"]]
+)
+def test_migrating_outside_a_gate_is_mentioned(command: list[str]) -> None:
+    [line] = advice(containers={"migrate": migrate(), "web": web(command=command)})
+
+    assert line.startswith("containers.web.command: runs migrate outside a gate")
+
+
+def test_a_cmd_that_migrates_is_mentioned_where_it_is_run() -> None:
+    commandless = {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]}
+    migrating = config(command=("sh", "-c", "./manage.py migrate && gunicorn"))
+
+    [line] = advice(migrating, containers={"migrate": {}, "web": commandless})
+
+    assert line.startswith(
+        "containers.web.command: is missing, and the image's CMD (sh -c ./manage"
+    )
+    assert advice(migrating) == []
+
+
+def test_an_entrypoint_that_migrates_makes_the_gate_useless() -> None:
+    [line] = advice(config(entrypoint=("sh", "-c", 'manage.py migrate; exec "$@"')))
+
+    assert line.startswith("image: its ENTRYPOINT (sh -c manage.py migrate")
+    assert line.endswith("the gate, which then protects nothing; take it out of the image")
+
+
+def test_of_a_script_it_is_said_what_cannot_be_seen() -> None:
+    [line] = advice(config(entrypoint=("/docker-entrypoint.sh",)))
+
+    assert line == (
+        "image: its ENTRYPOINT (/docker-entrypoint.sh) comes before every command, the gate's "
+        'too. If it does not end in exec "$@", the gate never runs; if it is a script that runs '
+        "migrate, that happens before the gate. Neither can be seen from here; an image without "
+        "an ENTRYPOINT is safe"
+    )
+
+
+@settings(max_examples=25)
+@given(valid_specs())
+def test_advice_can_be_given_of_every_valid_spec(document: Json) -> None:
+    told = warnings(parse(document), config(("migrate",), ("migrate",)))
+
+    assert all(re.match(r"[\w.-]+: .{20}", line) for line in told)

@@ -1,0 +1,53 @@
+"""How long a gate may hold."""
+
+from datetime import timedelta
+
+import pytest
+
+from lightgate.release.lock import LONGEST_STEP
+from lightgate.spec.time_limits import (
+    GRACE_SECONDS,
+    SIGNED_BEFORE,
+    SIGNED_FOR,
+    WaitLimit,
+    longest_limit,
+)
+from tests.support.builders import seconds
+
+
+def hold(patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
+    return WaitLimit(patience=patience, limit=seconds(limit), poll=seconds(look))
+
+
+@pytest.mark.parametrize(
+    ("patience", "limit", "longest"),
+    [
+        (seconds(900), 610, seconds(290)),
+        (seconds(900), 310, seconds(590)),
+        (timedelta(hours=12), 310, timedelta(minutes=58)),
+        (timedelta(hours=12), 12 * 3600 - 600, seconds(600)),
+    ],
+)
+def test_a_gate_holds_within_the_patience_and_while_its_permit_can_be_read(
+    patience: timedelta, limit: int, longest: timedelta
+) -> None:
+    assert hold(patience, limit).longest == longest
+
+
+def test_the_urls_outlive_every_hold_by_the_time_that_deploying_may_take() -> None:
+    longest = hold(timedelta(hours=12), 10).longest
+
+    assert longest + LONGEST_STEP < SIGNED_FOR
+    assert longest + SIGNED_BEFORE == SIGNED_FOR
+
+
+def test_what_is_left_for_a_restore_point_is_without_the_looks_that_see_it() -> None:
+    assert hold(seconds(900), 610).left(seconds(90)) == seconds(290 - 90 - 10 - 15)
+
+
+@pytest.mark.parametrize("look", [1, 10, 60, 300])
+def test_the_longest_limit_leaves_a_usual_node_the_time_to_start(look: int) -> None:
+    limit = longest_limit(seconds(900), seconds(look))
+
+    fits = hold(seconds(900), int(limit.total_seconds()) + GRACE_SECONDS, look)
+    assert fits.left(seconds(120)) == seconds(0)

@@ -1,0 +1,62 @@
+"""What the layer's build puts into the layer."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from build_gate.texts import PROGRAMS, write_texts
+from lightgate.gate.packaging import program_text
+
+ROOT = Path(__file__).resolve().parents[3]
+CORE = ROOT / "layers" / "core"
+MAKEFILE = (CORE / "Makefile").read_text()
+
+
+def test_the_layer_describes_exactly_the_services_that_clients_are_made_for() -> None:
+    """botocore describes every service of AWS."""
+    sources = "".join(path.read_text() for path in (CORE / "lightgate").rglob("*.py"))
+
+    [kept] = re.findall(r"^SERVICES := (.*)$", MAKEFILE, re.MULTILINE)
+
+    made = set(re.findall(r'(?:make_client|untyped\.client)\(\s*"([a-z0-9]+)"', sources))
+    assert set(kept.split()) == made
+
+
+READ_ALL = """
+import json, sys
+from lightgate.gate.packaging import program_text
+print(json.dumps({name: program_text(name) for name in sys.argv[1:]}))
+"""
+
+
+def test_the_layer_has_the_texts_of_the_gate_programs_without_what_builds_them(
+    tmp_path: Path,
+) -> None:
+    [folder] = re.findall(r'-m build_gate "\$\(PYTHON_DIR\)/(\S+)"', MAKEFILE)
+    shutil.copytree(CORE / "lightgate", tmp_path / "lightgate")
+    write_texts(tmp_path / folder)
+
+    read = subprocess.run(
+        [sys.executable, "-c", READ_ALL, *PROGRAMS],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+
+    assert json.loads(read.stdout) == {name: program_text(name) for name in PROGRAMS}
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "build_gate/requirements.txt"])
+def test_the_layer_is_built_with_the_versions_that_the_tests_run(file: str) -> None:
+    locked = set(re.findall(r"^\S+==\S+", (ROOT / "requirements" / "dev.txt").read_text(), re.M))
+    pinned = set(re.findall(r"^\S+==\S+", (CORE / file).read_text(), re.M))
+
+    assert pinned
+    assert pinned <= locked

@@ -1,0 +1,64 @@
+"""Who may do what in the bucket of the mailboxes, as the template has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+RESOURCES: Any = decode(str(Path(__file__).parents[3] / "template.yaml"))[0]["Resources"]
+LETTERS = {"plan.json", "status.json", "result.json"}
+WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext", "CleanUp",
+                      "Reconcile"}  # fmt: skip
+
+
+def rights(statements: list[Any]) -> Iterator[tuple[str, str]]:
+    """Each action on objects of the bucket, with the name of the object."""
+    for one in statements:
+        actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
+        found = one["Resource"]
+        for resource in found if isinstance(found, list) else [found]:
+            text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else ""
+            if isinstance(text, str) and text.startswith("${MailboxBucket.Arn}"):
+                yield from ((action, text.rpartition("/")[2]) for action in actions)
+
+
+def of_functions() -> dict[str, set[tuple[str, str]]]:
+    return {
+        name.removesuffix("Function"): set(
+            rights(resource["Properties"]["Policies"][0]["Statement"])
+        )
+        for name, resource in RESOURCES.items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def test_permits_are_written_by_who_opens_gives_or_voids_them() -> None:
+    writers = {name for name, mays in of_functions().items() if mays}
+
+    assert writers == WRITERS_OF_PERMITS
+    for name in writers:
+        assert {what for what in of_functions()[name] if what[1] == "permit.json"} == {
+            ("s3:GetObject", "permit.json"),
+            ("s3:PutObject", "permit.json"),
+        }
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS_OF_PERMITS))
+def test_letters_are_read_where_gates_are_listened_to_and_written_by_none_of_ours(
+    name: str,
+) -> None:
+    others = {what for what in of_functions()[name] if what[1] != "permit.json"}
+
+    listens = name in ("CheckDeployment", "RecordOutcome")
+    assert others == ({("s3:GetObject", letter) for letter in LETTERS} if listens else set())
+
+
+def test_what_signs_the_urls_writes_letters_and_reads_permits() -> None:
+    [policy] = RESOURCES["MailboxRole"]["Properties"]["Policies"]
+
+    assert set(rights(policy["PolicyDocument"]["Statement"])) == {
+        ("s3:GetObject", "permit.json"),
+        *(("s3:PutObject", letter) for letter in LETTERS),
+    }

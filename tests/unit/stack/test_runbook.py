@@ -1,0 +1,62 @@
+"""The runbook has a place for every failure, and says nothing that the machine would refuse."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lightgate.diagnosis.puller import statement
+from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.migrations.compatibility import Verdict
+from lightgate.outcome.outcome import Outcome
+from lightgate.release.request import parse_request
+
+RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text()
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_class_of_failure_has_its_section(kind: FailureKind) -> None:
+    for part in ("**You see**", "**It means**", "**Do**"):
+        assert part in SECTIONS[kind.value]
+
+
+@pytest.mark.parametrize("status", ["REFUSED", "ROLLED_BACK", "FAILED"])
+def test_every_status_that_is_no_success_is_told(status: str) -> None:
+    assert status in {outcome.value for outcome in Outcome}
+    assert f"\n| {status} | " in RUNBOOK
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_told(verdict: Verdict) -> None:
+    assert f"\n| {verdict.value} | " in SECTIONS["watch-failed"]
+
+
+def test_every_execution_is_an_input_by_its_contract() -> None:
+    executions = [json.loads(found) for found in re.findall(r"\{\"app\".*?\}", RUNBOOK)]
+
+    assert len(executions) > 5
+    for execution in executions:
+        given = (
+            {**execution, "digest": f"sha256:{'7' * 64}"} if "digest" in execution else execution
+        )
+        assert parse_request(given).app == "crops-backend"
+
+
+def test_the_statement_for_the_repository_is_the_one_that_a_diagnosis_shows() -> None:
+    [shown] = re.findall(r"```json\n(\{\n.*?\n\})\n```", RUNBOOK, re.DOTALL)
+
+    assert json.loads(shown) == json.loads(statement("the principalArn"))
+
+
+def test_every_link_leads_somewhere() -> None:
+    titles = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
+    slugs = {title.lower().replace(" ", "-") for title in titles}
+
+    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOK)) <= slugs
+
+
+def test_a_restore_names_a_new_database() -> None:
+    restore = RUNBOOK.partition("## Bring the database back")[2]
+    assert "--db-instance-identifier crops-backend-db-restored-" in restore

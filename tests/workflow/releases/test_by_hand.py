@@ -1,0 +1,306 @@
+"""What a person asks for: an old version once more, or one command beside the app."""
+
+from typing import Any
+
+import pytest
+
+from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from tests.component.lightsail_service import Course
+from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import told_plan
+from tests.workflow.world import APP, World, spec
+
+BACK = ["python", "manage.py", "migrate", "crops", "0001"]
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    """The world with two good releases, versions 2 and 3; the second has added a column."""
+    world.release(course=released())
+    world.lightsail.courses.append(released(told_plan("crops.0002_size")))
+    world.machine.run({"app": APP, "reason": "the second"}, name="second")
+    world.messages()
+    assert world.lightsail.serving(APP) == 3
+    return world
+
+
+def by_hand(world: World, **request: Any) -> Any:
+    return world.machine.run({"app": APP, **request}, name="by-hand-again")
+
+
+def test_an_old_version_is_deployed_once_more(two: World) -> None:
+    ended = by_hand(two, rollbackTo=2, reason="orders are lost")
+
+    assert ended.status == "SUCCEEDED"
+    assert two.lightsail.serving(APP) == 4
+    content = two.message().content
+    assert content["status"] == "SUCCEEDED"
+    assert content["snapshot"]["id"] in two.instance.snapshots()
+    containers = two.lightsail.deployment(APP, 4).containers
+    assert {c.environment[RELEASE_VARIABLE] for c in containers.values()} == {content["release"]}
+    assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"checked"}
+    assert "Version 2 is live again" in content["text"]
+
+
+def test_going_back_is_refused_beforehand_if_history_speaks_against_it(world: World) -> None:
+    world.release(course=released())
+    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
+    world.machine.run({"app": APP, "reason": "one way"}, name="third")
+    serving = world.lightsail.serving(APP)
+    world.messages()
+
+    ended = by_hand(world, rollbackTo=2)
+
+    assert ended.error == "REFUSED"
+    assert world.lightsail.serving(APP) == serving
+    text = world.message().text
+    assert "rollbackTo: version 2 may not be able to work with the database as it is now" in text
+    assert "AddField harvest.season" in text
+
+
+def test_the_refusal_names_the_newest_version_that_can_run(world: World) -> None:
+    """Versions 2, 3 (one way) and 4 (nothing pending): from 4 one can go back to 3 only."""
+    world.release(course=released())
+    one_way = told_plan("crops.0002_size", effect="contract")
+    for name, course in {"b": released(one_way), "c": released()}.items():
+        world.lightsail.courses.append(course)
+        world.machine.run({"app": APP, "reason": name}, name=name)
+    world.messages()
+
+    assert by_hand(world, rollbackTo=2).error == "REFUSED"
+    assert "the newest that can is version 3" in world.message().text
+
+
+def test_a_person_may_override_it_and_that_is_on_record(world: World) -> None:
+    world.release(course=released())
+    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
+    world.machine.run({"app": APP, "reason": "one way"}, name="second")
+    world.messages()
+
+    ended = by_hand(world, rollbackTo=2, allowDestructive=True)
+
+    assert ended.status == "SUCCEEDED"
+    containers = world.lightsail.deployment(APP, 4).containers
+    assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"unchecked"}
+    assert "overridden" in world.message().text
+
+
+@pytest.fixture
+def reversed_by_hand(world: World) -> World:
+    """Version 3 has closed the way back, and a command beside it, as version 4, has opened it."""
+    world.release(course=released())
+    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
+    world.machine.run({"app": APP, "reason": "one way"}, name="second")
+    undo = told_plan("undo crops.0002_size", effect="contract")
+    world.lightsail.courses.append(command_course((160, undo), (190, DONE)))
+    by_hand(world, digest=world.digest, command=BACK)
+    world.messages()
+    return world
+
+
+def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_history(
+    reversed_by_hand: World,
+) -> None:
+    ended = reversed_by_hand.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+
+    assert ended.status == "SUCCEEDED"
+    containers = reversed_by_hand.lightsail.deployment(APP, 5).containers
+    assert {c.environment[ROLLBACK_VARIABLE] for c in containers.values()} == {"checked"}
+    text = reversed_by_hand.message().text
+    assert "A command has run beside version 4. So the gate of version 2" in text
+
+
+def test_where_the_old_version_has_no_gate_that_could_decide_history_still_does(
+    reversed_by_hand: World,
+) -> None:
+    ended = reversed_by_hand.machine.run({"app": APP, "rollbackTo": 1}, name="back")
+
+    assert ended.error == "REFUSED"
+    assert reversed_by_hand.lightsail.serving(APP) == 4
+    assert "version 1 may not be able to work with" in reversed_by_hand.message().text
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (9, "the service does not list version 9"),
+        (3, "version 3 is serving already"),
+    ],
+)
+def test_a_version_that_cannot_be_gone_back_to_is_refused(
+    two: World, version: int, words: str
+) -> None:
+    ended = by_hand(two, rollbackTo=version, allowDestructive=True)
+
+    assert ended.error == "REFUSED"
+    assert words in two.message().text
+    assert "TakeSnapshot" not in ended.states
+
+
+def test_a_version_that_was_deployed_without_lightgate_can_be_gone_back_to(world: World) -> None:
+    world.lightsail.deploy_by_somebody(APP, image="nginx")
+    world.release(course=released())
+    world.messages()
+
+    ended = by_hand(world, rollbackTo=2, allowDestructive=True)
+
+    assert ended.status == "SUCCEEDED"
+    assert world.lightsail.deployment(APP, 4).containers["web"].image == "nginx"
+    assert "may not be what it was" in world.message().text
+
+
+def test_an_old_version_that_does_not_answer_is_not_called_a_success(two: World) -> None:
+    two.site.bad = {4: "Internal Server Error"}
+
+    ended = by_hand(two, rollbackTo=2)
+
+    assert ended.error == "FAILED"
+    assert "RollBack" not in ended.states
+    assert "answered 500" in two.message().text
+
+
+def test_a_rollback_does_not_wait_for_its_turn(two: World) -> None:
+    inside: list[Any] = []
+    two.functions.before("deploy", lambda: inside.append(by_hand(two, rollbackTo=2)))
+
+    two.machine.run({"app": APP, "reason": "the third"}, name="third")
+
+    [ended] = inside
+    assert ended.error == "REFUSED"
+    assert "in progress or about to begin" in ended.cause
+
+
+def command_course(*events: tuple[float, dict[str, Any]], ends: str = "ACTIVE") -> Course:
+    return Course(ends=ends, log=[(at, COMMAND_CONTAINER, event) for at, event in events])
+
+
+DONE: dict[str, Any] = {"event": "succeeded", "seconds": 3.0, "lastLines": ["crops", " [X] 0001"]}
+
+
+def test_a_command_runs_beside_what_serves(two: World) -> None:
+    two.lightsail.courses.append(command_course((160, told_plan("undo")), (190, DONE)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.status == "SUCCEEDED"
+    before, after = (two.lightsail.deployment(APP, version) for version in (3, 4))
+    assert after.containers.keys() == {*before.containers, COMMAND_CONTAINER}
+    assert after.public_endpoint == before.public_endpoint
+    for name, container in before.containers.items():
+        assert after.containers[name].image == container.image
+        assert after.containers[name].command[-2:] == container.command[-2:]
+        assert after.containers[name].environment[ROLLBACK_VARIABLE] == "unchecked"
+    content = two.message().content
+    assert content["status"] == "SUCCEEDED"
+    assert content["snapshot"]["id"] in two.instance.snapshots()
+    assert " [X] 0001" in content["text"]
+
+
+def test_a_command_that_fails_says_so_while_the_app_goes_on(two: World) -> None:
+    failed = {"event": "failed", "cause": "exit", "error": "it is irreversible", "exitCode": 1}
+    two.lightsail.courses.append(command_course((160, told_plan("undo")), (190, failed)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == "FAILED"
+    assert two.lightsail.serving(APP) == 4
+    assert "it is irreversible" in two.message().text
+
+
+VOID: dict[str, Any] = {
+    "event": "failed",
+    "cause": "permit",
+    "error": "the permit is void",
+    "database": "unchanged",
+}
+
+
+def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two: World) -> None:
+    two.put_spec(spec(migrations={"policy": "block"}))
+    plan = told_plan("undo", effect="unknown")
+    two.lightsail.courses.append(command_course((160, plan), (260, VOID)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == "REFUSED"
+    assert two.lightsail.serving(APP) == 4
+    content = two.message().content
+    assert content["judgement"]["verdict"] == "UNKNOWN"
+    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert 'The policy "block" forbids' in " ".join(content["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "status"), [({}, "REFUSED"), ({4: "Internal Server Error"}, "FAILED")]
+)
+def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_does_well(
+    two: World, bad: dict[int, str], status: str
+) -> None:
+    two.site.bad = bad
+    plan = told_plan("undo", effect="unknown")
+    two.lightsail.courses.append(command_course((800, plan), (990, VOID)))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == status
+    assert two.lightsail.serving(APP) == 4
+    content = two.message().content
+    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert content["judgement"]["verdict"] == "UNKNOWN"
+
+
+def test_a_command_is_not_permitted_before_the_app_is_active_beside_it(two: World) -> None:
+    told_before = len(two.functions.log)
+    two.lightsail.courses.append(command_course((20, told_plan("undo")), ends="FAILED"))
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == "ROLLED_BACK"
+    told = two.functions.log[told_before:]
+    assert "The app beside which the command runs is not active yet." in told
+    assert '"PERMIT"' not in told
+
+
+def test_a_command_needs_an_app_beside_which_it_runs(two: World) -> None:
+    two.lightsail.remove(APP)
+    two.lightsail.add(APP)
+
+    ended = by_hand(two, digest=two.digest, command=BACK)
+
+    assert ended.error == "REFUSED"
+    assert "nothing serves" in two.message().text
+
+
+def test_a_command_is_not_given_again_by_a_later_rollback(two: World) -> None:
+    two.lightsail.courses.append(command_course((160, told_plan()), (190, DONE)))
+    by_hand(two, digest=two.digest, command=["python", "manage.py", "check"])
+    two.machine.run({"app": APP, "reason": "the next"}, name="next")
+    two.messages()
+
+    ended = two.machine.run({"app": APP, "rollbackTo": 4, "allowDestructive": True}, name="back")
+
+    assert ended.status == "SUCCEEDED"
+    assert COMMAND_CONTAINER not in two.lightsail.deployment(APP, 6).containers
+
+
+def test_an_image_that_only_ran_a_command_is_not_taken_for_released(two: World) -> None:
+    two.lightsail.courses.append(command_course((160, told_plan()), (190, DONE)))
+    digest = two.digest
+    by_hand(two, digest=digest, command=["python", "manage.py", "check"])
+
+    assert two.turn.newest is not None
+    assert two.turn.newest.release != two.message().content["release"]
+
+
+def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_its_deployment_is_lost(
+    two: World,
+) -> None:
+    two.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
+    )
+    two.functions.fail("deploy", "after")
+
+    assert by_hand(two, rollbackTo=2).status == "SUCCEEDED"
+    assert any(
+        "The value of SECRET_KEY has changed" in w for w in two.message().content["warnings"]
+    )

@@ -1,0 +1,318 @@
+"""Releases whose deployment did not become what serves.
+
+The slow matrix adds the other plans that fail while they are pending.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.component.lightsail_service import Course
+from tests.workflow.release_machine import Ended, attempts
+from tests.workflow.reporting_gates import told_plan
+from tests.workflow.world import (
+    APP,
+    SUCCEEDED,
+    Json,
+    World,
+    applied,
+    migration_failed,
+    spec,
+    succeeded,
+    unprotected,
+)
+
+FAILS = timedelta(seconds=400)
+
+
+def check_ended(world: World, ended: Ended, status: str, *words: str) -> None:
+    """The execution, the record and the one message agree."""
+    assert (ended.status, ended.error) == ("FAILED", status)
+    record, message = world.record(), world.message()
+    assert ended.cause == record["cause"]
+    assert record["status"] == message.content["status"] == message.attributes["status"] == status
+    told = " ".join([*message.content["reasons"], *message.content["nextSteps"]])
+    for word in words:
+        assert word in told
+
+
+def test_a_failed_migration_is_rolled_back_and_named(world: World) -> None:
+    course = migration_failed("harvests.0006_one", "could not create unique index", "harvests.0005")
+
+    ended = world.release(course=course)
+
+    check_ended(
+        world,
+        ended,
+        "ROLLED_BACK",
+        "Migration harvests.0006_one failed: could not create unique index",
+        "Version 1 is active and goes on serving.",
+    )
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "FAILED"}
+
+
+def test_the_message_of_a_rollback_says_what_stays_applied(world: World) -> None:
+    world.release(course=migration_failed("a.0002", "no such column", "a.0001"))
+
+    content = world.message().content
+    assert [m["name"] for m in content["gate"]["migrations"]] == ["a.0001"]
+    assert content["gate"]["failure"]["lastLines"][-1] == "no such column"
+    assert content["previousVersion"] == 1
+    assert "stays applied" in " ".join(content["nextSteps"])
+    assert content["snapshot"]["id"] in world.instance.snapshots()
+
+
+def crash(plan: Json | None, *migrations: str) -> Course:
+    """The app does not come up behind the migrations, which were planned like this."""
+    told = [(20.0, "migrate", plan)] if plan else []
+    log = [*told, *applied(*migrations), (40, *SUCCEEDED)]
+    return Course(ends="FAILED", after=FAILS, log=log)
+
+
+@pytest.mark.parametrize("plan", [told_plan(), told_plan("a.0002")])
+def test_an_app_that_fails_behind_what_old_code_can_live_with_is_rolled_back(
+    world: World, plan: Json
+) -> None:
+    names = [migration["name"] for migration in plan["migrations"]]
+
+    ended = world.release(course=crash(plan, *names))
+
+    check_ended(world, ended, "ROLLED_BACK", "after its gate had opened")
+
+
+@pytest.mark.parametrize(
+    ("plan", "status", "words"),
+    [
+        (
+            told_plan("a.0002", effect="contract"),
+            "FAILED",
+            "version 1 may not be able to work with the database",
+        ),
+        (
+            told_plan("a.0002", effect="data"),
+            "ROLLED_BACK",
+            "Nobody knows whether version 1 can do all of its work",
+        ),
+        (None, "ROLLED_BACK", "Nobody knows whether version 1 can do all of its work"),
+    ],
+)
+def test_what_stands_against_a_version_that_answers_is_told_and_if_known_outweighs_that(
+    world: World, plan: Json | None, status: str, words: str
+) -> None:
+    ended = world.release(course=crash(plan, "a.0002"))
+
+    check_ended(
+        world,
+        ended,
+        status,
+        "Version 1 is active and goes on serving.",
+        "It was verified.",
+        words,
+    )
+    assert world.lightsail.serving(APP) == 1
+
+
+def undone(effect: str, **failed: str) -> Course:
+    """A pending plan whose migration fails, and leaves the database unchanged."""
+    plan = told_plan("a.0002", effect=effect)
+    end = {"event": "failed", "migration": "a.0002", "database": "unchanged", **failed}
+    begun = {"event": "applying", "migration": "a.0002"}
+    log = [(20, "migrate", plan), (30, "migrate", begun), (34, "migrate", end)]
+    return Course(ends="FAILED", after=FAILS, log=log)
+
+
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [("additive", "UNKNOWN"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")],
+)
+def test_a_pending_plan_that_is_stopped_at_its_time_limit_is_not_called_nothing(
+    world: World, effect: str, verdict: str
+) -> None:
+    world.release(course=undone(effect, cause="timeout", error="not finished after 4 s"))
+
+    content = world.message().content
+    assert (content["status"], content["judgement"]["verdict"]) == ("ROLLED_BACK", verdict)
+    assert content["notApplied"] == ["a.0002"]
+    assert "which has applied nothing. Once its plan is applied: " in content["text"]
+    assert f"({verdict})\n" in content["text"]
+
+
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize(
+    ("effect", "verdict"), [("additive", "SAFE"), ("data", "UNKNOWN"), ("contract", "ONE_WAY")]
+)
+def test_a_pending_plan_that_fails_while_it_waits_for_a_lock_keeps_its_verdict(
+    world: World, effect: str, verdict: str
+) -> None:
+    error = "canceling statement due to lock timeout"
+
+    world.release(course=undone(effect, cause="exit", error=error))
+
+    content = world.message().content
+    assert (content["status"], content["judgement"]["verdict"]) == ("ROLLED_BACK", verdict)
+    assert content["notApplied"] == ["a.0002"]
+    assert "may not be able to" not in " ".join(content["reasons"])
+
+
+def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
+    world: World,
+) -> None:
+    world.release(course=crash(told_plan("a.0002", effect="contract"), "a.0002"))
+    world.messages()
+    world.lightsail.courses.append(crash(told_plan()))
+
+    ended = world.machine.run({"app": APP, "reason": "mended, and not quite"}, name="second")
+
+    assert ended.error == "FAILED"
+    text = world.message().text
+    assert "version 1 may not be able to work with the database as it is now" in text
+    assert "a.0002: AddField harvest.season" in text
+
+
+def test_a_version_that_nobody_could_verify_is_told_to_serve_with_both_ways_out(
+    world: World,
+) -> None:
+    world.functions.fail("verify_release", *["before"] * attempts("VerifyRelease"))
+
+    ended = world.release(course=succeeded())
+
+    check_ended(
+        world,
+        ended,
+        "FAILED",
+        "Version 2 is active and serves. It was not verified.",
+        "Either keep version 2",
+        f'{{"app": "{APP}", "rollbackTo": 1}}',
+    )
+
+
+def test_a_deployment_that_fails_while_a_migration_is_applied_needs_a_person(world: World) -> None:
+    log = [*applied("a.0001"), (40, "migrate", {"event": "applying", "migration": "a.0002"})]
+
+    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))
+
+    check_ended(world, ended, "FAILED", "the database may be part-way")
+    assert world.lightsail.serving(APP) == 1
+
+
+def test_a_last_report_that_comes_late_decides_about_the_database(world: World) -> None:
+    world.lightsail.switches = world.lightsail.switches.changed({"log_lag": 250})
+    log = [
+        *applied(),
+        (380, "migrate", {"event": "applying", "migration": "a.0002"}),
+        (
+            399,
+            "migrate",
+            {
+                "event": "failed",
+                "migration": "a.0002",
+                "error": "boom",
+                "database": "unchanged",
+            },
+        ),
+    ]
+
+    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))
+
+    check_ended(world, ended, "ROLLED_BACK", "Migration a.0002 failed: boom")
+
+
+def test_a_deployment_that_fails_silently_is_waited_for_and_then_called_so(world: World) -> None:
+    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=[]))
+
+    check_ended(world, ended, "ROLLED_BACK", "gate has reported")
+    assert world.waited() >= FAILS + timedelta(seconds=300)
+
+
+def test_a_first_deployment_that_fails_needs_a_person(world: World) -> None:
+    world.lightsail.add(APP)
+
+    ended = world.release(course=migration_failed("a.0001", "boom"))
+
+    check_ended(world, ended, "FAILED", "Migration a.0001 failed", "Nothing was serving before")
+    assert world.lightsail.deployments(APP) == {1: "FAILED"}
+
+
+def test_a_deployment_that_never_ends_needs_a_person(world: World) -> None:
+    world.put_spec(spec(pollSeconds=300, deploymentTimeoutSeconds=1800))
+
+    ended = world.release(course=Course(ends=None))
+
+    check_ended(world, ended, "FAILED", "neither become active nor failed")
+    assert timedelta(seconds=1800) <= world.waited() < timedelta(seconds=2200)
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "ACTIVATING"}
+
+
+def test_an_active_deployment_whose_gate_is_shut_is_no_success_when_unprotected(
+    world: World,
+) -> None:
+    world.put_spec(unprotected())
+    log = [*applied(), (200, "migrate", {"event": "failed", "cause": "exit", "error": "boom"})]
+
+    ended = world.release(course=Course(after=timedelta(seconds=60), log=log))
+
+    check_ended(world, ended, "FAILED", "serves although its gate failed")
+    assert world.lightsail.serving(APP) == 2
+
+
+def test_silence_of_an_unprotected_gate_is_never_a_success(world: World) -> None:
+    world.put_spec({**unprotected(), "pollSeconds": 300, "deploymentTimeoutSeconds": 1800})
+
+    ended = world.release(course=Course(after=timedelta(seconds=60)))
+
+    check_ended(world, ended, "FAILED")
+
+
+def test_an_unprotected_deployment_that_fails_is_rolled_back(world: World) -> None:
+    world.put_spec(unprotected())
+
+    ended = world.release(course=migration_failed("a.0002", "boom"))
+
+    check_ended(world, ended, "ROLLED_BACK", "Migration a.0002 failed: boom")
+
+
+def test_lines_of_other_releases_and_containers_prove_nothing(world: World) -> None:
+    world.put_spec({**unprotected(), "pollSeconds": 300, "deploymentTimeoutSeconds": 1800})
+    log = [
+        (5, "migrate", {"event": "succeeded", "release": "of-another"}),
+        (6, "migrate", {"event": "succeeded", "container": "web"}),
+        (7, "migrate", {"event": "succeeded", "lightgate": 2}),
+        (8, "web", {"event": "succeeded"}),
+    ]
+
+    ended = world.release(course=Course(after=timedelta(seconds=60), log=log))
+
+    check_ended(world, ended, "FAILED")
+
+
+def test_a_flood_of_reports_does_not_silence_the_outcome(world: World) -> None:
+    names = [f"a.{number:04}_{'x' * 480}" for number in range(300)]
+
+    ended = world.release(course=succeeded(*names))
+
+    assert ended.status == "SUCCEEDED"
+    assert world.message().content["status"] == "SUCCEEDED"
+
+
+def test_somebody_elses_deployment_in_between_is_no_success(world: World) -> None:
+    world.put_spec(spec(pollSeconds=120))
+
+    def taken_over(world: World) -> None:
+        world.lightsail.deploy_by_somebody(APP)
+
+    # Active with the gate's report at the second look; another version serves at settlement.
+    world.functions.before("record_outcome", lambda: taken_over(world))
+
+    ended = world.release(course=succeeded())
+
+    check_ended(world, ended, "FAILED", "the service no longer serves it")
+
+
+@pytest.mark.parametrize("moment", ["check_deployment", "record_outcome"])
+def test_a_service_that_is_deleted_meanwhile_needs_a_person(world: World, moment: str) -> None:
+    world.functions.before(moment, lambda: world.lightsail.services.pop(APP, None))
+
+    ended = world.release(course=migration_failed("a.0002", "boom"))
+
+    check_ended(world, ended, "FAILED", f"no container service {APP}")

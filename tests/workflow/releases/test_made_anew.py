@@ -1,0 +1,126 @@
+"""A container service that is deleted and created again counts its versions from 1 once more.
+
+The slow matrix adds the other steps that find another service.
+"""
+
+import dataclasses
+
+import pytest
+
+from tests.component.lightsail_service import Course
+from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.world import APP, World, succeeded
+
+
+def make_anew(world: World, *, versions: int, exactly_then: bool = False) -> None:
+    """Delete the service and create it again; somebody else deploys to it.
+
+    `exactly_then`: the time of its creation does not tell it from the one before.
+    """
+    before = world.lightsail.services[APP].service.created_at
+    world.lightsail.remove(APP)
+    world.lightsail.add(APP)
+    if exactly_then:
+        runner = world.lightsail.services[APP]
+        runner.change(lambda service: dataclasses.replace(service, created_at=before))
+    for _ in range(versions):
+        world.lightsail.deploy_by_somebody(APP)
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("exactly_then", [False, True])
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
+def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
+    world: World, moment: str, *, exactly_then: bool
+) -> None:
+    world.functions.before(moment, lambda: make_anew(world, versions=2, exactly_then=exactly_then))
+
+    ended = world.release(course=succeeded())
+
+    assert world.lightsail.serving(APP) == 2
+    assert ended.error == "FAILED"
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
+def test_a_service_that_was_made_anew_is_named(world: World, moment: str) -> None:
+    world.functions.before(moment, lambda: make_anew(world, versions=2))
+
+    world.release(course=succeeded())
+
+    content = world.message().content
+    assert f"the container service {APP} was deleted and created again" in content["reasons"][0]
+    assert "Deployment 2 of this release is gone" in content["reasons"][1]
+    assert "Find out who deleted the container service" in content["nextSteps"][0]
+
+
+def test_a_service_that_was_made_anew_during_the_release_gets_no_deployment(world: World) -> None:
+    def later() -> None:
+        world.clock.sleep(60)
+        make_anew(world, versions=1)
+
+    world.functions.before("deploy", later)
+
+    ended = world.release()
+
+    assert ended.error == "REFUSED"
+    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+    assert "was deleted and created again" in world.message().content["reasons"][0]
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
+def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
+    world: World, moment: str
+) -> None:
+    """The migration fails, and version 1 of the new service is not what served before."""
+    failed = Course(ends="FAILED", log=[(10, "migrate", {"event": "failed", "cause": "exit"})])
+    world.functions.before(moment, lambda: make_anew(world, versions=1))
+
+    ended = world.release(course=failed)
+
+    assert ended.error == "FAILED"
+    assert "was deleted and created again" in world.message().content["reasons"][0]
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("exactly_then", [False, True])
+@pytest.mark.parametrize(("call", "versions"), [(1, 3), (2, 4), (3, 4)])
+def test_nobody_elses_version_is_rolled_back_from_or_called_the_old_one(
+    world: World, call: int, versions: int, *, exactly_then: bool
+) -> None:
+    world.release(course=released())
+    world.messages()
+    world.site.bad = {3: "Internal Server Error"}
+    world.lightsail.courses.append(released())
+
+    def wait_for(calls: int) -> None:
+        def reached() -> None:
+            if calls > 1:
+                wait_for(calls - 1)
+            else:
+                make_anew(world, versions=versions, exactly_then=exactly_then)
+
+        world.functions.before("roll_back", reached)
+
+    wait_for(call)
+    ended = world.machine.run({"app": APP, "reason": "the second"}, name="second")
+
+    assert ended.error == "FAILED"
+    assert len(world.lightsail.deployments(APP)) == versions
+    assert "is live again" not in world.message().text
+
+
+def test_a_service_that_was_made_anew_has_no_version_to_roll_back_to_on_record(
+    world: World,
+) -> None:
+    for name in ("first", "second"):
+        world.lightsail.courses.append(released())
+        world.machine.run({"app": APP, "reason": name}, name=name)
+    make_anew(world, versions=3)
+    world.messages()
+
+    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+
+    assert ended.error == "REFUSED"
+    assert "deployed without Lightgate" in world.message().text

@@ -1,0 +1,505 @@
+"""An old version whose image is gone is not deployed again, and people hear which image that is.
+
+The slow matrix adds the other answers of ECR and of the store of the service.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lightgate.names import pin_tag
+from tests.component import images
+from tests.component.cloud import ACCOUNT, REGION
+from tests.component.lightsail_service import PINNED
+from tests.workflow.release_machine import Ended
+from tests.workflow.releases.test_by_hand import DONE, command_course
+from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import told_plan
+from tests.workflow.world import APP, Json, World, spec
+
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+BAD = "Internal Server Error"
+
+
+def reference(digest: str) -> str:
+    return f"{REGISTRY}/{APP}:{pin_tag(digest)}"
+
+
+def delete(world: World, digest: str, repository: str = APP) -> None:
+    """As a lifecycle policy does: the image with all its tags."""
+    world.cloud.client("ecr").batch_delete_image(
+        repositoryName=repository, imageIds=[{"imageDigest": digest}]
+    )
+
+
+def move(world: World, digest: str, name: str = "somebody-else") -> str:
+    """Let the pin tag of the image point to another image."""
+    return images.push(world.cloud, APP, pin_tag(digest), name=name)
+
+
+class Versions:
+    """The world with the good versions 2, 3 and 4, each of an image of its own; 4 serves."""
+
+    def __init__(self, world: World, *, index: bool = False) -> None:
+        self.world = world
+        self.pushed: dict[int, str] = {}
+        self.runs: dict[int, str] = {}
+        world.put_spec(spec(verification={"watchSeconds": 0, "answersNeeded": 1}))
+        for version in (2, 3, 4):
+            digest = self.push(f"image-{version}", index=index)
+            self.pushed[version] = digest
+            assert self.release(f"release-{version}").status == "SUCCEEDED"
+            assert world.lightsail.serving(APP) == version
+        world.messages()
+
+    def push(self, name: str, *, index: bool = False) -> str:
+        if not index:
+            return images.push(self.world.cloud, APP, "latest", name=name)
+        digest = images.push(self.world.cloud, APP, None, name=name)
+        self.runs[len(self.runs) + 2] = digest
+        # With a tag that stays, as the engine deletes an image with its last one.
+        for tag in (name, "latest"):
+            pushed = images.push_index(self.world.cloud, APP, tag, {"amd64": digest}, name=name)
+        return pushed
+
+    def release(self, name: str, **request: Any) -> Ended:
+        self.world.lightsail.courses.append(released())
+        return self.world.machine.run({"app": APP, **request}, name)
+
+    def fail(self, before: Callable[[], object] = lambda: None) -> Ended:
+        """Version 5 answers badly."""
+        self.push("image-5")
+        self.world.site.bad = {5: BAD}
+        self.world.functions.before("roll_back", before)
+        self.world.lightsail.courses.append(released())
+        return self.release("the-bad-one")
+
+    def edit(self, version: int, changes: Mapping[str, str]) -> None:
+        """Let containers of the version have other images."""
+        runner = self.world.lightsail.services[APP]
+
+        def changed(service: Any) -> Any:
+            return replace(
+                service,
+                deployments=[
+                    replace(
+                        one,
+                        containers={
+                            **one.containers,
+                            **{
+                                name: replace(one.containers["web"], image=image)
+                                for name, image in changes.items()
+                            },
+                        },
+                    )
+                    if one.version == version
+                    else one
+                    for one in service.deployments
+                ],
+            )
+
+        runner.change(changed)
+
+    @property
+    def content(self) -> Json:
+        """The final message; one about the start may come before it."""
+        [*_, final] = self.world.messages()
+        return final.content
+
+    def image_of(self, version: int) -> str:
+        return self.world.lightsail.deployment(APP, version).containers["web"].image
+
+
+@pytest.fixture
+def versions(world: World) -> Versions:
+    return Versions(world)
+
+
+# RollBack.
+
+
+def test_a_rollback_takes_the_newest_good_version_that_still_has_its_image(
+    versions: Versions,
+) -> None:
+    delete(versions.world, versions.pushed[4])
+
+    ended = versions.fail()
+
+    assert ended.error == "ROLLED_BACK"
+    assert versions.world.lightsail.serving(APP) == 6
+    assert versions.image_of(6) == versions.image_of(3)
+    content = versions.content
+    told = " ".join(content["reasons"])
+    missing = reference(versions.pushed[4])
+    assert f"Version 4 cannot be deployed again: {missing} of migrate and web" in told
+    assert "is not in ECR any more" in told
+
+
+def test_the_version_that_is_brought_back_instead_is_on_record_as_that(versions: Versions) -> None:
+    delete(versions.world, versions.pushed[4])
+    versions.fail()
+    versions.world.messages()
+    versions.world.site.bad = {7: BAD}
+    versions.world.lightsail.courses.append(released())
+
+    versions.release("the-next")
+
+    assert versions.image_of(8) == versions.image_of(3)
+
+
+def test_a_rollback_is_impossible_if_no_good_version_has_its_image(versions: Versions) -> None:
+    for digest in versions.pushed.values():
+        delete(versions.world, digest)
+    versions.edit(1, {"web": reference(versions.pushed[2])})
+
+    ended = versions.fail()
+
+    assert ended.error == "FAILED"
+    assert versions.world.lightsail.serving(APP) == 5
+    told = " ".join(versions.content["reasons"])
+    for version in (2, 3, 4):
+        assert f"Version {version} cannot be deployed again: " in told
+
+
+def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
+    world: World,
+) -> None:
+    """Version 3 has dropped a column, so only version 3 can be brought back, and it is gone."""
+    versions = Versions.__new__(Versions)
+    versions.world, versions.pushed, versions.runs = world, {}, {}
+    versions.pushed[2] = versions.push("image-2")
+    versions.release("two")
+    versions.pushed[3] = versions.push("image-3")
+    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
+    world.machine.run({"app": APP}, "three")
+    versions.push("image-4")
+    world.site.bad = {4: BAD}
+    delete(world, versions.pushed[3])
+    world.messages()
+
+    ended = versions.release("four")
+
+    assert ended.error == "FAILED"
+    assert world.lightsail.serving(APP) == 4
+    content = versions.content
+    assert "Version 3 cannot be deployed again: " in " ".join(content["reasons"])
+    assert '"rollbackTo": 2, "allowDestructive": true' in " ".join(content["nextSteps"])
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+def test_an_image_that_ecr_says_nothing_of_is_not_missing(versions: Versions, code: str) -> None:
+    refuse = versions.world.cloud.faults.refuse
+
+    ended = versions.fail(lambda: refuse("ecr.BatchGetImage", code, times=9))
+
+    assert ended.error == "ROLLED_BACK"
+    assert versions.image_of(6) == versions.image_of(4)
+    warnings = " ".join(versions.content["warnings"])
+    assert "Whether these images still exist is unknown" in warnings
+    assert f"ECR answers {code}" in warnings
+
+
+def test_an_empty_answer_of_ecr_is_not_a_missing_image(versions: Versions) -> None:
+    def empty(answer: Json) -> None:
+        answer.update(images=[], failures=[])
+
+    faults = versions.world.cloud.faults
+
+    ended = versions.fail(lambda: faults.change_answers("ecr.BatchGetImage", empty))
+
+    assert ended.error == "ROLLED_BACK"
+    assert versions.image_of(6) == versions.image_of(4)
+
+
+def test_a_pin_tag_that_points_to_another_image_counts_as_missing(versions: Versions) -> None:
+    other = move(versions.world, versions.pushed[4])
+
+    assert versions.fail().error == "ROLLED_BACK"
+
+    assert versions.image_of(6) == versions.image_of(3)
+    told = " ".join(versions.content["reasons"])
+    assert f"points to {other} now, and not to {versions.pushed[4]}" in told
+
+
+def test_a_repository_that_was_deleted_has_no_image(versions: Versions) -> None:
+    client = versions.world.cloud.client("ecr")
+
+    ended = versions.fail(lambda: client.delete_repository(repositoryName=APP, force=True))
+
+    assert ended.error == "FAILED"
+    assert versions.world.lightsail.serving(APP) == 5
+
+
+def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
+    versions: Versions,
+) -> None:
+    """The first run passes version 4 over. When RollBack runs again, its image is there."""
+    world = versions.world
+    delete(world, versions.pushed[4])
+    versions.push("image-5")
+    world.site.bad = {5: BAD}
+    world.functions.fail("roll_back", "after")
+
+    def bring_back() -> None:
+        images.push(world.cloud, APP, pin_tag(versions.pushed[4]), name="image-4")
+
+    world.functions.before("roll_back", lambda: world.functions.before("roll_back", bring_back))
+    world.lightsail.courses.append(released())
+
+    assert versions.release("the-bad-one").error == "ROLLED_BACK"
+
+    assert versions.image_of(6) == versions.image_of(3)
+    [back] = [
+        one
+        for record in world.records().values()
+        for one in record.get("versions", [])
+        if one["version"] == 6
+    ]
+    assert back["digest"] == versions.pushed[3]
+
+
+def test_that_the_version_which_serves_has_lost_its_image_is_told_at_the_start(
+    versions: Versions,
+) -> None:
+    world = versions.world
+    delete(world, versions.pushed[4])
+    versions.push("image-5")
+
+    versions.release("the-next")
+
+    start, final = world.messages()
+    assert start.attributes["status"] == "STARTED"
+    assert "Automatic rollback to version 4 is not available" in start.content["text"]
+    assert f"{reference(versions.pushed[4])} of migrate and web is not in ECR" in start.text
+    assert final.content["status"] == "SUCCEEDED"
+
+
+# Images with several platforms.
+
+
+def test_a_version_of_an_index_has_the_image_that_its_tag_points_to(world: World) -> None:
+    versions = Versions(world, index=True)
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == versions.image_of(4)
+    assert versions.content["warnings"] == []
+
+
+def test_the_image_in_an_index_may_be_gone_as_well(world: World) -> None:
+    versions = Versions(world, index=True)
+    delete(world, versions.runs[4])
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == versions.image_of(3)
+
+
+def age(versions: Versions) -> None:
+    """Let the versions be of an earlier Lightgate, which knew an image by its index."""
+    world = versions.world
+    for version, index in versions.pushed.items():
+        [image] = world.cloud.client("ecr").batch_get_image(
+            repositoryName=APP, imageIds=[{"imageDigest": versions.runs[version]}]
+        )["images"]
+        world.cloud.client("ecr").put_image(
+            repositoryName=APP,
+            imageManifest=image["imageManifest"],
+            imageManifestMediaType=images.MANIFEST,
+            imageTag=pin_tag(index),
+        )
+        versions.edit(version, dict.fromkeys(("web", "migrate"), reference(index)))
+    runs = {digest: version for version, digest in versions.runs.items()}
+    for item in world.items():
+        outcome = json.loads(item.get("outcome", {"S": "{}"})["S"])
+        for past in outcome.get("versions", []):
+            past["digest"] = versions.pushed[runs[past["digest"]]]
+            del past["specDigest"]
+        if outcome:
+            item["outcome"] = {"S": json.dumps(outcome)}
+            world.table.client.put_item(TableName=world.table.name, Item=item)
+
+
+def test_a_version_that_an_earlier_lightgate_knew_by_its_index_is_brought_back(
+    world: World,
+) -> None:
+    versions = Versions(world, index=True)
+    age(versions)
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == reference(versions.pushed[4])
+    assert versions.content["warnings"] == []
+
+
+def test_it_is_brought_back_as_well_if_only_its_index_was_deleted(world: World) -> None:
+    """As a lifecycle policy deletes what has lost its last tag."""
+    versions = Versions(world, index=True)
+    age(versions)
+    delete(world, versions.pushed[4])
+
+    assert versions.fail().error == "ROLLED_BACK"
+    assert versions.image_of(6) == reference(versions.pushed[4])
+    assert f"the index {versions.pushed[4]} is gone" in " ".join(versions.content["warnings"])
+
+
+# rollbackTo, and a command beside what serves.
+
+
+def test_a_rollback_by_hand_to_a_version_without_its_image_is_refused_before_anything_happens(
+    versions: Versions,
+) -> None:
+    delete(versions.world, versions.pushed[2])
+    before = versions.world.lightsail.deployments(APP)
+    snapshots = versions.world.instance.snapshots()
+
+    ended = versions.release("back", rollbackTo=2)
+
+    assert ended.error == "REFUSED"
+    assert versions.world.lightsail.deployments(APP) == before
+    assert versions.world.instance.snapshots() == snapshots
+    told = " ".join(versions.content["reasons"])
+    assert (
+        f"rollbackTo: version 2 cannot be deployed again: {reference(versions.pushed[2])}" in told
+    )
+    assert "These good versions still have their images, the newest first: 3" in told
+
+
+def test_no_override_brings_an_image_back(versions: Versions) -> None:
+    for version in (2, 3):
+        delete(versions.world, versions.pushed[version])
+
+    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+
+    assert ended.error == "REFUSED"
+    assert "No other earlier good version" in " ".join(versions.content["reasons"])
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+def test_a_rollback_by_hand_goes_on_if_ecr_says_nothing(versions: Versions, code: str) -> None:
+    refuse = versions.world.cloud.faults.refuse
+    refuse("ecr.BatchGetImage", code)
+
+    ended = versions.release("back", rollbackTo=3)
+
+    assert ended.status == "SUCCEEDED"
+    assert f"ECR answers {code}" in " ".join(versions.content["warnings"])
+
+
+def test_an_image_that_is_deleted_during_the_snapshot_is_not_deployed(versions: Versions) -> None:
+    world = versions.world
+    world.functions.before("deploy", lambda: delete(world, versions.pushed[3]))
+
+    ended = versions.release("back", rollbackTo=3)
+
+    assert ended.error == "REFUSED"
+    assert world.lightsail.serving(APP) == 4
+    assert "is not in ECR any more" in " ".join(versions.content["reasons"])
+
+
+OTHERS = {
+    "public": ("nginx:1.27", "not in the private registry"),
+    "public gallery": ("public.ecr.aws/nginx/nginx:1.27", "not in the private registry"),
+    "another account": (f"210987654321.dkr.ecr.{REGION}.amazonaws.com/x:1", "not in the private"),
+    "another region": (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/x:1", "not in the private"),
+}
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize(("image", "why"), OTHERS.values(), ids=OTHERS.keys())
+def test_an_image_that_cannot_be_asked_for_is_mentioned(
+    versions: Versions, image: str, why: str
+) -> None:
+    versions.edit(3, {"cache": image})
+
+    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+
+    assert ended.status == "SUCCEEDED"
+    warnings = " ".join(versions.content["warnings"])
+    assert f"Whether these images still exist is unknown: {image} of cache" in warnings
+    assert why in warnings
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+def test_an_image_of_another_repository_is_looked_up_as_well(versions: Versions, by: str) -> None:
+    world = versions.world
+    world.cloud.client("ecr").create_repository(repositoryName="tools/cache")
+    digest = images.push(world.cloud, "tools/cache", "v7", name="cache")
+    named = ":v7" if by == "tag" else f"@{digest}"
+    versions.edit(3, {"cache": f"{REGISTRY}/tools/cache{named}"})
+    delete(world, digest, "tools/cache")
+
+    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+
+    assert ended.error == "REFUSED"
+    told = " ".join(versions.content["reasons"])
+    assert f"{REGISTRY}/tools/cache{named} of cache is not in ECR any more" in told
+    assert "the newest first: 2" in told
+
+
+STORED: list[tuple[str, list[str], bool]] = [
+    (f":{APP}.web.3", [f":{APP}.web.3"], True),
+    (f":{APP}.web.3", [f":{APP}.web.33", f":{APP}.web.4"], False),
+    (f":{APP}.web.3", [], False),
+    (f":{APP}.web.latest", [f":{APP}.web.4"], True),
+    (f":{APP}.web.latest", [f":{APP}.webs.4"], False),
+]
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize(("image", "kept", "is_there"), STORED)
+def test_an_image_in_the_store_of_the_service_is_looked_up_there(
+    versions: Versions, image: str, kept: list[str], is_there: bool
+) -> None:
+    def show(answer: Json) -> None:
+        answer["containerImages"] = [{"image": each} for each in kept]
+
+    versions.edit(3, {"web": image})
+    versions.world.cloud.faults.change_answers("lightsail.GetContainerImages", show)
+
+    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+
+    assert (ended.status == "SUCCEEDED") == is_there
+    if not is_there:
+        assert f"is not in the store of {APP} any more" in " ".join(versions.content["reasons"])
+
+
+def test_a_store_that_is_not_shown_is_not_empty(versions: Versions) -> None:
+    versions.edit(3, {"web": f":{APP}.web.3"})
+    versions.world.lightsail.fail("GetContainerImages", *["throttled"] * 20)
+
+    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+
+    assert ended.status == "SUCCEEDED"
+    assert "Lightsail answers ThrottlingException" in " ".join(versions.content["warnings"])
+
+
+def test_a_version_that_somebody_deployed_from_a_public_image_can_be_gone_back_to(
+    world: World,
+) -> None:
+    world.release(course=released())
+    world.messages()
+
+    ended = world.machine.run({"app": APP, "rollbackTo": 1, "allowDestructive": True}, "back")
+
+    assert ended.status == "SUCCEEDED"
+    assert PINNED in " ".join(world.message().content["warnings"])
+
+
+def test_a_command_is_refused_if_what_serves_cannot_be_deployed_again_beside_it(
+    versions: Versions,
+) -> None:
+    world = versions.world
+    delete(world, versions.pushed[4])
+    world.lightsail.courses.append(command_course((160, told_plan()), (190, DONE)))
+    command = ["python", "manage.py", "check"]
+
+    ended = world.machine.run(
+        {"app": APP, "digest": versions.pushed[3], "command": command}, "command"
+    )
+
+    assert ended.error == "REFUSED"
+    assert world.lightsail.serving(APP) == 4
+    assert "TakeSnapshot" not in ended.states
+    told = " ".join(versions.content["reasons"])
+    assert f"command: version 4 cannot be deployed again: {reference(versions.pushed[4])}" in told

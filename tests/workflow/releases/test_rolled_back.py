@@ -1,0 +1,371 @@
+"""A version that became active and does not do its work: back to the last good one, or not."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
+from lightgate.release.lock import abandon_lock
+from local.lightsail.service.logs import LogStore
+from tests.component.lightsail_service import Course
+from tests.workflow.release_machine import attempts
+from tests.workflow.reporting_gates import told_plan
+from tests.workflow.stepper import Stepper
+from tests.workflow.world import APP, SUCCEEDED, Message, World, succeeded
+
+
+def released(plan: dict[str, object] | None = None) -> Course:
+    """A release whose gate tells its plan; an empty one without any."""
+    told = plan or told_plan()
+    return Course(ends="ACTIVE", log=[(20, "migrate", told), (39, *SUCCEEDED)])
+
+
+@pytest.fixture
+def good(world: World) -> World:
+    """The world with a first release, version 2, that was verified."""
+    assert world.release(course=released()).status == "SUCCEEDED"
+    world.messages()
+    return world
+
+
+def fail(world: World, course: Course, *, bad: dict[int, str] | None = None) -> str | None:
+    """The second release, version 3, which answers badly. How its execution ends."""
+    world.site.bad = bad if bad is not None else {3: "Internal Server Error"}
+    world.lightsail.courses.append(course)
+    return world.machine.run({"app": APP, "reason": "the second"}, name="second").error
+
+
+def test_a_version_that_answers_badly_is_taken_back(good: World) -> None:
+    error = fail(good, released())
+
+    assert error == "ROLLED_BACK"
+    assert good.lightsail.deployments(APP) == {
+        1: "INACTIVE",
+        2: "INACTIVE",
+        3: "INACTIVE",
+        4: "ACTIVE",
+    }
+    content = good.message().content
+    assert content["status"] == "ROLLED_BACK"
+    assert content["judgement"]["verdict"] == "NONE"
+    assert content["failure"]["kind"] == "watch-failed"
+    assert "answered 500" in content["failure"]["evidence"]
+
+
+def test_a_denied_read_of_a_secret_delays_the_way_back(good: World) -> None:
+    read = "secretsmanager.GetSecretValue"
+    good.functions.before("roll_back", lambda: good.cloud.faults.refuse(read, "AccessDenied"))
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_a_secret_that_stays_denied_ends_the_way_back_with_the_reason(good: World) -> None:
+    read = "secretsmanager.GetSecretValue"
+    began: list[datetime] = []
+
+    def deny() -> None:
+        began.append(good.clock.now())
+        good.cloud.faults.refuse(read, "AccessDenied", times=999)
+
+    good.functions.before("roll_back", deny)
+
+    assert fail(good, released()) == "FAILED"
+    assert good.clock.now() - began[0] < timedelta(minutes=6)
+    assert good.lightsail.serving(APP) == 3
+    assert any("cannot be read: AccessDenied" in why for why in good.message().content["reasons"])
+
+
+def test_what_is_brought_back_is_what_was_there_but_for_our_markers(good: World) -> None:
+    fail(good, released())
+
+    before, after = (good.lightsail.deployment(APP, version) for version in (2, 4))
+    release = good.message().content["release"]
+    assert before.public_endpoint == after.public_endpoint
+    for name, container in before.containers.items():
+        again = after.containers[name]
+        assert (again.image, again.command, again.ports) == (
+            container.image,
+            container.command,
+            container.ports,
+        )
+        changed = dict(again.environment.items() ^ container.environment.items()).keys()
+        assert changed == {RELEASE_VARIABLE, ROLLBACK_VARIABLE}
+        assert again.environment[RELEASE_VARIABLE] == f"{release}-back"
+        assert again.environment[ROLLBACK_VARIABLE] == "checked"
+
+
+def test_an_added_column_that_old_code_can_live_with_does_not_stand_in_the_way(
+    good: World,
+) -> None:
+    assert fail(good, released(told_plan("crops.0002_size"))) == "ROLLED_BACK"
+    assert good.message().content["judgement"]["verdict"] == "SAFE"
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [("contract", "ONE_WAY"), ("unknown", "UNKNOWN")])
+def test_what_the_old_version_may_not_be_able_to_run_on_is_kept(
+    good: World, effect: str, verdict: str
+) -> None:
+    error = fail(good, released(told_plan("crops.0002_size", effect=effect)))
+
+    assert error == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+    content = good.message().content
+    assert content["judgement"]["verdict"] == verdict
+    steps = "\n".join(content["nextSteps"])
+    assert "version 3" in steps
+    assert f'{{"app": "{APP}", "rollbackTo": 2, "allowDestructive": true}}' in steps
+    assert "AddField harvest.season" in content["text"]
+
+
+def test_a_verdict_is_not_forgotten_when_the_next_node_has_nothing_to_do(good: World) -> None:
+    plans = [
+        (20, "migrate", told_plan("crops.0002_size", effect="contract")),
+        (30, "migrate", told_plan(hash_="another")),
+    ]
+
+    error = fail(good, Course(ends="ACTIVE", log=[*plans, (39, *SUCCEEDED)]))
+
+    assert error == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
+
+
+def test_a_verdict_is_not_forgotten_when_what_the_gate_told_is_gone(good: World) -> None:
+    def forget() -> None:
+        good.lightsail.logs = LogStore(good.clock.now)
+
+    good.functions.before(
+        "check_deployment", lambda: good.functions.before("check_deployment", forget)
+    )
+
+    assert fail(good, released(told_plan("crops.0002_size", effect="contract"))) == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
+
+
+def test_a_gate_that_has_told_no_plan_leaves_the_way_back_unknown(good: World) -> None:
+    error = fail(good, succeeded("crops.0002_size"))
+
+    assert error == "FAILED"
+    assert good.message().content["judgement"]["verdict"] == "UNKNOWN"
+
+
+def test_what_the_image_does_not_know_of_the_database_is_told(good: World) -> None:
+    ahead = {"count": 1, "class": "contract", "names": ["crops.0003_later"]}
+    good.lightsail.courses.append(released({**told_plan(), "ahead": ahead}))
+
+    good.machine.run({"app": APP}, name="second")
+
+    assert any("crops.0003_later" in warning for warning in good.message().content["warnings"])
+
+
+@pytest.fixture
+def loose(world: World) -> World:
+    """The world where a version serves, version 2, whose image a push can change."""
+    world.lightsail.deploy_by_somebody(APP, image="nginx:latest")
+    return world
+
+
+def test_an_old_version_that_was_not_pinned_is_not_brought_back(loose: World) -> None:
+    loose.site.bad = {3: "Internal Server Error"}
+
+    ended = loose.release(course=released())
+
+    assert ended.error == "FAILED"
+    assert loose.lightsail.serving(APP) == 3
+    _, final = loose.messages()
+    assert "cannot be deployed again unasked" in final.content["text"]
+    assert any("Automatic rollback" in warning for warning in final.content["warnings"])
+
+
+def test_that_nobody_will_go_back_is_told_before_anything_is_done(loose: World) -> None:
+    told: list[Message] = []
+    loose.functions.before("take_snapshot", lambda: told.extend(loose.messages()))
+
+    ended = loose.release(course=released())
+
+    assert ended.status == "SUCCEEDED"
+    [start], [final] = told, loose.messages()
+    assert start.attributes == {"app": APP, "status": "STARTED", "stage": "production"}
+    assert start.subject == f"[production] {APP} STARTED {final.content['release']}"
+    assert start.content["status"] == "STARTED"
+    assert start.content["messageId"] != final.content["messageId"]
+    assert "Automatic rollback to version 2 is not available" in start.content["text"]
+    assert any("Automatic rollback" in warning for warning in final.content["warnings"])
+
+
+def test_where_there_is_a_way_back_nothing_is_told_at_the_start(good: World) -> None:
+    good.lightsail.courses.append(released())
+
+    ended = good.machine.run({"app": APP}, name="second")
+
+    assert "PublishStart" not in ended.states
+    assert good.message().attributes["status"] == "SUCCEEDED"
+
+
+def test_a_service_that_serves_nothing_yet_has_nothing_to_go_back_to(world: World) -> None:
+    world.lightsail.remove(APP)
+    world.lightsail.add(APP)
+
+    world.release(course=released())
+
+    assert world.message().attributes["status"] == "SUCCEEDED"
+
+
+def test_a_start_that_cannot_be_told_does_not_stop_the_release(loose: World) -> None:
+    tried = attempts("PublishStart")
+    loose.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=tried)
+
+    ended = loose.release(course=released())
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.states.count("PublishStart") == 1
+    assert loose.message().attributes["status"] == "SUCCEEDED"
+
+
+def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) -> None:
+    error = fail(good, released(), bad={3: "bad", 4: "as bad"})
+
+    assert error == "FAILED"
+    text = good.message().content["text"]
+    assert "The rollback to version 2 with deployment 4 did not help" in text
+    assert "answered 500" in text
+
+
+def test_a_gate_of_the_old_version_that_stays_shut_keeps_the_new_one(good: World) -> None:
+    shut = {"event": "failed", "cause": "schema", "error": "crops.0003 is not known to this code"}
+    good.lightsail.courses.append(released())
+    good.lightsail.courses.append(Course(ends="FAILED", log=[(20, "migrate", shut)]))
+    good.site.bad = {3: "bad"}
+
+    ended = good.machine.run({"app": APP}, name="second")
+
+    assert ended.error == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+    assert "crops.0003 is not known to this code" in good.message().text
+
+
+def test_the_version_that_was_brought_back_is_good_to_go_back_to_again(good: World) -> None:
+    fail(good, released())
+    good.messages()
+    good.site.bad = {5: "bad again"}
+    good.lightsail.courses.append(released())
+
+    ended = good.machine.run({"app": APP, "reason": "the third"}, name="third")
+
+    assert ended.error == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 6
+
+
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize("fault", ["lost", "throttled", "broken"])
+def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fault: str) -> None:
+    good.functions.before(
+        "roll_back",
+        lambda: good.lightsail.fail("CreateContainerServiceDeployment", fault),
+    )
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+    assert "Version 2 is live again" in good.message().text
+
+
+@pytest.mark.representatives(2)
+@pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
+def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
+    good.functions.fail("roll_back", *faults)
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.deployments(APP) == {
+        1: "INACTIVE",
+        2: "INACTIVE",
+        3: "INACTIVE",
+        4: "ACTIVE",
+    }
+    assert "Version 2 is live again as version 4." in good.message().text
+
+
+def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:
+    good.functions.twice = True
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_a_version_that_somebody_has_replaced_meanwhile_is_left_alone(good: World) -> None:
+    good.functions.before("roll_back", lambda: good.lightsail.deploy_by_somebody(APP) and None)
+
+    assert fail(good, released()) == "FAILED"
+    assert good.lightsail.serving(APP) == 4
+
+
+def test_a_release_that_has_lost_its_turn_changes_nothing_any_more(good: World) -> None:
+    def take_away() -> None:
+        assert good.turn.holder is not None
+        execution = good.turn.holder.execution
+        Locks(good.table).change(APP, lambda turn: (abandon_lock(turn, execution), None))
+
+    good.functions.before("roll_back", take_away)
+
+    assert fail(good, released()) == "FAILED"
+    assert good.lightsail.serving(APP) == 3
+
+
+@pytest.mark.parametrize(("takes", "error", "serving"), [(5, "ROLLED_BACK", 4), (90, "FAILED", 3)])
+def test_a_busy_service_is_waited_for_but_not_for_ever(
+    good: World, takes: int, error: str, serving: int
+) -> None:
+    good.functions.before(
+        "roll_back", lambda: good.lightsail.update(APP, takes=timedelta(minutes=takes))
+    )
+
+    assert fail(good, released()) == error
+    assert good.lightsail.serving(APP) == serving
+    assert ("busy for too long" in good.message().text) is (error == "FAILED")
+
+
+def test_the_next_release_waits_for_a_way_back_that_was_abandoned(
+    good: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good.site.bad = {3: "bad"}
+    good.lightsail.courses.append(released())
+    stepper = Stepper(good, monkeypatch)
+    walk = stepper.start({"app": APP}, "second").run_to("WaitForRollback")
+    assert good.lightsail.deployments(APP)[4] == "ACTIVATING"
+    walk.stop()
+
+    third = stepper.start({"app": APP, "reason": "the third"}, "third").run()
+
+    assert third.passed.count("WaitForPredecessor") > 1
+    assert good.lightsail.deployments(APP)[4] == "INACTIVE"
+
+
+def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
+    good: World,
+) -> None:
+    good.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="the-key-of-today", Type="SecureString", Overwrite=True
+    )
+
+    fail(good, released())
+
+    assert (
+        good.lightsail.deployment(APP, 4).containers["web"].environment["SECRET_KEY"]
+        == "the-key-of-today"
+    )
+    message = good.message()
+    assert "SECRET_KEY" in message.text
+    assert "the-key-of-today" not in message.text + good.functions.log
+
+
+def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_going_back_is_lost(
+    good: World,
+) -> None:
+    good.cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
+    )
+    # The first release that fails has the new one as well; the version to go back to has not.
+    good.functions.fail("roll_back", "after")
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert "The value of SECRET_KEY has changed" in good.message().content["text"]
