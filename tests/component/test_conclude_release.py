@@ -124,7 +124,7 @@ def test_a_success_leaves_a_good_version_for_those_that_come_after(
 
     settled = settle(ended(deployment=deployed(), verification=verified()), runtime)
 
-    [past] = runtime.records.versions(NAME).values()
+    [past] = runtime.releases.versions(NAME).values()
     assert settled.status == "SUCCEEDED"
     assert (past.version, past.release, past.is_good) == (2, RELEASE, True)
     assert past.judgement.verdict is Verdict.SAFE
@@ -149,7 +149,7 @@ def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtim
     )
 
     assert settled.status == "ROLLED_BACK"
-    found = runtime.records.versions(NAME)
+    found = runtime.releases.versions(NAME)
     assert [(past.release, past.is_good) for past in found.values()] == [
         (RELEASE, False),
         (marker, True),
@@ -164,7 +164,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
 
     settled = settle(ended(stopped="ABORTED"), runtime)
 
-    own, back = runtime.records.versions(NAME).values()
+    own, back = runtime.releases.versions(NAME).values()
     assert settled.status == "FAILED"
     assert (own.is_good, own.judgement.verdict) == (False, Verdict.UNKNOWN)
     assert (back.is_good, back.judgement.verdict) == (False, Verdict.NONE)
@@ -229,7 +229,7 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
 
     settled = settle(ended(command, deployment=deployed(), verification=verified()), runtime)
 
-    record = runtime.records.find(NAME, RELEASE)
+    record = runtime.releases.find(NAME, RELEASE)
     assert record is not None
     assert (settled.status, record.digest) == ("SUCCEEDED", None)
     assert settled.subject.startswith(f"[production] {NAME} SUCCEEDED")
@@ -241,9 +241,9 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
     runtime: Runtime, cause: VoidCause
 ) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
-    runtime.mailboxes.open(address)
+    runtime.gate_channels.open(address)
     before = why_not_permitted(IMAGE, runtime)
-    permit = runtime.mailboxes.void(address, cause, "in whatever words")
+    permit = runtime.gate_channels.void(address, cause, "in whatever words")
 
     assert before is None
     assert why_not_permitted(IMAGE, runtime) == (None if cause is VoidCause.ENDED else permit)
@@ -251,8 +251,8 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
 
 def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
-    runtime.mailboxes.open(address)
-    runtime.mailboxes.void(address, VoidCause.TOO_LATE, "It came too late.")
+    runtime.gate_channels.open(address)
+    runtime.gate_channels.void(address, VoidCause.TOO_LATE, "It came too late.")
     waiting = replace(evidence(), phase=Phase.WAITING)
     deployment = deployed(status=Status.FAILED, gate=waiting)
 

@@ -37,20 +37,20 @@ class App:
         """What becomes of the claim if that happens after the turn was read."""
         events = [meanwhile]
 
-        def rule(turn: Lock) -> tuple[Lock, ClaimAnswer]:
+        def rule(lock: Lock) -> tuple[Lock, ClaimAnswer]:
             if events:
                 events.pop()()
-            return claim_lock(turn, asked)
+            return claim_lock(lock, asked)
 
         return self.turns.change(
             APP, rule, lambda answer: self.records.following(APP, asked, answer, ADMITTED)
         )
 
     def change(self, rule: Callable[[Lock], Lock]) -> None:
-        self.turns.change(APP, lambda turn: (rule(turn), None))
+        self.turns.change(APP, lambda lock: (rule(lock), None))
 
     @property
-    def turn(self) -> Lock:
+    def lock(self) -> Lock:
         return self.turns.read(APP)
 
     def status(self, name: str) -> str | None:
@@ -64,25 +64,25 @@ def app(cloud: Cloud) -> App:
 
 
 def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
-    assert app.turn == Lock()
+    assert app.lock == Lock()
 
     assert app.ask(claim("one")).status is ClaimStatus.PROCEED
 
 
 def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
     app.ask(claim("one"))
-    app.change(lambda turn: abandon_lock(turn, arn("one")))
+    app.change(lambda lock: abandon_lock(lock, arn("one")))
     app.ask(claim("two", "B", 1))
     app.ask(claim("three", "C", 2))
 
-    turn = app.turn
+    lock = app.lock
 
     asked = [claim("one"), claim("two", "B", 1), claim("three", "C", 2)]
     expected, _ = claim_lock(Lock(), asked[0])
     expected = abandon_lock(expected, arn("one"))
     for one in asked[1:]:
         expected, _ = claim_lock(expected, one)
-    assert turn == expected
+    assert lock == expected
 
 
 def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
@@ -95,8 +95,8 @@ def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
 
     assert answers[1:] == [ClaimStatus.PROCEED]
     assert late.status is ClaimStatus.SUPERSEDED
-    assert app.turn.holder is not None
-    assert app.turn.holder.execution == arn("two")
+    assert app.lock.holder is not None
+    assert app.lock.holder.execution == arn("two")
     assert (app.status("one"), app.status("two")) == ("SUPERSEDED", "RELEASING")
 
 
@@ -105,11 +105,11 @@ def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
 
     answer = app.ask(
         claim("two", "B", 1),
-        meanwhile=lambda: app.change(lambda turn: release_lock(turn, arn("one"))),
+        meanwhile=lambda: app.change(lambda lock: release_lock(lock, arn("one"))),
     )
 
     assert answer.status is ClaimStatus.PROCEED
-    assert app.turn.waiting is None
+    assert app.lock.waiting is None
 
 
 def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, app: App) -> None:
@@ -117,11 +117,11 @@ def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, a
         cloud.faults.lose_answer(WRITE)
         with pytest.raises(ReadTimeoutError):
             app.ask(asked)
-        written, status = app.turn, app.status(asked.execution.rpartition(":")[2])
+        written, status = app.lock, app.status(asked.execution.rpartition(":")[2])
 
         again = app.ask(asked)
 
-        assert app.turn == written
+        assert app.lock == written
         assert (again.status if again.holder is None else "RELEASING") == status
     assert [app.status(name) for name in ("one", "two", "three", "four")] == [
         *("RELEASING", "QUEUED", "DUPLICATE", "SUPERSEDED")
@@ -156,14 +156,14 @@ def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -
     with pytest.raises(ClientError, match="InternalServerError"):
         app.ask(claim("one"))
 
-    assert app.turn == Lock()
+    assert app.lock == Lock()
     assert app.status("one") is None
 
 
 def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
-    def restless(turn: Lock) -> tuple[Lock, None]:
+    def restless(lock: Lock) -> tuple[Lock, None]:
         app.change(lambda seen: Lock(fence=seen.fence + 1))
-        return Lock(fence=turn.fence + 1), None
+        return Lock(fence=lock.fence + 1), None
 
     with pytest.raises(RuntimeError, match="has changed 20 times"):
         app.turns.change(APP, restless)
@@ -173,23 +173,23 @@ def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
     app.ask(claim("one"))
     cloud.faults.refuse(WRITE, "InternalServerError")
 
-    app.change(lambda turn: release_lock(turn, arn("somebody-else")))
+    app.change(lambda lock: release_lock(lock, arn("somebody-else")))
 
-    assert app.turn.holder is not None
+    assert app.lock.holder is not None
 
 
 def test_a_condition_that_does_not_hold_any_more_asks_the_rule_again(app: App) -> None:
     """The answer depends on the turn of another app, which changes meanwhile."""
     seen: list[int] = []
 
-    def rule(turn: Lock) -> tuple[Lock, Write]:
+    def rule(lock: Lock) -> tuple[Lock, Write]:
         other, unchanged = app.turns.unchanged("other")
         seen.append(other.fence)
         if len(seen) == 1:
             app.turns.change("other", lambda _: (Lock(fence=1), None))
-        return Lock(fence=turn.fence + 1), unchanged
+        return Lock(fence=lock.fence + 1), unchanged
 
     app.turns.change(APP, rule, conditions=lambda unchanged: [unchanged])
 
     assert seen == [0, 1]
-    assert app.turn.fence == 1
+    assert app.lock.fence == 1

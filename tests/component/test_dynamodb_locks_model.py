@@ -113,7 +113,7 @@ class OneApp(RuleBasedStateMachine):
     @rule(data=st.data())
     def create(self, data: st.DataObject) -> None:
         execution = data.draw(st.sampled_from(self._going()))
-        start = self.turns.change(self.app, lambda turn: begin_creating(turn, execution.holding))
+        start = self.turns.change(self.app, lambda lock: begin_creating(lock, execution.holding))
         if start.objection is not None:
             assert start.objection.status is ClaimStatus.SUPERSEDED
             self._hand_over(execution)
@@ -144,10 +144,10 @@ class OneApp(RuleBasedStateMachine):
         stranger = claim("stranger").execution
         holding = HeldLock(execution=stranger, fence=min(fence, before.fence))
 
-        def strange(turn: Lock) -> tuple[Lock, None]:
-            turn, start = begin_creating(turn, holding)
+        def strange(lock: Lock) -> tuple[Lock, None]:
+            lock, start = begin_creating(lock, holding)
             assert start.objection is not None
-            return abandon_lock(release_lock(end_creating(turn, holding), stranger), stranger), None
+            return abandon_lock(release_lock(end_creating(lock, holding), stranger), stranger), None
 
         self.turns.change(self.app, strange)
         assert self.turns.read(self.app) == before
@@ -160,13 +160,13 @@ class OneApp(RuleBasedStateMachine):
 
     @invariant()
     def there_are_never_two_holders(self) -> None:
-        turn = self.turns.read(self.app)
+        lock = self.turns.read(self.app)
         allowed = [
             execution
             for execution in self.executions.values()
-            if execution.has_turn and execution.holding.is_of(turn.holder)
+            if execution.has_turn and execution.holding.is_of(lock.holder)
         ]
-        assert len(allowed) == (turn.holder is not None)
+        assert len(allowed) == (lock.holder is not None)
         assert len(self._going()) <= 1
         for execution in self._going():
             assert execution in allowed
@@ -183,8 +183,8 @@ class OneApp(RuleBasedStateMachine):
             self._start_next()
             if not self._running():
                 break
-        turn = self.turns.read(self.app)
-        assert (turn.holder, turn.waiting) == (None, None)
+        lock = self.turns.read(self.app)
+        assert (lock.holder, lock.waiting) == (None, None)
         if self.newest is not None:
             ended_on = self.seen.released[-1:] + self.seen.refused
             assert self.newest.digest in ended_on, (self.newest, self.seen)
@@ -208,12 +208,12 @@ class OneApp(RuleBasedStateMachine):
     ) -> None:
         events = [meanwhile]
 
-        def asking(turn: Lock) -> tuple[Lock, ClaimAnswer]:
+        def asking(lock: Lock) -> tuple[Lock, ClaimAnswer]:
             while events:
                 events.pop()()
                 if loses_answer:
                     self.cloud.faults.lose_answer(WRITE)
-            return claim_lock(turn, wish)
+            return claim_lock(lock, wish)
 
         def ask() -> ClaimAnswer:
             return self.turns.change(
@@ -240,8 +240,8 @@ class OneApp(RuleBasedStateMachine):
         return [execution for execution in self._running() if execution.has_turn]
 
     def _finish(self, execution: Execution) -> None:
-        turn = self.turns.read(self.app)
-        if objection(turn, execution.holding) is None:
+        lock = self.turns.read(self.app)
+        if objection(lock, execution.holding) is None:
             self.serving = execution.claim.digest
             self.seen.released.append(execution.claim.digest)
         self._hand_over(execution)
@@ -249,7 +249,7 @@ class OneApp(RuleBasedStateMachine):
     def _hand_over(self, execution: Execution) -> None:
         execution.is_over = True
         arn = execution.claim.execution
-        self.turns.change(self.app, lambda turn: (release_lock(turn, arn), None))
+        self.turns.change(self.app, lambda lock: (release_lock(lock, arn), None))
         self._start_next()
 
     def _hand_over_somebody(self) -> None:
@@ -282,8 +282,8 @@ class OneApp(RuleBasedStateMachine):
             self.executions[wish.execution] = Execution(wish)
 
 
-def _abandoned(execution: str, turn: Lock) -> tuple[Lock, None]:
-    return abandon_lock(turn, execution), None
+def _abandoned(execution: str, lock: Lock) -> tuple[Lock, None]:
+    return abandon_lock(lock, execution), None
 
 
 def test_whatever_happens_one_holds_the_turn_and_the_newest_wish_is_carried_out(

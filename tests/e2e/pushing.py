@@ -59,9 +59,9 @@ def releases_of(ready: Ready, app: str) -> list[dict[str, Any]]:
 
 def turn(ready: Ready, app: str) -> dict[str, Any]:
     found = ready.cloud.client("dynamodb").get_item(
-        TableName=ready.stack.table_name, Key={"app": {"S": app}, "item": {"S": "turn"}}
+        TableName=ready.stack.table_name, Key={"app": {"S": app}, "item": {"S": "lock"}}
     )
-    known: dict[str, Any] = json.loads(found["Item"]["turn"]["S"]) if "Item" in found else {}
+    known: dict[str, Any] = json.loads(found["Item"]["lock"]["S"]) if "Item" in found else {}
     return known
 
 

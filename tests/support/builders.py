@@ -188,7 +188,7 @@ def admission(release: Release, **changes: Any) -> Admission:
         "poll_seconds": 10,
         "warnings": (),
         "status": "PROCEED",
-        "turn": HeldLock(execution=EXECUTION, fence=1),
+        "lock": HeldLock(execution=EXECUTION, fence=1),
         "admitted_at": STARTED,
         "wait_seconds": 0,
         **changes,

@@ -198,7 +198,7 @@ class World:
         image.image_pushed_at = int(at.timestamp())
 
     @property
-    def turn(self) -> Lock:
+    def lock(self) -> Lock:
         return self.turn_of(APP)
 
     def turn_of(self, app: str) -> Lock:

@@ -104,7 +104,7 @@ class Runtime:
 
     def objection(self, app: str, holding: HeldLock) -> Stop | None:
         """Why a step must not act for the release that holds its turn by this; None if it may."""
-        why_not = objection(self.turns.read(app), holding)
+        why_not = objection(self.locks.read(app), holding)
         return None if why_not is None else Stop.of(why_not)
 
     def ask(self, url: str, probe: Probe) -> HttpAnswer:
@@ -137,11 +137,11 @@ class Runtime:
         return Lightsail(make_client("lightsail"), create_client, self.now)
 
     @cached_property
-    def histories(self) -> ReleaseTimings:
+    def timings(self) -> ReleaseTimings:
         return ReleaseTimings(self._table)
 
     @cached_property
-    def mailboxes(self) -> GateChannels:
+    def gate_channels(self) -> GateChannels:
         settings = self.settings
         # The log says the same, and a step has a minute: who does not answer is soon let be.
         s3, sts = make_client("s3", attempts=2), make_client("sts")
@@ -158,7 +158,7 @@ class Runtime:
                 return LightsailSnapshots(make_client("lightsail"), stack=stack)
 
     @cached_property
-    def records(self) -> Releases:
+    def releases(self) -> Releases:
         return Releases(self._table)
 
     @cached_property
@@ -184,7 +184,7 @@ class Runtime:
         return Topic(make_client("sns"), reader, self.settings.topic)
 
     @cached_property
-    def turns(self) -> Locks:
+    def locks(self) -> Locks:
         return Locks(self._table)
 
     @cached_property

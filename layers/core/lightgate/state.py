@@ -113,7 +113,7 @@ class Admission(Admitted):
     """
 
     status: Literal["PROCEED", "TAKEN_OVER"]
-    turn: HeldLock
+    lock: HeldLock
     admitted_at: datetime
     wait_seconds: int
     start: StartNotice | None = None

@@ -59,7 +59,7 @@ def test_a_release_that_has_lost_its_turn_permits_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, walk, gate = holding(world, monkeypatch)
-    Locks(world.table).change(APP, lambda turn: (abandon_lock(turn, walk.arn), None))
+    Locks(world.table).change(APP, lambda lock: (abandon_lock(lock, walk.arn), None))
 
     walk.run()
 

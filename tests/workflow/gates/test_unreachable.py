@@ -65,7 +65,7 @@ def test_a_release_that_needs_no_more_permits_ends_well_without_its_mailbox(
     content = world.message().content
     assert content["status"] == "SUCCEEDED"
     assert "The mailbox of migrate could not be read: S3 answers AccessDenied." in str(content)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_what_cannot_be_voided_is_waited_for_until_nobody_can_act_on_it(
@@ -79,7 +79,7 @@ def test_what_cannot_be_voided_is_waited_for_until_nobody_can_act_on_it(
     assert ended.status == "SUCCEEDED"
     assert "WaitForPermit" in ended.states
     assert world.clock.now() >= begin_by_of(gate)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_a_mailbox_that_answers_again_is_voided_and_waited_for_no_longer(
@@ -111,7 +111,7 @@ def test_nothing_is_permitted_by_who_cannot_read_and_write_permits(
     assert gate.began_at is None
     assert gate.states == ["pending"]
     assert world.lightsail.serving(APP) == 1
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_a_permit_is_given_once_the_mailbox_answers_again(
@@ -134,7 +134,7 @@ def test_without_a_deployment_nothing_is_waited_for(
 
     assert ended.error == "FAILED"
     assert world.waited() < timedelta(minutes=8)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 @PLANS
@@ -158,7 +158,7 @@ def test_a_gate_that_cannot_be_heard_at_all_makes_no_success(
     ended = world.release()
 
     assert ended.error == "FAILED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_a_failure_that_was_heard_is_not_forgotten_when_the_mailbox_falls_silent(
@@ -198,7 +198,7 @@ def test_a_turn_is_not_free_while_a_permit_stands_that_cannot_be_voided(
     second = stepper.start({"app": APP}, "two").run()
 
     assert second.passed[-1] == "NothingToDo"
-    assert world.turn.holder is not None
+    assert world.lock.holder is not None
     assert world.messages() == []
 
     world.clock.sleep(900)
@@ -206,4 +206,4 @@ def test_a_turn_is_not_free_while_a_permit_stands_that_cannot_be_voided(
 
     assert world.clock.now() >= begin_by_of(gate)
     assert world.message().content["status"] == "FAILED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None

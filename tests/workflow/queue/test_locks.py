@@ -84,7 +84,7 @@ class Play:
                 walk.run()
 
     @property
-    def turn(self) -> Lock:
+    def lock(self) -> Lock:
         return self.world.turn_of(self.app)
 
     def images(self) -> list[str]:
@@ -113,9 +113,9 @@ def check_two(play: Play, newest: str) -> None:
     digests = play.images()
     assert digests[-1] == play.digest(newest).removeprefix("sha256:")[:12]
     assert len(digests) == len(set(digests))
-    turn = play.turn
-    assert (turn.holder, turn.waiting) == (None, None)
-    assert turn.fence == len([walk for walk in play.stepper.walks if "TakeSnapshot" in walk.tasks])
+    lock = play.lock
+    assert (lock.holder, lock.waiting) == (None, None)
+    assert lock.fence == len([walk for walk in play.stepper.walks if "TakeSnapshot" in walk.tasks])
     told = [message.content["messageId"] for message in play.world.messages()]
     assert len(told) == len(set(told)) == len(digests)
     assert "WaitForService" not in {state for walk in play.stepper.walks for state in walk.passed}
@@ -165,9 +165,9 @@ def test_two_releases_by_hand_come_one_after_the_other_in_every_order(
         for tag in ("v1", "v2"):
             playing.stepper.start({"app": playing.app, "tag": tag}, f"{playing.app}-{tag}")
         playing.go(choose)
-        turn = playing.turn
-        assert turn.newest is not None
-        assert playing.images()[-1] == turn.newest.digest.removeprefix("sha256:")[:12]
-        assert (turn.holder, turn.waiting) == (None, None)
+        lock = playing.lock
+        assert lock.newest is not None
+        assert playing.images()[-1] == lock.newest.digest.removeprefix("sha256:")[:12]
+        assert (lock.holder, lock.waiting) == (None, None)
 
     assert every_order(two) > 50

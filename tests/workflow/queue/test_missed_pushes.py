@@ -585,7 +585,7 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
 def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
     push_later(seen, "v2")
     wish = Mark(at=seen.clock.now(), digest=seen.digest, release="by-hand")
-    Locks(seen.table).change(APP, lambda turn: (replace(turn, newest=wish), None))
+    Locks(seen.table).change(APP, lambda lock: (replace(lock, newest=wish), None))
 
     assert look(seen)["started"] == []
     [line] = [line for line in seen.functions.log.splitlines() if "may be older" in line]

@@ -250,7 +250,7 @@ def test_what_was_stopped_before_its_turn_is_not_waited_for(
 
     look(world)
 
-    assert world.turn.waiting is None
+    assert world.lock.waiting is None
     assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED", "REFUSED"]
 
 
@@ -423,7 +423,7 @@ def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
     look(world)
 
     assert world.message().content["status"] == "FAILED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
@@ -442,7 +442,7 @@ def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
     assert two.passed[-1] == "NothingToDo"
     assert three.run().error == "Unpublished"
     assert sorted(world.statuses()) == ["FAILED", "QUEUED", "SUCCEEDED"]
-    assert (world.turn.holder, world.turn.waiting) == (None, None)
+    assert (world.lock.holder, world.lock.waiting) == (None, None)
     world.cloud.faults.forgive(PUBLISH)
     look(world)
     assert sorted(m.content["status"] for m in world.messages()) == ["FAILED", "SUCCEEDED"]
@@ -458,8 +458,8 @@ def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_no
 
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("Deploy")
 
-    assert world.turn.holder is not None
-    assert world.turn.holder.execution == two.arn
+    assert world.lock.holder is not None
+    assert world.lock.holder.execution == two.arn
 
 
 def test_a_waiting_release_begins_while_sns_takes_no_message(

@@ -87,7 +87,7 @@ def test_of_two_apps_that_ask_for_a_service_in_one_moment_one_gets_it(
     ours.run()
 
     check_refused(world.message(), APP, COPY)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
     assert theirs.run().error is None
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
 
@@ -197,7 +197,7 @@ def test_a_release_of_the_old_app_that_was_stopped_does_not_block_the_renamed_on
 
     assert world.clock.now() - before >= LONGEST_STEP
     assert walk.data["admission"]["status"] == "PROCEED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None
     walk.run()
     assert {each.content["app"]: each.content["status"] for each in world.messages()} == {
         APP: "FAILED",
@@ -311,7 +311,7 @@ def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
     ours.run()
 
     check_refused(world.message(), APP, COPY)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
     assert isinstance(world.turn_of(COPY).holder, LockHolder)
 
 
@@ -337,7 +337,7 @@ def test_a_service_is_not_taken_over_if_the_old_app_gets_the_lock_in_that_moment
     new.run()
 
     assert "is in progress" in refusal(world.message())
-    assert world.turn.holder is not None
+    assert world.lock.holder is not None
     assert world.turn_of(COPY).holder is None
 
 
@@ -406,7 +406,7 @@ def test_one_app_still_has_one_release_at_a_time(
     walk.run()
     stepper.run_all()
     assert {each.content["status"] for each in world.messages()} <= {"SUCCEEDED", "SUPERSEDED"}
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 @pytest.mark.parametrize("by", ["clean_up", "reconcile"])

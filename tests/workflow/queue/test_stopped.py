@@ -57,8 +57,8 @@ def cleaned_up_at(world: World, stepper: Stepper, state: str) -> Walk:
 
 
 def check_free(world: World) -> None:
-    turn = world.turn
-    assert (turn.holder, turn.waiting) == (None, None)
+    lock = world.lock
+    assert (lock.holder, lock.waiting) == (None, None)
     assert world.functions.log.count('"level":"ERROR"') == 0
 
 
@@ -270,12 +270,12 @@ def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
 ) -> None:
     one = cleaned_up_at(world, stepper, state)
     two = stepper.start(push(world, "v1.2", after=5), "two").run_to("TakeSnapshot")
-    turn, snapshots = world.turn, world.instance.snapshots()
+    lock, snapshots = world.lock, world.instance.snapshots()
     deployed = world.lightsail.deployments(APP)
 
     one.redrive().run()
 
-    assert world.turn == turn
+    assert world.lock == lock
     assert world.instance.snapshots() == snapshots
     assert world.lightsail.deployments(APP).keys() == deployed.keys()
     assert two.run().passed[-1] == "Released"
@@ -288,11 +288,11 @@ def test_a_lock_that_cannot_be_freed_delays_no_message_and_is_freed_by_the_clean
     world.functions.fail("start_next", "before")
     one.run()
     assert one.error == "NextNotStarted"
-    assert world.turn.holder is not None
+    assert world.lock.holder is not None
 
     stepper.clean_up(one)
 
-    assert world.turn.holder is None
+    assert world.lock.holder is None
     assert world.message().content["status"] == "SUCCEEDED"
 
 
@@ -326,7 +326,7 @@ def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
     world.cloud.faults.answer_again("dynamodb.GetItem")
     assert one.run().error == "NextNotStarted"
     stepper.clean_up(one)
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
@@ -341,7 +341,7 @@ def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
     stepper.clean_up(one)
 
     assert world.message().content["status"] == "FAILED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
             if item["item"]["S"].startswith("release#") and item["execution"]["S"] == walk.arn
         ]
         assert [record["status"]["S"] in ("REFUSED", "FAILED") for record in records] == [True]
-        assert world.turn.holder is None
+        assert world.lock.holder is None
         assert len({message.content["messageId"] for message in world.messages()}) == 1
 
     check_the_next_push_is_released(world, stepper)
@@ -429,7 +429,7 @@ def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
 
     assert two.passed[-1] == "NothingToDo"
     assert sorted(world.statuses()) == ["QUEUED", "ROLLED_BACK", "SUPERSEDED"]
-    assert world.turn.holder is None
+    assert world.lock.holder is None
     assert list(Releases(world.table).owed_messages()) == []
 
 
@@ -527,7 +527,7 @@ def test_an_execution_that_step_functions_does_not_know_yet_is_cleaned_up_on_the
         stepper.clean_up(one)
     stepper.clean_up(one)
 
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 @pytest.mark.parametrize(
@@ -541,7 +541,7 @@ def test_an_execution_that_was_redriven_since_the_event_is_left_alone(
 
     stepper.clean_up(one)
 
-    assert world.turn.holder is not None
+    assert world.lock.holder is not None
     assert world.messages() == []
 
 
@@ -604,7 +604,7 @@ def test_an_execution_of_another_account_region_or_stack_is_left_alone(
 
     assert world.functions.call("clean_up", event) == {"app": None}
 
-    assert world.turn.holder is not None
+    assert world.lock.holder is not None
     assert world.messages() == []
     [line] = [json.loads(line) for line in world.functions.log.splitlines() if "another" in line]
     assert (line["level"], line["ended"]) == ("WARNING", arn)
@@ -616,4 +616,4 @@ def test_an_own_execution_is_cleaned_up_after(world: World, stepper: Stepper) ->
 
     assert world.functions.call("clean_up", event) == {"app": APP}
 
-    assert world.turn.holder is None
+    assert world.lock.holder is None

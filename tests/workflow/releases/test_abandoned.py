@@ -42,7 +42,7 @@ def test_the_next_push_is_released_after_a_release_was_abandoned(world: World, a
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert "WaitForPredecessor" in ended.states
     assert world.clock.now() - began >= LONGEST_STEP
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_the_next_push_waits_for_the_deployment_that_was_abandoned(world: World) -> None:

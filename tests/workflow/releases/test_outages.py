@@ -101,7 +101,7 @@ def outcome(world: World, ended: Ended) -> Json:
         "deployments": world.lightsail.deployments(APP),
         "snapshots": list(world.instance.snapshots().values()),
         "releases": sorted(world.statuses()),
-        "lock": world.turn.holder,
+        "lock": world.lock.holder,
         "migrations": content["gate"]["migrations"] if content["gate"] else None,
         **{name: content[name] for name in TOLD},
     }

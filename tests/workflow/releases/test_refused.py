@@ -200,7 +200,7 @@ def check_refused_at_once(world: World, ended: Ended, *words: str) -> None:
     assert not {"TakeSnapshot", "Deploy"} & set(ended.states)
     assert not [state for state in ended.states if state.startswith("Wait")]
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 @pytest.mark.representatives(3)

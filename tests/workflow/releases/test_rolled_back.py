@@ -301,9 +301,9 @@ def test_a_version_that_somebody_has_replaced_meanwhile_is_left_alone(good: Worl
 
 def test_a_release_that_has_lost_its_turn_changes_nothing_any_more(good: World) -> None:
     def take_away() -> None:
-        assert good.turn.holder is not None
-        execution = good.turn.holder.execution
-        Locks(good.table).change(APP, lambda turn: (abandon_lock(turn, execution), None))
+        assert good.lock.holder is not None
+        execution = good.lock.holder.execution
+        Locks(good.table).change(APP, lambda lock: (abandon_lock(lock, execution), None))
 
     good.functions.before("roll_back", take_away)
 

@@ -202,7 +202,7 @@ def test_of_two_stacks_that_find_a_service_free_the_slower_one_deploys_nothing(
     assert ended.error == "REFUSED"
     assert f"belongs to the stack {OTHER}" in " ".join(world.message().content["reasons"])
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_a_release_that_waits_for_the_deployment_of_another_stack_deploys_nothing(

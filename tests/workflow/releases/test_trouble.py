@@ -265,7 +265,7 @@ def test_an_outcome_that_cannot_be_published_ends_as_that(world: World, step: st
     assert (ended.status, ended.error) == ("FAILED", "Undetermined" if step else "Unpublished")
     assert world.messages() == []
     assert len(world.records()) == (0 if step else 1)
-    assert (world.turn.holder is None) is not bool(step)
+    assert (world.lock.holder is None) is not bool(step)
 
 
 def test_no_secret_is_in_the_history_the_log_the_record_or_the_message(world: World) -> None:
@@ -302,7 +302,7 @@ GET = "dynamodb.GetItem"
 
 def without_the_lock(answer: dict[str, Any]) -> None:
     """The answer to a read of the deployment lock becomes that of an item that is not there."""
-    if "turn" in answer.get("Item", {}):
+    if "lock" in answer.get("Item", {}):
         del answer["Item"]
 
 
@@ -315,7 +315,7 @@ def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step:
     faults = slow.cloud.faults
 
     def once(answer: dict[str, Any]) -> None:
-        if "turn" in answer.get("Item", {}):
+        if "lock" in answer.get("Item", {}):
             del answer["Item"]
             faults.answer_again(GET)
 
@@ -324,7 +324,7 @@ def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step:
     ended = slow.release(course=succeeded())
 
     assert ended.status == "SUCCEEDED"
-    assert slow.turn.holder is None
+    assert slow.lock.holder is None
     assert slow.message().content["status"] == "SUCCEEDED"
 
 
@@ -340,9 +340,9 @@ def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> 
     status = "SUCCEEDED" if step == "start_next" else "FAILED"
     assert slow.record()["status"] == slow.message().content["status"] == status
     faults.answer_again(GET)
-    assert slow.turn.holder is not None
+    assert slow.lock.holder is not None
     slow.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
-    assert slow.turn.holder is None
+    assert slow.lock.holder is None
 
 
 def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) -> None:
@@ -362,7 +362,7 @@ def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) 
     world.messages()
     world.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
     assert world.message().content["status"] == world.record()["status"] == "FAILED"
-    assert world.turn.holder is None
+    assert world.lock.holder is None
 
 
 def test_a_message_that_is_sent_and_cannot_be_marked_ends_the_release_as_it_was(

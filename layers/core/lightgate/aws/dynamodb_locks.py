@@ -13,7 +13,7 @@ from lightgate.aws.dynamodb import Table
 from lightgate.errors import ExecutionEndedError
 from lightgate.release.lock import Lock, LockHolder, Mark, Waiting
 
-_ITEM = "turn"
+_ITEM = "lock"
 # Everybody who takes part in a race writes once, so there are fewer losses than that.
 _ATTEMPTS = 20
 # Of a transaction that met another one; whether a condition would hold is not known.
@@ -49,10 +49,10 @@ class Locks:
                 outcome gets no lock.
         """
         for _ in range(_ATTEMPTS):
-            turn, version = self._read(app)
-            changed, answer = rule(turn)
+            lock, version = self._read(app)
+            changed, answer = rule(lock)
             writes = list(records(answer))
-            if changed == turn and not writes:
+            if changed == lock and not writes:
                 return answer
             raced = [self._put(app, changed, version), *conditions(answer)]
             try:
@@ -70,25 +70,25 @@ class Locks:
 
     def unchanged(self, app: str) -> tuple[Lock, dict[str, Any]]:
         """The turn, and a part of a transaction that refuses it once the turn is another one."""
-        turn, version = self._read(app)
+        lock, version = self._read(app)
         check = {"TableName": self._table.name, "Key": self._table.key(app, _ITEM)}
-        return turn, {"ConditionCheck": {**check, **_still(version)}}
+        return lock, {"ConditionCheck": {**check, **_still(version)}}
 
     def _read(self, app: str) -> tuple[Lock, int]:
         found = self._table.read(app, _ITEM)
         if found is None:
             return Lock(), 0
-        turn = _turn(json.loads(found["turn"]["S"]))
-        return turn, int(found["version"]["N"])
+        lock = _lock(json.loads(found["lock"]["S"]))
+        return lock, int(found["version"]["N"])
 
-    def _put(self, app: str, turn: Lock, version: int) -> dict[str, Any]:
+    def _put(self, app: str, lock: Lock, version: int) -> dict[str, Any]:
         return {
             "Put": {
                 "TableName": self._table.name,
                 "Item": {
                     **self._table.key(app, _ITEM),
                     "version": {"N": str(version + 1)},
-                    "turn": {"S": json.dumps(asdict(turn), default=_text)},
+                    "lock": {"S": json.dumps(asdict(lock), default=_text)},
                 },
                 **_still(version),
             }
@@ -121,7 +121,7 @@ def _text(value: object) -> str:
     return value.isoformat()
 
 
-def _turn(document: Mapping[str, Any]) -> Lock:
+def _lock(document: Mapping[str, Any]) -> Lock:
     holder, waiting, newest = document["holder"], document["waiting"], document["newest"]
     return Lock(
         fence=document["fence"],

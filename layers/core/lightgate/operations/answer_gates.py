@@ -90,7 +90,7 @@ def answer_gates(
     standing: dict[str, Permit] = {}
     for gate in release.asking_gates:
         try:
-            standing[gate] = runtime.mailboxes.permit(_address(release, gate))
+            standing[gate] = runtime.gate_channels.permit(_address(release, gate))
         except UnreachableError as error:
             unknown.append(_UNKNOWN.format(gate, error))
     untouched = not permitted and len(standing) == len(release.asking_gates)
@@ -260,9 +260,9 @@ def _carry_out(
     """The restore point, as it is after the decision was carried out."""
     address = _address(situation.release, gate)
     if decision.void is not None:
-        runtime.mailboxes.void(address, decision.void, decision.reason)
+        runtime.gate_channels.void(address, decision.void, decision.reason)
     elif decision.action is PermitAction.PERMIT and decision.plan and decision.until:
-        runtime.mailboxes.grant(address, seen.permit, decision.plan, decision.until)
+        runtime.gate_channels.grant(address, seen.permit, decision.plan, decision.until)
     elif decision.action is PermitAction.BACK_UP and situation.order is not None:
         return _back_up(situation.release, situation.order, snapshot, runtime)
     return snapshot

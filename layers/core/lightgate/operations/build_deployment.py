@@ -199,7 +199,7 @@ def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known
 
 
 def _past(app: str, service: Service, version: int, runtime: Runtime) -> VersionRecord | None:
-    return on_record(runtime.records.versions(app), service).get(version)
+    return on_record(runtime.releases.versions(app), service).get(version)
 
 
 def _spec(app: str, used: UsedSpec, runtime: Runtime) -> AppSpec:

@@ -86,7 +86,7 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
     record = _record(facts, runtime)
     if record is not None and record.outcome is not None:
         app = requested_app(facts.state.request)
-        owes_message = runtime.records.owes_message(app, record.release)
+        owes_message = runtime.releases.owes_message(app, record.release)
         return _settled(record, record.outcome, owes_message=owes_message)
     no_permit = None
     if record is not None and record.admission is not None:
@@ -134,7 +134,7 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
     for gate in release.asking_gates:
         address = Address(app=release.app, release=release.id, container=gate)
         try:
-            permit = runtime.mailboxes.permit(address)
+            permit = runtime.gate_channels.permit(address)
         except UnreachableError:
             continue
         if permit.state is PermitState.VOID and permit.cause is not VoidCause.ENDED:
@@ -145,9 +145,9 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
 def _record(facts: Facts, runtime: Runtime) -> ReleaseRecord | None:
     """What is on record of the release; also if the answer of Admit that tells of it is lost."""
     app = requested_app(facts.state.request)
-    known = runtime.records.end(app, facts.state.execution, runtime.now())
+    known = runtime.releases.end(app, facts.state.execution, runtime.now())
     release = facts.release.id if facts.release is not None else known
-    return None if release is None else runtime.records.get(app, release)
+    return None if release is None else runtime.releases.get(app, release)
 
 
 def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> ReleaseRecord:
@@ -182,7 +182,7 @@ def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Release
     # A command brings the app no image, so its image is not what serves after it.
     is_command = report.kind is Kind.COMMAND
     digest = report.digest or _requested_digest(facts.state.request)
-    return runtime.records.settle(
+    return runtime.releases.settle(
         outcome,
         execution=report.execution,
         digest=None if is_command else digest,
@@ -293,7 +293,7 @@ def _earlier(
     if (previous := deployment.previous_version) is None:
         return Judgement(verdict=Verdict.NONE)
     shown = [one for one in service.deployments if one.version < deployment.version]
-    past = on_record(runtime.records.versions(release.app), service)
+    past = on_record(runtime.releases.versions(release.app), service)
     return against(previous, VersionHistory(shown=shown, past=past))
 
 
@@ -312,7 +312,7 @@ def _versions(
         own=own,
         back=back,
         succeeded=outcome is Outcome.SUCCEEDED,
-        past=on_record(runtime.records.versions(release.app), service)
+        past=on_record(runtime.releases.versions(release.app), service)
         if is_again and service is not None
         else {},
         verified=facts.state.verification,
@@ -388,7 +388,7 @@ def stage_of(app: str, runtime: Runtime) -> str:
         if stage := remains_of(runtime.apps.read(app).text).stage:
             return stage.value
     with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
-        if (last := runtime.records.last_known(app)) and last.stage:
+        if (last := runtime.releases.last_known(app)) and last.stage:
             return last.stage
     return UNKNOWN
 

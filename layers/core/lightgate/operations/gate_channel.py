@@ -23,17 +23,17 @@ def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
     if not release.asking_gates:
         return {}
     for gate in release.asking_gates:
-        permit = runtime.mailboxes.open(_address(release, gate))
+        permit = runtime.gate_channels.open(_address(release, gate))
         if permit.state is PermitState.VOID:
             raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
-    return runtime.mailboxes.urls(release.app, release.id, release.asking_gates)
+    return runtime.gate_channels.urls(release.app, release.id, release.asking_gates)
 
 
 def gate_messages(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
     """What the gate has sent to its mailbox; nothing if it has none."""
     if gate not in release.asking_gates:
         return []
-    return runtime.mailboxes.letters(_address(release, gate))
+    return runtime.gate_channels.letters(_address(release, gate))
 
 
 def void_permits(release: Release, runtime: Runtime) -> None:
@@ -45,7 +45,7 @@ def void_permits(release: Release, runtime: Runtime) -> None:
     failed = None
     for gate in release.asking_gates:
         try:
-            runtime.mailboxes.void(
+            runtime.gate_channels.void(
                 _address(release, gate), VoidCause.ENDED, "the release has ended"
             )
         except UnreachableError as error:

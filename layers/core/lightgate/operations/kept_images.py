@@ -88,7 +88,7 @@ def refuse_without_images(
     Raises:
         RefusedError: an image is gone. The reason names the good versions that have all of theirs.
     """
-    past = on_record(runtime.records.versions(app), service)
+    past = on_record(runtime.releases.versions(app), service)
     kept = KeptImages(past, runtime)
     # Whoever deploys it finds out if the service does not list it any more.
     listed = [kept.of(one) for one in service.deployments if one.version == version]

@@ -244,7 +244,7 @@ def _gone(
 ) -> Sequence[str]:
     if serving is None:
         return ()
-    past = on_record(runtime.records.versions(asked.text.app), service)
+    past = on_record(runtime.releases.versions(asked.text.app), service)
     return KeptImages(past, runtime).of(serving).gone
 
 
@@ -310,7 +310,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
-    past = on_record(runtime.records.versions(asked.text.app), service)
+    past = on_record(runtime.releases.versions(asked.text.app), service)
     history = VersionHistory(shown=service.deployments, past=past)
     overridden = asked.request.allow_destructive
     known = past.get(version)

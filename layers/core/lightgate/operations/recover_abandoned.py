@@ -38,10 +38,10 @@ def recover_abandoned(app: str, ended: EndedExecution, runtime: Runtime) -> None
         UnreachableError: all is done but the message. The release goes on owing it.
     """
     concluded = conclude_release(_facts(app, ended), runtime)
-    waiting = runtime.turns.change(
+    waiting = runtime.locks.change(
         app,
-        lambda turn: (
-            after := abandon_lock(turn, ended.arn, concluded.fence),
+        lambda lock: (
+            after := abandon_lock(lock, ended.arn, concluded.fence),
             next_to_start(after),
         ),
     )
@@ -62,16 +62,16 @@ def send_message(app: str, outcome: RecordedOutcome, runtime: Runtime) -> None:
         UnreachableError: SNS did not take it.
     """
     publication = outcome.publication
-    if publication is None or not runtime.records.owes_message(app, outcome.release):
+    if publication is None or not runtime.releases.owes_message(app, outcome.release):
         return
     runtime.logger.warning("a release left its message unsent", release=outcome.release)
     runtime.topic.publish(publication)
-    runtime.records.message_sent(app, outcome.release)
+    runtime.releases.message_sent(app, outcome.release)
 
 
 def ended_holder(app: str, runtime: Runtime) -> EndedExecution | None:
     """The execution that holds the app's lock, if that is known to be over."""
-    holder = runtime.turns.read(app).holder
+    holder = runtime.locks.read(app).holder
     if holder is None:
         return None
     return ended_release(holder.release, holder.execution, runtime)

@@ -26,7 +26,7 @@ def refuse_if_foreign(service: Service, app: str, runtime: Runtime) -> None:
     if newest is None or newest.release is None or newest.stack == stack:
         return
     # Older versions of Lightgate did not name their stack; this one has a record of its releases.
-    if newest.stack is None and runtime.records.find(app, marked_release(newest.release)):
+    if newest.stack is None and runtime.releases.find(app, marked_release(newest.release)):
         return
     raise RefusedError(_refusal(service, stack, _owner_by_deployment(newest)))
 

@@ -46,21 +46,21 @@ def tenancy(service: Service, app: str, runtime: Runtime) -> Tenancy:
     if owner in (None, app):
         return Tenancy(conditions=[belongs])
     _refuse_if_named(service.name, owner, app, runtime)
-    turn, unchanged = _refuse_if_used(service.name, owner, app, runtime)
-    return Tenancy(conditions=[belongs, unchanged], after=turn.abandoned)
+    lock, unchanged = _refuse_if_used(service.name, owner, app, runtime)
+    return Tenancy(conditions=[belongs, unchanged], after=lock.abandoned)
 
 
 def _by_deployment(service: Service, app: str, runtime: Runtime) -> str | None:
     """The app of the newest deployment, for a table of an earlier Lightgate without such items."""
-    in_progress = {name for name, _ in runtime.records.owed_messages()} - {app}
+    in_progress = {name for name, _ in runtime.releases.owed_messages()} - {app}
     newest = service.newest_release
     if newest is not None and newest.release is not None:
         release = marked_release(newest.release)
-        if runtime.records.find(app, release) is not None:
+        if runtime.releases.find(app, release) is not None:
             return app
         others = {*in_progress, *(text.app for text in runtime.apps.others(app))}
         for other in sorted(others):
-            if runtime.records.find(other, release) is not None:
+            if runtime.releases.find(other, release) is not None:
                 return other
     for other in sorted(in_progress):
         _refuse_if_used(service.name, other, app, runtime)
@@ -92,13 +92,13 @@ def _refuse_if_used(
     """The owner's turn, with the condition that it stays as it is."""
     if (ended := ended_holder(owner, runtime)) is not None:
         try_to_recover(owner, ended, runtime)
-    turn, unchanged = runtime.turns.unchanged(owner)
-    if turn.holder is not None:
-        record = runtime.records.get(owner, turn.holder.release)
+    lock, unchanged = runtime.locks.unchanged(owner)
+    if lock.holder is not None:
+        record = runtime.releases.get(owner, lock.holder.release)
         if record.admission is None or record.admission.release.service == service:
             raise RefusedError(
                 f"serviceName: {app} deploys to the service {service}, on which the "
-                f"release {turn.holder.release} of the app {owner} is in progress. Wait until that "
+                f"release {lock.holder.release} of the app {owner} is in progress. Wait until that "
                 f"release has ended, and release {app} again."
             )
-    return turn, unchanged
+    return lock, unchanged

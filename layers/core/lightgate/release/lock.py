@@ -147,7 +147,7 @@ def whole_seconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def claim_lock(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
+def claim_lock(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     """The turn after the claim, and what becomes of the claim.
 
     Whoever holds the turn now is taken for alive: that its execution has not ended is
@@ -156,51 +156,51 @@ def claim_lock(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     Raises:
         RefusedError: the claim would have to wait, and does not.
     """
-    if turn.holder is not None and turn.holder.execution == claim.execution:
+    if lock.holder is not None and lock.holder.execution == claim.execution:
         # Whoever asks again may find another spec, and deploys by that.
-        holder = replace(turn.holder, fingerprint=claim.fingerprint)
-        return replace(turn, holder=holder), _proceed(holder)
-    waiting = turn.waiting
+        holder = replace(lock.holder, fingerprint=claim.fingerprint)
+        return replace(lock, holder=holder), _proceed(holder)
+    waiting = lock.waiting
     if waiting is not None and waiting.release == claim.release:
-        return turn, _queued(turn.holder)
+        return lock, _queued(lock.holder)
     begun = waiting if waiting is not None and waiting.name == _name(claim) else None
     if begun is not None:
-        turn = replace(turn, waiting=None)
-    elif (known := _released_since(turn, claim)) is not None:
+        lock = replace(lock, waiting=None)
+    elif (known := _released_since(lock, claim)) is not None:
         reason = f"Release {known} of this image began after the push."
-        return turn, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
-    turn, answer = _decide(turn, claim)
-    return turn, replace(answer, begun=begun)
+        return lock, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
+    lock, answer = _decide(lock, claim)
+    return lock, replace(answer, begun=begun)
 
 
 def _name(claim: Claim) -> str:
     return execution_name_of(claim.execution)
 
 
-def _decide(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
+def _decide(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     if not claim.gives_way:
-        _refuse_to_wait(turn)
-    newest = turn.newest
+        _refuse_to_wait(lock)
+    newest = lock.newest
     if newest is not None and claim.gives_way and _is_older(claim, newest):
-        return turn, _superseded(f"Release {newest.release} is of a newer push.")
+        return lock, _superseded(f"Release {newest.release} is of a newer push.")
     if claim.moved_to is not None:
-        return turn, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
-    wished = _wished(turn, claim)
-    reason = _why_duplicate(turn, claim)
+        return lock, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
+    wished = _wished(lock, claim)
+    reason = _why_duplicate(lock, claim)
     if reason is not None:
         return _without_older(
             wished, claim, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
         )
-    if turn.holder is not None:
-        queued, answer = _without_older(wished, claim, _queued(turn.holder))
+    if lock.holder is not None:
+        queued, answer = _without_older(wished, claim, _queued(lock.holder))
         return replace(queued, waiting=_waiting(claim)), answer
     holder = LockHolder(
         execution=claim.execution,
         release=claim.release,
         digest=claim.digest,
         at=claim.at,
-        fence=turn.fence + 1,
-        after=claim.after or turn.abandoned,
+        fence=lock.fence + 1,
+        after=claim.after or lock.abandoned,
         creating=False,
         gives_way=claim.gives_way,
         fingerprint=claim.fingerprint,
@@ -211,16 +211,16 @@ def _decide(turn: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     return _without_older(given, claim, _proceed(holder))
 
 
-def _released_since(turn: Lock, claim: Claim) -> str | None:
+def _released_since(lock: Lock, claim: Claim) -> str | None:
     """The release that was the answer to this push, however it ended.
 
     The event of a push may come after Reconcile has released it, and a push of two tags has two
     events. While a release waits in the queue, the queue itself decides.
     """
-    newest = turn.newest
-    if newest is None or not claim.pushed or turn.waiting is not None:
+    newest = lock.newest
+    if newest is None or not claim.pushed or lock.waiting is not None:
         return None
-    if newest.release != turn.begun:
+    if newest.release != lock.begun:
         return None  # it was only queued, or brought a version back with the spec of that
     is_known = newest.digest == claim.digest and start_of(newest.release) > claim.at
     return newest.release if is_known else None
@@ -230,8 +230,8 @@ def _is_older(claim: Claim, newest: Mark) -> bool:
     return claim.at < newest.at and claim.digest != newest.digest
 
 
-def _refuse_to_wait(turn: Lock) -> None:
-    ahead = turn.holder or turn.waiting
+def _refuse_to_wait(lock: Lock) -> None:
+    ahead = lock.holder or lock.waiting
     if ahead is not None:
         raise RefusedError(
             f"Release {ahead.release} is in progress or about to begin. Wait until it has ended, "
@@ -239,18 +239,18 @@ def _refuse_to_wait(turn: Lock) -> None:
         )
 
 
-def _why_duplicate(turn: Lock, claim: Claim) -> str | None:
+def _why_duplicate(lock: Lock, claim: Claim) -> str | None:
     """Why the claim asks for what will be, or is, so anyway; a person's claim never does."""
     if not claim.pushed:
         return None
     # Whatever waits is what the app ends on, whatever is released or serves now.
-    if turn.waiting is not None and turn.holder is not None:
-        if _is_same(turn.waiting.fingerprint, claim):
-            return f"Release {turn.waiting.release} of {_THE_SAME} is waiting already."
+    if lock.waiting is not None and lock.holder is not None:
+        if _is_same(lock.waiting.fingerprint, claim):
+            return f"Release {lock.waiting.release} of {_THE_SAME} is waiting already."
         return None
-    if turn.holder is not None:
-        if _is_same(turn.holder.fingerprint, claim):
-            return f"Release {turn.holder.release} of {_THE_SAME} is in progress."
+    if lock.holder is not None:
+        if _is_same(lock.holder.fingerprint, claim):
+            return f"Release {lock.holder.release} of {_THE_SAME} is in progress."
         return None
     if _is_same(claim.serving, claim):
         return f"A release of {_THE_SAME} is live already."
@@ -262,26 +262,26 @@ def _is_same(fingerprint: str | None, claim: Claim) -> bool:
     return fingerprint is not None and fingerprint == claim.fingerprint
 
 
-def _wished(turn: Lock, claim: Claim) -> Lock:
-    if claim.digest is None or (turn.newest is not None and claim.at < turn.newest.at):
-        return turn
+def _wished(lock: Lock, claim: Claim) -> Lock:
+    if claim.digest is None or (lock.newest is not None and claim.at < lock.newest.at):
+        return lock
     newest = Mark(at=claim.at, digest=claim.digest, release=claim.release)
-    return replace(turn, newest=newest)
+    return replace(lock, newest=newest)
 
 
-def _without_older(turn: Lock, claim: Claim, answer: ClaimAnswer) -> tuple[Lock, ClaimAnswer]:
+def _without_older(lock: Lock, claim: Claim, answer: ClaimAnswer) -> tuple[Lock, ClaimAnswer]:
     """The claim stands in the place of what waits, unless that would deploy the same.
 
     With nobody holding the turn a duplicate cannot rely on what waits either: whether
     somebody still starts that is not known.
     """
-    waiting = turn.waiting
+    waiting = lock.waiting
     if waiting is None:
-        return turn, answer
+        return lock, answer
     if answer.status is ClaimStatus.DUPLICATE and _is_same(waiting.fingerprint, claim):
         later = max(waiting.at, claim.at)
-        return replace(turn, waiting=replace(waiting, at=later)), answer
-    return replace(turn, waiting=None), replace(answer, displaced=waiting)
+        return replace(lock, waiting=replace(waiting, at=later)), answer
+    return replace(lock, waiting=None), replace(answer, displaced=waiting)
 
 
 def _waiting(claim: Claim) -> Waiting:
@@ -324,7 +324,7 @@ class HeldLock:
         )
 
 
-def require(turn: Lock, fence: int) -> None:
+def require(lock: Lock, fence: int) -> None:
     """Make sure that this is the lock as it stands, and not an empty or outdated answer.
 
     The fence only grows and its item is never deleted. So a lock with a lower fence than one
@@ -333,14 +333,14 @@ def require(turn: Lock, fence: int) -> None:
     Raises:
         MissingError: the read has missed the lock, so its state is unknown.
     """
-    if turn.fence < fence:
+    if lock.fence < fence:
         raise MissingError(
-            f"the deployment lock was read with fence {turn.fence}, but fence {fence} was already "
+            f"the deployment lock was read with fence {lock.fence}, but fence {fence} was already "
             "given out; its state could not be determined"
         )
 
 
-def objection(turn: Lock, holding: HeldLock) -> ClaimAnswer | None:
+def objection(lock: Lock, holding: HeldLock) -> ClaimAnswer | None:
     """Why the release must not act any further; None while it may.
 
     It may not once it has lost its turn, nor if a newer push waits and the deployment is
@@ -349,14 +349,14 @@ def objection(turn: Lock, holding: HeldLock) -> ClaimAnswer | None:
     Raises:
         MissingError: see `require`.
     """
-    require(turn, holding.fence)
-    holder = turn.holder
+    require(lock, holding.fence)
+    holder = lock.holder
     if holder is None or not holding.is_of(holder):
         return ClaimAnswer(
             status=ClaimStatus.LOST, reason="The release does not hold the turn any more."
         )
-    if turn.waiting is not None and holder.gives_way and not holder.creating:
-        return _superseded(f"Release {turn.waiting.release} is of a newer push.")
+    if lock.waiting is not None and holder.gives_way and not holder.creating:
+        return _superseded(f"Release {lock.waiting.release} is of a newer push.")
     return None
 
 
@@ -368,24 +368,24 @@ class CreationStart:
     again: bool = False
 
 
-def begin_creating(turn: Lock, holding: HeldLock) -> tuple[Lock, CreationStart]:
+def begin_creating(lock: Lock, holding: HeldLock) -> tuple[Lock, CreationStart]:
     """Set before the create call: from here on the release gives way to nobody."""
-    why_not = objection(turn, holding)
-    if why_not is not None or turn.holder is None:
-        return turn, CreationStart(objection=why_not)
-    creating = replace(turn, holder=replace(turn.holder, creating=True))
-    return creating, CreationStart(objection=None, again=turn.holder.creating)
+    why_not = objection(lock, holding)
+    if why_not is not None or lock.holder is None:
+        return lock, CreationStart(objection=why_not)
+    creating = replace(lock, holder=replace(lock.holder, creating=True))
+    return creating, CreationStart(objection=None, again=lock.holder.creating)
 
 
-def end_creating(turn: Lock, holding: HeldLock) -> Lock:
+def end_creating(lock: Lock, holding: HeldLock) -> Lock:
     """Lightsail has taken no deployment, for certain: the release may give way again."""
-    require(turn, holding.fence)
-    if turn.holder is None or not holding.is_of(turn.holder):
-        return turn
-    return replace(turn, holder=replace(turn.holder, creating=False))
+    require(lock, holding.fence)
+    if lock.holder is None or not holding.is_of(lock.holder):
+        return lock
+    return replace(lock, holder=replace(lock.holder, creating=False))
 
 
-def release_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
+def release_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
     """The execution is done with the app. Changes nothing for one that had no part in it.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
@@ -393,16 +393,16 @@ def release_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
     Raises:
         MissingError: see `require`.
     """
-    require(turn, fence)
-    turn = _not_waiting_for(turn, execution)
-    holder = turn.holder
+    require(lock, fence)
+    lock = _not_waiting_for(lock, execution)
+    holder = lock.holder
     if holder is None or holder.execution != execution:
-        return turn
+        return lock
     # One that has not come to its own deployment has not outwaited what was before it either.
-    return replace(turn, holder=None, abandoned=None if holder.creating else holder.after)
+    return replace(lock, holder=None, abandoned=None if holder.creating else holder.after)
 
 
-def abandon_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
+def abandon_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
     """The execution has ended without handing over; what it started may still be going on.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
@@ -410,23 +410,23 @@ def abandon_lock(turn: Lock, execution: str, fence: int = 0) -> Lock:
     Raises:
         MissingError: see `require`.
     """
-    require(turn, fence)
-    turn = _not_waiting_for(turn, execution)
-    holder = turn.holder
+    require(lock, fence)
+    lock = _not_waiting_for(lock, execution)
+    holder = lock.holder
     if holder is None or holder.execution != execution:
-        return turn
+        return lock
     before = None if holder.creating else holder.after
-    return replace(turn, holder=None, abandoned=before or holder.release)
+    return replace(lock, holder=None, abandoned=before or holder.release)
 
 
-def _not_waiting_for(turn: Lock, execution: str) -> Lock:
+def _not_waiting_for(lock: Lock, execution: str) -> Lock:
     """An execution that ends before its turn must not be waited for: it never starts again."""
-    waiting = turn.waiting
+    waiting = lock.waiting
     if waiting is None or waiting.name != execution_name_of(execution):
-        return turn
-    return replace(turn, waiting=None)
+        return lock
+    return replace(lock, waiting=None)
 
 
-def next_to_start(turn: Lock) -> Waiting | None:
+def next_to_start(lock: Lock) -> Waiting | None:
     """What is to be started now: what waits while nobody holds the turn."""
-    return turn.waiting if turn.holder is None else None
+    return lock.waiting if lock.holder is None else None

@@ -57,7 +57,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
     try:
         request = parse_request(state.request)
         app = parse_app_name(request.app)
-        known = runtime.records.of_execution(app, execution)
+        known = runtime.releases.of_execution(app, execution)
         if known is not None and known.outcome:
             return _as_before(known.outcome)
         request = request if known is None else _same_image(request, known)
@@ -88,7 +88,7 @@ def _begin(
     release, spec, service = prepared.release, prepared.spec, prepared.service
     order = _backup(spec, release, skip=request.skip_snapshot)
     poll = timedelta(seconds=spec.poll_seconds)
-    history = runtime.histories.read(release.app)
+    history = runtime.timings.read(release.app)
     admitted = Admitted(
         app=release.app,
         stage=release.stage,
@@ -101,7 +101,7 @@ def _begin(
         warnings=tuple(prepared.warnings),
     )
     claim = _claim(request, prepared, state.execution, runtime)
-    answer = _take_turn(claim, admitted, service, runtime)
+    answer = _claim_lock(claim, admitted, service, runtime)
     if answer.holder is None:
         runtime.logger.info("the release does not begin", status=answer.status, why=answer.reason)
         return Stop.of(answer)
@@ -112,7 +112,7 @@ def _begin(
     return Admission(
         **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
         status="PROCEED" if wait is None else "TAKEN_OVER",
-        turn=HeldLock(execution=state.execution, fence=answer.holder.fence),
+        lock=HeldLock(execution=state.execution, fence=answer.holder.fence),
         # From here on the restore point has its time: what the turn was waited for is none of it.
         admitted_at=runtime.now(),
         wait_seconds=wait_seconds(wait or timedelta()),
@@ -142,7 +142,7 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
 def _restoring(prepared: PreparedRelease, runtime: Runtime) -> Restoring:
     """What the commands that bring the database back say: noted while everything is still there."""
     spec, service = prepared.spec, prepared.service
-    past = on_record(runtime.records.versions(prepared.release.app), service)
+    past = on_record(runtime.releases.versions(prepared.release.app), service)
     known = past.get(service.current.version) if service.current is not None else None
     return Restoring(
         original=prepared.database.original if prepared.database is not None else None,
@@ -193,11 +193,13 @@ def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
     """The fingerprint of the release that serves, if that ended as a success."""
     if service.current is None or service.current.release is None:
         return None
-    record = runtime.records.find(app, service.current.release)
+    record = runtime.releases.find(app, service.current.release)
     return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
 
 
-def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runtime) -> ClaimAnswer:
+def _claim_lock(
+    claim: Claim, admitted: Admitted, service: Service, runtime: Runtime
+) -> ClaimAnswer:
     """Ask for the turn; what follows from the answer is on record with it.
 
     With the turn the service becomes the app's own.
@@ -208,15 +210,15 @@ def _take_turn(claim: Claim, admitted: Admitted, service: Service, runtime: Runt
     app = admitted.app
     _clean_up_after_holder(app, claim.execution, runtime)
 
-    def rule(turn: Lock) -> tuple[Lock, tuple[ClaimAnswer, Tenancy]]:
+    def rule(lock: Lock) -> tuple[Lock, tuple[ClaimAnswer, Tenancy]]:
         lets = tenancy(service, app, runtime)
-        changed, answer = claim_lock(turn, replace(claim, after=lets.after))
+        changed, answer = claim_lock(lock, replace(claim, after=lets.after))
         return changed, (answer, lets)
 
-    answer, _ = runtime.turns.change(
+    answer, _ = runtime.locks.change(
         app,
         rule,
-        lambda asked: runtime.records.following(app, claim, asked[0], admitted),
+        lambda asked: runtime.releases.following(app, claim, asked[0], admitted),
         lambda asked: asked[1].conditions if asked[0].holder is not None else (),
     )
     return answer

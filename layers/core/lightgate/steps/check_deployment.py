@@ -53,7 +53,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         unprotected=release.unprotected,
         now=runtime.now(),
     )
-    objection = runtime.objection(release.app, admitted.turn) if release.asking_gates else None
+    objection = runtime.objection(release.app, admitted.lock) if release.asking_gates else None
     situation = GateSituation(
         release=release,
         created_at=deployment.created_at,

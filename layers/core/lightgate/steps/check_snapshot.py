@@ -20,7 +20,7 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     release, order = admitted.release, admitted.database
     if order is None or not isinstance(before, SnapshotProgress):
         raise LookupError("no restore point was begun")
-    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
+    if (objection := runtime.objection(release.app, admitted.lock)) is not None:
         return objection
     now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
     checks = before.checks.resumed(now, pause=poll)

@@ -34,7 +34,7 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
     admitted = state.admitted
-    release, holding, poll = admitted.release, admitted.turn, admitted.poll_seconds
+    release, holding, poll = admitted.release, admitted.lock, admitted.poll_seconds
     since = release.service_since
     try:
         service = runtime.lightsail.service(release.service, since)
@@ -47,10 +47,10 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         refuse_if_foreign(service, release.app, runtime)
         spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
         assembled = build_deployment(release, service, runtime)
-        start = runtime.turns.change(
+        start = runtime.locks.change(
             release.app,
-            lambda turn: begin_creating(turn, holding),
-            lambda _: [runtime.records.unless_ended(release.app, holding.execution)],
+            lambda lock: begin_creating(lock, holding),
+            lambda _: [runtime.releases.unless_ended(release.app, holding.execution)],
         )
         if start.objection is not None:
             return Stop.of(start.objection)
@@ -68,7 +68,7 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
-        runtime.turns.change(release.app, lambda turn: (end_creating(turn, holding), None))
+        runtime.locks.change(release.app, lambda lock: (end_creating(lock, holding), None))
     return _busy(created, spec, release.started_at, runtime.now())
 
 

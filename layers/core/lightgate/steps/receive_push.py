@@ -99,5 +99,5 @@ def _may_watch(text: SpecText, push: Push, runtime: Runtime) -> bool:
         return False
     if remains.repositories:
         return push.repository in remains.repositories
-    last = runtime.records.last_known(text.app)
+    last = runtime.releases.last_known(text.app)
     return push.repository in ((last.repository,) if last else (text.app, remains.service))

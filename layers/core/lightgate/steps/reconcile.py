@@ -70,7 +70,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
 def _send_all_that_is_owed(runtime: Runtime) -> Sequence[str]:
     """The apps of which a message could not be sent."""
     troubled = []
-    for app, release in runtime.records.owed_messages():
+    for app, release in runtime.releases.owed_messages():
         try:
             _send_what_is_owed(app, release, runtime)
         except Exception:
@@ -124,7 +124,7 @@ def _newest_missed(
     app: str, spec: AppSpec, listed: Sequence[Sequence[Change]], runtime: Runtime
 ) -> Change | _NotYet | None:
     """The newest of the changes, if nobody has heard of it, and nothing newer is wished for."""
-    newest = runtime.turns.read(app).newest
+    newest = runtime.locks.read(app).newest
     for group in listed:
         manifests = {
             one: _manifest(spec, one, runtime)
@@ -198,7 +198,7 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
 
     This needs no spec: the app may be gone, or was never there.
     """
-    record = runtime.records.get(app, release)
+    record = runtime.releases.get(app, release)
     if record.execution is None:
         raise MissingError(f"the record of release {release} names no execution")
     ended = ended_release(release, record.execution, runtime)
@@ -214,7 +214,7 @@ def _finish_what_ended(app: str, runtime: Runtime) -> None:
     if (ended := ended_holder(app, runtime)) is not None:
         recover_abandoned(app, ended, runtime)
     else:
-        start_waiting_release(app, next_to_start(runtime.turns.read(app)), runtime)
+        start_waiting_release(app, next_to_start(runtime.locks.read(app)), runtime)
 
 
 def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
@@ -222,7 +222,7 @@ def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
 
     An older image may have been so before this tag was put on it.
     """
-    release = runtime.records.release_of_image(app, change.image.digest)
+    release = runtime.releases.release_of_image(app, change.image.digest)
     if release is None:
         return False
     return change.is_new or start_of(release) >= whole_seconds(change.image.pushed_at)

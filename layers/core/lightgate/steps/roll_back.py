@@ -71,13 +71,13 @@ def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackPr
 def _start(state: State, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
     """Decide whether to go back, and create the deployment that does."""
     release, failed = state.admitted.release, state.created.version
-    if (objection := runtime.objection(release.app, state.admitted.turn)) is not None:
+    if (objection := runtime.objection(release.app, state.admitted.lock)) is not None:
         return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
     service = runtime.lightsail.service(release.service, release.service_since)
     if not service.serves_own(failed, release.id):
         reason = f"Version {failed} does not serve any more."
         return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
-    past = on_record(runtime.records.versions(release.app), service)
+    past = on_record(runtime.releases.versions(release.app), service)
     kept = KeptImages(past, runtime)
     action, decided = _decide(state, before, service, past, lambda one: kept.of(one).gone)
     match action:
@@ -221,7 +221,7 @@ def _follow(
         passed_over: Sequence[str] = ()
         if before.target is None:
             # The answer with what was decided is lost.
-            past = on_record(runtime.records.versions(release.app), service)
+            past = on_record(runtime.releases.versions(release.app), service)
             _, before = _decide(state, before, service, past, _unlike(ours))
             passed_over, before = before.notes, replace(before, notes=())
         before = _created(_with_notes(release, before, runtime), ours)

@@ -24,8 +24,8 @@ def start_next(state: State, runtime: Runtime) -> End:
         _remember_durations(app, state, runtime)
     # Only the record knows of a lock that was taken by a step whose answer is lost.
     fence = outcome.fence if outcome is not None else 0
-    waiting = runtime.turns.change(
-        app, lambda turn: (after := handed_over(turn, state.execution, fence), next_to_start(after))
+    waiting = runtime.locks.change(
+        app, lambda lock: (after := handed_over(lock, state.execution, fence), next_to_start(after))
     )
     start_waiting_release(app, waiting, runtime)
     if outcome is not None:
@@ -53,6 +53,6 @@ def _remember_durations(app: str, state: State, runtime: Runtime) -> None:
     if facts.release is None or not (remembered.snapshot or remembered.node_start):
         return
     try:
-        runtime.histories.add(app, facts.release.id, remembered)
+        runtime.timings.add(app, facts.release.id, remembered)
     except UnreachableError as error:
         runtime.logger.warning("durations could not be recorded", app=app, why=str(error))

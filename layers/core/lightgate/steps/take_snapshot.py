@@ -28,7 +28,7 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         raise LookupError("the app has no database")
     poll = timedelta(seconds=admitted.poll_seconds)
     checks = _checks(state, poll, runtime.now())
-    if (objection := runtime.objection(release.app, admitted.turn)) is not None:
+    if (objection := runtime.objection(release.app, admitted.lock)) is not None:
         return objection
     try:
         found = begin_restore_point(runtime.restore_points(order.kind), order, release)

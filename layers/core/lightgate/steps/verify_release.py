@@ -137,7 +137,7 @@ def _old_one(
     release: Release, version: int, original: int, service: Service, runtime: Runtime
 ) -> Subject:
     """A version with the content of `original`, by the spec of then if that is on record."""
-    past = on_record(runtime.records.versions(release.app), service).get(original)
+    past = on_record(runtime.releases.versions(release.app), service).get(original)
     used = past.spec if past is not None else None
     spec = parse_spec(runtime.apps.read_again(release.app, used or release.spec).text)
     return old_version(
