@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightgate.release.lock import Claim
+from lightgate.release.lock import LockRequest
 
 APP = "crops"
 START = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
@@ -20,9 +20,9 @@ def release_of(name: str) -> str:
     return f"{START:%Y%m%dt%H%M%Sz}-of-{name}"
 
 
-def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
+def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> LockRequest:
     """The claim of the execution `name`, `at` seconds after the beginning."""
-    usual = Claim(
+    usual = LockRequest(
         execution=arn(name),
         next_name=f"next-of-{name}",
         release=release_of(name),
@@ -30,9 +30,9 @@ def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> Claim:
         at=START + timedelta(seconds=at),
         request={"app": APP, "digest": digest},
         pushed=True,
-        gives_way=True,
-        moved_to=None,
-        serving=None,
+        can_be_superseded=True,
+        tag_moved_to=None,
+        live_fingerprint=None,
         fingerprint=digest,
     )
     return replace(usual, **changes)

@@ -71,7 +71,7 @@ def runtime(cloud: Cloud) -> Runtime:
     return Runtime(Settings.from_environment(environment))
 
 
-def settle(ended: Facts, runtime: Runtime) -> RecordedOutcome:
+def record_outcome(ended: Facts, runtime: Runtime) -> RecordedOutcome:
     """The outcome on record."""
     return conclude_release(ended, runtime).outcome
 
@@ -122,7 +122,7 @@ def test_a_success_leaves_a_good_version_for_those_that_come_after(
 ) -> None:
     deploy(cloud, runtime, RELEASE)
 
-    settled = settle(ended(deployment=deployed(), verification=verified()), runtime)
+    settled = record_outcome(ended(deployment=deployed(), verification=verified()), runtime)
 
     [past] = runtime.releases.versions(NAME).values()
     assert settled.status == "SUCCEEDED"
@@ -144,7 +144,7 @@ def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtim
         poll_seconds=10,
     )
 
-    settled = settle(
+    settled = record_outcome(
         ended(deployment=deployed(), verification=verified("FAILED"), rollback=back), runtime
     )
 
@@ -162,7 +162,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, rollback_marker(RELEASE))
 
-    settled = settle(ended(stopped="ABORTED"), runtime)
+    settled = record_outcome(ended(stopped="ABORTED"), runtime)
 
     own, back = runtime.releases.versions(NAME).values()
     assert settled.status == "FAILED"
@@ -175,7 +175,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
 def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
     runtime: Runtime, how: Json
 ) -> None:
-    told = message(settle(ended(**how), runtime))
+    told = message(record_outcome(ended(**how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
@@ -198,7 +198,7 @@ def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> 
         restores_to=None,
     )
 
-    told = message(settle(ended(deployment=deployed(snapshot=failed)), runtime))
+    told = message(record_outcome(ended(deployment=deployed(snapshot=failed)), runtime))
 
     assert "\nSnapshot: s, failed (failed): it cannot be restored from\n" in told["text"]
 
@@ -212,7 +212,7 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
     )
     facts = replace(ended(deployment=deployed()), diagnosis=failure, planned=["crops.0002_a"])
 
-    settled = settle(facts, runtime)
+    settled = record_outcome(facts, runtime)
 
     assert settled.failure == failure
     assert message(settled)["failure"] == encode(failure)
@@ -227,7 +227,9 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
     deploy(cloud, runtime, RELEASE)
     command = replace(IMAGE, command=("python", "manage.py", "check"))
 
-    settled = settle(ended(command, deployment=deployed(), verification=verified()), runtime)
+    settled = record_outcome(
+        ended(command, deployment=deployed(), verification=verified()), runtime
+    )
 
     record = runtime.releases.find(NAME, RELEASE)
     assert record is not None
@@ -256,7 +258,9 @@ def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) 
     waiting = replace(evidence(), phase=Phase.WAITING)
     deployment = deployed(status=Status.FAILED, gate=waiting)
 
-    settled = settle(ended(deployment=deployment, verification=verified("GOOD", 1)), runtime)
+    settled = record_outcome(
+        ended(deployment=deployment, verification=verified("GOOD", 1)), runtime
+    )
 
     assert "Its gate got no permit: It came too late." in settled.cause
 

@@ -8,12 +8,12 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases, Write
 from lightgate.release.lock import (
-    Claim,
-    ClaimAnswer,
-    ClaimStatus,
     Lock,
+    LockAnswer,
+    LockRequest,
+    LockStatus,
     abandon_lock,
-    claim_lock,
+    acquire_lock,
     release_lock,
 )
 from tests.component import table
@@ -33,14 +33,16 @@ class App:
         made = table.create(cloud)
         self.turns, self.records = Locks(made), Releases(made)
 
-    def ask(self, asked: Claim, *, meanwhile: Callable[[], object] = lambda: None) -> ClaimAnswer:
+    def ask(
+        self, asked: LockRequest, *, meanwhile: Callable[[], object] = lambda: None
+    ) -> LockAnswer:
         """What becomes of the claim if that happens after the turn was read."""
         events = [meanwhile]
 
-        def rule(lock: Lock) -> tuple[Lock, ClaimAnswer]:
+        def rule(lock: Lock) -> tuple[Lock, LockAnswer]:
             if events:
                 events.pop()()
-            return claim_lock(lock, asked)
+            return acquire_lock(lock, asked)
 
         return self.turns.change(
             APP, rule, lambda answer: self.records.following(APP, asked, answer, ADMITTED)
@@ -66,7 +68,7 @@ def app(cloud: Cloud) -> App:
 def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
     assert app.lock == Lock()
 
-    assert app.ask(claim("one")).status is ClaimStatus.PROCEED
+    assert app.ask(claim("one")).status is LockStatus.PROCEED
 
 
 def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
@@ -78,23 +80,23 @@ def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
     lock = app.lock
 
     asked = [claim("one"), claim("two", "B", 1), claim("three", "C", 2)]
-    expected, _ = claim_lock(Lock(), asked[0])
+    expected, _ = acquire_lock(Lock(), asked[0])
     expected = abandon_lock(expected, arn("one"))
     for one in asked[1:]:
-        expected, _ = claim_lock(expected, one)
+        expected, _ = acquire_lock(expected, one)
     assert lock == expected
 
 
 def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
-    answers = [ClaimStatus.LOST]
+    answers = [LockStatus.LOST]
 
     late = app.ask(
         claim("one", "A", 0),
         meanwhile=lambda: answers.append(app.ask(claim("two", "B", 1)).status),
     )
 
-    assert answers[1:] == [ClaimStatus.PROCEED]
-    assert late.status is ClaimStatus.SUPERSEDED
+    assert answers[1:] == [LockStatus.PROCEED]
+    assert late.status is LockStatus.SUPERSEDED
     assert app.lock.holder is not None
     assert app.lock.holder.execution == arn("two")
     assert (app.status("one"), app.status("two")) == ("SUPERSEDED", "RELEASING")
@@ -108,7 +110,7 @@ def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
         meanwhile=lambda: app.change(lambda lock: release_lock(lock, arn("one"))),
     )
 
-    assert answer.status is ClaimStatus.PROCEED
+    assert answer.status is LockStatus.PROCEED
     assert app.lock.waiting is None
 
 

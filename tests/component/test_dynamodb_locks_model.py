@@ -24,14 +24,14 @@ from hypothesis.stateful import (
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.release.lock import (
-    Claim,
-    ClaimAnswer,
-    ClaimStatus,
     HeldLock,
     Lock,
+    LockAnswer,
+    LockRequest,
+    LockStatus,
     abandon_lock,
+    acquire_lock,
     begin_creating,
-    claim_lock,
     end_creating,
     next_to_start,
     objection,
@@ -52,13 +52,13 @@ _APPS = itertools.count()
 class Execution:
     """One execution. `asked` is None until it has got an answer."""
 
-    claim: Claim
-    asked: ClaimAnswer | None = None
+    claim: LockRequest
+    asked: LockAnswer | None = None
     is_over: bool = False
     is_dead: bool = False
 
     @property
-    def holding(self) -> HeldLock:
+    def held(self) -> HeldLock:
         assert self.asked is not None
         assert self.asked.holder is not None
         return HeldLock(execution=self.claim.execution, fence=self.asked.holder.fence)
@@ -88,7 +88,7 @@ class OneApp(RuleBasedStateMachine):
         self.names = itertools.count()
         self.fence = 0
         self.serving: str | None = None
-        self.newest: Claim | None = None
+        self.latest: LockRequest | None = None
         self.seen = Seen()
 
     # What others do between the read and the write of whoever acts.
@@ -113,9 +113,9 @@ class OneApp(RuleBasedStateMachine):
     @rule(data=st.data())
     def create(self, data: st.DataObject) -> None:
         execution = data.draw(st.sampled_from(self._going()))
-        start = self.turns.change(self.app, lambda lock: begin_creating(lock, execution.holding))
+        start = self.turns.change(self.app, lambda lock: begin_creating(lock, execution.held))
         if start.objection is not None:
-            assert start.objection.status is ClaimStatus.SUPERSEDED
+            assert start.objection.status is LockStatus.SUPERSEDED
             self._hand_over(execution)
 
     @precondition(lambda self: self._going())
@@ -142,12 +142,12 @@ class OneApp(RuleBasedStateMachine):
     def a_stranger_acts(self, fence: int) -> None:
         before = self.turns.read(self.app)
         stranger = claim("stranger").execution
-        holding = HeldLock(execution=stranger, fence=min(fence, before.fence))
+        held = HeldLock(execution=stranger, fence=min(fence, before.fence))
 
         def strange(lock: Lock) -> tuple[Lock, None]:
-            lock, start = begin_creating(lock, holding)
+            lock, start = begin_creating(lock, held)
             assert start.objection is not None
-            return abandon_lock(release_lock(end_creating(lock, holding), stranger), stranger), None
+            return abandon_lock(release_lock(end_creating(lock, held), stranger), stranger), None
 
         self.turns.change(self.app, strange)
         assert self.turns.read(self.app) == before
@@ -164,7 +164,7 @@ class OneApp(RuleBasedStateMachine):
         allowed = [
             execution
             for execution in self.executions.values()
-            if execution.has_turn and execution.holding.is_of(lock.holder)
+            if execution.has_turn and execution.held.is_of(lock.holder)
         ]
         assert len(allowed) == (lock.holder is not None)
         assert len(self._going()) <= 1
@@ -185,15 +185,15 @@ class OneApp(RuleBasedStateMachine):
                 break
         lock = self.turns.read(self.app)
         assert (lock.holder, lock.waiting) == (None, None)
-        if self.newest is not None:
+        if self.latest is not None:
             ended_on = self.seen.released[-1:] + self.seen.refused
-            assert self.newest.digest in ended_on, (self.newest, self.seen)
+            assert self.latest.digest in ended_on, (self.latest, self.seen)
         for execution in self.executions.values():
             record = self.records.find(self.app, execution.claim.release)
             assert record is not None or execution.is_dead
         table.empty(self.cloud)
 
-    def _wish(self, digest: str, at: int, *, pushed: bool) -> Claim:
+    def _wish(self, digest: str, at: int, *, pushed: bool) -> LockRequest:
         serving = self.serving if pushed else None
         wish = claim(f"{self.app}-{next(self.names)}", digest, at, pushed=pushed, serving=serving)
         self.executions[wish.execution] = Execution(wish)
@@ -201,21 +201,21 @@ class OneApp(RuleBasedStateMachine):
 
     def _ask(
         self,
-        wish: Claim,
+        wish: LockRequest,
         *,
         loses_answer: bool = False,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         events = [meanwhile]
 
-        def asking(lock: Lock) -> tuple[Lock, ClaimAnswer]:
+        def asking(lock: Lock) -> tuple[Lock, LockAnswer]:
             while events:
                 events.pop()()
                 if loses_answer:
                     self.cloud.faults.lose_answer(WRITE)
-            return claim_lock(lock, wish)
+            return acquire_lock(lock, wish)
 
-        def ask() -> ClaimAnswer:
+        def ask() -> LockAnswer:
             return self.turns.change(
                 self.app,
                 asking,
@@ -229,9 +229,9 @@ class OneApp(RuleBasedStateMachine):
         execution = self.executions[wish.execution]
         execution.asked = answer
         execution.is_over = answer.holder is None
-        newest = self.newest
-        if newest is None or wish.at >= newest.at:
-            self.newest = wish
+        latest = self.latest
+        if latest is None or wish.at >= latest.at:
+            self.latest = wish
 
     def _running(self) -> list[Execution]:
         return [execution for execution in self.executions.values() if not execution.is_over]
@@ -241,7 +241,7 @@ class OneApp(RuleBasedStateMachine):
 
     def _finish(self, execution: Execution) -> None:
         lock = self.turns.read(self.app)
-        if objection(lock, execution.holding) is None:
+        if objection(lock, execution.held) is None:
             self.serving = execution.claim.digest
             self.seen.released.append(execution.claim.digest)
         self._hand_over(execution)

@@ -28,7 +28,7 @@ def records(cloud: Cloud) -> Releases:
     return Releases(table.create(cloud))
 
 
-def settle(
+def record_outcome(
     records: Releases,
     release: str,
     outcome: RecordedOutcome,
@@ -38,7 +38,7 @@ def settle(
     digest: str | None = None,
 ) -> RecordedOutcome:
     """What is on record of the release after settling, as that of `r1` of `crops`."""
-    recorded = records.settle(
+    recorded = records.record_outcome(
         replace(outcome, app=app, release=release),
         execution=execution,
         digest=digest,
@@ -56,19 +56,19 @@ def count(cloud: Cloud) -> int:
 
 
 def test_the_first_outcome_stands(cloud: Cloud, records: Releases) -> None:
-    assert settle(records, "r1", FIRST) == FIRST
+    assert record_outcome(records, "r1", FIRST) == FIRST
 
-    assert settle(records, "r1", SECOND) == FIRST
+    assert record_outcome(records, "r1", SECOND) == FIRST
     assert count(cloud) == 1
 
 
 def test_each_release_of_each_app_has_an_outcome_of_its_own(
     cloud: Cloud, records: Releases
 ) -> None:
-    settle(records, "r1", FIRST)
+    record_outcome(records, "r1", FIRST)
 
-    assert settle(records, "r2", SECOND) == SECOND
-    assert settle(records, "r1", SECOND, app="weather") == SECOND
+    assert record_outcome(records, "r2", SECOND) == SECOND
+    assert record_outcome(records, "r1", SECOND, app="weather") == SECOND
     assert count(cloud) == 3
 
 
@@ -77,29 +77,29 @@ def test_an_outcome_whose_writing_was_never_answered_stands(
 ) -> None:
     cloud.faults.lose_answer(WRITE)
     with pytest.raises(ReadTimeoutError):
-        settle(records, "r1", FIRST)
+        record_outcome(records, "r1", FIRST)
 
-    assert settle(records, "r1", SECOND) == FIRST
+    assert record_outcome(records, "r1", SECOND) == FIRST
 
 
 def test_what_goes_in_comes_out_unchanged(records: Releases) -> None:
     outcome = replace(
         FIRST, message='größer\n"quoted" \\ \u0000', subject="", saved=timedelta(seconds=1.5)
     )
-    settle(records, "r1", outcome)
+    record_outcome(records, "r1", outcome)
 
-    assert settle(records, "r1", SECOND) == outcome
+    assert record_outcome(records, "r1", SECOND) == outcome
 
 
 def test_any_other_error_passes(cloud: Cloud, records: Releases) -> None:
     cloud.faults.refuse(WRITE, "ThrottlingException")
 
     with pytest.raises(ClientError, match="ThrottlingException"):
-        settle(records, "r1", FIRST)
+        record_outcome(records, "r1", FIRST)
 
 
 def test_a_settled_release_makes_its_image_known_and_no_other(records: Releases) -> None:
-    settle(records, "r1", FIRST, digest="sha256:1")
+    record_outcome(records, "r1", FIRST, digest="sha256:1")
 
     assert records.knows_image("crops", "sha256:1")
     assert not records.knows_image("crops", "sha256:2")
@@ -107,8 +107,8 @@ def test_a_settled_release_makes_its_image_known_and_no_other(records: Releases)
 
 
 def test_a_release_owes_its_message_until_that_is_sent(records: Releases) -> None:
-    settle(records, "r1", FIRST)
-    settle(records, "r1", FIRST, app="weather")
+    record_outcome(records, "r1", FIRST)
+    record_outcome(records, "r1", FIRST, app="weather")
 
     assert sorted(records.owed_messages()) == [("crops", "r1"), ("weather", "r1")]
     records.message_sent("crops", "r1")
@@ -120,23 +120,23 @@ def test_a_release_owes_its_message_until_that_is_sent(records: Releases) -> Non
 
 
 def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Releases) -> None:
-    settle(records, "r1", FIRST)
+    record_outcome(records, "r1", FIRST)
     records.message_sent("crops", "r1")
 
-    settle(records, "r1", SECOND)
+    record_outcome(records, "r1", SECOND)
 
     assert list(records.owed_messages()) == []
 
 
 def test_a_quiet_outcome_owes_nothing(records: Releases) -> None:
-    records.settle(FIRST, execution=ARN, digest=None, owes_message=False)
+    records.record_outcome(FIRST, execution=ARN, digest=None, owes_message=False)
 
     assert list(records.owed_messages()) == []
 
 
 def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Releases) -> None:
-    settle(records, ID, FIRST)
-    settle(records, "20261116t015434z-7f5b2640-c3d4", SECOND, execution=f"{ARN}-beside-it")
+    record_outcome(records, ID, FIRST)
+    record_outcome(records, "20261116t015434z-7f5b2640-c3d4", SECOND, execution=f"{ARN}-beside-it")
 
     found = records.of_execution("crops", ARN)
 
@@ -148,7 +148,7 @@ def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Releas
 
 def test_the_end_of_an_execution_tells_its_release(records: Releases) -> None:
     assert records.end("crops", ARN, STARTED) is None
-    settle(records, ID, FIRST)
+    record_outcome(records, ID, FIRST)
 
     assert records.end("crops", ARN, STARTED) == ID
     assert records.end("crops", ARN, STARTED) == ID
@@ -183,10 +183,10 @@ def ended(*versions: VersionRecord) -> RecordedOutcome:
 
 
 def test_versions_are_on_record_by_their_numbers(records: Releases) -> None:
-    settle(records, "20261116t0154-1", ended(past(7)))
-    settle(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
-    settle(records, "20261116t0156-3", replace(FIRST, status="REFUSED"))
-    settle(records, "20261116t0157-4", ended(past(5)), app="weather")
+    record_outcome(records, "20261116t0154-1", ended(past(7)))
+    record_outcome(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
+    record_outcome(records, "20261116t0156-3", replace(FIRST, status="REFUSED"))
+    record_outcome(records, "20261116t0157-4", ended(past(5)), app="weather")
 
     found = records.versions("crops")
 
@@ -195,15 +195,15 @@ def test_versions_are_on_record_by_their_numbers(records: Releases) -> None:
 
 
 def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Releases) -> None:
-    settle(records, "20261116t0154-1", ended(past(7, "of-a-service-that-was-deleted")))
-    settle(records, "20261117t0154-1", ended(past(7)))
+    record_outcome(records, "20261116t0154-1", ended(past(7, "of-a-service-that-was-deleted")))
+    record_outcome(records, "20261117t0154-1", ended(past(7)))
 
     assert records.versions("crops") == {7: past(7)}
 
 
 def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Releases) -> None:
     for number in range(1, 120):
-        settle(records, f"r{number:03}", ended(past(number)))
+        record_outcome(records, f"r{number:03}", ended(past(number)))
 
     found = records.versions("crops")
 
@@ -214,7 +214,7 @@ def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Rel
 def test_a_record_of_another_version_of_lightgate_is_read_as_far_as_it_can_be(
     cloud: Cloud, records: Releases
 ) -> None:
-    settle(records, "r1", FIRST)
+    record_outcome(records, "r1", FIRST)
     outcome = json.dumps({**encode(FIRST), "color": "green", "versions": [{"number": 7}]})
     cloud.client("dynamodb").update_item(
         TableName=table.NAME,

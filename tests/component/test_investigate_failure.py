@@ -12,7 +12,7 @@ from lightgate.deployment.status import Deployment, Status
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import read_evidence
+from lightgate.gate.report import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.operations import investigate_failure as examination
 from lightgate.operations.investigate_failure import investigate_failure
@@ -64,7 +64,7 @@ def failed(
         "version": made.version,
         "previous_version": None,
         "created_at": made.created_at,
-        "gate": read_evidence(release.id, {"migrate": gate}),
+        "gate": read_gate_report(release.id, {"migrate": gate}),
     }
     return Facts(
         state=bare_state(admission=admission(release), deployment=progress(**usual | changes))

@@ -210,7 +210,7 @@ def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
     found = mailboxes.open(GATE), mailboxes.permit(GATE), grant(mailboxes, cloud)
     assert {permit.state for permit in found} == {PermitState.VOID}
     assert mailboxes.void(GATE, VoidCause.ENDED, "why").state is PermitState.VOID
-    assert mailboxes.letters(GATE) == []
+    assert mailboxes.messages(GATE) == []
 
 
 @pytest.mark.parametrize("act", ["open", "grant", "void"])
@@ -285,13 +285,13 @@ def test_letters_come_in_the_order_in_which_things_happened(
     for name in ("result", "status", "plan"):
         put(name, json.dumps({"event": name}).encode())
 
-    events = [json.loads(line)["event"] for line in mailboxes.letters(GATE)]
+    events = [json.loads(line)["event"] for line in mailboxes.messages(GATE)]
 
     assert events == ["plan", "status", "result"]
 
 
 def test_an_empty_mailbox_says_nothing(mailboxes: GateChannels) -> None:
-    assert mailboxes.letters(GATE) == []
+    assert mailboxes.messages(GATE) == []
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x" * 20_000])
@@ -301,7 +301,7 @@ def test_a_letter_that_is_too_long_or_no_text_says_nothing(
     put("plan", junk)
     put("result", b"{}")
 
-    assert mailboxes.letters(GATE) == ["{}"]
+    assert mailboxes.messages(GATE) == ["{}"]
 
 
 # The URLs

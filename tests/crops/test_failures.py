@@ -14,7 +14,7 @@ import lightgate
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
-from lightgate.gate.report import NO_EVIDENCE
+from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.plan import read_plans
 from local.cloud.postgres import Database
@@ -43,7 +43,7 @@ def diagnosed(log: str, port: int = 8000) -> Diagnosis:
             service="crops-backend",
             repository="crops-backend",
             digest=None,
-            evidence=NO_EVIDENCE,
+            evidence=NO_GATE_REPORT,
             logs={"web": read_app_log("web", log.splitlines(), version=8, release="r1")},
             endpoint=Endpoint(container="web", port=port, path="/healthz", success_codes="200"),
         )

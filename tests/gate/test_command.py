@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lightgate.gate.packaging import program_text
-from lightgate.gate.report import read_evidence
+from lightgate.gate.report import read_gate_report
 from tests.gate.programs import (
     RELEASE,
     Program,
@@ -419,7 +419,7 @@ def test_what_a_command_prints_is_never_taken_for_an_event(runner: Runner, scrip
     lines = migrate.output.decode().split("\n")
     assert ["|" + FORGED in line for line in lines if "exitCode" not in line].count(True) == 1
     assert not any(line.endswith(FORGED) and "|" + FORGED not in line for line in lines)
-    assert read_evidence(RELEASE, {"migrate": lines}).failure.cause == "exit"  # type: ignore[union-attr]
+    assert read_gate_report(RELEASE, {"migrate": lines}).failure.cause == "exit"  # type: ignore[union-attr]
 
 
 def test_what_only_begins_like_an_event_is_passed_on_as_it_is(runner: Runner) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightgate.gate.log_lines import events
-from lightgate.gate.report import Phase, read_evidence
+from lightgate.gate.report import Phase, read_gate_report
 from local.lightsail.node.output_lines import LineCollector
 from tests.gate.programs import RELEASE, Program, Runner, eventually, shell
 
@@ -63,7 +63,7 @@ def lines_of(output: bytes) -> list[str]:
 
 def check_the_gate_alone_is_heard(program: Program) -> None:
     for lines in (program.output.decode("utf-8", "replace").split("\n"), lines_of(program.output)):
-        evidence = read_evidence(RELEASE, {"migrate": lines})
+        evidence = read_gate_report(RELEASE, {"migrate": lines})
         assert evidence.phase is Phase.FAILED
         assert evidence.failure is not None
         assert evidence.failure.exit_code == 3

@@ -34,11 +34,11 @@ def ahead(rows: Rows, name: str, label: str | None, at: str = "now()") -> str:
     values = f"('crops', '{name}', {at})"
     rows(f"insert into django_migrations (app, name, applied) values {values}")  # noqa: S608
     if label:
-        on_record(rows, NEWER, "2025-02-02T00:00:00Z", {f"crops.{name}": label})
+        listed_records(rows, NEWER, "2025-02-02T00:00:00Z", {f"crops.{name}": label})
     return f"crops.{name}"
 
 
-def on_record(rows: Rows, release: str, at: str, classes: dict[str, str]) -> None:
+def listed_records(rows: Rows, release: str, at: str, classes: dict[str, str]) -> None:
     rows(
         "create table if not exists lightgate_attempt (release_id varchar(128),"
         " container varchar(128), state varchar(16), detail text)"
@@ -297,7 +297,7 @@ def test_of_two_attempts_at_a_migration_the_last_one_counts(
 ) -> None:
     rows.begin()
     first = {"additive": "unknown", "contract": "additive"}[last]
-    on_record(rows, "r3", "2025-03-03T00:00:00Z", {"crops.0002_later": last})
+    listed_records(rows, "r3", "2025-03-03T00:00:00Z", {"crops.0002_later": last})
     ahead(rows, "0002_later", first)
     migrate = back(runner, crops)
     (opens if last == "additive" else stays_shut)(migrate)

@@ -106,7 +106,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
     records = Releases(Table(client("dynamodb"), "releases"))
     for release in ("r1", "r2"):
         outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
-        records.settle(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
+        records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
     settlement = {
         "app": "crops",
         "stage": "production",

@@ -85,7 +85,7 @@ def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: GateChannel
     answers = [ask(url[name], name.encode()) for name in ("plan", "status", "result")]
 
     assert [status for status, _ in answers] == [200] * 3
-    assert mailboxes.letters(GATE) == ["plan", "status", "result"]
+    assert mailboxes.messages(GATE) == ["plan", "status", "result"]
     assert ask(url["permit"]) == (200, permit.to_text().encode())
 
 
@@ -152,15 +152,15 @@ def test_a_gate_is_permitted_through_the_engine(mailboxes: GateChannels) -> None
             mailbox=PATIENT,
             options={"env": {"PATH": "/usr/bin:/bin", "LIGHTGATE_MAILBOX": env(mailboxes)}},
         )
-        eventually(lambda: len(mailboxes.letters(GATE)) > 1, "no plan", migrate.output)
+        eventually(lambda: len(mailboxes.messages(GATE)) > 1, "no plan", migrate.output)
         assert migrate.named("permitted") == []
 
         until = datetime.now(UTC) + timedelta(minutes=1)
         mailboxes.grant(GATE, mailboxes.permit(GATE), "unknown", until)
 
         done = migrate.event("succeeded")
-        eventually(lambda: len(mailboxes.letters(GATE)) == 3, "no result")
-        assert json.loads(mailboxes.letters(GATE)[-1]) == done
+        eventually(lambda: len(mailboxes.messages(GATE)) == 3, "no result")
+        assert json.loads(mailboxes.messages(GATE)[-1]) == done
     finally:
         runner.close()
 

@@ -10,7 +10,7 @@ from lightgate.backup.timings import Timings
 from lightgate.deployment.compiler import Source
 from lightgate.deployment.status import Deployment, Service, Status, Watch
 from lightgate.errors import RefusedError
-from lightgate.gate.report import NO_EVIDENCE, Evidence, Failure, Migration, Phase
+from lightgate.gate.report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
 from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
@@ -164,8 +164,8 @@ def evidence(
     *,
     atomic: bool = False,
     changed: bool | None = None,
-) -> Evidence:
-    return Evidence(
+) -> GateReport:
+    return GateReport(
         phase=phase,
         began_at=began_at,
         migrations=migrations,
@@ -217,7 +217,7 @@ def progress(**changes: Any) -> DeploymentProgress:
         "pending": False,
         "permitted": True,
         "unknown": (),
-        "gate": NO_EVIDENCE,
+        "gate": NO_GATE_REPORT,
         **changes,
     }
     return DeploymentProgress(**values)
@@ -293,7 +293,7 @@ def report(**changes: Any) -> Report:
         ),
         "version": 8,
         "previous_version": 7,
-        "evidence": NO_EVIDENCE,
+        "evidence": NO_GATE_REPORT,
         "conclusion": Conclusion(outcome=Outcome.SUCCEEDED, reasons=[], next_steps=[]),
     }
     return Report(**(values | changes))

@@ -34,7 +34,7 @@ def rolled_back() -> Report:
         failed=failure(),
         changed=True,
     )
-    well = Verified(status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, rounds=2))
+    well = Verified(status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, total=2))
     return report(
         evidence=found,
         conclusion=conclude(ending(evidence=found, verified=well, judgement=SAFE)),

@@ -102,7 +102,7 @@ def test_each_step_gets_the_whole_state() -> None:
 
 def state() -> State:
     """An execution that has come to its rollback."""
-    watch = Watched(began_at=STARTED, rounds=3, bad=3)
+    watch = Watched(began_at=STARTED, total=3, bad=3)
     return bare_state(
         admission=admission(IMAGE, warnings=("A warning.",)),
         deployment=progress(gate=replace(evidence(), migrations=(), last_lines=())),

@@ -102,9 +102,9 @@ class Runtime:
         """The registry of this account and region; None for a step that looks up no image there."""
         return RegistryAddress.of_arn(self.settings.state_machine)
 
-    def objection(self, app: str, holding: HeldLock) -> Stop | None:
+    def objection(self, app: str, held: HeldLock) -> Stop | None:
         """Why a step must not act for the release that holds its turn by this; None if it may."""
-        why_not = objection(self.locks.read(app), holding)
+        why_not = objection(self.locks.read(app), held)
         return None if why_not is None else Stop.of(why_not)
 
     def ask(self, url: str, probe: Probe) -> HttpAnswer:

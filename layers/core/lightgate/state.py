@@ -13,20 +13,20 @@ from typing import Any, Literal, Self
 
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import SnapshotProgress
-from lightgate.backup.restore_commands import Restoring
+from lightgate.backup.restore_commands import RestoreInput
 from lightgate.backup.timings import Timings
 from lightgate.codec import DecodeError, decode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import Evidence
+from lightgate.gate.report import GateReport
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
 from lightgate.records.version import Source
-from lightgate.release.lock import ClaimAnswer, HeldLock
+from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
 from lightgate.verification.health import Watched, summary
 from lightgate.verification.verified import Verified
@@ -60,7 +60,7 @@ class Stop:
     stage: str | None = None
 
     @classmethod
-    def of(cls, answer: ClaimAnswer) -> Self:
+    def of(cls, answer: LockAnswer) -> Self:
         """Why the deployment lock does not let the release go on."""
         return cls(status=StopStatus(answer.status), reasons=(answer.reason,))
 
@@ -98,7 +98,7 @@ class Admitted:
     stage: str
     release: Release
     database: BackupOrder | None
-    restoring: Restoring | None
+    restoring: RestoreInput | None
     take_snapshot: bool
     history: Timings
     poll_seconds: int
@@ -131,12 +131,13 @@ class ServiceBusy:
 class DeploymentProgress:
     """The deployment of a release, and what its gates have reported so far.
 
-    `created_at` is Lightsail's time, `ended_at` when the end was first seen, `ready_at` when the
-    first plan was, `permitted_at` when the first gate got its permit. `told` has the judgement of
-    each gate's plans, `take_back` how they are reversed. `pending` says that something is or was
-    to be applied, `permitted` that a gate may have begun. `unknown` names the permits that could
-    not be read or written at the last check. `refusal` is why the release has to end as refused,
-    `refusal_cause` its code. `snapshot` is the restore point, once a gate has asked.
+    `created_at` is Lightsail's time, `ended_at` the time of the check that first showed the end,
+    `ready_at` of the one that first showed a plan. `permitted_at` is when the first gate got its
+    permit. `judgements` and `reversals` have one entry for each gate that has reported a plan.
+    `pending`: a gate has, or had, migrations to apply. `permitted`: a gate may have begun.
+    `unknown` names the permits that could not be read or written at the last check. `refusal` is
+    why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
+    once a gate has asked for a permit.
     """
 
     status: Status
@@ -152,13 +153,13 @@ class DeploymentProgress:
     permitted_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
     notes: tuple[str, ...] = ()
-    told: Mapping[str, Judgement] = field(default_factory=dict)
-    take_back: Mapping[str, Reversal] = field(default_factory=dict)
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    reversals: Mapping[str, Reversal] = field(default_factory=dict)
     waits: tuple[Wait, ...] = ()
     refusal: str | None = None
     refusal_cause: VoidCause | None = None
     judgement: Judgement | None = None
-    gate: Evidence | None = None
+    gate: GateReport | None = None
     snapshot: SnapshotProgress | None = None
 
 
@@ -182,7 +183,7 @@ class RollbackStatus(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WentBack:
+class RollbackResult:
     """What RollBack has come to. `version` is the new deployment of the version `target`.
 
     Only GOOD says that it serves and was verified. `reasons`, `next_steps` and `notes` are those
@@ -195,7 +196,7 @@ class WentBack:
     reasons: Sequence[str] = ()
     next_steps: Sequence[str] = ()
     notes: Sequence[str] = ()
-    gate: Evidence | None = None
+    gate: GateReport | None = None
     watch: Watched | None = None
 
     @property
@@ -208,7 +209,7 @@ class WentBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackProgress(WentBack):
+class RollbackProgress(RollbackResult):
     """The same from one call of RollBack to the next.
 
     `release` is the marker of the deployment that brings the old version back, `source` what is on

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.lightsail.measure.session import MeasurementError, Session, refusal_of
+from local.lightsail.measure.session import MeasurementError, Session, why_refused
 
 _STAY = "import time; print('stay begins'); time.sleep(9999)"
 _SERVE = """
@@ -127,7 +127,7 @@ def digest(session: Session) -> Answer:
     """Is an image named by its ECR digest accepted?"""
     image = _needed(session.images.by_digest, "--digest-image")
     with session.service() as name:
-        said = refusal_of(lambda: session.deploy(name, {"web": {"image": image}}))
+        said = why_refused(lambda: session.deploy(name, {"web": {"image": image}}))
         if said != "accepted":
             return Answer([said], {"digest_images": "refuse"})
         ended = session.end_of_newest(name)
@@ -171,7 +171,7 @@ def refusals(session: Session) -> Answer:
         }
 
         def note(state: str, call: str) -> str:
-            said = refusal_of(calls[call])
+            said = why_refused(calls[call])
             seen.append(f"{state}, {call}: {said}")
             return said
 
@@ -212,7 +212,7 @@ def log(session: Session) -> Answer:
         many, quiet = session.settled_lines(name, ["many", "quiet"])
         page = len(read()["logEvents"])
         has_token = "nextPageToken" in read("quiet", filterPattern='"no such line"')
-        said = refusal_of(lambda: read("never-there"))
+        said = why_refused(lambda: read("never-there"))
         session.end_of_newest(name)
     both = all(any(line.startswith("[deployment:") for line in each) for each in (many, quiet))
     return Answer(
@@ -274,7 +274,7 @@ def environment_size(session: Session) -> Answer:
     with session.service() as name:
         while size <= 2**21:
             web = session.python(_STAY, environment={"LARGE": "x" * size})
-            said = refusal_of(lambda given=web: session.deploy(name, {"web": given}))  # type: ignore[misc]
+            said = why_refused(lambda given=web: session.deploy(name, {"web": given}))  # type: ignore[misc]
             if said != "accepted":
                 return Answer([f"{size} bytes: {said}", "no switch"])
             session.end_of_newest(name)

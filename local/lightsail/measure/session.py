@@ -163,7 +163,7 @@ class Session:
         return {"image": self.images.plain, "command": ["python3", "-u", "-c", source], **more}
 
 
-def refusal_of(call: Callable[[], object]) -> str:
+def why_refused(call: Callable[[], object]) -> str:
     """Return the code and the text of the refusal, or `accepted`."""
     try:
         call()

@@ -13,15 +13,15 @@ from lightgate.deployment.redeploy import redeploy
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
-from lightgate.gate.report import NO_EVIDENCE
+from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.spec.health_rules import HealthRules, Probe
 from lightgate.verification.health import (
     Watched,
     WatchStatus,
+    add_check,
     judge_watch,
     probes_of,
     problem_of,
-    watch_round,
 )
 from tests.emulator.emulator import Emulator, Service
 from tests.emulator.images import web
@@ -51,7 +51,7 @@ def diagnosed(service: Service, version: int) -> Diagnosis:
             service=service.name,
             repository="web",
             digest=None,
-            evidence=NO_EVIDENCE,
+            evidence=NO_GATE_REPORT,
             logs={"web": log},
             endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200"),
         )
@@ -65,7 +65,7 @@ def watched(
     now = datetime.now(UTC)
     seen, status = Watched(began_at=now), WatchStatus.WATCHING
     while status is WatchStatus.WATCHING:
-        seen = watch_round(
+        seen = add_check(
             seen,
             rules,
             Lightsail(service.api, service.api, lambda: datetime.now(UTC)).service(service.name),
@@ -130,7 +130,7 @@ def test_a_version_with_wrong_answers_fails_after_three_health_checks(emulator: 
 
     status, seen = watched(service, version, rules)
 
-    assert (status, seen.rounds) == (WatchStatus.FAILED, 3)
+    assert (status, seen.total) == (WatchStatus.FAILED, 3)
     assert seen.problem == "POST /echo answered 200, and not 201"
 
 

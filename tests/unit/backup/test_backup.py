@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.backup.backup import begins_before_the_deployment
+from lightgate.backup.backup import starts_before_the_deployment
 from lightgate.backup.timings import Timings, time_saved
 from lightgate.codec import decode, encode
 from lightgate.spec.database_kinds import BackupMode
@@ -65,19 +65,21 @@ def test_nobody_knows_how_long_a_snapshot_takes_that_took_longer_than_all_that_e
 def test_when_pending_begins_first_only_if_no_gate_could_wait_for_it(
     mode: BackupMode, took: tuple[int, ...], first: bool
 ) -> None:
-    [patience, limit, look, node] = seconds(900, 475, 10, 100)
+    [platform_patience, limit, look, node] = seconds(900, 475, 10, 100)
     history = Timings(snapshots=seconds(*took), node_starts=[node, node / 2])
-    hold = WaitLimit(patience=patience, limit=limit, poll=look)
+    wait_limit = WaitLimit(platform_patience=platform_patience, limit=limit, poll=look)
 
-    assert hold.left(node) == timedelta(seconds=300)
-    assert begins_before_the_deployment(mode, history, hold) is first
+    assert wait_limit.left(node) == timedelta(seconds=300)
+    assert starts_before_the_deployment(mode, history, wait_limit) is first
 
 
 def test_when_pending_begins_first_once_no_gate_could_wait_long_enough() -> None:
     history = Timings(unfinished=timedelta(seconds=1))
-    hold = WaitLimit(patience=timedelta(hours=1), limit=timedelta(), poll=timedelta(seconds=10))
+    wait_limit = WaitLimit(
+        platform_patience=timedelta(hours=1), limit=timedelta(), poll=timedelta(seconds=10)
+    )
 
-    assert begins_before_the_deployment(BackupMode.WHEN_PENDING, history, hold)
+    assert starts_before_the_deployment(BackupMode.WHEN_PENDING, history, wait_limit)
 
 
 @given(created=SECONDS, node=SECONDS, available=SECONDS)

@@ -10,7 +10,7 @@ from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import (
     READ_LAG,
     SnapshotProgress,
-    forecast,
+    expected_timings,
     look_up_snapshot,
     progress,
     seen_at,
@@ -50,12 +50,12 @@ def after(
         asked_at=STARTED,
         begun_at=BEGUN,
         now=STARTED + waited,
-        hold=holding(seconds(5)),
+        wait_limit=holding(seconds(5)),
     )
 
 
 def holding(look: timedelta) -> WaitLimit:
-    return WaitLimit(patience=seconds(900), limit=seconds(310), poll=look)
+    return WaitLimit(platform_patience=seconds(900), limit=seconds(310), poll=look)
 
 
 def seen(state: SnapshotState, asked: BackupOrder) -> SnapshotProgress:
@@ -65,8 +65,8 @@ def seen(state: SnapshotState, asked: BackupOrder) -> SnapshotProgress:
 def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_history() -> None:
     history = Timings(snapshots=[seconds(180)], node_starts=[seconds(90)])
 
-    assert forecast(admitted(), history) == history
-    assert forecast(admitted(asking_gates={}), history) == Timings()
+    assert expected_timings(admitted(), history) == history
+    assert expected_timings(admitted(asking_gates={}), history) == Timings()
 
 
 def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
@@ -84,7 +84,7 @@ def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
             asked_at=STARTED,
             begun_at=BEGUN,
             now=now,
-            hold=holding(next_look),
+            wait_limit=holding(next_look),
         ).may_deploy
 
     assert (may_deploy(seconds(10)), may_deploy(seconds(5))) == (True, False)
@@ -188,7 +188,7 @@ def test_the_limit_of_a_snapshot_counts_no_outage(status: SnapshotStatus) -> Non
             asked_at=STARTED,
             begun_at=BEGUN,
             now=STARTED + seconds(waited),
-            hold=holding(seconds(5)),
+            wait_limit=holding(seconds(5)),
             outage=seconds(300),
         )
 

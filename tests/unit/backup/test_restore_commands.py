@@ -12,7 +12,7 @@ import pytest
 from botocore import xform_name
 
 from lightgate.backup.restore_commands import (
-    Restoring,
+    RestoreInput,
     of_cluster,
     of_instance,
     of_lightsail,
@@ -78,9 +78,9 @@ ORIGINALS = {
 }
 
 
-def restoring(original: Original | None) -> Restoring:
+def restoring(original: Original | None) -> RestoreInput:
     secrets = {"secretsmanager": ["crops/db", "crops/mail"], "ssm": ["/crops/key"]}
-    return Restoring(
+    return RestoreInput(
         original=original, parameter="/lightgate/apps/crops", secrets=secrets, digest=None
     )
 
@@ -294,7 +294,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
 def test_what_was_noted_survives_the_state_machine() -> None:
     for original in (*ORIGINALS.values(), None):
         noted = restoring(original)
-        assert encode(decode(Restoring, encode(noted))) == encode(noted)
+        assert encode(decode(RestoreInput, encode(noted))) == encode(noted)
 
 
 def test_only_the_names_of_secrets_are_noted() -> None:

@@ -12,7 +12,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.symptoms import FailureKind
-from lightgate.gate.report import NO_EVIDENCE, Phase
+from lightgate.gate.report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
 from tests.support.failed_release import (
     BAD_HOST,
@@ -184,7 +184,7 @@ NOTHING_RAN = app(system=("Creating your deployment", *["Started 1 new node"] * 
 def test_where_nothing_ever_ran_the_pull_is_looked_at(
     puller: Puller | None, what: str, action: str
 ) -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=NOTHING_RAN, puller=puller))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=NOTHING_RAN, puller=puller))
 
     assert found.kind is Kind.IMAGE_PULL
     assert found.evidence == "Started 1 new node (in all 3), Canceled"
@@ -207,7 +207,7 @@ NAMES_ANOTHER = json.dumps({"Statement": json.loads(statement(f"{ROLE}-of-the-se
 def test_where_nobody_has_written_anything_a_policy_that_forbids_the_pull_is_the_cause(
     puller: Puller, what: str, action: str
 ) -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=SILENCE, puller=puller))
 
     assert (found.kind, found.evidence) == (Kind.IMAGE_PULL, None)
     assert "Lightsail has written nothing" in found.what
@@ -219,7 +219,7 @@ def test_where_nobody_has_written_anything_a_policy_that_forbids_the_pull_is_the
     "puller", [None, Puller(role=ROLE, policy="?"), Puller(role=ROLE, policy=ALLOWS)]
 )
 def test_silence_alone_is_no_sign_that_the_pull_failed(puller: Puller | None) -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=SILENCE, puller=puller))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=SILENCE, puller=puller))
 
     assert found.kind is Kind.UNKNOWN
 
@@ -228,7 +228,7 @@ def test_what_the_version_that_serves_has_written_meanwhile_is_no_sign_of_the_ne
     web = AppLog(lines=("WARNING a visitor waits",), system=NOTHING_RAN["web"].system)
     logs = {**NOTHING_RAN, "web": web}
 
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, logs=logs, gates=("migrate",)))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=logs, gates=("migrate",)))
 
     assert found.kind is Kind.IMAGE_PULL
 
@@ -247,7 +247,7 @@ def test_what_the_version_that_serves_has_written_meanwhile_is_no_sign_of_the_ne
     ],
 )
 def test_a_pull_is_blamed_only_if_nothing_has_run_for_sure(changes: dict[str, Any]) -> None:
-    found = diagnose(symptoms(**{"evidence": NO_EVIDENCE, "logs": NOTHING_RAN} | changes))
+    found = diagnose(symptoms(**{"evidence": NO_GATE_REPORT, "logs": NOTHING_RAN} | changes))
 
     assert found.kind is Kind.UNKNOWN
 

@@ -11,7 +11,7 @@ from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import NO_EVIDENCE, Phase
+from lightgate.gate.report import NO_GATE_REPORT, Phase
 from lightgate.image.config import INDEX_TYPES, Manifest, parse_config, platform_digest
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
@@ -28,7 +28,7 @@ Kind = FailureKind
     ],
 )
 def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, error=error))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, error=error))
 
     assert (found.kind, found.evidence) == (Kind.PLATFORM_BUSY, error)
 
@@ -43,7 +43,7 @@ def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
 )
 def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureKind) -> None:
     for words in ("in whatever words", "Please wait for it to complete before trying again."):
-        found = diagnose(symptoms(evidence=NO_EVIDENCE, error=words, refusal=code))
+        found = diagnose(symptoms(evidence=NO_GATE_REPORT, error=words, refusal=code))
 
         assert found.kind is kind
 
@@ -80,7 +80,7 @@ def test_a_service_that_was_disabled_in_the_watch_period_is_to_be_enabled() -> N
 
 
 def test_without_anything_to_go_by_nothing_is_claimed() -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT))
 
     assert found.kind is Kind.UNKNOWN
     assert found.evidence is None
@@ -119,7 +119,7 @@ TOO_LATE = pending("r1").voided(VoidCause.TOO_LATE, "It came too late.")
 
 
 def test_a_gate_that_never_spoke_has_not_failed_for_want_of_a_permit() -> None:
-    found = diagnose(symptoms(evidence=NO_EVIDENCE, no_permit=TOO_LATE))
+    found = diagnose(symptoms(evidence=NO_GATE_REPORT, no_permit=TOO_LATE))
 
     assert found.kind is Kind.UNKNOWN
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Detail, Evidence, Phase
+from lightgate.gate.report import Detail, GateReport, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
 from tests.support.failed_release import symptoms
@@ -54,4 +54,4 @@ def test_what_a_failure_is_about_travels_with_the_state(detail: Detail) -> None:
     told = failure(detail=detail)
     seen = replace(evidence(Phase.FAILED), failure=told)
 
-    assert encode(decode(Evidence, encode(seen)).failure) == encode(told)
+    assert encode(decode(GateReport, encode(seen)).failure) == encode(told)

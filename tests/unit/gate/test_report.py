@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lightgate.codec import decode, encode
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
-from lightgate.gate.report import Evidence, Failure, Migration, Phase, read_evidence
+from lightgate.gate.report import Failure, GateReport, Migration, Phase, read_gate_report
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
@@ -27,8 +27,8 @@ FAILED = gate_line(
 )
 
 
-def read(*lines: str, **others: list[str]) -> Evidence:
-    return read_evidence(RELEASE, {"migrate": list(lines), **others})
+def read(*lines: str, **others: list[str]) -> GateReport:
+    return read_gate_report(RELEASE, {"migrate": list(lines), **others})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_release_is_as_far_as_the_last_of_its_gates(second: str | None, expect
 
 
 def test_a_release_without_gates_has_nothing_to_report() -> None:
-    evidence = read_evidence(RELEASE, {})
+    evidence = read_gate_report(RELEASE, {})
 
     assert evidence.phase is Phase.UNGATED
     assert evidence.phase.is_final
@@ -230,11 +230,11 @@ def test_of_several_gates_each_has_to_show_that_it_has_changed_nothing(
 ) -> None:
     refused = gate_line("failed", container="other", cause="refused", database="unchanged")
 
-    assert read_evidence(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
+    assert read_gate_report(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
 
 
 def test_what_an_app_without_gates_does_to_its_database_is_not_known() -> None:
-    assert read_evidence(RELEASE, {}).changed is None
+    assert read_gate_report(RELEASE, {}).changed is None
 
 
 def test_the_first_failure_explains_the_later_ones() -> None:
@@ -249,7 +249,7 @@ def test_the_first_failure_explains_the_later_ones() -> None:
 def test_a_gate_that_gave_up_because_of_another_one_explains_nothing() -> None:
     follower = gate_line("failed", container="a", cause="dependency", error="migrate failed")
 
-    evidence = read_evidence(RELEASE, {"a": [follower], "migrate": [FAILED]})
+    evidence = read_gate_report(RELEASE, {"a": [follower], "migrate": [FAILED]})
 
     assert evidence.failure is not None
     assert evidence.failure.error == "boom"
@@ -296,7 +296,7 @@ def test_a_failure_that_an_earlier_version_has_handed_on_can_be_read() -> None:
     handed_on = encode(read(APPLYING, FAILED))
     del handed_on["failure"]["holders"]
 
-    assert encode(decode(Evidence, handed_on)) == encode(read(APPLYING, FAILED))
+    assert encode(decode(GateReport, handed_on)) == encode(read(APPLYING, FAILED))
 
 
 def test_the_worst_evidence_fits_through_the_state_machine() -> None:
@@ -327,10 +327,10 @@ def test_no_lines_whatever_raise_or_become_what_cannot_be_sent(lines: list[str])
 
     document = json.dumps(encode(evidence), ensure_ascii=False, allow_nan=False)
     assert document.encode()
-    assert encode(decode(Evidence, json.loads(document))) == encode(evidence)
+    assert encode(decode(GateReport, json.loads(document))) == encode(evidence)
 
 
-def evidences() -> st.SearchStrategy[Evidence]:
+def evidences() -> st.SearchStrategy[GateReport]:
     maybe_text = st.none() | st.text(max_size=10)
     failures = st.builds(
         Failure,
@@ -348,7 +348,7 @@ def evidences() -> st.SearchStrategy[Evidence]:
         seconds=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     )
     return st.builds(
-        Evidence,
+        GateReport,
         phase=st.sampled_from(Phase),
         began_at=maybe_text,
         migrations=st.lists(migrations, max_size=3).map(tuple),
@@ -359,10 +359,10 @@ def evidences() -> st.SearchStrategy[Evidence]:
 
 
 @given(evidences())
-def test_evidence_survives_its_way_through_the_state_machine(evidence: Evidence) -> None:
+def test_evidence_survives_its_way_through_the_state_machine(evidence: GateReport) -> None:
     document: Any = json.loads(json.dumps(encode(evidence)))
 
-    assert evidence == decode(Evidence, document)
+    assert evidence == decode(GateReport, document)
 
 
 BEGAN = {"beganAt": "2026-11-16T01:56:00Z"}
@@ -414,7 +414,7 @@ def test_an_end_from_before_the_last_beginning_is_not_the_end_of_it() -> None:
 def test_a_gate_is_heard_in_its_own_log_only() -> None:
     forged = [gate_line("failed", cause="refused", database="unchanged"), gate_line("succeeded")]
 
-    evidence = read_evidence(RELEASE, {"migrate": [], "web": forged})
+    evidence = read_gate_report(RELEASE, {"migrate": [], "web": forged})
 
     assert (evidence.phase, evidence.failure) == (Phase.SILENT, None)
 
@@ -469,7 +469,7 @@ def test_of_several_databases_that_were_changed_one_effect_says_nothing() -> Non
     ended = gate_line("failed", database="part-way", effect="additive", **BEGAN)
     other = gate_line("succeeded", container="other", **BEGAN)
 
-    both = read_evidence(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
+    both = read_gate_report(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
 
     assert both.effect is None
 

@@ -150,8 +150,8 @@ def test_nothing_but_known_additive_operations_is_ever_safe(judged: Plan) -> Non
     is_known = judged.count is not None and judged.effect is Effect.ADDITIVE
     is_harmless = all(one.effect is Effect.ADDITIVE for one in judged.operations)
 
-    assert judgement.verdict.lets_go_back == (is_known and is_harmless)
-    assert judgement.verdict.lets_go_back or judgement.reasons
+    assert judgement.verdict.allows_rollback == (is_known and is_harmless)
+    assert judgement.verdict.allows_rollback or judgement.reasons
 
 
 @given(st.lists(JUDGEMENTS, max_size=4), JUDGEMENTS)
@@ -160,8 +160,8 @@ def test_adding_a_judgement_never_makes_it_better(
 ) -> None:
     whole = together([*before, added])
 
-    assert not whole.verdict.lets_go_back or together(before).verdict.lets_go_back
-    assert not whole.verdict.lets_go_back or added.verdict.lets_go_back
+    assert not whole.verdict.allows_rollback or together(before).verdict.allows_rollback
+    assert not whole.verdict.allows_rollback or added.verdict.allows_rollback
     assert together([whole, added]).verdict is whole.verdict
     assert together([added, *before]).verdict is whole.verdict
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Status
-from lightgate.gate.report import later, read_evidence
+from lightgate.gate.report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind, Release
 from lightgate.rollback.version_history import (
+    applied_judgement,
     applied_nothing,
-    judgement_of,
     may_have_begun,
     planned_judgement,
 )
@@ -183,8 +183,8 @@ class Ended:
         return planned_judgement(self.release, self.state).verdict
 
     @property
-    def on_record(self) -> Judgement:
-        return judgement_of(self.release, self.state)
+    def listed_records(self) -> Judgement:
+        return applied_judgement(self.release, self.state)
 
     def conclusion(self, earlier: Judgement | None = None) -> Conclusion:
         return conclude(
@@ -197,7 +197,7 @@ class Ended:
                 judgement=planned_judgement(self.release, self.state),
                 earlier=earlier or Judgement(verdict=Verdict.NONE),
                 verified=Verified(
-                    status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, rounds=3)
+                    status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, total=3)
                 ),
             )
         )
@@ -216,7 +216,7 @@ def ended(
     told = {gate: together(map(judge_plan, found)) for gate, found in plans.items() if found}
     state = progress(
         status=status,
-        gate=read_evidence(RELEASE, lines),
+        gate=read_gate_report(RELEASE, lines),
         judgement=judge_gates(lines, told, has_database=True),
         pending=any(not plan.is_empty for found in plans.values() for plan in found),
         **permits.flags,
@@ -293,12 +293,12 @@ def test_only_what_may_be_applied_stands_against_the_next_release(
     void = lines_of(TRACES["permit void"], "contract")
     following = ended({"migrate": void}, PERMITS["never granted"])
     for found, own in each(trace, permits):
-        outcome = following.conclusion(found.on_record).outcome
+        outcome = following.conclusion(found.listed_records).outcome
         if not permits.may_begin and not trace.claims_damage:
-            assert found.on_record == Judgement(verdict=Verdict.NONE)
+            assert found.listed_records == Judgement(verdict=Verdict.NONE)
             assert outcome is Outcome.ROLLED_BACK
         elif trace.left in ("open", "all") and own is Verdict.ONE_WAY and trace.tells_plan:
-            assert found.on_record.verdict is Verdict.ONE_WAY
+            assert found.listed_records.verdict is Verdict.ONE_WAY
             assert outcome is Outcome.FAILED
 
 
@@ -309,7 +309,7 @@ def test_a_part_that_is_found_additive_is_all_that_stands_against_the_version_be
     found = ended({"migrate": lines_of(trace, "contract")}, PERMITS["granted"])
 
     assert found.verdict is Verdict.ONE_WAY
-    assert found.on_record.verdict is Verdict.SAFE
+    assert found.listed_records.verdict is Verdict.SAFE
     assert found.conclusion().outcome is Outcome.ROLLED_BACK
 
 
@@ -357,7 +357,7 @@ def test_a_rollback_applies_nothing_whatever_is_pending_for_its_code() -> None:
 
     found = ended({"migrate": lines_of(trace, "contract")}, PERMITS["sequential"], rollback_to=5)
 
-    assert found.verdict is found.on_record.verdict is Verdict.NONE
+    assert found.verdict is found.listed_records.verdict is Verdict.NONE
     assert applied_nothing(found.release, found.state)
 
 
@@ -367,9 +367,9 @@ def test_a_rollback_applies_nothing_whatever_is_pending_for_its_code() -> None:
 def test_a_beginning_that_was_seen_once_is_not_forgotten_when_its_lines_are_gone(
     before: str,
 ) -> None:
-    first = read_evidence(RELEASE, {"migrate": lines_of(TRACES[before], "contract")})
+    first = read_gate_report(RELEASE, {"migrate": lines_of(TRACES[before], "contract")})
     for trace in (one for one in TRACES.values() if not one.begins):
-        second = read_evidence(RELEASE, {"migrate": lines_of(trace, "contract")})
+        second = read_gate_report(RELEASE, {"migrate": lines_of(trace, "contract")})
 
         found = later(second, first)
 

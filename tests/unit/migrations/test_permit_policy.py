@@ -11,14 +11,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lightgate.backup.backup import Backup, begins_before_the_deployment
+from lightgate.backup.backup import Backup, starts_before_the_deployment
 from lightgate.backup.deploy_timing import when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.gate.report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
-from lightgate.migrations.permit_policy import Decision, Observation, PermitAction, decide
+from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Effect, Plan
 from lightgate.spec.app_spec import Policy
 from lightgate.spec.database_kinds import BackupMode
@@ -27,7 +27,7 @@ from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit, longest_limit
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)
 LIMIT, PATIENCE = timedelta(seconds=300), timedelta(seconds=900)
-HOLD = WaitLimit(patience=PATIENCE, limit=LIMIT, poll=LOOK)
+WAIT_LIMIT = WaitLimit(platform_patience=PATIENCE, limit=LIMIT, poll=LOOK)
 BEGIN_BY = CREATED + PATIENCE - LIMIT
 OLD = CREATED - timedelta(minutes=40)
 
@@ -53,7 +53,7 @@ def backup(mode: BackupMode, found: SnapshotState | None = None, **more: Any) ->
 
 
 AVAILABLE = state(SnapshotStatus.AVAILABLE, at=CREATED)
-GOOD = Observation(
+GOOD = PermitInput(
     now=CREATED + timedelta(seconds=90),
     objection=None,
     not_yet=None,
@@ -66,7 +66,7 @@ GOOD = Observation(
     allow_destructive=False,
     backup=backup(BackupMode.ALWAYS, AVAILABLE),
     history=Timings(),
-    hold=HOLD,
+    wait_limit=WAIT_LIMIT,
     is_untouched=True,
 )
 PLANS = [
@@ -90,11 +90,11 @@ WHY_NOT = [(None, None), ("its turn is over", None), (None, "Something comes fir
 TIMES = [CREATED, BEGIN_BY - timedelta(seconds=20), BEGIN_BY + timedelta(days=9)]
 
 
-def everything() -> Iterator[Observation]:
+def everything() -> Iterator[PermitInput]:
     for why_not, status, phase, told, permit, (policy, allow), restore, now in itertools.product(
         WHY_NOT, Status, Phase, PLANS, PERMITS, POLICIES, BACKUPS, TIMES
     ):
-        yield Observation(
+        yield PermitInput(
             now=now,
             objection=why_not[0],
             not_yet=why_not[1],
@@ -107,7 +107,7 @@ def everything() -> Iterator[Observation]:
             allow_destructive=allow,
             backup=restore,
             history=GOOD.history,
-            hold=HOLD,
+            wait_limit=WAIT_LIMIT,
             is_untouched=True,
         )
 
@@ -121,7 +121,7 @@ HISTORIES = [
 MOMENTS = [CREATED - timedelta(minutes=9), CREATED - timedelta(minutes=40)]
 
 
-def all_timings() -> Iterator[Observation]:
+def all_timings() -> Iterator[PermitInput]:
     """What else there is about a restore point of which it is a matter of time."""
     moments = list(itertools.product(MOMENTS, MOMENTS, [None, *MOMENTS, CREATED]))
     timed = [
@@ -146,12 +146,12 @@ def all_timings() -> Iterator[Observation]:
 
 
 @cache
-def the_whole_space() -> Sequence[tuple[Observation, Decision]]:
+def the_whole_space() -> Sequence[tuple[PermitInput, Decision]]:
     """Whatever can be seen, and what is decided then."""
     return [(seen, decide(seen)) for seen in itertools.chain(everything(), all_timings())]
 
 
-def has_restore_point(seen: Observation) -> bool:
+def has_restore_point(seen: PermitInput) -> bool:
     mode, found = seen.backup.mode, seen.backup.state
     if mode is BackupMode.NONE:
         return True
@@ -162,11 +162,11 @@ def has_restore_point(seen: Observation) -> bool:
     return is_there and (since is None or is_fresh(seen, since) or not seen.is_untouched)
 
 
-def is_fresh(seen: Observation, since: datetime) -> bool:
+def is_fresh(seen: PermitInput, since: datetime) -> bool:
     return seen.now - since <= timedelta(minutes=30)
 
 
-def may_permit(seen: Observation) -> bool:
+def may_permit(seen: PermitInput) -> bool:
     """What must hold for a permit, said once more and in another way."""
     told = seen.plan
     return (
@@ -353,7 +353,7 @@ def test_the_usual_case_is_permitted() -> None:
         ),
         (
             {
-                "hold": replace(HOLD, patience=timedelta(hours=12)),
+                "wait_limit": replace(WAIT_LIMIT, platform_patience=timedelta(hours=12)),
                 "now": CREATED + timedelta(minutes=58),
             },
             PermitAction.GIVE_UP,
@@ -395,7 +395,7 @@ KNOWN = Timings(snapshots=[timedelta(seconds=180)], node_starts=[timedelta(secon
 def starts(mode: BackupMode, found: SnapshotState | None, history: Timings, after: float) -> bool:
     begun = CREATED
     return when_to_deploy(
-        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), HOLD
+        backup(mode, found, begun_at=begun), history, begun + timedelta(seconds=after), WAIT_LIMIT
     ).now
 
 
@@ -440,7 +440,9 @@ def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
 
 
 def test_what_does_not_fit_a_gates_hold_is_waited_for_in_sequence() -> None:
-    tight = WaitLimit(patience=PATIENCE, limit=timedelta(seconds=790), poll=timedelta(seconds=60))
+    tight = WaitLimit(
+        platform_patience=PATIENCE, limit=timedelta(seconds=790), poll=timedelta(seconds=60)
+    )
     slow = Timings(snapshots=[timedelta(seconds=400)], node_starts=[timedelta(seconds=40)])
 
     for after in range(0, 370, 10):
@@ -461,18 +463,20 @@ class Takes:
 class App:
     """Releases with something pending, one after the other, of which each takes as long."""
 
-    def __init__(self, mode: BackupMode, hold: WaitLimit, history: Timings, takes: Takes) -> None:
-        self.mode, self.hold, self.history, self.takes = mode, hold, history, takes
+    def __init__(
+        self, mode: BackupMode, wait_limit: WaitLimit, history: Timings, takes: Takes
+    ) -> None:
+        self.mode, self.wait_limit, self.history, self.takes = mode, wait_limit, history, takes
 
     def release(self) -> bool:
         """Whether its plan is permitted in the end."""
         now, created_at, begun_at, node_start = CREATED, None, None, None
-        if begins_before_the_deployment(self.mode, self.history, self.hold):
+        if starts_before_the_deployment(self.mode, self.history, self.wait_limit):
             begun_at = now
         while True:
             restore = self._restore_point(begun_at, now)
             if created_at is None:
-                if when_to_deploy(restore, self.history, now, self.hold).now:
+                if when_to_deploy(restore, self.history, now, self.wait_limit).now:
                     created_at = now
             else:
                 is_ready = now - created_at >= self.takes.node
@@ -484,7 +488,7 @@ class App:
                     plan=GOOD.plan if is_ready else None,
                     backup=restore,
                     history=self.history,
-                    hold=self.hold,
+                    wait_limit=self.wait_limit,
                 )
                 action = decide(seen).action
                 if action is PermitAction.BACK_UP:
@@ -492,7 +496,7 @@ class App:
                 elif action is not PermitAction.WAIT:
                     self._remember(begun_at, now, node_start)
                     return action is PermitAction.PERMIT
-            now += self.hold.poll
+            now += self.wait_limit.poll
 
     def _restore_point(self, begun_at: datetime | None, now: datetime) -> Backup:
         if begun_at is None:
@@ -527,7 +531,7 @@ def some_seconds(least: int, most: int) -> st.SearchStrategy[timedelta]:
 @given(
     mode=st.sampled_from([BackupMode.ALWAYS, BackupMode.WHEN_PENDING]),
     look=some_seconds(5, 60),
-    patience=some_seconds(900, 12 * 3600),
+    platform_patience=some_seconds(900, 12 * 3600),
     limit=some_seconds(10, 12 * 3600),
     snapshots=st.lists(some_seconds(0, 7200), max_size=5),
     node_starts=st.lists(some_seconds(0, 600), max_size=5),
@@ -538,7 +542,7 @@ def some_seconds(least: int, most: int) -> st.SearchStrategy[timedelta]:
 def test_whatever_was_forecast_at_most_one_release_fails_for_time(
     mode: BackupMode,
     look: timedelta,
-    patience: timedelta,
+    platform_patience: timedelta,
     limit: timedelta,
     snapshots: list[timedelta],
     node_starts: list[timedelta],
@@ -546,10 +550,14 @@ def test_whatever_was_forecast_at_most_one_release_fails_for_time(
     snapshot: timedelta,
     node: timedelta,
 ) -> None:
-    assume(limit <= longest_limit(patience, look))
+    assume(limit <= longest_limit(platform_patience, look))
     history = Timings(snapshots=snapshots, node_starts=node_starts, unfinished=unfinished)
-    hold = WaitLimit(patience=patience, limit=limit + timedelta(seconds=GRACE_SECONDS), poll=look)
-    app = App(mode, hold, history, Takes(snapshot, node))
+    wait_limit = WaitLimit(
+        platform_patience=platform_patience,
+        limit=limit + timedelta(seconds=GRACE_SECONDS),
+        poll=look,
+    )
+    app = App(mode, wait_limit, history, Takes(snapshot, node))
 
     assert [app.release() for _ in range(7)].count(False) <= 1
 

@@ -215,7 +215,7 @@ def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None
     told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
 
     assert f"({verdict.value})\n" in told.partition("Rollback safety: ")[2]
-    assert ("It is so." in told) is not verdict.lets_go_back
+    assert ("It is so." in told) is not verdict.allows_rollback
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SAFE, Verdict.ONE_WAY, Verdict.UNKNOWN])
@@ -229,7 +229,7 @@ def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_
     line = told.partition("Rollback safety: ")[2].partition("\n")[0]
     assert line.startswith("not affected by this release, which has applied nothing.")
     assert line.endswith(f"({verdict.value})")
-    is_safe = verdict.lets_go_back
+    is_safe = verdict.allows_rollback
     assert (
         "may break the previous version once it is applied:\n  It is so." in told
     ) is not is_safe

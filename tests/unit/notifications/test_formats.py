@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import read_evidence
+from lightgate.gate.report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import machine, sns_message, subject
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused
-from lightgate.state import RollbackStatus, WentBack
+from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import DIGEST, EXECUTION, RELEASE, ending, gate_line, report
 from tests.support.ended_releases import (
     MIGRATION_ERROR,
@@ -118,7 +118,7 @@ def worst_evidence() -> Any:
         gate_line("failed", cause=wide, error=wide, migration=wide, lastLines=[wide] * 100)
     )
     lines.append(gate_line("succeeded", lastLines=[wide] * 100))
-    return read_evidence(RELEASE, {"migrate": lines})
+    return read_gate_report(RELEASE, {"migrate": lines})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def worst_evidence() -> Any:
         conclude(
             ending(
                 evidence=worst_evidence(),
-                went_back=WentBack(
+                went_back=RollbackResult(
                     status=RollbackStatus.KEPT,
                     target=7,
                     version=None,

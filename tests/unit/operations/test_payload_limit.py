@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate.report import read_evidence
+from lightgate.gate.report import read_gate_report
 from lightgate.migrations.compatibility import judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.operations.payload_limit import LARGEST_BYTES, shortened, size
@@ -60,10 +60,10 @@ def answer(gates: dict[str, list[Any]]) -> DeploymentProgress:
     return progress(
         status=Status.ACTIVATING,
         notes=tuple(str(plan.ahead) for gate in lines for plan in plans[gate] if plan.ahead),
-        told=told,
+        judgements=told,
         judgement=together(told.values()),
         waits=tuple(wait for wait in waits if wait is not None),
-        gate=read_evidence(RELEASE, lines),
+        gate=read_gate_report(RELEASE, lines),
     )
 
 
@@ -85,7 +85,9 @@ def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
         after.atomic,
         after.changed,
     )
-    verdicts = [[judgement.verdict for judgement in one.told.values()] for one in (whole, found)]
+    verdicts = [
+        [judgement.verdict for judgement in one.judgements.values()] for one in (whole, found)
+    ]
     assert verdicts[0] == verdicts[1]
 
 

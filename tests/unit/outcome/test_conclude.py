@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import Evidence, Migration, Phase
+from lightgate.gate.report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause, pending
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
-from lightgate.state import RollbackStatus, WentBack
+from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import Watched, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
@@ -25,7 +25,7 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
-WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / answered 500")
+WATCHED = Watched(began_at=STARTED, total=3, bad=1, problem="GET / answered 500")
 SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
 
 
@@ -33,16 +33,16 @@ def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verif
     return Verified(status=WatchStatus(status), version=version, **{"watch": WATCHED, **changes})
 
 
-def went_back(status: str, **changes: Any) -> WentBack:
+def went_back(status: str, **changes: Any) -> RollbackResult:
     """From version 8 to version 7, as version 9."""
     values: dict[str, Any] = {"target": 7, "version": 9, "watch": WATCHED}
-    return WentBack(status=RollbackStatus(status), **{**values, **changes})
+    return RollbackResult(status=RollbackStatus(status), **{**values, **changes})
 
 
 def conclusion(
     status: Status,
     shown: Service,
-    found: Evidence | None = None,
+    found: GateReport | None = None,
     previous_version: int | None = 7,
     **changes: Any,
 ) -> Conclusion:
@@ -145,7 +145,7 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
     ],
 )
 def test_going_back_that_is_not_known_to_be_good_needs_a_person_and_says_what_serves(
-    back: WentBack | None, shown: Service, words: str
+    back: RollbackResult | None, shown: Service, words: str
 ) -> None:
     ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), went_back=back)
 
@@ -477,7 +477,7 @@ def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back(
     ],
 )
 def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
-    found: Evidence, expected: str
+    found: GateReport, expected: str
 ) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, found)
 

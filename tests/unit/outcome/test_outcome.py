@@ -4,7 +4,7 @@ import pytest
 
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release.release import Kind
-from lightgate.state import RollbackStatus, WentBack
+from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import deployment
 
 
@@ -41,7 +41,7 @@ def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
         back=deployment(9, "ACTIVATING"),
     )
     torn = broken(
-        "States.Timeout", 8, WentBack(status=RollbackStatus.ACTIVATING, target=7, version=9)
+        "States.Timeout", 8, RollbackResult(status=RollbackStatus.ACTIVATING, target=7, version=9)
     )
 
     assert left in cut.reasons[-1]

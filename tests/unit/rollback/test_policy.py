@@ -15,13 +15,13 @@ from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 from lightgate.rollback.policy import (
     RollbackAction,
-    Situation,
+    RollbackInput,
     VersionHistory,
-    against,
+    decide_rollback,
+    judgement_against,
     last_good,
-    notice,
-    refusal_of,
-    remedy,
+    no_rollback_notice,
+    why_refused,
 )
 from tests.support.builders import DIGEST, deployment
 
@@ -34,12 +34,14 @@ ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
 
 
-def shown(version: int, state: str = "INACTIVE", image: str = PINNED, **others: str) -> Deployment:
+def listed_deployment(
+    version: int, state: str = "INACTIVE", image: str = PINNED, **others: str
+) -> Deployment:
     images = {"web": image, **others}
     return replace(deployment(version, state), images=images)
 
 
-def past(
+def record(
     version: int,
     judgement: Judgement = NONE,
     *,
@@ -67,34 +69,34 @@ def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> Vers
     numbers = sorted((one.version for one in recorded), reverse=True)
     states = ["ACTIVE", *["INACTIVE"] * len(numbers)]
     return VersionHistory(
-        shown=listed or [shown(*each) for each in zip(numbers, states, strict=False)],
-        past={one.version: one for one in recorded},
+        listed=listed or [listed_deployment(*each) for each in zip(numbers, states, strict=False)],
+        records={one.version: one for one in recorded},
     )
 
 
-def situation(
+def rollback_input(
     *recorded: VersionRecord,
     listed: Sequence[Deployment] = (),
     judgement: Judgement = SAFE,
     **changes: Any,
-) -> Situation:
+) -> RollbackInput:
     """Version 8 has failed after version 7, which is on record as good."""
-    own = past(8, judgement, is_good=False)
-    listed = listed or [shown(8, "ACTIVE"), shown(7)]
+    own = record(8, judgement, is_good=False)
+    listed = listed or [listed_deployment(8, "ACTIVE"), listed_deployment(7)]
     values: dict[str, Any] = {
         "app": "crops-backend",
         "failed": 8,
         "previous": 7,
-        "take_back": TAKE_BACK,
+        "reversal": TAKE_BACK,
         "why_not": None,
-        "history": history(*(recorded or (past(7),)), own, listed=listed),
+        "history": history(*(recorded or (record(7),)), own, listed=listed),
     }
-    return Situation(**(values | changes))
+    return RollbackInput(**(values | changes))
 
 
 @pytest.mark.parametrize("judgement", [NONE, SAFE])
 def test_where_the_old_version_can_run_it_is_deployed_again(judgement: Judgement) -> None:
-    found = remedy(situation(judgement=judgement))
+    found = decide_rollback(rollback_input(judgement=judgement))
 
     assert (found.action, found.version) == (RollbackAction.REDEPLOY, 7)
 
@@ -103,7 +105,7 @@ def test_where_the_old_version_can_run_it_is_deployed_again(judgement: Judgement
 def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
     judgement: Judgement,
 ) -> None:
-    found = remedy(situation(judgement=judgement))
+    found = decide_rollback(rollback_input(judgement=judgement))
     keep, back = found.next_steps
 
     assert (found.action, found.version) == (RollbackAction.KEEP, 7)
@@ -116,7 +118,7 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
 
 
 def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
-    found = remedy(situation(previous=None))
+    found = decide_rollback(rollback_input(previous=None))
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons == [
@@ -126,7 +128,7 @@ def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
 
 
 def test_a_version_that_the_service_has_forgotten_is_named() -> None:
-    found = remedy(situation(listed=[shown(8, "ACTIVE")]))
+    found = decide_rollback(rollback_input(listed=[listed_deployment(8, "ACTIVE")]))
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons[1:] == [
@@ -135,78 +137,94 @@ def test_a_version_that_the_service_has_forgotten_is_named() -> None:
 
 
 def test_a_version_that_failed_its_own_watch_is_not_gone_back_to() -> None:
-    seen = situation(past(7, is_good=False), past(6), listed=[shown(8), shown(7), shown(6)])
+    seen = rollback_input(
+        record(7, is_good=False),
+        record(6),
+        listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
+    )
 
-    assert remedy(seen).version == 6
+    assert decide_rollback(seen).version == 6
 
 
 def test_a_version_that_never_served_is_not_gone_back_to() -> None:
-    seen = situation(
-        past(7, is_good=False), past(6), past(5), listed=[shown(8), shown(6, "FAILED"), shown(5)]
+    seen = rollback_input(
+        record(7, is_good=False),
+        record(6),
+        record(5),
+        listed=[listed_deployment(8), listed_deployment(6, "FAILED"), listed_deployment(5)],
     )
 
-    assert remedy(seen).version == 5
+    assert decide_rollback(seen).version == 5
 
 
 def test_what_lies_between_counts_also_if_it_failed() -> None:
-    seen = situation(
-        past(7, ONE_WAY, is_good=False),
-        past(6),
-        listed=[shown(8), shown(7, "FAILED"), shown(6)],
+    seen = rollback_input(
+        record(7, ONE_WAY, is_good=False),
+        record(6),
+        listed=[listed_deployment(8), listed_deployment(7, "FAILED"), listed_deployment(6)],
         previous=6,
     )
 
-    assert (remedy(seen).action, remedy(seen).version) == (RollbackAction.KEEP, 6)
-    assert WHY in remedy(seen).reasons
+    assert (decide_rollback(seen).action, decide_rollback(seen).version) == (RollbackAction.KEEP, 6)
+    assert WHY in decide_rollback(seen).reasons
 
 
 def test_what_was_deployed_without_lightgate_in_between_may_have_done_anything() -> None:
-    seen = situation(past(6), listed=[shown(8), shown(7, "FAILED"), shown(6)], previous=6)
+    seen = rollback_input(
+        record(6),
+        listed=[listed_deployment(8), listed_deployment(7, "FAILED"), listed_deployment(6)],
+        previous=6,
+    )
 
-    assert remedy(seen).action is RollbackAction.KEEP
-    assert "Version 7 was deployed without Lightgate." in remedy(seen).reasons
+    assert decide_rollback(seen).action is RollbackAction.KEEP
+    assert "Version 7 was deployed without Lightgate." in decide_rollback(seen).reasons
 
 
 def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last() -> None:
-    versions = [shown(7), shown(6)]
+    versions = [listed_deployment(7), listed_deployment(6)]
 
     assert last_good(history(listed=versions), 7) == versions[0]
-    assert last_good(history(past(7, is_good=False), listed=versions), 7) is None
+    assert last_good(history(record(7, is_good=False), listed=versions), 7) is None
 
 
 @pytest.mark.parametrize(
     ("version", "available"),
     [
-        (shown(7), True),
-        (shown(7, proxy="nginx:1.27"), True),
-        (shown(7, image=":crops.web.3"), True),
-        (shown(7, image=f"{ECR}:latest"), False),
-        (shown(7, worker=f"{ECR}:latest"), False),
-        (shown(7, image=":crops.web.latest"), False),
-        (shown(7, image="user/app:latest"), False),
+        (listed_deployment(7), True),
+        (listed_deployment(7, proxy="nginx:1.27"), True),
+        (listed_deployment(7, image=":crops.web.3"), True),
+        (listed_deployment(7, image=f"{ECR}:latest"), False),
+        (listed_deployment(7, worker=f"{ECR}:latest"), False),
+        (listed_deployment(7, image=":crops.web.latest"), False),
+        (listed_deployment(7, image="user/app:latest"), False),
     ],
 )
 def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start(
     version: Deployment, available: bool
 ) -> None:
-    found = remedy(situation(listed=[shown(8), version]))
+    found = decide_rollback(rollback_input(listed=[listed_deployment(8), version]))
 
     assert (found.action is RollbackAction.REDEPLOY) is available
-    assert (notice(version) is None) is available
+    assert (no_rollback_notice(version) is None) is available
     if not available:
         assert found.action is RollbackAction.IMPOSSIBLE
-        assert "Automatic rollback to version 7 is not available" in str(notice(version))
+        assert "Automatic rollback to version 7 is not available" in str(
+            no_rollback_notice(version)
+        )
         assert '"rollbackTo": 7' in found.next_steps[-1]
 
 
 def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
-    assert notice(None) == "No version is live yet, so there is no version to roll back to."
+    assert (
+        no_rollback_notice(None)
+        == "No version is live yet, so there is no version to roll back to."
+    )
 
 
 def refused_to(
     target: int, seen: VersionHistory, *, serving: int = 8, gates_look: bool = True
 ) -> Sequence[str]:
-    return refusal_of(target, serving, seen, overridden=False, gates_look=gates_look)
+    return why_refused(target, serving, seen, overridden=False, gates_look=gates_look)
 
 
 @pytest.mark.parametrize(
@@ -220,12 +238,18 @@ def refused_to(
 )
 def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: str) -> None:
     seen = history(
-        past(8, SAFE),
-        past(7),
-        past(6, ONE_WAY),
-        past(5, is_good=False),
-        past(4),
-        listed=[shown(8, "ACTIVE"), shown(7), shown(6), shown(5, "FAILED"), shown(4)],
+        record(8, SAFE),
+        record(7),
+        record(6, ONE_WAY),
+        record(5, is_good=False),
+        record(4),
+        listed=[
+            listed_deployment(8, "ACTIVE"),
+            listed_deployment(7),
+            listed_deployment(6),
+            listed_deployment(5, "FAILED"),
+            listed_deployment(4),
+        ],
     )
 
     refused = refused_to(target, seen)
@@ -236,35 +260,40 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
 
 
 def test_if_no_version_can_run_that_is_said() -> None:
-    [first, *_] = refused_to(7, history(past(8, ONE_WAY), past(7)))
+    [first, *_] = refused_to(7, history(record(8, ONE_WAY), record(7)))
 
     assert "none before the one that serves is known to" in first
     assert '"allowDestructive": true' in first
 
 
-COMMAND = past(7, ONE_WAY, kind=Kind.COMMAND)
+COMMAND = record(7, ONE_WAY, kind=Kind.COMMAND)
 
 
 @pytest.mark.parametrize(
     ("recorded", "seventh", "is_left"),
     [
-        ([past(6, ONE_WAY), COMMAND, past(8, SAFE)], "INACTIVE", True),
+        ([record(6, ONE_WAY), COMMAND, record(8, SAFE)], "INACTIVE", True),
         # The command itself is what serves.
-        ([past(7, ONE_WAY), past(8, UNKNOWN, kind=Kind.COMMAND)], "INACTIVE", True),
+        ([record(7, ONE_WAY), record(8, UNKNOWN, kind=Kind.COMMAND)], "INACTIVE", True),
         # What came after the command stands against it still.
-        ([past(6, ONE_WAY), COMMAND, past(8, ONE_WAY)], "INACTIVE", False),
+        ([record(6, ONE_WAY), COMMAND, record(8, ONE_WAY)], "INACTIVE", False),
         # It has taken nothing back.
-        ([past(6, ONE_WAY), past(7, NONE, kind=Kind.COMMAND), past(8)], "INACTIVE", False),
-        ([past(6), past(7, ONE_WAY), past(8)], "INACTIVE", False),
+        ([record(6, ONE_WAY), record(7, NONE, kind=Kind.COMMAND), record(8)], "INACTIVE", False),
+        ([record(6), record(7, ONE_WAY), record(8)], "INACTIVE", False),
         # It was never permitted: the app beside which it was to run did not become active.
-        ([past(6, ONE_WAY), COMMAND, past(8)], "FAILED", False),
+        ([record(6, ONE_WAY), COMMAND, record(8)], "FAILED", False),
     ],
 )
 def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
     recorded: list[VersionRecord], seventh: str, is_left: bool
 ) -> None:
-    listed = [shown(8, "ACTIVE"), shown(7, seventh), shown(6), shown(5)]
-    seen = history(past(5), past(6), *recorded, listed=listed)
+    listed = [
+        listed_deployment(8, "ACTIVE"),
+        listed_deployment(7, seventh),
+        listed_deployment(6),
+        listed_deployment(5),
+    ]
+    seen = history(record(5), record(6), *recorded, listed=listed)
 
     assert (refused_to(5, seen) == []) is is_left
     assert refused_to(5, seen, gates_look=False)
@@ -278,10 +307,15 @@ def test_what_a_failed_version_has_applied_stands_also_against_going_back_behind
     target: int, judgement: Judgement, reasons: list[str] | None
 ) -> None:
     """Version 8 has failed, and 7 serves on."""
-    listed = [shown(8, "FAILED"), shown(7, "ACTIVE"), shown(6), shown(5)]
-    failed = past(8, judgement, is_good=False)
+    listed = [
+        listed_deployment(8, "FAILED"),
+        listed_deployment(7, "ACTIVE"),
+        listed_deployment(6),
+        listed_deployment(5),
+    ]
+    failed = record(8, judgement, is_good=False)
     refused = refused_to(
-        target, history(past(5), past(6), past(7), failed, listed=listed), serving=7
+        target, history(record(5), record(6), record(7), failed, listed=listed), serving=7
     )
 
     assert (refused[1:] if refused else None) == reasons
@@ -290,39 +324,49 @@ def test_what_a_failed_version_has_applied_stands_also_against_going_back_behind
 
 
 def test_a_person_may_want_a_version_back_that_did_not_do_well() -> None:
-    assert refused_to(7, history(past(8, SAFE), past(7, is_good=False))) == []
+    assert refused_to(7, history(record(8, SAFE), record(7, is_good=False))) == []
 
 
-COMPANION = past(7, UNKNOWN, kind=Kind.COMMAND, fits=5)
-ONCE_MORE = past(7, NONE, kind=Kind.ROLLBACK, fits=5)
-HAS_LOOKED = past(7, NONE, kind=Kind.ROLLBACK, fits=7)
-OF_AGES_AGO = past(7, NONE, kind=Kind.ROLLBACK, fits=2)
-OF_NOBODY_KNOWS_WHEN = past(7, NONE, kind=Kind.ROLLBACK, fits=None)
+COMPANION = record(7, UNKNOWN, kind=Kind.COMMAND, fits=5)
+ONCE_MORE = record(7, NONE, kind=Kind.ROLLBACK, fits=5)
+HAS_LOOKED = record(7, NONE, kind=Kind.ROLLBACK, fits=7)
+OF_AGES_AGO = record(7, NONE, kind=Kind.ROLLBACK, fits=2)
+OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=Kind.ROLLBACK, fits=None)
 
 
 @pytest.mark.parametrize(
     ("between", "again", "action", "reason"),
     [
-        (past(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
-        (past(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
-        (past(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "can work with"),
-        (past(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "can work with"),
-        (past(6), OF_AGES_AGO, RollbackAction.KEEP, "does not list any more what came after"),
-        (past(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "Nobody knows which release the code"),
+        (record(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
+        (record(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
+        (record(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "can work with"),
+        (record(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "can work with"),
+        (record(6), OF_AGES_AGO, RollbackAction.KEEP, "does not list any more what came after"),
+        (
+            record(6),
+            OF_NOBODY_KNOWS_WHEN,
+            RollbackAction.KEEP,
+            "Nobody knows which release the code",
+        ),
     ],
 )
 def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
     between: VersionRecord, again: VersionRecord, action: RollbackAction, reason: str
 ) -> None:
-    listed = [shown(8, "ACTIVE"), shown(7), shown(6), shown(5)]
-    found = remedy(situation(past(5), between, again, listed=listed))
+    listed = [
+        listed_deployment(8, "ACTIVE"),
+        listed_deployment(7),
+        listed_deployment(6),
+        listed_deployment(5),
+    ]
+    found = decide_rollback(rollback_input(record(5), between, again, listed=listed))
 
     assert (found.action, found.version) == (action, 7)
     assert reason in " ".join(found.reasons)
 
 
 def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
-    seen = history(past(5), past(6, ONE_WAY), ONCE_MORE, past(8))
+    seen = history(record(5), record(6, ONE_WAY), ONCE_MORE, record(8))
     [first, why] = refused_to(7, seen)
 
     assert "the newest that can is version 6" in first
@@ -330,7 +374,9 @@ def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
 
 
 def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
-    seen = history(past(5), OF_NOBODY_KNOWS_WHEN, past(8, UNKNOWN, kind=Kind.COMMAND), past(9))
+    seen = history(
+        record(5), OF_NOBODY_KNOWS_WHEN, record(8, UNKNOWN, kind=Kind.COMMAND), record(9)
+    )
 
     assert refused_to(7, seen, serving=9)
     assert refused_to(5, seen, serving=9) == []
@@ -339,7 +385,7 @@ def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
 def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
     why = "harvests.0005_fill: RunPython cannot be reversed for certain"
 
-    found = remedy(situation(judgement=ONE_WAY, take_back=[], why_not=why))
+    found = decide_rollback(rollback_input(judgement=ONE_WAY, reversal=[], why_not=why))
 
     assert found.next_steps[-1] == (
         'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
@@ -350,13 +396,13 @@ def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
 
 JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])
 SHOWN = st.builds(
-    shown,
+    listed_deployment,
     st.integers(1, 9),
     st.sampled_from(["ACTIVE", "INACTIVE", "FAILED", "ACTIVATING"]),
     st.sampled_from([PINNED, "nginx", f"{ECR}:latest"]),
 )
 PAST = st.builds(
-    past,
+    record,
     st.integers(1, 7),
     JUDGEMENTS,
     is_good=st.booleans(),
@@ -377,10 +423,13 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
     judgement: Judgement,
     previous: int | None,
 ) -> None:
-    failed = past(8, judgement, is_good=False)
-    shown_then = [shown(8, "ACTIVE"), *(one for one in listed if one.version != failed.version)]
-    seen = situation(previous=previous, history=history(*recorded, failed, listed=shown_then))
-    found = remedy(seen)
+    failed = record(8, judgement, is_good=False)
+    shown_then = [
+        listed_deployment(8, "ACTIVE"),
+        *(one for one in listed if one.version != failed.version),
+    ]
+    seen = rollback_input(previous=previous, history=history(*recorded, failed, listed=shown_then))
+    found = decide_rollback(seen)
 
     assert found.reasons
     if found.action is not RollbackAction.REDEPLOY:
@@ -390,16 +439,21 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
     assert target.version < seen.failed
     assert target.state in ("ACTIVE", "INACTIVE")
     assert is_pinned(target.images["web"])
-    assert against(target.version, seen.history).verdict.lets_go_back
-    assert judgement.verdict.lets_go_back
+    assert judgement_against(target.version, seen.history).verdict.allows_rollback
+    assert judgement.verdict.allows_rollback
 
 
 LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
 
 
 def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> None:
-    found = remedy(
-        situation(past(7), past(6), listed=[shown(8), shown(7), shown(6)], gone={7: LOST})
+    found = decide_rollback(
+        rollback_input(
+            record(7),
+            record(6),
+            listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
+            gone={7: LOST},
+        )
     )
 
     assert (found.action, found.version) == (RollbackAction.REDEPLOY, 6)
@@ -407,9 +461,15 @@ def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> 
 
 
 def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> None:
-    versions = [past(7, ONE_WAY), past(6)]
+    versions = [record(7, ONE_WAY), record(6)]
 
-    found = remedy(situation(*versions, listed=[shown(8), shown(7), shown(6)], gone={7: LOST}))
+    found = decide_rollback(
+        rollback_input(
+            *versions,
+            listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
+            gone={7: LOST},
+        )
+    )
 
     assert (found.action, found.version) == (RollbackAction.KEEP, 6)
     assert WHY in found.reasons
@@ -417,9 +477,11 @@ def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> 
 
 
 def test_where_every_good_version_has_lost_its_image_nothing_can_be_done() -> None:
-    listed = [shown(8), shown(7), shown(6)]
+    listed = [listed_deployment(8), listed_deployment(7), listed_deployment(6)]
 
-    found = remedy(situation(past(7), past(6), listed=listed, gone={7: LOST, 6: LOST}))
+    found = decide_rollback(
+        rollback_input(record(7), record(6), listed=listed, gone={7: LOST, 6: LOST})
+    )
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert [reason.split(" cannot")[0] for reason in found.reasons[1:]] == [

@@ -7,12 +7,12 @@ import pytest
 
 from lightgate.codec import encode
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import NO_EVIDENCE, Evidence, Migration, Phase
+from lightgate.gate.report import NO_GATE_REPORT, GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
 from lightgate.records.version import Source, VersionRecord, read_version
 from lightgate.release.release import Kind, Release, UsedSpec
-from lightgate.rollback.version_history import judgement_of, made_by, on_record
+from lightgate.rollback.version_history import applied_judgement, listed_records, records_of_release
 from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import Verified
@@ -84,7 +84,7 @@ def made(
     verified: Verified | None = None,
     rollback: RollbackProgress | None = None,
 ) -> list[VersionRecord]:
-    found = made_by(
+    found = records_of_release(
         release,
         deployed,
         own=8,
@@ -157,8 +157,8 @@ def test_what_nobody_has_seen_is_not_known() -> None:
         # There was a permit before, for another gate or another plan.
         (IMAGE, {**REFUSED, "permitted": True}, ONE_WAY),
         (admitted(asking_gates={}), {**REFUSED}, ONE_WAY),
-        (IMAGE, {**REFUSED, "gate": replace(NO_EVIDENCE, began_at="2026-11-16")}, ONE_WAY),
-        (IMAGE, {**REFUSED, "gate": replace(NO_EVIDENCE, migrations=[APPLIED])}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": replace(NO_GATE_REPORT, began_at="2026-11-16")}, ONE_WAY),
+        (IMAGE, {**REFUSED, "gate": replace(NO_GATE_REPORT, migrations=[APPLIED])}, ONE_WAY),
         (BACK, {}, NONE),
         (COMMAND, {}, ONE_WAY),
     ],
@@ -166,7 +166,7 @@ def test_what_nobody_has_seen_is_not_known() -> None:
 def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
     release: Release, changes: dict[str, Any], expected: Judgement
 ) -> None:
-    assert judgement_of(release, deployment(judgement=ONE_WAY, **changes)) == expected
+    assert applied_judgement(release, deployment(judgement=ONE_WAY, **changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -191,17 +191,17 @@ TOLD = {"migrate": NONE}
 @pytest.mark.parametrize(
     ("release", "changes", "fits"),
     [
-        (BACK, {"told": TOLD}, 8),
+        (BACK, {"judgements": TOLD}, 8),
         # A person has overridden the look, or the gate has not told that it took one.
-        (admitted(rollback_to=5, allow_destructive=True), {"told": TOLD}, 5),
-        (BACK, {"told": {}}, 5),
-        (BACK, {"told": {"migrate": ONE_WAY}}, 5),
-        (admitted(rollback_to=5, gates=("migrate", "seed")), {"told": TOLD}, 5),
-        (admitted(rollback_to=5, gates=()), {"told": TOLD}, 5),
-        (BACK, {"told": TOLD, "status": Status.FAILED}, 5),
+        (admitted(rollback_to=5, allow_destructive=True), {"judgements": TOLD}, 5),
+        (BACK, {"judgements": {}}, 5),
+        (BACK, {"judgements": {"migrate": ONE_WAY}}, 5),
+        (admitted(rollback_to=5, gates=("migrate", "seed")), {"judgements": TOLD}, 5),
+        (admitted(rollback_to=5, gates=()), {"judgements": TOLD}, 5),
+        (BACK, {"judgements": TOLD, "status": Status.FAILED}, 5),
         # Of what nobody knows the age its gates do not know it either.
-        (admitted(rollback_to=4), {"told": TOLD}, None),
-        (COMMAND, {"told": TOLD}, 7),
+        (admitted(rollback_to=4), {"judgements": TOLD}, None),
+        (COMMAND, {"judgements": TOLD}, 7),
     ],
 )
 def test_old_code_is_known_to_fit_what_its_gates_have_looked_at(
@@ -213,7 +213,7 @@ def test_old_code_is_known_to_fit_what_its_gates_have_looked_at(
 
 
 UNDONE = failure(cause="exit", migration="crops.0005_x", database="unchanged")
-UNCHANGED = Evidence(
+UNCHANGED = GateReport(
     phase=Phase.FAILED,
     began_at="2026-11-16T01:56:00+00:00",
     migrations=[],
@@ -250,7 +250,7 @@ def test_a_migration_that_has_left_nothing_stands_against_nothing(
     state = {"status": Status.FAILED, "judgement": ONE_WAY, **changes}
     found = deployment(gate=replace(UNCHANGED, **gate), **state)
 
-    assert judgement_of(IMAGE, found) == expected
+    assert applied_judgement(IMAGE, found) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
 
 
 def test_a_deployment_of_going_back_that_nobody_followed_is_on_record_as_not_good() -> None:
-    found = made_by(IMAGE, None, own=8, back=9, succeeded=False, past={})
+    found = records_of_release(IMAGE, None, own=8, back=9, succeeded=False, past={})
 
     assert [(one.version, one.release, one.is_good) for one in found] == [
         (8, RELEASE, False),
@@ -286,7 +286,7 @@ def test_a_deployment_of_going_back_that_nobody_followed_is_on_record_as_not_goo
 
 
 def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
-    assert made_by(IMAGE, None, own=None, back=None, succeeded=False, past={}) == []
+    assert records_of_release(IMAGE, None, own=None, back=None, succeeded=False, past={}) == []
 
 
 @pytest.mark.parametrize("one", [past(7), past(7, None, None)])
@@ -321,6 +321,6 @@ def test_a_service_that_was_made_anew_has_none_of_the_old_versions() -> None:
     def listed(release: str) -> Service:
         return service(deployments=[builders.deployment(2, release=release)])
 
-    assert on_record({2: past(2)}, listed("r2")) == {2: past(2)}
-    assert on_record({2: past(2)}, listed("of-the-new-service")) == {}
-    assert on_record({2: past(2)}, service()) == {}
+    assert listed_records({2: past(2)}, listed("r2")) == {2: past(2)}
+    assert listed_records({2: past(2)}, listed("of-the-new-service")) == {}
+    assert listed_records({2: past(2)}, service()) == {}

@@ -15,8 +15,8 @@ from lightgate.spec.time_limits import (
 from tests.support.builders import seconds
 
 
-def hold(patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
-    return WaitLimit(patience=patience, limit=seconds(limit), poll=seconds(look))
+def hold(platform_patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
+    return WaitLimit(platform_patience=platform_patience, limit=seconds(limit), poll=seconds(look))
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def hold(patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
     ],
 )
 def test_a_gate_holds_within_the_patience_and_while_its_permit_can_be_read(
-    patience: timedelta, limit: int, longest: timedelta
+    platform_patience: timedelta, limit: int, longest: timedelta
 ) -> None:
-    assert hold(patience, limit).longest == longest
+    assert hold(platform_patience, limit).longest == longest
 
 
 def test_the_urls_outlive_every_hold_by_the_time_that_deploying_may_take() -> None:

@@ -16,11 +16,11 @@ from lightgate.spec.health_rules import HealthRules, check_interval, most_checks
 from lightgate.verification.health import (
     Watched,
     WatchStatus,
+    add_check,
     judge_watch,
     probes_of,
     problem_of,
     summary,
-    watch_round,
 )
 from tests.support.builders import STARTED, deployment, seconds, service
 from tests.support.watch_period import READ, RULES, WRITE, good
@@ -36,7 +36,7 @@ def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchSta
     seen, found = Watched(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
         problems = {"read": None if is_good else "GET / answered 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
 
@@ -99,7 +99,7 @@ def test_rounds_that_are_far_apart_are_waited_for() -> None:
     for index in range(1, 4):
         now = STARTED + seconds(300 * index)
         assert judge_watch(seen, RULES, now) is WatchStatus.WATCHING
-        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
+        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
 
     assert judge_watch(seen, RULES, now) is WatchStatus.GOOD
 
@@ -143,7 +143,7 @@ def test_a_write_is_asked_for_until_it_was_good_once() -> None:
     rules = replace(RULES.at_once(), write=WRITE)
     seen = Watched(began_at=STARTED)
 
-    refused = watch_round(
+    refused = add_check(
         seen,
         rules,
         LIVE,
@@ -151,7 +151,7 @@ def test_a_write_is_asked_for_until_it_was_good_once() -> None:
         marker=None,
         problems={"read": None, "write": "POST / answered 500"},
     )
-    written = watch_round(
+    written = add_check(
         refused, rules, LIVE, version=8, marker=None, problems={"read": None, "write": None}
     )
 
@@ -171,7 +171,7 @@ def test_without_a_good_write_nothing_is_good() -> None:
     [OTHER, service(current=deployment(9)), service(current=deployment(8, release="another"))],
 )
 def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: Any) -> None:
-    seen = watch_round(
+    seen = add_check(
         Watched(began_at=STARTED),
         RULES,
         shown,
@@ -191,7 +191,7 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
     later = deployment(9, state)
     shown = service(current=later, deployments=[later, deployment(8)])
 
-    seen = watch_round(
+    seen = add_check(
         Watched(began_at=STARTED), RULES, shown, version=8, marker=None, problems={"read": None}
     )
 
@@ -199,7 +199,7 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
 
 
 def test_a_read_that_lags_behind_replaces_nothing() -> None:
-    seen = watch_round(
+    seen = add_check(
         Watched(began_at=STARTED), RULES, LAGGING, version=8, marker=None, problems={"read": None}
     )
 
@@ -212,8 +212,8 @@ PRIVATE = replace(RULES, read=None)
 
 def test_without_a_public_url_being_current_and_active_is_good() -> None:
     begun = Watched(began_at=STARTED)
-    live = watch_round(begun, PRIVATE, LIVE, version=8, marker=None, problems={})
-    gone = watch_round(begun, PRIVATE, service(), version=8, marker=None, problems={})
+    live = add_check(begun, PRIVATE, LIVE, version=8, marker=None, problems={})
+    gone = add_check(begun, PRIVATE, service(), version=8, marker=None, problems={})
 
     assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
     assert gone.problem == "Version 8 is not shown as current and active"
@@ -233,7 +233,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
 ) -> None:
     seen = Watched(began_at=STARTED)
     for count in restarts:
-        seen = watch_round(seen, PRIVATE, LIVE, version=8, marker=None, problems={}, restarts=count)
+        seen = add_check(seen, PRIVATE, LIVE, version=8, marker=None, problems={}, restarts=count)
 
     assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
 
@@ -241,7 +241,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
 def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
     seen = Watched(began_at=STARTED)
     for _ in range(500):
-        seen = watch_round(
+        seen = add_check(
             seen,
             RULES,
             LIVE,
@@ -264,7 +264,7 @@ def crashing(every: float, period: int) -> WatchStatus:
     seen, status, at = Watched(began_at=STARTED), WatchStatus.WATCHING, timedelta()
     while status is WatchStatus.WATCHING:
         count = int(at.total_seconds() / every)
-        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
+        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
         status = judge_watch(seen, rules, STARTED + at)
         at += check_interval(rules)
     return status
@@ -306,19 +306,19 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
     seen, status, now = Watched(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
         problems = {"read": None if is_good else "GET / answered 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
         now += check_interval(rules)
 
     assert status is not WatchStatus.WATCHING
-    assert seen.rounds <= most_checks(rules)
+    assert seen.total <= most_checks(rules)
 
 
 def test_a_watch_period_counts_no_outage() -> None:
     seen = Watched(began_at=STARTED)
     for _ in range(3):
-        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
+        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
     checked = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
 
     assert judge_watch(seen, RULES, STARTED + seconds(120)) is WatchStatus.GOOD
@@ -330,7 +330,7 @@ def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
     seen = Watched(began_at=STARTED)
     for index in range(40):
         problem = "GET / answered 500" if index % 5 == 4 else None
-        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
+        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 
     later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))

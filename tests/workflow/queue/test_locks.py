@@ -166,8 +166,8 @@ def test_two_releases_by_hand_come_one_after_the_other_in_every_order(
             playing.stepper.start({"app": playing.app, "tag": tag}, f"{playing.app}-{tag}")
         playing.go(choose)
         lock = playing.lock
-        assert lock.newest is not None
-        assert playing.images()[-1] == lock.newest.digest.removeprefix("sha256:")[:12]
+        assert lock.latest is not None
+        assert playing.images()[-1] == lock.latest.digest.removeprefix("sha256:")[:12]
         assert (lock.holder, lock.waiting) == (None, None)
 
     assert every_order(two) > 50

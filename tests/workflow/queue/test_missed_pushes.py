@@ -14,7 +14,7 @@ import pytest
 
 from lightgate import runtime
 from lightgate.aws.dynamodb_locks import Locks
-from lightgate.release.lock import Mark
+from lightgate.release.lock import LatestRequest
 from lightgate.release.tag_changes import Tag
 from tests.component import images
 from tests.component.artifacts import ARTIFACTS, IMAGES
@@ -584,8 +584,8 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
 
 def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
     push_later(seen, "v2")
-    wish = Mark(at=seen.clock.now(), digest=seen.digest, release="by-hand")
-    Locks(seen.table).change(APP, lambda lock: (replace(lock, newest=wish), None))
+    wish = LatestRequest(at=seen.clock.now(), digest=seen.digest, release="by-hand")
+    Locks(seen.table).change(APP, lambda lock: (replace(lock, latest=wish), None))
 
     assert look(seen)["started"] == []
     [line] = [line for line in seen.functions.log.splitlines() if "may be older" in line]

@@ -288,8 +288,8 @@ def test_an_image_that_only_ran_a_command_is_not_taken_for_released(two: World) 
     digest = two.digest
     by_hand(two, digest=digest, command=["python", "manage.py", "check"])
 
-    assert two.lock.newest is not None
-    assert two.lock.newest.release != two.message().content["release"]
+    assert two.lock.latest is not None
+    assert two.lock.latest.release != two.message().content["release"]
 
 
 def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_its_deployment_is_lost(

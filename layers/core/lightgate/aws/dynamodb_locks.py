@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.errors import ExecutionEndedError
-from lightgate.release.lock import Lock, LockHolder, Mark, Waiting
+from lightgate.release.lock import LatestRequest, Lock, LockHolder, Waiting
 
 _ITEM = "lock"
 # Everybody who takes part in a race writes once, so there are fewer losses than that.
@@ -122,12 +122,12 @@ def _text(value: object) -> str:
 
 
 def _lock(document: Mapping[str, Any]) -> Lock:
-    holder, waiting, newest = document["holder"], document["waiting"], document["newest"]
+    holder, waiting, latest = document["holder"], document["waiting"], document["newest"]
     return Lock(
         fence=document["fence"],
         holder=LockHolder(**_timed(holder)) if holder else None,
         waiting=Waiting(**_timed(waiting)) if waiting else None,
-        newest=Mark(**_timed(newest)) if newest else None,
+        latest=LatestRequest(**_timed(latest)) if latest else None,
         abandoned=document["abandoned"],
         begun=document.get("begun"),
     )

@@ -20,7 +20,7 @@ from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord, read_version
-from lightgate.release.lock import Claim, ClaimAnswer, ClaimStatus, execution_name_of
+from lightgate.release.lock import LockAnswer, LockRequest, LockStatus, execution_name_of
 from lightgate.state import Admitted
 
 type Json = dict[str, Any]
@@ -175,7 +175,7 @@ class Releases:
         found = self._table.read(app, _image(digest))
         return None if found is None else _text(found, "release")
 
-    def settle(
+    def record_outcome(
         self,
         outcome: RecordedOutcome,
         *,
@@ -236,7 +236,7 @@ class Releases:
         self._table.client.delete_item(**delete)
 
     def following(
-        self, app: str, claim: Claim, answer: ClaimAnswer, admission: Admitted
+        self, app: str, lock_request: LockRequest, answer: LockAnswer, admission: Admitted
     ) -> Iterator[Write]:
         """The writes that follow from the answer to a claim, and belong to its transaction.
 
@@ -245,42 +245,47 @@ class Releases:
         earlier run of its Admit may still be in progress.
         """
         if answer.displaced is not None:
-            displaced = {"status": ClaimStatus.SUPERSEDED.value, "supersededBy": claim.release}
+            displaced = {
+                "status": LockStatus.SUPERSEDED.value,
+                "supersededBy": lock_request.release,
+            }
             yield self._table.update(app, _release(answer.displaced.release), displaced)
         if answer.begun is not None:
             yield self._table.update(
-                app, _release(answer.begun.release), {"begunAs": claim.release}
+                app, _release(answer.begun.release), {"begunAs": lock_request.release}
             )
-        attributes = {"execution": claim.execution}
-        if claim.digest is not None:
-            attributes["digest"] = claim.digest
+        attributes = {"execution": lock_request.execution}
+        if lock_request.digest is not None:
+            attributes["digest"] = lock_request.digest
         if answer.holder is not None:
             attributes |= {
                 "status": "RELEASING",
                 "admission": json.dumps(encode(admission)),
                 "fence": str(answer.holder.fence),
                 # Empty if it is unknown, in place of one that an earlier attempt has written.
-                "fingerprint": claim.fingerprint or "",
+                "fingerprint": lock_request.fingerprint or "",
             }
-            yield self._owes(app, claim.release)
+            yield self._owes(app, lock_request.release)
         else:
             status = answer.status.value
             ending = RecordedOutcome(
-                app=app, release=claim.release, status=status, cause=answer.reason
+                app=app, release=lock_request.release, status=status, cause=answer.reason
             )
             attributes |= {"status": status, "outcome": json.dumps(encode(ending))}
         may_begin = _NO_OUTCOME if answer.holder is not None else None
-        yield self._table.update(app, _release(claim.release), attributes, condition=may_begin)
+        yield self._table.update(
+            app, _release(lock_request.release), attributes, condition=may_begin
+        )
         yield self._table.update(
             app,
-            _execution(claim.execution),
-            {"release": claim.release},
+            _execution(lock_request.execution),
+            {"release": lock_request.release},
             condition=_ITS_ONLY_RELEASE,
         )
-        if claim.digest is not None:
+        if lock_request.digest is not None:
             # Reconcile meets the image by the digest that was pushed.
-            for digest in {claim.digest, claim.pushed_digest or claim.digest}:
-                yield self._image_known(app, digest, claim.release)
+            for digest in {lock_request.digest, lock_request.pushed_digest or lock_request.digest}:
+                yield self._image_known(app, digest, lock_request.release)
 
     def _owes(self, app: str, release: str) -> Write:
         return self._table.put(_OWED, _owed(app, release), {})

@@ -129,7 +129,7 @@ class GateChannels:
         raise ContendedError(address.key(_PERMIT))
 
     @reaching("S3")
-    def letters(self, address: Address) -> list[str]:
+    def messages(self, address: Address) -> list[str]:
         """What the gate has written, one line a letter, in the order in which it happened.
 
         What is missing, too long or no text is left out: nothing was said.

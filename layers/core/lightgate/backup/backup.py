@@ -46,7 +46,7 @@ class Backup:
         return self.state is not None and self.state.status is SnapshotStatus.AVAILABLE
 
 
-def begins_before_the_deployment(mode: BackupMode, history: Timings, hold: WaitLimit) -> bool:
+def starts_before_the_deployment(mode: BackupMode, history: Timings, wait_limit: WaitLimit) -> bool:
     """Whether the restore point is begun without waiting for the plan.
 
     A snapshot that takes longer than a gate may hold cannot be waited for by a gate. Where
@@ -57,4 +57,4 @@ def begins_before_the_deployment(mode: BackupMode, history: Timings, hold: WaitL
     if history.is_outgrown:
         return True
     expected = history.snapshot
-    return expected is not None and expected >= hold.left(history.slowest_node_start)
+    return expected is not None and expected >= wait_limit.left(history.slowest_node_start)

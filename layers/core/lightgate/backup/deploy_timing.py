@@ -57,7 +57,7 @@ class DeployTiming:
 
 
 def when_to_deploy(
-    backup: Backup, history: Timings, now: datetime, hold: WaitLimit
+    backup: Backup, history: Timings, now: datetime, wait_limit: WaitLimit
 ) -> DeployTiming:
     """Create the deployment as late as it can be without its node being waited for.
 
@@ -91,8 +91,8 @@ def when_to_deploy(
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
     left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
-    if remaining > hold.left(timedelta()):
+    if remaining > wait_limit.left(timedelta()):
         return DeployTiming(now=False, reason=f"{left}, which is longer than a gate may hold.")
-    if remaining <= node_start + hold.poll:
+    if remaining <= node_start + wait_limit.poll:
         return DeployTiming(now=True, reason=f"{left}, and a node about as long to start.")
     return DeployTiming(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

@@ -77,7 +77,7 @@ def look_up_snapshot(
     return SnapshotState(status=SnapshotStatus.FAILED, detail="deleted")
 
 
-def forecast(release: Release, history: Timings) -> Timings:
+def expected_timings(release: Release, history: Timings) -> Timings:
     """What earlier releases tell of how long this one will take.
 
     Nothing, if its gates ask for no permit: they would not wait for the snapshot.
@@ -85,10 +85,10 @@ def forecast(release: Release, history: Timings) -> Timings:
     return history if release.asking_gates else Timings()
 
 
-def shortest_hold(release: Release, poll: timedelta) -> WaitLimit:
+def shortest_wait_limit(release: Release, poll: timedelta) -> WaitLimit:
     """How long every gate of the release may hold."""
     limit = max(release.asking_gates.values(), default=timedelta())
-    return WaitLimit(patience=release.platform_patience, limit=limit, poll=poll)
+    return WaitLimit(platform_patience=release.platform_patience, limit=limit, poll=poll)
 
 
 def progress(
@@ -99,7 +99,7 @@ def progress(
     asked_at: datetime,
     begun_at: datetime,
     now: datetime,
-    hold: WaitLimit,
+    wait_limit: WaitLimit,
     outage: timedelta = timedelta(),
 ) -> SnapshotProgress:
     """The answer of a snapshot step.
@@ -121,7 +121,7 @@ def progress(
     )
     if (why := why_never(backup, now)) is not None:
         raise RefusedError(f"{_named(order)} {why}.")
-    start = when_to_deploy(backup, history, now, hold)
+    start = when_to_deploy(backup, history, now, wait_limit)
     seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at)
     return replace(seen, may_deploy=start.now, why=start.reason)
 

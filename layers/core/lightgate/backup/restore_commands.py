@@ -75,7 +75,7 @@ _ADDRESSES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restoring:
+class RestoreInput:
     """What the commands say of the app: noted when its release is admitted.
 
     `original` is None where nobody could read it. `parameter` has the spec, `secrets` are the
@@ -292,7 +292,7 @@ def point_the_app(
     kind: DatabaseKind,
     database: str,
     release: str,
-    restoring: Restoring,
+    restoring: RestoreInput,
     start: str,
 ) -> Sequence[str]:
     """What a person runs then, so that the app works with the new database.

@@ -241,16 +241,16 @@ def _supervisor_config(
 def _mailbox(spec: AppSpec, container: Container) -> Request:
     """How the gate asks. A permit that comes later than its patience would not be used."""
     limit = (spec.time_limit(container.name) or 0) + GRACE_SECONDS
-    bounds = WaitLimit(
-        patience=timedelta(seconds=spec.platform_patience_seconds),
+    wait_limit = WaitLimit(
+        platform_patience=timedelta(seconds=spec.platform_patience_seconds),
         limit=timedelta(seconds=limit),
         poll=timedelta(seconds=spec.poll_seconds),
     )
-    hold = int(bounds.longest.total_seconds())
+    longest_wait = int(wait_limit.longest.total_seconds())
     return {
         "pollSeconds": MAILBOX_POLL_SECONDS,
-        "patienceSeconds": hold,
-        "reachSeconds": min(MAILBOX_REACH_SECONDS, hold),
+        "patienceSeconds": longest_wait,
+        "reachSeconds": min(MAILBOX_REACH_SECONDS, longest_wait),
     }
 
 

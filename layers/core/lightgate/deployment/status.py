@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lightgate.errors import RefusedError
-from lightgate.gate.report import Evidence, Phase
+from lightgate.gate.report import GateReport, Phase
 from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
@@ -153,7 +153,7 @@ class Watch:
 
 
 def judge(
-    watch: Watch, service: Service, evidence: Evidence, *, unprotected: bool, now: datetime
+    watch: Watch, service: Service, gate_report: GateReport, *, unprotected: bool, now: datetime
 ) -> tuple[Status, datetime | None]:
     """How the deployment stands, and when its end was first seen.
 
@@ -167,10 +167,10 @@ def judge(
     is_overdue = now - watch.created_at >= watch.time_limit
     if service.serves_own(watch.version, watch.marker):
         ended_at = ended_at or now
-        if evidence.phase in (Phase.SUCCEEDED, Phase.UNGATED):
+        if gate_report.phase in (Phase.SUCCEEDED, Phase.UNGATED):
             return Status.ACTIVE, ended_at
         if unprotected:
-            if evidence.phase is Phase.FAILED:
+            if gate_report.phase is Phase.FAILED:
                 return Status.FAILED, ended_at
         elif is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
             return Status.ACTIVE, ended_at
@@ -179,7 +179,7 @@ def judge(
     elif service.has_failed(watch.version, watch.marker):
         ended_at = ended_at or now
         patience_ends = is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_FAILED
-        if evidence.phase.is_final or patience_ends:
+        if gate_report.phase.is_final or patience_ends:
             return Status.FAILED, ended_at
     if is_overdue:
         return Status.OVERDUE, ended_at
@@ -189,7 +189,7 @@ def judge(
 def believed(
     status: Status,
     ended_at: datetime | None,
-    evidence: Evidence,
+    gate_report: GateReport,
     *,
     unread: Sequence[str],
     unknown: Sequence[str],
@@ -203,6 +203,6 @@ def believed(
     """
     if ended_at is None or not (unread or unknown):
         return status
-    is_certain = evidence.phase.is_final and (status is Status.ACTIVE or not unknown)
+    is_certain = gate_report.phase.is_final and (status is Status.ACTIVE or not unknown)
     is_over = now - ended_at >= _UNREAD_PATIENCE
     return status if is_certain or is_over else Status.ACTIVATING

@@ -11,7 +11,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Evidence
+from lightgate.gate.report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
 
 
@@ -56,7 +56,7 @@ class Symptoms:
     digest: str | None
     rollback_to: int | None = None
     command: Sequence[str] | None = None
-    evidence: Evidence
+    evidence: GateReport
     may_have_changed: bool = False
     gates: Sequence[str] = ()
     wait: Wait | None = None

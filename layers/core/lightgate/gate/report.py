@@ -104,7 +104,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class GateReport:
     """All that the gates of one release have reported.
 
     `began_at` is when the first migration began, as far as the command shows its
@@ -143,10 +143,10 @@ class Evidence:
         return self.has_begun or failure.migration is not None
 
 
-NO_EVIDENCE = Evidence(phase=Phase.SILENT, began_at=None, migrations=(), failure=None)
+NO_GATE_REPORT = GateReport(phase=Phase.SILENT, began_at=None, migrations=(), failure=None)
 
 
-def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
+def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateReport:
     """The evidence in the log lines of each gate of the release.
 
     With several gates the release is as far as the last of them, and failed if one is.
@@ -209,7 +209,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
     if failure and has_open_end and failure.database in ("unchanged", None):
         failure = replace(failure, database="not known")
-    return Evidence(
+    return GateReport(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
         migrations=[migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS],
@@ -223,7 +223,7 @@ def read_evidence(release: str, logs: Mapping[str, Iterable[str]]) -> Evidence:
     )
 
 
-def later(now: Evidence, before: Evidence) -> Evidence:
+def later(now: GateReport, before: GateReport) -> GateReport:
     """The evidence of two looks at one deployment: what was heard once is not forgotten.
 
     A letter is overwritten by the next node's, a log line may be gone, and each may be unreadable.

@@ -30,7 +30,7 @@ class Verdict(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @property
-    def lets_go_back(self) -> bool:
+    def allows_rollback(self) -> bool:
         return self in (Verdict.NONE, Verdict.SAFE)
 
 
@@ -148,9 +148,7 @@ def judge_plan(plan: Plan) -> Judgement:
     return Judgement(verdict=Verdict.NONE if plan.is_empty else Verdict.SAFE)
 
 
-def of_what_is_applied(
-    planned: Judgement, effect: str | None, migrations: Iterable[str]
-) -> Judgement:
+def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[str]) -> Judgement:
     """The verdict on the part of a plan that its gate has found applied after it failed.
 
     `effect` is the worst of that part, None if the gate could not tell: then the whole plan counts.

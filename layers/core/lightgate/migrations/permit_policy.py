@@ -61,7 +61,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class PermitInput:
     """All that a decision about one gate rests on.
 
     `objection` says why the release must not act any more, if it must not: its turn is over.
@@ -82,17 +82,17 @@ class Observation:
     allow_destructive: bool
     backup: Backup
     history: Timings
-    hold: WaitLimit
+    wait_limit: WaitLimit
     is_untouched: bool
     outage: timedelta = timedelta()
 
     @property
     def begin_by(self) -> datetime:
         """Begun later, a migration could be cut off in the middle, or its permit not be read."""
-        return self.created_at + self.hold.longest
+        return self.created_at + self.wait_limit.longest
 
 
-def decide(seen: Observation) -> Decision:
+def decide(seen: PermitInput) -> Decision:
     """What to do about the gate's plan."""
     for rule in _RULES:
         decision = rule(seen)
@@ -117,7 +117,7 @@ def _withdraw(cause: VoidCause, reason: str) -> Decision:
     return Decision(action=action, reason=reason, void=cause)
 
 
-def _is_over(seen: Observation) -> Decision | None:
+def _is_over(seen: PermitInput) -> Decision | None:
     """Nobody is to be permitted anything any more."""
     if seen.objection is not None:
         return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
@@ -139,13 +139,13 @@ def _is_over(seen: Observation) -> Decision | None:
     return None
 
 
-def _needs_nothing(seen: Observation) -> Decision | None:
+def _needs_nothing(seen: PermitInput) -> Decision | None:
     if seen.plan is not None and seen.plan.is_empty:
         return _do(PermitAction.NOTHING, "Nothing is pending.")
     return None
 
 
-def _is_under_way(seen: Observation) -> Decision | None:
+def _is_under_way(seen: PermitInput) -> Decision | None:
     """What was permitted once is not permitted again: `until` must not move."""
     if seen.plan is None or seen.permit.state is not PermitState.GRANTED:
         return None
@@ -158,11 +158,11 @@ def _is_under_way(seen: Observation) -> Decision | None:
     return None
 
 
-def _breaks_policy(seen: Observation) -> Decision | None:
+def _breaks_policy(seen: PermitInput) -> Decision | None:
     plan = seen.plan
     if plan is None or seen.policy is not Policy.BLOCK or seen.allow_destructive:
         return None
-    if not plan.effect.may_break_what_serves:
+    if not plan.effect.may_break_live_version:
         return None
     what = "; ".join(plan.breaking) or f"the plan is of the kind {plan.effect.value}"
     return _withdraw(
@@ -171,26 +171,28 @@ def _breaks_policy(seen: Observation) -> Decision | None:
     )
 
 
-def _comes_too_late(seen: Observation) -> Decision | None:
+def _comes_too_late(seen: PermitInput) -> Decision | None:
     if seen.now + NOTICE < seen.begin_by:
         return None
-    hold, missing = seen.hold, _what_is_missing(seen)
-    if hold.longest < hold.patience - hold.limit:
+    wait_limit, missing = seen.wait_limit, _what_is_missing(seen)
+    if wait_limit.longest < wait_limit.platform_patience - wait_limit.limit:
         minutes = (SIGNED_FOR - SIGNED_BEFORE).total_seconds() / 60
         return _withdraw(
             VoidCause.TOO_LATE,
             f"{missing}The deployment was created {minutes:.0f} minutes ago, and a gate can reach "
             f"its mailbox for no longer than that.{_after_an_outage(seen)}",
         )
+    limit = wait_limit.limit.total_seconds()
+    patience = wait_limit.platform_patience.total_seconds()
     return _withdraw(
         VoidCause.TOO_LATE,
-        f"{missing}A migration may take {hold.limit.total_seconds():.0f} s, and what is left of "
-        f"platformPatienceSeconds ({hold.patience.total_seconds():.0f}) since the deployment was "
+        f"{missing}A migration may take {limit:.0f} s, and what is left of "
+        f"platformPatienceSeconds ({patience:.0f}) since the deployment was "
         f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
     )
 
 
-def _what_is_missing(seen: Observation) -> str:
+def _what_is_missing(seen: PermitInput) -> str:
     """What the gate has waited for besides its own plan; empty if for nothing."""
     decision = _has_to_wait(seen) or _has_no_restore_point(seen)
     if decision is None:
@@ -200,7 +202,7 @@ def _what_is_missing(seen: Observation) -> str:
     return f"{reason} " if len(reason) <= _LONGEST_MISSING else f"{reason[:_LONGEST_MISSING]}… "
 
 
-def _after_an_outage(seen: Observation) -> str:
+def _after_an_outage(seen: PermitInput) -> str:
     """What to do if an outage took the time: the platform waits no longer because of it."""
     if not seen.outage:
         return ""
@@ -208,11 +210,11 @@ def _after_an_outage(seen: Observation) -> str:
     return f" AWS refused calls for {seconds:.0f} s meanwhile: start the release again."
 
 
-def _has_to_wait(seen: Observation) -> Decision | None:
+def _has_to_wait(seen: PermitInput) -> Decision | None:
     return _do(PermitAction.WAIT, seen.not_yet) if seen.not_yet is not None else None
 
 
-def _has_no_restore_point(seen: Observation) -> Decision | None:
+def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     """None if there is one, or if none is asked for."""
     backup, plan = seen.backup, seen.plan
     if backup.mode is BackupMode.NONE or plan is None:
@@ -236,7 +238,7 @@ _TOO_OLD = (
 )
 
 
-def _is_too_old(seen: Observation) -> bool:
+def _is_too_old(seen: PermitInput) -> bool:
     """Whether the snapshot is to be replaced.
 
     How long it took to be made does not count: a large database's would always be too old.
@@ -247,19 +249,19 @@ def _is_too_old(seen: Observation) -> bool:
     )
 
 
-def _begin(seen: Observation, why: str) -> Decision:
+def _begin(seen: PermitInput, why: str) -> Decision:
     expected = seen.history.snapshot
-    if expected is not None and expected > seen.hold.left(seen.now - seen.created_at):
+    if expected is not None and expected > seen.wait_limit.left(seen.now - seen.created_at):
         return _withdraw(
             VoidCause.TOO_LATE,
             f"{why} One that is begun now takes some {expected.total_seconds():.0f} s, and would "
             "not be there in time: a gate may hold for "
-            f"{seen.hold.longest.total_seconds():.0f} s after its deployment was created.",
+            f"{seen.wait_limit.longest.total_seconds():.0f} s after its deployment was created.",
         )
     return _do(PermitAction.BACK_UP, why)
 
 
-def _has_no_point_in_time(seen: Observation) -> Decision | None:
+def _has_no_point_in_time(seen: PermitInput) -> Decision | None:
     state = seen.backup.state
     if state is None:
         return _do(PermitAction.BACK_UP, "The latest restorable time is not known yet.")
@@ -267,7 +269,7 @@ def _has_no_point_in_time(seen: Observation) -> Decision | None:
     return _withdraw(VoidCause.NO_RESTORE_POINT, why) if why is not None else None
 
 
-_RULES: tuple[Callable[[Observation], Decision | None], ...] = (
+_RULES: tuple[Callable[[PermitInput], Decision | None], ...] = (
     _is_over,
     _needs_nothing,
     _is_under_way,

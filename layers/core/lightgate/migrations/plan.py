@@ -32,7 +32,7 @@ class Effect(enum.StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def may_break_what_serves(self) -> bool:
+    def may_break_live_version(self) -> bool:
         return self in (Effect.CONTRACT, Effect.UNKNOWN)
 
 
@@ -123,10 +123,10 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
     breaking = [
         f"{one.migration}: {one.what} ({one.effect.value})"
         for one in operations
-        if one.effect.may_break_what_serves
+        if one.effect.may_break_live_version
     ]
     effect = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN)
-    if count is None or (breaking and not effect.may_break_what_serves):
+    if count is None or (breaking and not effect.may_break_live_version):
         effect = Effect.UNKNOWN
     return Plan(
         hash=name,

@@ -107,7 +107,7 @@ def _way_back(report: Report, verdict: Verdict) -> str:
 def _against_going_back(report: Report) -> Sequence[str]:
     """Where a version was kept because of them, the reasons are told there."""
     judgement = report.judgement
-    if judgement is None or judgement.verdict.lets_go_back:
+    if judgement is None or judgement.verdict.allows_rollback:
         return []
     return [reason for reason in judgement.reasons if reason not in report.conclusion.reasons]
 

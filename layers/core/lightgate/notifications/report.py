@@ -15,7 +15,7 @@ from lightgate.backup.restore_commands import (
 )
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.gate.report import NO_EVIDENCE, Evidence, Phase
+from lightgate.gate.report import NO_GATE_REPORT, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
@@ -74,7 +74,7 @@ class Report:
     snapshot: Snapshot | None
     version: int | None
     previous_version: int | None
-    evidence: Evidence
+    evidence: GateReport
     conclusion: Conclusion
     no_restore_point: str | None = None
     saved: timedelta = timedelta()
@@ -95,9 +95,9 @@ def report_of(
     """`app` and `kind` are what was asked for, should the release never have been admitted."""
     state, admitted, deployment = facts.state, facts.admitted, facts.deployment
     release, rollback = facts.release, state.rollback
-    evidence = (deployment.gate if deployment is not None else None) or NO_EVIDENCE
+    evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
-    reversal = reversal_of(deployment.take_back if deployment is not None else {}, applied)
+    reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
     has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
     return Report(
         kind=kind,
@@ -141,9 +141,9 @@ def report_of(
     )
 
 
-def _all_is_applied(deployment: DeploymentProgress | None, evidence: Evidence) -> bool:
+def _all_is_applied(deployment: DeploymentProgress | None, evidence: GateReport) -> bool:
     """Whether what was told to be pending is applied, also if the command does not print it."""
-    is_told = deployment is not None and bool(deployment.take_back)
+    is_told = deployment is not None and bool(deployment.reversals)
     return evidence.phase is Phase.SUCCEEDED and is_told
 
 

@@ -8,11 +8,11 @@ from lightgate.state import StartNotice
 STARTED = "STARTED"
 
 
-def start_notice(release: Release, execution: str, no_way_back: str) -> StartNotice:
+def start_notice(release: Release, execution: str, no_rollback_reason: str) -> StartNotice:
     """The message, in all its forms."""
     subject = subject_line(release.stage, release.app, STARTED, release.id)
     told = [
-        one_line(no_way_back),
+        one_line(no_rollback_reason),
         "If the new version is unhealthy and no rollback is possible, Lightgate keeps it, and the "
         "final message says what you can do.",
     ]
@@ -29,7 +29,7 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> StartNot
                 "release": release.id,
                 "status": STARTED,
                 "text": " ".join([head, *told]),
-                "warnings": [no_way_back],
+                "warnings": [no_rollback_reason],
                 "digest": release.pushed_digest or release.digest,
                 "startedAt": release.started_at.isoformat(),
                 "execution": execution,

@@ -9,26 +9,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lightgate.backup.backup import Backup, BackupOrder, begins_before_the_deployment
+from lightgate.backup.backup import Backup, BackupOrder, starts_before_the_deployment
 from lightgate.backup.progress import (
     SnapshotProgress,
     begin_restore_point,
     look_up_snapshot,
     seen_at,
-    shortest_hold,
+    shortest_wait_limit,
 )
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.gate.report import read_evidence
+from lightgate.gate.report import read_gate_report
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
-from lightgate.migrations.permit_policy import Decision, Observation, PermitAction, decide
+from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Plan, read_plan
 from lightgate.names import snapshot_id_after
 from lightgate.operations.gate_channel import (
     _address,
-    _hold,
+    _wait_limit,
 )
 from lightgate.outage import Checks
 from lightgate.release.release import Release
@@ -44,11 +44,11 @@ _MOST_HOLDING_POLLS = 300
 
 def backs_up_first(order: BackupOrder, release: Release, history: Timings, poll: timedelta) -> bool:
     """Whether the restore point is begun before the deployment is created."""
-    return begins_before_the_deployment(order.mode, history, shortest_hold(release, poll))
+    return starts_before_the_deployment(order.mode, history, shortest_wait_limit(release, poll))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateSituation:
+class GateCheckInput:
     """What is known of a deployment when its gates are to be answered.
 
     `objection` and `not_yet` are as in an observation, `poll` is the usual time between two looks.
@@ -70,7 +70,7 @@ class GateSituation:
 
 
 def answer_gates(
-    situation: GateSituation,
+    check_input: GateCheckInput,
     snapshot: SnapshotProgress | None,
     before: DeploymentProgress,
     runtime: Runtime,
@@ -80,13 +80,13 @@ def answer_gates(
     `snapshot` is the restore point as it was handed on so far, `before` the deployment as of the
     last look. The second value says whether a gate waits for its permit.
     """
-    release, now = situation.release, runtime.now()
+    release, now = check_input.release, runtime.now()
     if snapshot is not None:
-        snapshot = replace(snapshot, checks=snapshot.checks.delayed(situation.delay))
+        snapshot = replace(snapshot, checks=snapshot.checks.delayed(check_input.delay))
     pending, permitted = before.pending, before.permitted
     refusal, refusal_cause = before.refusal, before.refusal_cause
     ready_at = before.ready_at
-    holding, unknown = False, []
+    is_waiting, unknown = False, []
     standing: dict[str, Permit] = {}
     for gate in release.asking_gates:
         try:
@@ -95,13 +95,13 @@ def answer_gates(
             unknown.append(_UNKNOWN.format(gate, error))
     untouched = not permitted and len(standing) == len(release.asking_gates)
     untouched &= all(permit.state is PermitState.PENDING for permit in standing.values())
-    snapshot = _look(situation, snapshot, runtime, untouched=untouched)
+    snapshot = _look(check_input, snapshot, runtime, untouched=untouched)
     for gate, permit in standing.items():
-        plan = read_plan(release.id, gate, situation.lines[gate])
+        plan = read_plan(release.id, gate, check_input.lines[gate])
         pending = pending or (plan is not None and not plan.is_empty)
         ready_at = ready_at or (now if plan is not None else None)
         seen = _observe(
-            situation,
+            check_input,
             gate,
             plan,
             permit,
@@ -111,13 +111,13 @@ def answer_gates(
         )
         decision = decide(seen)
         if decision.action is PermitAction.PERMIT:
-            snapshot = _look_once_more(situation, snapshot, runtime)
-            seen = replace(seen, backup=_backup(situation.order, snapshot), now=runtime.now())
+            snapshot = _check_snapshot_again(check_input, snapshot, runtime)
+            seen = replace(seen, backup=_backup(check_input.order, snapshot), now=runtime.now())
             decision = decide(seen)
         runtime.logger.info("a gate is answered", gate=gate, action=decision.action.value,
                             why=decision.reason)  # fmt: skip
         try:
-            snapshot = _carry_out(situation, seen, gate, decision, snapshot, runtime)
+            snapshot = _carry_out(check_input, seen, gate, decision, snapshot, runtime)
         except UnreachableError as error:
             unknown.append(_UNKNOWN.format(gate, error))
             continue
@@ -126,7 +126,7 @@ def answer_gates(
         permitted = permitted or permit.state is PermitState.GRANTED
         permitted = permitted or decision.action is PermitAction.PERMIT
         waits = plan is not None and permit.state is PermitState.PENDING
-        holding = holding or (waits and decision.action in _GOES_ON)
+        is_waiting = is_waiting or (waits and decision.action in _GOES_ON)
     answered = replace(
         before,
         pending=pending,
@@ -138,14 +138,14 @@ def answer_gates(
         refusal_cause=refusal_cause,
         snapshot=snapshot,
     )
-    return answered, holding
+    return answered, is_waiting
 
 
 _UNKNOWN = "The permit of {} could not be read or written: {}."
 _GOES_ON = (PermitAction.WAIT, PermitAction.BACK_UP)
 
 
-def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | tuple[None, None]:
+def _refusal(seen: PermitInput, decision: Decision) -> tuple[str, VoidCause] | tuple[None, None]:
     """Why the gate is refused, also if it was before and the answer that said so is lost."""
     if decision.action is PermitAction.REFUSE and decision.void is not None:
         return decision.reason, decision.void
@@ -155,16 +155,16 @@ def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | t
     return None, None
 
 
-def poll_interval(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
+def poll_interval(release: Release, usual: timedelta, *, is_waiting: bool) -> timedelta:
     """How long to wait until the next look."""
-    if not holding:
+    if not is_waiting:
         return usual
     spread = release.platform_patience / _MOST_HOLDING_POLLS
     return min(usual, max(_HOLDING_POLL, spread))
 
 
 def _look(
-    situation: GateSituation,
+    check_input: GateCheckInput,
     snapshot: SnapshotProgress | None,
     runtime: Runtime,
     *,
@@ -174,32 +174,34 @@ def _look(
 
     What is there is looked at again before it is relied upon, and only then.
     """
-    order = situation.order
+    order = check_input.order
     if order is None or snapshot is None:
         return snapshot
     if order.mode is BackupMode.POINT_IN_TIME:
         # The service may have kept the release waiting for long since. Once anything may have
         # begun, the moment to restore to must not move any more.
-        if untouched and situation.status is Status.ACTIVATING:
-            return _back_up(situation.release, order, snapshot, runtime)
+        if untouched and check_input.status is Status.ACTIVATING:
+            return _back_up(check_input.release, order, snapshot, runtime)
         return snapshot
     if snapshot.status is not SnapshotStatus.CREATING:
         return snapshot
-    return _looked(order, snapshot, runtime)
+    return _read_snapshot(order, snapshot, runtime)
 
 
-def _look_once_more(
-    situation: GateSituation, snapshot: SnapshotProgress | None, runtime: Runtime
+def _check_snapshot_again(
+    check_input: GateCheckInput, snapshot: SnapshotProgress | None, runtime: Runtime
 ) -> SnapshotProgress | None:
     """What was there may have been deleted since; nobody could go back to it then."""
-    order = situation.order
+    order = check_input.order
     if order is None or snapshot is None or not order.mode.takes_a_snapshot:
         return snapshot
-    seen = _looked(order, snapshot, runtime)
+    seen = _read_snapshot(order, snapshot, runtime)
     return snapshot if seen.status is SnapshotStatus.AVAILABLE else seen
 
 
-def _looked(order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime) -> SnapshotProgress:
+def _read_snapshot(
+    order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime
+) -> SnapshotProgress:
     order = replace(order, snapshot=snapshot.id or order.snapshot)
     begun_at, now = snapshot.begun_at, runtime.now()
     state = look_up_snapshot(runtime.restore_points(order.kind), order, begun_at, now)
@@ -208,7 +210,7 @@ def _looked(order: BackupOrder, snapshot: SnapshotProgress, runtime: Runtime) ->
 
 
 def _observe(
-    situation: GateSituation,
+    check_input: GateCheckInput,
     gate: str,
     plan: Plan | None,
     permit: Permit,
@@ -216,24 +218,24 @@ def _observe(
     *,
     untouched: bool,
     now: datetime,
-) -> Observation:
-    release = situation.release
-    return Observation(
+) -> PermitInput:
+    release = check_input.release
+    return PermitInput(
         now=now,
-        objection=situation.objection,
-        not_yet=situation.not_yet,
-        created_at=situation.created_at,
-        status=situation.status,
-        phase=read_evidence(release.id, {gate: situation.lines[gate]}).phase,
+        objection=check_input.objection,
+        not_yet=check_input.not_yet,
+        created_at=check_input.created_at,
+        status=check_input.status,
+        phase=read_gate_report(release.id, {gate: check_input.lines[gate]}).phase,
         plan=plan,
         permit=permit,
         policy=release.policy,
         allow_destructive=release.allow_destructive,
-        backup=_backup(situation.order, snapshot),
-        history=situation.history,
-        hold=_hold(release, gate, situation.poll),
+        backup=_backup(check_input.order, snapshot),
+        history=check_input.history,
+        wait_limit=_wait_limit(release, gate, check_input.poll),
         is_untouched=untouched,
-        outage=situation.outage,
+        outage=check_input.outage,
     )
 
 
@@ -250,21 +252,21 @@ def _backup(order: BackupOrder | None, snapshot: SnapshotProgress | None) -> Bac
 
 
 def _carry_out(
-    situation: GateSituation,
-    seen: Observation,
+    check_input: GateCheckInput,
+    seen: PermitInput,
     gate: str,
     decision: Decision,
     snapshot: SnapshotProgress | None,
     runtime: Runtime,
 ) -> SnapshotProgress | None:
     """The restore point, as it is after the decision was carried out."""
-    address = _address(situation.release, gate)
+    address = _address(check_input.release, gate)
     if decision.void is not None:
         runtime.gate_channels.void(address, decision.void, decision.reason)
     elif decision.action is PermitAction.PERMIT and decision.plan and decision.until:
         runtime.gate_channels.grant(address, seen.permit, decision.plan, decision.until)
-    elif decision.action is PermitAction.BACK_UP and situation.order is not None:
-        return _back_up(situation.release, situation.order, snapshot, runtime)
+    elif decision.action is PermitAction.BACK_UP and check_input.order is not None:
+        return _back_up(check_input.release, check_input.order, snapshot, runtime)
     return snapshot
 
 

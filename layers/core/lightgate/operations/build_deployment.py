@@ -26,7 +26,7 @@ from lightgate.operations.gate_channel import open_gate_channels
 from lightgate.operations.kept_images import refuse_without_images
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release, UsedSpec
-from lightgate.rollback.version_history import on_record
+from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec, SecretReference
 from lightgate.spec.parser import parse_spec
@@ -199,7 +199,7 @@ def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known
 
 
 def _past(app: str, service: Service, version: int, runtime: Runtime) -> VersionRecord | None:
-    return on_record(runtime.releases.versions(app), service).get(version)
+    return listed_records(runtime.releases.versions(app), service).get(version)
 
 
 def _spec(app: str, used: UsedSpec, runtime: Runtime) -> AppSpec:

@@ -13,11 +13,11 @@ from lightgate.verification.health import (
     HttpAnswer,
     Watched,
     WatchStatus,
+    add_check,
     judge_watch,
-    of_a_stranger,
     probes_of,
     problem_of,
-    watch_round,
+    rules_without_own_spec,
 )
 from lightgate.wait_state import wait_seconds
 
@@ -62,7 +62,7 @@ def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | 
         version=version,
         marker=shown.release,
         digest=digest,
-        rules=rules if digest is not None else of_a_stranger(rules, shown.endpoint),
+        rules=rules if digest is not None else rules_without_own_spec(rules, shown.endpoint),
         containers=tuple(spec.containers),
         open_variables=spec.open_variables() if digest is not None else {},
     )
@@ -97,7 +97,7 @@ def check_health(
         answer = _ask(service, asked, runtime)
         problems[name] = _masked(problem_of(asked, answer), subject, service, runtime)
         slowest = max(slowest, answer.took)
-    found = watch_round(
+    found = add_check(
         seen,
         rules,
         service,

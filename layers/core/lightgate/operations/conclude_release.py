@@ -23,7 +23,7 @@ from lightgate.errors import (
     UnreachableError,
     readable,
 )
-from lightgate.gate.report import NO_EVIDENCE
+from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.names import is_digest, rollback_marker
@@ -45,13 +45,13 @@ from lightgate.outcome.outcome import (
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release
-from lightgate.rollback.policy import VersionHistory, against
+from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
-    judgement_of,
-    made_by,
+    applied_judgement,
+    listed_records,
     may_have_begun,
-    on_record,
     planned_judgement,
+    records_of_release,
 )
 from lightgate.runtime import Runtime
 from lightgate.spec.broken import remains_of
@@ -87,27 +87,27 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
     if record is not None and record.outcome is not None:
         app = requested_app(facts.state.request)
         owes_message = runtime.releases.owes_message(app, record.release)
-        return _settled(record, record.outcome, owes_message=owes_message)
+        return _concluded(record, record.outcome, owes_message=owes_message)
     no_permit = None
     if record is not None and record.admission is not None:
         release = record.admission.release
         no_permit = why_not_permitted(release, runtime)
         facts = replace(facts, recorded=record.admission)
-        _withdraw(release, facts, runtime)
-    record = _settle(facts, no_permit, runtime)
+        _void_permits(release, facts, runtime)
+    record = _record_outcome(facts, no_permit, runtime)
     if record.outcome is None:
         raise MissingError(f"the outcome of release {record.release} could not be read back")
-    return _settled(record, record.outcome, owes_message=True)
+    return _concluded(record, record.outcome, owes_message=True)
 
 
-def _settled(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message: bool) -> Concluded:
+def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message: bool) -> Concluded:
     is_published = record.status in Outcome and not Outcome(record.status).is_quiet
     return Concluded(
         outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
     )
 
 
-def _withdraw(release: Release, facts: Facts, runtime: Runtime) -> None:
+def _void_permits(release: Release, facts: Facts, runtime: Runtime) -> None:
     """Void its permits. Where that cannot be done, they end by themselves.
 
     What a gate may begin by, it goes by the mailbox's own clock. Without a deployment nobody was
@@ -150,7 +150,7 @@ def _record(facts: Facts, runtime: Runtime) -> ReleaseRecord | None:
     return None if release is None else runtime.releases.get(app, release)
 
 
-def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> ReleaseRecord:
+def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> ReleaseRecord:
     service, why_gone = _service(facts, runtime)
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
@@ -158,7 +158,7 @@ def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Release
         facts,
         conclusion,
         app=app,
-        stage=_told_stage(facts) or stage_of(app, runtime),
+        stage=_known_stage(facts) or stage_of(app, runtime),
         kind=kind_of(facts),
         now=runtime.now(),
     )
@@ -182,7 +182,7 @@ def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Release
     # A command brings the app no image, so its image is not what serves after it.
     is_command = report.kind is Kind.COMMAND
     digest = report.digest or _requested_digest(facts.state.request)
-    return runtime.releases.settle(
+    return runtime.releases.record_outcome(
         outcome,
         execution=report.execution,
         digest=None if is_command else digest,
@@ -190,7 +190,7 @@ def _settle(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> Release
     )
 
 
-def _told_stage(facts: Facts) -> str | None:
+def _known_stage(facts: Facts) -> str | None:
     """The stage as Admit has read it."""
     if facts.admitted is not None:
         return facts.admitted.stage
@@ -246,7 +246,7 @@ def _conclude(
             version=deployment.version,
             previous_version=deployment.previous_version,
             service=service,
-            evidence=deployment.gate or NO_EVIDENCE,
+            evidence=deployment.gate or NO_GATE_REPORT,
             rollback_to=release.rollback_to,
             refusal=deployment.refusal,
             no_permit=no_permit,
@@ -282,7 +282,7 @@ def _broken(
         version=version,
         previous=deployment.previous_version,
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
-        is_open=judgement_of(release, deployment).verdict.lets_go_back,
+        is_open=applied_judgement(release, deployment).verdict.allows_rollback,
     )
 
 
@@ -293,8 +293,8 @@ def _earlier(
     if (previous := deployment.previous_version) is None:
         return Judgement(verdict=Verdict.NONE)
     shown = [one for one in service.deployments if one.version < deployment.version]
-    past = on_record(runtime.releases.versions(release.app), service)
-    return against(previous, VersionHistory(shown=shown, past=past))
+    past = listed_records(runtime.releases.versions(release.app), service)
+    return judgement_against(previous, VersionHistory(listed=shown, records=past))
 
 
 def _versions(
@@ -306,13 +306,13 @@ def _versions(
     own, back = _own_version(facts, service), _version_back(facts, service)
     # Only what is deployed again has its image and its spec from there.
     is_again = own is not None and release.kind is not Kind.IMAGE
-    return made_by(
+    return records_of_release(
         release,
         facts.deployment,
         own=own,
         back=back,
         succeeded=outcome is Outcome.SUCCEEDED,
-        past=on_record(runtime.releases.versions(release.app), service)
+        past=listed_records(runtime.releases.versions(release.app), service)
         if is_again and service is not None
         else {},
         verified=facts.state.verification,

@@ -33,7 +33,7 @@ def gate_messages(release: Release, gate: str, runtime: Runtime) -> Sequence[str
     """What the gate has sent to its mailbox; nothing if it has none."""
     if gate not in release.asking_gates:
         return []
-    return runtime.gate_channels.letters(_address(release, gate))
+    return runtime.gate_channels.messages(_address(release, gate))
 
 
 def void_permits(release: Release, runtime: Runtime) -> None:
@@ -56,13 +56,13 @@ def void_permits(release: Release, runtime: Runtime) -> None:
 
 def end_of_permits(release: Release, created_at: datetime) -> datetime:
     """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
-    holds = [_hold(release, gate, timedelta()).longest for gate in release.asking_gates]
+    holds = [_wait_limit(release, gate, timedelta()).longest for gate in release.asking_gates]
     return created_at + max(holds, default=timedelta())
 
 
-def _hold(release: Release, gate: str, poll: timedelta) -> WaitLimit:
+def _wait_limit(release: Release, gate: str, poll: timedelta) -> WaitLimit:
     limit = release.asking_gates[gate]
-    return WaitLimit(patience=release.platform_patience, limit=limit, poll=poll)
+    return WaitLimit(platform_patience=release.platform_patience, limit=limit, poll=poll)
 
 
 def _address(release: Release, gate: str) -> Address:

@@ -18,7 +18,7 @@ from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError
 from lightgate.gate.log_lines import events, plain_text
-from lightgate.gate.report import NO_EVIDENCE
+from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Kind, Release
@@ -27,20 +27,20 @@ from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus
 
 # Settling itself needs some of the function's minute.
-PATIENCE = timedelta(seconds=25)
+TIME_LIMIT = timedelta(seconds=25)
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
 
 def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
     """The facts with a diagnosis, if the release has failed, and the migrations that it planned."""
-    symptoms = _told(facts)
+    symptoms = _symptoms_of(facts)
     if symptoms is None:
         return facts
     names: Sequence[str] = ()
     if facts.release is not None and facts.deployment is not None:
-        look = _Look(symptoms, facts.release, facts.deployment, runtime)
-        look.take()
+        look = _Investigation(symptoms, facts.release, facts.deployment, runtime)
+        look.run()
         symptoms, names = look.symptoms, look.planned
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
@@ -49,7 +49,7 @@ def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
     return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
 
 
-def _told(facts: Facts) -> Symptoms | None:
+def _symptoms_of(facts: Facts) -> Symptoms | None:
     """What the execution itself tells of a failure; None if it tells of none."""
     state, release, deployment = facts.state, facts.release, facts.deployment
     evidence = deployment.gate if deployment is not None else None
@@ -60,7 +60,7 @@ def _told(facts: Facts) -> Symptoms | None:
         digest=release.digest if release is not None else None,
         rollback_to=release.rollback_to if release is not None else None,
         command=release.command if release is not None else None,
-        evidence=evidence or NO_EVIDENCE,
+        evidence=evidence or NO_GATE_REPORT,
         gates=release.gates if release is not None else (),
         wait=_wait(deployment),
         refusal_cause=deployment.refusal_cause if deployment is not None else None,
@@ -91,7 +91,7 @@ def _wait(deployment: DeploymentProgress | None) -> Wait | None:
     return next(iter([*own, *deployment.waits]), None)
 
 
-class _Look:
+class _Investigation:
     """What is found out step by step, so that one that fails leaves the others to be used."""
 
     def __init__(
@@ -105,10 +105,10 @@ class _Look:
         self._runtime = runtime
         self._service: Service | None = None
 
-    def take(self) -> None:
+    def run(self) -> None:
         """Carry out every step that there is time for; what was not is told."""
         steps: dict[str, Callable[[], None]] = {
-            "the container service": self._look_at_the_service,
+            "the container service": self._read_the_service,
             "the reports of its gates": self._read_the_gates,
             "the logs of its containers": self._read_the_logs,
             "the policy of the repository": self._read_the_policy,
@@ -120,20 +120,20 @@ class _Look:
                 try:
                     step()
                 except Exception as error:  # noqa: BLE001 - whatever it is, RecordOutcome has to go on
-                    self._tell(what, error)
+                    self._log_failure(what, error)
                 else:
                     del missing[what]
 
         # A call that hangs must not take RecordOutcome with it.
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
-        thread.join(PATIENCE.total_seconds())
-        self._know(unread=(*self.symptoms.unread, *missing))
+        thread.join(TIME_LIMIT.total_seconds())
+        self._add(unread=(*self.symptoms.unread, *missing))
 
-    def _look_at_the_service(self) -> None:
+    def _read_the_service(self) -> None:
         service = self._runtime.lightsail.service(self._release.service)
         shown = service.deployment_of(self._release.id)
-        self._know(
+        self._add(
             nodes=service.scale,
             endpoint=shown.endpoint if shown else None,
             is_disabled=service.disabled,
@@ -142,12 +142,12 @@ class _Look:
 
     def _read_the_gates(self) -> None:
         release = self._release
-        self._know(no_permit=why_not_permitted(release, self._runtime))
+        self._add(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not Kind.IMAGE:
             return
-        heard = read_gates(release, self._deployment.created_at, self._runtime)
+        gate_lines = read_gates(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}
-        for gate, lines in heard.lines.items():
+        for gate, lines in gate_lines.lines.items():
             names |= dict.fromkeys(planned(release.id, gate, lines))
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
 
@@ -161,23 +161,23 @@ class _Look:
         for container, log in found.items():
             logs[container] = log if isinstance(log, AppLog) else None
             if not isinstance(log, AppLog):
-                self._tell(f"the log of {container}", log)
-        self._know(logs=logs)
+                self._log_failure(f"the log of {container}", log)
+        self._add(logs=logs)
 
     def _read_the_policy(self) -> None:
         role = self._seen_service().puller_role
         policy = role and self._runtime.registry.policy(self._release.repository)
-        self._know(puller=Puller(role=role, policy=policy))
+        self._add(puller=Puller(role=role, policy=policy))
 
     def _seen_service(self) -> Service:
         if self._service is None:
             raise LookupError("the service was not seen")
         return self._service
 
-    def _know(self, **found: Any) -> None:  # noqa: ANN401 - the symptoms' own types
+    def _add(self, **found: Any) -> None:  # noqa: ANN401 - the symptoms' own types
         self.symptoms = replace(self.symptoms, **found)
 
-    def _tell(self, what: str, error: Exception) -> None:
+    def _log_failure(self, what: str, error: Exception) -> None:
         # The text of any other error may quote what was read.
         why = str(error) if isinstance(error, LightgateError) else type(error).__name__
         self._runtime.logger.warning("a failure is not looked into", what=what, error=why)
@@ -186,8 +186,8 @@ class _Look:
 def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
     """The migrations that the gate has told to be pending, at any time."""
     for event in events(release, gate, lines):
-        told = event.get("migrations") if event["event"] == "plan" else None
-        for migration in told if isinstance(told, list) else []:
+        named = event.get("migrations") if event["event"] == "plan" else None
+        for migration in named if isinstance(named, list) else []:
             if isinstance(migration, Mapping) and (
                 name := plain_text(migration.get("name"), _LONGEST_NAME)
             ):

@@ -10,7 +10,7 @@ from lightgate.deployment.status import Deployment, Service
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.records.version import VersionRecord
-from lightgate.rollback.version_history import on_record
+from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 
 _COMMAND_FIRST = (
@@ -88,7 +88,7 @@ def refuse_without_images(
     Raises:
         RefusedError: an image is gone. The reason names the good versions that have all of theirs.
     """
-    past = on_record(runtime.releases.versions(app), service)
+    past = listed_records(runtime.releases.versions(app), service)
     kept = KeptImages(past, runtime)
     # Whoever deploys it finds out if the service does not list it any more.
     listed = [kept.of(one) for one in service.deployments if one.version == version]

@@ -10,7 +10,7 @@ from lightgate.state import DeploymentProgress
 # The message of a release takes as much again, and is escaped once more.
 LARGEST_BYTES = 64 * 1024
 # Of what gates have said, what only explains.
-_EXPLAINS = ("notes", "waits", "told", "judgement", "gate")
+_EXPLAINS = ("notes", "waits", "judgements", "judgement", "gate")
 
 
 def size(deployment: DeploymentProgress) -> int:
@@ -27,7 +27,7 @@ def shortened(deployment: DeploymentProgress) -> DeploymentProgress:
         if _size(found) <= LARGEST_BYTES:
             return decode(DeploymentProgress, found)
     # A part of the calls that take back the migrations would be a wrong one.
-    return replace(decode(DeploymentProgress, found), take_back={})
+    return replace(decode(DeploymentProgress, found), reversals={})
 
 
 def _size(document: object) -> int:

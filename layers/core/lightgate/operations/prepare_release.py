@@ -28,8 +28,13 @@ from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release, UsedSpec
 from lightgate.release.request import ReleaseRequest
-from lightgate.rollback.policy import VersionHistory, left_to_the_gates, notice, refusal_of
-from lightgate.rollback.version_history import on_record
+from lightgate.rollback.policy import (
+    VersionHistory,
+    last_reversing_command,
+    no_rollback_notice,
+    why_refused,
+)
+from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec, Policy, SecretReference
 from lightgate.spec.database_kinds import DatabaseKind
@@ -41,19 +46,19 @@ from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRelease:
-    """A release that may ask for its turn. `spec` is the app's spec of today.
+    """A release that may request the lock. `spec` is the app's spec of today.
 
-    `no_way_back` says why going back from it will not be possible unasked, if a version serves
-    that cannot be brought back. `database` is None if the app has none, or if AWS does not
-    describe it. `fingerprint` stands for the image, the spec and the versions of the secrets; it is
-    None if some of them are unknown, or if no image is released.
+    `no_rollback_reason` says why Lightgate could not roll back to the live version automatically;
+    None if it could. `database` is None if the app has none, or if AWS does not describe it.
+    `fingerprint` stands for the image, the spec and the versions of the secrets; it is None if
+    some of them are unknown, or if no image is released.
     """
 
     release: Release
     spec: AppSpec
     service: Service
     warnings: Sequence[str]
-    no_way_back: str | None = None
+    no_rollback_reason: str | None = None
     database: Description | None = None
     fingerprint: str | None = None
 
@@ -215,7 +220,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
     )
     service = _service(asked, runtime)
     serving = service.current
-    told = notice(serving, _gone(serving, service, asked, runtime))
+    told = no_rollback_notice(serving, _gone(serving, service, asked, runtime))
     return PreparedRelease(
         release=asked.release(
             digest,
@@ -235,7 +240,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             *_warnings_beside(asked, runtime),
             *([told] if told else []),
         ],
-        no_way_back=told if serving is not None else None,
+        no_rollback_reason=told if serving is not None else None,
     )
 
 
@@ -244,7 +249,7 @@ def _gone(
 ) -> Sequence[str]:
     if serving is None:
         return ()
-    past = on_record(runtime.releases.versions(asked.text.app), service)
+    past = listed_records(runtime.releases.versions(asked.text.app), service)
     return KeptImages(past, runtime).of(serving).gone
 
 
@@ -310,15 +315,15 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     service = _service(asked, runtime)
     if service.current is None:
         raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
-    past = on_record(runtime.releases.versions(asked.text.app), service)
-    history = VersionHistory(shown=service.deployments, past=past)
+    past = listed_records(runtime.releases.versions(asked.text.app), service)
+    history = VersionHistory(listed=service.deployments, records=past)
     overridden = asked.request.allow_destructive
     known = past.get(version)
     used = known.spec if known is not None else None
     then = _spec_of(known, asked, runtime)
     gates = then.gates() if known is not None else ()
     gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
-    reasons = refusal_of(
+    reasons = why_refused(
         version, service.current.version, history, overridden=overridden, gates_look=gates_look
     )
     if reasons:
@@ -326,7 +331,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     kept = refuse_without_images(service, version, asked.text.app, "rollbackTo", runtime)
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
-    command = left_to_the_gates(version, history)
+    command = last_reversing_command(version, history)
     return PreparedRelease(
         release=asked.release(
             known.digest if known is not None else None,

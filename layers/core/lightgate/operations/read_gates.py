@@ -15,14 +15,14 @@ from lightgate.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class GateLines:
     """The lines of each gate. `unread` says what could not be read: it is unknown, not silent."""
 
     lines: Mapping[str, Sequence[str]]
     unread: Sequence[str]
 
 
-def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Heard:
+def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> GateLines:
     """The reports of each gate since its deployment was created, without the app's secrets.
 
     The deployment shows which values are secrets. While the service does not show the deployment,
@@ -35,19 +35,21 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Hear
     gates = list(dict.fromkeys([*release.gates, *release.asking_gates]))
     lines: dict[str, Sequence[str]] = {gate: [] for gate in gates}
     if not gates:
-        return Heard(lines=lines, unread=[])
+        return GateLines(lines=lines, unread=[])
     lightsail = runtime.lightsail
     try:
         mask = lightsail.mask(release.service, release.id, release.open_variables)
     except NotShownError as error:
-        return Heard(lines=lines, unread=[f"The reports of the gates could not be read: {error}."])
+        return GateLines(
+            lines=lines, unread=[f"The reports of the gates could not be read: {error}."]
+        )
     unread: list[str] = []
     for gate in gates:
         sources: dict[str, Callable[[], Sequence[str]]] = {
             "log": partial(lightsail.gate_lines, release.service, gate, since, mask)
         }
         if gate in release.asking_gates:
-            sources["mailbox"] = partial(_letters, release, gate, mask, runtime)
+            sources["mailbox"] = partial(_gate_messages, release, gate, mask, runtime)
         found: list[str] = []
         failed: dict[str, UnreachableError] = {}
         for name, read in sources.items():
@@ -59,8 +61,8 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Hear
             raise UnreachableError(" ".join(failed))
         lines[gate] = found
         unread += failed
-    return Heard(lines=lines, unread=unread)
+    return GateLines(lines=lines, unread=unread)
 
 
-def _letters(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
+def _gate_messages(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:
     return reports(gate_messages(release, gate, runtime), mask)

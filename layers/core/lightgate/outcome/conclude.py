@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import Evidence, Failure, Phase
-from lightgate.migrations.compatibility import Judgement, Verdict, of_what_is_applied, together
+from lightgate.gate.report import Failure, GateReport, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome
 from lightgate.release.release import Kind
-from lightgate.state import RollbackStatus, WentBack
+from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import Verified
 
@@ -42,7 +42,7 @@ class DeploymentEnd:
     version: int
     previous_version: int | None
     service: Service
-    evidence: Evidence
+    evidence: GateReport
     kind: Kind = Kind.IMAGE
     rollback_to: int | None = None
     refusal: str | None = None
@@ -51,7 +51,7 @@ class DeploymentEnd:
     judgement: Judgement
     earlier: Judgement
     verified: Verified | None = None
-    went_back: WentBack | None = None
+    went_back: RollbackResult | None = None
 
     @property
     def before(self) -> int | None:
@@ -95,7 +95,7 @@ class DeploymentEnd:
     def _own(self) -> Judgement:
         """Of a plan that failed half-way only what is applied counts, where the gate has looked."""
         names = [one.name for one in self.evidence.migrations]
-        return of_what_is_applied(self.judgement, self.evidence.effect, names)
+        return judge_applied(self.judgement, self.evidence.effect, names)
 
 
 def conclude(seen: DeploymentEnd) -> Conclusion:
@@ -190,7 +190,7 @@ def _choose(seen: DeploymentEnd) -> str:
     )
 
 
-def _how_going_back_ended(back: WentBack) -> Sequence[str]:
+def _how_going_back_ended(back: RollbackResult) -> Sequence[str]:
     """What is known of it. Reasons that were for going back say nothing any more."""
     to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
     if back.version is None:
@@ -293,7 +293,7 @@ def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Concl
 def _against(version: int, seen: DeploymentEnd) -> list[str]:
     """Why the old version may not be able to work with the database as it is now, if so."""
     judgement = seen.on_the_schema_as_it_is
-    if judgement.verdict.lets_go_back:
+    if judgement.verdict.allows_rollback:
         return []
     if judgement.verdict is Verdict.UNKNOWN:
         unsure = (
@@ -398,7 +398,7 @@ def _serving_before(seen: DeploymentEnd) -> list[str]:
     return [serving, f"It does not answer as it should. {verified.shown}"]
 
 
-def _was_verified(found: Verified | WentBack) -> str:
+def _was_verified(found: Verified | RollbackResult) -> str:
     has_written = found.watch is not None and found.watch.written
     return f"It was verified{', also by a write' if has_written else ''}. {found.shown}"
 
@@ -416,7 +416,7 @@ def _may_be_at_work(seen: DeploymentEnd) -> bool:
     return is_open and seen.evidence.changed is None and seen.may_have_begun
 
 
-def _is_half_done(evidence: Evidence) -> bool:
+def _is_half_done(evidence: GateReport) -> bool:
     """Whether the database may be in the middle of a migration, by what the gates have reported.
 
     The gate's own look at it counts, where it could look. Between two migrations, each of

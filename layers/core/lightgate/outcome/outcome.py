@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
 from lightgate.release.release import Kind
-from lightgate.state import WentBack
+from lightgate.state import RollbackResult
 
 # What a person does once the cause is mended.
 AGAIN: Mapping[Kind, str] = MappingProxyType(
@@ -111,7 +111,7 @@ def gone(why: str, version: int, kind: Kind) -> Conclusion:
     )
 
 
-def broken(error: str, version: int | None, back: WentBack | None = None) -> Conclusion:
+def broken(error: str, version: int | None, back: RollbackResult | None = None) -> Conclusion:
     """A step failed in a way that nobody foresaw, and went on failing when retried."""
     deployed = (
         "No deployment of this release was found."

@@ -1,12 +1,12 @@
-"""Whose turn it is: one release of an app at a time, and the newest push next.
+"""The deployment lock of an app: one release at a time, and the newest push next.
 
-All that decides it is one value for each app, a `Turn`. Every rule here takes the value
-as it stands and returns the next one, so that whoever writes it on the condition that it
-has not changed meanwhile gets one winner out of every race. The rules hold for any number
-of repetitions: whoever asks again, because an answer was lost, gets the same answer.
+Each app has one `Lock` value. Every rule here takes the current value and returns the next one.
+The caller writes it on the condition that the value has not changed meanwhile, so every race has
+one winner. The rules are idempotent: a caller that repeats a request after a lost answer gets the
+same answer.
 
-Time is the time of the push, in whole seconds, which is all that ECR says of it. Of two
-pushes in one second the one that comes later counts as the newer.
+`at` is the time of the push in whole seconds, as ECR reports no fractions. If two pushes have the
+same second, the one that is requested later counts as the newer.
 """
 
 import enum
@@ -21,11 +21,11 @@ from lightgate.names import start_of
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
 LONGEST_STEP = timedelta(seconds=90)
-_THE_SAME = "this image with the same spec and secrets"
+_SAME_CONTENT = "this image with the same spec and secrets"
 
 
-class ClaimStatus(enum.StrEnum):
-    """What becomes of a release that asks for its turn, or that has one."""
+class LockStatus(enum.StrEnum):
+    """The answer to a release that requests the lock, or that holds it."""
 
     PROCEED = "PROCEED"
     TAKEN_OVER = "TAKEN_OVER"
@@ -36,8 +36,8 @@ class ClaimStatus(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The newest wish for the app so far: which image, and when it was wished for."""
+class LatestRequest:
+    """The latest request for the app so far: its image and its time."""
 
     at: datetime
     digest: str
@@ -46,13 +46,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """The release that may act, and nobody else.
+    """The only release of the app that may act.
 
-    `digest` is None if it brings the app no image. `fingerprint` is that of its claim. `after` is
-    the release before it, if that did not hand over: a function of it may still be running.
-    `creating` is set before the
-    deployment is created, and from then on the release gives way to nobody; one that does
-    not give way never did.
+    `digest` is None if it brings the app no image. `fingerprint` is that of its request. `after` is
+    the previous release if that did not release the lock: one of its functions may still run.
+    `creating` is set before the deployment is created. From then on no newer push supersedes the
+    release. `can_be_superseded` is false for a rollback or a command that a person started.
     """
 
     execution: str
@@ -62,13 +61,13 @@ class LockHolder:
     fence: int
     after: str | None
     creating: bool
-    gives_way: bool
+    can_be_superseded: bool
     fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The one release that comes next. `name` is that of the execution that will do it."""
+    """The only release in the queue. `name` is the name of the execution that will run it."""
 
     name: str
     release: str
@@ -80,32 +79,31 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """One app's turn. `fence` is the number of times that it was given, and only grows.
+    """The lock of one app. `fence` counts how often it was acquired, and only grows.
 
-    `abandoned` is the last release whose execution ended without handing over, `begun` the last one
-    of an image, and of the spec as it stood, that was given its turn.
+    `abandoned` is the last release whose execution ended without releasing the lock. `begun` is the
+    last release of an image with the current spec that acquired the lock.
     """
 
     fence: int = 0
     holder: LockHolder | None = None
     waiting: Waiting | None = None
-    newest: Mark | None = None
+    latest: LatestRequest | None = None
     abandoned: str | None = None
     begun: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A release that asks for its turn.
+class LockRequest:
+    """A release that requests the lock.
 
-    `digest` is the image that it brings the app, None if it brings none; `pushed_digest` is the
-    index in which that was pushed. `fingerprint` stands for all that it would deploy: image, spec
-    and versions of the secrets. It is None where some of that is unknown, then equal to nothing.
-    One that does not give way is what a person wants now or not at all: it does not wait either.
-    `pushed` says that it comes from a push and not from a person; `moved_to` is the image to which
-    the pushed tag has moved on, `serving` the fingerprint of the release that serves, if that is
-    known to be well. `after` is as in `Holder`, but a release of the app from which the service is
-    taken over.
+    `digest` is the image that it brings the app, None for a command; `pushed_digest` is the index
+    with which that image was pushed. `fingerprint` stands for the image, the spec and the versions
+    of the secrets. It is None if one of them is unknown, and then equals no other.
+    A request that cannot be superseded does not wait in the queue either: it is refused.
+    `pushed` is false if a person started the release. `tag_moved_to` is the image that the pushed
+    tag names now, None if it is still this one. `live_fingerprint` is that of the live release if
+    it succeeded. `after` is as in `LockHolder`, for a service that is taken over from another app.
     """
 
     execution: str
@@ -115,23 +113,24 @@ class Claim:
     at: datetime
     request: Mapping[str, Any]
     pushed: bool
-    gives_way: bool
-    moved_to: str | None
-    serving: str | None
+    can_be_superseded: bool
+    tag_moved_to: str | None
+    live_fingerprint: str | None
     after: str | None = None
     fingerprint: str | None = None
     pushed_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimAnswer:
-    """What becomes of a claim.
+class LockAnswer:
+    """The answer to a lock request.
 
-    `holder` is there if it has its turn, and only then; else `reason` says why. `displaced`
-    was waiting and is superseded by the claim; `begun` was waiting and goes on as the claim.
+    `holder` is set if and only if the release has the lock; else `reason` says why not.
+    `displaced` was waiting and is superseded by this request. `begun` was waiting, and this
+    request is its execution.
     """
 
-    status: ClaimStatus
+    status: LockStatus
     reason: str = ""
     holder: LockHolder | None = None
     displaced: Waiting | None = None
@@ -143,91 +142,93 @@ def execution_name_of(execution: str) -> str:
 
 
 def whole_seconds(moment: datetime) -> datetime:
-    """The moment as pushes are told apart."""
+    """The moment without fractions of a second, as ECR gives the time of a push."""
     return moment.replace(microsecond=0)
 
 
-def claim_lock(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
-    """The turn after the claim, and what becomes of the claim.
+def acquire_lock(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
+    """The lock after this request, and the answer. Idempotent.
 
-    Whoever holds the turn now is taken for alive: that its execution has not ended is
-    for the caller to find out, and to clean up after it first.
+    The caller must first free a lock whose execution has ended: here every holder counts as
+    running.
 
     Raises:
-        RefusedError: the claim would have to wait, and does not.
+        RefusedError: the request would have to wait, and cannot be superseded.
     """
-    if lock.holder is not None and lock.holder.execution == claim.execution:
-        # Whoever asks again may find another spec, and deploys by that.
-        holder = replace(lock.holder, fingerprint=claim.fingerprint)
+    if lock.holder is not None and lock.holder.execution == lock_request.execution:
+        # A repeated request may read another spec, and deploys by that.
+        holder = replace(lock.holder, fingerprint=lock_request.fingerprint)
         return replace(lock, holder=holder), _proceed(holder)
     waiting = lock.waiting
-    if waiting is not None and waiting.release == claim.release:
+    if waiting is not None and waiting.release == lock_request.release:
         return lock, _queued(lock.holder)
-    begun = waiting if waiting is not None and waiting.name == _name(claim) else None
+    begun = waiting if waiting is not None and waiting.name == _name(lock_request) else None
     if begun is not None:
         lock = replace(lock, waiting=None)
-    elif (known := _released_since(lock, claim)) is not None:
+    elif (known := _released_after(lock, lock_request)) is not None:
         reason = f"Release {known} of this image began after the push."
-        return lock, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
-    lock, answer = _decide(lock, claim)
+        return lock, LockAnswer(status=LockStatus.DUPLICATE, reason=reason)
+    lock, answer = _decide(lock, lock_request)
     return lock, replace(answer, begun=begun)
 
 
-def _name(claim: Claim) -> str:
-    return execution_name_of(claim.execution)
+def _name(lock_request: LockRequest) -> str:
+    return execution_name_of(lock_request.execution)
 
 
-def _decide(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
-    if not claim.gives_way:
+def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
+    if not lock_request.can_be_superseded:
         _refuse_to_wait(lock)
-    newest = lock.newest
-    if newest is not None and claim.gives_way and _is_older(claim, newest):
-        return lock, _superseded(f"Release {newest.release} is of a newer push.")
-    if claim.moved_to is not None:
-        return lock, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
-    wished = _wished(lock, claim)
-    reason = _why_duplicate(lock, claim)
+    latest = lock.latest
+    if latest is not None and lock_request.can_be_superseded and _is_older(lock_request, latest):
+        return lock, _superseded(f"Release {latest.release} is of a newer push.")
+    if lock_request.tag_moved_to is not None:
+        return lock, _superseded(
+            f"The pushed tag has moved on to the image {lock_request.tag_moved_to}."
+        )
+    with_latest = _with_latest(lock, lock_request)
+    reason = _why_duplicate(lock, lock_request)
     if reason is not None:
-        return _without_older(
-            wished, claim, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
+        return _replace_waiting(
+            with_latest, lock_request, LockAnswer(status=LockStatus.DUPLICATE, reason=reason)
         )
     if lock.holder is not None:
-        queued, answer = _without_older(wished, claim, _queued(lock.holder))
-        return replace(queued, waiting=_waiting(claim)), answer
+        queued, answer = _replace_waiting(with_latest, lock_request, _queued(lock.holder))
+        return replace(queued, waiting=_waiting(lock_request)), answer
     holder = LockHolder(
-        execution=claim.execution,
-        release=claim.release,
-        digest=claim.digest,
-        at=claim.at,
+        execution=lock_request.execution,
+        release=lock_request.release,
+        digest=lock_request.digest,
+        at=lock_request.at,
         fence=lock.fence + 1,
-        after=claim.after or lock.abandoned,
+        after=lock_request.after or lock.abandoned,
         creating=False,
-        gives_way=claim.gives_way,
-        fingerprint=claim.fingerprint,
+        can_be_superseded=lock_request.can_be_superseded,
+        fingerprint=lock_request.fingerprint,
     )
-    given = replace(wished, holder=holder, fence=holder.fence)
-    if claim.gives_way and claim.digest is not None:
-        given = replace(given, begun=claim.release)
-    return _without_older(given, claim, _proceed(holder))
+    given = replace(with_latest, holder=holder, fence=holder.fence)
+    if lock_request.can_be_superseded and lock_request.digest is not None:
+        given = replace(given, begun=lock_request.release)
+    return _replace_waiting(given, lock_request, _proceed(holder))
 
 
-def _released_since(lock: Lock, claim: Claim) -> str | None:
-    """The release that was the answer to this push, however it ended.
+def _released_after(lock: Lock, lock_request: LockRequest) -> str | None:
+    """The release that this push has started already, whatever its outcome.
 
     The event of a push may come after Reconcile has released it, and a push of two tags has two
     events. While a release waits in the queue, the queue itself decides.
     """
-    newest = lock.newest
-    if newest is None or not claim.pushed or lock.waiting is not None:
+    latest = lock.latest
+    if latest is None or not lock_request.pushed or lock.waiting is not None:
         return None
-    if newest.release != lock.begun:
-        return None  # it was only queued, or brought a version back with the spec of that
-    is_known = newest.digest == claim.digest and start_of(newest.release) > claim.at
-    return newest.release if is_known else None
+    if latest.release != lock.begun:
+        return None  # it was only queued, or it was a rollback with an older spec
+    is_known = latest.digest == lock_request.digest and start_of(latest.release) > lock_request.at
+    return latest.release if is_known else None
 
 
-def _is_older(claim: Claim, newest: Mark) -> bool:
-    return claim.at < newest.at and claim.digest != newest.digest
+def _is_older(lock_request: LockRequest, latest: LatestRequest) -> bool:
+    return lock_request.at < latest.at and lock_request.digest != latest.digest
 
 
 def _refuse_to_wait(lock: Lock) -> None:
@@ -239,81 +240,89 @@ def _refuse_to_wait(lock: Lock) -> None:
         )
 
 
-def _why_duplicate(lock: Lock, claim: Claim) -> str | None:
-    """Why the claim asks for what will be, or is, so anyway; a person's claim never does."""
-    if not claim.pushed:
+def _why_duplicate(lock: Lock, lock_request: LockRequest) -> str | None:
+    """Why the request repeats a live, running or queued release; None for a person's request."""
+    if not lock_request.pushed:
         return None
     # Whatever waits is what the app ends on, whatever is released or serves now.
     if lock.waiting is not None and lock.holder is not None:
-        if _is_same(lock.waiting.fingerprint, claim):
-            return f"Release {lock.waiting.release} of {_THE_SAME} is waiting already."
+        if _deploys_the_same(lock.waiting.fingerprint, lock_request):
+            return f"Release {lock.waiting.release} of {_SAME_CONTENT} is waiting already."
         return None
     if lock.holder is not None:
-        if _is_same(lock.holder.fingerprint, claim):
-            return f"Release {lock.holder.release} of {_THE_SAME} is in progress."
+        if _deploys_the_same(lock.holder.fingerprint, lock_request):
+            return f"Release {lock.holder.release} of {_SAME_CONTENT} is in progress."
         return None
-    if _is_same(claim.serving, claim):
-        return f"A release of {_THE_SAME} is live already."
+    if _deploys_the_same(lock_request.live_fingerprint, lock_request):
+        return f"A release of {_SAME_CONTENT} is live already."
     return None
 
 
-def _is_same(fingerprint: str | None, claim: Claim) -> bool:
-    """Whether the claim would deploy the same. An unknown fingerprint equals no other."""
-    return fingerprint is not None and fingerprint == claim.fingerprint
+def _deploys_the_same(fingerprint: str | None, lock_request: LockRequest) -> bool:
+    """Whether both would deploy the same. An unknown fingerprint equals no other."""
+    return fingerprint is not None and fingerprint == lock_request.fingerprint
 
 
-def _wished(lock: Lock, claim: Claim) -> Lock:
-    if claim.digest is None or (lock.newest is not None and claim.at < lock.newest.at):
+def _with_latest(lock: Lock, lock_request: LockRequest) -> Lock:
+    if lock_request.digest is None or (
+        lock.latest is not None and lock_request.at < lock.latest.at
+    ):
         return lock
-    newest = Mark(at=claim.at, digest=claim.digest, release=claim.release)
-    return replace(lock, newest=newest)
+    latest = LatestRequest(
+        at=lock_request.at, digest=lock_request.digest, release=lock_request.release
+    )
+    return replace(lock, latest=latest)
 
 
-def _without_older(lock: Lock, claim: Claim, answer: ClaimAnswer) -> tuple[Lock, ClaimAnswer]:
-    """The claim stands in the place of what waits, unless that would deploy the same.
+def _replace_waiting(
+    lock: Lock, lock_request: LockRequest, answer: LockAnswer
+) -> tuple[Lock, LockAnswer]:
+    """Take the waiting release out of the queue, unless this request is its duplicate.
 
-    With nobody holding the turn a duplicate cannot rely on what waits either: whether
-    somebody still starts that is not known.
+    The caller puts its own release there. A duplicate keeps the waiting release, and gives it the
+    later time.
     """
     waiting = lock.waiting
     if waiting is None:
         return lock, answer
-    if answer.status is ClaimStatus.DUPLICATE and _is_same(waiting.fingerprint, claim):
-        later = max(waiting.at, claim.at)
+    if answer.status is LockStatus.DUPLICATE and _deploys_the_same(
+        waiting.fingerprint, lock_request
+    ):
+        later = max(waiting.at, lock_request.at)
         return replace(lock, waiting=replace(waiting, at=later)), answer
     return replace(lock, waiting=None), replace(answer, displaced=waiting)
 
 
-def _waiting(claim: Claim) -> Waiting:
+def _waiting(lock_request: LockRequest) -> Waiting:
     return Waiting(
-        name=claim.next_name,
-        release=claim.release,
-        digest=claim.digest,
-        at=claim.at,
-        request=claim.request,
-        fingerprint=claim.fingerprint,
+        name=lock_request.next_name,
+        release=lock_request.release,
+        digest=lock_request.digest,
+        at=lock_request.at,
+        request=lock_request.request,
+        fingerprint=lock_request.fingerprint,
     )
 
 
-def _proceed(holder: LockHolder) -> ClaimAnswer:
-    status = ClaimStatus.PROCEED if holder.after is None else ClaimStatus.TAKEN_OVER
-    return ClaimAnswer(status=status, holder=holder)
+def _proceed(holder: LockHolder) -> LockAnswer:
+    status = LockStatus.PROCEED if holder.after is None else LockStatus.TAKEN_OVER
+    return LockAnswer(status=status, holder=holder)
 
 
-def _queued(holder: LockHolder | None) -> ClaimAnswer:
+def _queued(holder: LockHolder | None) -> LockAnswer:
     ahead = f"Release {holder.release} is" if holder else "Another release was"
-    return ClaimAnswer(
-        status=ClaimStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
+    return LockAnswer(
+        status=LockStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
     )
 
 
-def _superseded(reason: str) -> ClaimAnswer:
-    return ClaimAnswer(status=ClaimStatus.SUPERSEDED, reason=reason)
+def _superseded(reason: str) -> LockAnswer:
+    return LockAnswer(status=LockStatus.SUPERSEDED, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldLock:
-    """By what a step proves that its release holds the turn."""
+    """Shows that a release acquired the lock: with this fence, in this execution."""
 
     execution: str
     fence: int
@@ -340,22 +349,22 @@ def require(lock: Lock, fence: int) -> None:
         )
 
 
-def objection(lock: Lock, holding: HeldLock) -> ClaimAnswer | None:
+def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
     """Why the release must not act any further; None while it may.
 
-    It may not once it has lost its turn, nor if a newer push waits and the deployment is
-    not being created yet. After that it finishes first: Lightsail has no cancel.
+    It must not if it has lost the lock, or if a newer push waits and the deployment is not being
+    created yet. After that it finishes first, because Lightsail cannot cancel a deployment.
 
     Raises:
         MissingError: see `require`.
     """
-    require(lock, holding.fence)
+    require(lock, held.fence)
     holder = lock.holder
-    if holder is None or not holding.is_of(holder):
-        return ClaimAnswer(
-            status=ClaimStatus.LOST, reason="The release does not hold the turn any more."
+    if holder is None or not held.is_of(holder):
+        return LockAnswer(
+            status=LockStatus.LOST, reason="The release does not hold the turn any more."
         )
-    if lock.waiting is not None and holder.gives_way and not holder.creating:
+    if lock.waiting is not None and holder.can_be_superseded and not holder.creating:
         return _superseded(f"Release {lock.waiting.release} is of a newer push.")
     return None
 
@@ -364,29 +373,29 @@ def objection(lock: Lock, holding: HeldLock) -> ClaimAnswer | None:
 class CreationStart:
     """Whether the create call may be made; `again` says that it may have been made before."""
 
-    objection: ClaimAnswer | None
+    objection: LockAnswer | None
     again: bool = False
 
 
-def begin_creating(lock: Lock, holding: HeldLock) -> tuple[Lock, CreationStart]:
-    """Set before the create call: from here on the release gives way to nobody."""
-    why_not = objection(lock, holding)
+def begin_creating(lock: Lock, held: HeldLock) -> tuple[Lock, CreationStart]:
+    """Set before the create call: from now on a newer push does not supersede the release."""
+    why_not = objection(lock, held)
     if why_not is not None or lock.holder is None:
         return lock, CreationStart(objection=why_not)
     creating = replace(lock, holder=replace(lock.holder, creating=True))
     return creating, CreationStart(objection=None, again=lock.holder.creating)
 
 
-def end_creating(lock: Lock, holding: HeldLock) -> Lock:
-    """Lightsail has taken no deployment, for certain: the release may give way again."""
-    require(lock, holding.fence)
-    if lock.holder is None or not holding.is_of(lock.holder):
+def end_creating(lock: Lock, held: HeldLock) -> Lock:
+    """Lightsail has certainly created no deployment: a newer push may supersede it again."""
+    require(lock, held.fence)
+    if lock.holder is None or not held.is_of(lock.holder):
         return lock
     return replace(lock, holder=replace(lock.holder, creating=False))
 
 
 def release_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
-    """The execution is done with the app. Changes nothing for one that had no part in it.
+    """Release the lock of the execution. Changes nothing if it does not hold it. Idempotent.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
 
@@ -398,12 +407,14 @@ def release_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
     holder = lock.holder
     if holder is None or holder.execution != execution:
         return lock
-    # One that has not come to its own deployment has not outwaited what was before it either.
+    # Before its own deployment it has not waited for the abandoned release either.
     return replace(lock, holder=None, abandoned=None if holder.creating else holder.after)
 
 
 def abandon_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
-    """The execution has ended without handing over; what it started may still be going on.
+    """Free the lock of an execution that ended without releasing it. Idempotent.
+
+    Its functions and its deployment may still run, so the next release waits for them.
 
     `fence` is that of the execution's own lock, 0 if it never had it.
 
@@ -420,7 +431,7 @@ def abandon_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
 
 
 def _not_waiting_for(lock: Lock, execution: str) -> Lock:
-    """An execution that ends before its turn must not be waited for: it never starts again."""
+    """Without the execution in the queue, as it never starts again."""
     waiting = lock.waiting
     if waiting is None or waiting.name != execution_name_of(execution):
         return lock
@@ -428,5 +439,5 @@ def _not_waiting_for(lock: Lock, execution: str) -> Lock:
 
 
 def next_to_start(lock: Lock) -> Waiting | None:
-    """What is to be started now: what waits while nobody holds the turn."""
+    """The waiting release, if no release holds the lock; else None."""
     return lock.waiting if lock.holder is None else None

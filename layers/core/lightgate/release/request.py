@@ -155,14 +155,14 @@ def push_request(app: str, push: Push) -> dict[str, str]:
 
 
 def missed_request(
-    app: str, repository: str, image: PushedImage, passed_over: Sequence[str] = ()
+    app: str, repository: str, image: PushedImage, superseded: Sequence[str] = ()
 ) -> dict[str, str]:
     """The execution input for a push of which no event has come.
 
-    `passed_over` are the tags whose pushes have been missed, too, and count as older.
+    `superseded` are the tags whose pushes have been missed, too, and count as older.
     """
-    others = ", ".join(passed_over[:_MOST_TAGS])
-    more = len(passed_over) - _MOST_TAGS
+    others = ", ".join(superseded[:_MOST_TAGS])
+    more = len(superseded) - _MOST_TAGS
     others += f" and {more} more" if more > 0 else ""
     return {
         "app": app,

@@ -29,15 +29,15 @@ class RollbackAction(enum.StrEnum):
 class VersionHistory:
     """The versions that the service lists, and those of them that are on record, by number."""
 
-    shown: Sequence[Deployment]
-    past: Mapping[int, VersionRecord]
+    listed: Sequence[Deployment]
+    records: Mapping[int, VersionRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class RollbackInput:
     """An app whose version `failed` serves and does not do well. The history has it as well.
 
-    `previous` is the version that served before it; None if none did. `take_back` are the
+    `previous` is the version that served before it; None if none did. `reversal` are the
     executions that take back what `failed` has applied; where there are none, `why_not` says why.
     `gone` has the versions that cannot be deployed again, each with its images that are gone.
     """
@@ -45,14 +45,14 @@ class Situation:
     app: str
     failed: int
     previous: int | None
-    take_back: Sequence[str]
+    reversal: Sequence[str]
     why_not: str | None
     history: VersionHistory
     gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class RollbackDecision:
     """What to do, why, and what is left to people. `version` is the one to go back to, if any.
 
     `notes` go with a version that is deployed again.
@@ -65,62 +65,62 @@ class Remedy:
     notes: Sequence[str] = ()
 
 
-def remedy(seen: Situation) -> Remedy:
+def decide_rollback(seen: RollbackInput) -> RollbackDecision:
     """What to do about a version that failed its watch period.
 
     Deciding again on the same situation decides the same. Whoever acts looks first whether the
     failed version is still the one that serves.
     """
     target = last_good(seen.history, seen.previous, seen.gone)
-    passed_over = [
+    skipped = [
         f"Version {version} cannot be deployed again: {'; '.join(images)}."
         for version, images in sorted(seen.gone.items(), reverse=True)
     ]
     if target is None:
         is_listed = seen.previous is None or any(
-            one.version == seen.previous for one in seen.history.shown
+            one.version == seen.previous for one in seen.history.listed
         )
         has_all = " and that still has its images" if seen.gone else ""
-        return Remedy(
+        return RollbackDecision(
             action=RollbackAction.IMPOSSIBLE,
             version=None,
             reasons=[
                 f"There is no earlier version to go back to that is known to be good{has_all}.",
                 *([] if is_listed else [_FORGOTTEN.format(seen.previous)]),
-                *passed_over,
+                *skipped,
             ],
-            next_steps=[_mend(seen.failed, is_only_choice=True)],
+            next_steps=[_push_a_fix(seen.failed, is_only_choice=True)],
         )
     if (why := why_not_pinned(target)) is not None:
-        return Remedy(
+        return RollbackDecision(
             action=RollbackAction.IMPOSSIBLE,
             version=target.version,
             reasons=[
                 f"Version {target.version} cannot be deployed again unasked: {why}.",
-                *passed_over,
+                *skipped,
             ],
-            next_steps=[_mend(seen.failed), _go_back(seen, target, overrides=True)],
+            next_steps=[_push_a_fix(seen.failed), _go_back(seen, target, overrides=True)],
         )
-    judgement = against(target.version, seen.history)
-    if judgement.verdict.lets_go_back:
-        return Remedy(
+    judgement = judgement_against(target.version, seen.history)
+    if judgement.verdict.allows_rollback:
+        return RollbackDecision(
             action=RollbackAction.REDEPLOY,
             version=target.version,
             reasons=[f"Version {target.version} can work with the database as it is now."],
             next_steps=[],
-            notes=passed_over,
+            notes=skipped,
         )
     may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
-    return Remedy(
+    return RollbackDecision(
         action=RollbackAction.KEEP,
         version=target.version,
         reasons=[
             f"Version {target.version} {may} work with the database as it is now, so version "
             f"{seen.failed} was kept.",
             *judgement.reasons,
-            *passed_over,
+            *skipped,
         ],
-        next_steps=[_mend(seen.failed), _take_back(seen, target)],
+        next_steps=[_push_a_fix(seen.failed), _take_back(seen, target)],
     )
 
 
@@ -142,18 +142,20 @@ def last_good(
         return None
     candidates = [
         one
-        for one in seen.shown
+        for one in seen.listed
         if one.version <= previous
         and one.version not in gone
         and one.has_served
         and (
-            seen.past[one.version].is_good if one.version in seen.past else one.version == previous
+            seen.records[one.version].is_good
+            if one.version in seen.records
+            else one.version == previous
         )
     ]
     return max(candidates, key=lambda one: one.version, default=None)
 
 
-def against(target: int, seen: VersionHistory) -> Judgement:
+def judgement_against(target: int, seen: VersionHistory) -> Judgement:
     """What stands against the code of a version on the schema as it is now.
 
     It counts from the version as of which that code is known to fit, which may be older than the
@@ -162,30 +164,30 @@ def against(target: int, seen: VersionHistory) -> Judgement:
     fits = _fits(target, seen)
     if fits is None:
         return _unknown(f"Nobody knows which release the code of version {target} is from.")
-    if fits + 1 < min((one.version for one in seen.shown), default=0):
+    if fits + 1 < min((one.version for one in seen.listed), default=0):
         return _unknown(
             f"The code of version {target} is that of version {fits}, and the service does not "
             "list any more what came after that."
         )
-    return since(fits, seen)
+    return judgement_since(fits, seen)
 
 
 def _fits(target: int, seen: VersionHistory) -> int | None:
     """A version that is not on record was deployed without Lightgate, and its code is its own."""
-    return seen.past[target].fits if target in seen.past else target
+    return seen.records[target].fits if target in seen.records else target
 
 
-def since(version: int, seen: VersionHistory) -> Judgement:
+def judgement_since(version: int, seen: VersionHistory) -> Judgement:
     """What all versions after that one have done to the schema, up to now.
 
     A failed one counts as well, for it may have migrated. One that is not on record was deployed
     without Lightgate, and nobody knows what it did.
     """
     return together(
-        seen.past[one.version].judgement
-        if one.version in seen.past
+        seen.records[one.version].judgement
+        if one.version in seen.records
         else _unknown(f"Version {one.version} was deployed without Lightgate.")
-        for one in seen.shown
+        for one in seen.listed
         if one.version > version
     )
 
@@ -194,7 +196,7 @@ def _unknown(reason: str) -> Judgement:
     return Judgement(verdict=Verdict.UNKNOWN, reasons=(reason,))
 
 
-def refusal_of(
+def why_refused(
     target: int, serving: int, seen: VersionHistory, *, overridden: bool, gates_look: bool
 ) -> Sequence[str]:
     """Why a person's wish to go back to a version is refused; nothing if it is not.
@@ -204,18 +206,20 @@ def refusal_of(
     the target did well is for that person to judge. `gates_look` says whether the gates of the
     target look at the schema themselves.
     """
-    found = next((one for one in seen.shown if one.version == target), None)
+    found = next((one for one in seen.listed if one.version == target), None)
     if found is None:
         return [f"rollbackTo: the service does not list version {target}; it keeps the last 50"]
     if not found.has_served:
         return [f"rollbackTo: version {target} is {found.state}, and has never served"]
     if target == serving:
         return [f"rollbackTo: version {target} is serving already"]
-    command = left_to_the_gates(target, seen) if gates_look else None
-    judgement = against(target, seen) if command is None else since(command, seen)
-    if overridden or judgement.verdict.lets_go_back:
+    command = last_reversing_command(target, seen) if gates_look else None
+    judgement = (
+        judgement_against(target, seen) if command is None else judgement_since(command, seen)
+    )
+    if overridden or judgement.verdict.allows_rollback:
         return []
-    newest = _newest_that_can_run(serving, seen)
+    newest = _newest_safe_version(serving, seen)
     other = (
         f"the newest that can is version {newest}"
         if newest is not None
@@ -228,7 +232,7 @@ def refusal_of(
     ]
 
 
-def left_to_the_gates(target: int, seen: VersionHistory) -> int | None:
+def last_reversing_command(target: int, seen: VersionHistory) -> int | None:
     """The version beside which a person's command may have taken migrations back.
 
     What the verdicts before it say of the schema may not hold any more, and only the database
@@ -238,32 +242,32 @@ def left_to_the_gates(target: int, seen: VersionHistory) -> int | None:
     fits = _fits(target, seen)
     commands = [
         one.version
-        for one in seen.shown
+        for one in seen.listed
         # A command is permitted only once the app beside it is active.
         if fits is not None
         and one.version > fits
         and one.has_served
-        and one.version in seen.past
-        and seen.past[one.version].kind is Kind.COMMAND
-        and not seen.past[one.version].judgement.verdict.lets_go_back
+        and one.version in seen.records
+        and seen.records[one.version].kind is Kind.COMMAND
+        and not seen.records[one.version].judgement.verdict.allows_rollback
     ]
     return max(commands, default=None)
 
 
-def _newest_that_can_run(serving: int, seen: VersionHistory) -> int | None:
+def _newest_safe_version(serving: int, seen: VersionHistory) -> int | None:
     able = [
         one.version
-        for one in seen.shown
+        for one in seen.listed
         if one.version < serving
         and one.has_served
-        and one.version in seen.past
-        and seen.past[one.version].is_good
-        and against(one.version, seen).verdict.lets_go_back
+        and one.version in seen.records
+        and seen.records[one.version].is_good
+        and judgement_against(one.version, seen).verdict.allows_rollback
     ]
     return max(able, default=None)
 
 
-def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
+def no_rollback_notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
     """What people are told at the start, if going back will not be possible unasked.
 
     `gone` names the images of that version that are gone.
@@ -280,7 +284,7 @@ def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
     return None
 
 
-def _mend(failed: int, *, is_only_choice: bool = False) -> str:
+def _push_a_fix(failed: int, *, is_only_choice: bool = False) -> str:
     keep = "Keep" if is_only_choice else "Either keep"
     return f"{keep} version {failed}: push an image in which the cause is mended."
 
@@ -288,24 +292,24 @@ def _mend(failed: int, *, is_only_choice: bool = False) -> str:
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
     """The next steps if the spec of the version to go back to is gone."""
     if digest is None:
-        return [_mend(failed, is_only_choice=True)]
+        return [_push_a_fix(failed, is_only_choice=True)]
     again = f'{{"app": "{app}", "digest": "{digest}"}}'
     image = f"Or release the image of version {target} with the spec of today: start an execution "
-    return [_mend(failed), f"{image}with {again}."]
+    return [_push_a_fix(failed), f"{image}with {again}."]
 
 
-def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:
+def _go_back(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
     execution = _rollback_to(seen, target, overrides=overrides)
     return f"Or go back: start an execution with {execution}."
 
 
-def _rollback_to(seen: Situation, target: Deployment, *, overrides: bool = False) -> str:
+def _rollback_to(seen: RollbackInput, target: Deployment, *, overrides: bool = False) -> str:
     override = ', "allowDestructive": true' if overrides else ""
     return f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
 
 
-def _take_back(seen: Situation, target: Deployment) -> str:
-    if not seen.take_back:
+def _take_back(seen: RollbackInput, target: Deployment) -> str:
+    if not seen.reversal:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
             f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
@@ -313,6 +317,6 @@ def _take_back(seen: Situation, target: Deployment) -> str:
             "restore point."
         )
     return (
-        f"Or go back: take the migrations back with {' and then '.join(seen.take_back)}. Then "
+        f"Or go back: take the migrations back with {' and then '.join(seen.reversal)}. Then "
         f"start an execution with {_rollback_to(seen, target)}."
     )

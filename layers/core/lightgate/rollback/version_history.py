@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
 from lightgate.gate.report import CUT_OFF, Phase
-from lightgate.migrations.compatibility import Judgement, Verdict, of_what_is_applied, together
+from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
 from lightgate.records.version import Source, VersionRecord
 from lightgate.release.release import Kind, Release
@@ -32,7 +32,9 @@ _STOPPED = Judgement(
 )
 
 
-def on_record(past: Mapping[int, VersionRecord], service: Service) -> Mapping[int, VersionRecord]:
+def listed_records(
+    past: Mapping[int, VersionRecord], service: Service
+) -> Mapping[int, VersionRecord]:
     """What is on record of the versions that the service lists.
 
     A service that was made anew counts from 1 again: only the marker tells whose version it is.
@@ -60,7 +62,7 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
     return together([found, _STOPPED]) if _was_stopped(deployment) else found
 
 
-def judgement_of(release: Release, deployment: DeploymentProgress | None) -> Judgement:
+def applied_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
     """What stands against the version before once the release has ended.
 
     Only what is applied, or may be, stands against it.
@@ -70,7 +72,7 @@ def judgement_of(release: Release, deployment: DeploymentProgress | None) -> Jud
     gate = deployment.gate if deployment is not None else None
     names = [one.name for one in gate.migrations] if gate is not None else []
     effect = gate.effect if gate is not None else None
-    return of_what_is_applied(planned_judgement(release, deployment), effect, names)
+    return judge_applied(planned_judgement(release, deployment), effect, names)
 
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
@@ -150,7 +152,7 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
     )
 
 
-def made_by(
+def records_of_release(
     release: Release,
     deployment: DeploymentProgress | None,
     *,
@@ -179,7 +181,7 @@ def made_by(
                 release.kind,
                 _source(release, deployment, past, own),
                 is_good=is_good,
-                judgement=judgement_of(release, deployment),
+                judgement=applied_judgement(release, deployment),
             )
         )
     if back is not None:
@@ -256,7 +258,7 @@ def _has_looked(release: Release, deployment: DeploymentProgress | None) -> bool
     """
     if deployment is None or deployment.status is not Status.ACTIVE:
         return False
-    told = deployment.told
+    told = deployment.judgements
     return (
         release.kind is Kind.ROLLBACK
         and not release.allow_destructive

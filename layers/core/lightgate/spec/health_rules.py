@@ -13,7 +13,7 @@ PLACEHOLDERS = ("{release}", "{digest}")
 
 
 # Of this many rounds one may be bad, for each bad round in a row that is still not a failure.
-_ROUNDS_PER_FAILURE = 5
+_CHECKS_PER_FAILURE = 5
 
 
 # After the period, for the last answers in a row; rounds may be far apart.
@@ -84,7 +84,7 @@ class HealthRules:
     @property
     def window(self) -> int:
         """How many of the last rounds decide whether the app flaps."""
-        return _ROUNDS_PER_FAILURE * self.failures_in_a_row
+        return _CHECKS_PER_FAILURE * self.failures_in_a_row
 
     @property
     def chances(self) -> int:

@@ -23,18 +23,18 @@ USUAL_NODE_START = timedelta(seconds=120)
 class WaitLimit:
     """The facts that limit how long a gate may wait for its permit.
 
-    `patience` is how long Lightsail waits for a deployment. `limit` is the time limit of the gate's
-    migration. `poll` is the time between two checks of the deployment.
+    `platform_patience` is how long Lightsail waits for a deployment. `limit` is the time limit of
+    the gate's migration. `poll` is the time between two checks of the deployment.
     """
 
-    patience: timedelta
+    platform_patience: timedelta
     limit: timedelta
     poll: timedelta
 
     @property
     def longest(self) -> timedelta:
         """From the creation of the deployment to the last moment for the migration to begin."""
-        return min(self.patience - self.limit, SIGNED_FOR - SIGNED_BEFORE)
+        return min(self.platform_patience - self.limit, SIGNED_FOR - SIGNED_BEFORE)
 
     def left(self, spent: timedelta) -> timedelta:
         """How long a snapshot may still take, if `spent` has passed since the creation.
@@ -44,9 +44,9 @@ class WaitLimit:
         return self.longest - spent - self.poll - NOTICE
 
 
-def longest_limit(patience: timedelta, poll: timedelta) -> timedelta:
+def longest_limit(platform_patience: timedelta, poll: timedelta) -> timedelta:
     """The longest time limit of a migration that leaves the node enough time to start."""
-    return patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - poll - NOTICE
+    return platform_patience - timedelta(seconds=GRACE_SECONDS) - USUAL_NODE_START - poll - NOTICE
 
 
 def asking_gates(spec: AppSpec) -> dict[str, timedelta]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.backup.backup import BackupOrder
-from lightgate.backup.restore_commands import Restoring, secrets_of
+from lightgate.backup.restore_commands import RestoreInput, secrets_of
 from lightgate.deployment.status import Service
 from lightgate.errors import NoImageError, RefusedError
 from lightgate.names import execution_name, rollback_marker, snapshot_id
@@ -18,18 +18,18 @@ from lightgate.operations.service_sharing import Tenancy, tenancy
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.release.lock import (
     LONGEST_STEP,
-    Claim,
-    ClaimAnswer,
-    ClaimStatus,
     HeldLock,
     Lock,
+    LockAnswer,
     LockHolder,
-    claim_lock,
+    LockRequest,
+    LockStatus,
+    acquire_lock,
     whole_seconds,
 )
 from lightgate.release.release import Kind, Release
 from lightgate.release.request import ReleaseRequest, parse_request
-from lightgate.rollback.version_history import on_record
+from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.database_kinds import BackupMode
@@ -59,12 +59,12 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         app = parse_app_name(request.app)
         known = runtime.releases.of_execution(app, execution)
         if known is not None and known.outcome:
-            return _as_before(known.outcome)
-        request = request if known is None else _same_image(request, known)
+            return _recorded_stop(known.outcome)
+        request = request if known is None else _with_recorded_image(request, known)
         prepared = prepare_release(request, execution, state.started_at, runtime)
         if known is not None:
             prepared = replace(prepared, release=replace(prepared.release, id=known.release))
-        return _begin(request, prepared, state, runtime)
+        return _start_release(request, prepared, state, runtime)
     except RefusedError as error:
         if isinstance(error, NoImageError) and request.pushed_tag is not None:
             runtime.logger.info("the push is an artifact and not an image", why=error.reasons)
@@ -74,7 +74,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         return Stop.refused(error, app=asked, stage=stage_of(asked, runtime))
 
 
-def _same_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest:
+def _with_recorded_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest:
     """The request of a release on record: its tag may have moved since that was written."""
     if request.rollback_to is not None or known.admission is None:
         return request
@@ -82,11 +82,11 @@ def _same_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest
     return replace(request, tag=None, digest=release.pushed_digest or release.digest)
 
 
-def _begin(
+def _start_release(
     request: ReleaseRequest, prepared: PreparedRelease, state: State, runtime: Runtime
 ) -> Admission | Stop:
     release, spec, service = prepared.release, prepared.spec, prepared.service
-    order = _backup(spec, release, skip=request.skip_snapshot)
+    order = _backup_order(spec, release, skip=request.skip_snapshot)
     poll = timedelta(seconds=spec.poll_seconds)
     history = runtime.timings.read(release.app)
     admitted = Admitted(
@@ -100,15 +100,15 @@ def _begin(
         poll_seconds=wait_seconds(poll),
         warnings=tuple(prepared.warnings),
     )
-    claim = _claim(request, prepared, state.execution, runtime)
-    answer = _claim_lock(claim, admitted, service, runtime)
+    lock_request = _lock_request(request, prepared, state.execution, runtime)
+    answer = _acquire_lock(lock_request, admitted, service, runtime)
     if answer.holder is None:
         runtime.logger.info("the release does not begin", status=answer.status, why=answer.reason)
         return Stop.of(answer)
     wait = _wait(answer.holder, release, service, runtime.now(), waited=state.waited)
-    told = prepared.no_way_back
+    reason = prepared.no_rollback_reason
     # Only where there is something to tell at the start.
-    start = start_notice(release, state.execution, told) if told and wait is None else None
+    start = start_notice(release, state.execution, reason) if reason and wait is None else None
     return Admission(
         **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
         status="PROCEED" if wait is None else "TAKEN_OVER",
@@ -120,7 +120,7 @@ def _begin(
     )
 
 
-def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | None:
+def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | None:
     """The restore point that this release takes. Without a plan nobody knows what is pending."""
     database = spec.database
     if database is None:
@@ -139,12 +139,12 @@ def _backup(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | Non
     )
 
 
-def _restoring(prepared: PreparedRelease, runtime: Runtime) -> Restoring:
+def _restoring(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
     """What the commands that bring the database back say: noted while everything is still there."""
     spec, service = prepared.spec, prepared.service
-    past = on_record(runtime.releases.versions(prepared.release.app), service)
+    past = listed_records(runtime.releases.versions(prepared.release.app), service)
     known = past.get(service.current.version) if service.current is not None else None
-    return Restoring(
+    return RestoreInput(
         original=prepared.database.original if prepared.database is not None else None,
         parameter=f"{runtime.settings.apps_path}/{prepared.release.app}",
         secrets=secrets_of(spec),
@@ -152,28 +152,28 @@ def _restoring(prepared: PreparedRelease, runtime: Runtime) -> Restoring:
     )
 
 
-def _as_before(outcome: RecordedOutcome) -> Stop:
+def _recorded_stop(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose release has ended: this one or another one's repeat."""
-    is_of_the_lock = outcome.status in ClaimStatus
+    is_of_the_lock = outcome.status in LockStatus
     status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.SETTLED
     return Stop(status=status, reasons=(outcome.cause,))
 
 
-def _claim(
+def _lock_request(
     request: ReleaseRequest, prepared: PreparedRelease, execution: str, runtime: Runtime
-) -> Claim:
+) -> LockRequest:
     release = prepared.release
     asked_at = min(request.requested_at or release.started_at, release.started_at)
     at = whole_seconds(asked_at)
-    moved_to, serving = None, None
+    tag_moved_to, live_fingerprint = None, None
     # A command brings the app no image.
     digest = release.digest if release.kind is not Kind.COMMAND else None
     pushed = release.pushed_digest or digest
     if request.pushed_tag is not None:
         points_to = runtime.registry.digest_of_tag(release.repository, request.pushed_tag)
-        moved_to = points_to if points_to != release.digest else None
-        serving = _served_well(release.app, prepared.service, runtime)
-    return Claim(
+        tag_moved_to = points_to if points_to != release.digest else None
+        live_fingerprint = _live_fingerprint(release.app, prepared.service, runtime)
+    return LockRequest(
         execution=execution,
         next_name=execution_name(release.app, digest or "", release.id),
         release=release.id,
@@ -182,14 +182,14 @@ def _claim(
         fingerprint=prepared.fingerprint,
         at=at,
         request=request.again(pushed or "", at),
-        gives_way=release.kind is Kind.IMAGE,
+        can_be_superseded=release.kind is Kind.IMAGE,
         pushed=request.pushed_tag is not None,
-        moved_to=moved_to,
-        serving=serving,
+        tag_moved_to=tag_moved_to,
+        live_fingerprint=live_fingerprint,
     )
 
 
-def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
+def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | None:
     """The fingerprint of the release that serves, if that ended as a success."""
     if service.current is None or service.current.release is None:
         return None
@@ -197,9 +197,9 @@ def _served_well(app: str, service: Service, runtime: Runtime) -> str | None:
     return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
 
 
-def _claim_lock(
-    claim: Claim, admitted: Admitted, service: Service, runtime: Runtime
-) -> ClaimAnswer:
+def _acquire_lock(
+    lock_request: LockRequest, admitted: Admitted, service: Service, runtime: Runtime
+) -> LockAnswer:
     """Ask for the turn; what follows from the answer is on record with it.
 
     With the turn the service becomes the app's own.
@@ -208,17 +208,17 @@ def _claim_lock(
         RefusedError: the service belongs to another app.
     """
     app = admitted.app
-    _clean_up_after_holder(app, claim.execution, runtime)
+    _clean_up_after_holder(app, lock_request.execution, runtime)
 
-    def rule(lock: Lock) -> tuple[Lock, tuple[ClaimAnswer, Tenancy]]:
-        lets = tenancy(service, app, runtime)
-        changed, answer = claim_lock(lock, replace(claim, after=lets.after))
-        return changed, (answer, lets)
+    def rule(lock: Lock) -> tuple[Lock, tuple[LockAnswer, Tenancy]]:
+        sharing = tenancy(service, app, runtime)
+        changed, answer = acquire_lock(lock, replace(lock_request, after=sharing.after))
+        return changed, (answer, sharing)
 
     answer, _ = runtime.locks.change(
         app,
         rule,
-        lambda asked: runtime.releases.following(app, claim, asked[0], admitted),
+        lambda asked: runtime.releases.following(app, lock_request, asked[0], admitted),
         lambda asked: asked[1].conditions if asked[0].holder is not None else (),
     )
     return answer

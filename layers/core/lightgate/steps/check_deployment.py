@@ -8,11 +8,11 @@ from lightgate.backup.progress import SnapshotProgress
 from lightgate.deployment.status import Service, Watch, believed, judge
 from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate.log_lines import plain_text
-from lightgate.gate.report import later, read_evidence
+from lightgate.gate.report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
-from lightgate.operations.answer_gates import GateSituation, answer_gates, poll_interval
+from lightgate.operations.answer_gates import GateCheckInput, answer_gates, poll_interval
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Kind, Release
@@ -33,13 +33,13 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     release, order = admitted.release, admitted.database
     before, began = deployment.checks, runtime.now()
     service = runtime.lightsail.service(release.service, release.service_since)
-    heard = read_gates(release, deployment.created_at, runtime)
+    gate_lines = read_gates(release, deployment.created_at, runtime)
     pause = timedelta(seconds=deployment.poll_seconds)
-    checks = before.missed(began) if heard.unread else before.resumed(began, pause=pause)
-    lines = heard.lines
-    evidence = read_evidence(release.id, lines)
+    checks = before.missed(began) if gate_lines.unread else before.resumed(began, pause=pause)
+    lines = gate_lines.lines
+    gate_report = read_gate_report(release.id, lines)
     if deployment.gate is not None:
-        evidence = later(evidence, deployment.gate)
+        gate_report = later(gate_report, deployment.gate)
     status, ended_at = judge(
         Watch(
             version=deployment.version,
@@ -49,12 +49,12 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
             ended_at=deployment.ended_at,
         ),
         service,
-        evidence,
+        gate_report,
         unprotected=release.unprotected,
         now=runtime.now(),
     )
     objection = runtime.objection(release.app, admitted.lock) if release.asking_gates else None
-    situation = GateSituation(
+    check_input = GateCheckInput(
         release=release,
         created_at=deployment.created_at,
         status=status,
@@ -68,28 +68,30 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         delay=checks.outage - before.outage,
     )
     first = state.snapshot if isinstance(state.snapshot, SnapshotProgress) else None
-    answered, holding = answer_gates(situation, deployment.snapshot or first, deployment, runtime)
-    told = _told(release.id, lines, deployment.told)
-    notes = [*deployment.notes, *heard.unread, *answered.unknown]
+    answered, is_waiting = answer_gates(
+        check_input, deployment.snapshot or first, deployment, runtime
+    )
+    judgements = _judgements(release.id, lines, deployment.judgements)
+    notes = [*deployment.notes, *gate_lines.unread, *answered.unknown]
     waits = (read_wait(release.id, gate, lines[gate]) for gate in lines)
     found = replace(
         answered,
         status=believed(
             status,
             ended_at,
-            evidence,
-            unread=heard.unread,
+            gate_report,
+            unread=gate_lines.unread,
             unknown=answered.unknown,
             now=runtime.now(),
         ),
         ended_at=ended_at,
         notes=_notes(release.id, lines, notes),
-        told=told,
-        judgement=_judge(release, told, has_database=order is not None),
-        take_back=_take_back(release.id, lines, deployment.take_back),
+        judgements=judgements,
+        judgement=_judge(release, judgements, has_database=order is not None),
+        reversals=_reversals(release.id, lines, deployment.reversals),
         waits=tuple(wait for wait in waits if wait is not None),
-        gate=evidence,
-        poll_seconds=wait_seconds(poll_interval(release, situation.poll, holding=holding)),
+        gate=gate_report,
+        poll_seconds=wait_seconds(poll_interval(release, check_input.poll, is_waiting=is_waiting)),
         checks=checks.ended(runtime.now()),
     )
     return shortened(found)
@@ -102,7 +104,7 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
     return "The app beside which the command runs is not active yet."
 
 
-def _told(
+def _judgements(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Judgement]
 ) -> Mapping[str, Judgement]:
     """What the plans of each gate mean, as far as it has told any, now or at an earlier look.
@@ -118,7 +120,7 @@ def _told(
     return found
 
 
-def _take_back(
+def _reversals(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Reversal]
 ) -> Mapping[str, Reversal]:
     """How what each gate applies is taken back, by its first plan: later ones have less."""
@@ -138,8 +140,10 @@ def _notes(
     return tuple(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
 
 
-def _judge(release: Release, told: Mapping[str, Judgement], *, has_database: bool) -> Judgement:
+def _judge(
+    release: Release, judgements: Mapping[str, Judgement], *, has_database: bool
+) -> Judgement:
     """The verdict. The gates of a version that is brought back apply nothing."""
     if release.kind is Kind.ROLLBACK:
         return Judgement(verdict=Verdict.NONE)
-    return judge_gates(release.gates, told, has_database=has_database)
+    return judge_gates(release.gates, judgements, has_database=has_database)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from lightgate.backup.progress import (
     SnapshotProgress,
-    forecast,
+    expected_timings,
     look_up_snapshot,
     progress,
-    shortest_hold,
+    shortest_wait_limit,
 )
 from lightgate.errors import RefusedError
 from lightgate.runtime import Runtime
@@ -29,11 +29,11 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         seen = progress(
             found,
             order,
-            forecast(release, admitted.history),
+            expected_timings(release, admitted.history),
             asked_at=before.asked_at,
             begun_at=before.begun_at,
             now=now,
-            hold=shortest_hold(release, poll),
+            wait_limit=shortest_wait_limit(release, poll),
             outage=checks.outage,
         )
     except RefusedError as error:

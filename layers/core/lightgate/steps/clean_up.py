@@ -5,7 +5,7 @@ import json
 from lightgate.aws.stepfunctions import GONE
 from lightgate.errors import StillRunningError
 from lightgate.operations.conclude_release import requested_app
-from lightgate.operations.recover_abandoned import recover_abandoned as clean_up_after
+from lightgate.operations.recover_abandoned import recover_abandoned
 from lightgate.runtime import Json, Runtime
 
 
@@ -38,7 +38,7 @@ def clean_up(event: Json, runtime: Runtime) -> Json:
             return {"app": None}
         raise StillRunningError(f"Step Functions does not know yet that {arn} has ended")
     app = _app(ended.input)
-    clean_up_after(app, ended, runtime)
+    recover_abandoned(app, ended, runtime)
     return {"app": app}
 
 

@@ -34,14 +34,14 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
     admitted = state.admitted
-    release, holding, poll = admitted.release, admitted.lock, admitted.poll_seconds
+    release, held, poll = admitted.release, admitted.lock, admitted.poll_seconds
     since = release.service_since
     try:
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again(release, service, runtime)
             return _created(service, ours, poll, notes, runtime.now())
-        if (objection := runtime.objection(release.app, holding)) is not None:
+        if (objection := runtime.objection(release.app, held)) is not None:
             return objection
         service.refuse_if_disabled()
         refuse_if_foreign(service, release.app, runtime)
@@ -49,8 +49,8 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         assembled = build_deployment(release, service, runtime)
         start = runtime.locks.change(
             release.app,
-            lambda lock: begin_creating(lock, holding),
-            lambda _: [runtime.releases.unless_ended(release.app, holding.execution)],
+            lambda lock: begin_creating(lock, held),
+            lambda _: [runtime.releases.unless_ended(release.app, held.execution)],
         )
         if start.objection is not None:
             return Stop.of(start.objection)
@@ -68,7 +68,7 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
     # An earlier call whose answer was lost may have created what reads do not show yet.
     if not start.again:
-        runtime.locks.change(release.app, lambda lock: (end_creating(lock, holding), None))
+        runtime.locks.change(release.app, lambda lock: (end_creating(lock, held), None))
     return _busy(created, spec, release.started_at, runtime.now())
 
 

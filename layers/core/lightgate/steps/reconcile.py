@@ -32,7 +32,7 @@ from lightgate.spec.broken import remains_of
 from lightgate.spec.parser import parse_app_name, parse_spec
 
 # So long an event of ECR may be under way before its push counts as missed.
-_PATIENCE = timedelta(minutes=5)
+_EVENT_DELAY = timedelta(minutes=5)
 
 
 def reconcile(_event: Json, runtime: Runtime) -> Json:
@@ -49,7 +49,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
         last_run = runtime.tag_checks.last_run(stack)
         for text in runtime.apps.all():
             try:
-                name = _look_after(text, last_run, runtime)
+                name = _reconcile_app(text, last_run, runtime)
             except RefusedError as error:
                 runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
             except Exception:
@@ -61,36 +61,36 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
             runtime.tag_checks.ran(stack, began)
     finally:
         # Last, as SNS may keep this function waiting until its time is over.
-        troubled += _send_all_that_is_owed(runtime)
+        troubled += _send_owed_messages(runtime)
         check_subscribers(runtime)
     runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
 
 
-def _send_all_that_is_owed(runtime: Runtime) -> Sequence[str]:
+def _send_owed_messages(runtime: Runtime) -> Sequence[str]:
     """The apps of which a message could not be sent."""
     troubled = []
     for app, release in runtime.releases.owed_messages():
         try:
-            _send_what_is_owed(app, release, runtime)
+            _send_owed_message(app, release, runtime)
         except Exception:
             runtime.logger.exception("a message could not be sent", app=app, release=release)
             troubled.append(app)
     return troubled
 
 
-def _look_after(text: SpecText, last_run: datetime | None, runtime: Runtime) -> str | None:
+def _reconcile_app(text: SpecText, last_run: datetime | None, runtime: Runtime) -> str | None:
     try:
         app = parse_app_name(text.app)
-        _finish_what_ended(app, runtime)
+        _finish_ended_release(app, runtime)
         spec = parse_spec(text.text, runtime.own_registry)
     except SpecError:
         _report_once(text, runtime)
         raise
-    return _release_what_was_missed(app, spec, text, last_run, runtime)
+    return _release_missed_push(app, spec, text, last_run, runtime)
 
 
-def _release_what_was_missed(
+def _release_missed_push(
     app: str, spec: AppSpec, text: SpecText, last_run: datetime | None, runtime: Runtime
 ) -> str | None:
     """Release the newest missed push. Older ones are not released any more."""
@@ -101,16 +101,16 @@ def _release_what_was_missed(
     missed = _newest_missed(app, spec, listed, runtime)
     if isinstance(missed, _NotYet):
         return None
-    passed_over = [one.image.tag for group in listed for one in group if one is not missed]
+    superseded = [one.image.tag for group in listed for one in group if one is not missed]
     # First, so that the next check does not find them again beside the release.
-    others = dealt_with(checked.check, passed_over)
+    others = dealt_with(checked.check, superseded)
     if not runtime.tag_checks.write(app, others, checked.number) or missed is None:
         return None
     image = missed.image
     runtime.logger.warning(
-        "a push was missed", app=app, digest=image.digest, tag=image.tag, passed_over=passed_over
+        "a push was missed", app=app, digest=image.digest, tag=image.tag, superseded=superseded
     )
-    name = _release(app, spec, image, passed_over, runtime)
+    name = _release(app, spec, image, superseded, runtime)
     # Admit may have done it already. Cut off before this, the same is found again with its name.
     runtime.tag_checks.write(app, dealt_with(others, [image.tag]), checked.number + 1)
     return name
@@ -124,7 +124,7 @@ def _newest_missed(
     app: str, spec: AppSpec, listed: Sequence[Sequence[Change]], runtime: Runtime
 ) -> Change | _NotYet | None:
     """The newest of the changes, if nobody has heard of it, and nothing newer is wished for."""
-    newest = runtime.locks.read(app).newest
+    newest = runtime.locks.read(app).latest
     for group in listed:
         manifests = {
             one: _manifest(spec, one, runtime)
@@ -140,9 +140,9 @@ def _newest_missed(
             )
             continue
         first = found[0]
-        if any(_is_heard_of(app, one, runtime) for one in found):
+        if any(_is_released(app, one, runtime) for one in found):
             return None
-        if first.image.pushed_at + _PATIENCE > runtime.now():
+        if first.image.pushed_at + _EVENT_DELAY > runtime.now():
             return _NotYet()
         if newest is not None and whole_seconds(first.image.pushed_at) < newest.at:
             runtime.logger.warning(
@@ -193,7 +193,7 @@ def _report_once(text: SpecText, runtime: Runtime) -> None:
         runtime.executions.start(name, broken_spec_request(text.app))
 
 
-def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
+def _send_owed_message(app: str, release: str, runtime: Runtime) -> None:
     """Send the message of a release whose execution has ended without; one that runs sends its own.
 
     This needs no spec: the app may be gone, or was never there.
@@ -210,14 +210,14 @@ def _send_what_is_owed(app: str, release: str, runtime: Runtime) -> None:
         send_message(app, record.outcome, runtime)
 
 
-def _finish_what_ended(app: str, runtime: Runtime) -> None:
+def _finish_ended_release(app: str, runtime: Runtime) -> None:
     if (ended := ended_holder(app, runtime)) is not None:
         recover_abandoned(app, ended, runtime)
     else:
         start_waiting_release(app, next_to_start(runtime.locks.read(app)), runtime)
 
 
-def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
+def _is_released(app: str, change: Change, runtime: Runtime) -> bool:
     """Whether there is a release of the push on record, however that ended.
 
     An older image may have been so before this tag was put on it.
@@ -229,9 +229,9 @@ def _is_heard_of(app: str, change: Change, runtime: Runtime) -> bool:
 
 
 def _release(
-    app: str, spec: AppSpec, image: PushedImage, passed_over: Sequence[str], runtime: Runtime
+    app: str, spec: AppSpec, image: PushedImage, superseded: Sequence[str], runtime: Runtime
 ) -> str | None:
     moment = image.pushed_at.isoformat()
     name = execution_name(app, image.digest, f"missed {image.tag} {moment}")
-    request = missed_request(app, spec.repository, image, passed_over)
+    request = missed_request(app, spec.repository, image, superseded)
     return name if runtime.executions.start(name, request) else None

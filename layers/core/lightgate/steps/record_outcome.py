@@ -23,12 +23,12 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
     It waits while a gate may still act on a permit that cannot be voided.
     """
     try:
-        settled = conclude_release(investigate_failure(Facts(state=state), runtime), runtime)
+        concluded = conclude_release(investigate_failure(Facts(state=state), runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("settling has to wait", why=str(error))
         wait = min(error.wait, _PAUSE)
         return OutcomeWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
-    outcome = settled.outcome
+    outcome = concluded.outcome
     runtime.logger.info("the release is settled", outcome=outcome.status)
     _measure(outcome, state.started_at, runtime)
     return FinalOutcome(
@@ -39,8 +39,8 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         cause=outcome.cause,
         subject=outcome.subject or "",
         message=outcome.message or "",
-        publish=settled.owes_message,
-        fence=settled.fence,
+        publish=concluded.owes_message,
+        fence=concluded.fence,
     )
 
 

@@ -13,7 +13,7 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_other_images, without_command
 from lightgate.deployment.status import Deployment, Service, Status, Watch, judge, reports_since
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
-from lightgate.gate.report import Evidence, Phase, read_evidence
+from lightgate.gate.report import GateReport, Phase, read_gate_report
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
@@ -25,13 +25,13 @@ from lightgate.records.version import Source, VersionRecord
 from lightgate.release.release import Release
 from lightgate.rollback.policy import (
     RollbackAction,
-    Situation,
+    RollbackInput,
     VersionHistory,
+    decide_rollback,
     last_good,
-    remedy,
     without_its_spec,
 )
-from lightgate.rollback.version_history import made_by, on_record
+from lightgate.rollback.version_history import listed_records, records_of_release
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.parser import parse_spec
@@ -77,7 +77,7 @@ def _start(state: State, before: RollbackProgress, runtime: Runtime) -> Rollback
     if not service.serves_own(failed, release.id):
         reason = f"Version {failed} does not serve any more."
         return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
-    past = on_record(runtime.releases.versions(release.app), service)
+    past = listed_records(runtime.releases.versions(release.app), service)
     kept = KeptImages(past, runtime)
     action, decided = _decide(state, before, service, past, lambda one: kept.of(one).gone)
     match action:
@@ -102,11 +102,11 @@ def _decide(
 
     `lacks` names the images of a version that are gone.
     """
-    seen = _situation(state, before.release, service, past)
+    seen = _rollback_input(state, before.release, service, past)
     gone: dict[int, Sequence[str]] = {}
     while (target := last_good(seen.history, seen.previous, gone)) and (images := lacks(target)):
         gone[target.version] = images
-    found = remedy(replace(seen, gone=gone))
+    found = decide_rollback(replace(seen, gone=gone))
     known = None if found.version is None else past.get(found.version)
     decided = replace(
         before,
@@ -119,15 +119,15 @@ def _decide(
     return found.action, decided
 
 
-def _situation(
+def _rollback_input(
     state: State, marker: str, service: Service, past: Mapping[int, VersionRecord]
-) -> Situation:
+) -> RollbackInput:
     release, deployment = state.admitted.release, state.created
     failed = deployment.version
     applied = [one.name for one in deployment.gate.migrations] if deployment.gate else []
-    reversal = reversal_of(deployment.take_back, applied)
+    reversal = reversal_of(deployment.reversals, applied)
     # It goes on record when the release is settled, and counts now.
-    [own] = made_by(
+    [own] = records_of_release(
         release,
         deployment,
         own=failed,
@@ -136,16 +136,16 @@ def _situation(
         past={},
         verified=state.verification,
     )
-    return Situation(
+    return RollbackInput(
         app=release.app,
         failed=failed,
         previous=deployment.previous_version,
-        take_back=reversal.executions(release.app, release.digest, release.policy),
+        reversal=reversal.executions(release.app, release.digest, release.policy),
         why_not=reversal.why_not,
         history=VersionHistory(
             # The deployment that goes back is no reason for or against itself.
-            shown=[one for one in service.deployments if one.release != marker],
-            past={**past, failed: own},
+            listed=[one for one in service.deployments if one.release != marker],
+            records={**past, failed: own},
         ),
     )
 
@@ -218,14 +218,14 @@ def _follow(
     release = state.admitted.release
     service = runtime.lightsail.service(release.service, release.service_since)
     if before.version is None and ours is not None:
-        passed_over: Sequence[str] = ()
+        skipped: Sequence[str] = ()
         if before.target is None:
             # The answer with what was decided is lost.
-            past = on_record(runtime.releases.versions(release.app), service)
+            past = listed_records(runtime.releases.versions(release.app), service)
             _, before = _decide(state, before, service, past, _unlike(ours))
-            passed_over, before = before.notes, replace(before, notes=())
+            skipped, before = before.notes, replace(before, notes=())
         before = _created(_with_notes(release, before, runtime), ours)
-        before = replace(before, notes=[*passed_over, *before.notes])
+        before = replace(before, notes=[*skipped, *before.notes])
     version, created_at = before.version, before.created_at
     if version is None or created_at is None:
         raise LookupError("there is no deployment to follow")
@@ -237,7 +237,7 @@ def _follow(
             "could not be verified, because its spec cannot be read."
         )
         return _failed(before, reason, *error.reasons)
-    evidence = _evidence(release, before, spec, created_at, runtime)
+    gate_report = _gate_report(release, before, spec, created_at, runtime)
     status, ended_at = judge(
         Watch(
             version=version,
@@ -248,18 +248,18 @@ def _follow(
             ended_at=before.ended_at,
         ),
         service,
-        evidence,
-        unprotected=spec.unprotected and evidence.phase is not Phase.UNGATED,
+        gate_report,
+        unprotected=spec.unprotected and gate_report.phase is not Phase.UNGATED,
         now=runtime.now(),
     )
-    answer = replace(before, gate=_short(evidence), ended_at=ended_at)
+    answer = replace(before, gate=_without_details(gate_report), ended_at=ended_at)
     match status:
         case Status.ACTIVATING:
             return answer
         case Status.ACTIVE:
             return _watch(answer, version, spec, service, runtime)
         case _:
-            return _failed(answer, _why_not(answer, status, evidence))
+            return _failed(answer, _why_not(answer, status, gate_report))
 
 
 def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
@@ -284,13 +284,13 @@ def _spec(release: Release, before: RollbackProgress, runtime: Runtime) -> AppSp
     return parse_spec(runtime.apps.read_again(release.app, used).text)
 
 
-def _evidence(
+def _gate_report(
     release: Release,
     before: RollbackProgress,
     spec: AppSpec,
     created_at: datetime,
     runtime: Runtime,
-) -> Evidence:
+) -> GateReport:
     """The reports of the gates; none while the service does not show the deployment.
 
     The deployment shows which values are secrets.
@@ -304,14 +304,14 @@ def _evidence(
         mask = lightsail.mask(release.service, marker, is_open)
         for gate in lines:
             lines[gate] = lightsail.gate_lines(release.service, gate, since, mask)
-    return read_evidence(marker, lines)
+    return read_gate_report(marker, lines)
 
 
-def _short(evidence: Evidence) -> Evidence:
+def _without_details(gate_report: GateReport) -> GateReport:
     """Without lines and names: beside those of the release they could be too much to carry."""
-    failure = evidence.failure
+    failure = gate_report.failure
     return replace(
-        evidence,
+        gate_report,
         migrations=(),
         last_lines=(),
         failure=failure and replace(failure, last_lines=()),
@@ -343,8 +343,8 @@ def _why_other_images(answer: RollbackProgress, service: Service) -> str | None:
     return why_other_images(shown, without_command(target))
 
 
-def _why_not(answer: RollbackProgress, status: Status, evidence: Evidence) -> str:
-    failure = evidence.failure
+def _why_not(answer: RollbackProgress, status: Status, gate_report: GateReport) -> str:
+    failure = gate_report.failure
     why = f" {failure.container}: {failure.error}" if failure is not None else ""
     how = "has failed" if status is Status.FAILED else "has not become active in time"
     return (

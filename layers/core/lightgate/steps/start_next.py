@@ -4,8 +4,7 @@ from lightgate.errors import UnreachableError
 from lightgate.operations.conclude_release import requested_app
 from lightgate.operations.recover_abandoned import start_waiting_release
 from lightgate.outcome.durations import durations_of
-from lightgate.release.lock import next_to_start
-from lightgate.release.lock import release_lock as handed_over
+from lightgate.release.lock import next_to_start, release_lock
 from lightgate.runtime import Runtime
 from lightgate.state import End, Facts, FinalOutcome, RollbackStatus, State, StopStatus
 
@@ -25,7 +24,8 @@ def start_next(state: State, runtime: Runtime) -> End:
     # Only the record knows of a lock that was taken by a step whose answer is lost.
     fence = outcome.fence if outcome is not None else 0
     waiting = runtime.locks.change(
-        app, lambda lock: (after := handed_over(lock, state.execution, fence), next_to_start(after))
+        app,
+        lambda lock: (after := release_lock(lock, state.execution, fence), next_to_start(after)),
     )
     start_waiting_release(app, waiting, runtime)
     if outcome is not None:

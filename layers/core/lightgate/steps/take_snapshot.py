@@ -6,9 +6,9 @@ from lightgate.backup.deploy_timing import why_no_point_in_time
 from lightgate.backup.progress import (
     SnapshotProgress,
     begin_restore_point,
-    forecast,
+    expected_timings,
     progress,
-    shortest_hold,
+    shortest_wait_limit,
 )
 from lightgate.errors import RefusedError
 from lightgate.outage import Checks
@@ -40,11 +40,11 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         seen = progress(
             found,
             order,
-            forecast(release, admitted.history),
+            expected_timings(release, admitted.history),
             asked_at=admitted.admitted_at,
             begun_at=now,
             now=now,
-            hold=shortest_hold(release, poll),
+            wait_limit=shortest_wait_limit(release, poll),
             outage=checks.outage,
         )
     except RefusedError as error:

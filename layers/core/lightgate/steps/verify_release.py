@@ -7,7 +7,7 @@ from lightgate.image.addresses import ImageAddress
 from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.operations.check_health import Subject, check_health, new_version, old_version
 from lightgate.release.release import Kind, Release
-from lightgate.rollback.version_history import on_record
+from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.parser import parse_spec
 from lightgate.state import State
@@ -137,7 +137,7 @@ def _old_one(
     release: Release, version: int, original: int, service: Service, runtime: Runtime
 ) -> Subject:
     """A version with the content of `original`, by the spec of then if that is on record."""
-    past = on_record(runtime.releases.versions(release.app), service).get(original)
+    past = listed_records(runtime.releases.versions(release.app), service).get(original)
     used = past.spec if past is not None else None
     spec = parse_spec(runtime.apps.read_again(release.app, used or release.spec).text)
     return old_version(

@@ -27,8 +27,8 @@ from lightgate.deployment.status import Endpoint, Service
 from lightgate.gate.log_lines import plain_text
 from lightgate.outage import Checks
 from lightgate.spec.health_rules import (
+    _CHECKS_PER_FAILURE,
     _EXTENSION,
-    _ROUNDS_PER_FAILURE,
     HealthRules,
     Probe,
 )
@@ -56,7 +56,7 @@ class WatchStatus(enum.StrEnum):
     SKIPPED = "SKIPPED"
 
 
-def of_a_stranger(rules: HealthRules, endpoint: Endpoint | None) -> HealthRules:
+def rules_without_own_spec(rules: HealthRules, endpoint: Endpoint | None) -> HealthRules:
     """The rules for a version whose own spec is not known: it has to answer its health check."""
     read = rules.read
     if endpoint is None or read is None:
@@ -95,7 +95,7 @@ class Watched:
     """
 
     began_at: datetime
-    rounds: int = 0
+    total: int = 0
     bad: int = 0
     recent: str = ""
     good_in_a_row: int = 0
@@ -135,7 +135,7 @@ def problem_of(probe: Probe, answer: HttpAnswer) -> str | None:
     return None
 
 
-def watch_round(
+def add_check(
     seen: Watched,
     rules: HealthRules,
     service: Service,
@@ -163,7 +163,7 @@ def watch_round(
     is_bad = bool(found)
     return replace(
         seen,
-        rounds=seen.rounds + 1,
+        total=seen.total + 1,
         bad=seen.bad + is_bad,
         recent=(seen.recent + (_BAD if is_bad else _GOOD))[-rules.window :],
         good_in_a_row=0 if is_bad else seen.good_in_a_row + 1,
@@ -193,16 +193,16 @@ def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus
     over = now - seen.began_at - seen.checks.outage - rules.period
     if over < timedelta():
         return WatchStatus.WATCHING
-    is_mostly_good = bad * _ROUNDS_PER_FAILURE <= len(seen.recent)
+    is_mostly_good = bad * _CHECKS_PER_FAILURE <= len(seen.recent)
     is_written = seen.written or rules.write is None
     if seen.good_in_a_row >= rules.answers_needed and is_mostly_good and is_written:
         return WatchStatus.GOOD
-    has_had_its_chance = over >= _EXTENSION and seen.rounds >= rules.chances
+    has_had_its_chance = over >= _EXTENSION and seen.total >= rules.chances
     return WatchStatus.FAILED if has_had_its_chance else WatchStatus.WATCHING
 
 
 def summary(seen: Watched) -> str:
     """What the watch has shown, in one sentence for people."""
-    good = seen.rounds - seen.bad
+    good = seen.total - seen.bad
     last = f" Last failure: {seen.problem}." if seen.problem else ""
-    return f"{good} of {seen.rounds} health checks passed.{last}"
+    return f"{good} of {seen.total} health checks passed.{last}"
