@@ -1,4 +1,4 @@
-"""VerifyRelease: does what serves now do its work?"""
+"""VerifyRelease: is the live version healthy?"""
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 

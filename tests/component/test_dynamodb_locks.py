@@ -17,8 +17,8 @@ from lightgate.release.lock import (
     release_lock,
 )
 from tests.component import table
-from tests.component.claims import APP, arn, claim, release_of
 from tests.component.cloud import Cloud
+from tests.component.lock_requests import APP, arn, lock_request, release_of
 from tests.support.builders import IMAGE, admission
 
 ADMITTED = admission(IMAGE)
@@ -31,7 +31,7 @@ class App:
 
     def __init__(self, cloud: Cloud) -> None:
         made = table.create(cloud)
-        self.turns, self.records = Locks(made), Releases(made)
+        self.locks, self.records = Locks(made), Releases(made)
 
     def ask(
         self, asked: LockRequest, *, meanwhile: Callable[[], object] = lambda: None
@@ -44,16 +44,16 @@ class App:
                 events.pop()()
             return acquire_lock(lock, asked)
 
-        return self.turns.change(
+        return self.locks.change(
             APP, rule, lambda answer: self.records.following(APP, asked, answer, ADMITTED)
         )
 
     def change(self, rule: Callable[[Lock], Lock]) -> None:
-        self.turns.change(APP, lambda lock: (rule(lock), None))
+        self.locks.change(APP, lambda lock: (rule(lock), None))
 
     @property
     def lock(self) -> Lock:
-        return self.turns.read(APP)
+        return self.locks.read(APP)
 
     def status(self, name: str) -> str | None:
         found = self.records.find(APP, release_of(name))
@@ -68,18 +68,18 @@ def app(cloud: Cloud) -> App:
 def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
     assert app.lock == Lock()
 
-    assert app.ask(claim("one")).status is LockStatus.PROCEED
+    assert app.ask(lock_request("one")).status is LockStatus.PROCEED
 
 
 def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
-    app.ask(claim("one"))
+    app.ask(lock_request("one"))
     app.change(lambda lock: abandon_lock(lock, arn("one")))
-    app.ask(claim("two", "B", 1))
-    app.ask(claim("three", "C", 2))
+    app.ask(lock_request("two", "B", 1))
+    app.ask(lock_request("three", "C", 2))
 
     lock = app.lock
 
-    asked = [claim("one"), claim("two", "B", 1), claim("three", "C", 2)]
+    asked = [lock_request("one"), lock_request("two", "B", 1), lock_request("three", "C", 2)]
     expected, _ = acquire_lock(Lock(), asked[0])
     expected = abandon_lock(expected, arn("one"))
     for one in asked[1:]:
@@ -91,8 +91,8 @@ def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
     answers = [LockStatus.LOST]
 
     late = app.ask(
-        claim("one", "A", 0),
-        meanwhile=lambda: answers.append(app.ask(claim("two", "B", 1)).status),
+        lock_request("one", "A", 0),
+        meanwhile=lambda: answers.append(app.ask(lock_request("two", "B", 1)).status),
     )
 
     assert answers[1:] == [LockStatus.PROCEED]
@@ -103,10 +103,10 @@ def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
 
 
 def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
-    app.ask(claim("one"))
+    app.ask(lock_request("one"))
 
     answer = app.ask(
-        claim("two", "B", 1),
+        lock_request("two", "B", 1),
         meanwhile=lambda: app.change(lambda lock: release_lock(lock, arn("one"))),
     )
 
@@ -115,7 +115,12 @@ def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
 
 
 def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, app: App) -> None:
-    for asked in (claim("one"), claim("two", "B", 1), claim("three", "B", 2), claim("four", "A")):
+    for asked in (
+        lock_request("one"),
+        lock_request("two", "B", 1),
+        lock_request("three", "B", 2),
+        lock_request("four", "A"),
+    ):
         cloud.faults.lose_answer(WRITE)
         with pytest.raises(ReadTimeoutError):
             app.ask(asked)
@@ -133,10 +138,10 @@ def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, a
 def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
     cloud: Cloud, app: App
 ) -> None:
-    app.ask(claim("one"))
-    app.ask(claim("two", "B", 1))
+    app.ask(lock_request("one"))
+    app.ask(lock_request("two", "B", 1))
 
-    app.ask(claim("three", "C", 2))
+    app.ask(lock_request("three", "C", 2))
 
     assert (app.status("two"), app.status("three")) == ("SUPERSEDED", "QUEUED")
     items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
@@ -145,9 +150,9 @@ def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
 
 
 def test_every_image_that_was_ever_asked_for_is_known(app: App) -> None:
-    app.ask(claim("one"))
-    app.ask(claim("two", "B", 1))
-    app.ask(claim("three", "C", -1))
+    app.ask(lock_request("one"))
+    app.ask(lock_request("two", "B", 1))
+    app.ask(lock_request("three", "C", -1))
 
     assert [app.records.knows_image(APP, digest) for digest in "ABCD"] == [True, True, True, False]
 
@@ -156,7 +161,7 @@ def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -
     cloud.faults.refuse(WRITE, "InternalServerError")
 
     with pytest.raises(ClientError, match="InternalServerError"):
-        app.ask(claim("one"))
+        app.ask(lock_request("one"))
 
     assert app.lock == Lock()
     assert app.status("one") is None
@@ -168,11 +173,11 @@ def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
         return Lock(fence=lock.fence + 1), None
 
     with pytest.raises(RuntimeError, match="has changed 20 times"):
-        app.turns.change(APP, restless)
+        app.locks.change(APP, restless)
 
 
 def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
-    app.ask(claim("one"))
+    app.ask(lock_request("one"))
     cloud.faults.refuse(WRITE, "InternalServerError")
 
     app.change(lambda lock: release_lock(lock, arn("somebody-else")))
@@ -185,13 +190,13 @@ def test_a_condition_that_does_not_hold_any_more_asks_the_rule_again(app: App) -
     seen: list[int] = []
 
     def rule(lock: Lock) -> tuple[Lock, Write]:
-        other, unchanged = app.turns.unchanged("other")
+        other, unchanged = app.locks.unchanged("other")
         seen.append(other.fence)
         if len(seen) == 1:
-            app.turns.change("other", lambda _: (Lock(fence=1), None))
+            app.locks.change("other", lambda _: (Lock(fence=1), None))
         return Lock(fence=lock.fence + 1), unchanged
 
-    app.turns.change(APP, rule, conditions=lambda unchanged: [unchanged])
+    app.locks.change(APP, rule, conditions=lambda unchanged: [unchanged])
 
     assert seen == [0, 1]
     assert app.lock.fence == 1

@@ -38,8 +38,8 @@ from lightgate.release.lock import (
     release_lock,
 )
 from tests.component import table
-from tests.component.claims import claim
 from tests.component.cloud import Cloud
+from tests.component.lock_requests import lock_request
 from tests.support.builders import IMAGE, admission
 
 ADMITTED = admission(IMAGE)
@@ -52,7 +52,7 @@ _APPS = itertools.count()
 class Execution:
     """One execution. `asked` is None until it has got an answer."""
 
-    claim: LockRequest
+    lock_request: LockRequest
     asked: LockAnswer | None = None
     is_over: bool = False
     is_dead: bool = False
@@ -61,7 +61,7 @@ class Execution:
     def held(self) -> HeldLock:
         assert self.asked is not None
         assert self.asked.holder is not None
-        return HeldLock(execution=self.claim.execution, fence=self.asked.holder.fence)
+        return HeldLock(execution=self.lock_request.execution, fence=self.asked.holder.fence)
 
     @property
     def has_turn(self) -> bool:
@@ -83,11 +83,11 @@ class OneApp(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.app = f"app-{next(_APPS)}"
-        self.turns, self.records = Locks(self.made), Releases(self.made)
+        self.locks, self.records = Locks(self.made), Releases(self.made)
         self.executions: dict[str, Execution] = {}
         self.names = itertools.count()
         self.fence = 0
-        self.serving: str | None = None
+        self.live_fingerprint: str | None = None
         self.latest: LockRequest | None = None
         self.seen = Seen()
 
@@ -113,7 +113,7 @@ class OneApp(RuleBasedStateMachine):
     @rule(data=st.data())
     def create(self, data: st.DataObject) -> None:
         execution = data.draw(st.sampled_from(self._going()))
-        start = self.turns.change(self.app, lambda lock: begin_creating(lock, execution.held))
+        start = self.locks.change(self.app, lambda lock: begin_creating(lock, execution.held))
         if start.objection is not None:
             assert start.objection.status is LockStatus.SUPERSEDED
             self._hand_over(execution)
@@ -128,7 +128,7 @@ class OneApp(RuleBasedStateMachine):
     def die(self, data: st.DataObject) -> None:
         execution = data.draw(st.sampled_from(self._running()))
         execution.is_over = execution.is_dead = True
-        self.seen.refused.append(execution.claim.digest)
+        self.seen.refused.append(execution.lock_request.digest)
 
     @rule()
     def clean_up(self) -> None:
@@ -140,8 +140,8 @@ class OneApp(RuleBasedStateMachine):
 
     @rule(fence=st.integers(0, 9))
     def a_stranger_acts(self, fence: int) -> None:
-        before = self.turns.read(self.app)
-        stranger = claim("stranger").execution
+        before = self.locks.read(self.app)
+        stranger = lock_request("stranger").execution
         held = HeldLock(execution=stranger, fence=min(fence, before.fence))
 
         def strange(lock: Lock) -> tuple[Lock, None]:
@@ -149,18 +149,18 @@ class OneApp(RuleBasedStateMachine):
             assert start.objection is not None
             return abandon_lock(release_lock(end_creating(lock, held), stranger), stranger), None
 
-        self.turns.change(self.app, strange)
-        assert self.turns.read(self.app) == before
+        self.locks.change(self.app, strange)
+        assert self.locks.read(self.app) == before
 
     @invariant()
     def the_fence_only_grows(self) -> None:
-        fence = self.turns.read(self.app).fence
+        fence = self.locks.read(self.app).fence
         assert fence >= self.fence
         self.fence = fence
 
     @invariant()
     def there_are_never_two_holders(self) -> None:
-        lock = self.turns.read(self.app)
+        lock = self.locks.read(self.app)
         allowed = [
             execution
             for execution in self.executions.values()
@@ -177,25 +177,31 @@ class OneApp(RuleBasedStateMachine):
             self._clean_up()
             for execution in self._running():
                 if not execution.has_turn:
-                    self._ask(execution.claim)
+                    self._ask(execution.lock_request)
             for execution in self._going():
                 self._finish(execution)
             self._start_next()
             if not self._running():
                 break
-        lock = self.turns.read(self.app)
+        lock = self.locks.read(self.app)
         assert (lock.holder, lock.waiting) == (None, None)
         if self.latest is not None:
             ended_on = self.seen.released[-1:] + self.seen.refused
             assert self.latest.digest in ended_on, (self.latest, self.seen)
         for execution in self.executions.values():
-            record = self.records.find(self.app, execution.claim.release)
+            record = self.records.find(self.app, execution.lock_request.release)
             assert record is not None or execution.is_dead
         table.empty(self.cloud)
 
     def _wish(self, digest: str, at: int, *, pushed: bool) -> LockRequest:
-        serving = self.serving if pushed else None
-        wish = claim(f"{self.app}-{next(self.names)}", digest, at, pushed=pushed, serving=serving)
+        live_fingerprint = self.live_fingerprint if pushed else None
+        wish = lock_request(
+            f"{self.app}-{next(self.names)}",
+            digest,
+            at,
+            pushed=pushed,
+            live_fingerprint=live_fingerprint,
+        )
         self.executions[wish.execution] = Execution(wish)
         return wish
 
@@ -216,7 +222,7 @@ class OneApp(RuleBasedStateMachine):
             return acquire_lock(lock, wish)
 
         def ask() -> LockAnswer:
-            return self.turns.change(
+            return self.locks.change(
                 self.app,
                 asking,
                 lambda answer: self.records.following(self.app, wish, answer, ADMITTED),
@@ -240,16 +246,16 @@ class OneApp(RuleBasedStateMachine):
         return [execution for execution in self._running() if execution.has_turn]
 
     def _finish(self, execution: Execution) -> None:
-        lock = self.turns.read(self.app)
+        lock = self.locks.read(self.app)
         if objection(lock, execution.held) is None:
-            self.serving = execution.claim.digest
-            self.seen.released.append(execution.claim.digest)
+            self.live_fingerprint = execution.lock_request.digest
+            self.seen.released.append(execution.lock_request.digest)
         self._hand_over(execution)
 
     def _hand_over(self, execution: Execution) -> None:
         execution.is_over = True
-        arn = execution.claim.execution
-        self.turns.change(self.app, lambda lock: (release_lock(lock, arn), None))
+        arn = execution.lock_request.execution
+        self.locks.change(self.app, lambda lock: (release_lock(lock, arn), None))
         self._start_next()
 
     def _hand_over_somebody(self) -> None:
@@ -259,24 +265,28 @@ class OneApp(RuleBasedStateMachine):
     def _clean_up_somebody(self) -> None:
         for execution in self._going()[:1]:
             execution.is_over = execution.is_dead = True
-            self.seen.refused.append(execution.claim.digest)
+            self.seen.refused.append(execution.lock_request.digest)
         self._clean_up()
 
     def _clean_up(self) -> None:
         for execution in self.executions.values():
             if execution.is_dead:
-                arn = execution.claim.execution
-                self.turns.change(self.app, partial(_abandoned, arn))
+                arn = execution.lock_request.execution
+                self.locks.change(self.app, partial(_abandoned, arn))
 
     def _start_next(self) -> None:
-        waiting = next_to_start(self.turns.read(self.app))
+        waiting = next_to_start(self.locks.read(self.app))
         if waiting is None:
             return
         first = next(
-            e.claim for e in self.executions.values() if e.claim.release == waiting.release
+            e.lock_request
+            for e in self.executions.values()
+            if e.lock_request.release == waiting.release
         )
-        serving = self.serving if first.pushed else None
-        wish = claim(waiting.name, waiting.digest, pushed=first.pushed, serving=serving)
+        live_fingerprint = self.live_fingerprint if first.pushed else None
+        wish = lock_request(
+            waiting.name, waiting.digest, pushed=first.pushed, live_fingerprint=live_fingerprint
+        )
         wish = replace(wish, at=waiting.at)
         if wish.execution not in self.executions:
             self.executions[wish.execution] = Execution(wish)

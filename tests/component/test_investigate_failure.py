@@ -14,7 +14,7 @@ from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.operations import investigate_failure as examination
+from lightgate.operations import investigate_failure as investigation
 from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.runtime import Runtime, Settings
 from lightgate.state import Facts, Stop, StopStatus
@@ -145,7 +145,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     cloud.lightsail.let_pull(NAME)
     facts = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
     hangs = threading.Event()
-    monkeypatch.setattr(examination, "PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr(investigation, "TIME_LIMIT", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
     found = investigate_failure(facts, runtime)

@@ -221,7 +221,7 @@ _USUAL = released()
 _WITHOUT_ENDPOINT = released(lambda world: world.put_spec(_UNPROTECTED))
 
 
-_IN_LETTERS = (
+_IN_MESSAGES = (
     *("another release", "the release before", "another container", "invalid UTF-8", "6 MB"),
     *("nested lists, 14 KB", "nested objects", "control characters", "half a character"),
 )
@@ -232,7 +232,7 @@ def _of_gates() -> Iterator[Scenario]:
     for row, forger in everything.items():
         usual = ["SUCCEEDED"] if row in _FALSE else _ANY
         yield _of_gate(row, "log, good", _forging(forger, _write_log, _GOOD), usual)
-        if row in _TRUE or row in _IN_LETTERS:
+        if row in _TRUE or row in _IN_MESSAGES:
             letters = _forging(forger, _write_letters, _GOOD)
             yield _of_gate(row, "mailbox, good", letters, usual)
         if row in _FALSE:

@@ -23,7 +23,7 @@ _APPLYING_TAKES = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=20)
 _ENDS_AFTER = timedelta(seconds=10)
 _WAITS_FOR_DATABASE = timedelta(minutes=5)
-_LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}
+_MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ class Gate:
         }
         text = json.dumps(line)
         self.account.lightsail.logs.restore(self.service, self.container, text, now)
-        self.put(_LETTERS.get(event["event"], "status"), text.encode())
+        self.put(_MESSAGES.get(event["event"], "status"), text.encode())
 
     def put(self, name: str, body: bytes) -> None:
         """Write a letter, if the gate has a mailbox."""

@@ -14,7 +14,7 @@ from tests.component.lightsail_service import Course
 from tests.workflow.world import APP, MAILBOXES, Json, World, spec
 
 PLAN = "ab12cd34"
-LETTERS = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
+MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
 _ENDS_AFTER = timedelta(seconds=10)
 
 
@@ -127,7 +127,7 @@ class Gate:
         now = self._world.clock.now()
         text = json.dumps(line_of(self.release, now, event))
         if self._via == "mailbox":
-            put_letter(self._world, self.release, LETTERS.get(event["event"], "status"), text)
+            put_letter(self._world, self.release, MESSAGES.get(event["event"], "status"), text)
         else:
             self._world.lightsail.logs.restore(APP, "migrate", text, now)
 

@@ -19,7 +19,7 @@ class LightgateError(Exception):
 
 
 class RefusalCode(enum.StrEnum):
-    """What a refusal is about. Later steps decide by this, and not by the reasons."""
+    """The kind of a refusal. Later steps decide by it, never by the sentences."""
 
     OTHER = "other"
     ARCHITECTURE = "architecture"
@@ -52,11 +52,11 @@ class NoImageError(RefusedError):
 
 
 class UnreachableError(LightgateError):
-    """AWS has refused a call or left it without an answer. What it would have told is unknown."""
+    """AWS has refused a call or has not answered it, so the answer is unknown."""
 
 
 class MissingError(LightgateError):
-    """An answer of AWS lacks what is known to be there. What it would have said is unknown."""
+    """An answer of AWS lacks something that must exist, so its state is unknown."""
 
 
 class ExecutionEndedError(LightgateError):

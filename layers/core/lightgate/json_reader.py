@@ -250,7 +250,7 @@ def parse_json(text: str | bytes, problems: Problems) -> Any:  # noqa: ANN401 - 
 
 
 _SAVE_AS_UTF_8 = "save the file as UTF-8 without a byte order mark"
-# What to do about a text that is not JSON: by the text at the place of the error, then by the
+# The advice for a text that is not JSON: by the text at the place of the error, then by the
 # message of Python's parser.
 _WHAT_TO_DO_AT = (
     (re.compile(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),

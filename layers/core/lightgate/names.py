@@ -1,7 +1,8 @@
-"""Every name that Lightgate gives, and how it follows from the execution and the image.
+"""Every name that Lightgate gives: releases, executions, snapshots, tags, markers.
 
-All names derive from the execution and the digest alone, so that a step which runs twice, or a
-second execution for the same event, meets its own traces instead of making new ones."""
+Each name follows from the execution and the digest alone. So a step that runs twice, or a second
+execution for the same event, finds what the first has made and makes nothing new.
+"""
 
 import hashlib
 import re
@@ -25,8 +26,8 @@ STACK_VARIABLE = "LIGHTGATE_STACK"
 STACK_TAG = f"{PREFIX}:stack"
 
 
-# In a deployment that brings back an old version, or leaves one as it is: its gates apply nothing.
-# What it says of their look at the schema is one of the two below it.
+# In a deployment that repeats an old version, or keeps the live one: its gates apply nothing. The
+# value is one of the two below: whether the gates check the schema first.
 ROLLBACK_VARIABLE = "LIGHTGATE_ROLLBACK"
 
 
@@ -40,7 +41,7 @@ UNCHECKED = "unchecked"
 COMMAND_CONTAINER = f"{PREFIX}-command"
 
 
-# How a gate reaches its mailbox. Whoever has it can write there what a gate writes.
+# The URLs of a gate's channel: a secret, as its owner can write the messages of the gate.
 MAILBOX_VARIABLE = "LIGHTGATE_MAILBOX"
 
 
@@ -92,7 +93,7 @@ def start_of(release: str) -> datetime:
 
 
 def rollback_marker(release: str) -> str:
-    """The marker of the deployment with which a release goes back; its own one is taken."""
+    """The marker of the deployment with which a release rolls back; `release` marks its own."""
     return f"{release}{_BACK}"
 
 

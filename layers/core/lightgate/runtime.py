@@ -126,7 +126,7 @@ class Runtime:
 
     @cached_property
     def image_stores(self) -> ImageStores:
-        # What does not answer is unknown, and a version is deployed again all the same.
+        # Few attempts, because an image of unknown state is deployed again all the same.
         ecr = make_client("ecr", attempts=2, seconds=5)
         lightsail = make_client("lightsail", attempts=2, seconds=5)
         return ImageStores(ecr, lightsail, self.own_registry)

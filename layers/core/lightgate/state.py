@@ -1,7 +1,7 @@
-"""What an execution of the state machine carries: its input and the answers of its steps.
+"""The state of an execution: its input and the answers of its steps.
 
-Each step answers with one of these values, and reads what the steps before it have answered as a
-`State`. A release that does not go on carries a `Stop` in place of the answer.
+Each step reads a `State` and answers with one of these values. A step that ends the release answers
+with a `Stop`.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class StopStatus(enum.StrEnum):
 class Stop:
     """The answer of a step with which the release does not go on.
 
-    `code` is that of a refusal. Admit also tells the app and its stage as far as it has read them.
+    `code` is that of a refusal. Admit adds the app and its stage as far as it could read them.
     """
 
     status: StopStatus
@@ -88,10 +88,10 @@ class StartNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """What Admit has found out and decided. It goes on record, and holds for the whole release.
+    """The decisions of Admit. They are recorded, and stay fixed for the whole release.
 
-    `database` is the restore point to take, None without a database. `restoring` is what the
-    restore commands say. With `take_snapshot` it is taken before the deployment is created.
+    `database` is the restore point to take, None without a database. `restoring` has the
+    facts for the restore commands. `take_snapshot`: it is taken before the deployment is created.
     """
 
     app: str
@@ -109,7 +109,7 @@ class Admitted:
 class Admission(Admitted):
     """The answer of Admit to a release that has the lock.
 
-    TAKEN_OVER: for `wait_seconds` something of the release before may still act.
+    TAKEN_OVER: an abandoned release may still act, so wait for `wait_seconds`.
     """
 
     status: Literal["PROCEED", "TAKEN_OVER"]
@@ -164,11 +164,11 @@ class DeploymentProgress:
 
 
 class RollbackStatus(enum.StrEnum):
-    """How a rollback stands. The first three are checked again.
+    """The state of a rollback. The first three are checked again.
 
-    GOOD: the old version was deployed again and verified. FAILED: it was not, or does not do its
-    work either. KEPT and IMPOSSIBLE leave the new version where it is, and the choice to people.
-    REPLACED and LOST: this is not the release's to decide any more.
+    GOOD: the old version was deployed again and is healthy. FAILED: it could not be deployed, or is
+    unhealthy too. KEPT and IMPOSSIBLE: the new version stays live, and people choose. REPLACED and
+    LOST: another deployment or release has taken over.
     """
 
     BUSY = "BUSY"
@@ -184,10 +184,10 @@ class RollbackStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackResult:
-    """What RollBack has come to. `version` is the new deployment of the version `target`.
+    """The result of RollBack. `version` is the new deployment of the version `target`.
 
-    Only GOOD says that it serves and was verified. `reasons`, `next_steps` and `notes` are those
-    that people are told. `status` is None before the first decision.
+    Only with GOOD it is live and verified. `reasons`, `next_steps` and `notes` are sentences for
+    the message. `status` is None before the first decision.
     """
 
     status: RollbackStatus | None
@@ -212,8 +212,8 @@ class RollbackResult:
 class RollbackProgress(RollbackResult):
     """The same from one call of RollBack to the next.
 
-    `release` is the marker of the deployment that brings the old version back, `source` what is on
-    record of that version. `denied_at` is when its secrets were first denied.
+    `release` is the marker of the rollback's deployment, `source` comes from the record of the old
+    version. `denied_at` is when access to its secrets was first denied.
     """
 
     begun_at: datetime
@@ -274,9 +274,9 @@ class Pruned:
 class State:
     """The state of an execution. `request` is its input, which may be anything.
 
-    `waited` says that the wait for a release before is over. `started` is what SNS has answered to
-    the message of the start, `error` what Step Functions has caught. The last three are what the
-    state machine makes of them when no outcome could be recorded; no step reads them.
+    `waited`: the wait for an abandoned release is over. `started` is the answer of SNS to the
+    message at the start, `error` the error that Step Functions caught. The state machine writes the
+    last three if no outcome could be recorded; no step reads them.
     """
 
     request: Any
@@ -299,15 +299,15 @@ class State:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """Raises DecodeError for what no state of this version is; it names the path."""
+        """Raises DecodeError with the path for a state that this version cannot read."""
         return decode(cls, document)
 
     @classmethod
     def read_at_the_end(cls, document: Mapping[str, Any]) -> Self:
-        """The same for the steps that end a release: they have to, whatever the state is.
+        """The same for the steps that end a release: they must work with any state.
 
-        What cannot be read, as another version of Lightgate has written it, is left out, and
-        counts as an error of the release.
+        Answers that another version of Lightgate has written and this one cannot read are left
+        out, and become an error of the release.
         """
         try:
             return cls.read(document)
@@ -329,7 +329,7 @@ class State:
 
     @property
     def admitted(self) -> Admission:
-        """What Admit has answered; only for steps that come after it has let the release begin."""
+        """The answer of Admit; only for the steps after it."""
         if isinstance(self.admission, Admission):
             return self.admission
         raise LookupError("the release was not admitted")
@@ -344,9 +344,9 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that is known of an execution that is over, for its outcome and its message.
+    """The facts of an ended execution, for its outcome and its message.
 
-    `recorded` is what Admit has put on record, also where its answer is lost. `stopped` is the
+    `recorded` is the admission on record, also if the answer of Admit is lost. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
     the release failed, `planned` which migrations were pending.
     """
@@ -359,7 +359,7 @@ class Facts:
 
     @property
     def admitted(self) -> Admitted | None:
-        """What the release was admitted with; None if it was not."""
+        """The admission of the release; None if it was not admitted."""
         answer = self.state.admission
         return answer if isinstance(answer, Admitted) else self.recorded
 

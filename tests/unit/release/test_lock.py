@@ -20,7 +20,7 @@ from lightgate.release.lock import (
     release_lock,
     whole_seconds,
 )
-from tests.component.claims import START, arn, claim, release_of
+from tests.component.lock_requests import START, arn, lock_request, release_of
 
 PROCEED, QUEUED = LockStatus.PROCEED, LockStatus.QUEUED
 DUPLICATE, SUPERSEDED = LockStatus.DUPLICATE, LockStatus.SUPERSEDED
@@ -48,32 +48,49 @@ def following(lock: Lock, **changes: object) -> LockRequest:
     """The claim of the execution that is started for what waits."""
     waiting = next_to_start(lock)
     assert waiting is not None
-    return replace(claim(waiting.name, waiting.digest), at=waiting.at, **changes)
+    return replace(lock_request(waiting.name, waiting.digest), at=waiting.at, **changes)
 
 
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
-        ([claim("1", "A"), claim("2", "B", 1)], [PROCEED, QUEUED]),
-        ([claim("1", "A"), claim("2", "B", -1)], [PROCEED, SUPERSEDED]),
-        ([claim("1", "A"), claim("2", "B", 0)], [PROCEED, QUEUED]),
-        ([claim("1", "A"), claim("2", "A", 1)], [PROCEED, DUPLICATE]),
-        ([claim("1", "A"), claim("2", "A", -1)], [PROCEED, DUPLICATE]),
-        ([claim("1", "A"), claim("2", "A", 1, pushed=False)], [PROCEED, QUEUED]),
-        ([claim("1", "A", live_fingerprint="A")], [DUPLICATE]),
-        ([claim("1", "A", live_fingerprint="B")], [PROCEED]),
-        ([claim("1", "A", live_fingerprint="A", pushed=False)], [PROCEED]),
-        ([claim("1", "A", tag_moved_to="B")], [SUPERSEDED]),
-        ([claim("1", "A"), claim("2", "B", 1), claim("3", "B", 2)], [PROCEED, QUEUED, DUPLICATE]),
-        ([claim("1", "A"), claim("2", "B", 1), claim("3", "A", 2)], [PROCEED, QUEUED, QUEUED]),
-        ([claim("1", "A"), claim("2", "B", 9), claim("3", "C", 5)], [PROCEED, QUEUED, SUPERSEDED]),
-        ([claim("1", "A"), claim("2", "B", 1, live_fingerprint="B")], [PROCEED, QUEUED]),
+        ([lock_request("1", "A"), lock_request("2", "B", 1)], [PROCEED, QUEUED]),
+        ([lock_request("1", "A"), lock_request("2", "B", -1)], [PROCEED, SUPERSEDED]),
+        ([lock_request("1", "A"), lock_request("2", "B", 0)], [PROCEED, QUEUED]),
+        ([lock_request("1", "A"), lock_request("2", "A", 1)], [PROCEED, DUPLICATE]),
+        ([lock_request("1", "A"), lock_request("2", "A", -1)], [PROCEED, DUPLICATE]),
+        ([lock_request("1", "A"), lock_request("2", "A", 1, pushed=False)], [PROCEED, QUEUED]),
+        ([lock_request("1", "A", live_fingerprint="A")], [DUPLICATE]),
+        ([lock_request("1", "A", live_fingerprint="B")], [PROCEED]),
+        ([lock_request("1", "A", live_fingerprint="A", pushed=False)], [PROCEED]),
+        ([lock_request("1", "A", tag_moved_to="B")], [SUPERSEDED]),
         (
-            [claim("1", "A"), claim("2", "A", 9), claim("3", "B", 5)],
+            [lock_request("1", "A"), lock_request("2", "B", 1), lock_request("3", "B", 2)],
+            [PROCEED, QUEUED, DUPLICATE],
+        ),
+        (
+            [lock_request("1", "A"), lock_request("2", "B", 1), lock_request("3", "A", 2)],
+            [PROCEED, QUEUED, QUEUED],
+        ),
+        (
+            [lock_request("1", "A"), lock_request("2", "B", 9), lock_request("3", "C", 5)],
+            [PROCEED, QUEUED, SUPERSEDED],
+        ),
+        (
+            [lock_request("1", "A"), lock_request("2", "B", 1, live_fingerprint="B")],
+            [PROCEED, QUEUED],
+        ),
+        (
+            [lock_request("1", "A"), lock_request("2", "A", 9), lock_request("3", "B", 5)],
             [PROCEED, DUPLICATE, SUPERSEDED],
         ),
         (
-            [claim("1", "A"), claim("2", "B", 1), claim("3", "B", 9), claim("4", "C", 5)],
+            [
+                lock_request("1", "A"),
+                lock_request("2", "B", 1),
+                lock_request("3", "B", 9),
+                lock_request("4", "C", 5),
+            ],
             [PROCEED, QUEUED, DUPLICATE, SUPERSEDED],
         ),
     ],
@@ -85,7 +102,9 @@ def test_what_becomes_of_pushes_that_come_while_one_is_released(
 
 
 def test_the_newest_push_displaces_what_waits() -> None:
-    lock, answers = after(claim("1", "A"), claim("2", "B", 1), claim("3", "C", 2))
+    lock, answers = after(
+        lock_request("1", "A"), lock_request("2", "B", 1), lock_request("3", "C", 2)
+    )
 
     assert answers[2].displaced is not None
     assert answers[2].displaced.release == release_of("2")
@@ -94,7 +113,7 @@ def test_the_newest_push_displaces_what_waits() -> None:
 
 
 def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
-    lock, _ = after(claim("1", "A"), claim("2", "B", 1))
+    lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     assert next_to_start(lock) is None
     lock = release_lock(lock, arn("1"))
 
@@ -118,9 +137,9 @@ def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
 def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
     at: int, changes: dict[str, object], status: LockStatus
 ) -> None:
-    lock, _ = after(claim("1", "A"))
+    lock, _ = after(lock_request("1", "A"))
 
-    lock, answer = acquire_lock(release_lock(lock, arn("1")), claim("2", "A", at, **changes))
+    lock, answer = acquire_lock(release_lock(lock, arn("1")), lock_request("2", "A", at, **changes))
 
     assert answer.status is status
     if status is DUPLICATE:
@@ -128,11 +147,11 @@ def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
 
 
 def test_a_late_push_is_not_answered_by_a_release_that_was_only_queued() -> None:
-    lock, _ = after(claim("1", "H", -9), claim("2", "A", -1))
+    lock, _ = after(lock_request("1", "H", -9), lock_request("2", "A", -1))
     lock = release_lock(lock, arn("1"))
     lock, given_up = acquire_lock(lock, replace(following(lock), tag_moved_to="B"))
 
-    _, answer = acquire_lock(lock, claim("3", "A", -1))
+    _, answer = acquire_lock(lock, lock_request("3", "A", -1))
 
     assert given_up.status is SUPERSEDED
     assert answer.status is PROCEED
@@ -140,15 +159,15 @@ def test_a_late_push_is_not_answered_by_a_release_that_was_only_queued() -> None
 
 def test_a_late_push_is_not_answered_by_a_rollback_to_its_image() -> None:
     """A rollback uses the spec of that version, and a push that of today."""
-    lock, _ = after(claim("1", "A", 5, can_be_superseded=False, pushed=False))
+    lock, _ = after(lock_request("1", "A", 5, can_be_superseded=False, pushed=False))
 
-    _, answer = acquire_lock(release_lock(lock, arn("1")), claim("2", "A", -1))
+    _, answer = acquire_lock(release_lock(lock, arn("1")), lock_request("2", "A", -1))
 
     assert answer.status is PROCEED
 
 
 def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
-    lock, _ = after(claim("1", "A", -5), claim("2", "B", -1))
+    lock, _ = after(lock_request("1", "A", -5), lock_request("2", "B", -1))
     lock = release_lock(lock, arn("1"))
 
     _, answer = acquire_lock(lock, following(lock))
@@ -160,10 +179,10 @@ def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
     ("at", "status"), [(2, SUPERSEDED), (1, SUPERSEDED)], ids=["a newer one", "one as new"]
 )
 def test_what_was_started_finds_one_that_came_before_it(at: int, status: LockStatus) -> None:
-    lock, _ = after(claim("1", "A"), claim("2", "B", 1))
+    lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     lock = release_lock(lock, arn("1"))
     started = following(lock)
-    lock, newer = acquire_lock(lock, claim("3", "C", at))
+    lock, newer = acquire_lock(lock, lock_request("3", "C", at))
 
     lock, answer = acquire_lock(lock, started)
 
@@ -173,7 +192,7 @@ def test_what_was_started_finds_one_that_came_before_it(at: int, status: LockSta
 
 
 def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
-    lock, _ = after(claim("1", "A"), claim("2", "B", 1))
+    lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     lock = release_lock(lock, arn("1"))
 
     lock, answer = acquire_lock(lock, following(lock, tag_moved_to="C"))
@@ -182,18 +201,20 @@ def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
 
 
 def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
-    lock, _ = after(claim("1", "A"), claim("2", "B", 1))
+    lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     lock = release_lock(lock, arn("1"))
 
-    lock, answer = acquire_lock(lock, claim("3", "A", 2, live_fingerprint="A"))
+    lock, answer = acquire_lock(lock, lock_request("3", "A", 2, live_fingerprint="A"))
 
     assert (answer.status, lock.waiting) == (DUPLICATE, None)
     assert answer.displaced is not None
 
 
-@pytest.mark.parametrize("asked", [claim("1"), claim("2", "B", 1), claim("4", "C", -5)])
+@pytest.mark.parametrize(
+    "asked", [lock_request("1"), lock_request("2", "B", 1), lock_request("4", "C", -5)]
+)
 def test_who_asks_again_is_told_the_same(asked: LockRequest) -> None:
-    lock, _ = after(claim("1", "A"), claim("2", "B", 1), claim("4", "C", -5))
+    lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1), lock_request("4", "C", -5))
     once = acquire_lock(lock, asked)
 
     again = acquire_lock(once[0], asked)
@@ -202,23 +223,23 @@ def test_who_asks_again_is_told_the_same(asked: LockRequest) -> None:
 
 
 def test_a_release_gives_way_until_its_deployment_is_created() -> None:
-    lock, _ = after(claim("1", "A"))
+    lock, _ = after(lock_request("1", "A"))
     assert objection(lock, held(lock)) is None
-    waited_for, _ = acquire_lock(lock, claim("2", "B", 1))
+    waited_for, _ = acquire_lock(lock, lock_request("2", "B", 1))
 
     why_not = objection(waited_for, held(lock))
     assert why_not is not None
     assert why_not.status is SUPERSEDED
     assert release_of("2") in why_not.reason
     created, start = begin_creating(lock, held(lock))
-    created, _ = acquire_lock(created, claim("2", "B", 1))
+    created, _ = acquire_lock(created, lock_request("2", "B", 1))
     assert start.objection is None
     assert objection(created, held(lock)) is None
 
 
 def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
-    lock, _ = after(claim("1", "A"))
-    waited_for, _ = acquire_lock(lock, claim("2", "B", 1))
+    lock, _ = after(lock_request("1", "A"))
+    waited_for, _ = acquire_lock(lock, lock_request("2", "B", 1))
 
     unchanged, start = begin_creating(waited_for, held(lock))
 
@@ -227,7 +248,7 @@ def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
 
 
 def test_a_creation_that_was_refused_for_certain_lets_the_release_give_way_again() -> None:
-    lock, _ = after(claim("1", "A"))
+    lock, _ = after(lock_request("1", "A"))
     creating, first = begin_creating(lock, held(lock))
     _, second = begin_creating(creating, held(lock))
 
@@ -236,7 +257,7 @@ def test_a_creation_that_was_refused_for_certain_lets_the_release_give_way_again
 
 
 def test_an_older_fence_is_no_proof() -> None:
-    lock, _ = after(claim("1", "A"))
+    lock, _ = after(lock_request("1", "A"))
     older = replace(held(lock), fence=0)
 
     why_not = objection(lock, older)
@@ -248,22 +269,22 @@ def test_an_older_fence_is_no_proof() -> None:
 
 
 def test_after_an_abandoned_release_the_next_one_takes_over_and_the_one_after_does_not() -> None:
-    lock = abandon_lock(after(claim("1", "A"))[0], arn("1"))
-    lock, answer = acquire_lock(lock, claim("2", "B", 1))
+    lock = abandon_lock(after(lock_request("1", "A"))[0], arn("1"))
+    lock, answer = acquire_lock(lock, lock_request("2", "B", 1))
     assert answer.status is LockStatus.TAKEN_OVER
     assert answer.holder is not None
     assert answer.holder.after == release_of("1")
     lock, _ = begin_creating(lock, held(lock))
 
-    lock, answer = acquire_lock(release_lock(lock, arn("2")), claim("3", "C", 2))
+    lock, answer = acquire_lock(release_lock(lock, arn("2")), lock_request("3", "C", 2))
 
     assert answer.status is PROCEED
 
 
 @pytest.mark.parametrize("leave", [release_lock, abandon_lock])
 def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: object) -> None:
-    lock = abandon_lock(after(claim("1", "A"))[0], arn("1"))
-    lock, _ = acquire_lock(lock, claim("2", "B", 1))
+    lock = abandon_lock(after(lock_request("1", "A"))[0], arn("1"))
+    lock, _ = acquire_lock(lock, lock_request("2", "B", 1))
 
     left = leave(lock, arn("2"))  # type: ignore[operator]
 
@@ -272,7 +293,7 @@ def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: obje
 
 @pytest.mark.parametrize("leave", [release_lock, abandon_lock])
 def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: object) -> None:
-    lock = release_lock(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1"))
+    lock = release_lock(after(lock_request("1", "A"), lock_request("2", "B", 1))[0], arn("1"))
     started = following(lock)
 
     left = leave(lock, started.execution)  # type: ignore[operator]
@@ -283,8 +304,8 @@ def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: obj
 @pytest.mark.parametrize(
     "ahead",
     [
-        after(claim("1", "A"))[0],
-        release_lock(after(claim("1", "A"), claim("2", "B", 1))[0], arn("1")),
+        after(lock_request("1", "A"))[0],
+        release_lock(after(lock_request("1", "A"), lock_request("2", "B", 1))[0], arn("1")),
     ],
     ids=["under way", "waiting"],
 )
@@ -292,29 +313,31 @@ def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to
     ahead: Lock,
 ) -> None:
     with pytest.raises(RefusedError, match=r"^Release \S+-of-\d is in progress or about"):
-        acquire_lock(ahead, claim("3", "A", 2, pushed=False, can_be_superseded=False))
+        acquire_lock(ahead, lock_request("3", "A", 2, pushed=False, can_be_superseded=False))
 
 
 def test_what_a_person_wants_now_does_not_give_way_to_a_push() -> None:
-    lock, answers = after(claim("1", "A", can_be_superseded=False), claim("2", "B", 1))
+    lock, answers = after(
+        lock_request("1", "A", can_be_superseded=False), lock_request("2", "B", 1)
+    )
 
     assert [answer.status for answer in answers] == [PROCEED, QUEUED]
     assert objection(lock, held(lock)) is None
 
 
 def test_a_command_is_no_wish_for_its_image() -> None:
-    command = replace(claim("1", at=5, pushed=False, can_be_superseded=False), digest=None)
+    command = replace(lock_request("1", at=5, pushed=False, can_be_superseded=False), digest=None)
     lock, _ = after(command)
 
-    lock, answer = acquire_lock(release_lock(lock, arn("1")), claim("2", "A", 1))
+    lock, answer = acquire_lock(release_lock(lock, arn("1")), lock_request("2", "A", 1))
 
     assert answer.status is PROCEED
 
 
 def test_a_push_that_is_older_than_a_rollback_is_superseded_by_it() -> None:
-    lock, _ = after(claim("1", "A", 5, pushed=False, can_be_superseded=False))
+    lock, _ = after(lock_request("1", "A", 5, pushed=False, can_be_superseded=False))
 
-    assert acquire_lock(lock, claim("2", "B", 1))[1].status is SUPERSEDED
+    assert acquire_lock(lock, lock_request("2", "B", 1))[1].status is SUPERSEDED
 
 
 def test_pushes_are_told_apart_by_whole_seconds() -> None:

@@ -222,9 +222,9 @@ def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
 
 
 def refused_to(
-    target: int, seen: VersionHistory, *, serving: int = 8, gates_look: bool = True
+    target: int, seen: VersionHistory, *, serving: int = 8, gates_check: bool = True
 ) -> Sequence[str]:
-    return why_refused(target, serving, seen, overridden=False, gates_look=gates_look)
+    return why_refused(target, serving, seen, overridden=False, gates_check=gates_check)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
 
     assert refused[0].startswith("rollbackTo: ")
     assert reason in refused[0]
-    assert refused_to(7, seen, gates_look=False) == []
+    assert refused_to(7, seen, gates_check=False) == []
 
 
 def test_if_no_version_can_run_that_is_said() -> None:
@@ -296,7 +296,7 @@ def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can
     seen = history(record(5), record(6), *recorded, listed=listed)
 
     assert (refused_to(5, seen) == []) is is_left
-    assert refused_to(5, seen, gates_look=False)
+    assert refused_to(5, seen, gates_check=False)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def hold(platform_patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
 
 
 @pytest.mark.parametrize(
-    ("patience", "limit", "longest"),
+    ("platform_patience", "limit", "longest"),
     [
         (seconds(900), 610, seconds(290)),
         (seconds(900), 310, seconds(590)),

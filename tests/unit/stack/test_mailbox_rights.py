@@ -8,7 +8,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 RESOURCES: Any = decode(str(Path(__file__).parents[3] / "template.yaml"))[0]["Resources"]
-LETTERS = {"plan.json", "status.json", "result.json"}
+MESSAGES = {"plan.json", "status.json", "result.json"}
 WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext", "CleanUp",
                       "Reconcile"}  # fmt: skip
 
@@ -46,19 +46,19 @@ def test_permits_are_written_by_who_opens_gives_or_voids_them() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS_OF_PERMITS))
-def test_letters_are_read_where_gates_are_listened_to_and_written_by_none_of_ours(
+def test_messages_are_read_where_gates_are_listened_to_and_written_by_none_of_ours(
     name: str,
 ) -> None:
     others = {what for what in of_functions()[name] if what[1] != "permit.json"}
 
     listens = name in ("CheckDeployment", "RecordOutcome")
-    assert others == ({("s3:GetObject", letter) for letter in LETTERS} if listens else set())
+    assert others == ({("s3:GetObject", message) for message in MESSAGES} if listens else set())
 
 
-def test_what_signs_the_urls_writes_letters_and_reads_permits() -> None:
+def test_what_signs_the_urls_writes_messages_and_reads_permits() -> None:
     [policy] = RESOURCES["MailboxRole"]["Properties"]["Policies"]
 
     assert set(rights(policy["PolicyDocument"]["Statement"])) == {
         ("s3:GetObject", "permit.json"),
-        *(("s3:PutObject", letter) for letter in LETTERS),
+        *(("s3:PutObject", message) for message in MESSAGES),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Table:
-    """The table that outlives the executions. Its items are told apart by app and name."""
+    """The table that outlives the executions. The key of an item is its app and its name."""
 
     def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - boto3 is untyped
         self.client = client

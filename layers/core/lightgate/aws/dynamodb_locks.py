@@ -36,12 +36,12 @@ class Locks:
         records: Callable[[T], Iterable[dict[str, Any]]] = lambda _: (),
         conditions: Callable[[T], Sequence[dict[str, Any]]] = lambda _: (),
     ) -> T:
-        """Apply the rule to the turn as it stands, and return the rule's answer.
+        """Apply the rule to the current lock, and return the rule's answer.
 
-        The turn and the records that follow from the answer are written at once or not at
-        all. The rule is asked again with each turn that somebody else has written in
-        between, and when one of the `conditions` under which it has answered does not hold any
-        more; after a lost answer, whoever repeats the call asks it with his own turn.
+        One transaction writes the lock and the records that follow from the answer. If another
+        call has written the lock meanwhile, or one of the `conditions` no longer holds, the rule is
+        applied again to the new lock. After a lost answer, repeat the call: the rule then finds
+        its own lock.
 
         Raises:
             ExecutionEndedError: a condition of the records does not hold. The only ones they
@@ -66,10 +66,10 @@ class Locks:
                     raise
             else:
                 return answer
-        raise RuntimeError(f"the turn of {app} has changed {_ATTEMPTS} times meanwhile")
+        raise RuntimeError(f"the lock of {app} has changed {_ATTEMPTS} times meanwhile")
 
     def unchanged(self, app: str) -> tuple[Lock, dict[str, Any]]:
-        """The turn, and a part of a transaction that refuses it once the turn is another one."""
+        """The lock, and a condition that fails a transaction once the lock has changed."""
         lock, version = self._read(app)
         check = {"TableName": self._table.name, "Key": self._table.key(app, _ITEM)}
         return lock, {"ConditionCheck": {**check, **_still(version)}}
@@ -96,7 +96,7 @@ class Locks:
 
 
 def _still(version: int) -> dict[str, Any]:
-    """The condition that nobody has written the turn since it had this version; 0: never."""
+    """The condition that the lock still has this version; 0: that there is none yet."""
     if not version:
         return {"ConditionExpression": "attribute_not_exists(version)"}
     return {
@@ -117,12 +117,12 @@ def _reasons(error: ClientError) -> list[str]:
 
 def _text(value: object) -> str:
     if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} has no place in a turn")
+        raise TypeError(f"{value!r} has no place in a lock")
     return value.isoformat()
 
 
 def _lock(document: Mapping[str, Any]) -> Lock:
-    holder, waiting, latest = document["holder"], document["waiting"], document["newest"]
+    holder, waiting, latest = document["holder"], document["waiting"], document["latest"]
     return Lock(
         fence=document["fence"],
         holder=LockHolder(**_timed(holder)) if holder else None,

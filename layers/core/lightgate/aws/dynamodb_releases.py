@@ -1,8 +1,7 @@
-"""What is on record of every release and every image.
+"""The records of releases, images and versions in DynamoDB.
 
-A release's record is opened when it asks for its turn, and settled once: the first outcome
-stands. A quiet outcome is on record from the start, and may still change: what is queued
-becomes another release, or is superseded.
+A release gets its record when it requests the lock. Its outcome is recorded once: the first one
+stands. Only QUEUED, DUPLICATE and SUPERSEDED may change: a queued release starts or is superseded.
 """
 
 import contextlib
@@ -40,13 +39,12 @@ _NO_OUTCOME = "attribute_not_exists(outcome)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRecord:
-    """A release on record. `outcome` is None while it is under way.
+    """A release on record. `outcome` is None while it is in progress.
 
-    `admission` is what Admit has decided, so that whoever settles the release for an
-    execution that cannot do it any more knows what it was about. It is None if there is none, or
-    if another version of Lightgate has written it so that this one cannot read it. `fence` is that
-    of its lock, 0 if it never had it. `fingerprint` stands for what it deploys; None if that is
-    unknown.
+    `admission` is what Admit has decided. The outcome of a release whose execution was stopped is
+    made from it. It is None if there is none, or if this version of Lightgate cannot read it.
+    `fence` is that of its lock, 0 if it never had it. `fingerprint` stands for what it deploys;
+    None if that is unknown.
     """
 
     release: str
@@ -320,7 +318,7 @@ def _text(found: Mapping[str, Any], name: str) -> str | None:
 
 
 def _is_condition(error: ClientError) -> bool:
-    """Whether a condition has refused the transaction, and not a passing trouble."""
+    """Whether a condition has refused the transaction; false for a temporary error."""
     reasons = error.response.get("CancellationReasons", [])
     codes = {reason.get("Code") for reason in reasons}
     return error_code(error) == "TransactionCanceledException" and codes <= {

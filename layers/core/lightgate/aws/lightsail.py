@@ -31,7 +31,7 @@ _BUSY_TEXTS = (
 )
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
-# What a log that is longer says last: the newest words of a gate are what is waited for.
+# Of a longer log the end is read too, because the latest reports of a gate decide.
 _MOST_NEWEST_PAGES = 25
 _SHORTEST_WINDOW = timedelta(seconds=1)
 _MOMENT = timedelta(milliseconds=1)
@@ -140,8 +140,8 @@ class Lightsail:
     def create_deployment(self, request: Mapping[str, Any]) -> Deployment | Busy:
         """The new deployment, or why there can be none just now.
 
-        Attempted once. Whoever calls again must first look for a deployment with its
-        own marker, because an answer may have been lost.
+        Attempted once. Before another call, look for a deployment with the same marker, because
+        the answer may have been lost.
 
         Raises:
             RefusedError: Lightsail finds the request wrong; its own words are kept.
@@ -168,7 +168,7 @@ class Lightsail:
         values of all variables are taken out.
 
         Raises:
-            UnreachableError: it cannot be read, so that nobody knows what it holds.
+            UnreachableError: the log cannot be read, so its content is unknown.
         """
         lines = self._lines(service, container, since, "lightgate")
         return reports(lines, mask or self.mask(service)) if lines else []
@@ -177,7 +177,7 @@ class Lightsail:
     def app_logs(
         self, service: str, deployment: Deployment, is_open: OpenVariables = _NOTHING_OPEN
     ) -> Mapping[str, AppLog | UnreachableError]:
-        """What each container has written since the deployment was created, or why not read.
+        """The log of each container since the deployment was created, or why it could not be read.
 
         The lines are masked as `mask` says.
 

@@ -1,7 +1,7 @@
-"""The mailbox of a release: a folder in a private bucket, in which gate and controller meet.
+"""The gate channel of a release: a folder in a private bucket for messages and permits.
 
-The gate holds presigned URLs and nothing else: it can write `status`, `plan` and `result`, and read
-`permit`. What it wrote is untrusted. Everything else in the folder is the controller's.
+The gate has presigned URLs and no credentials: it can write `status`, `plan` and `result`, and read
+`permit`. Its messages are untrusted. Only Lightgate writes the other objects of the folder.
 """
 
 import json
@@ -18,10 +18,10 @@ from lightgate.migrations.permit import LARGEST_BYTES, Permit, PermitState, Void
 from lightgate.spec.time_limits import SIGNED_FOR
 
 _SESSION = _SIGNED_FOR = SIGNED_FOR
-# Read in this order a gate's letters tell what happened in its order.
-LETTERS = ("plan", "status", "result")
+# The order in which a gate sends them.
+MESSAGES = ("plan", "status", "result")
 _PERMIT = "permit"
-_LARGEST_LETTER_BYTES = 16 * 1024
+_LARGEST_MESSAGE_BYTES = 16 * 1024
 _TRIES = 5
 _MISSING = ("NoSuchKey", "404")
 _NO_BUCKET = "NoSuchBucket"
@@ -45,13 +45,13 @@ class ContendedError(UnreachableError):
 
 
 class GateChannels:
-    """The mailboxes of all releases.
+    """The gate channels of all releases.
 
-    `role` is what signs the URLs; a session of it is confined to one release. Where the bucket
-    has been deleted, every permit counts as void: no gate can read one.
+    `role` signs the URLs; a session of it is confined to one release. If the bucket is deleted,
+    every permit counts as void, because no gate can read one.
 
-    What reads letters and what reads or changes a permit that was opened raises UnreachableError
-    where the bucket does not answer: what it holds is unknown then.
+    Every method but `open` and `urls` raises UnreachableError if the bucket does not answer: the
+    messages and the permit are unknown then.
     """
 
     def __init__(self, s3: Any, sts: Any, bucket: str, role: str) -> None:  # noqa: ANN401 - boto3
@@ -59,9 +59,9 @@ class GateChannels:
         self._bucket, self._role = bucket, role
 
     def open(self, address: Address) -> Permit:
-        """Put a pending permit there, unless there is one already; the one that stands.
+        """Write a pending permit unless there is one, and return the current one. Idempotent.
 
-        Must come before the deployment is created: without it nothing can be granted.
+        Call it before the deployment is created: a permit that is missing cannot be granted.
         """
         permit = pending(address.release)
         try:
@@ -74,9 +74,10 @@ class GateChannels:
 
     @reaching("S3")
     def permit(self, address: Address) -> Permit:
-        """The permit that stands. Writes nothing: one that is missing counts as void.
+        """The current permit. Writes nothing.
 
-        It was there before the deployment was. Whoever has removed it may have removed a void one.
+        A missing permit counts as void: it was there before the deployment, and the one that was
+        removed may have been void.
         """
         return self._read(address)[0] or _lost(address)
 
@@ -93,10 +94,9 @@ class GateChannels:
 
     @reaching("S3")
     def void(self, address: Address, cause: VoidCause, reason: str) -> Permit:
-        """Withdraw the permit for good, whatever stands there; again is the same.
+        """Withdraw the permit for good, in any state. Idempotent.
 
-        A gate that has read it before may have begun. What a permit's `until` allows, nobody
-        can take back.
+        A gate that has read a granted permit before may still begin until the permit's `until`.
         """
         permit = self._change(
             address, lambda p: (p or pending(address.release)).voided(cause, reason)
@@ -130,11 +130,11 @@ class GateChannels:
 
     @reaching("S3")
     def messages(self, address: Address) -> list[str]:
-        """What the gate has written, one line a letter, in the order in which it happened.
+        """The gate's messages, one line each, in the order in which the gate sends them.
 
-        What is missing, too long or no text is left out: nothing was said.
+        A message that is missing, too long or no text is left out.
         """
-        found = (self._object(address, name, _LARGEST_LETTER_BYTES)[0] for name in LETTERS)
+        found = (self._object(address, name, _LARGEST_MESSAGE_BYTES)[0] for name in MESSAGES)
         return [text for text in found if text]
 
     @reaching("AssumeRole")
@@ -165,7 +165,7 @@ class GateChannels:
         some two kilobytes, and a deployment has little room.
         """
         for _ in range(_TRIES):
-            urls = {name: self._url(presigner, address, name) for name in (_PERMIT, *LETTERS)}
+            urls = {name: self._url(presigner, address, name) for name in (_PERMIT, *MESSAGES)}
             heads = {
                 url.rpartition("=")[0].replace(f"/{name}.json?", "/*.json?", 1)
                 for name, url in urls.items()
@@ -192,7 +192,7 @@ class GateChannels:
                 {
                     "Effect": "Allow",
                     "Action": "s3:PutObject",
-                    "Resource": [f"{folder}/{name}.json" for name in LETTERS],
+                    "Resource": [f"{folder}/{name}.json" for name in MESSAGES],
                 },
                 {
                     "Effect": "Allow",

@@ -25,12 +25,12 @@ class BackupOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """The restore point of a release: what is asked for, and how it stands.
+    """The restore point of a release: its mode, its state and its times.
 
-    `state` is None until it was begun, or looked up. `asked_at` says when that was first tried:
-    `time_limit` after it, it is not waited for any more. `begun_at` says since when it is being
-    made, which is later where the database was busy, and `available_at` since when it is known
-    to be there. `outage` is the time since then that no time limit counts.
+    `state` is None until it was begun, or looked up. `asked_at` is the time of the first
+    attempt: `time_limit` later the release gives up. `begun_at` is when AWS began to make it, which
+    is later if the database was busy. `available_at` is the first check that found it available.
+    `outage` is the time without answers from AWS, which no time limit counts.
     """
 
     mode: BackupMode
@@ -47,10 +47,10 @@ class Backup:
 
 
 def starts_before_the_deployment(mode: BackupMode, history: Timings, wait_limit: WaitLimit) -> bool:
-    """Whether the restore point is begun without waiting for the plan.
+    """Whether the restore point is started before any gate has reported a plan.
 
-    A snapshot that takes longer than a gate may hold cannot be waited for by a gate. Where
-    nothing is known of it, it is tried: if it does not fit, that is known for the next release.
+    A gate cannot wait for a snapshot that takes longer than the gate's wait limit. If no earlier
+    release has measured a snapshot, the gate tries to wait; the next release knows the time.
     """
     if mode is not BackupMode.WHEN_PENDING:
         return mode is not BackupMode.NONE

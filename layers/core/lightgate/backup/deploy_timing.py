@@ -9,29 +9,28 @@ from lightgate.backup.timings import Timings
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.time_limits import WaitLimit
 
-# RDS lets restore to a moment some five minutes ago; what is much older does not go on. Nor is a
-# snapshot any more what one would want to go back to when it has been there for so long: with it
-# goes all that people wrote since. A release that nothing holds up begins within minutes.
-_OLDEST = timedelta(minutes=30)
+# A continuous backup lags by some five minutes; one that lags much more has stopped. A snapshot of
+# this age would lose too much of what was written since. An undelayed release needs only minutes.
+OLDEST_RESTORE_POINT = timedelta(minutes=30)
 
 
-_LONGEST_MISSING = 250
+LONGEST_MISSING = 250
 
 
 def why_never(backup: Backup, now: datetime) -> str | None:
-    """Why a snapshot will not be there for its release, if it will not."""
+    """Why the snapshot cannot become available in time; None if it still can."""
     state = backup.state
     if state is None or state.status is SnapshotStatus.AVAILABLE:
         return None
     if state.status is SnapshotStatus.FAILED:
-        return f"has ended as {_detail(state)}"
+        return f"has ended as {detail_of(state)}"
     if backup.asked_at is None or now - backup.asked_at - backup.outage < backup.time_limit:
         return None
     limit = backup.time_limit.total_seconds()
-    return f"was not available within database.timeoutSeconds ({limit:.0f}): {_detail(state)}"
+    return f"was not available within database.timeoutSeconds ({limit:.0f}): {detail_of(state)}"
 
 
-def _detail(state: SnapshotState) -> str:
+def detail_of(state: SnapshotState) -> str:
     """AWS's own words, in the middle of a sentence."""
     return state.detail.rstrip(".")
 
@@ -40,7 +39,7 @@ def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
     """Why a continuous backup is no restore point for what begins now; None if it is one."""
     if state.status is not SnapshotStatus.AVAILABLE or state.at is None:
         return f"The database has no point-in-time restore: {state.detail}."
-    if now - state.at > _OLDEST:
+    if now - state.at > OLDEST_RESTORE_POINT:
         return (
             f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
             "continuous backup does not go on."
@@ -59,15 +58,14 @@ class DeployTiming:
 def when_to_deploy(
     backup: Backup, history: Timings, now: datetime, wait_limit: WaitLimit
 ) -> DeployTiming:
-    """Create the deployment as late as it can be without its node being waited for.
+    """Create the deployment as late as possible, but so that its node is ready with the snapshot.
 
-    What would be too late at the next look is done now, and the node waits for the snapshot that
-    little longer; but only if its gate may hold for as long as the snapshot has to be expected
-    to take.
+    If the next check would be too late, the deployment is created now and the node waits a little
+    longer, but only if the snapshot is expected within the gate's wait limit.
 
-    A wrong forecast costs time, and never safety: the gate applies nothing without its permit.
-    Without a history, and once a snapshot takes longer than any before, it is waited for:
-    nobody knows then how long a gate would have to hold.
+    A wrong forecast costs time and never safety: the gate applies nothing without its permit.
+    Without measured times, or if the snapshot takes longer than all before, the deployment waits
+    for the snapshot.
     """
     state = backup.state
     if not backup.mode.takes_a_snapshot or backup.is_there:

@@ -1,8 +1,7 @@
-"""The commands that bring a database back: always as a new one, beside the one that is there.
+"""The commands that restore a database into a new one, beside the original.
 
-They are for bash or zsh. What a new database does not take over from its backup is given as the
-original has it, as far as that is known: by default it would be in another network, with other
-parameters, and reachable from everywhere.
+They are for bash or zsh. The network, the parameters and the access of the original are given as
+options, as far as they are known: the defaults of AWS could be another network and public access.
 """
 
 import shlex
@@ -200,7 +199,7 @@ def restored_name(database: str, release: str) -> str:
 def restore_from_snapshot(
     kind: DatabaseKind, database: str, release: str, snapshot: str, original: Original | None = None
 ) -> Sequence[str]:
-    """What a person runs, one line after the other, until the database of the snapshot is there."""
+    """The commands, line by line, that restore the snapshot into a new database."""
     new, original = restored_name(database, release), original or _looked_up(kind, database)
     match kind:
         case DatabaseKind.INSTANCE:

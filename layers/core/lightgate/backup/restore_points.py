@@ -10,7 +10,7 @@ from lightgate.spec.database_kinds import DatabaseKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """What a restored database takes over from the one that it is made of.
+    """The settings of the original database that a restored one needs as well.
 
     Options of the command with their values, a switch with an empty one; `instance` are those of
     the first instance of a cluster. `address` is where the app reaches the original.

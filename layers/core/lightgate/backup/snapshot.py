@@ -6,9 +6,9 @@ from datetime import datetime
 
 
 class SnapshotStatus(enum.StrEnum):
-    """What a release does next follows from this alone.
+    """The state of a snapshot. The next action of a release depends on nothing else.
 
-    BUSY is the instance being in a state in which RDS takes no snapshot now.
+    BUSY: the database is in a state in which RDS takes no snapshot.
     """
 
     BUSY = "BUSY"

@@ -24,16 +24,16 @@ class Timings:
 
     @property
     def is_outgrown(self) -> bool:
-        """Whether a snapshot took longer than any that was there in time.
+        """Whether the last snapshot was not finished in time, and longer than all finished ones.
 
-        How long nobody knows then, but it is long.
+        Its whole duration is unknown.
         """
         longest = max(self.snapshots, default=timedelta())
         return self.unfinished is not None and self.unfinished >= longest
 
     @property
     def snapshot(self) -> timedelta | None:
-        """What a snapshot has to be expected to take: the longest of the recent ones."""
+        """How long a snapshot is expected to take: as long as the longest recent one."""
         return None if self.is_outgrown else max(self.snapshots, default=None)
 
     @property
@@ -46,7 +46,7 @@ class Timings:
 
     @property
     def slowest_node_start(self) -> timedelta:
-        """The same where it is the time of a hold that it takes away."""
+        """The longest recent start. It leaves a gate the least time to wait for its permit."""
         return max(self.node_starts, default=USUAL_NODE_START)
 
 
@@ -60,10 +60,10 @@ def time_saved(
 ) -> timedelta:
     """How much sooner the release was done than if each step had waited for the one before.
 
-    In sequence the deployment would have been created at `available_at`, and its gate ready as
-    much later as it took. With nothing pending no restore point is waited for; if it is not
-    there even `now`, at least the time until now was saved. `available_at` is None where no
-    snapshot was taken at all: then nothing was waited for, and nothing is claimed.
+    Without overlap the deployment would have been created at `available_at`, and its gate would
+    have been ready later by the time of its start. If nothing is pending, no gate waits for the
+    restore point; if that is not available `now`, at least the time until now was saved.
+    `available_at` is None if no snapshot was taken: then no time was saved.
     """
     if available_at is None:
         return timedelta()

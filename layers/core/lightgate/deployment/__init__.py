@@ -1,4 +1,4 @@
-"""What is deployed: the request to Lightsail, and what its answers say of a deployment.
+"""The request that creates a deployment, and the reading of Lightsail's answers about one.
 
-Pure rules. What a spec may say is in `spec`.
+Pure rules. The keys of a spec are in `spec`, the AWS calls in `aws`.
 """

@@ -43,9 +43,9 @@ from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 LARGEST_REQUEST_BYTES = 48 * 1024
 USUAL_PYTHON = "python3"
 
-# A look costs a request to S3; the permit is what a ready node waits for.
+# Each poll costs a request to S3, but a ready node waits for its permit.
 MAILBOX_POLL_SECONDS = 2
-# For so long a mailbox may give no answer at all.
+# After this time without an answer from S3 the gate gives up.
 MAILBOX_REACH_SECONDS = 120
 
 _NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
@@ -101,14 +101,14 @@ def compile_deployment(
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
 
-    `secrets` has a value for each reference in the spec, and `mailboxes` one for each gate that
-    asks for a permit (aws/mailbox.py, `urls`); the others apply what is pending by themselves.
-    What is returned holds those values: it is neither logged nor returned from a step.
-    Each container names the `stack` that makes the deployment, unless that is empty.
+    `secrets` has a value for each reference in the spec. `mailboxes` has one for each gate that
+    needs a permit (`GateChannels.urls`); the other gates apply pending migrations without one.
+    The result contains these values: never log it, and never return it from a step.
+    Each container names the `stack` that creates the deployment, unless that is empty.
     `allow_destructive` overrides the spec's policy for this release. `code` is the release that
-    first deployed this image, where that was another one: the gates hold it against what the
-    database has applied since. Of a whole deployment `programs` are in every container as plain
-    text, if that fits.
+    first deployed this image, if that was another one: the gates compare its migrations with those
+    of the database. `programs` are in every container as plain text if the whole deployment is
+    small enough.
 
     Raises:
         RefusedError: a command is missing in the spec and in the image, or the request
@@ -239,7 +239,7 @@ def _supervisor_config(
 
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
-    """How the gate asks. A permit that comes later than its patience would not be used."""
+    """How the gate polls for its permit, and for how long: a later permit would be unused."""
     limit = (spec.time_limit(container.name) or 0) + GRACE_SECONDS
     wait_limit = WaitLimit(
         platform_patience=timedelta(seconds=spec.platform_patience_seconds),
@@ -274,7 +274,7 @@ def _usual_after_failure(django: Request | None) -> AfterFailure:
 
 
 def _own_command(container: Container, source: Source) -> tuple[str, ...]:
-    """What the container itself runs, which the gate has to know to start it."""
+    """The command of the container, which its gate starts after the migration."""
     if container.command is not None:
         return container.command
     if not source.config.command:

@@ -52,8 +52,8 @@ def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:
     )
 
 
-# Only what others wait for is supervised. It is not deployed, and stands for the app: it has its
-# ports, which no gate may listen on.
+# A gate supervises only a container for which another one waits. This one is not deployed. It has
+# the ports of the app, so that the gate does not listen on them.
 _AFTER = "after-it"
 
 
@@ -77,8 +77,8 @@ def compile_command(
 ) -> Mapping[str, Any]:
     """The container of the command, as CreateContainerServiceDeployment takes it.
 
-    `beside` is the spec of the app that is compiled into the same deployment (compile_app), None
-    where what serves is not compiled anew. What is returned holds secrets.
+    `beside` is the spec of the app in the same deployment (compile_app), None if the live version
+    is deployed again as it is. The result contains secrets.
 
     Raises:
         RefusedError: this container alone is larger than Lightsail can be trusted to take.
@@ -107,10 +107,10 @@ def compile_app(
     stack: str = "",
     code: str | None,
 ) -> Request:
-    """What serves already, to be deployed once more with a command beside it.
+    """The live version, to be deployed again with a command beside it.
 
-    `code` is the release that first deployed it. Where that is not known, its gates will take all
-    that the database has beyond the code for something that came later.
+    `code` is the release that first deployed it. If that is unknown, its gates count every
+    migration that the code does not have as a later one.
 
     Raises:
         RefusedError: it is larger than Lightsail can be trusted to take.

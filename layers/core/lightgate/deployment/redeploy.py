@@ -20,7 +20,7 @@ _MARKER_PREFIX = f"{PREFIX}_".upper()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redeployment:
-    """The arguments of CreateContainerServiceDeployment, and what people are told of them.
+    """The arguments of CreateContainerServiceDeployment, and the notes for the message.
 
     The request holds secrets: it does not show itself. The notes name variables, no values.
     """

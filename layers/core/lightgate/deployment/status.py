@@ -1,4 +1,4 @@
-"""What Lightsail says of a deployment, and what may be concluded from it."""
+"""The container service as Lightsail shows it, and how a deployment on it has ended."""
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from lightgate.outage import LONGEST_OUTAGE
 # the database, and is worth a longer wait.
 LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
 LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
-# A log or a mailbox that does not answer may do so again: then what it holds is read first.
+# CloudWatch or S3 may answer again after an outage, and then the reports are read first.
 _UNREAD_PATIENCE = LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
 # The container's clock and Lightsail's need not agree with each other.
 _CLOCK_MARGIN = timedelta(minutes=5)
@@ -197,9 +197,9 @@ def believed(
 ) -> Status:
     """The status, or ACTIVATING while more has to be read before an end can be judged.
 
-    `unread` says which log or mailbox could not be read now, `unknown` which permit. An end that
-    the gate has reported stands, except a failure with an unknown permit: a permit may have let a
-    migration begin.
+    `unread` says which log or gate channel could not be read now, `unknown` which permit. An end
+    that the gate has reported stands, except a failure with an unknown permit: a permit may have
+    let a migration begin.
     """
     if ended_at is None or not (unread or unknown):
         return status

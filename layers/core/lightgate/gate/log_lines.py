@@ -18,8 +18,8 @@ _BEGINNING = '{"lightgate": 1, '
 def reports(lines: Iterable[str], mask: Mask) -> list[str]:
     """The lines that a gate may have written, without secrets. All other lines are left out.
 
-    An app can imitate such a line and put a secret into it. So every line of a log or a mailbox
-    passes through here before any other code reads it.
+    An app can imitate such a line and put a secret into it. So every line of a log or
+    a gate channel passes through here before any other code reads it.
     """
     masked = []
     for line in lines:
@@ -37,7 +37,7 @@ _NEVER_SHOWN = ("lightgate", "release", "container", "event", "at")
 
 
 def events(release: str, container: str, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    """What one gate has said, be it in its log or in its mailbox; all other lines are left out."""
+    """The events of one gate, from its log or its channel. All other lines are left out."""
     for line in lines:
         event = _read(line)
         if (

@@ -1,7 +1,7 @@
-"""What the gate has reported in the container log of a release.
+"""The report of a release's gates, read from their log lines and messages.
 
-Anybody who can write to the app's output can write such a line: what stands here
-explains a failure and enriches a message, and never makes a protected release succeed.
+The app can write such lines too. So a report explains a failure and adds facts to a message, and
+never makes a protected release succeed.
 """
 
 import enum
@@ -22,21 +22,21 @@ _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
-# What ends a gate before it has begun anything.
+# The causes of a failure before the gate has begun to apply anything.
 _BEFORE_IT_BEGINS = (
     *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
     *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
 )
-# What ends a command before it has come to an end of its own.
+# The causes of a failure that cut a running command off.
 CUT_OFF = ("timeout", "signal")
-# What a gate reports that has begun nothing yet, or was stopped before it had.
+# The events of a gate that has not begun to apply anything.
 _BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
 
 
 class Phase(enum.StrEnum):
     """How far the gates of a release have come, as far as their reports arrived.
 
-    UNGATED is a release without a gate, of which no report is to be expected.
+    UNGATED: the release has no gate, so no report will come.
     """
 
     UNGATED = "UNGATED"
@@ -52,7 +52,7 @@ class Phase(enum.StrEnum):
 
 
 class Detail(enum.StrEnum):
-    """What else a gate tells of the cause. Rules go by this, and not by the gate's words."""
+    """A code that specifies the cause. Rules decide by it, never by the gate's sentences."""
 
     NOT_FREE = "not free"
     LOST = "lost"
@@ -147,13 +147,12 @@ NO_GATE_REPORT = GateReport(phase=Phase.SILENT, began_at=None, migrations=(), fa
 
 
 def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateReport:
-    """The evidence in the log lines of each gate of the release.
+    """The report of all gates of the release, from the lines of each.
 
-    With several gates the release is as far as the last of them, and failed if one is.
-    With several nodes, or after a relaunch, a gate reports more than once: the first
-    failure is kept, because it is the one that explains the others, unless a later one tells of
-    more damage. Where one has begun and none tells how that ended, what others found in the
-    database before says nothing of it.
+    With several gates the slowest one gives the phase, and one failed gate fails the release.
+    With several nodes, or after a relaunch, a gate reports more than once. The first failure is
+    kept, because it explains the others, unless a later one reports more damage. If a gate has
+    begun and no end is reported, what other gates have found in the database does not count.
     """
     phases: list[Phase] = []
     plans: list[bool] = []
@@ -187,7 +186,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 phase = Phase.FAILED
                 failures.append((_weight(event), _failure(container, event)))
             if kind in ("succeeded", "failed"):
-                # What this says of the way there, log lines may say later or never.
+                # The lines with the details of the run may arrive later or never.
                 if first := moment_of(event.get("beganAt")):
                     began[True].append(first)
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
@@ -224,10 +223,10 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
 
 
 def later(now: GateReport, before: GateReport) -> GateReport:
-    """The evidence of two looks at one deployment: what was heard once is not forgotten.
+    """The report of two checks of one deployment: nothing that was reported once is lost.
 
-    A letter is overwritten by the next node's, a log line may be gone, and each may be unreadable.
-    A gate that knows of no beginning says nothing of what another node was seen to begin.
+    The next node overwrites the messages of the one before, log lines may be deleted, and each
+    source may be unreadable. A report without a beginning does not undo an earlier one with it.
     """
     further = max(now, before, key=lambda one: list(Phase).index(one.phase))
     other = before if further is now else now
@@ -247,7 +246,7 @@ def later(now: GateReport, before: GateReport) -> GateReport:
 
 
 def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
-    """What the gate has found applied of a plan that failed between two of its migrations.
+    """The worst effect of the migrations that were applied before a plan failed.
 
     A node that is launched again only repeats that the attempt has failed.
     """

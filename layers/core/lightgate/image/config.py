@@ -1,4 +1,4 @@
-"""What the registry says of an image, as far as a release depends on it."""
+"""The manifest and the configuration of an image, as far as a release depends on them."""
 
 import json
 import re

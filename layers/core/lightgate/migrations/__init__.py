@@ -1,4 +1,4 @@
-"""The migrations of a release: whether the old version works after them, and when they may begin.
+"""The migrations of a release: whether rollback is safe after them, and when they may begin.
 
-Pure rules. The gate itself, which applies them, is in `gate.programs`.
+Pure rules. The gate, which applies the migrations, is in `gate.programs`.
 """

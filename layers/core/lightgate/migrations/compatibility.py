@@ -1,8 +1,7 @@
-"""What a failure will mean: whether the release before can run on the schema of this one.
+"""Rollback safety: whether the previous version works with the schema of this release.
 
-Decided from what the gates say that they would apply, before the app starts, and carried with
-the release from then on. It only ever gets worse: once a plan is applied the next node's gate
-tells an empty one, and that takes nothing back.
+Judged from the plans of the gates before the app starts. The verdict of a release only gets worse:
+after a plan is applied the next node reports an empty one, which does not make rollback safe.
 """
 
 import enum
@@ -17,10 +16,10 @@ _LONGEST_REASON = 600
 
 
 class Verdict(enum.StrEnum):
-    """Whether one can go back to the release before.
+    """Whether it is safe to roll back to the previous version.
 
-    NONE: nothing is pending, so nothing changes. SAFE: the release before can read and write
-    on the new schema. ONE_WAY: it may not. UNKNOWN: nobody can tell, and it is treated as
+    NONE: no migration is pending. SAFE: the previous version can read and write with the new
+    schema. ONE_WAY: it may not be able to. UNKNOWN: this could not be determined, and counts as
     ONE_WAY.
     """
 
@@ -34,7 +33,7 @@ class Verdict(enum.StrEnum):
         return self in (Verdict.NONE, Verdict.SAFE)
 
 
-# What is known to break things says more than what is not known at all.
+# A known problem says more than an unknown effect.
 _FROM_BAD_TO_GOOD = (Verdict.ONE_WAY, Verdict.UNKNOWN, Verdict.SAFE, Verdict.NONE)
 
 _REMOVED = "the release before still uses it, and its queries fail without it"
@@ -67,7 +66,7 @@ _WHY = {
         "it adds or removes a column that the release before does not know, or still uses"
     ),
 }
-# What of an operation is the trouble, where its gate says so behind it: `AddIndex(expression)`.
+# The problematic part of an operation, if the gate names it: `AddIndex(expression)`.
 _WHY_THAT = {
     "ForeignKey": (
         "once a row refers to one of a table that was there before, the release before cannot "
@@ -90,7 +89,7 @@ _WHY_THAT = {
         "database, and the release before relies on it as it was"
     ),
 }
-# Of a migration that is reversed. What the operation made is gone then, or what it removed is back.
+# For a reversed migration: it drops what the operation made, or restores what it removed.
 _UNDONE = "undo "
 _WHY_UNDONE = {
     "CreateModel": "the table is taken back, and what serves may still use it",
@@ -109,7 +108,7 @@ _ODD = "it is not one of Django's own operations, and may do anything"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict and, unless one can go back, each migration and operation with why not."""
+    """A verdict and, if rollback is not safe, the reason for each migration and operation."""
 
     verdict: Verdict
     reasons: Sequence[str] = ()
@@ -118,10 +117,10 @@ class Judgement:
 def judge_gates(
     gates: Iterable[str], told: Mapping[str, Judgement], *, has_database: bool
 ) -> Judgement:
-    """The verdict on a release, from that on the plans of each of its gates.
+    """The verdict on a release, from the judgements on the plans of its gates.
 
-    A gate that has told none leaves it unknown. So does a release without any gate, unless
-    its spec has no database: what an app does to its database by itself is not seen.
+    UNKNOWN if a gate has reported no plan, or if there is no gate but a database: Lightgate does
+    not see the migrations that an app applies by itself.
     """
     gates = tuple(gates)
     if not gates and has_database:
@@ -134,10 +133,10 @@ def judge_gates(
 def judge_plan(plan: Plan) -> Judgement:
     """The verdict on one plan.
 
-    An operation that changes rows makes it UNKNOWN. It is the app's own code, which may
-    delete what the release before needs, write what it cannot read, or change the schema,
-    and being reversible says nothing of that. Whether old code can work with new rows only
-    people can know: taking it for safe would put the old code to work on them unasked.
+    An operation that changes rows makes it UNKNOWN. It is the app's own code: it may delete rows
+    that the previous version needs, write rows that it cannot read, or change the schema, even if
+    it is reversible. With a wrong SAFE, Lightgate would roll back automatically to code that
+    cannot work with the rows.
     """
     reasons = [_reason(one) for one in plan.operations if one.effect is not Effect.ADDITIVE]
     effects = {plan.effect, *(one.effect for one in plan.operations)}
@@ -149,9 +148,9 @@ def judge_plan(plan: Plan) -> Judgement:
 
 
 def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[str]) -> Judgement:
-    """The verdict on the part of a plan that its gate has found applied after it failed.
+    """The verdict on the applied part of a plan that failed.
 
-    `effect` is the worst of that part, None if the gate could not tell: then the whole plan counts.
+    `effect` is the worst of that part, None if it is unknown: then the whole plan counts.
     """
     match effect:
         case Effect.ADDITIVE:
@@ -164,7 +163,7 @@ def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[s
 
 
 def together(judgements: Iterable[Judgement]) -> Judgement:
-    """The worst of them, with all reasons that stand against going back; NONE if there are none.
+    """The worst of them, with all reasons against a rollback; NONE if there are none.
 
     The order does not matter, and adding one again changes nothing.
     """

@@ -1,7 +1,7 @@
-"""The permit of a release's plan: what it says, and how it may change.
+"""The permit of a gate: its states, its text form, and the allowed changes.
 
-It is all in a mailbox that the gate believes. The controller writes it, and the gate reads the
-form that `to_text` gives, with a program of its own (`gate/supervisor.py`, read_permit).
+Lightgate writes the permit to the gate channel. The gate reads the text of `to_text` with its own
+program (`gate/programs/supervisor/permit.py`), and trusts it.
 """
 
 import enum
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 # Escaped in JSON, each character has up to twelve bytes.
 _LONGEST_REASON = 600
-# What the gate reads of the mailbox's response (LARGEST in its s3_client.py).
+# The gate reads no larger permit (LARGEST in gate/programs/s3_client.py).
 LARGEST_BYTES = 8192
 
 
@@ -118,5 +118,5 @@ def pending(release: str) -> Permit:
 
 
 def _whole_second(moment: datetime) -> datetime:
-    """What the permit's text can say: never later than what was meant."""
+    """The moment in whole seconds, rounded down, as the text has no fractions."""
     return datetime.fromtimestamp(int(moment.timestamp()), UTC)

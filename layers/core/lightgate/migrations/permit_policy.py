@@ -1,8 +1,7 @@
-"""Whether a plan may be applied, and when a deployment may be created: the one place that decides.
+"""Decide whether a gate may apply its plan. No other module decides this.
 
-Pure functions of what was observed. Whoever acts upon a decision voids the permit first when the
-decision is REFUSE or GIVE_UP, and writes it by conditional write when it is PERMIT; deciding
-again on what is observed afterwards leads to no second effect.
+A pure function of its input. The caller first voids the permit for REFUSE and GIVE_UP, and writes
+it by conditional write for PERMIT. A decision after that has no second effect.
 """
 
 import enum
@@ -12,9 +11,9 @@ from datetime import datetime, timedelta
 
 from lightgate.backup.backup import Backup
 from lightgate.backup.deploy_timing import (
-    _LONGEST_MISSING,
-    _OLDEST,
-    _detail,
+    LONGEST_MISSING,
+    OLDEST_RESTORE_POINT,
+    detail_of,
     why_never,
     why_no_point_in_time,
 )
@@ -30,12 +29,12 @@ from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, WaitLi
 
 
 class PermitAction(enum.StrEnum):
-    """What to do about a gate now.
+    """The next action for a gate.
 
-    WAIT and look again. BACK_UP: begin the restore point, then look again. PERMIT the plan
-    until a moment. REFUSE: nothing was applied, and this release must not apply anything; a
-    person changes something first. GIVE_UP: nothing is permitted any more, for a reason that
-    lies with the platform or the time. NOTHING: no permit is needed.
+    WAIT for the next check. BACK_UP: start the restore point, then wait. PERMIT the plan, to be
+    begun before a given time. REFUSE: nothing was applied, and a person must change something
+    first. GIVE_UP: no permit any more, because of the platform or the time. NOTHING: no permit is
+    needed.
     """
 
     WAIT = "WAIT"
@@ -62,12 +61,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitInput:
-    """All that a decision about one gate rests on.
+    """The input for the decision about one gate.
 
-    `objection` says why the release must not act any more, if it must not: its turn is over.
-    `not_yet` says what has to come first, if something has. `is_untouched` says that no gate of
-    the release can have begun anything: only until then a restore point may be replaced. `outage`
-    is the time in which AWS let Lightgate check nothing.
+    `objection` says why the release must not act any more, for example because it lost the lock.
+    `not_yet` says what has to happen first. `is_untouched`: no gate of the release can have begun
+    yet; only then a restore point may be replaced. `outage` is the time without answers from AWS.
     """
 
     now: datetime
@@ -88,7 +86,7 @@ class PermitInput:
 
     @property
     def begin_by(self) -> datetime:
-        """Begun later, a migration could be cut off in the middle, or its permit not be read."""
+        """A migration that begins later could be cut off, or its permit could not be read."""
         return self.created_at + self.wait_limit.longest
 
 
@@ -118,7 +116,7 @@ def _withdraw(cause: VoidCause, reason: str) -> Decision:
 
 
 def _is_over(seen: PermitInput) -> Decision | None:
-    """Nobody is to be permitted anything any more."""
+    """The release, its deployment or its gate has ended."""
     if seen.objection is not None:
         return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
     if seen.phase is Phase.SUCCEEDED:
@@ -145,8 +143,8 @@ def _needs_nothing(seen: PermitInput) -> Decision | None:
     return None
 
 
-def _is_under_way(seen: PermitInput) -> Decision | None:
-    """What was permitted once is not permitted again: `until` must not move."""
+def _is_permitted(seen: PermitInput) -> Decision | None:
+    """A granted permit is not granted again, because its `until` must not move."""
     if seen.plan is None or seen.permit.state is not PermitState.GRANTED:
         return None
     if seen.permit.plan == seen.plan.hash:
@@ -193,17 +191,17 @@ def _comes_too_late(seen: PermitInput) -> Decision | None:
 
 
 def _what_is_missing(seen: PermitInput) -> str:
-    """What the gate has waited for besides its own plan; empty if for nothing."""
+    """Why the gate got no permit so far; empty if nothing was missing."""
     decision = _has_to_wait(seen) or _has_no_restore_point(seen)
     if decision is None:
         return ""
     reason = decision.reason
-    # The advice comes after this, and both have to fit into the permit.
-    return f"{reason} " if len(reason) <= _LONGEST_MISSING else f"{reason[:_LONGEST_MISSING]}… "
+    # The permit must have room for the advice after this.
+    return f"{reason} " if len(reason) <= LONGEST_MISSING else f"{reason[:LONGEST_MISSING]}… "
 
 
 def _after_an_outage(seen: PermitInput) -> str:
-    """What to do if an outage took the time: the platform waits no longer because of it."""
+    """The advice after an outage, during which the platform does not wait longer."""
     if not seen.outage:
         return ""
     seconds = seen.outage.total_seconds()
@@ -215,7 +213,7 @@ def _has_to_wait(seen: PermitInput) -> Decision | None:
 
 
 def _has_no_restore_point(seen: PermitInput) -> Decision | None:
-    """None if there is one, or if none is asked for."""
+    """None if there is one, or if the spec wants none."""
     backup, plan = seen.backup, seen.plan
     if backup.mode is BackupMode.NONE or plan is None:
         return None
@@ -228,24 +226,27 @@ def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     if (why := why_never(backup, seen.now)) is not None:
         return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
-        return _begin(seen, f"No snapshot could be begun yet: {_detail(backup.state)}.")
-    return _do(PermitAction.WAIT, f"The snapshot is not there yet: {_detail(backup.state)}.")
+        return _begin(seen, f"No snapshot could be begun yet: {detail_of(backup.state)}.")
+    return _do(PermitAction.WAIT, f"The snapshot is not there yet: {detail_of(backup.state)}.")
 
 
+_OLDEST_MINUTES = OLDEST_RESTORE_POINT.total_seconds() / 60
 _TOO_OLD = (
-    f"The snapshot has been there for more than {_OLDEST.total_seconds() / 60:.0f} minutes: what "
+    f"The snapshot has been there for more than {_OLDEST_MINUTES:.0f} minutes: what "
     "was written since would be lost with it."
 )
 
 
 def _is_too_old(seen: PermitInput) -> bool:
-    """Whether the snapshot is to be replaced.
+    """Whether a newer snapshot has to replace this one.
 
-    How long it took to be made does not count: a large database's would always be too old.
+    Its age counts from its end, else the snapshot of a large database would always be too old.
     """
     since = seen.backup.available_at
     return (
-        seen.is_untouched and since is not None and seen.now - since - seen.backup.outage > _OLDEST
+        seen.is_untouched
+        and since is not None
+        and seen.now - since - seen.backup.outage > OLDEST_RESTORE_POINT
     )
 
 
@@ -272,7 +273,7 @@ def _has_no_point_in_time(seen: PermitInput) -> Decision | None:
 _RULES: tuple[Callable[[PermitInput], Decision | None], ...] = (
     _is_over,
     _needs_nothing,
-    _is_under_way,
+    _is_permitted,
     _breaks_policy,
     _comes_too_late,
     _has_to_wait,

@@ -1,8 +1,7 @@
-"""What a gate says that it would apply.
+"""The plan of a gate: the migrations that it is going to apply.
 
-The gate has read it, and the gate applies nothing but the plan with the permitted hash. So a plan
-that somebody else has written into log or mailbox can keep a release from its permit, and cannot
-get one for anything that it does not name.
+The gate applies only the plan with the permitted hash. So a forged plan in the log or the gate
+channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
 import enum
@@ -20,7 +19,7 @@ _MOST_AHEAD = 20
 
 
 class Effect(enum.StrEnum):
-    """What a plan means for the release that is serving, the worst of its operations.
+    """The effect of a plan on the live version: that of its worst operation.
 
     ADDITIVE leaves it able to read and to write, DATA changes rows, CONTRACT may break it, and
     UNKNOWN may do anything.
@@ -64,12 +63,12 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A gate's plan. `count` is None where the gate could not find out what is pending.
+    """A gate's plan. `count` is None if the gate could not determine the pending migrations.
 
-    `breaking` names the operations that may break what serves, as far as they were told;
-    `operations` are all that were told and are more than additive. `once` says that what is
-    permitted to one gate must never be permitted to another. `ahead` are migrations that the
-    database has and the image does not know. `reversal` is how all of it could be taken back.
+    `breaking` names the reported operations that may break the live version, `operations` all
+    that are not additive. `once`: a plan that one node was permitted must not be permitted to
+    another. `ahead` are migrations that the database has and the image does not. `reversal` is how
+    to reverse the whole plan.
     """
 
     hash: str
@@ -87,10 +86,10 @@ class Plan:
 
 
 def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None:
-    """The last plan that the gate told; None if it has told none that makes sense.
+    """The last valid plan that the gate has reported; None without one.
 
     A permit names the hash of a plan. So of all plans with the hash of the last one the worst
-    counts, whatever somebody else has told under that hash.
+    counts, because one of them may be forged.
     """
     told = read_plans(release, container, lines)
     same = [plan for plan in told if plan.hash == told[-1].hash]
@@ -109,7 +108,7 @@ _FROM_GOOD_TO_BAD = (Effect.ADDITIVE, Effect.DATA, Effect.UNKNOWN, Effect.CONTRA
 
 
 def read_plans(release: str, container: str, lines: Iterable[str]) -> list[Plan]:
-    """Every plan that the gate told. Once one is applied, the next node's is empty."""
+    """Every plan that the gate has reported. After the first is applied, the next is empty."""
     told = (_plan(e) for e in events(release, container, lines) if e["event"] == "plan")
     return [plan for plan in told if plan is not None]
 

@@ -1,8 +1,8 @@
-"""How the migrations that a release has applied are taken back, as executions a person can start.
+"""How to reverse the migrations of a release: executions that a person can start.
 
-The gate has the graph of the migrations, and works out with its plan which calls of manage.py
-take back just these and nothing else, or why none do. Nothing is guessed from names here. What it
-says is untrusted: it is shown to people, and never carried out unasked.
+The gate has the graph of the migrations. It reports with its plan which calls of manage.py reverse
+exactly these migrations, or why there are none. The report is untrusted: the calls are shown to
+people, and Lightgate never runs them automatically.
 """
 
 import json
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
-    """The calls that together take back these migrations; none where `why_not` says why."""
+    """The calls that together reverse these migrations; none if `why_not` gives the reason."""
 
     migrations: Sequence[str] = ()
     calls: Sequence[Sequence[str]] = ()
@@ -31,7 +31,7 @@ class Reversal:
     def executions(self, app: str, digest: str | None, policy: str | None) -> Sequence[str]:
         """Each call as the input of an execution with the image that has the migrations.
 
-        Taking back always counts as something that may break what serves.
+        A reversal always counts as a change that may break the live version.
         """
         if digest is None:
             return ()
@@ -46,7 +46,7 @@ UNTOLD = Reversal(why_not="the gate could not tell how")
 
 
 def read_reversal(told: object, migrations: Sequence[str], count: int | None) -> Reversal:
-    """What a gate has told of a plan of so many migrations, of which it has named these."""
+    """The reversal that a gate has reported for a plan of `count` migrations with these names."""
     if isinstance(told, str):
         why_not = plain_text(told, _LONGEST_REASON)
         return Reversal(why_not=why_not) if why_not else UNTOLD
@@ -57,10 +57,10 @@ def read_reversal(told: object, migrations: Sequence[str], count: int | None) ->
 
 
 def reversal_of(take_back: Mapping[str, Reversal], applied: Iterable[str]) -> Reversal:
-    """How everything is taken back that the gates of a deployment have applied.
+    """How to reverse everything that the gates of a deployment have applied.
 
-    Each has told it of its own plan. Where several have applied something, or more was applied
-    than is in the plan, the calls would leave something behind.
+    Each gate has reported it for its own plan. If several gates have applied migrations, or more
+    was applied than planned, the calls would not reverse everything, so there are none.
     """
     told = set(take_back.values())
     if len(told) > 1:

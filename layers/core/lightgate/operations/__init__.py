@@ -1,4 +1,4 @@
-"""What several steps share and carry out with AWS, through the runtime.
+"""Actions with AWS calls that several steps share.
 
-Rules that need no AWS call are in the packages below; what only one step does is in that step.
+Rules without AWS calls are in the packages below. The actions of a single step are in `steps`.
 """

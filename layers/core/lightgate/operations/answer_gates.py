@@ -1,8 +1,8 @@
-"""The permits of a release: how its gates are answered while its deployment is followed.
+"""Answer the gates of a deployment: grant their permits, refuse them, or let them wait.
 
-`lightgate.migrations.permit_policy` decides; here it is asked with what is observed, and what it
-says is carried out. Every part can be repeated: a permit changes by conditional write only, a
-snapshot is known by its name, and a void permit stays void.
+`migrations.permit_policy` decides; this module collects its input and carries out the decision.
+Idempotent: a permit changes only by conditional write, a snapshot is known by its name, and a void
+permit stays void.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInp
 from lightgate.migrations.plan import Plan, read_plan
 from lightgate.names import snapshot_id_after
 from lightgate.operations.gate_channel import (
-    _address,
-    _wait_limit,
+    gate_address,
+    wait_limit_of,
 )
 from lightgate.outage import Checks
 from lightgate.release.release import Release
@@ -36,24 +36,24 @@ from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress
 
-# A ready node holds until its permit is there, so it is looked after more often; never so often
-# that the looks of a long patience would not fit into one execution.
+# A ready node waits for its permit, so it is checked more often; but a long wait must not need more
+# checks than one execution has room for.
 _HOLDING_POLL = timedelta(seconds=3)
 _MOST_HOLDING_POLLS = 300
 
 
 def backs_up_first(order: BackupOrder, release: Release, history: Timings, poll: timedelta) -> bool:
-    """Whether the restore point is begun before the deployment is created."""
+    """Whether the restore point is started before the deployment is created."""
     return starts_before_the_deployment(order.mode, history, shortest_wait_limit(release, poll))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateCheckInput:
-    """What is known of a deployment when its gates are to be answered.
+    """The facts of a deployment for the answers to its gates.
 
-    `objection` and `not_yet` are as in an observation, `poll` is the usual time between two looks.
-    `outage` is the time since the creation that no time limit counts, `delay` how much of it came
-    with this look.
+    `objection` and `not_yet` are as in `PermitInput`, `poll` is the usual time between two checks.
+    `outage` is the time since the creation that no time limit counts, `delay` its part since the
+    last check.
     """
 
     release: Release
@@ -75,10 +75,11 @@ def answer_gates(
     before: DeploymentProgress,
     runtime: Runtime,
 ) -> tuple[DeploymentProgress, bool]:
-    """Decide about each gate that asks, carry it out, and say what is known of them then.
+    """Decide about each gate that needs a permit, and carry the decisions out.
 
-    `snapshot` is the restore point as it was handed on so far, `before` the deployment as of the
-    last look. The second value says whether a gate waits for its permit.
+    `snapshot` is the restore point and `before` the deployment as of the last check. Returns the
+    deployment after this one, and whether a gate still waits for its permit. A permit that cannot
+    be read or written is noted in `unknown`, and the next check tries again.
     """
     release, now = check_input.release, runtime.now()
     if snapshot is not None:
@@ -90,7 +91,7 @@ def answer_gates(
     standing: dict[str, Permit] = {}
     for gate in release.asking_gates:
         try:
-            standing[gate] = runtime.gate_channels.permit(_address(release, gate))
+            standing[gate] = runtime.gate_channels.permit(gate_address(release, gate))
         except UnreachableError as error:
             unknown.append(_UNKNOWN.format(gate, error))
     untouched = not permitted and len(standing) == len(release.asking_gates)
@@ -146,7 +147,7 @@ _GOES_ON = (PermitAction.WAIT, PermitAction.BACK_UP)
 
 
 def _refusal(seen: PermitInput, decision: Decision) -> tuple[str, VoidCause] | tuple[None, None]:
-    """Why the gate is refused, also if it was before and the answer that said so is lost."""
+    """Why the gate is refused; read from the permit if the answer with the refusal is lost."""
     if decision.action is PermitAction.REFUSE and decision.void is not None:
         return decision.reason, decision.void
     cause = seen.permit.cause
@@ -156,7 +157,7 @@ def _refusal(seen: PermitInput, decision: Decision) -> tuple[str, VoidCause] | t
 
 
 def poll_interval(release: Release, usual: timedelta, *, is_waiting: bool) -> timedelta:
-    """How long to wait until the next look."""
+    """The time until the next check."""
     if not is_waiting:
         return usual
     spread = release.platform_patience / _MOST_HOLDING_POLLS
@@ -170,16 +171,16 @@ def _look(
     *,
     untouched: bool,
 ) -> SnapshotProgress | None:
-    """The restore point as it stands now. Changes nothing.
+    """The restore point as it is now. Changes nothing.
 
-    What is there is looked at again before it is relied upon, and only then.
+    A snapshot that was available is read again only before a permit is granted.
     """
     order = check_input.order
     if order is None or snapshot is None:
         return snapshot
     if order.mode is BackupMode.POINT_IN_TIME:
-        # The service may have kept the release waiting for long since. Once anything may have
-        # begun, the moment to restore to must not move any more.
+        # The release may have waited long for the service. After a migration may have begun, the
+        # moment to restore to must not move.
         if untouched and check_input.status is Status.ACTIVATING:
             return _back_up(check_input.release, order, snapshot, runtime)
         return snapshot
@@ -191,7 +192,7 @@ def _look(
 def _check_snapshot_again(
     check_input: GateCheckInput, snapshot: SnapshotProgress | None, runtime: Runtime
 ) -> SnapshotProgress | None:
-    """What was there may have been deleted since; nobody could go back to it then."""
+    """The snapshot just before a permit is granted: it may have been deleted meanwhile."""
     order = check_input.order
     if order is None or snapshot is None or not order.mode.takes_a_snapshot:
         return snapshot
@@ -233,7 +234,7 @@ def _observe(
         allow_destructive=release.allow_destructive,
         backup=_backup(check_input.order, snapshot),
         history=check_input.history,
-        wait_limit=_wait_limit(release, gate, check_input.poll),
+        wait_limit=wait_limit_of(release, gate, check_input.poll),
         is_untouched=untouched,
         outage=check_input.outage,
     )
@@ -259,8 +260,8 @@ def _carry_out(
     snapshot: SnapshotProgress | None,
     runtime: Runtime,
 ) -> SnapshotProgress | None:
-    """The restore point, as it is after the decision was carried out."""
-    address = _address(check_input.release, gate)
+    """Carry the decision out. Returns the restore point as it is afterwards."""
+    address = gate_address(check_input.release, gate)
     if decision.void is not None:
         runtime.gate_channels.void(address, decision.void, decision.reason)
     elif decision.action is PermitAction.PERMIT and decision.plan and decision.until:
@@ -273,9 +274,9 @@ def _carry_out(
 def _back_up(
     release: Release, order: BackupOrder, before: SnapshotProgress | None, runtime: Runtime
 ) -> SnapshotProgress:
-    """Begin the restore point, or try to again: only now its own time begins.
+    """Start the restore point, or try again. Its time limit starts with the first attempt.
 
-    One that is there already is replaced, and stays: the name follows from its own.
+    If there is a snapshot already, another one with the next name replaces it; AWS keeps both.
     """
     now = runtime.now()
     asked_at, checks = now, Checks()

@@ -1,6 +1,6 @@
-"""The request for a deployment, with the secrets in it: for those steps that create one.
+"""Build the request for a deployment, with its secrets. Only Deploy and RollBack need it.
 
-Nothing of what is returned here may be returned from a step, logged or kept, but the notes.
+The request must not be returned from a step, logged or stored. The notes may.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,10 +34,10 @@ from lightgate.spec.warnings.secrets import warnings_of_values
 
 
 def build_deployment(release: Release, service: Service, runtime: Runtime) -> Redeployment:
-    """The deployment that the release asks for, and what people are told of it.
+    """The deployment of the release, and the notes for its message.
 
     Raises:
-        RefusedError: it cannot be made of what is there now.
+        RefusedError: an image, a secret or the spec is missing or wrong.
     """
     match release.kind:
         case Kind.IMAGE:
@@ -58,10 +58,10 @@ def build_rollback(
     mode: str,
     runtime: Runtime,
 ) -> Redeployment:
-    """The version once more, with the secrets of today.
+    """The deployment of an old version, with the current values of its secrets.
 
-    They are looked up as the spec of then says; what is not known to be a secret stays as it was.
-    Where that spec is unknown, everything does: another spec may mean other secrets.
+    The spec by which the version was deployed names the secrets; all other values stay. If that
+    spec is unknown (`used` is None), all values stay.
 
     Raises:
         SpecReplacedError: the spec of then was deleted and stored again.
@@ -79,7 +79,7 @@ def build_rollback(
 
 
 def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequence[str]:
-    """What people are told of a deployment that is there, where the answer that told it is lost."""
+    """The notes of a deployment that exists, if the answer with its notes is lost."""
     match release.kind:
         case Kind.IMAGE:
             return _image_notes_again(release, runtime)
@@ -102,11 +102,11 @@ def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequenc
 def rollback_notes_again(
     release: Release, version: int, used: UsedSpec | None, runtime: Runtime
 ) -> Sequence[str]:
-    """The same for a version that was deployed again. It is compared with the secrets of now."""
+    """The same for a version that was deployed again, compared with the current secrets."""
     try:
         again = build_rollback(release, version, used, release.id, CHECKED, runtime)
     except RefusedError as error:
-        # What is deployed is ours whatever has changed since.
+        # The deployment exists, so a refusal now is only a note.
         why = " ".join(error.reasons)
         return [f"Whether its secrets have changed could not be found out again: {why}"]
     return again.notes
@@ -161,7 +161,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
         beside=beside.spec if beside is not None else None,
     )
     if beside is not None:
-        # Made anew, since the programs of its gates take less room then.
+        # Compiled again, because the programs of its gates are then smaller.
         source = _source(beside.spec, beside.digest, runtime)
         secrets = _secrets(beside.spec, runtime)
         app = compile_app(
@@ -183,7 +183,7 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a version is made of, and the release that its code is from."""
+    """The spec and the image of a version, and the release that first deployed its code."""
 
     spec: AppSpec
     digest: str
@@ -191,7 +191,7 @@ class _Known:
 
 
 def _known(app: str, service: Service, version: int, runtime: Runtime) -> _Known | None:
-    """What the app of a version is, if its spec and its image are known."""
+    """The spec, the image and the code of a version, if spec and image are known."""
     past = _past(app, service, version, runtime)
     if past is None or past.spec is None or past.digest is None:
         return None

@@ -1,4 +1,4 @@
-"""One look at whether a version does its work, for the steps that verify one."""
+"""One health check of a version, for the steps that verify one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +24,9 @@ from lightgate.wait_state import wait_seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The version that is watched. `marker` and `digest` are those of its deployment, if known.
+    """The version to check. `marker` and `digest` are those of its deployment, if known.
 
-    `containers` are those whose starts are counted where there is no public URL to ask.
+    The starts of `containers` are counted if the app has no public URL.
     `open_variables` are the variables of each container that are known to be no secrets.
     """
 
@@ -39,7 +39,7 @@ class Subject:
 
 
 def new_version(version: int, spec: AppSpec, *, marker: str, digest: str | None) -> Subject:
-    """A version that has never served: it has its whole watch period before it."""
+    """A version that has never been live: it gets the whole watch period."""
     return Subject(
         version=version,
         marker=marker,
@@ -51,10 +51,10 @@ def new_version(version: int, spec: AppSpec, *, marker: str, digest: str | None)
 
 
 def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
-    """A version that has served before, or has the content of one: it is asked at once.
+    """A version that was live before, or repeats one: it gets no watch period.
 
-    `spec` is that by which it was deployed. Without a `digest` that is unknown: then it is
-    another spec, of which a version that knew nothing of it owes nothing but the numbers.
+    `spec` is the one by which it was deployed. If `digest` is None that spec is unknown, and `spec`
+    is another one: then only its time limits and counts apply.
     """
     [shown] = [one for one in service.deployments if one.version == version]
     rules = health_rules(spec).at_once()
@@ -70,7 +70,7 @@ def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """How the watch stands after a look, and in how many seconds the next one is due."""
+    """The state of the watch period after a check, and the seconds until the next one."""
 
     status: WatchStatus
     watched: Watched
@@ -80,9 +80,9 @@ class HealthCheck:
 def check_health(
     subject: Subject, service: Service, before: Watched | None, runtime: Runtime
 ) -> HealthCheck:
-    """Ask the app once, and judge it by that and by the looks `before`.
+    """Call the app once, and judge it by this check and those `before`.
 
-    Repeating a look whose answer was lost only asks the app once more.
+    A repetition after a lost answer only calls the app once more.
     """
     rules, now = subject.rules, runtime.now()
     seen = before or Watched(began_at=now)
@@ -91,7 +91,7 @@ def check_health(
     slowest = timedelta()
     for name, probe in probes_of(seen, rules).items():
         if any(problems.values()):
-            # An app that cannot even be read is not written to; and two waits would be too long.
+            # After a failed read, no write: and two time limits would be too long for one step.
             break
         asked = probe.for_release(subject.marker, subject.digest)
         answer = _ask(service, asked, runtime)
@@ -137,9 +137,9 @@ def _masked(
 def _restarts(
     subject: Subject, service: Service, began_at: datetime, runtime: Runtime
 ) -> int | None:
-    """How often a command of the version was started since then; None where nobody can count.
+    """How often a container of the version has started since then; None if unknown.
 
-    Only where there is no URL: of an app that answers, its answers say more.
+    Counted only if there is no URL: else the answers of the app say more.
     """
     if subject.rules.read is not None or subject.marker is None:
         return None

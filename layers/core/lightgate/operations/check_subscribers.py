@@ -1,7 +1,7 @@
-"""Whether anybody receives the messages of this stack, and what is wrong if not.
+"""Check that the SNS topic of this stack has confirmed subscribers.
 
-Nobody can be told by the topic that nobody is subscribed to it. So each release records it and has
-it in its message, and a metric and the log show it, also between releases.
+A topic without subscribers cannot report that. So each release has the problem in its message and
+its record, and the log and a metric show it between releases.
 """
 
 import shlex
@@ -15,9 +15,9 @@ from lightgate.runtime import METRICS_NAMESPACE, Runtime
 
 
 def check_subscribers(runtime: Runtime) -> list[str]:
-    """What keeps messages from their subscribers, for people. It is logged and measured as well.
+    """The problems with the subscriptions, as sentences. Each is logged, and a metric counts them.
 
-    It never fails: a release does not depend on who hears of it.
+    It raises nothing: an outage of SNS becomes a sentence as well.
     """
     try:
         subscriptions = runtime.topic.subscriptions()

@@ -1,4 +1,4 @@
-"""Checking the watched tags of an app, and keeping what they stand for now."""
+"""Check the watched tags of an app, and record the images that they name now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def note_tags(request: ReleaseRequest, text: SpecText, spec: AppSpec, runtime: R
     """
     tag = request.pushed_tag or request.tag
     if request.command is not None:
-        # It only uses the image. The push of that is still to be released.
+        # A command only uses the image: the push of it still needs a release.
         tag = None
     try:
         with reaching("ECR or DynamoDB"):

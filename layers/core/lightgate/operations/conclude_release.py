@@ -1,7 +1,7 @@
-"""Settling a release: one final outcome, on record once, and put into words.
+"""Conclude a release: determine its outcome, record it once, and write its message.
 
-RecordOutcome does it at the end of an execution, and the cleaning step for an execution that has
-ended without. Both know the release by the state that its execution carries.
+RecordOutcome does it at the end of an execution. CleanUp and Reconcile do it for an execution that
+was stopped. Both know the release by the state of its execution.
 """
 
 import contextlib
@@ -74,10 +74,10 @@ class Concluded:
 
 
 def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
-    """Record that the execution is over, and then the outcome of its release; the first one stands.
+    """Record the end of the execution, and then the outcome of its release. Idempotent.
 
-    In this order a function of the execution that still runs either shows its record here, or
-    gets none any more: an execution has one record.
+    The first outcome stands. The end is recorded first, so that a function of the execution that
+    still runs cannot write a new record afterwards.
 
     Raises:
         MissingError: the record of the release, which must exist, could not be read.
@@ -108,10 +108,13 @@ def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message:
 
 
 def _void_permits(release: Release, facts: Facts, runtime: Runtime) -> None:
-    """Void its permits. Where that cannot be done, they end by themselves.
+    """Void the permits of the release.
 
-    What a gate may begin by, it goes by the mailbox's own clock. Without a deployment nobody was
-    let begin anything: only who follows one grants a permit.
+    If S3 cannot be reached, wait until they have expired. Without a deployment there is no granted
+    permit, because only CheckDeployment grants one.
+
+    Raises:
+        NotYetError: a permit may still stand, with the time until it expires.
     """
     try:
         void_permits(release, runtime)
@@ -143,7 +146,7 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
 
 
 def _record(facts: Facts, runtime: Runtime) -> ReleaseRecord | None:
-    """What is on record of the release; also if the answer of Admit that tells of it is lost."""
+    """The record of the release, found also if the answer of Admit is lost."""
     app = requested_app(facts.state.request)
     known = runtime.releases.end(app, facts.state.execution, runtime.now())
     release = facts.release.id if facts.release is not None else known
@@ -163,7 +166,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
-        # First, as a message that is too long loses the last ones.
+        # First, because a message that is too long loses the last warnings.
         report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
     outcome = RecordedOutcome(
         app=report.app,
@@ -179,7 +182,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         versions=_versions(facts, service, conclusion.outcome, runtime),
         saved=report.saved,
     )
-    # A command brings the app no image, so its image is not what serves after it.
+    # A command brings the app no image.
     is_command = report.kind is Kind.COMMAND
     digest = report.digest or _requested_digest(facts.state.request)
     return runtime.releases.record_outcome(
@@ -191,7 +194,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
 
 
 def _known_stage(facts: Facts) -> str | None:
-    """The stage as Admit has read it."""
+    """The stage that Admit has read."""
     if facts.admitted is not None:
         return facts.admitted.stage
     stop = facts.state.stop
@@ -220,7 +223,7 @@ def _conclude(
             case StopStatus.SUPERSEDED:
                 return superseded(stop.reasons)
             case StopStatus.LOST:
-                # Whoever takes a lock away has recorded the outcome before. Nobody has.
+                # Another release gets the lock only after the outcome. Here it is missing.
                 return _broken(" ".join(stop.reasons), facts, service, None)
     went_back = state.rollback
     is_gone = service is None and deployment is not None
@@ -289,7 +292,7 @@ def _broken(
 def _earlier(
     release: Release, deployment: DeploymentProgress, service: Service, runtime: Runtime
 ) -> Judgement:
-    """What the releases between this one and the version before it mean for that version."""
+    """What stands between the previous version and this one: failed releases may have migrated."""
     if (previous := deployment.previous_version) is None:
         return Judgement(verdict=Verdict.NONE)
     shown = [one for one in service.deployments if one.version < deployment.version]
@@ -304,7 +307,7 @@ def _versions(
     if release is None or outcome.is_quiet:
         return ()
     own, back = _own_version(facts, service), _version_back(facts, service)
-    # Only what is deployed again has its image and its spec from there.
+    # Only a version that was deployed again copies its image and spec from a record.
     is_again = own is not None and release.kind is not Kind.IMAGE
     return records_of_release(
         release,
@@ -321,7 +324,7 @@ def _versions(
 
 
 def kind_of(facts: Facts) -> Kind:
-    """What the release is about; of one that was not admitted by what was asked for."""
+    """The kind of the release; by its request if it was not admitted."""
     if facts.release is not None:
         return facts.release.kind
     asked = _request(facts.state.request)
@@ -351,14 +354,14 @@ def _deployment(facts: Facts, service: Service | None) -> Deployment | None:
 
 
 def _deployment_back(facts: Facts, service: Service | None) -> Deployment | None:
-    """What the release has deployed to go back, wherever that has come to."""
+    """The deployment of the rollback, in any state."""
     if service is None or facts.release is None:
         return None
     return service.deployment_of(rollback_marker(facts.release.id))
 
 
 def words_of(error: Mapping[str, Any]) -> str:
-    """The error that Step Functions caught, without the traceback that it carries."""
+    """The error that Step Functions caught, without its traceback."""
     try:
         text = json.loads(error["Cause"])["errorMessage"]
     except (ValueError, KeyError, TypeError):
@@ -371,7 +374,7 @@ def _request(request: object) -> Mapping[str, Any]:
 
 
 def requested_app(request: object) -> str:
-    """What a person asked for, if it could be an app: SNS takes no line break in a subject."""
+    """The app of the request if it is a valid name: SNS takes no line break in a subject."""
     name = _request(request).get("app")
     try:
         return parse_app_name(name) if isinstance(name, str) else UNKNOWN
@@ -394,6 +397,6 @@ def stage_of(app: str, runtime: Runtime) -> str:
 
 
 def _requested_digest(request: object) -> str | None:
-    """The image that a refused release was about, so that nobody takes it for a new one."""
+    """The image that a refused release was about, so that Reconcile does not release it again."""
     digest = _request(request).get("digest")
     return digest if isinstance(digest, str) and is_digest(digest) else None

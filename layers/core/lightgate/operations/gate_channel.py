@@ -15,7 +15,7 @@ LONGEST_MAILBOX = 3000
 
 
 def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
-    """What each gate needs to reach its mailbox: a secret, made anew for each attempt.
+    """The value with which each gate reaches its channel: a secret, new for each attempt.
 
     Raises:
         RefusedError: a permit is void already, so nothing could be permitted any more.
@@ -23,21 +23,21 @@ def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
     if not release.asking_gates:
         return {}
     for gate in release.asking_gates:
-        permit = runtime.gate_channels.open(_address(release, gate))
+        permit = runtime.gate_channels.open(gate_address(release, gate))
         if permit.state is PermitState.VOID:
             raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
     return runtime.gate_channels.urls(release.app, release.id, release.asking_gates)
 
 
 def gate_messages(release: Release, gate: str, runtime: Runtime) -> Sequence[str]:
-    """What the gate has sent to its mailbox; nothing if it has none."""
+    """The messages of the gate; none if it has no channel."""
     if gate not in release.asking_gates:
         return []
-    return runtime.gate_channels.messages(_address(release, gate))
+    return runtime.gate_channels.messages(gate_address(release, gate))
 
 
 def void_permits(release: Release, runtime: Runtime) -> None:
-    """Nothing of the release, which has ended, may begin any more.
+    """Void the permits of a release that has ended. Idempotent.
 
     Raises:
         UnreachableError: a permit may still stand; all others are void.
@@ -46,7 +46,7 @@ def void_permits(release: Release, runtime: Runtime) -> None:
     for gate in release.asking_gates:
         try:
             runtime.gate_channels.void(
-                _address(release, gate), VoidCause.ENDED, "the release has ended"
+                gate_address(release, gate), VoidCause.ENDED, "the release has ended"
             )
         except UnreachableError as error:
             failed = error
@@ -55,15 +55,15 @@ def void_permits(release: Release, runtime: Runtime) -> None:
 
 
 def end_of_permits(release: Release, created_at: datetime) -> datetime:
-    """From when on no permit of the deployment is of any use, whatever stands in a mailbox."""
-    holds = [_wait_limit(release, gate, timedelta()).longest for gate in release.asking_gates]
+    """When every permit of the deployment has expired."""
+    holds = [wait_limit_of(release, gate, timedelta()).longest for gate in release.asking_gates]
     return created_at + max(holds, default=timedelta())
 
 
-def _wait_limit(release: Release, gate: str, poll: timedelta) -> WaitLimit:
+def wait_limit_of(release: Release, gate: str, poll: timedelta) -> WaitLimit:
     limit = release.asking_gates[gate]
     return WaitLimit(platform_patience=release.platform_patience, limit=limit, poll=poll)
 
 
-def _address(release: Release, gate: str) -> Address:
+def gate_address(release: Release, gate: str) -> Address:
     return Address(app=release.app, release=release.id, container=gate)

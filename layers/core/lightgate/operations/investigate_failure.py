@@ -1,7 +1,7 @@
-"""Looking into a release that did not succeed, before it is settled: what is behind it.
+"""Collect the symptoms of a failed release and diagnose them, before its outcome is recorded.
 
-Only RecordOutcome does this, at the end of an execution, because only it may read what the app has
-written. Whatever goes wrong here costs people an explanation, and never the outcome.
+Only RecordOutcome does this, because only it may read the logs of the app. An error here costs the
+diagnosis, and never the outcome.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ from lightgate.rollback.version_history import may_have_changed
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus
 
-# Settling itself needs some of the function's minute.
+# Recording the outcome needs the rest of the function's minute.
 TIME_LIMIT = timedelta(seconds=25)
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
 
 def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
-    """The facts with a diagnosis, if the release has failed, and the migrations that it planned."""
+    """The facts with a diagnosis and the planned migrations, if the release has failed."""
     symptoms = _symptoms_of(facts)
     if symptoms is None:
         return facts
@@ -44,13 +44,13 @@ def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
         symptoms, names = look.symptoms, look.planned
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
-    # What was refused before anything was deployed says by itself why.
+    # A refusal before the deployment explains itself.
     has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
     return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
 
 
 def _symptoms_of(facts: Facts) -> Symptoms | None:
-    """What the execution itself tells of a failure; None if it tells of none."""
+    """The symptoms in the state of the execution; None if the release has not failed."""
     state, release, deployment = facts.state, facts.release, facts.deployment
     evidence = deployment.gate if deployment is not None else None
     known = Symptoms(
@@ -83,7 +83,7 @@ def _symptoms_of(facts: Facts) -> Symptoms | None:
 
 
 def _wait(deployment: DeploymentProgress | None) -> Wait | None:
-    """What the gate that failed was waiting for, or else the first that waited at all."""
+    """The wait of the gate that failed, or else the first wait of any gate."""
     if deployment is None:
         return None
     failure = deployment.gate.failure if deployment.gate is not None else None
@@ -92,7 +92,7 @@ def _wait(deployment: DeploymentProgress | None) -> Wait | None:
 
 
 class _Investigation:
-    """What is found out step by step, so that one that fails leaves the others to be used."""
+    """Collects symptoms in several reads. A read that fails does not affect the others."""
 
     def __init__(
         self, symptoms: Symptoms, release: Release, deployment: DeploymentProgress, runtime: Runtime
@@ -106,7 +106,7 @@ class _Investigation:
         self._service: Service | None = None
 
     def run(self) -> None:
-        """Carry out every step that there is time for; what was not is told."""
+        """Make every read within the time limit, and note those that are missing."""
         steps: dict[str, Callable[[], None]] = {
             "the container service": self._read_the_service,
             "the reports of its gates": self._read_the_gates,
@@ -124,7 +124,7 @@ class _Investigation:
                 else:
                     del missing[what]
 
-        # A call that hangs must not take RecordOutcome with it.
+        # A call that hangs must not stop RecordOutcome.
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
         thread.join(TIME_LIMIT.total_seconds())
@@ -180,11 +180,11 @@ class _Investigation:
     def _log_failure(self, what: str, error: Exception) -> None:
         # The text of any other error may quote what was read.
         why = str(error) if isinstance(error, LightgateError) else type(error).__name__
-        self._runtime.logger.warning("a failure is not looked into", what=what, error=why)
+        self._runtime.logger.warning("a symptom could not be read", what=what, error=why)
 
 
 def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
-    """The migrations that the gate has told to be pending, at any time."""
+    """The migrations that the gate has reported as pending at any time."""
     for event in events(release, gate, lines):
         named = event.get("migrations") if event["event"] == "plan" else None
         for migration in named if isinstance(named, list) else []:

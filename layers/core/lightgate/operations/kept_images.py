@@ -1,6 +1,6 @@
-"""Whether a version can be deployed once more, as far as its images are concerned.
+"""Check that the images of an old version still exist before it is deployed again.
 
-A lifecycle policy, or a person, may have deleted an image since.
+A lifecycle policy, or a person, may have deleted one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _COMMAND_FIRST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The images of a version that are gone, and those of which that is unknown, each with why."""
+    """The deleted images of a version, and those of unknown state, each with the reason."""
 
     gone: Sequence[str]
     unknown: Sequence[str]
@@ -34,7 +34,7 @@ class Kept:
 
 
 class KeptImages:
-    """Looks for the images of versions, and asks once for each image."""
+    """Looks up the images of versions, each image once."""
 
     def __init__(self, past: Mapping[int, VersionRecord], runtime: Runtime) -> None:
         self._past, self._runtime = past, runtime
@@ -76,21 +76,21 @@ class KeptImages:
 
 
 def app_images(shown: Deployment) -> Mapping[str, str]:
-    """The images that are deployed again with this version: that of a command is not."""
+    """The images of the app in this version, without that of a command."""
     return {name: one for name, one in shown.images.items() if name != COMMAND_CONTAINER}
 
 
 def refuse_without_images(
     service: Service, version: int, app: str, member: str, runtime: Runtime
 ) -> Kept:
-    """What is known of the version's images, unless one of them is gone.
+    """The state of the images of the version.
 
     Raises:
         RefusedError: an image is gone. The reason names the good versions that have all of theirs.
     """
     past = listed_records(runtime.releases.versions(app), service)
     kept = KeptImages(past, runtime)
-    # Whoever deploys it finds out if the service does not list it any more.
+    # A version that is not listed any more is refused when it is deployed.
     listed = [kept.of(one) for one in service.deployments if one.version == version]
     found = listed[0] if listed else Kept(gone=(), unknown=())
     if not found.gone:
@@ -119,7 +119,7 @@ def _others(versions: Sequence[int]) -> str:
 
 
 def _by_image(shown: Deployment) -> Mapping[str, str]:
-    """The containers of each image, in words."""
+    """The names of the containers of each image, as a phrase."""
     found: dict[str, list[str]] = {}
     for name, image in app_images(shown).items():
         found.setdefault(image, []).append(name)

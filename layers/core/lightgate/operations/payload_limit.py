@@ -1,4 +1,4 @@
-"""What a step may answer: the state machine carries 256 KB of all answers together."""
+"""Keep the answer of a step within the limit of 256 KB for the whole state."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from lightgate.state import DeploymentProgress
 
 # The message of a release takes as much again, and is escaped once more.
 LARGEST_BYTES = 64 * 1024
-# Of what gates have said, what only explains.
+# These fields only explain; no later step decides by them.
 _EXPLAINS = ("notes", "waits", "judgements", "judgement", "gate")
 
 
@@ -18,7 +18,7 @@ def size(deployment: DeploymentProgress) -> int:
 
 
 def shortened(deployment: DeploymentProgress) -> DeploymentProgress:
-    """The deployment with shorter lists, as far as it needs to be: what it decides by stays."""
+    """The deployment with shorter lists if it is too large. Fields that decide stay whole."""
     whole = encode(deployment)
     if _size(whole) <= LARGEST_BYTES:
         return deployment
@@ -26,7 +26,7 @@ def shortened(deployment: DeploymentProgress) -> DeploymentProgress:
         found = {k: _cut(v, most) if k in _EXPLAINS else v for k, v in whole.items()}
         if _size(found) <= LARGEST_BYTES:
             return decode(DeploymentProgress, found)
-    # A part of the calls that take back the migrations would be a wrong one.
+    # A shortened reversal would be wrong, so it is left out.
     return replace(decode(DeploymentProgress, found), reversals={})
 
 

@@ -1,6 +1,6 @@
-"""What a request comes to: the release as it will be, or every reason why there is none.
+"""Check a request and prepare its release, or refuse it with every reason.
 
-Everything is looked at before anything is touched, and what is deployed is made once for trial.
+It changes nothing: all checks come first, and the deployment is compiled once as a test.
 """
 
 import contextlib
@@ -66,10 +66,10 @@ class PreparedRelease:
 def prepare_release(
     request: ReleaseRequest, execution: str, started_at: datetime, runtime: Runtime
 ) -> PreparedRelease:
-    """The release that is asked for.
+    """The release for the request.
 
     Raises:
-        RefusedError: it cannot be, with every reason known by then.
+        RefusedError: the release cannot start; with every reason known by then.
     """
     text = runtime.apps.read(parse_app_name(request.app))
     spec = parse_spec(text.text, runtime.own_registry)
@@ -87,7 +87,7 @@ def prepare_release(
 
 
 def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
-    """The same only for releases that would deploy the same. No secret is read for it."""
+    """Equal only for releases that would deploy the same. It needs no secret value."""
     release = admitted.release
     if release.kind is not Kind.IMAGE:
         return None
@@ -289,7 +289,7 @@ def _command(
         service, service.current.version, asked.text.app, "command", runtime
     )
     limit = (spec.time_limit(COMMAND_CONTAINER) or 0) + GRACE_SECONDS
-    # Of what is no migration nobody knows what it does; whoever gives it answers for it.
+    # The effect of another command is unknown, and the person who starts it is responsible.
     is_migration = spec.reads_plan(COMMAND_CONTAINER)
     return PreparedRelease(
         release=asked.release(
@@ -322,9 +322,9 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     used = known.spec if known is not None else None
     then = _spec_of(known, asked, runtime)
     gates = then.gates() if known is not None else ()
-    gates_look = bool(gates) and all(then.reads_plan(gate) for gate in gates)
+    gates_check = bool(gates) and all(then.reads_plan(gate) for gate in gates)
     reasons = why_refused(
-        version, service.current.version, history, overridden=overridden, gates_look=gates_look
+        version, service.current.version, history, overridden=overridden, gates_check=gates_check
     )
     if reasons:
         raise RefusedError(*reasons)

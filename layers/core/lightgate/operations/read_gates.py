@@ -1,4 +1,4 @@
-"""What the gates of a release have said: in the log, which lags, and in their mailboxes."""
+"""Read the reports of the gates: from the log, which lags, and from the gate channel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Gate
     no report is read.
 
     Raises:
-        UnreachableError: of one gate nothing could be read at all.
+        UnreachableError: neither the log nor the channel of one gate could be read.
     """
     since = reports_since(created_at)
     gates = list(dict.fromkeys([*release.gates, *release.asking_gates]))

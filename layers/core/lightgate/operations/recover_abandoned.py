@@ -1,9 +1,8 @@
-"""Cleaning up after executions that cannot do it themselves, and starting what comes next.
+"""End the release of an execution that was stopped, and start the next release.
 
-Whoever finds that an execution has ended may clean up after it: the cleaning step, which is
-told, Admit, which wants the lock, and Reconcile, which looks. Every part can be repeated and
-cut off anywhere: settling and freeing are conditional, a message that goes out twice has
-the same id, and what comes next has one name.
+CleanUp does it after an event, Admit when it needs the lock, and Reconcile on a schedule. Every
+part is idempotent: outcome and lock are conditional writes, a message that is sent twice has the
+same id, and the next execution has a fixed name.
 """
 
 import json
@@ -25,17 +24,16 @@ _LONGEST_EXECUTION = timedelta(days=3)
 
 
 def recover_abandoned(app: str, ended: EndedExecution, runtime: Runtime) -> None:
-    """Leave nothing of the execution open, start what waits, and send the message.
+    """End the release of the execution. Idempotent, and without effect if that is done.
 
-    In this order: its outcome is recorded, its lock is free, what waits has been started, its
-    message is sent. So trouble with the message holds nothing up. An execution that has done all
-    that itself leaves nothing to do.
+    In this order: record the outcome, free the lock, start the waiting release, send the message.
+    So an outage of SNS does not delay the next release.
 
     Raises:
-        MissingError: something of the release could not be read. It is left as it is.
-        NotYetError: one of its permits may still be acted on. The lock stays where it is; who
-            looks later finds what is left.
-        UnreachableError: all is done but the message. The release goes on owing it.
+        MissingError: something of the release could not be read. Nothing was changed.
+        NotYetError: a gate may still act on a permit. The lock stays taken; the next run of
+            Reconcile tries again.
+        UnreachableError: all is done but the message, which Reconcile sends later.
     """
     concluded = conclude_release(_facts(app, ended), runtime)
     waiting = runtime.locks.change(

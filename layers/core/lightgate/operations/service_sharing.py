@@ -89,7 +89,7 @@ def _refuse_if_named(service: str, owner: str, app: str, runtime: Runtime) -> No
 def _refuse_if_used(
     service: str, owner: str, app: str, runtime: Runtime
 ) -> tuple[Lock, dict[str, Any]]:
-    """The owner's turn, with the condition that it stays as it is."""
+    """The lock of the owner, with the condition that it does not change."""
     if (ended := ended_holder(owner, runtime)) is not None:
         try_to_recover(owner, ended, runtime)
     lock, unchanged = runtime.locks.unchanged(owner)

@@ -1,4 +1,4 @@
-"""What is on record of a version of the service that a release has made."""
+"""The record of a version of the container service: what it runs, and whether it is good."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from lightgate.release.release import Kind, UsedSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the app of a version is, see `Past`. All of it is None where nobody knows."""
+    """What the app of a version is made of, see `VersionRecord`. None where it is unknown."""
 
     digest: str | None = None
     spec_version: int | None = None
@@ -31,11 +31,11 @@ class VersionRecord(Source):
     `release` is the marker in its deployment, and `kind` what that release was about. `is_good`
     says that it answered well, and nothing of the schema.
 
-    `code` is the release that first deployed what the app runs. `fits` is the newest version as of
-    which that code is known to fit the schema: it was released then, or its gates have looked.
-    What was deployed again without a look has both from before. Both, image and spec are None of
-    a version that was deployed again and was not on record itself: then nobody knows. The spec
-    counts as known only with its digest: the number alone may be that of another spec by now.
+    `code` is the release that first deployed the app's code. `fits` is the newest version at which
+    that code was known to fit the schema: it was released then, or its gates checked the schema.
+    A version that was deployed again without that check copies both. Both, the image and the spec
+    are None if the version that was deployed again was not on record. The spec counts as known only
+    with its digest, because its number may name another spec by now.
     """
 
     version: int
@@ -46,7 +46,7 @@ class VersionRecord(Source):
 
     @property
     def source(self) -> Source:
-        """What a version has from this one that deploys it once more."""
+        """The part that another version copies when it deploys this one again."""
         return Source(
             digest=self.digest,
             spec_version=self.spec_version,

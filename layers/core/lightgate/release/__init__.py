@@ -1,4 +1,4 @@
-"""What a release is, what asks for one, and which of an app's releases may act.
+"""A release, the requests that start one, and the rules of the deployment lock.
 
-Pure rules. The table that holds the lock is in `aws`.
+Pure rules. The DynamoDB table with the lock is in `aws`.
 """

@@ -1,9 +1,4 @@
-"""The identity of a release, and every name that follows from it.
-
-All names derive from the execution and the digest alone, so that a step which runs
-twice, or a second execution for the same event, meets its own traces instead of
-making new ones.
-"""
+"""A release as it travels through the state machine: its app, its image, its limits."""
 
 import enum
 from collections.abc import Mapping
@@ -15,7 +10,7 @@ from lightgate.spec.app_spec import Policy
 
 
 class Kind(enum.StrEnum):
-    """What is deployed: an image; an old version once more; or a command beside what serves."""
+    """What a release deploys: an image, an old version again, or a command beside the app."""
 
     IMAGE = "IMAGE"
     ROLLBACK = "ROLLBACK"
@@ -39,13 +34,13 @@ class UsedSpec:
 class Release:
     """An admitted release as it travels through the state machine. It holds no secret.
 
-    What a later step needs of the spec beyond its version is here, so that a spec which
-    is changed or removed meanwhile cannot disown a deployment that is running. `asking_gates`
-    are those that need a permit, each with the longest that its migration may take.
+    It repeats the parts of the spec that later steps need, so that a spec that is changed or
+    removed meanwhile does not affect the running release. `asking_gates` are the gates that need
+    a permit, each with the longest time that its migration may take.
 
-    `spec_version` and `spec_digest` are those of the spec of the containers that are deployed. Of a
-    rollback to a version whose spec is unknown, `spec_digest` is None, and `spec_version` is that
-    of today. `rollback_to` is the version that is brought back; `digest` is its image then, None if
+    `spec_version` and `spec_digest` are those of the spec of the deployed containers. For a
+    rollback to a version whose spec is unknown, `spec_digest` is None and `spec_version` is the
+    current one. `rollback_to` is the version to roll back to; then `digest` is its image, None if
     that is not on record. `command` is run once with the image `digest`. That is always the digest
     of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
     if there is none. `open_variables` names, for each container, the variables whose values are

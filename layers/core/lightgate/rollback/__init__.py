@@ -1,4 +1,4 @@
-"""Which version a release may roll back to, and what stands against it.
+"""The rules of a rollback: which version to deploy again, and whether that is safe.
 
-Pure rules. The step that rolls back is `steps.roll_back`.
+Pure rules. The state that rolls back is in `steps.roll_back`.
 """

@@ -1,9 +1,9 @@
-"""What to do when a version that became active does not do well: go back, or keep it and ask.
+"""Decide what to do about an unhealthy version: roll back, or keep it and let people choose.
 
-Going back is a new deployment of an old version's containers. It takes back no migration. So it
-is done unasked only where the old code can work on the schema as it is now, by the verdicts of all
-that came since it was released, and where its image is still the one that it was. That it has
-answered well, deployed once more beside a command or by a person's override, shows nothing of that.
+A rollback is a new deployment of an old version's containers. It reverses no migration. So it is
+automatic only if the old code works with the current schema, by the verdicts of all versions since,
+and if its images are unchanged. That an old version was healthy when it was deployed again beside a
+command, or by a person's override, proves nothing about the schema.
 """
 
 import enum
@@ -18,7 +18,7 @@ from lightgate.release.release import Kind
 
 
 class RollbackAction(enum.StrEnum):
-    """REDEPLOY a version; KEEP what serves and let people choose; IMPOSSIBLE to go back at all."""
+    """REDEPLOY a version; KEEP the live one and let people choose; IMPOSSIBLE to roll back."""
 
     REDEPLOY = "REDEPLOY"
     KEEP = "KEEP"
@@ -35,11 +35,11 @@ class VersionHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackInput:
-    """An app whose version `failed` serves and does not do well. The history has it as well.
+    """An app whose version `failed` is live and unhealthy. The history includes it.
 
-    `previous` is the version that served before it; None if none did. `reversal` are the
-    executions that take back what `failed` has applied; where there are none, `why_not` says why.
-    `gone` has the versions that cannot be deployed again, each with its images that are gone.
+    `previous` is the version that was live before it, None for the first one. `reversal` are the
+    executions that reverse the migrations of `failed`; if there are none, `why_not` gives the
+    reason. `gone` has the versions that cannot be deployed again, each with its deleted images.
     """
 
     app: str
@@ -53,9 +53,9 @@ class RollbackInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackDecision:
-    """What to do, why, and what is left to people. `version` is the one to go back to, if any.
+    """The action, its reasons, and the next steps for people. `version` is the target, if any.
 
-    `notes` go with a version that is deployed again.
+    `notes` belong in the message if the version is deployed again.
     """
 
     action: RollbackAction
@@ -66,10 +66,10 @@ class RollbackDecision:
 
 
 def decide_rollback(seen: RollbackInput) -> RollbackDecision:
-    """What to do about a version that failed its watch period.
+    """Decide about a version that failed its watch period.
 
-    Deciding again on the same situation decides the same. Whoever acts looks first whether the
-    failed version is still the one that serves.
+    The same input gives the same decision. The caller checks first that the failed version is still
+    live.
     """
     target = last_good(seen.history, seen.previous, seen.gone)
     skipped = [
@@ -134,9 +134,8 @@ def last_good(
 ) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
-    The versions in `gone` are passed over: they cannot be deployed again. A version that was
-    deployed without Lightgate counts only as the one that served last: of others nobody knows
-    whether they did well.
+    The versions in `gone` are skipped: they cannot be deployed again. A version that was deployed
+    without Lightgate counts only if it was live last: the health of others is unknown.
     """
     if previous is None:
         return None
@@ -156,10 +155,10 @@ def last_good(
 
 
 def judgement_against(target: int, seen: VersionHistory) -> Judgement:
-    """What stands against the code of a version on the schema as it is now.
+    """Whether the code of a version works with the current schema.
 
-    It counts from the version as of which that code is known to fit, which may be older than the
-    one that deployed it once more.
+    It counts the migrations since the version at which that code was known to fit, which may be
+    older than the version that deployed it again.
     """
     fits = _fits(target, seen)
     if fits is None:
@@ -178,10 +177,10 @@ def _fits(target: int, seen: VersionHistory) -> int | None:
 
 
 def judgement_since(version: int, seen: VersionHistory) -> Judgement:
-    """What all versions after that one have done to the schema, up to now.
+    """The judgement on the migrations of all versions after that one.
 
-    A failed one counts as well, for it may have migrated. One that is not on record was deployed
-    without Lightgate, and nobody knows what it did.
+    A failed version counts too, because it may have migrated. One that is not on record was
+    deployed without Lightgate, and makes the judgement UNKNOWN.
     """
     return together(
         seen.records[one.version].judgement
@@ -197,14 +196,13 @@ def _unknown(reason: str) -> Judgement:
 
 
 def why_refused(
-    target: int, serving: int, seen: VersionHistory, *, overridden: bool, gates_look: bool
+    target: int, serving: int, seen: VersionHistory, *, overridden: bool, gates_check: bool
 ) -> Sequence[str]:
-    """Why a person's wish to go back to a version is refused; nothing if it is not.
+    """Why a rollback that a person has requested is refused; empty if it is not.
 
-    `serving` is the version that serves; a newer one may have failed. What the verdicts say a
-    person may have overridden; what is not there, or has never served, nobody can deploy. Whether
-    the target did well is for that person to judge. `gates_look` says whether the gates of the
-    target look at the schema themselves.
+    `serving` is the live version; a newer one may have failed. `overridden`: the person accepts an
+    unsafe rollback, but a version that is not listed or was never live stays refused. The person
+    judges whether the target was healthy. `gates_check`: the gates of the target check the schema.
     """
     found = next((one for one in seen.listed if one.version == target), None)
     if found is None:
@@ -213,7 +211,7 @@ def why_refused(
         return [f"rollbackTo: version {target} is {found.state}, and has never served"]
     if target == serving:
         return [f"rollbackTo: version {target} is serving already"]
-    command = last_reversing_command(target, seen) if gates_look else None
+    command = last_reversing_command(target, seen) if gates_check else None
     judgement = (
         judgement_against(target, seen) if command is None else judgement_since(command, seen)
     )
@@ -233,11 +231,11 @@ def why_refused(
 
 
 def last_reversing_command(target: int, seen: VersionHistory) -> int | None:
-    """The version beside which a person's command may have taken migrations back.
+    """The last version with a person's command that may have reversed migrations.
 
-    What the verdicts before it say of the schema may not hold any more, and only the database
-    knows. None if there was no such command since the target's code, or nobody knows how old that
-    is, for then its gates do not know either.
+    The verdicts before it may be wrong by now, so the gates of the target must check the database.
+    None if there was no such command since the target's code. Also None if the age of that code is
+    unknown, because then its gates cannot check it either.
     """
     fits = _fits(target, seen)
     commands = [
@@ -268,9 +266,9 @@ def _newest_safe_version(serving: int, seen: VersionHistory) -> int | None:
 
 
 def no_rollback_notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
-    """What people are told at the start, if going back will not be possible unasked.
+    """The note at the start of a release if automatic rollback will not be possible.
 
-    `gone` names the images of that version that are gone.
+    `gone` names the deleted images of that version.
     """
     if serving is None:
         return "No version is live yet, so there is no version to roll back to."
@@ -290,7 +288,7 @@ def _push_a_fix(failed: int, *, is_only_choice: bool = False) -> str:
 
 
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
-    """The next steps if the spec of the version to go back to is gone."""
+    """The next steps if the spec of the target version is deleted."""
     if digest is None:
         return [_push_a_fix(failed, is_only_choice=True)]
     again = f'{{"app": "{app}", "digest": "{digest}"}}'

@@ -1,8 +1,8 @@
-"""The versions of the service that a release has made, as they go on record.
+"""The records of the versions that a release has made.
 
-What is good here is what later releases may go back to, and a judgement says what stands between
-them. So a version is good only if it was verified, what its migrations mean is not known unless
-its gates have told, and code that is deployed again is as old as it was.
+Later releases may roll back to a good version, and the judgements tell whether that is safe. So a
+version is good only if it was verified, its judgement is UNKNOWN unless its gates have reported a
+plan, and a version that is deployed again keeps the age of its code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,19 +35,19 @@ _STOPPED = Judgement(
 def listed_records(
     past: Mapping[int, VersionRecord], service: Service
 ) -> Mapping[int, VersionRecord]:
-    """What is on record of the versions that the service lists.
+    """The records of the versions that the service lists.
 
-    A service that was made anew counts from 1 again: only the marker tells whose version it is.
+    A new service of the same name counts from 1 again, so a record needs the marker as well.
     """
     markers = {shown.version: shown.release for shown in service.deployments}
     return {number: one for number, one in past.items() if markers.get(number) == one.release}
 
 
 def planned_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
-    """What the release's migrations mean for the version before, whether they are applied or not.
+    """The judgement on all migrations of the release, applied or not.
 
-    Something that was pending is never NONE. A command that was stopped before its own end makes
-    it at least UNKNOWN. A rollback is to apply nothing, whatever is pending for its code.
+    It is never NONE if a migration was pending. It is at least UNKNOWN if a command was stopped.
+    A rollback applies nothing.
     """
     if release.kind is Kind.ROLLBACK:
         return _APPLIES_NOTHING
@@ -63,10 +63,7 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
 
 
 def applied_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
-    """What stands against the version before once the release has ended.
-
-    Only what is applied, or may be, stands against it.
-    """
+    """The judgement on the migrations that the release has applied, or may have applied."""
     if applied_nothing(release, deployment):
         return _APPLIES_NOTHING
     gate = deployment.gate if deployment is not None else None
@@ -76,7 +73,7 @@ def applied_judgement(release: Release, deployment: DeploymentProgress | None) -
 
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
-    """Whether it is known that the release has applied nothing."""
+    """Whether the release has certainly applied nothing."""
     if release.kind is Kind.ROLLBACK:
         return True
     if deployment is None:
@@ -87,15 +84,15 @@ def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> 
 def may_have_begun(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether a gate may have begun to apply something, also if none has reported it.
 
-    Where gates ask, none begins without a permit. One that could not be read may have been
-    granted by a run whose answer is lost.
+    A gate that needs a permit does not begin without one. A permit that could not be read may have
+    been granted.
     """
     let_begin = deployment is None or deployment.permitted or bool(deployment.unknown)
     return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
 
 
 def may_have_changed(release: Release, deployment: DeploymentProgress | None) -> bool:
-    """Whether a gate has changed a database, or may have, for all that is known."""
+    """Whether a gate has changed a database, or may have."""
     gate = deployment.gate if deployment is not None else None
     changed = gate.changed if gate is not None else None
     return may_have_begun(release, deployment) if changed is None else changed
@@ -111,7 +108,7 @@ def _has_begun(deployment: DeploymentProgress) -> bool:
 
 
 def _was_stopped(deployment: DeploymentProgress) -> bool:
-    """Whether a command was begun and did not come to an end of its own."""
+    """Whether a command was cut off after it had begun."""
     gate = deployment.gate
     if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
         return False
@@ -122,7 +119,7 @@ def _was_stopped(deployment: DeploymentProgress) -> bool:
 def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
     """Whether its gates needed a permit, and the release has ended without one.
 
-    A permit that could not be read does not count if each gate has said that it applied nothing.
+    An unreadable permit is no obstacle if each gate has reported that it applied nothing.
     """
     changed = deployment.gate.changed if deployment.gate is not None else None
     is_known = changed is False or not deployment.unknown
@@ -132,12 +129,11 @@ def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
 
 
 def _left_nothing(deployment: DeploymentProgress) -> bool:
-    """Whether the migration failed as a whole, and the gate has found the database as it was.
+    """Whether the whole migration failed, and the gate has found the database unchanged.
 
-    What a gate says is not trusted where anything else is at odds with it: another gate that has
-    changed something, a migration that was seen as applied, or an app that has started. A gate
-    that only waited for another node cannot know what that one did: it must have run the command
-    itself, or must not have been allowed to.
+    Any contradiction makes it false: another gate that has changed something, an applied migration,
+    or an app that has started. The gate must have run the command itself, or its permit must have
+    been refused, because it does not know what another node has done.
     """
     gate = deployment.gate
     if gate is None or gate.failure is None or deployment.status is not Status.FAILED:
@@ -163,14 +159,14 @@ def records_of_release(
     verified: Verified | None = None,
     rollback: RollbackProgress | None = None,
 ) -> Sequence[VersionRecord]:
-    """The versions that the release has made: its own one, and the one of going back.
+    """The records of the versions that the release has made: its own and that of its rollback.
 
-    `own` and `back` are their numbers, None where there are none. `past` has the versions on
-    record before, which say what was deployed again.
+    `own` and `back` are their numbers, None without one. `past` has the earlier records, for
+    versions that were deployed again.
     """
     found = []
     if own is not None:
-        # Beside a command that has failed the app serves all the same.
+        # A failed command does not affect the app beside it.
         is_active = deployment is not None and deployment.status is Status.ACTIVE
         may_serve = is_active or release.kind is Kind.COMMAND
         is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
@@ -227,9 +223,9 @@ def _source(
     past: Mapping[int, VersionRecord],
     own: int,
 ) -> Source:
-    """What the app in the release's deployment is.
+    """The source of the app in the release's deployment.
 
-    A command runs beside what served before, and a rollback is what it brings back.
+    A command keeps that of the live version, a rollback repeats that of its target.
     """
     match release.kind:
         case Kind.IMAGE:
@@ -246,15 +242,14 @@ def _source(
             before = deployment.previous_version if deployment is not None else None
     known = past.get(before) if before is not None else None
     source = known.source if known is not None else Source()
-    looked = source.code is not None and _has_looked(release, deployment)
-    return replace(source, fits=own) if looked else source
+    is_checked = source.code is not None and _has_checked_schema(release, deployment)
+    return replace(source, fits=own) if is_checked else source
 
 
-def _has_looked(release: Release, deployment: DeploymentProgress | None) -> bool:
-    """Whether every gate of an old version has read the database and found that its code fits.
+def _has_checked_schema(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether every gate of an old version has checked that its code fits the database.
 
-    That nothing is pending the gates have said themselves; that none has stayed shut is known by
-    the deployment.
+    The gates have reported empty plans, and the active deployment shows that all have opened.
     """
     if deployment is None or deployment.status is not Status.ACTIVE:
         return False

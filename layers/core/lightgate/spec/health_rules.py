@@ -12,12 +12,12 @@ from lightgate.spec.app_spec import AppSpec, EndpointHealthCheck, Verification, 
 PLACEHOLDERS = ("{release}", "{digest}")
 
 
-# Of this many rounds one may be bad, for each bad round in a row that is still not a failure.
-_CHECKS_PER_FAILURE = 5
+# The window has this many checks for each failed check in a row that is still allowed.
+CHECKS_PER_FAILURE = 5
 
 
-# After the period, for the last answers in a row; rounds may be far apart.
-_EXTENSION = timedelta(seconds=60)
+# Time after the period for the last checks in a row, which may be far apart.
+EXTENSION = timedelta(seconds=60)
 
 
 _CHANCES = 3
@@ -47,9 +47,9 @@ class Probe:
     expected_text: str | None
 
     def for_release(self, release: str | None, digest: str | None) -> Self:
-        """The probe with `{release}` and `{digest}` in what is expected filled in.
+        """The probe with `{release}` and `{digest}` filled in.
 
-        What is expected of a version of which these are not known is not expected of it.
+        An expectation that names a value that is unknown for this version is dropped.
         """
 
         def filled(text: str | None) -> str | None:
@@ -83,14 +83,14 @@ class HealthRules:
 
     @property
     def window(self) -> int:
-        """How many of the last rounds decide whether the app flaps."""
-        return _CHECKS_PER_FAILURE * self.failures_in_a_row
+        """How many of the last checks decide whether the app flaps."""
+        return CHECKS_PER_FAILURE * self.failures_in_a_row
 
     @property
     def chances(self) -> int:
-        """The rounds in which a version can become good that begins as badly as it may.
+        """How many checks a version needs to become good after the worst allowed start.
 
-        A whole window is needed: after it no more than a fifth of the rounds are bad.
+        At least a whole window: after it no more than a fifth of the checks have failed.
         """
         return max(_CHANCES * self.answers_needed, self.window)
 
@@ -135,18 +135,18 @@ def _write(asked: Verification, write: Write) -> Probe:
 
 
 def check_interval(rules: HealthRules) -> timedelta:
-    """How long to wait between two rounds, in whole seconds.
+    """The time between two health checks, in whole seconds.
 
-    About a twelfth of the period: enough rounds to tell an app that flaps from one that lost an
-    answer, without a state machine that grows with the period, for every round is nine of the
-    25,000 events that an execution keeps. Never more than 30 seconds, because a failure is noticed
-    only after several rounds, and the app serves badly meanwhile; never less than 5, because
-    answers that follow on each other's heels are one observation and not several.
+    About a twelfth of the period: enough checks to distinguish an app that flaps from one lost
+    answer. Each check takes nine of the 25,000 events of an execution, so their number must not
+    grow with the period. Never more than 30 seconds, because a failure is noticed only after
+    several checks, and users meet it meanwhile. Never less than 5, so that the checks are
+    independent observations.
     """
     twelfth = timedelta(seconds=round(rules.period.total_seconds() / _PAUSES_IN_A_PERIOD))
     return min(max(twelfth, _SHORTEST_PAUSE), _LONGEST_PAUSE)
 
 
 def most_checks(rules: HealthRules) -> int:
-    """After how many rounds the watch has ended, whatever they show, if none comes too early."""
-    return max(math.ceil((rules.period + _EXTENSION) / check_interval(rules)) + 1, rules.chances)
+    """The largest number of checks in a watch period, if none comes early."""
+    return max(math.ceil((rules.period + EXTENSION) / check_interval(rules)) + 1, rules.chances)

@@ -1,4 +1,4 @@
-"""One module for each state of the state machine and each event: what it does, in its order.
+"""One module for each function of the stack: a state of the state machine, or an event.
 
-Steps never import each other. What two of them share is in `operations`.
+Steps never import each other. Code that two steps share is in `operations`.
 """

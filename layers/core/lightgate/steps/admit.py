@@ -1,4 +1,4 @@
-"""Admit: may this release begin, and with which image?"""
+"""Admit: check the release, acquire the deployment lock, and fix the image to deploy."""
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -37,18 +37,18 @@ from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
 from lightgate.wait_state import wait_seconds
 
-# How long to wait before the deployment of an abandoned release is looked at again.
+# The time between two checks of the deployment of an abandoned release.
 PAUSE = timedelta(seconds=30)
 
 
 def admit(state: State, runtime: Runtime) -> Admission | Stop:
-    """PROCEED with the release as it will be, or why not, or not yet.
+    """PROCEED with the release, or why it does not start, or that it has to wait.
 
-    REFUSED with every reason known by then; QUEUED, DUPLICATE and SUPERSEDED as the turn of
-    the app has it; TAKEN_OVER while something of an earlier release may still act; SETTLED
-    if the release of this execution is over. Safe to repeat: whoever has its turn gets it
-    again under its first id, and what is on record is said again. Every answer names the app and
-    its stage, as far as they could be read.
+    REFUSED has every reason known by then. QUEUED, DUPLICATE and SUPERSEDED come from the
+    deployment lock. TAKEN_OVER: an abandoned release may still act, so wait. SETTLED: the outcome
+    of this execution is on record already. Idempotent: a release that has the lock keeps it and its
+    id, and a recorded outcome is repeated. Every answer names the app and its stage, as far as they
+    could be read.
 
     Raises:
         ExecutionEndedError: the execution is recorded as ended, and its outcome is not yet.
@@ -75,7 +75,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
 
 
 def _with_recorded_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest:
-    """The request of a release on record: its tag may have moved since that was written."""
+    """The request with the image on record: its tag may have moved since."""
     if request.rollback_to is not None or known.admission is None:
         return request
     release = known.admission.release
@@ -107,13 +107,13 @@ def _start_release(
         return Stop.of(answer)
     wait = _wait(answer.holder, release, service, runtime.now(), waited=state.waited)
     reason = prepared.no_rollback_reason
-    # Only where there is something to tell at the start.
+    # Subscribers get a message at the start only if automatic rollback is not available.
     start = start_notice(release, state.execution, reason) if reason and wait is None else None
     return Admission(
         **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
         status="PROCEED" if wait is None else "TAKEN_OVER",
         lock=HeldLock(execution=state.execution, fence=answer.holder.fence),
-        # From here on the restore point has its time: what the turn was waited for is none of it.
+        # The time limit of the restore point starts now: waiting for the lock does not count.
         admitted_at=runtime.now(),
         wait_seconds=wait_seconds(wait or timedelta()),
         start=start,
@@ -121,12 +121,12 @@ def _start_release(
 
 
 def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder | None:
-    """The restore point that this release takes. Without a plan nobody knows what is pending."""
+    """The restore point that this release needs; None without a database."""
     database = spec.database
     if database is None:
         return None
     mode = BackupMode.NONE if skip else database.backup
-    # By hand it is asked for before anything else happens.
+    # Without a plan, pending migrations are unknown. A person's release starts it first.
     is_first = not release.asking_gates or release.kind is not Kind.IMAGE
     if mode is BackupMode.WHEN_PENDING and is_first:
         mode = BackupMode.ALWAYS
@@ -140,7 +140,7 @@ def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder
 
 
 def _restoring(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
-    """What the commands that bring the database back say: noted while everything is still there."""
+    """The facts for the restore commands, noted while the database and the spec still exist."""
     spec, service = prepared.spec, prepared.service
     past = listed_records(runtime.releases.versions(prepared.release.app), service)
     known = past.get(service.current.version) if service.current is not None else None
@@ -153,7 +153,7 @@ def _restoring(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
 
 
 def _recorded_stop(outcome: RecordedOutcome) -> Stop:
-    """The answer to an execution whose release has ended: this one or another one's repeat."""
+    """The answer to an execution whose outcome is on record."""
     is_of_the_lock = outcome.status in LockStatus
     status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.SETTLED
     return Stop(status=status, reasons=(outcome.cause,))
@@ -190,7 +190,7 @@ def _lock_request(
 
 
 def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | None:
-    """The fingerprint of the release that serves, if that ended as a success."""
+    """The fingerprint of the live release, if it SUCCEEDED."""
     if service.current is None or service.current.release is None:
         return None
     record = runtime.releases.find(app, service.current.release)
@@ -200,9 +200,9 @@ def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | Non
 def _acquire_lock(
     lock_request: LockRequest, admitted: Admitted, service: Service, runtime: Runtime
 ) -> LockAnswer:
-    """Ask for the turn; what follows from the answer is on record with it.
+    """Request the lock. The same transaction writes the records that follow from the answer.
 
-    With the turn the service becomes the app's own.
+    With the lock the app also becomes the owner of the container service.
 
     Raises:
         RefusedError: the service belongs to another app.
@@ -225,9 +225,9 @@ def _acquire_lock(
 
 
 def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
-    """Free a turn whose holder has ended without anybody noticing. Nothing else frees it."""
+    """Free the lock if the execution of its holder has ended without releasing it."""
     ended = ended_holder(app, runtime)
-    # Its own execution can only seem to be over: it was redriven a moment ago.
+    # Its own execution cannot have ended: it was redriven a moment ago.
     if ended is not None and ended.arn != execution:
         try_to_recover(app, ended, runtime)
 
@@ -235,16 +235,16 @@ def _clean_up_after_holder(app: str, execution: str, runtime: Runtime) -> None:
 def _wait(
     holder: LockHolder, release: Release, service: Service, now: datetime, *, waited: bool
 ) -> timedelta | None:
-    """How long to wait until nothing of the abandoned release before can act.
+    """How long to wait until the abandoned previous release cannot act any more; None if it cannot.
 
-    First for its functions, which outlive their execution; then for its deployment, which
-    may be migrating. The latter ends by itself, and is not waited for beyond the time limit.
+    First for its functions, which outlive their execution; then for its deployment, which may be
+    migrating. The deployment ends by itself, and the time limit bounds the wait for it.
     """
     if holder.after is None or holder.creating:
         return None
     if not waited:
         return LONGEST_STEP
-    # It may have been on its way back when it was abandoned.
+    # It may have been rolling back when its execution ended.
     own = [service.deployment_of(m) for m in (holder.after, rollback_marker(holder.after))]
     is_over = all(before is None or before.state != "ACTIVATING" for before in own)
     if is_over or now - release.started_at >= release.deployment_timeout:

@@ -1,4 +1,4 @@
-"""CheckDeployment: has the deployment ended, and how? Until then its gates are answered."""
+"""CheckDeployment: check whether the deployment has ended, and answer its gates until then."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,9 +25,9 @@ _LONGEST_NOTE = 1000
 
 
 def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
-    """The deployment as it came in, with its status and what the gates have reported.
+    """The deployment with its current status and the reports of its gates.
 
-    A gate that asks for its permit gets it here, or is told that it never will.
+    A gate that asks for its permit gets it here, or gets a void one. Idempotent.
     """
     admitted, deployment = state.admitted, state.created
     release, order = admitted.release, admitted.database
@@ -98,7 +98,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
 
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:
-    """A command waits for the app beside it: a deployment that fails would cut it off."""
+    """Why no gate may begin yet: a failing deployment of the app would cut the command off."""
     if release.kind is not Kind.COMMAND or service.serves_own(version, release.id):
         return None
     return "The app beside which the command runs is not active yet."
@@ -107,9 +107,9 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
 def _judgements(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Judgement]
 ) -> Mapping[str, Judgement]:
-    """What the plans of each gate mean, as far as it has told any, now or at an earlier look.
+    """The judgement on all plans that each gate has reported so far.
 
-    What one node has applied is not in the plan of the next one, which takes nothing back.
+    A second node's plan omits what the first has applied; keep the worst verdict seen.
     """
     found = {}
     for gate in lines:
@@ -123,7 +123,7 @@ def _judgements(
 def _reversals(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Reversal]
 ) -> Mapping[str, Reversal]:
-    """How what each gate applies is taken back, by its first plan: later ones have less."""
+    """The reversal of the first plan of each gate, because later plans omit what is applied."""
     found = {}
     for gate in lines:
         plans = [plan for plan in read_plans(release, gate, lines[gate]) if not plan.is_empty]
@@ -134,7 +134,7 @@ def _reversals(
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
 ) -> tuple[str, ...]:
-    """What people are told of the deployment, with what the gates have noticed."""
+    """The notes for the message, with the unknown migrations that the gates have found."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
     ahead = (plain_text(str(plan.ahead), _LONGEST_NOTE) or "" for plan in plans if plan.ahead)
     return tuple(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
@@ -143,7 +143,7 @@ def _notes(
 def _judge(
     release: Release, judgements: Mapping[str, Judgement], *, has_database: bool
 ) -> Judgement:
-    """The verdict. The gates of a version that is brought back apply nothing."""
+    """The verdict on the release. The gates of a rollback apply nothing."""
     if release.kind is Kind.ROLLBACK:
         return Judgement(verdict=Verdict.NONE)
     return judge_gates(release.gates, judgements, has_database=has_database)

@@ -1,4 +1,4 @@
-"""CheckSnapshot: is the restore point there, or near enough?"""
+"""CheckSnapshot: check whether the deployment may be created before or with its snapshot."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from lightgate.state import State, Stop
 
 
 def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
-    """How the snapshot stands, or why the release must not go on. Changes nothing."""
+    """The state of the snapshot, or why the release must not go on. Changes nothing."""
     admitted, before = state.admitted, state.snapshot
     release, order = admitted.release, admitted.database
     if order is None or not isinstance(before, SnapshotProgress):

@@ -1,4 +1,4 @@
-"""CleanUp: an execution has ended other than well; leave nothing of its release open."""
+"""CleanUp: an execution has failed, timed out or was stopped; end its release."""
 
 import json
 
@@ -10,14 +10,14 @@ from lightgate.runtime import Json, Runtime
 
 
 def clean_up(event: Json, runtime: Runtime) -> Json:
-    """The app that was cleaned up after; None for what is no execution that has ended.
+    """The app whose release was ended; None if no execution of this stack has ended.
 
-    The event is not relied on: the execution may have been redriven since. Its ARN says whose it
-    is; an execution of another account, region or stack is left alone.
+    Step Functions is asked for the state, because the execution may have been redriven since the
+    event. Idempotent.
 
     Raises:
-        StillRunningError: Step Functions does not say yet what the event says. Its answers may be
-            seconds old, so the event has to be delivered again.
+        StillRunningError: Step Functions does not show the end yet. Its answers may lag, so
+            the event has to be delivered again.
     """
     detail = event.get("detail")
     arn = detail.get("executionArn") if isinstance(detail, dict) else None

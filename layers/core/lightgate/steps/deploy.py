@@ -23,12 +23,11 @@ _AGAIN = "Start the release again; it then uses the spec as it is now."
 
 
 def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy | Stop:
-    """CREATED with the version, BUSY while the service takes none, or why there is none.
+    """CREATED with the version, BUSY while the service takes no deployment, or why there is none.
 
-    Safe to repeat: a deployment that carries this release's marker is ours, whether or
-    not the answer to its creation ever arrived. It is looked for before anything else,
-    so that nothing that has changed since can disown it. Before anything is touched, the
-    release must hold its turn; at the moment of creation, it stops giving way.
+    Idempotent: the deployment with this release's marker is looked for first, so a lost answer
+    leads to no second deployment. The release must have the lock. From the create call on, a newer
+    push does not supersede it.
 
     Raises:
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
@@ -54,19 +53,19 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         )
         if start.objection is not None:
             return Stop.of(start.objection)
-        # Another stack may have found the service free as well, and have been faster.
+        # Another stack may have taken the service meanwhile.
         service = runtime.lightsail.service(release.service, since)
         refuse_if_foreign(service, release.app, runtime)
         created = runtime.lightsail.create_deployment(assembled.request)
         if not isinstance(created, Busy):
             return _created(service, created, poll, assembled.notes, runtime.now())
-        # Our own deployment may be what the service is busy with.
+        # The service may be busy with our own deployment.
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             return _created(service, ours, poll, assembled.notes, runtime.now())
     except RefusedError as error:
         return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
-    # An earlier call whose answer was lost may have created what reads do not show yet.
+    # After a lost answer the service may not show the created deployment yet.
     if not start.again:
         runtime.locks.change(release.app, lambda lock: (end_creating(lock, held), None))
     return _busy(created, spec, release.started_at, runtime.now())
@@ -79,7 +78,7 @@ def _created(
     notes: Sequence[str],
     now: datetime,
 ) -> DeploymentProgress:
-    """What CheckDeployment follows; `service` as it was before, or as it is now."""
+    """The new deployment, for CheckDeployment. `service` may show it already or not yet."""
     previous = service.current
     if previous is not None and previous.version == deployment.version:
         previous = None
@@ -98,7 +97,7 @@ def _created(
 
 
 def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> ServiceBusy | Stop:
-    """Wait for whatever is in the way, but not for ever."""
+    """Wait while the service is busy, but only within the time limit."""
     snapshot_seconds = spec.database.timeout_seconds if spec.database else 0
     limit = timedelta(seconds=snapshot_seconds + spec.deployment_timeout_seconds)
     if now - started_at < limit:

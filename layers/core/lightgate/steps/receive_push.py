@@ -19,7 +19,7 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
     try:
         push = parse_push(event)
     except RequestError as error:
-        # Trying again would not mend it, so it does not belong into the dead-letter queue.
+        # A retry would not help, so it does not belong in the dead-letter queue.
         runtime.logger.error("this is not an event of an ECR push", reasons=error.reasons)
         return {"started": []}
     if push is None:
@@ -53,9 +53,9 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
 
 
 def _artifact(push: Push, runtime: Runtime) -> str | None:
-    """The kind of artifact that was pushed; None for an image, or if ECR does not show it.
+    """The kind of artifact that was pushed; None for an image, or if ECR cannot be read.
 
-    Admit then looks again.
+    Admit then checks it again.
     """
     if is_artifact_tag(push.tag):
         return push.tag

@@ -1,7 +1,7 @@
-"""Reconcile: look for what no event has told of, and go on with it.
+"""Reconcile: find pushes and ended releases whose events never came.
 
-Events of ECR and of Step Functions are best effort. This finds the image whose push was
-never heard of, and the release that ended without anybody noticing.
+ECR and Step Functions deliver events on a best-effort basis. On a schedule, this step starts the
+release of a missed push, ends abandoned releases, and sends unsent messages.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,15 @@ from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.broken import remains_of
 from lightgate.spec.parser import parse_app_name, parse_spec
 
-# So long an event of ECR may be under way before its push counts as missed.
+# An event of ECR may take this long before its push counts as missed.
 _EVENT_DELAY = timedelta(minutes=5)
 
 
 def reconcile(_event: Json, runtime: Runtime) -> Json:
-    """The names of the executions that this look started; none if nothing was missed.
+    """The names of the executions that this run started; none if nothing was missed.
 
-    Every app and every unsent message is looked at for itself: trouble with one does not keep
-    the others waiting, and no message keeps an app waiting. Safe to repeat, and to run beside
-    itself.
+    An error of one app or one message does not stop the others: it is logged, and the app is
+    returned under `troubled`. Idempotent, also while another run is in progress.
     """
     started: list[str] = []
     troubled: list[str] = []
@@ -53,14 +52,14 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
             except RefusedError as error:
                 runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
             except Exception:
-                runtime.logger.exception("an app could not be looked after", app=text.app)
+                runtime.logger.exception("an app could not be reconciled", app=text.app)
                 troubled.append(text.app)
             else:
                 started += [name] if name is not None else []
         if not troubled:
             runtime.tag_checks.ran(stack, began)
     finally:
-        # Last, as SNS may keep this function waiting until its time is over.
+        # Last, because SNS may not answer before this function times out.
         troubled += _send_owed_messages(runtime)
         check_subscribers(runtime)
     runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
@@ -68,7 +67,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
 
 
 def _send_owed_messages(runtime: Runtime) -> Sequence[str]:
-    """The apps of which a message could not be sent."""
+    """Send all unsent messages. Returns the apps for which that failed."""
     troubled = []
     for app, release in runtime.releases.owed_messages():
         try:
@@ -102,7 +101,7 @@ def _release_missed_push(
     if isinstance(missed, _NotYet):
         return None
     superseded = [one.image.tag for group in listed for one in group if one is not missed]
-    # First, so that the next check does not find them again beside the release.
+    # First, so that the next check does not find these tags again.
     others = dealt_with(checked.check, superseded)
     if not runtime.tag_checks.write(app, others, checked.number) or missed is None:
         return None
@@ -111,7 +110,7 @@ def _release_missed_push(
         "a push was missed", app=app, digest=image.digest, tag=image.tag, superseded=superseded
     )
     name = _release(app, spec, image, superseded, runtime)
-    # Admit may have done it already. Cut off before this, the same is found again with its name.
+    # Admit may have done it already. After a crash before this, the same name is found again.
     runtime.tag_checks.write(app, dealt_with(others, [image.tag]), checked.number + 1)
     return name
 
@@ -123,7 +122,7 @@ class _NotYet:
 def _newest_missed(
     app: str, spec: AppSpec, listed: Sequence[Sequence[Change]], runtime: Runtime
 ) -> Change | _NotYet | None:
-    """The newest of the changes, if nobody has heard of it, and nothing newer is wished for."""
+    """The newest change, if it is not released yet and no newer release was requested."""
     newest = runtime.locks.read(app).latest
     for group in listed:
         manifests = {
@@ -164,7 +163,7 @@ def _newest_missed(
 
 
 def _manifest(spec: AppSpec, change: Change, runtime: Runtime) -> Manifest | None:
-    """Its manifest; None if ECR gives none. Then the release says so."""
+    """Its manifest; None if ECR has none. The release is then refused with the reason."""
     try:
         image = {"imageDigest": change.image.digest}
         return runtime.registry.manifest(spec.repository, image)
@@ -194,9 +193,9 @@ def _report_once(text: SpecText, runtime: Runtime) -> None:
 
 
 def _send_owed_message(app: str, release: str, runtime: Runtime) -> None:
-    """Send the message of a release whose execution has ended without; one that runs sends its own.
+    """Send the message of an ended execution. A running one sends its own message.
 
-    This needs no spec: the app may be gone, or was never there.
+    This needs no spec, because the app may be deleted or may never have existed.
     """
     record = runtime.releases.get(app, release)
     if record.execution is None:
@@ -218,9 +217,9 @@ def _finish_ended_release(app: str, runtime: Runtime) -> None:
 
 
 def _is_released(app: str, change: Change, runtime: Runtime) -> bool:
-    """Whether there is a release of the push on record, however that ended.
+    """Whether a release of the push is on record, whatever its outcome.
 
-    An older image may have been so before this tag was put on it.
+    A release of the image from before the tag was put on it does not count.
     """
     release = runtime.releases.release_of_image(app, change.image.digest)
     if release is None:

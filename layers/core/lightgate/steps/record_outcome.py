@@ -1,4 +1,4 @@
-"""RecordOutcome: one final outcome for the release, explained, recorded, and put into words."""
+"""RecordOutcome: record the final outcome of the release, with its diagnosis and message."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -18,18 +18,18 @@ _PAUSE = timedelta(seconds=60)
 
 
 def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait:
-    """What the state machine publishes, or not. The first outcome on record stands.
+    """The recorded outcome, with the message to publish. Idempotent: the first outcome stands.
 
-    It waits while a gate may still act on a permit that cannot be voided.
+    OutcomeWait while a gate may still act on a permit that cannot be voided.
     """
     try:
         concluded = conclude_release(investigate_failure(Facts(state=state), runtime), runtime)
     except NotYetError as error:
-        runtime.logger.warning("settling has to wait", why=str(error))
+        runtime.logger.warning("the outcome cannot be recorded yet", why=str(error))
         wait = min(error.wait, _PAUSE)
         return OutcomeWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
     outcome = concluded.outcome
-    runtime.logger.info("the release is settled", outcome=outcome.status)
+    runtime.logger.info("the outcome is recorded", outcome=outcome.status)
     _measure(outcome, state.started_at, runtime)
     return FinalOutcome(
         app=outcome.app,

@@ -1,4 +1,4 @@
-"""RollBack: the new version does not do its work; bring back the last good one, or say why not.
+"""RollBack: the new version is unhealthy; deploy the last good one again, or say why not.
 
 With Deploy the only step that reads secrets. They go into the request to Lightsail and
 nowhere else: not into what the step returns, nor into a log line or an error.
@@ -40,10 +40,10 @@ from lightgate.verification.health import WatchStatus
 
 
 def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
-    """How the rollback stands; see `RollbackStatus`.
+    """The state of the rollback; see `RollbackStatus`.
 
-    Safe to repeat: the deployment with which a release goes back has a marker of its own, and is
-    looked for before another one is created.
+    Idempotent: the deployment of the rollback has its own marker, and is looked for before another
+    one is created.
     """
     release = state.admitted.release
     before = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
@@ -69,7 +69,7 @@ def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackPr
 
 
 def _start(state: State, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
-    """Decide whether to go back, and create the deployment that does."""
+    """Decide whether to roll back, and create the deployment that does it."""
     release, failed = state.admitted.release, state.created.version
     if (objection := runtime.objection(release.app, state.admitted.lock)) is not None:
         return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
@@ -98,7 +98,7 @@ def _decide(
     past: Mapping[int, VersionRecord],
     lacks: Callable[[Deployment], Sequence[str]],
 ) -> tuple[RollbackAction, RollbackProgress]:
-    """What to do. It is the same once the deployment that goes back is there.
+    """The decision. It stays the same after the rollback's deployment was created.
 
     `lacks` names the images of a version that are gone.
     """
@@ -126,7 +126,7 @@ def _rollback_input(
     failed = deployment.version
     applied = [one.name for one in deployment.gate.migrations] if deployment.gate else []
     reversal = reversal_of(deployment.reversals, applied)
-    # It goes on record when the release is settled, and counts now.
+    # Its record is written with the outcome, but its migrations count now.
     [own] = records_of_release(
         release,
         deployment,
@@ -143,7 +143,7 @@ def _rollback_input(
         reversal=reversal.executions(release.app, release.digest, release.policy),
         why_not=reversal.why_not,
         history=VersionHistory(
-            # The deployment that goes back is no reason for or against itself.
+            # The rollback's own deployment does not count.
             listed=[one for one in service.deployments if one.release != marker],
             records={**past, failed: own},
         ),
@@ -171,7 +171,7 @@ def _redeploy(
             next_steps=without_its_spec(release.app, failed, target, source.digest),
         )
     except DeniedError as error:
-        # A right that was granted a moment ago takes some time to hold.
+        # A new IAM permission takes some time to work.
         now = runtime.now()
         denied_at = decided.denied_at or now
         if now - denied_at < LONGEST_OUTAGE:
@@ -192,7 +192,7 @@ def _failed(before: RollbackProgress, *reasons: str) -> RollbackProgress:
 def _busy(
     release: Release, decided: RollbackProgress, busy: Busy, now: datetime
 ) -> RollbackProgress:
-    """Wait for whatever is in the way, but not for ever."""
+    """Wait while the service is busy, but only within the time limit."""
     limit = release.deployment_timeout + decided.checks.outage
     if now - decided.begun_at < limit:
         return replace(decided, status=RollbackStatus.BUSY)
@@ -211,16 +211,16 @@ def _created(before: RollbackProgress, ours: Deployment) -> RollbackProgress:
 def _follow(
     state: State, before: RollbackProgress, ours: Deployment | None, runtime: Runtime
 ) -> RollbackProgress:
-    """How the deployment stands that brings the old version back, and then that version itself.
+    """The state of the rollback's deployment, and then the health of the old version.
 
-    `ours` is that deployment as the service shows it, None while reads lag.
+    `ours` is that deployment as the service shows it, None while its answers lag.
     """
     release = state.admitted.release
     service = runtime.lightsail.service(release.service, release.service_since)
     if before.version is None and ours is not None:
         skipped: Sequence[str] = ()
         if before.target is None:
-            # The answer with what was decided is lost.
+            # The answer with the decision is lost.
             past = listed_records(runtime.releases.versions(release.app), service)
             _, before = _decide(state, before, service, past, _unlike(ours))
             skipped, before = before.notes, replace(before, notes=())
@@ -263,16 +263,16 @@ def _follow(
 
 
 def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
-    """What a version lacks that was passed over, by the deployment that goes back.
+    """Recognise the skipped versions by the images of the rollback's deployment.
 
-    Images may have been deleted since, or may not have been looked up then.
+    The registry may show other images now than at the time of the decision.
     """
     images = app_images(ours)
     return lambda one: () if app_images(one) == images else ("an image of it was gone",)
 
 
 def _with_notes(release: Release, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
-    """What was told when the deployment was created, whose answer is lost."""
+    """With the notes of the created deployment, if the answer with them is lost."""
     if before.notes or before.target is None:
         return before
     used = before.source.spec if before.source is not None else None
@@ -297,7 +297,7 @@ def _gate_report(
     """
     lightsail, marker, since = runtime.lightsail, before.release, reports_since(created_at)
     lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
-    # Without the target's own spec on record, nobody knows which of its variables are secrets.
+    # Without the target's own spec, every variable may be a secret.
     is_known = before.source is not None and before.source.spec is not None
     is_open = spec.open_variables() if is_known else {}
     with contextlib.suppress(NotShownError):

@@ -1,4 +1,4 @@
-"""StartNext: the outcome is recorded; free the lock, and start what waits."""
+"""StartNext: release the deployment lock, and start the waiting release."""
 
 from lightgate.errors import UnreachableError
 from lightgate.operations.conclude_release import requested_app
@@ -10,18 +10,20 @@ from lightgate.state import End, Facts, FinalOutcome, RollbackStatus, State, Sto
 
 
 def start_next(state: State, runtime: Runtime) -> End:
-    """How the execution ends.
+    """The status and the cause with which the execution ends. Idempotent.
 
-    Every way out leads through here, before the message: trouble with the message must not keep
-    the next release waiting. Safe to repeat, and to cut off anywhere: the cleaning step and
-    Reconcile do what is left.
+    It comes before the message, so that an outage of SNS does not delay the next release. If it
+    fails midway, CleanUp or Reconcile complete it.
+
+    Raises:
+        LookupError: no outcome is recorded.
     """
     app = requested_app(state.request)
     outcome = state.outcome if isinstance(state.outcome, FinalOutcome) else None
     if outcome is not None and outcome.publish:
-        # While it has the lock, no other release writes the app's history.
+        # With the lock, because another release could write the durations too.
         _remember_durations(app, state, runtime)
-    # Only the record knows of a lock that was taken by a step whose answer is lost.
+    # From the record, because the answer of Admit with the lock may be lost.
     fence = outcome.fence if outcome is not None else 0
     waiting = runtime.locks.change(
         app,
@@ -32,21 +34,21 @@ def start_next(state: State, runtime: Runtime) -> End:
         before = "The release was settled before: " if _is_repeated(state) else ""
         return End(status=outcome.status, cause=before + outcome.cause)
     if state.stop is None:
-        raise LookupError("the release was not settled")
+        raise LookupError("no outcome is recorded")
     return End(status=state.stop.status, cause=" ".join(state.stop.reasons))
 
 
 def _is_repeated(state: State) -> bool:
-    """Whether the execution was redriven after its release had been settled."""
+    """Whether the execution was redriven after its outcome had been recorded."""
     is_lost = state.rollback is not None and state.rollback.status is RollbackStatus.LOST
     stop = state.stop.status if state.stop is not None else None
     return is_lost or stop in (StopStatus.SETTLED, StopStatus.LOST)
 
 
 def _remember_durations(app: str, state: State, runtime: Runtime) -> None:
-    """Let the app's next release know how long its parts have to be expected to take.
+    """Record how long the steps took, so that the next release can plan its times.
 
-    This is advice. Where it cannot be written, the release goes on without it.
+    Without the record the next release is only slower, so an outage is no error.
     """
     facts = Facts(state=state)
     remembered = durations_of(facts, runtime.now())

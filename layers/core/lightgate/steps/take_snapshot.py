@@ -1,4 +1,4 @@
-"""TakeSnapshot: start the restore point of the release."""
+"""TakeSnapshot: start the snapshot of the release, or check its continuous backup."""
 
 from datetime import datetime, timedelta
 
@@ -18,9 +18,9 @@ from lightgate.state import State, Stop
 
 
 def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
-    """How the restore point stands, or why the release must not go on.
+    """The state of the restore point, or why the release must not go on.
 
-    Running this again goes on with the same snapshot.
+    Idempotent: the name of the snapshot follows from the release.
     """
     admitted = state.admitted
     release, order = admitted.release, admitted.database
@@ -33,7 +33,7 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     try:
         found = begin_restore_point(runtime.restore_points(order.kind), order, release)
         now = runtime.now()
-        # Where no gate asks, nobody decides once more before something is applied.
+        # Without a gate that needs a permit, nothing checks the backup again later.
         is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
         if is_final and (why := why_no_point_in_time(found, now)) is not None:
             raise RefusedError(why)

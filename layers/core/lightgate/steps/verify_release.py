@@ -1,4 +1,4 @@
-"""VerifyRelease: does what serves now do its work?"""
+"""VerifyRelease: check the health of the live version."""
 
 from lightgate.deployment.pinning import why_other_images, without_command
 from lightgate.deployment.status import Service, Status
@@ -16,10 +16,10 @@ from lightgate.verification.verified import Verified
 
 
 def verify_release(state: State, runtime: Runtime) -> Verified:
-    """How the watch stands: of the new version, or of the one that Lightsail went back to.
+    """The health of the new version, or of the previous one that Lightsail kept live.
 
-    WATCHING asks for another look; GOOD, FAILED and REPLACED are final. SKIPPED says that there is
-    nothing to watch, and why: then nothing is verified.
+    WATCHING asks for another check. GOOD, FAILED and REPLACED are final. SKIPPED: nothing was
+    verified, with the reason.
     """
     release, deployment = state.admitted.release, state.created
     version, previous = deployment.version, deployment.previous_version
@@ -53,7 +53,7 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
             why = f"Whether it runs the image of this release is unknown: {error}."
         if why is not None:
             return _skipped(why)
-    # Who has gone back by hand, or given a command, is asked what to do next.
+    # The person who started a rollback or a command decides about the next step.
     go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
     return Verified(
         status=found.status,
@@ -65,7 +65,7 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
 
 
 def _sentence(error: RefusedError) -> str:
-    """Why, without the key `app` of the input, which would stand in the middle of a sentence."""
+    """The reason without its prefix `app: `, as it becomes a sentence of the message."""
     why = str(error)
     text = why.removeprefix("app: ")
     return why if text == why else text[:1].upper() + text[1:]

@@ -1,21 +1,21 @@
-"""The watch period: whether a version that became active really does its work.
+"""The watch period: whether an active version is healthy.
 
-Every round asks the app, and looks whether the service still runs this version. What decides:
+Each health check calls the app, and reads whether the service still runs this version. The result:
 
-- Good, once the period is over, if the last `answers_needed` rounds in a row were good, and no
-  more than a fifth of the last rounds were bad.
-- Failed, at any time, after `failures_in_a_row` bad rounds in a row, or if there were more bad ones
-  than that among the last five times as many: the app flaps. And if the period is over, and a
-  little more has not made it good.
-- Replaced, if another deployment has taken its place: then it is not this release's any more.
+- GOOD, after the period, if the last `answers_needed` checks passed, and no more than a fifth of
+  the last checks failed.
+- FAILED, at any time, after `failures_in_a_row` failed checks in a row, or if more checks than that
+  failed among the last five times as many: the app flaps. Also if the version is not good within
+  an extension after the period.
+- REPLACED, if another deployment has taken its place: the release must not act on it any more.
 
-Only the last rounds count: however long an app did well, it has to do well at the end; and what
-went wrong at the start of a long period is forgotten.
+Only the last checks count. A version that was healthy for a long time must be healthy at the end,
+and failures at the start of a long period are forgotten.
 
-A round is bad if an answer is wrong, missing or slower than the bound. So one slow answer, or one
-that was lost, fails nothing. A write is asked for until it was good once, and has to be by then:
-each leaves something behind in the app. A version without a public URL is good as long as it is
-current and active, and is started again no more than once, as when a node is replaced.
+A check fails if an answer is wrong, missing or slower than the limit. A single failed check fails
+no release. The write is repeated only until it passes once, because each one leaves data in the
+app, and it must pass. A version without a public URL is good while it is current and active, and
+has restarted at most once, as it does when Lightsail replaces a node.
 """
 
 import enum
@@ -27,24 +27,24 @@ from lightgate.deployment.status import Endpoint, Service
 from lightgate.gate.log_lines import plain_text
 from lightgate.outage import Checks
 from lightgate.spec.health_rules import (
-    _CHECKS_PER_FAILURE,
-    _EXTENSION,
+    CHECKS_PER_FAILURE,
+    EXTENSION,
     HealthRules,
     Probe,
 )
 from lightgate.spec.success_codes import accepts
 
-# What is left of an answer after that is not looked at.
+# The rest of a longer answer is not read.
 LARGEST_BODY_BYTES = 64 * 1024
 _GOOD, _BAD = "+", "-"
-# In the whole watch, whatever the rhythm of the rounds: Lightsail replaces a single node now and
-# then; an app that ends by itself is started again and again.
+# For the whole watch period: Lightsail replaces a node now and then, but an app that crashes
+# restarts again and again.
 _MOST_RESTARTS = 1
 _LONGEST_PROBLEM = 300
 
 
 class WatchStatus(enum.StrEnum):
-    """How the watch stands. Only the first of these is worth another round.
+    """The state of the watch period. Only WATCHING leads to another check.
 
     SKIPPED: there is nothing to watch, so nothing is verified.
     """
@@ -87,11 +87,12 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What the rounds so far have shown. It is small, and travels through the state machine.
+    """The health checks so far. It is small, and travels through the state machine.
 
-    `recent` has the last rounds, `+` for a good and `-` for a bad one, `problem` is what was wrong
-    in the last bad round, `restarts` how often the app was started again since the watch began,
-    `written` whether a write was good. `checks` has the outages, which the period does not count.
+    `total` checks were made, and `bad` of them failed. `recent` has the last ones, `+` for a passed
+    and `-` for a failed check. `problem` is that of the last failed check. `restarts` counts the
+    restarts of the app since `began_at`. `written`: a write has passed. `checks` has the outages,
+    which the period does not count.
     """
 
     began_at: datetime
@@ -109,7 +110,7 @@ class Watched:
 
 
 def probes_of(seen: Watched, rules: HealthRules) -> Mapping[str, Probe]:
-    """What to ask in the next round: `read`, and `write` until that was good."""
+    """The probes of the next check: `read`, and `write` until that has passed."""
     found = {"read": rules.read, "write": None if seen.written else rules.write}
     return {name: probe for name, probe in found.items() if probe is not None}
 
@@ -146,11 +147,11 @@ def add_check(
     slowest: timedelta = timedelta(),
     restarts: int | None = None,
 ) -> Watched:
-    """What is known after one more round.
+    """The health checks with one more.
 
-    `problems` has, for each of probes_of, what was wrong with the answer. `restarts` are all since
-    the watch began, None if nobody could count them. A service that shows neither this version
-    nor a later one is read again: reads may lag.
+    `problems` has the problem of each probe of `probes_of`, None if it passed. `restarts` counts
+    all since the watch period began, None if they could not be counted. If the service shows
+    neither this version nor a later one, it counts as not replaced: its answers may lag.
     """
     if service.has_replaced(version, marker) or _has_another_one(service, version, marker):
         return replace(seen, replaced=True, problem="Another deployment has taken its place")
@@ -184,7 +185,7 @@ def _has_another_one(service: Service, version: int, marker: str | None) -> bool
 
 
 def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus:
-    """How the watch stands after the rounds so far."""
+    """The state of the watch period after the checks so far."""
     if seen.replaced:
         return WatchStatus.REPLACED
     bad = seen.recent.count(_BAD)
@@ -193,16 +194,16 @@ def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus
     over = now - seen.began_at - seen.checks.outage - rules.period
     if over < timedelta():
         return WatchStatus.WATCHING
-    is_mostly_good = bad * _CHECKS_PER_FAILURE <= len(seen.recent)
+    is_mostly_good = bad * CHECKS_PER_FAILURE <= len(seen.recent)
     is_written = seen.written or rules.write is None
     if seen.good_in_a_row >= rules.answers_needed and is_mostly_good and is_written:
         return WatchStatus.GOOD
-    has_had_its_chance = over >= _EXTENSION and seen.total >= rules.chances
+    has_had_its_chance = over >= EXTENSION and seen.total >= rules.chances
     return WatchStatus.FAILED if has_had_its_chance else WatchStatus.WATCHING
 
 
 def summary(seen: Watched) -> str:
-    """What the watch has shown, in one sentence for people."""
+    """The result of the checks in one sentence."""
     good = seen.total - seen.bad
     last = f" Last failure: {seen.problem}." if seen.problem else ""
     return f"{good} of {seen.total} health checks passed.{last}"

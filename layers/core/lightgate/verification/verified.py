@@ -1,4 +1,4 @@
-"""What came after a release's deployment had ended: whether it works, and the rollback."""
+"""The result of VerifyRelease: whether a version is healthy, and whether to roll back."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from lightgate.verification.health import Watched, WatchStatus, summary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What VerifyRelease has found out about a version; `reason` says why there is nothing.
+    """The health of a version; `reason` says why it was not checked.
 
-    `go_back` says that the version serves and must not go on doing so by itself. While the status
-    is WATCHING, it is looked at again after `poll_seconds`.
+    `go_back`: the version is live and unhealthy, so RollBack decides about it next. While the
+    status is WATCHING, the next check is due after `poll_seconds`.
     """
 
     status: WatchStatus
@@ -28,7 +28,7 @@ class Verified:
 
     @property
     def shown(self) -> str:
-        """What the rounds have shown, or why there were none, in whole sentences."""
+        """The result of the checks, or why there were none, in whole sentences."""
         if self.watch is not None:
             return summary(self.watch)
         return self.reason or "Nobody has asked it."

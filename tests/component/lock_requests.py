@@ -20,7 +20,7 @@ def release_of(name: str) -> str:
     return f"{START:%Y%m%dt%H%M%Sz}-of-{name}"
 
 
-def claim(name: str, digest: str = "A", at: float = 0, **changes: Any) -> LockRequest:
+def lock_request(name: str, digest: str = "A", at: float = 0, **changes: Any) -> LockRequest:
     """The claim of the execution `name`, `at` seconds after the beginning."""
     usual = LockRequest(
         execution=arn(name),
