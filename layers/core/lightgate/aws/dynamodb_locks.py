@@ -96,7 +96,7 @@ class Locks:
 
 
 def _still(version: int) -> dict[str, Any]:
-    """The condition that the lock still has this version; 0: that there is none yet."""
+    """The condition that the lock still has this version; with 0, that no lock exists."""
     if not version:
         return {"ConditionExpression": "attribute_not_exists(version)"}
     return {

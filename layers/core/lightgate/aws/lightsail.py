@@ -31,7 +31,7 @@ _BUSY_TEXTS = (
 )
 # Enough for a migration that prints thousands of lines; a runaway log ends the reading.
 _MOST_LOG_PAGES = 50
-# Of a longer log the end is read too, because the latest reports of a gate decide.
+# The end of a longer log is read too, because the latest reports of a gate decide.
 _MOST_NEWEST_PAGES = 25
 _SHORTEST_WINDOW = timedelta(seconds=1)
 _MOMENT = timedelta(milliseconds=1)

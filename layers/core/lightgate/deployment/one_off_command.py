@@ -78,7 +78,7 @@ def compile_command(
     """The container of the command, as CreateContainerServiceDeployment takes it.
 
     `beside` is the spec of the app in the same deployment (compile_app), None if the live version
-    is deployed again as it is. The result contains secrets.
+    is deployed again unchanged. The result contains secrets.
 
     Raises:
         RefusedError: this container alone is larger than Lightsail can be trusted to take.

@@ -53,7 +53,7 @@ def new_version(version: int, spec: AppSpec, *, marker: str, digest: str | None)
 def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | None) -> Subject:
     """A version that was live before, or repeats one: it gets no watch period.
 
-    `spec` is the one by which it was deployed. If `digest` is None that spec is unknown, and `spec`
+    `spec` is the one by which it was deployed. Without a `digest` that spec is unknown, and `spec`
     is another one: then only its time limits and counts apply.
     """
     [shown] = [one for one in service.deployments if one.version == version]

@@ -1,4 +1,4 @@
-"""The record of a version of the container service: what it runs, and whether it is good."""
+"""The record of a version of the container service: its image, its spec and its health."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from lightgate.release.release import Kind, UsedSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the app of a version is made of, see `VersionRecord`. None where it is unknown."""
+    """The image, the spec and the code of a version, see `VersionRecord`. None if unknown."""
 
     digest: str | None = None
     spec_version: int | None = None

@@ -1,8 +1,8 @@
 """The records of the versions that a release has made.
 
 Later releases may roll back to a good version, and the judgements tell whether that is safe. So a
-version is good only if it was verified, its judgement is UNKNOWN unless its gates have reported a
-plan, and a version that is deployed again keeps the age of its code.
+version is good only if it was verified. Its judgement is UNKNOWN unless its gates have reported a
+plan. A version that is deployed again keeps the age of its code.
 """
 
 from collections.abc import Mapping, Sequence

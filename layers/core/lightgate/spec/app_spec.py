@@ -34,7 +34,7 @@ class Stage(enum.StrEnum):
 
 
 class Policy(enum.StrEnum):
-    """What Lightgate does with a release whose migrations may break the live version."""
+    """The reaction of Lightgate to migrations that may break the live version."""
 
     ALLOW = "allow"
     WARN = "warn"

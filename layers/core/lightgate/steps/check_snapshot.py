@@ -2,14 +2,8 @@
 
 from datetime import timedelta
 
-from lightgate.backup.progress import (
-    SnapshotProgress,
-    expected_timings,
-    look_up_snapshot,
-    progress,
-    shortest_wait_limit,
-)
-from lightgate.errors import RefusedError
+from lightgate.backup.progress import SnapshotProgress, look_up_snapshot
+from lightgate.operations.assess_restore_point import assess_restore_point
 from lightgate.runtime import Runtime
 from lightgate.state import State, Stop
 
@@ -25,17 +19,13 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
     checks = before.checks.resumed(now, pause=poll)
     found = look_up_snapshot(runtime.restore_points(order.kind), order, before.begun_at, now)
-    try:
-        seen = progress(
-            found,
-            order,
-            expected_timings(release, admitted.history),
-            asked_at=before.asked_at,
-            begun_at=before.begun_at,
-            now=now,
-            wait_limit=shortest_wait_limit(release, poll),
-            outage=checks.outage,
-        )
-    except RefusedError as error:
-        return Stop.refused(error)
-    return seen.checked(checks.ended(runtime.now()))
+    return assess_restore_point(
+        found,
+        order,
+        admitted,
+        runtime,
+        asked_at=before.asked_at,
+        begun_at=before.begun_at,
+        now=now,
+        checks=checks,
+    )

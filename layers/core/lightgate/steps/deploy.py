@@ -11,6 +11,7 @@ from lightgate.aws.lightsail import Busy
 from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError
 from lightgate.operations.build_deployment import build_deployment, notes_again
+from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import Checks
 from lightgate.release.lock import begin_creating, end_creating
@@ -53,10 +54,8 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         )
         if start.objection is not None:
             return Stop.of(start.objection)
-        # Another stack may have taken the service meanwhile.
-        service = runtime.lightsail.service(release.service, since)
-        refuse_if_foreign(service, release.app, runtime)
-        created = runtime.lightsail.create_deployment(assembled.request)
+        # Checks the owner again: another stack may have taken the service meanwhile.
+        service, created = create_deployment(release, assembled.request, runtime)
         if not isinstance(created, Busy):
             return _created(service, created, poll, assembled.notes, runtime.now())
         # The service may be busy with our own deployment.

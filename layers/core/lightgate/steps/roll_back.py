@@ -18,8 +18,8 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
 from lightgate.operations.check_health import check_health, old_version
+from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
-from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import Source, VersionRecord
 from lightgate.release.release import Release
@@ -156,9 +156,7 @@ def _redeploy(
     source = decided.source or Source()
     try:
         assembled = build_rollback(release, target, source.spec, decided.release, CHECKED, runtime)
-        service = runtime.lightsail.service(release.service, release.service_since)
-        refuse_if_foreign(service, release.app, runtime)
-        created = runtime.lightsail.create_deployment(assembled.request)
+        _, created = create_deployment(release, assembled.request, runtime)
     except SpecReplacedError as error:
         return replace(
             decided,

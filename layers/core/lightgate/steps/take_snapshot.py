@@ -3,14 +3,9 @@
 from datetime import datetime, timedelta
 
 from lightgate.backup.deploy_timing import why_no_point_in_time
-from lightgate.backup.progress import (
-    SnapshotProgress,
-    begin_restore_point,
-    expected_timings,
-    progress,
-    shortest_wait_limit,
-)
+from lightgate.backup.progress import SnapshotProgress, begin_restore_point
 from lightgate.errors import RefusedError
+from lightgate.operations.assess_restore_point import assess_restore_point
 from lightgate.outage import Checks
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode
@@ -37,19 +32,18 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
         if is_final and (why := why_no_point_in_time(found, now)) is not None:
             raise RefusedError(why)
-        seen = progress(
-            found,
-            order,
-            expected_timings(release, admitted.history),
-            asked_at=admitted.admitted_at,
-            begun_at=now,
-            now=now,
-            wait_limit=shortest_wait_limit(release, poll),
-            outage=checks.outage,
-        )
     except RefusedError as error:
         return Stop.refused(error)
-    return seen.checked(checks.ended(runtime.now()))
+    return assess_restore_point(
+        found,
+        order,
+        admitted,
+        runtime,
+        asked_at=admitted.admitted_at,
+        begun_at=now,
+        now=now,
+        checks=checks,
+    )
 
 
 def _checks(state: State, poll: timedelta, now: datetime) -> Checks:
