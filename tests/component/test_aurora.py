@@ -41,9 +41,7 @@ def test_a_cluster_snapshot_is_taken_once_under_its_name(
 
 
 @pytest.mark.parametrize("theirs", [{"release": "r2"}, {"database": "other-db"}])
-def test_a_name_that_somebody_else_took_is_refused(
-    snapshots: Snapshots, theirs: dict[str, str]
-) -> None:
+def test_a_name_in_use_is_refused(snapshots: Snapshots, theirs: dict[str, str]) -> None:
     take(snapshots, **theirs)
 
     with pytest.raises(RefusedError, match="does not belong to this release"):

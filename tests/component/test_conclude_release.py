@@ -131,7 +131,7 @@ def test_a_success_leaves_a_good_version_for_those_that_come_after(
     assert settled.judgement == SAFE
 
 
-def test_going_back_leaves_both_versions_on_record(cloud: Cloud, runtime: Runtime) -> None:
+def test_a_rollback_records_both_versions(cloud: Cloud, runtime: Runtime) -> None:
     marker = rollback_marker(RELEASE)
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, marker)
@@ -172,7 +172,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
-def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
+def test_an_unreported_restore_point_is_named_with_its_restore_commands(
     runtime: Runtime, how: Json
 ) -> None:
     told = message(record_outcome(ended(**how), runtime))
@@ -251,7 +251,7 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
     assert why_not_permitted(IMAGE, runtime) == (None if cause is VoidCause.ENDED else permit)
 
 
-def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) -> None:
+def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> None:
     address = Address(app=NAME, release=RELEASE, container="migrate")
     runtime.gate_channels.open(address)
     runtime.gate_channels.void(address, VoidCause.TOO_LATE, "It came too late.")
@@ -266,9 +266,7 @@ def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) 
 
 
 @pytest.mark.parametrize("step", ["snapshot", "deployment"])
-def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
-    runtime: Runtime, step: str
-) -> None:
+def test_a_lock_lost_without_a_recorded_outcome_is_a_failure(runtime: Runtime, step: str) -> None:
     reason = "The release does not hold the turn any more."
     lost = Stop(status=StopStatus.LOST, reasons=(reason,))
 

@@ -65,13 +65,13 @@ def app(cloud: Cloud) -> App:
     return App(cloud)
 
 
-def test_an_app_that_never_had_a_release_has_a_turn_to_take(app: App) -> None:
+def test_an_app_without_releases_has_a_free_lock(app: App) -> None:
     assert app.lock == Lock()
 
     assert app.ask(lock_request("one")).status is LockStatus.PROCEED
 
 
-def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
+def test_a_lock_is_read_as_it_was_written(app: App) -> None:
     app.ask(lock_request("one"))
     app.change(lambda lock: abandon_lock(lock, arn("one")))
     app.ask(lock_request("two", "B", 1))
@@ -87,7 +87,7 @@ def test_a_turn_comes_out_as_it_went_in(app: App) -> None:
     assert lock == expected
 
 
-def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
+def test_two_concurrent_requests_have_one_winner(app: App) -> None:
     answers = [LockStatus.LOST]
 
     late = app.ask(
@@ -102,7 +102,7 @@ def test_of_two_that_ask_at_once_one_gets_the_turn(app: App) -> None:
     assert (app.status("one"), app.status("two")) == ("SUPERSEDED", "RELEASING")
 
 
-def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
+def test_a_request_during_the_release_of_the_lock_gets_it(app: App) -> None:
     app.ask(lock_request("one"))
 
     answer = app.ask(
@@ -114,7 +114,9 @@ def test_who_asks_while_the_turn_is_handed_over_gets_it(app: App) -> None:
     assert app.lock.waiting is None
 
 
-def test_whoever_asks_again_after_a_lost_answer_is_told_the_same(cloud: Cloud, app: App) -> None:
+def test_a_request_repeated_after_a_lost_answer_gets_the_same_answer(
+    cloud: Cloud, app: App
+) -> None:
     for asked in (
         lock_request("one"),
         lock_request("two", "B", 1),
@@ -167,7 +169,7 @@ def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -
     assert app.status("one") is None
 
 
-def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
+def test_a_lock_that_changes_at_every_read_is_an_error(app: App) -> None:
     def restless(lock: Lock) -> tuple[Lock, None]:
         app.change(lambda seen: Lock(fence=seen.fence + 1))
         return Lock(fence=lock.fence + 1), None
@@ -176,7 +178,7 @@ def test_a_turn_that_changes_at_every_look_is_given_up(app: App) -> None:
         app.locks.change(APP, restless)
 
 
-def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
+def test_an_unchanged_lock_is_not_written(cloud: Cloud, app: App) -> None:
     app.ask(lock_request("one"))
     cloud.faults.refuse(WRITE, "InternalServerError")
 
@@ -185,7 +187,7 @@ def test_who_changes_nothing_writes_nothing(cloud: Cloud, app: App) -> None:
     assert app.lock.holder is not None
 
 
-def test_a_condition_that_does_not_hold_any_more_asks_the_rule_again(app: App) -> None:
+def test_a_failed_condition_applies_the_rule_again(app: App) -> None:
     """The answer depends on the turn of another app, which changes meanwhile."""
     seen: list[int] = []
 

@@ -296,7 +296,7 @@ def _abandoned(execution: str, lock: Lock) -> tuple[Lock, None]:
     return abandon_lock(lock, execution), None
 
 
-def test_whatever_happens_one_holds_the_turn_and_the_newest_wish_is_carried_out(
+def test_one_release_holds_the_lock_and_the_latest_request_is_released(
     cloud: Cloud,
 ) -> None:
     class Machine(OneApp):

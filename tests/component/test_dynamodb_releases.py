@@ -98,7 +98,7 @@ def test_any_other_error_passes(cloud: Cloud, records: Releases) -> None:
         record_outcome(records, "r1", FIRST)
 
 
-def test_a_settled_release_makes_its_image_known_and_no_other(records: Releases) -> None:
+def test_a_concluded_release_records_only_its_own_image(records: Releases) -> None:
     record_outcome(records, "r1", FIRST, digest="sha256:1")
 
     assert records.knows_image("crops", "sha256:1")
@@ -146,7 +146,7 @@ def test_a_release_is_found_by_the_execution_that_carries_it_out(records: Releas
     assert records.of_execution("weather", ARN) is None
 
 
-def test_the_end_of_an_execution_tells_its_release(records: Releases) -> None:
+def test_the_end_of_an_execution_names_its_release(records: Releases) -> None:
     assert records.end("crops", ARN, STARTED) is None
     record_outcome(records, ID, FIRST)
 
@@ -194,7 +194,7 @@ def test_versions_are_on_record_by_their_numbers(records: Releases) -> None:
     assert records.versions("nobody") == {}
 
 
-def test_of_a_number_that_was_used_twice_the_later_one_counts(records: Releases) -> None:
+def test_the_later_use_of_a_version_number_counts(records: Releases) -> None:
     record_outcome(records, "20261116t0154-1", ended(past(7, "of-a-service-that-was-deleted")))
     record_outcome(records, "20261117t0154-1", ended(past(7)))
 

@@ -30,7 +30,7 @@ def test_a_service_belongs_to_the_app_that_got_it_last(cloud: Cloud, services: S
 
 
 @pytest.mark.parametrize("before", [None, "shop"])
-def test_who_has_missed_a_change_does_not_get_the_service(
+def test_an_app_that_missed_a_change_does_not_get_the_service(
     cloud: Cloud, services: Services, before: str | None
 ) -> None:
     give(cloud, services, "crops", None)

@@ -44,7 +44,7 @@ def test_each_part_is_remembered_as_far_as_it_is_known(histories: ReleaseTimings
     assert histories.read("another").snapshot is None
 
 
-def test_a_release_that_is_told_again_is_remembered_once(histories: ReleaseTimings) -> None:
+def test_durations_that_are_recorded_twice_count_once(histories: ReleaseTimings) -> None:
     for _ in range(2):
         add(histories, "r1", 180, 90)
 

@@ -47,7 +47,7 @@ def test_a_single_image_is_runnable_itself(cloud: Cloud, registry: Registry) -> 
     assert registry.runnable(REPOSITORY, manifest) == manifest
 
 
-def test_of_an_index_the_image_for_amd64_is_runnable(cloud: Cloud, registry: Registry) -> None:
+def test_the_amd64_image_of_an_index_is_runnable(cloud: Cloud, registry: Registry) -> None:
     amd64 = images.push(cloud, REPOSITORY, None, name="amd64")
     arm64 = images.push(cloud, REPOSITORY, None, name="arm64", architecture="arm64")
     images.push_index(cloud, REPOSITORY, "latest", {"arm64": arm64, "amd64": amd64})

@@ -86,7 +86,7 @@ def test_a_request_is_sent_as_it_is_asked_for() -> None:
     assert answer.took < timedelta(seconds=5)
 
 
-def test_a_redirect_is_an_answer_and_nobody_goes_there() -> None:
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     elsewhere = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
 
     answer = answer_of(saying(elsewhere))
@@ -163,7 +163,7 @@ def test_no_bytes_raise_an_error(raw: bytes, begins_well: bool) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/", "http://no-such-host.invalid/", "http://[::1", "https:///"]
 )
-def test_where_nobody_answers_that_is_the_answer(url: str) -> None:
+def test_no_answer_is_a_problem(url: str) -> None:
     answer = ask(url, READ)
 
     assert answer.status is None
@@ -192,7 +192,7 @@ def certificate(directory: Path, address: str) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_that_nobody_trusts_is_no_answer(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_no_answer(tmp_path: Path) -> None:
     with serving(saying(OK + b"\r\n"), certificate(tmp_path, "127.0.0.1")) as url:
         answer = ask(url, READ)
 

@@ -86,7 +86,7 @@ def test_the_log_of_the_app_says_why_it_did_not_come_up(cloud: Cloud, runtime: R
     assert SECRET not in str(found)
 
 
-def test_what_the_gate_had_planned_is_told(cloud: Cloud, runtime: Runtime) -> None:
+def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) -> None:
     pending = [{"name": "crops.0002_a", "operations": []}, {"name": "crops.0003_b"}]
     plan = gate_line("plan", hash="h", count=2, **{"class": "additive"}, migrations=pending)
     empty = gate_line("plan", hash="e", count=0, **{"class": "additive"}, migrations=[])
@@ -156,7 +156,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     assert found.diagnosis.what.endswith("Not looked at: the policy of the repository.")
 
 
-def test_what_failed_in_the_watch_period_is_told_with_what_was_seen(
+def test_a_failed_watch_period_is_diagnosed_with_its_problem(
     cloud: Cloud, runtime: Runtime
 ) -> None:
     facts = failed(cloud, runtime, gate=[opened()], status=Status.ACTIVE)
@@ -192,7 +192,7 @@ def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(
 @pytest.mark.parametrize(
     "step", [{}, {"admission": Stop(status=StopStatus.SUPERSEDED, reasons=("x",))}]
 )
-def test_what_did_not_fail_is_not_looked_into(
+def test_a_release_that_did_not_fail_is_not_investigated(
     cloud: Cloud, runtime: Runtime, step: dict[str, Any]
 ) -> None:
     facts = failed(cloud, runtime, status=Status.ACTIVE)
@@ -202,7 +202,7 @@ def test_what_did_not_fail_is_not_looked_into(
     assert investigate_failure(facts, runtime) == facts
 
 
-def test_an_error_that_nobody_foresaw_is_the_evidence(runtime: Runtime) -> None:
+def test_an_unexpected_error_is_the_evidence(runtime: Runtime) -> None:
     error = {"Error": "States.TaskFailed", "Cause": '{"errorMessage": "Rate exceeded"}'}
 
     facts = Facts(state=bare_state(admission=admission(IMAGE), error=error))

@@ -450,7 +450,7 @@ def test_a_log_without_end_is_not_read_to_its_end(cloud: Cloud, lightsail: Light
     assert 0 < len(lightsail.gate_lines(NAME, "web", since)) < 199
 
 
-def test_of_a_log_without_end_the_newest_words_are_read_and_none_twice(
+def test_the_end_of_an_endless_log_is_read_and_no_line_twice(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:
     cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
@@ -578,9 +578,7 @@ def test_a_line_that_imitates_lightsail_shows_no_secret(cloud: Cloud, lightsail:
     assert not any(SECRET in line for line in log.system)
 
 
-def test_a_log_that_cannot_be_read_keeps_nobody_from_the_others(
-    cloud: Cloud, lightsail: Lightsail
-) -> None:
+def test_an_unreadable_log_does_not_hide_the_others(cloud: Cloud, lightsail: Lightsail) -> None:
     web = request()["containers"]["web"]
     lightsail.create_deployment(request(containers={"web": web, "api": {**web, "ports": {}}}))
     [shown] = lightsail.service(NAME).deployments

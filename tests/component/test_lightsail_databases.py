@@ -54,7 +54,7 @@ def test_taking_it_again_interrupts_the_database_only_once(
     assert service.interruptions == 1
 
 
-def test_a_lost_answer_is_met_by_looking(
+def test_after_a_lost_answer_the_deployment_is_looked_up(
     service: LightsailDatabases, snapshots: LightsailSnapshots
 ) -> None:
     service.loses_the_answer_of = "CreateRelationalDatabaseSnapshot"
@@ -64,7 +64,7 @@ def test_a_lost_answer_is_met_by_looking(
 
 
 @pytest.mark.parametrize("theirs", [{"release": "r2"}, {"database": "other-db"}])
-def test_a_name_that_somebody_else_took_is_refused(
+def test_a_name_in_use_is_refused(
     service: LightsailDatabases, snapshots: LightsailSnapshots, theirs: dict[str, str]
 ) -> None:
     service.add("other-db")

@@ -61,7 +61,7 @@ def test_taking_it_again_goes_on_with_the_same_snapshot(
 
 
 @pytest.mark.parametrize("theirs", [{"release": "r2"}, {"database": "other-db"}])
-def test_a_name_that_somebody_else_took_is_refused(
+def test_a_name_in_use_is_refused(
     cloud: Cloud,
     snapshots: Snapshots,
     theirs: dict[str, str],
@@ -74,7 +74,7 @@ def test_a_name_that_somebody_else_took_is_refused(
         take(snapshots)
 
 
-def test_a_snapshot_without_our_tags_is_somebody_elses(cloud: Cloud, snapshots: Snapshots) -> None:
+def test_a_snapshot_without_our_tags_is_foreign(cloud: Cloud, snapshots: Snapshots) -> None:
     cloud.client("rds").create_db_snapshot(
         DBInstanceIdentifier="crops-db", DBSnapshotIdentifier=NAME
     )
@@ -240,7 +240,7 @@ def test_an_instance_that_may_take_one_later_is_waited_for(
     assert state.detail.endswith(f"Its status is {status}.")
 
 
-def test_a_busy_instance_whose_status_nobody_can_read_is_waited_for(
+def test_a_busy_instance_with_an_unreadable_status_is_waited_for(
     cloud: Cloud, instance: Instance, snapshots: Snapshots
 ) -> None:
     instance.is_now("stopped")
@@ -474,9 +474,7 @@ def test_a_lost_answer_to_a_deletion_counts_as_failed_and_the_next_pruning_goes_
     assert snapshots.prune("crops", "crops-db", keep=1) == []
 
 
-def test_a_snapshot_that_somebody_deletes_meanwhile_is_no_failure(
-    cloud: Cloud, snapshots: Snapshots
-) -> None:
+def test_a_snapshot_deleted_meanwhile_is_no_failure(cloud: Cloud, snapshots: Snapshots) -> None:
     taken = take_each(snapshots, 3)
     cloud.faults.refuse("rds.DeleteDBSnapshot", "DBSnapshotNotFound")
 

@@ -67,7 +67,7 @@ def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: GateChannels)
     assert mailboxes.open(GATE) == granted == stored(cloud)
 
 
-def test_a_permit_that_was_removed_is_void_and_looking_does_not_make_another(
+def test_a_removed_permit_is_void_and_reading_makes_no_new_one(
     cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     mailboxes.open(GATE)
@@ -150,7 +150,7 @@ def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
     assert mailboxes.void(GATE, VoidCause.ENDED, "why") == stored(cloud)
 
 
-def test_whoever_writes_second_sees_what_the_first_has_done(
+def test_the_second_writer_sees_the_first_write(
     cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.open(GATE)
@@ -202,7 +202,7 @@ def test_a_permit_that_changes_all_the_time_is_left_alone(
     assert stored(cloud) == other.open(GATE)
 
 
-def test_without_the_bucket_every_permit_is_void_and_nothing_was_said(
+def test_without_the_bucket_every_permit_is_void_and_there_are_no_messages(
     cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     cloud.client("s3").delete_bucket(Bucket=BUCKET)
@@ -246,7 +246,7 @@ def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BotocoreStubber, "process_request", locked)
 
 
-def test_of_many_writers_at_once_none_undoes_a_void(
+def test_concurrent_writers_never_undo_a_void(
     cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_request_at_a_time(monkeypatch)
@@ -279,7 +279,7 @@ def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: GateChann
 # The letters
 
 
-def test_letters_come_in_the_order_in_which_things_happened(
+def test_messages_come_in_the_order_of_events(
     mailboxes: GateChannels, put: Callable[[str, bytes], None]
 ) -> None:
     for name in ("result", "status", "plan"):
@@ -295,7 +295,7 @@ def test_an_empty_mailbox_says_nothing(mailboxes: GateChannels) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x" * 20_000])
-def test_a_letter_that_is_too_long_or_no_text_says_nothing(
+def test_a_message_that_is_too_long_or_no_text_is_ignored(
     mailboxes: GateChannels, put: Callable[[str, bytes], None], junk: bytes
 ) -> None:
     put("plan", junk)

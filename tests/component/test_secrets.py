@@ -218,7 +218,7 @@ def test_the_version_of_a_stage_is_its_own(cloud: Cloud, secrets: Secrets) -> No
     assert found[managed("crops/plain")] != first
 
 
-def test_a_version_that_nobody_tells_is_left_out(cloud: Cloud, secrets: Secrets) -> None:
+def test_an_unknown_version_is_left_out(cloud: Cloud, secrets: Secrets) -> None:
     keep(cloud, "crops/plain", VALUE)
     references = [
         managed("crops/none"),

@@ -109,7 +109,7 @@ def test_an_execution_that_may_still_act_has_not_ended(
     assert executions.ended(arn) is None
 
 
-def test_an_execution_that_nobody_knows_any_more_is_gone(executions: Executions) -> None:
+def test_an_unknown_execution_is_gone(executions: Executions) -> None:
     ended = executions.ended(executions.arn("of-last-year"))
 
     assert ended is not None

@@ -125,7 +125,7 @@ def test_a_state_reads_as_it_was_written() -> None:
     assert State.read(document()) == state()
 
 
-def test_an_answer_that_stops_a_release_is_told_from_one_with_which_it_goes_on() -> None:
+def test_a_stop_is_distinguished_from_progress() -> None:
     stop = Stop(status=StopStatus.SUPERSEDED, reasons=("A newer push waits.",))
 
     found = State.read({**document(), "deployment": encode(stop)})
@@ -173,7 +173,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return found
 
 
-def test_who_ends_a_release_reads_what_can_be_read_of_any_state() -> None:
+def test_the_ending_steps_read_any_state_as_far_as_possible() -> None:
     found = State.read_at_the_end(changed("deployment.version", None))
 
     assert found.error == {"Error": "DecodeError", "Cause": "$.deployment.version is missing"}

@@ -42,7 +42,7 @@ def test_a_history_comes_back_as_it_was() -> None:
     ("took", "unfinished", "expected"),
     [((), 200, None), ((100,), 200, None), ((200,), 200, None), ((201,), 200, 201)],
 )
-def test_nobody_knows_how_long_a_snapshot_takes_that_took_longer_than_all_that_ended(
+def test_an_unfinished_snapshot_longer_than_all_others_has_no_expected_time(
     took: tuple[int, ...], unfinished: int, expected: int | None
 ) -> None:
     history = Timings(snapshots=seconds(*took), unfinished=timedelta(seconds=unfinished))

@@ -69,7 +69,7 @@ def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_histor
     assert expected_timings(admitted(asking_gates={}), history) == Timings()
 
 
-def test_a_node_is_started_when_the_next_look_would_be_too_late() -> None:
+def test_a_node_is_started_when_the_next_check_would_be_too_late() -> None:
     history = Timings(snapshots=[seconds(180)], node_starts=[seconds(90)])
     now, still_creating = (
         BEGUN + seconds(84),

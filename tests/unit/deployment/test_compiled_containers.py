@@ -118,7 +118,7 @@ def test_a_missing_command_is_the_images_own() -> None:
     assert own_command(request["containers"]["web"]) == ["gunicorn", "from-the-image"]
 
 
-def test_a_command_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_command_is_refused() -> None:
     containers = {
         "migrate": migrate(),
         "web": {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]},

@@ -106,7 +106,7 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
 MAILBOX = json.dumps({"url": "https://bucket.example/*.json?" + "x" * 1500, "signatures": {}})
 
 
-def test_a_gate_with_a_mailbox_asks_for_its_permit_and_nobody_else_knows_the_way_to_it() -> None:
+def test_only_a_gate_that_needs_a_permit_gets_the_urls_of_its_channel() -> None:
     spec = app_spec(
         containers={"migrate": migrate(timeoutSeconds=300), "web": web()},
         platformPatienceSeconds=1000,

@@ -143,7 +143,7 @@ def test_the_gates_of_what_serves_know_how_old_its_code_is() -> None:
     } == {"migrate": (CODE, RELEASE), "web": (CODE, RELEASE), COMMAND_CONTAINER: (RELEASE, RELEASE)}
 
 
-def test_code_of_which_nobody_knows_the_age_is_older_than_all_that_was_applied() -> None:
+def test_code_of_unknown_age_counts_as_older_than_all_migrations() -> None:
     containers = with_command(app_spec(), BACK, code=None)["containers"]
 
     assert config_of(containers["migrate"])["release"] < "20000101t000000z"

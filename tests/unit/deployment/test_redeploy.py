@@ -87,7 +87,7 @@ def test_a_command_of_the_images_own_stays_the_images_own() -> None:
 
 
 @pytest.mark.parametrize(("value", "notes"), [(VALUE, 0), ("a new one", 1)])
-def test_a_secret_is_the_one_of_today_and_a_change_is_told_without_its_value(
+def test_a_rollback_uses_current_secrets_and_reports_changes_without_values(
     value: str, notes: int
 ) -> None:
     found = redeploy("crops-backend", shown(**SECRETS), MARKERS, {"web": {"SECRET_KEY": value}})

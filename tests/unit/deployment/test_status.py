@@ -123,7 +123,7 @@ def test_our_deployment_is_found_wherever_the_service_shows_it(shown: Service) -
     assert found.version == 8
 
 
-def test_a_deployment_without_our_marker_is_nobodys() -> None:
+def test_a_deployment_without_our_marker_belongs_to_no_release() -> None:
     assert service(current=deployment(8, "ACTIVE", None)).deployment_of("r") is None
 
 

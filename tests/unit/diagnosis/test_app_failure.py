@@ -181,9 +181,7 @@ NOTHING_RAN = app(system=("Creating your deployment", *["Started 1 new node"] * 
         (Puller(role=ROLE, policy="?"), "most likely", statement(ROLE)),
     ],
 )
-def test_where_nothing_ever_ran_the_pull_is_looked_at(
-    puller: Puller | None, what: str, action: str
-) -> None:
+def test_if_nothing_ran_the_pull_is_checked(puller: Puller | None, what: str, action: str) -> None:
     found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=NOTHING_RAN, puller=puller))
 
     assert found.kind is Kind.IMAGE_PULL
@@ -204,7 +202,7 @@ NAMES_ANOTHER = json.dumps({"Statement": json.loads(statement(f"{ROLE}-of-the-se
         (Puller(role=ROLE, policy=NAMES_ANOTHER), "does not let", statement(ROLE)),
     ],
 )
-def test_where_nobody_has_written_anything_a_policy_that_forbids_the_pull_is_the_cause(
+def test_without_logs_a_policy_that_forbids_the_pull_is_the_cause(
     puller: Puller, what: str, action: str
 ) -> None:
     found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=SILENCE, puller=puller))
@@ -311,7 +309,7 @@ def visits(draw: st.DrawFn) -> str:
     ),
     st.sampled_from([1, 5]),
 )
-def test_no_request_changes_what_is_said_to_be_the_cause(
+def test_no_request_changes_the_reported_cause(
     requests: list[tuple[int, str]], lines: list[str], starts: int
 ) -> None:
     system = ("Started 1 new node", "Took too long")

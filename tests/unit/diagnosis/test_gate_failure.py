@@ -184,7 +184,7 @@ def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: Fa
 
 
 @pytest.mark.parametrize("what", ["lock", "database", "permit"])
-def test_of_a_gate_that_may_have_begun_nobody_says_that_nothing_was_applied(what: str) -> None:
+def test_a_gate_that_may_have_begun_is_never_reported_as_having_applied_nothing(what: str) -> None:
     wait = Wait(container="migrate", what=what, why="not yet")
     held = symptoms(evidence=evidence(Phase.WAITING), wait=wait, may_have_changed=True)
     failed = [

@@ -33,7 +33,7 @@ def allow(**changes: Any) -> dict[str, Any]:
         (None, None),
     ],
 )
-def test_a_policy_allows_forbids_or_cannot_be_told(statements: Any, expected: bool | None) -> None:
+def test_a_policy_allows_forbids_or_is_unclear(statements: Any, expected: bool | None) -> None:
     puller = Puller(role=ROLE, policy=json.dumps({"Statement": statements}))
 
     assert puller.is_allowed is expected

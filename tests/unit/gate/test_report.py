@@ -65,7 +65,7 @@ def test_a_gate_is_ready_once_it_has_its_plan() -> None:
     assert read().ready_at is None
 
 
-def test_what_a_command_printed_is_told_if_its_gate_tells_it() -> None:
+def test_the_reported_output_of_a_command_is_in_the_message() -> None:
     showed = gate_line("succeeded", lastLines=["crops", " [X] 0001_initial", "\x1b[31mred", 5])
 
     assert read(showed, SUCCEEDED).last_lines == ("crops", " [X] 0001_initial", " [31mred", "")
@@ -127,7 +127,7 @@ def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
     assert read(command, APPLYING).began_at == "2026-11-16T01:56:02.500000+00:00"
 
 
-def test_a_failure_is_told_in_the_gates_own_words() -> None:
+def test_a_failure_is_reported_in_the_gates_own_words() -> None:
     assert read(APPLYING, FAILED).failure == Failure(
         container="migrate",
         cause="exit",
@@ -167,7 +167,7 @@ def test_the_migrations_are_atomic_only_if_every_plan_says_so(
 @pytest.mark.parametrize(
     ("kind", "key"), [("succeeded", "migrations"), ("failed", "migrationsApplied")]
 )
-def test_the_last_word_of_a_gate_tells_also_of_the_way_there(kind: str, key: str) -> None:
+def test_the_last_report_of_a_gate_includes_the_earlier_events(kind: str, key: str) -> None:
     last = gate_line(kind, beganAt="2026-11-16T01:55:00.000Z", **{key: ["a.0001", 5, "a.0002"]})
 
     found = read(gate_line("applied", migration="a.0002", seconds=2.5), last)
@@ -225,7 +225,7 @@ def test_a_gate_has_changed_its_database_unless_it_shows_that_it_has_not(
     ("second", "expected"),
     [([NOTHING_PENDING, gate_line("succeeded")], False), ([], None), ([BEGUN], True)],
 )
-def test_of_several_gates_each_has_to_show_that_it_has_changed_nothing(
+def test_every_gate_has_to_show_that_it_changed_nothing(
     second: list[str], expected: bool | None
 ) -> None:
     refused = gate_line("failed", container="other", cause="refused", database="unchanged")
@@ -292,7 +292,7 @@ def test_a_number_that_cannot_be_passed_on_is_left_out(number: str) -> None:
     assert evidence.failure.exit_code is None
 
 
-def test_a_failure_that_an_earlier_version_has_handed_on_can_be_read() -> None:
+def test_a_failure_from_an_earlier_lightgate_can_be_read() -> None:
     handed_on = encode(read(APPLYING, FAILED))
     del handed_on["failure"]["holders"]
 
@@ -379,7 +379,7 @@ def test_a_failure_with_damage_outranks_one_without(database: str | None) -> Non
     assert (failure.cause, failure.database) == ("exit", database)
 
 
-def test_who_was_refused_knows_nothing_of_what_another_one_has_begun() -> None:
+def test_a_refused_gate_does_not_undo_another_gates_beginning() -> None:
     failure = read(BEGUN, FORGED).failure
 
     assert failure is not None
@@ -411,7 +411,7 @@ def test_an_end_from_before_the_last_beginning_is_not_the_end_of_it() -> None:
     assert failure.database == "not known"
 
 
-def test_a_gate_is_heard_in_its_own_log_only() -> None:
+def test_a_gate_is_read_only_from_its_own_log() -> None:
     forged = [gate_line("failed", cause="refused", database="unchanged"), gate_line("succeeded")]
 
     evidence = read_gate_report(RELEASE, {"migrate": [], "web": forged})
@@ -465,7 +465,7 @@ def test_the_worst_of_what_was_applied_is_told_by_one_end_or_by_none(
     assert read(*lines).effect == expected
 
 
-def test_of_several_databases_that_were_changed_one_effect_says_nothing() -> None:
+def test_one_effect_is_not_enough_for_several_changed_databases() -> None:
     ended = gate_line("failed", database="part-way", effect="additive", **BEGAN)
     other = gate_line("succeeded", container="other", **BEGAN)
 

@@ -48,7 +48,7 @@ def test_a_single_image_is_deployed_itself() -> None:
     assert platform_digest(manifest({"config": {"digest": CHILD}})) is None
 
 
-def test_of_an_index_the_image_that_lightsail_runs_is_deployed() -> None:
+def test_the_image_of_an_index_that_lightsail_runs_is_deployed() -> None:
     assert platform_digest(index("linux/arm64", "linux/amd64", "unknown/unknown")) == CHILD
 
 

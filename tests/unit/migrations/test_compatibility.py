@@ -120,7 +120,7 @@ def test_an_empty_plan_of_a_later_node_takes_nothing_back() -> None:
     assert judged({"migrate": [applied, EMPTY]}, has_database=True).verdict is Verdict.ONE_WAY
 
 
-def test_of_several_gates_the_worst_counts() -> None:
+def test_the_worst_of_several_gates_counts() -> None:
     found = judged(
         {"migrate": [ADDITIVE], "archive": [plan("unknown", "RunSQL")]}, has_database=True
     )
@@ -128,7 +128,7 @@ def test_of_several_gates_the_worst_counts() -> None:
     assert found.verdict is Verdict.UNKNOWN
 
 
-def test_a_gate_that_has_told_nothing_leaves_it_unknown() -> None:
+def test_a_gate_without_a_report_makes_the_verdict_unknown() -> None:
     found = judged({"migrate": [EMPTY], "archive": []}, has_database=True)
 
     assert found.verdict is Verdict.UNKNOWN

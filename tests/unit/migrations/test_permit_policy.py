@@ -439,7 +439,7 @@ def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
     assert not starts(BackupMode.WHEN_PENDING, CREATING, KNOWN, 10)
 
 
-def test_what_does_not_fit_a_gates_hold_is_waited_for_in_sequence() -> None:
+def test_a_snapshot_longer_than_the_wait_limit_comes_before_the_deployment() -> None:
     tight = WaitLimit(
         platform_patience=PATIENCE, limit=timedelta(seconds=790), poll=timedelta(seconds=60)
     )

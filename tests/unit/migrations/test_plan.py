@@ -54,7 +54,7 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
 
 @pytest.mark.parametrize("harmless", [{"class": "additive"}, {"count": 0}, {"migrations": []}])
 @pytest.mark.parametrize("is_last", [True, False])
-def test_of_plans_with_one_hash_the_worst_counts(harmless: dict[str, Any], is_last: bool) -> None:
+def test_the_worst_plan_with_one_hash_counts(harmless: dict[str, Any], is_last: bool) -> None:
     other = {**TOLD, **harmless}
 
     plan = read(TOLD, other) if is_last else read(other, TOLD)
@@ -84,7 +84,7 @@ def test_a_plan_with_another_hash_takes_the_place_of_the_one_before() -> None:
         ),
     ],
 )
-def test_what_a_later_release_has_applied_is_told(found: object, expected: str) -> None:
+def test_migrations_of_a_later_release_are_reported(found: object, expected: str) -> None:
     plan = read({**TOLD, "ahead": found})
 
     assert plan is not None
@@ -99,7 +99,7 @@ def test_only_what_says_so_itself_is_to_be_run_once(value: object, *, expected: 
     assert plan.once is expected
 
 
-def test_an_operation_of_a_kind_that_nobody_knows_is_unknown() -> None:
+def test_an_operation_of_an_unknown_kind_is_unknown() -> None:
     odd = [{"name": "crops.0002", "operations": [["harmless", "Odd c"], ["data", "RunPython"]]}]
     plan = read({**TOLD, "migrations": odd})
 
@@ -110,7 +110,7 @@ def test_an_operation_of_a_kind_that_nobody_knows_is_unknown() -> None:
     ]
 
 
-def test_a_plan_that_was_applied_meanwhile_is_still_among_those_told() -> None:
+def test_a_plan_that_was_applied_meanwhile_is_still_reported() -> None:
     done = {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []}
     told = read_plans("r1", "migrate", [json.dumps(TOLD), "{", json.dumps(done)])
 

@@ -22,7 +22,7 @@ JSON = st.recursive(
 )
 
 
-def test_the_calls_are_those_that_the_gate_has_told() -> None:
+def test_the_calls_come_from_the_gate() -> None:
     assert read_reversal([CALL, ELSEWHERE], NAMES, 2) == Reversal(
         migrations=tuple(NAMES), calls=(tuple(CALL), tuple(ELSEWHERE))
     )
@@ -63,7 +63,7 @@ def test_what_is_no_call_of_migrate_is_not_shown(told: object) -> None:
     assert read_reversal(told, NAMES, 2) == UNTOLD
 
 
-def test_of_a_plan_that_was_not_told_whole_nobody_knows() -> None:
+def test_an_incomplete_plan_is_unknown() -> None:
     assert read_reversal([CALL], NAMES, 3) == UNTOLD
 
 
@@ -86,7 +86,7 @@ def test_without_an_image_there_is_no_execution() -> None:
 
 
 @pytest.mark.parametrize("applied", [[], NAMES[:1], NAMES])
-def test_what_takes_back_the_plan_takes_back_each_part_of_it(applied: list[str]) -> None:
+def test_the_reversal_of_a_plan_reverses_each_part_of_it(applied: list[str]) -> None:
     assert reversal_of({"migrate": TOLD}, applied) == TOLD
 
 
@@ -108,5 +108,5 @@ def test_where_something_would_be_left_behind_there_is_no_way(
     assert why in str(found.why_not)
 
 
-def test_gates_that_have_told_the_same_are_one() -> None:
+def test_gates_with_the_same_reversal_count_as_one() -> None:
     assert reversal_of({"migrate": TOLD, "other": TOLD}, NAMES) == TOLD

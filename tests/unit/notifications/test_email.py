@@ -101,7 +101,7 @@ def test_the_mail_of_a_refusal() -> None:
     assert text(ended) == REFUSAL
 
 
-def test_of_many_migrations_the_mail_names_twenty() -> None:
+def test_the_mail_names_twenty_of_many_migrations() -> None:
     migrations = [Migration(name=f"crops.{n:04}", seconds=None) for n in range(23)]
 
     mail = text(report(evidence=evidence(migrations=migrations)))
@@ -187,11 +187,11 @@ def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: s
     ("saved", "expected"),
     [(0, ""), (0.4, ""), (95.2, ", 95 saved by starting the node during the snapshot")],
 )
-def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
+def test_the_time_saved_by_the_overlap_is_reported(saved: float, expected: str) -> None:
     assert f"\nTook: 187 seconds{expected}\n" in text(report(saved=timedelta(seconds=saved)))
 
 
-def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:
+def test_the_message_of_a_command_shows_its_output() -> None:
     done = Conclusion(
         outcome=Outcome.SUCCEEDED, reasons=["The command has ended well."], next_steps=[]
     )
@@ -211,7 +211,7 @@ def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None:
+def test_rollback_safety_is_in_words_and_as_a_code(verdict: Verdict) -> None:
     told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
 
     assert f"({verdict.value})\n" in told.partition("Rollback safety: ")[2]
@@ -219,7 +219,7 @@ def test_the_way_back_is_told_in_words_and_by_its_name(verdict: Verdict) -> None
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SAFE, Verdict.ONE_WAY, Verdict.UNKNOWN])
-def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_would_do(
+def test_an_unapplied_plan_keeps_the_rollback_safe_and_is_described(
     verdict: Verdict,
 ) -> None:
     judgement = Judgement(verdict=verdict, reasons=["It is so."])
@@ -236,7 +236,7 @@ def test_a_plan_of_which_nothing_is_applied_closes_no_way_back_and_says_what_it_
     assert "Why a rollback may not work" not in told
 
 
-def test_what_was_said_among_the_reasons_is_not_said_again() -> None:
+def test_the_message_does_not_repeat_its_reasons() -> None:
     kept = Conclusion(outcome=Outcome.FAILED, reasons=["It is so."], next_steps=list(TAKE_BACK))
 
     told = text(

@@ -39,7 +39,7 @@ SNS_BYTES = 256 * 1024
         (refusal("x", stage="unknown"), f"[unknown] crops-backend REFUSED {RELEASE}"),
     ],
 )
-def test_a_subject_tells_stage_app_outcome_and_release(ended: Report, expected: str) -> None:
+def test_a_subject_has_stage_app_outcome_and_release(ended: Report, expected: str) -> None:
     assert expected == subject(ended)
 
 

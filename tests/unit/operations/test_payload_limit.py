@@ -91,7 +91,7 @@ def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
     assert verdicts[0] == verdicts[1]
 
 
-def test_what_fits_is_handed_on_as_it_is() -> None:
+def test_a_small_answer_is_not_shortened() -> None:
     whole = answer({"migrate": [{"event": "plan", "hash": "p", "count": 1, "class": "data"}]})
 
     assert shortened(whole) == whole

@@ -66,7 +66,7 @@ def test_a_version_that_serves_and_answers_is_a_success_without_words() -> None:
     )
 
 
-def test_a_success_is_never_said_of_what_does_not_serve() -> None:
+def test_a_version_that_is_not_live_is_never_reported_as_a_success() -> None:
     ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8))
 
     assert ended.outcome is Outcome.FAILED
@@ -144,7 +144,7 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
         (went_back("ACTIVATING"), LIVE, "was not followed to its end"),
     ],
 )
-def test_going_back_that_is_not_known_to_be_good_needs_a_person_and_says_what_serves(
+def test_an_unverified_rollback_requires_manual_action_and_names_the_live_version(
     back: RollbackResult | None, shown: Service, words: str
 ) -> None:
     ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), went_back=back)
@@ -206,7 +206,7 @@ def test_a_refusal_needs_a_person_if_what_serves_does_not_answer(how: Any) -> No
 @pytest.mark.parametrize(
     "found", [None, verified(7, "SKIPPED", watch=None, reason="It has no address.")]
 )
-def test_a_refusal_stays_one_if_nobody_could_ask_what_serves_and_says_so(
+def test_a_refusal_stays_if_the_live_version_could_not_be_checked(
     found: Verified | None, how: Any
 ) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, verified=found, **how)
@@ -283,7 +283,7 @@ def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_th
 
 
 @pytest.mark.parametrize("of", ["judgement", "earlier"])
-def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
+def test_a_rollback_says_if_its_safety_is_unknown(of: str) -> None:
     how: Any = {of: UNKNOWN}
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
 
@@ -306,7 +306,7 @@ def test_where_nobody_knows_a_rollback_says_so(of: str) -> None:
         (None, Outcome.FAILED, "may not be able to"),
     ],
 )
-def test_of_a_plan_that_failed_half_way_counts_what_is_applied(
+def test_only_the_applied_part_of_a_failed_plan_counts(
     effect: str | None, outcome: Outcome, said: str
 ) -> None:
     left = failure(database="part-way")
@@ -322,7 +322,7 @@ def test_of_a_plan_that_failed_half_way_counts_what_is_applied(
     assert said in " ".join(ended.reasons)
 
 
-def test_that_the_version_before_could_write_is_told_and_does_not_make_it_a_rollback() -> None:
+def test_possible_writes_by_the_previous_version_are_reported() -> None:
     wrote = verified(7, watch=replace(WATCHED, written=True))
 
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=wrote, judgement=ONE_WAY)
@@ -331,14 +331,14 @@ def test_that_the_version_before_could_write_is_told_and_does_not_make_it_a_roll
     assert f"It was verified, also by a write. {SHOWN}" in ended.reasons
 
 
-def test_a_version_that_was_not_verified_is_told_what_stands_against_it_as_well() -> None:
+def test_an_unverified_version_is_reported_with_its_rollback_safety() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=None, judgement=ONE_WAY)
 
     assert ended.outcome is Outcome.FAILED
     assert set(ONE_WAY.reasons) <= set(ended.reasons)
 
 
-def test_what_was_not_applied_stands_in_nobodys_way() -> None:
+def test_unapplied_migrations_do_not_block_a_rollback() -> None:
     left = failure(database="unchanged")
     found = evidence(Phase.FAILED, failed=left, changed=False)
 
@@ -352,7 +352,7 @@ def test_what_was_not_applied_stands_in_nobodys_way() -> None:
 @pytest.mark.parametrize("own", Verdict)
 @pytest.mark.parametrize("earlier", Verdict)
 @pytest.mark.parametrize("goes_back", [False, True])
-def test_a_rollback_is_said_only_if_nothing_that_may_be_applied_breaks_the_old_version(
+def test_a_rollback_is_reported_only_if_the_old_version_works_with_the_database(
     *, changed: bool | None, may_have_begun: bool, own: Verdict, earlier: Verdict, goes_back: bool
 ) -> None:
     """Lightsail has gone back, or Lightgate has, from a version whose app did not do well."""
@@ -374,7 +374,7 @@ def test_a_rollback_is_said_only_if_nothing_that_may_be_applied_breaks_the_old_v
     assert ended.outcome is (Outcome.FAILED if breaks else Outcome.ROLLED_BACK)
 
 
-def test_a_gate_that_was_told_no_is_spoken_for() -> None:
+def test_a_refused_gate_counts_as_reported() -> None:
     ended = conclusion(
         Status.FAILED,
         PREVIOUS,
@@ -432,7 +432,7 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
     )
 
 
-def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> None:
+def test_the_message_says_that_applied_migrations_stay_applied() -> None:
     found = evidence(Phase.FAILED, [TIDIED], failed=failure())
 
     [step] = conclusion(Status.FAILED, PREVIOUS, found).next_steps
@@ -440,7 +440,7 @@ def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> N
     assert step.endswith("What a migration had already applied stays applied.")
 
 
-def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back() -> None:
+def test_a_silent_gate_that_may_have_begun_is_never_rolled_back() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.SILENT), may_have_begun=True)
 
     assert ended.outcome is Outcome.FAILED
@@ -561,14 +561,14 @@ def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:
 
 
 @pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
-def test_a_rollback_is_never_said_unless_the_previous_version_serves(shown: Service) -> None:
+def test_a_rollback_is_reported_only_if_the_previous_version_is_live(shown: Service) -> None:
     ended = conclusion(Status.FAILED, shown)
 
     assert ended.outcome is Outcome.FAILED
     assert ended.reasons[-1] == "Version 7, which served before, is not active."
 
 
-def test_a_failed_gate_that_could_hold_nothing_back_needs_a_person() -> None:
+def test_a_failed_gate_without_protection_requires_manual_action() -> None:
     ended = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=failure()))
 
     assert ended.outcome is Outcome.FAILED
@@ -583,7 +583,7 @@ def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
     assert '"rollbackTo": 7' in ended.next_steps[0]
 
 
-def test_reasons_to_go_back_are_not_repeated_when_it_did_not_help() -> None:
+def test_a_failed_rollback_does_not_repeat_its_reasons() -> None:
     back = went_back("FAILED", reasons=["Version 7 can work with the database as it is now."])
 
     ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)

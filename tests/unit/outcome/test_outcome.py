@@ -31,7 +31,7 @@ def test_a_broken_release_says_whether_anything_was_deployed(
     assert expected == ended.next_steps[0]
 
 
-def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
+def test_an_abandoned_rollback_deployment_is_reported() -> None:
     left = "It was going back with deployment 9, which was ACTIVATING; nobody has followed it"
 
     cut = stopped(
@@ -61,7 +61,7 @@ def left_serving(
     )
 
 
-def test_a_version_that_nobody_could_verify_serves_and_people_choose() -> None:
+def test_an_unverified_version_stays_live_and_people_choose() -> None:
     ended = left_serving()
 
     assert ended.outcome is Outcome.FAILED
@@ -71,7 +71,7 @@ def test_a_version_that_nobody_could_verify_serves_and_people_choose() -> None:
     assert back == ('Or go back: start an execution with {"app": "crops", "rollbackTo": 7}.')
 
 
-def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
+def test_an_unhealthy_version_without_rollback_is_reported_with_its_problem() -> None:
     ended = left_serving(wrong="GET / answered 500.")
 
     assert ended.reasons[-1] == (
@@ -79,7 +79,7 @@ def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() 
     )
 
 
-def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
+def test_an_unsafe_release_says_how_to_roll_back() -> None:
     back = left_serving(is_open=False).next_steps[1]
 
     assert "take back before what was applied" in back

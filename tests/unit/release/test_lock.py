@@ -200,7 +200,7 @@ def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
     assert (answer.status, lock.waiting, lock.holder) == (SUPERSEDED, None, None)
 
 
-def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
+def test_a_push_of_the_live_image_clears_the_queue() -> None:
     lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     lock = release_lock(lock, arn("1"))
 
@@ -213,7 +213,7 @@ def test_a_push_of_what_serves_clears_what_waits_for_nobody() -> None:
 @pytest.mark.parametrize(
     "asked", [lock_request("1"), lock_request("2", "B", 1), lock_request("4", "C", -5)]
 )
-def test_who_asks_again_is_told_the_same(asked: LockRequest) -> None:
+def test_a_repeated_request_gets_the_same_answer(asked: LockRequest) -> None:
     lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1), lock_request("4", "C", -5))
     once = acquire_lock(lock, asked)
 
@@ -222,7 +222,7 @@ def test_who_asks_again_is_told_the_same(asked: LockRequest) -> None:
     assert again == once
 
 
-def test_a_release_gives_way_until_its_deployment_is_created() -> None:
+def test_a_release_can_be_superseded_until_its_deployment_is_created() -> None:
     lock, _ = after(lock_request("1", "A"))
     assert objection(lock, held(lock)) is None
     waited_for, _ = acquire_lock(lock, lock_request("2", "B", 1))
@@ -237,7 +237,7 @@ def test_a_release_gives_way_until_its_deployment_is_created() -> None:
     assert objection(created, held(lock)) is None
 
 
-def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
+def test_a_concurrent_creation_and_newer_push_have_one_winner() -> None:
     lock, _ = after(lock_request("1", "A"))
     waited_for, _ = acquire_lock(lock, lock_request("2", "B", 1))
 
@@ -247,7 +247,7 @@ def test_of_a_creation_and_a_newer_push_at_once_one_wins() -> None:
     assert unchanged == waited_for
 
 
-def test_a_creation_that_was_refused_for_certain_lets_the_release_give_way_again() -> None:
+def test_a_release_can_be_superseded_again_after_a_refused_create_call() -> None:
     lock, _ = after(lock_request("1", "A"))
     creating, first = begin_creating(lock, held(lock))
     _, second = begin_creating(creating, held(lock))
@@ -282,7 +282,7 @@ def test_after_an_abandoned_release_the_next_one_takes_over_and_the_one_after_do
 
 
 @pytest.mark.parametrize("leave", [release_lock, abandon_lock])
-def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: object) -> None:
+def test_an_abandoned_release_stays_noted_until_the_next_one_has_waited(leave: object) -> None:
     lock = abandon_lock(after(lock_request("1", "A"))[0], arn("1"))
     lock, _ = acquire_lock(lock, lock_request("2", "B", 1))
 
@@ -292,7 +292,7 @@ def test_what_was_abandoned_stays_so_until_somebody_has_outwaited_it(leave: obje
 
 
 @pytest.mark.parametrize("leave", [release_lock, abandon_lock])
-def test_an_execution_that_ends_before_its_turn_is_waited_for_no_more(leave: object) -> None:
+def test_an_execution_that_ends_in_the_queue_leaves_it(leave: object) -> None:
     lock = release_lock(after(lock_request("1", "A"), lock_request("2", "B", 1))[0], arn("1"))
     started = following(lock)
 
@@ -316,7 +316,7 @@ def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to
         acquire_lock(ahead, lock_request("3", "A", 2, pushed=False, can_be_superseded=False))
 
 
-def test_what_a_person_wants_now_does_not_give_way_to_a_push() -> None:
+def test_a_persons_rollback_is_not_superseded_by_a_push() -> None:
     lock, answers = after(
         lock_request("1", "A", can_be_superseded=False), lock_request("2", "B", 1)
     )
@@ -325,7 +325,7 @@ def test_what_a_person_wants_now_does_not_give_way_to_a_push() -> None:
     assert objection(lock, held(lock)) is None
 
 
-def test_a_command_is_no_wish_for_its_image() -> None:
+def test_a_command_does_not_request_a_release_of_its_image() -> None:
     command = replace(lock_request("1", at=5, pushed=False, can_be_superseded=False), digest=None)
     lock, _ = after(command)
 
@@ -340,5 +340,5 @@ def test_a_push_that_is_older_than_a_rollback_is_superseded_by_it() -> None:
     assert acquire_lock(lock, lock_request("2", "B", 1))[1].status is SUPERSEDED
 
 
-def test_pushes_are_told_apart_by_whole_seconds() -> None:
+def test_pushes_are_compared_in_whole_seconds() -> None:
     assert whole_seconds(START.replace(microsecond=999_999)) == START

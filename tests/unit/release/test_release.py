@@ -18,7 +18,7 @@ from lightgate.spec.app_spec import Policy
 from tests.support.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 
-def test_a_release_id_tells_when_what_and_by_which_execution() -> None:
+def test_a_release_id_has_time_image_and_execution() -> None:
     release = release_id(EXECUTION, STARTED, DIGEST)
 
     assert re.fullmatch(r"20261116t015434z-7f5b2640-[0-9a-f]{4}", release)
@@ -90,5 +90,5 @@ def test_a_release_that_was_admitted_before_an_update_has_an_unknown_spec_and_se
     assert (found.spec, found.service_since) == (None, None)
 
 
-def test_going_back_has_a_marker_of_its_own() -> None:
+def test_a_rollback_has_its_own_marker() -> None:
     assert rollback_marker(RELEASE) not in ("", RELEASE)

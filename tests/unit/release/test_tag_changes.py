@@ -125,7 +125,7 @@ def test_what_was_not_watched_is_missed_only_if_it_was_pushed_after_the_spec(
     assert found(second, *images) == ([[("main", "a", at(pushed))]] if is_missed else [])
 
 
-def test_a_tag_of_lightgate_is_nobodys_push() -> None:
+def test_a_tag_of_lightgate_is_no_push() -> None:
     images = [image("b", "lightgate-0123456789ab", pushed=3)]
 
     assert found(check(first(watch=OTHERS[2]), OTHERS[2], images, at(15)), *images) == []

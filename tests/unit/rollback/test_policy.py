@@ -117,7 +117,7 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
     )
 
 
-def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
+def test_before_the_first_version_there_is_nothing_to_roll_back_to() -> None:
     found = decide_rollback(rollback_input(previous=None))
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
@@ -199,7 +199,7 @@ def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last
         (listed_deployment(7, image="user/app:latest"), False),
     ],
 )
-def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start(
+def test_a_mutable_tag_makes_rollback_impossible_and_the_start_message_says_so(
     version: Deployment, available: bool
 ) -> None:
     found = decide_rollback(rollback_input(listed=[listed_deployment(8), version]))
@@ -214,7 +214,7 @@ def test_a_mutable_tag_makes_going_back_impossible_and_that_is_said_at_the_start
         assert '"rollbackTo": 7' in found.next_steps[-1]
 
 
-def test_a_first_release_is_told_that_there_is_nothing_to_go_back_to() -> None:
+def test_a_first_release_says_that_there_is_no_version_to_roll_back_to() -> None:
     assert (
         no_rollback_notice(None)
         == "No version is live yet, so there is no version to roll back to."
@@ -236,7 +236,7 @@ def refused_to(
         (4, "the newest that can is version 7"),
     ],
 )
-def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: str) -> None:
+def test_a_refused_rollback_names_the_newest_safe_version(target: int, reason: str) -> None:
     seen = history(
         record(8, SAFE),
         record(7),
@@ -259,7 +259,7 @@ def test_a_wish_to_go_back_is_refused_with_what_would_do(target: int, reason: st
     assert refused_to(7, seen, gates_check=False) == []
 
 
-def test_if_no_version_can_run_that_is_said() -> None:
+def test_a_refusal_says_if_no_version_is_safe() -> None:
     [first, *_] = refused_to(7, history(record(8, ONE_WAY), record(7)))
 
     assert "none before the one that serves is known to" in first
@@ -284,7 +284,7 @@ COMMAND = record(7, ONE_WAY, kind=Kind.COMMAND)
         ([record(6, ONE_WAY), COMMAND, record(8)], "FAILED", False),
     ],
 )
-def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can_tell(
+def test_after_a_reversing_command_the_old_versions_gate_decides(
     recorded: list[VersionRecord], seventh: str, is_left: bool
 ) -> None:
     listed = [
@@ -303,7 +303,7 @@ def test_what_a_command_may_have_taken_back_only_the_gate_of_the_old_version_can
     ("target", "judgement", "reasons"),
     [(6, ONE_WAY, [WHY]), (6, UNKNOWN, ["Nobody knows."]), (6, SAFE, None), (5, ONE_WAY, [WHY])],
 )
-def test_what_a_failed_version_has_applied_stands_also_against_going_back_behind_another(
+def test_migrations_of_a_failed_version_count_for_every_older_target(
     target: int, judgement: Judgement, reasons: list[str] | None
 ) -> None:
     """Version 8 has failed, and 7 serves on."""
@@ -373,7 +373,7 @@ def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
     assert why == WHY
 
 
-def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
+def test_code_of_unknown_age_is_not_left_to_its_gates() -> None:
     seen = history(
         record(5), OF_NOBODY_KNOWS_WHEN, record(8, UNKNOWN, kind=Kind.COMMAND), record(9)
     )
@@ -382,7 +382,7 @@ def test_code_of_which_nobody_knows_the_age_is_not_left_to_its_gates() -> None:
     assert refused_to(5, seen, serving=9) == []
 
 
-def test_where_no_command_takes_the_migrations_back_it_is_said_why() -> None:
+def test_the_next_steps_say_why_no_command_reverses_the_migrations() -> None:
     why = "harvests.0005_fill: RunPython cannot be reversed for certain"
 
     found = decide_rollback(rollback_input(judgement=ONE_WAY, reversal=[], why_not=why))
@@ -417,7 +417,7 @@ PAST = st.builds(
     JUDGEMENTS,
     st.none() | st.integers(1, 7),
 )
-def test_nothing_is_deployed_unasked_that_may_not_run(
+def test_nothing_unsafe_is_deployed_automatically(
     listed: list[Deployment],
     recorded: list[VersionRecord],
     judgement: Judgement,
@@ -446,7 +446,7 @@ def test_nothing_is_deployed_unasked_that_may_not_run(
 LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
 
 
-def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> None:
+def test_a_version_with_a_deleted_image_is_skipped_with_a_note() -> None:
     found = decide_rollback(
         rollback_input(
             record(7),
@@ -460,7 +460,7 @@ def test_a_version_whose_image_is_gone_is_passed_over_and_the_notes_say_so() -> 
     assert found.notes == [f"Version 7 cannot be deployed again: {LOST[0]}."]
 
 
-def test_what_the_passed_over_version_applied_counts_against_the_older_one() -> None:
+def test_migrations_of_a_skipped_version_count_against_the_older_one() -> None:
     versions = [record(7, ONE_WAY), record(6)]
 
     found = decide_rollback(

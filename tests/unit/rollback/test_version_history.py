@@ -133,7 +133,7 @@ def test_without_success_a_version_is_good_only_by_its_own_verification(
     assert own.is_good is expected
 
 
-def test_what_nobody_has_seen_is_not_known() -> None:
+def test_an_unseen_plan_is_unknown() -> None:
     [own] = made()
 
     assert own.judgement.verdict is Verdict.UNKNOWN
@@ -204,7 +204,7 @@ TOLD = {"migrate": NONE}
         (COMMAND, {"judgements": TOLD}, 7),
     ],
 )
-def test_old_code_is_known_to_fit_what_its_gates_have_looked_at(
+def test_old_code_is_known_to_fit_a_schema_that_its_gates_have_checked(
     release: Release, changes: dict[str, Any], fits: int | None
 ) -> None:
     [own] = made(release, deployment(**changes))
@@ -256,9 +256,7 @@ def test_a_migration_that_has_left_nothing_stands_against_nothing(
 @pytest.mark.parametrize(
     ("status", "good"), [("GOOD", True), ("FAILED", False), ("ACTIVATING", False)]
 )
-def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
-    status: str, good: bool
-) -> None:
+def test_the_rollbacks_version_is_recorded_beside_the_failed_one(status: str, good: bool) -> None:
     own, back = made(IMAGE, deployment(), rollback=rollback(status))
 
     assert own.version == 8
@@ -276,7 +274,7 @@ def test_the_version_of_going_back_is_on_record_beside_the_one_that_failed(
     )
 
 
-def test_a_deployment_of_going_back_that_nobody_followed_is_on_record_as_not_good() -> None:
+def test_a_rollback_that_was_not_followed_is_recorded_as_not_good() -> None:
     found = records_of_release(IMAGE, None, own=8, back=9, succeeded=False, past={})
 
     assert [(one.version, one.release, one.is_good) for one in found] == [

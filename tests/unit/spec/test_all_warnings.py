@@ -39,7 +39,7 @@ def test_an_app_without_a_gate_is_mentioned() -> None:
     assert line.startswith("containers: no container waits for another one with SUCCESS or HEALTHY")
 
 
-def test_an_unprotected_service_is_told_what_that_costs() -> None:
+def test_an_unprotected_service_gets_a_warning() -> None:
     [line] = advice(publicEndpoint=None, unprotected=True)
 
     assert line.startswith("unprotected: without a public endpoint Lightsail replaces the old")
@@ -158,7 +158,7 @@ def test_an_entrypoint_that_migrates_makes_the_gate_useless() -> None:
     assert line.endswith("the gate, which then protects nothing; take it out of the image")
 
 
-def test_of_a_script_it_is_said_what_cannot_be_seen() -> None:
+def test_a_script_as_command_gets_a_warning() -> None:
     [line] = advice(config(entrypoint=("/docker-entrypoint.sh",)))
 
     assert line == (

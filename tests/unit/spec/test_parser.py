@@ -291,7 +291,7 @@ def test_the_order_of_messages_does_not_depend_on_the_run() -> None:
     assert expected == told
 
 
-def test_thousands_of_problems_are_told_as_forty_and_a_number() -> None:
+def test_thousands_of_problems_are_reported_as_forty_and_a_number() -> None:
     document = {f"{index}": 0 for index in range(500)}
 
     told = reasons(json.dumps(document))

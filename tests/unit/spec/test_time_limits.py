@@ -28,13 +28,13 @@ def hold(platform_patience: timedelta, limit: int, look: int = 10) -> WaitLimit:
         (timedelta(hours=12), 12 * 3600 - 600, seconds(600)),
     ],
 )
-def test_a_gate_holds_within_the_patience_and_while_its_permit_can_be_read(
+def test_a_gate_waits_within_the_platform_patience_and_while_its_urls_are_valid(
     platform_patience: timedelta, limit: int, longest: timedelta
 ) -> None:
     assert hold(platform_patience, limit).longest == longest
 
 
-def test_the_urls_outlive_every_hold_by_the_time_that_deploying_may_take() -> None:
+def test_the_urls_outlive_every_wait_by_the_time_of_deploy() -> None:
     longest = hold(timedelta(hours=12), 10).longest
 
     assert longest + LONGEST_STEP < SIGNED_FOR

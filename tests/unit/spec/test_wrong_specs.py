@@ -21,7 +21,7 @@ def test_a_wrong_spec_is_refused_with_every_problem(case: WrongSpec) -> None:
     assert problems_of(case.text) == case.problems
 
 
-def test_of_very_many_problems_the_first_forty_are_reported() -> None:
+def test_at_most_forty_problems_are_reported() -> None:
     document = {f"k{number}": 0 for number in range(100)}
     unknown = (
         "is not a known key; allowed is serviceName, repository, containers, tags, stage, "

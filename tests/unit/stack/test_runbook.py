@@ -23,13 +23,13 @@ def test_every_class_of_failure_has_its_section(kind: FailureKind) -> None:
 
 
 @pytest.mark.parametrize("status", ["REFUSED", "ROLLED_BACK", "FAILED"])
-def test_every_status_that_is_no_success_is_told(status: str) -> None:
+def test_every_status_but_success_is_reported(status: str) -> None:
     assert status in {outcome.value for outcome in Outcome}
     assert f"\n| {status} | " in RUNBOOK
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_every_verdict_is_told(verdict: Verdict) -> None:
+def test_every_verdict_is_in_the_message(verdict: Verdict) -> None:
     assert f"\n| {verdict.value} | " in SECTIONS["watch-failed"]
 
 

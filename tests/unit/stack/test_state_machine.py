@@ -136,7 +136,7 @@ def test_there_is_one_retry_rule_for_all_tasks_that_outlast_an_outage() -> None:
     assert len({json.dumps(TASKS[name]["Retry"]) for name in RETRIED_THROUGH_AN_OUTAGE}) == 1
 
 
-def test_the_notice_at_the_start_holds_the_release_up_for_half_a_minute_at_most() -> None:
+def test_the_start_message_delays_the_release_at_most_half_a_minute() -> None:
     [retry] = TASKS["PublishStart"]["Retry"]
 
     assert shortest_retry(retry) <= timedelta(seconds=30)
@@ -175,7 +175,7 @@ def test_a_lock_that_could_not_be_freed_ends_in_a_failure_after_the_message() ->
     }
 
 
-def test_only_a_settled_success_reaches_the_successful_end() -> None:
+def test_only_a_recorded_success_reaches_the_successful_end() -> None:
     before = {name for name, state in STATES.items() if "Released" in successors(state)}
     _, succeeded, nothing_to_do = STATES["HasSucceeded?"]["Choices"]
 
@@ -200,11 +200,11 @@ def ends_without(*passed: str, start: str = MACHINE["StartAt"]) -> list[str]:
     return sorted(name for name in without if STATES[name]["Type"] in ("Succeed", "Fail"))
 
 
-def test_no_way_out_leaves_the_turn_but_through_a_failure_that_is_cleaned_up() -> None:
+def test_every_path_releases_the_lock_or_ends_in_a_failure_that_is_cleaned_up() -> None:
     assert ends_without("StartNext") == ["Undetermined"]
 
 
-def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> None:
+def test_every_outcome_is_recorded_before_the_lock_is_released() -> None:
     before = {name for name, state in STATES.items() if "StartNext" in successors(state)}
 
     assert before == {"IsAdmitted?", "IsRecorded?"}
@@ -214,7 +214,7 @@ def test_whatever_was_admitted_is_settled_before_the_turn_is_handed_over() -> No
     assert STATES["IsRecorded?"]["Choices"] == [{**not_yet, "Next": "WaitForPermit"}]
 
 
-def test_no_message_is_sent_before_the_lock_was_handed_over() -> None:
+def test_no_message_is_sent_before_the_lock_is_released() -> None:
     before = {name for name, state in STATES.items() if "PublishOutcome" in successors(state)}
 
     assert before == {"IsMessageOwed?"}
@@ -341,7 +341,7 @@ def test_what_a_person_wrote_is_put_aside_before_anything_reads_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["VerifyRelease", "RollBack"])
-def test_a_look_with_all_its_probes_fits_into_the_function(name: str) -> None:
+def test_a_health_check_with_all_probes_fits_into_the_function(name: str) -> None:
     asked = longest(
         spec_document(verification={"latencySeconds": 10**8}), r"verification\.latencySeconds"
     )

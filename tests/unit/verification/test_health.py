@@ -66,7 +66,7 @@ def ending(pattern: str, rules: HealthRules = RULES) -> tuple[WatchStatus, int]:
         ("+" * 11, WatchStatus.WATCHING, 11),
     ],
 )
-def test_the_order_of_good_and_bad_rounds_decides(
+def test_the_order_of_passed_and_failed_checks_decides(
     pattern: str, status: WatchStatus, rounds: int
 ) -> None:
     assert ending(pattern) == (status, rounds)
@@ -94,7 +94,7 @@ def test_what_a_long_watch_has_seen_last_decides(
     assert ending(pattern, rules) == (status, rounds)
 
 
-def test_rounds_that_are_far_apart_are_waited_for() -> None:
+def test_checks_that_are_far_apart_are_waited_for() -> None:
     seen = Watched(began_at=STARTED)
     for index in range(1, 4):
         now = STARTED + seconds(300 * index)
@@ -119,7 +119,7 @@ def test_a_version_that_served_before_needs_only_its_answers_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("allowed", [2, 3, 5, 10])
-def test_without_a_period_bad_rounds_that_are_allowed_fail_nothing(allowed: int) -> None:
+def test_without_a_period_allowed_failed_checks_fail_nothing(allowed: int) -> None:
     rules = replace(RULES.at_once(), failures_in_a_row=allowed)
     bad = allowed - 1
 
@@ -127,7 +127,7 @@ def test_without_a_period_bad_rounds_that_are_allowed_fail_nothing(allowed: int)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30))
-def test_good_is_said_only_after_the_period_and_enough_good_rounds_in_a_row(
+def test_good_comes_only_after_the_period_and_enough_passed_checks_in_a_row(
     rounds: list[bool],
 ) -> None:
     for index, status in enumerate(watched(rounds), start=1):
@@ -170,7 +170,7 @@ def test_without_a_good_write_nothing_is_good() -> None:
     "shown",
     [OTHER, service(current=deployment(9)), service(current=deployment(8, release="another"))],
 )
-def test_what_somebody_else_has_replaced_has_neither_passed_nor_failed(shown: Any) -> None:
+def test_a_replaced_version_has_neither_passed_nor_failed(shown: Any) -> None:
     seen = add_check(
         Watched(began_at=STARTED),
         RULES,
@@ -297,7 +297,7 @@ def test_the_pause_is_a_twelfth_of_the_period_within_bounds(period: int, expecte
     st.integers(1, 10),
     st.lists(st.booleans(), min_size=200, max_size=200),
 )
-def test_no_watch_takes_more_rounds_than_are_reckoned_with(
+def test_no_watch_period_takes_more_checks_than_planned(
     period: int, needed: int, failures: int, rounds: list[bool]
 ) -> None:
     rules = replace(

@@ -39,7 +39,7 @@ def holding(
     return stepper, walk, gate
 
 
-def test_a_release_that_is_stopped_while_its_gate_holds_permits_nothing_any_more(
+def test_a_release_stopped_while_its_gate_waits_permits_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper, walk, gate = holding(world, monkeypatch)
@@ -55,7 +55,7 @@ def test_a_release_that_is_stopped_while_its_gate_holds_permits_nothing_any_more
     assert again.passed[-1] == "NotReleased"
 
 
-def test_a_release_that_has_lost_its_turn_permits_nothing(
+def test_a_release_that_has_lost_the_lock_permits_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, walk, gate = holding(world, monkeypatch)
@@ -90,7 +90,7 @@ def delete_mailboxes(world: World) -> None:
     s3.delete_bucket(Bucket=MAILBOXES)
 
 
-def test_a_gate_whose_mailbox_is_deleted_while_it_holds_applies_nothing(
+def test_a_gate_whose_channel_is_deleted_while_it_waits_applies_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, walk, gate = holding(world, monkeypatch, via="log", patience=600)
@@ -176,9 +176,7 @@ def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
 
 @pytest.mark.representatives(1)
 @pytest.mark.parametrize("backup", ["when-pending", "always"])
-def test_looks_that_are_cut_off_lead_to_one_permit_and_one_snapshot(
-    world: World, backup: str
-) -> None:
+def test_interrupted_checks_lead_to_one_permit_and_one_snapshot(world: World, backup: str) -> None:
     world.put_spec(database(backup=backup))
     world.functions.fail("check_deployment", *["before", "after", "ok"] * 20)
 

@@ -63,14 +63,14 @@ def test_a_permit_names_release_and_plan_and_until_when_it_may_be_begun(world: W
     assert timedelta() <= until_at_most - until < timedelta(seconds=1)
 
 
-def test_what_is_told_in_the_log_alone_is_permitted_too(world: World) -> None:
+def test_a_plan_only_in_the_log_is_permitted_too(world: World) -> None:
     gate = Gate(world, "a.0002", via="log")
 
     assert world.release().status == "SUCCEEDED"
     assert gate.states == ["pending", "granted"]
 
 
-def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
+def test_a_concluded_release_leaves_a_void_permit(world: World) -> None:
     gate = Gate(world, "a.0002")
 
     world.release()
@@ -81,7 +81,7 @@ def test_a_settled_release_leaves_a_permit_that_is_void(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_a_gate_that_holds_is_looked_after_more_often_than_one_that_migrates(
+def test_a_waiting_gate_is_checked_more_often_than_a_migrating_one(
     world: World,
 ) -> None:
     world.instance.snapshot_takes = minutes(4)
@@ -116,7 +116,7 @@ def test_nothing_pending_needs_no_permit_and_waits_for_no_snapshot(world: World)
     assert content["savedSeconds"] > 60
 
 
-def test_of_nothing_pending_no_snapshot_is_taken_where_that_is_enough(world: World) -> None:
+def test_no_snapshot_is_taken_if_nothing_is_pending(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     gate = Gate(world)
 
@@ -142,7 +142,7 @@ def test_an_app_whose_gate_opens_late_is_released_when_nothing_could_be_permitte
 
 
 @pytest.mark.parametrize("twice", [False, True])
-def test_a_snapshot_that_fails_while_the_gate_holds_refuses_the_release(
+def test_a_snapshot_that_fails_while_the_gate_waits_refuses_the_release(
     world: World, *, twice: bool
 ) -> None:
     remember(world, snapshot=120, node=120)
@@ -232,7 +232,7 @@ def test_a_snapshot_that_could_not_be_there_in_time_is_not_begun_on_the_plan(
 
 
 @pytest.mark.slow
-def test_a_gate_that_falls_silent_with_its_permit_is_not_looked_at_all_the_time(
+def test_a_silent_gate_with_its_permit_is_checked_at_the_usual_interval(
     world: World,
 ) -> None:
     world.put_spec(spec(pollSeconds=60, deploymentTimeoutSeconds=14400))
@@ -269,7 +269,7 @@ def while_it_holds(world: World, gate: Gate, act: Callable[[World, Gate], None])
 
 
 @pytest.mark.parametrize("interfere", [withdraw, delete])
-def test_plans_that_never_got_their_permit_leave_the_way_back_open_one_after_another(
+def test_unpermitted_plans_keep_rollback_safe(
     world: World, interfere: Callable[[World, Gate], None]
 ) -> None:
     world.put_spec(database(backup="when-pending"))
@@ -356,7 +356,7 @@ def test_a_forged_success_gets_no_permit_and_makes_no_success(world: World) -> N
     assert world.lightsail.serving(APP) == 1
 
 
-def test_a_plan_that_somebody_forged_does_not_let_the_gate_begin_its_own(world: World) -> None:
+def test_a_forged_plan_does_not_let_the_gate_begin_its_own(world: World) -> None:
     gate = Gate(world, "a.0002", via="log", patience=300)
     forged = told_plan("a.0001", hash_="0000")
 

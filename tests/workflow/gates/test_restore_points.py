@@ -144,7 +144,7 @@ def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
     assert world.instance.snapshots() == {}
 
 
-def test_a_snapshot_that_takes_longer_than_a_gate_may_hold_comes_first(world: World) -> None:
+def test_a_snapshot_longer_than_the_wait_limit_comes_first(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.snapshot_takes = minutes(15)
     remember(world, snapshot=900, node=30)
@@ -207,7 +207,7 @@ def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: 
         (minutes(90), "continuous backup does not go on"),
     ],
 )
-def test_where_no_gate_asks_a_continuous_backup_is_looked_at_before_the_deployment(
+def test_without_an_asking_gate_the_continuous_backup_is_checked_before_the_deployment(
     world: World, reached: timedelta | None, words: str
 ) -> None:
     world.put_spec(unprotected() | {"database": IN_TIME})
@@ -354,7 +354,7 @@ def test_a_snapshot_that_takes_longer_than_ever_is_waited_for_by_the_gate(world:
 # Other databases.
 
 
-def test_of_an_aurora_cluster_a_cluster_snapshot_is_taken(world: World) -> None:
+def test_an_aurora_cluster_gets_a_cluster_snapshot(world: World) -> None:
     rds = world.cloud.client("rds")
     rds.create_db_cluster(
         DBClusterIdentifier="crops-cluster",
@@ -393,7 +393,7 @@ def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabas
 
 @pytest.mark.representatives(1)
 @pytest.mark.parametrize("backup", [{}, {"backup": "always"}])
-def test_of_a_lightsail_database_a_snapshot_is_taken_usually_on_the_plan(
+def test_a_lightsail_database_gets_a_snapshot_by_default_on_the_plan(
     world: World, databases: LightsailDatabases, backup: Json
 ) -> None:
     world.put_spec(spec(database={"lightsail": "crops-db", **backup}))
@@ -652,7 +652,7 @@ def test_a_success_says_what_it_could_be_undone_with_and_how_old_that_is(world: 
         ("always", {"skipSnapshot": True}, '"skipSnapshot" was asked for'),
     ],
 )
-def test_people_are_told_that_there_was_no_restore_point(
+def test_the_message_says_that_there_was_no_restore_point(
     world: World, backup: str, request_: Json, why: str
 ) -> None:
     world.put_spec(database(backup=backup))

@@ -68,7 +68,7 @@ def test_a_release_that_needs_no_more_permits_ends_well_without_its_mailbox(
     assert world.lock.holder is None
 
 
-def test_what_cannot_be_voided_is_waited_for_until_nobody_can_act_on_it(
+def test_an_unvoidable_permit_is_waited_for_until_it_expires(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(world, "a.0002", takes=20)
@@ -148,7 +148,7 @@ def test_a_release_whose_log_cannot_be_read_goes_by_the_mailbox(
     assert "The log of migrate could not be read" in world.message().text
 
 
-def test_a_gate_that_cannot_be_heard_at_all_makes_no_success(
+def test_a_gate_that_cannot_be_read_makes_no_success(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(world)
@@ -161,7 +161,7 @@ def test_a_gate_that_cannot_be_heard_at_all_makes_no_success(
     assert world.lock.holder is None
 
 
-def test_a_failure_that_was_heard_is_not_forgotten_when_the_mailbox_falls_silent(
+def test_a_reported_failure_stays_when_the_gate_channel_becomes_unreadable(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.workflow.reporting_gates._ENDS_AFTER", timedelta(seconds=300))
@@ -188,7 +188,7 @@ def stopped_with_a_permit(world: World, patch: pytest.MonkeyPatch) -> tuple[Step
     return stepper, walk, gate
 
 
-def test_a_turn_is_not_free_while_a_permit_stands_that_cannot_be_voided(
+def test_the_lock_is_not_free_while_a_permit_cannot_be_voided(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper, walk, gate = stopped_with_a_permit(world, monkeypatch)

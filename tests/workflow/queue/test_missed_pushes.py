@@ -84,7 +84,7 @@ def test_a_push_shortly_before_the_first_sight_is_not_released_later(world: Worl
     assert look(world)["started"] == []
 
 
-def test_an_app_that_was_deployed_by_somebody_keeps_what_it_serves(world: World) -> None:
+def test_an_app_deployed_by_hand_keeps_its_live_version(world: World) -> None:
     world.pushed_at(world.digest, world.clock.now() - YEAR_AGO)
     images.push(world.cloud, APP, "unwatched", name="v2")
 
@@ -116,7 +116,7 @@ def test_the_first_sight_is_on_record_once_though_it_is_repeated(world: World) -
     assert released(world) == [digest]
 
 
-def test_the_table_of_a_stack_that_was_deleted_tells_the_next_one_nothing(
+def test_the_table_of_a_deleted_stack_does_not_affect_the_next_one(
     seen: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     push_later(seen, "v2")
@@ -135,7 +135,7 @@ def become(patch: pytest.MonkeyPatch, stack: str) -> None:
     runtime._runtime.cache_clear()
 
 
-def test_an_empty_table_tells_the_next_stack_nothing(seen: World) -> None:
+def test_a_new_table_knows_no_earlier_releases(seen: World) -> None:
     push_later(seen, "v2")
     seen.empty_table()
 
@@ -221,7 +221,7 @@ def test_an_app_that_is_removed_and_stored_again_releases_nothing_from_between(
     assert released(seen) == [digest]
 
 
-def test_an_app_that_is_stored_again_between_two_looks_begins_anew(seen: World) -> None:
+def test_an_app_stored_again_between_two_checks_begins_anew(seen: World) -> None:
     push_later(seen, "v2")
     remove_app(seen)
     seen.put_spec(spec())
@@ -277,7 +277,7 @@ def test_a_push_that_may_be_older_than_its_spec_is_not_released(
     assert look(world)["started"] == []
 
 
-def test_a_spec_that_is_older_than_the_last_look_says_nothing_of_what_was_missed(
+def test_a_spec_older_than_the_last_check_marks_no_push_as_missed(
     empty_stack: World,
 ) -> None:
     world = empty_stack
@@ -291,7 +291,7 @@ def test_a_spec_that_is_older_than_the_last_look_says_nothing_of_what_was_missed
 # Reconcile that is late, cut off, or beside somebody else.
 
 
-def test_of_all_that_was_missed_in_a_week_the_newest_is_released(seen: World) -> None:
+def test_the_newest_push_missed_in_a_week_is_released(seen: World) -> None:
     digests = []
     for tag in ("v2", "v3", "v4"):
         digests.append(push_later(seen, tag))
@@ -318,7 +318,7 @@ def test_a_message_names_what_was_missed_and_not_released(seen: World) -> None:
 
 @pytest.mark.representatives(5)
 @pytest.mark.parametrize("call", sorted(range(20), key=lambda call: call % 4))
-def test_a_look_that_is_cut_off_anywhere_releases_a_missed_push_once(
+def test_a_check_cut_off_anywhere_releases_a_missed_push_once(
     seen: World, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
     stepper = Stepper(seen, monkeypatch)
@@ -357,7 +357,7 @@ def test_an_answer_that_is_lost_releases_a_missed_push_once(seen: World, call: s
     assert released(seen) == [digest]
 
 
-def test_a_look_beside_another_one_keeps_what_that_has_seen(seen: World) -> None:
+def test_concurrent_checks_keep_each_others_results(seen: World) -> None:
     digest = push_later(seen, "v2")
     beside = iter([True])
 
@@ -570,7 +570,7 @@ def test_a_promotion_whose_event_may_still_come_is_left_to_it(seen: World) -> No
     assert len(look(seen)["started"]) == 1
 
 
-def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen: World) -> None:
+def test_a_promotion_that_may_be_older_than_the_latest_request_is_not_released(seen: World) -> None:
     put_tag(seen, "v1.2")
     newer = push_later(seen, "v1.3", name="v1.3")
     seen.machine.run({"app": APP, "digest": newer}, "by-hand")
@@ -582,7 +582,7 @@ def test_a_promotion_that_may_be_older_than_the_newest_wish_is_not_released(seen
     assert look(seen)["started"] == []
 
 
-def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: World) -> None:
+def test_the_log_names_a_missed_push_older_than_the_latest_request(seen: World) -> None:
     push_later(seen, "v2")
     wish = LatestRequest(at=seen.clock.now(), digest=seen.digest, release="by-hand")
     Locks(seen.table).change(APP, lambda lock: (replace(lock, latest=wish), None))
@@ -592,7 +592,7 @@ def test_the_log_names_a_missed_push_that_is_older_than_the_newest_wish(seen: Wo
     assert json.loads(line)["tags"] == ["v2"]
 
 
-def test_of_two_promotions_in_one_look_the_image_that_was_pushed_last_is_released(
+def test_the_last_pushed_of_two_promoted_images_is_released(
     seen: World,
 ) -> None:
     newer = push_later(seen, "not-watched", name="v1.1")
@@ -618,7 +618,7 @@ def test_two_tags_that_are_put_on_one_image_are_one_release(seen: World) -> None
     assert look(seen)["started"] == []
 
 
-def test_of_two_images_of_one_second_none_is_released_and_the_log_says_so(seen: World) -> None:
+def test_two_images_of_the_same_second_are_not_released_and_logged(seen: World) -> None:
     now = seen.clock.now() + timedelta(seconds=1)
     for tag in ("v2", "v3"):
         seen.pushed_at(images.push(seen.cloud, APP, tag, name=tag), now)
@@ -629,7 +629,7 @@ def test_of_two_images_of_one_second_none_is_released_and_the_log_says_so(seen: 
     assert sorted(json.loads(line)["tags"]) == ["v2", "v3"]
 
 
-def test_of_two_indexes_of_one_second_around_one_image_one_is_released(seen: World) -> None:
+def test_two_indexes_of_one_image_in_one_second_are_released_once(seen: World) -> None:
     now = seen.clock.now() + timedelta(seconds=1)
     for tag in ("v2", "v3"):
         pushed = images.push_index(seen.cloud, APP, tag, {"amd64": seen.digest}, name=tag)
@@ -699,7 +699,7 @@ def be_too_long(_world: World, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.representatives(1)
 @pytest.mark.parametrize("trouble", [fail, be_written_by_others, be_too_long])
-def test_a_check_that_cannot_be_made_in_passing_holds_no_release_up(
+def test_a_failed_tag_check_does_not_delay_a_release(
     seen: World,
     monkeypatch: pytest.MonkeyPatch,
     trouble: Callable[[World, pytest.MonkeyPatch], None],

@@ -120,7 +120,7 @@ def test_a_broken_spec_that_does_not_name_it_stops_no_other_app(world: World, te
     assert name.startswith(APP)
 
 
-def test_a_push_that_nobody_watches_starts_nothing_and_is_logged_once(world: World) -> None:
+def test_an_unwatched_push_starts_nothing_and_is_logged_once(world: World) -> None:
     started = receive(world, push_of(world, **{"repository-name": "elsewhere"}))
 
     assert started == []

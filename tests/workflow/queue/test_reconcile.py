@@ -39,7 +39,7 @@ def test_a_push_that_was_missed_is_released(later: World) -> None:
     assert content["reason"] == "push of crops-backend:latest, whose event never came"
 
 
-def test_looking_again_starts_nothing(later: World) -> None:
+def test_a_second_check_starts_nothing(later: World) -> None:
     look(later)
 
     assert look(later) == {"started": [], "troubled": []}
@@ -106,7 +106,7 @@ def test_only_the_newest_image_counts(later: World) -> None:
     assert look(later)["started"] == []
 
 
-def test_of_two_images_of_one_second_neither_is_missed_if_one_is_known(later: World) -> None:
+def test_a_known_image_of_the_same_second_means_no_missed_push(later: World) -> None:
     second = images.push(later.cloud, APP, "v2", name="v2")
     later.pushed_at(second, later.started_at)
     later.pushed_at(later.digest, later.started_at)
@@ -116,7 +116,7 @@ def test_of_two_images_of_one_second_neither_is_missed_if_one_is_known(later: Wo
 
 
 @pytest.mark.parametrize("tag", ["nightly", "lightgate-0123456789ab", None])
-def test_an_image_that_nobody_watches_is_left_alone(later: World, tag: str | None) -> None:
+def test_an_unwatched_image_is_left_alone(later: World, tag: str | None) -> None:
     look(later)
     images.push(later.cloud, APP, tag, name="other")
     later.clock.sleep(LONG_AGO.total_seconds())
@@ -237,7 +237,7 @@ def test_what_waits_without_anybody_starting_it_is_started(
     assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED"] * 2
 
 
-def test_what_was_stopped_before_its_turn_is_not_waited_for(
+def test_a_release_stopped_in_the_queue_is_not_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)
@@ -356,7 +356,7 @@ def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
     assert world.message().content["status"] == "REFUSED"
 
 
-def test_a_message_that_its_execution_sends_while_reconcile_looks_is_sent_once(
+def test_a_message_sent_while_reconcile_runs_is_sent_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)

@@ -55,7 +55,7 @@ def owners(world: World) -> dict[str, str]:
     }
 
 
-def test_of_two_apps_that_one_push_releases_to_one_service_the_second_is_refused_by_name(
+def test_the_second_app_of_one_push_on_one_service_is_refused_by_name(
     world: World,
 ) -> None:
     world.put_spec(spec(), app=COPY)
@@ -70,7 +70,7 @@ def test_of_two_apps_that_one_push_releases_to_one_service_the_second_is_refused
     assert len(world.instance.snapshots()) == 1
 
 
-def test_of_two_apps_that_ask_for_a_service_in_one_moment_one_gets_it(
+def test_two_apps_that_request_one_service_at_once_have_one_winner(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other app's Admit runs between the last read and the write of this one."""
@@ -369,7 +369,7 @@ def test_in_a_table_without_such_items_a_release_in_progress_keeps_its_service(
     assert "is in progress" in refusal(world.message())
 
 
-def test_an_owner_that_cannot_be_found_out_is_not_nobody(world: World) -> None:
+def test_an_unknown_owner_is_not_no_owner(world: World) -> None:
     release(world, APP, "one")
     forget_services(world)
     world.put_spec(spec(), app=COPY)
@@ -383,7 +383,7 @@ def test_an_owner_that_cannot_be_found_out_is_not_nobody(world: World) -> None:
     assert release(world, APP, "three").content["status"] == "SUCCEEDED"
 
 
-def test_a_service_whose_app_nobody_knows_is_free(world: World) -> None:
+def test_a_service_without_a_known_app_is_free(world: World) -> None:
     marked = {RELEASE_VARIABLE: "20261115t110000z-00112233-aabb", STACK_VARIABLE: STACK}
     world.lightsail.deploy_by_somebody(APP, environment=marked)
 

@@ -108,7 +108,7 @@ def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", BY_WEIGHT)
-def test_so_it_does_if_nobody_tells_that_it_was_stopped(
+def test_an_abandoned_lock_is_freed_without_an_event(
     world: World, stepper: Stepper, state: str
 ) -> None:
     stopped_at(world, stepper, state)
@@ -155,9 +155,7 @@ def test_people_hear_that_a_release_was_stopped_and_in_what_state(
         assert ("deployment 2 was" in content["reasons"][0]) is deployed
 
 
-def test_the_state_of_a_deployment_that_nobody_follows_any_more_is_told(
-    world: World, stepper: Stepper
-) -> None:
+def test_the_state_of_an_abandoned_deployment_is_reported(world: World, stepper: Stepper) -> None:
     one = stopped_at(world, stepper, "WaitForDeployment")
 
     stepper.clean_up(one)
@@ -209,9 +207,7 @@ def test_a_release_that_waits_for_its_predecessor_can_be_stopped_too(
     assert serving(world) == pin(three)
 
 
-def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
-    world: World, stepper: Stepper
-) -> None:
+def test_an_execution_that_aws_has_forgotten_blocks_nothing(world: World, stepper: Stepper) -> None:
     one = stopped_at(world, stepper, "WaitForDeployment")
     stepper.erase(one)
     world.clock.sleep(timedelta(days=90).total_seconds())
@@ -226,7 +222,7 @@ def test_an_execution_that_aws_has_forgotten_holds_nothing_up(
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", BY_WEIGHT)
-def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_message(
+def test_a_redriven_release_with_an_outcome_sends_no_second_message(
     world: World, stepper: Stepper, state: str
 ) -> None:
     one = cleaned_up_at(world, stepper, state)
@@ -249,7 +245,7 @@ def test_a_settled_release_that_is_redriven_says_so_and_ends_without_another_mes
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", BY_WEIGHT)
-def test_an_unsettled_release_that_is_redriven_goes_on(
+def test_a_redriven_release_without_an_outcome_goes_on(
     world: World, stepper: Stepper, state: str
 ) -> None:
     one = stopped_at(world, stepper, state)
@@ -329,9 +325,7 @@ def test_a_lock_that_an_empty_answer_does_not_show_is_not_taken_for_free(
     assert world.lock.holder is None
 
 
-def test_what_could_not_be_settled_or_published_is_by_the_cleaning_step(
-    world: World, stepper: Stepper
-) -> None:
+def test_clean_up_records_and_publishes_a_missing_outcome(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("RecordOutcome")
     world.functions.fail("record_outcome", "before")
     one.run()

@@ -42,7 +42,7 @@ def test_an_old_version_is_deployed_once_more(two: World) -> None:
     assert "Version 2 is live again" in content["text"]
 
 
-def test_going_back_is_refused_beforehand_if_history_speaks_against_it(world: World) -> None:
+def test_an_unsafe_rollback_is_refused_before_it_starts(world: World) -> None:
     world.release(course=released())
     world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
     world.machine.run({"app": APP, "reason": "one way"}, name="third")
@@ -159,7 +159,7 @@ def test_an_old_version_that_does_not_answer_is_not_called_a_success(two: World)
     assert "answered 500" in two.message().text
 
 
-def test_a_rollback_does_not_wait_for_its_turn(two: World) -> None:
+def test_a_rollback_does_not_wait_for_the_lock(two: World) -> None:
     inside: list[Any] = []
     two.functions.before("deploy", lambda: inside.append(by_hand(two, rollbackTo=2)))
 
@@ -292,7 +292,7 @@ def test_an_image_that_only_ran_a_command_is_not_taken_for_released(two: World) 
     assert two.lock.latest.release != two.message().content["release"]
 
 
-def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_its_deployment_is_lost(
+def test_a_changed_secret_is_reported_also_after_a_lost_answer_of_the_deployment(
     two: World,
 ) -> None:
     two.cloud.client("ssm").put_parameter(

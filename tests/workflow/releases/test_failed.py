@@ -170,7 +170,7 @@ def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
     assert "a.0002: AddField harvest.season" in text
 
 
-def test_a_version_that_nobody_could_verify_is_told_to_serve_with_both_ways_out(
+def test_an_unverified_live_version_is_reported_with_both_next_steps(
     world: World,
 ) -> None:
     world.functions.fail("verify_release", *["before"] * attempts("VerifyRelease"))
@@ -295,7 +295,7 @@ def test_a_flood_of_reports_does_not_silence_the_outcome(world: World) -> None:
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-def test_somebody_elses_deployment_in_between_is_no_success(world: World) -> None:
+def test_a_foreign_deployment_in_between_is_no_success(world: World) -> None:
     world.put_spec(spec(pollSeconds=120))
 
     def taken_over(world: World) -> None:

@@ -30,7 +30,7 @@ def make_anew(world: World, *, versions: int, exactly_then: bool = False) -> Non
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
-def test_a_deployment_of_somebody_else_with_the_same_number_is_no_success(
+def test_a_foreign_deployment_with_the_same_number_is_no_success(
     world: World, moment: str, *, exactly_then: bool
 ) -> None:
     world.functions.before(moment, lambda: make_anew(world, versions=2, exactly_then=exactly_then))
@@ -70,9 +70,7 @@ def test_a_service_that_was_made_anew_during_the_release_gets_no_deployment(worl
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
-def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
-    world: World, moment: str
-) -> None:
+def test_a_foreign_version_with_the_same_number_is_no_rollback(world: World, moment: str) -> None:
     """The migration fails, and version 1 of the new service is not what served before."""
     failed = Course(ends="FAILED", log=[(10, "migrate", {"event": "failed", "cause": "exit"})])
     world.functions.before(moment, lambda: make_anew(world, versions=1))
@@ -86,7 +84,7 @@ def test_an_old_version_of_somebody_else_with_the_same_number_is_no_rollback(
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize(("call", "versions"), [(1, 3), (2, 4), (3, 4)])
-def test_nobody_elses_version_is_rolled_back_from_or_called_the_old_one(
+def test_a_foreign_version_is_never_rolled_back_or_called_the_previous_one(
     world: World, call: int, versions: int, *, exactly_then: bool
 ) -> None:
     world.release(course=released())

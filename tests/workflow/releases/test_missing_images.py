@@ -138,7 +138,7 @@ def test_a_rollback_takes_the_newest_good_version_that_still_has_its_image(
     assert "is not in ECR any more" in told
 
 
-def test_the_version_that_is_brought_back_instead_is_on_record_as_that(versions: Versions) -> None:
+def test_an_older_rollback_target_is_recorded_as_the_source(versions: Versions) -> None:
     delete(versions.world, versions.pushed[4])
     versions.fail()
     versions.world.messages()
@@ -261,7 +261,7 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     assert back["digest"] == versions.pushed[3]
 
 
-def test_that_the_version_which_serves_has_lost_its_image_is_told_at_the_start(
+def test_the_start_message_says_that_the_live_image_is_deleted(
     versions: Versions,
 ) -> None:
     world = versions.world
@@ -321,7 +321,7 @@ def age(versions: Versions) -> None:
             world.table.client.put_item(TableName=world.table.name, Item=item)
 
 
-def test_a_version_that_an_earlier_lightgate_knew_by_its_index_is_brought_back(
+def test_a_version_recorded_by_its_index_can_be_rolled_back_to(
     world: World,
 ) -> None:
     versions = Versions(world, index=True)
@@ -332,7 +332,7 @@ def test_a_version_that_an_earlier_lightgate_knew_by_its_index_is_brought_back(
     assert versions.content["warnings"] == []
 
 
-def test_it_is_brought_back_as_well_if_only_its_index_was_deleted(world: World) -> None:
+def test_a_version_is_rolled_back_to_if_only_its_index_was_deleted(world: World) -> None:
     """As a lifecycle policy deletes what has lost its last tag."""
     versions = Versions(world, index=True)
     age(versions)
@@ -365,7 +365,7 @@ def test_a_rollback_by_hand_to_a_version_without_its_image_is_refused_before_any
     assert "These good versions still have their images, the newest first: 3" in told
 
 
-def test_no_override_brings_an_image_back(versions: Versions) -> None:
+def test_no_override_restores_a_deleted_image(versions: Versions) -> None:
     for version in (2, 3):
         delete(versions.world, versions.pushed[version])
 
@@ -474,7 +474,7 @@ def test_a_store_that_is_not_shown_is_not_empty(versions: Versions) -> None:
     assert "Lightsail answers ThrottlingException" in " ".join(versions.content["warnings"])
 
 
-def test_a_version_that_somebody_deployed_from_a_public_image_can_be_gone_back_to(
+def test_a_version_from_a_public_image_can_be_rolled_back_to(
     world: World,
 ) -> None:
     world.release(course=released())

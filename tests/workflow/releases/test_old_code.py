@@ -102,7 +102,7 @@ def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> N
     assert gate_config(good, 6)["release"] == release_of(good, 2)
 
 
-def test_what_a_person_has_opened_unchecked_is_not_gone_back_to_unasked(good: World) -> None:
+def test_an_overridden_version_is_no_automatic_rollback_target(good: World) -> None:
     run(good, "third", released(ONE_WAY))
     assert run(good, "back", released(), rollbackTo=2, allowDestructive=True) == "SUCCEEDED"
     good.messages()
@@ -126,7 +126,7 @@ def test_what_its_own_gate_has_let_in_is_gone_back_to(good: World) -> None:
     assert "Version 5 is live again as version 7" in good.message().text
 
 
-def test_a_wish_to_go_back_is_refused_for_what_a_failed_version_has_applied(good: World) -> None:
+def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> None:
     run(good, "third", released())
     assert run(good, "fourth", crashed()) != "SUCCEEDED"
     good.messages()
@@ -143,7 +143,7 @@ def test_a_wish_to_go_back_is_refused_for_what_a_failed_version_has_applied(good
 @pytest.mark.parametrize(
     ("database", "ends"), [("unchanged", "ROLLED_BACK"), ("not known", "FAILED")]
 )
-def test_a_migration_that_has_left_nothing_does_not_close_the_way_back(
+def test_a_migration_that_left_nothing_keeps_the_rollback_safe(
     good: World, database: str, ends: str
 ) -> None:
     run(good, "third", undone(database))
@@ -153,7 +153,7 @@ def test_a_migration_that_has_left_nothing_does_not_close_the_way_back(
     assert run(good, "fourth", released()) == ends
 
 
-def test_a_version_that_did_not_do_well_is_brought_back_with_a_warning(good: World) -> None:
+def test_a_rollback_by_hand_to_an_unhealthy_version_has_a_warning(good: World) -> None:
     good.site.bad = {3: "Internal Server Error"}
     assert run(good, "third", released()) == "ROLLED_BACK"
     good.site.bad = {}
@@ -164,7 +164,7 @@ def test_a_version_that_did_not_do_well_is_brought_back_with_a_warning(good: Wor
     assert warning == "Version 3 was not verified as good when it served, and may fail once more."
 
 
-def test_a_version_whose_spec_is_gone_is_not_brought_back(world: World) -> None:
+def test_a_version_with_a_deleted_spec_is_not_rolled_back_to(world: World) -> None:
     world.put_spec(spec(pollSeconds=30))
     world.release(course=released())
     digest, name = world.digest, f"/lightgate/apps/{APP}"

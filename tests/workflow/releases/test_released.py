@@ -21,7 +21,7 @@ from tests.workflow.world import (
 )
 
 
-def test_a_release_migrates_goes_live_and_tells_so(world: World) -> None:
+def test_a_release_migrates_goes_live_and_sends_a_message(world: World) -> None:
     ended = world.release(course=succeeded("harvests.0002_season", "harvests.0003_fill"))
 
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
@@ -110,7 +110,7 @@ def test_an_instance_in_an_unknown_status_is_tried_and_people_hear_of_it(world: 
     assert "crops-db has the status hibernating, which Lightgate does not know" in warning
 
 
-def test_an_instance_that_nobody_can_describe_is_tried(world: World) -> None:
+def test_an_instance_that_cannot_be_described_is_tried(world: World) -> None:
     world.cloud.faults.refuse("rds.DescribeDBInstances", "AccessDenied")
 
     assert world.release(course=succeeded()).status == "SUCCEEDED"
@@ -180,7 +180,7 @@ def test_a_given_tag_is_released(world: World) -> None:
     assert world.message().content["digest"] == digest
 
 
-def test_of_a_multi_platform_image_the_one_for_lightsail_is_deployed(world: World) -> None:
+def test_the_lightsail_platform_of_a_multi_platform_image_is_deployed(world: World) -> None:
     children = {
         "arm64": images.push(world.cloud, APP, None, name="arm", architecture="arm64"),
         "amd64": images.push(world.cloud, APP, None, name="amd", command=["amd"]),
@@ -213,7 +213,7 @@ def test_a_service_that_is_being_updated_is_waited_for(world: World) -> None:
     assert "WaitForService" in ended.states
 
 
-def test_an_active_deployment_is_a_success_although_the_gate_is_never_heard(world: World) -> None:
+def test_an_active_deployment_is_a_success_without_a_gate_report(world: World) -> None:
     ended = world.release(course=Course(ends="ACTIVE", log=[]))
 
     assert ended.status == "SUCCEEDED"
@@ -259,7 +259,7 @@ def test_only_as_many_snapshots_stay_as_the_spec_says(world: World) -> None:
     assert kept == taken[-2:]
 
 
-def test_a_snapshot_that_somebody_else_made_is_no_concern_of_pruning(world: World) -> None:
+def test_pruning_ignores_foreign_snapshots(world: World) -> None:
     rds = world.cloud.client("rds")
     world.machine.run({"app": APP}, name="release-0")
     [first] = world.instance.snapshots()
@@ -298,7 +298,7 @@ def test_two_stacks_in_one_account_prune_only_their_own(
     assert set(world.instance.snapshots()) == {taken["blue"][-1], taken["green"][-1]}
 
 
-def test_a_snapshot_that_cannot_be_deleted_is_heard_of_and_keeps_no_other(world: World) -> None:
+def test_an_undeletable_snapshot_is_reported_and_does_not_stop_the_others(world: World) -> None:
     for number in range(2):
         world.clock.sleep(3600)
         world.machine.run({"app": APP}, name=f"release-{number}")
@@ -334,7 +334,7 @@ def test_a_snapshot_that_cannot_be_deleted_is_heard_of_and_keeps_no_other(world:
         ("ssm.GetParameter", "ParameterNotFound", "there is no app crops-backend"),
     ],
 )
-def test_a_pruning_that_cannot_begin_is_heard_of(
+def test_a_pruning_that_cannot_begin_is_reported(
     world: World, call: str, code: str, words: str
 ) -> None:
     world.functions.before("prune_snapshots", lambda: world.cloud.faults.refuse(call, code))
@@ -349,7 +349,7 @@ def test_a_pruning_that_cannot_begin_is_heard_of(
     assert "lightgateSnapshotsNotPruned" in world.functions.log
 
 
-def test_a_pruning_that_deletes_nothing_is_not_heard_of(world: World) -> None:
+def test_a_pruning_that_deletes_nothing_is_not_reported(world: World) -> None:
     world.release(course=succeeded())
 
     assert len(world.messages()) == 1

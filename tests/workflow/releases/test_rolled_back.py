@@ -36,7 +36,7 @@ def fail(world: World, course: Course, *, bad: dict[int, str] | None = None) -> 
     return world.machine.run({"app": APP, "reason": "the second"}, name="second").error
 
 
-def test_a_version_that_answers_badly_is_taken_back(good: World) -> None:
+def test_an_unhealthy_version_is_rolled_back(good: World) -> None:
     error = fail(good, released())
 
     assert error == "ROLLED_BACK"
@@ -53,7 +53,7 @@ def test_a_version_that_answers_badly_is_taken_back(good: World) -> None:
     assert "answered 500" in content["failure"]["evidence"]
 
 
-def test_a_denied_read_of_a_secret_delays_the_way_back(good: World) -> None:
+def test_a_denied_read_of_a_secret_delays_the_rollback(good: World) -> None:
     read = "secretsmanager.GetSecretValue"
     good.functions.before("roll_back", lambda: good.cloud.faults.refuse(read, "AccessDenied"))
 
@@ -61,7 +61,7 @@ def test_a_denied_read_of_a_secret_delays_the_way_back(good: World) -> None:
     assert good.lightsail.serving(APP) == 4
 
 
-def test_a_secret_that_stays_denied_ends_the_way_back_with_the_reason(good: World) -> None:
+def test_a_secret_that_stays_denied_ends_the_rollback_with_the_reason(good: World) -> None:
     read = "secretsmanager.GetSecretValue"
     began: list[datetime] = []
 
@@ -77,7 +77,7 @@ def test_a_secret_that_stays_denied_ends_the_way_back_with_the_reason(good: Worl
     assert any("cannot be read: AccessDenied" in why for why in good.message().content["reasons"])
 
 
-def test_what_is_brought_back_is_what_was_there_but_for_our_markers(good: World) -> None:
+def test_a_redeployment_differs_only_in_our_markers(good: World) -> None:
     fail(good, released())
 
     before, after = (good.lightsail.deployment(APP, version) for version in (2, 4))
@@ -131,7 +131,7 @@ def test_a_verdict_is_not_forgotten_when_the_next_node_has_nothing_to_do(good: W
     assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
 
 
-def test_a_verdict_is_not_forgotten_when_what_the_gate_told_is_gone(good: World) -> None:
+def test_a_verdict_stays_when_the_gates_report_is_gone(good: World) -> None:
     def forget() -> None:
         good.lightsail.logs = LogStore(good.clock.now)
 
@@ -143,14 +143,14 @@ def test_a_verdict_is_not_forgotten_when_what_the_gate_told_is_gone(good: World)
     assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
 
 
-def test_a_gate_that_has_told_no_plan_leaves_the_way_back_unknown(good: World) -> None:
+def test_without_a_plan_the_safety_of_a_rollback_is_unknown(good: World) -> None:
     error = fail(good, succeeded("crops.0002_size"))
 
     assert error == "FAILED"
     assert good.message().content["judgement"]["verdict"] == "UNKNOWN"
 
 
-def test_what_the_image_does_not_know_of_the_database_is_told(good: World) -> None:
+def test_migrations_unknown_to_the_image_are_reported(good: World) -> None:
     ahead = {"count": 1, "class": "contract", "names": ["crops.0003_later"]}
     good.lightsail.courses.append(released({**told_plan(), "ahead": ahead}))
 
@@ -166,7 +166,7 @@ def loose(world: World) -> World:
     return world
 
 
-def test_an_old_version_that_was_not_pinned_is_not_brought_back(loose: World) -> None:
+def test_an_unpinned_version_is_not_rolled_back_to(loose: World) -> None:
     loose.site.bad = {3: "Internal Server Error"}
 
     ended = loose.release(course=released())
@@ -178,7 +178,7 @@ def test_an_old_version_that_was_not_pinned_is_not_brought_back(loose: World) ->
     assert any("Automatic rollback" in warning for warning in final.content["warnings"])
 
 
-def test_that_nobody_will_go_back_is_told_before_anything_is_done(loose: World) -> None:
+def test_the_start_message_says_that_there_is_no_automatic_rollback(loose: World) -> None:
     told: list[Message] = []
     loose.functions.before("take_snapshot", lambda: told.extend(loose.messages()))
 
@@ -194,7 +194,7 @@ def test_that_nobody_will_go_back_is_told_before_anything_is_done(loose: World) 
     assert any("Automatic rollback" in warning for warning in final.content["warnings"])
 
 
-def test_where_there_is_a_way_back_nothing_is_told_at_the_start(good: World) -> None:
+def test_with_automatic_rollback_there_is_no_start_message(good: World) -> None:
     good.lightsail.courses.append(released())
 
     ended = good.machine.run({"app": APP}, name="second")
@@ -203,7 +203,7 @@ def test_where_there_is_a_way_back_nothing_is_told_at_the_start(good: World) -> 
     assert good.message().attributes["status"] == "SUCCEEDED"
 
 
-def test_a_service_that_serves_nothing_yet_has_nothing_to_go_back_to(world: World) -> None:
+def test_a_service_without_a_live_version_has_nothing_to_roll_back_to(world: World) -> None:
     world.lightsail.remove(APP)
     world.lightsail.add(APP)
 
@@ -212,7 +212,7 @@ def test_a_service_that_serves_nothing_yet_has_nothing_to_go_back_to(world: Worl
     assert world.message().attributes["status"] == "SUCCEEDED"
 
 
-def test_a_start_that_cannot_be_told_does_not_stop_the_release(loose: World) -> None:
+def test_an_unsent_start_message_does_not_stop_the_release(loose: World) -> None:
     tried = attempts("PublishStart")
     loose.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=tried)
 
@@ -245,7 +245,7 @@ def test_a_gate_of_the_old_version_that_stays_shut_keeps_the_new_one(good: World
     assert "crops.0003 is not known to this code" in good.message().text
 
 
-def test_the_version_that_was_brought_back_is_good_to_go_back_to_again(good: World) -> None:
+def test_a_rolled_back_version_can_be_rolled_back_to_again(good: World) -> None:
     fail(good, released())
     good.messages()
     good.site.bad = {5: "bad again"}
@@ -259,7 +259,7 @@ def test_the_version_that_was_brought_back_is_good_to_go_back_to_again(good: Wor
 
 @pytest.mark.representatives(1)
 @pytest.mark.parametrize("fault", ["lost", "throttled", "broken"])
-def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fault: str) -> None:
+def test_a_rollback_with_a_lost_answer_creates_one_deployment(good: World, fault: str) -> None:
     good.functions.before(
         "roll_back",
         lambda: good.lightsail.fail("CreateContainerServiceDeployment", fault),
@@ -272,7 +272,7 @@ def test_a_way_back_whose_answer_is_lost_creates_one_deployment(good: World, fau
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
-def test_a_way_back_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
+def test_a_rollback_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
     good.functions.fail("roll_back", *faults)
 
     assert fail(good, released()) == "ROLLED_BACK"
@@ -292,14 +292,14 @@ def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:
     assert good.lightsail.serving(APP) == 4
 
 
-def test_a_version_that_somebody_has_replaced_meanwhile_is_left_alone(good: World) -> None:
+def test_a_replaced_version_is_left_alone(good: World) -> None:
     good.functions.before("roll_back", lambda: good.lightsail.deploy_by_somebody(APP) and None)
 
     assert fail(good, released()) == "FAILED"
     assert good.lightsail.serving(APP) == 4
 
 
-def test_a_release_that_has_lost_its_turn_changes_nothing_any_more(good: World) -> None:
+def test_a_release_that_has_lost_the_lock_changes_nothing(good: World) -> None:
     def take_away() -> None:
         assert good.lock.holder is not None
         execution = good.lock.holder.execution
@@ -324,7 +324,7 @@ def test_a_busy_service_is_waited_for_but_not_for_ever(
     assert ("busy for too long" in good.message().text) is (error == "FAILED")
 
 
-def test_the_next_release_waits_for_a_way_back_that_was_abandoned(
+def test_the_next_release_waits_for_an_abandoned_rollback(
     good: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good.site.bad = {3: "bad"}
@@ -340,7 +340,7 @@ def test_the_next_release_waits_for_a_way_back_that_was_abandoned(
     assert good.lightsail.deployments(APP)[4] == "INACTIVE"
 
 
-def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
+def test_secrets_are_read_again_and_changes_are_reported_without_values(
     good: World,
 ) -> None:
     good.cloud.client("ssm").put_parameter(
@@ -358,7 +358,7 @@ def test_secrets_are_read_anew_and_what_has_changed_is_told_without_its_value(
     assert "the-key-of-today" not in message.text + good.functions.log
 
 
-def test_that_a_secret_has_changed_is_told_also_if_the_answer_of_going_back_is_lost(
+def test_a_changed_secret_is_reported_also_after_a_lost_answer_of_the_rollback(
     good: World,
 ) -> None:
     good.cloud.client("ssm").put_parameter(

@@ -96,7 +96,7 @@ def test_the_newest_deployment_counts_whether_it_serves_or_not(
     check_untouched(world, ended, {1: "ACTIVE", 2: state}, f"belongs to the stack {OTHER}")
 
 
-def test_a_deployment_by_hand_gives_the_service_to_nobody_else(world: World) -> None:
+def test_a_deployment_by_hand_does_not_change_the_owner_of_the_service(world: World) -> None:
     deploy_by_other(world)
     world.lightsail.deploy_by_somebody(APP)
 
@@ -145,7 +145,7 @@ def test_a_service_that_was_given_away_is_left_alone_from_then_on(world: World) 
     assert world.lightsail.serving(APP) == 2
 
 
-def test_a_tag_without_a_value_names_nobody(world: World) -> None:
+def test_a_tag_without_a_value_names_no_owner(world: World) -> None:
     world.lightsail.tag(APP, STACK_TAG, "")
 
     check_untouched(world, world.release(), {1: "ACTIVE"}, "without a value", TAKES_OVER)
@@ -186,7 +186,7 @@ def test_a_stack_that_was_created_again_under_its_name_goes_on_with_its_service(
     assert world.machine.run({"app": APP}, "second").status == "SUCCEEDED"
 
 
-def test_of_two_stacks_that_find_a_service_free_the_slower_one_deploys_nothing(
+def test_the_slower_of_two_stacks_on_a_free_service_deploys_nothing(
     world: World,
 ) -> None:
     """The other stack deploys while Deploy reads the secrets."""

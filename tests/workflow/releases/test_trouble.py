@@ -285,7 +285,7 @@ def test_no_secret_is_in_the_history_the_log_the_record_or_the_message(world: Wo
         assert SECRET_KEY not in text
 
 
-def test_no_secret_is_told_when_lightsail_quotes_it(world: World) -> None:
+def test_no_secret_is_shown_when_lightsail_quotes_it(world: World) -> None:
     world.lightsail.fail(CREATE, "quoted")
 
     ended = world.release()
@@ -345,7 +345,7 @@ def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> 
     assert slow.lock.holder is None
 
 
-def test_a_record_that_cannot_be_read_is_never_settled_without_it(world: World) -> None:
+def test_an_unreadable_record_gets_no_outcome(world: World) -> None:
     faults = world.cloud.faults
 
     def without_admission(answer: dict[str, Any]) -> None:

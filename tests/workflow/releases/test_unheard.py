@@ -82,7 +82,7 @@ def test_any_confirmed_subscription_counts(world: World, other: Json) -> None:
     assert warnings_of(world) == []
 
 
-def test_a_topic_without_any_subscription_reaches_nobody(world: World) -> None:
+def test_a_topic_without_subscriptions_is_reported(world: World) -> None:
     show(world)
 
     [warning] = warnings_of(world)

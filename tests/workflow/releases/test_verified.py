@@ -67,7 +67,7 @@ def test_a_single_lost_answer_fails_nothing(world: World) -> None:
     assert world.site.asked[2, "GET", "/"] >= 10
 
 
-def test_a_version_that_was_replaced_by_somebody_else_is_not_called_a_success(
+def test_a_replaced_version_is_not_called_a_success(
     world: World,
 ) -> None:
     world.put_spec(spec(verification=WATCH))
@@ -91,7 +91,7 @@ def second(world: World, *, bad: dict[int, str] | None = None) -> str | None:
     return world.machine.run({"app": APP, "reason": "again"}, name="second").error
 
 
-def test_the_old_version_has_to_answer_before_lightsail_is_said_to_have_rolled_back(
+def test_the_old_version_must_be_healthy_before_a_rollback_is_reported(
     world: World,
 ) -> None:
     before = world.site.asked.total()
@@ -108,7 +108,7 @@ def test_an_old_version_that_does_not_answer_any_more_needs_a_person(world: Worl
     assert "rolled back" not in text
 
 
-def test_an_old_version_of_somebody_else_has_to_be_active_and_owes_no_more(world: World) -> None:
+def test_a_foreign_old_version_only_has_to_be_active(world: World) -> None:
     ended = world.release(course=migration_failed("harvests.0002_season", "no such table"))
 
     assert ended.error == "ROLLED_BACK"
@@ -136,7 +136,7 @@ def test_without_a_public_url_an_app_that_is_started_again_and_again_fails(world
     assert "started again" in world.message().text
 
 
-def test_a_look_that_is_cut_off_is_repeated(world: World) -> None:
+def test_a_check_that_is_cut_off_is_repeated(world: World) -> None:
     world.functions.fail("verify_release", "after", "before", "after")
 
     ended = world.release(course=succeeded())
