@@ -125,7 +125,7 @@ def test_whether_the_image_may_be_pulled_is_looked_up(
         (GET_SERVICES, "the container service"),
     ],
 )
-def test_what_cannot_be_read_is_told_and_keeps_nothing_up(
+def test_an_unreadable_source_is_reported_and_stops_nothing(
     cloud: Cloud, runtime: Runtime, operation: str, unread: str
 ) -> None:
     facts = failed(cloud, runtime, gate=[opened()])

@@ -88,7 +88,7 @@ def test_a_service_that_never_had_a_deployment_may_show_no_list(
     assert lightsail.service(NAME).deployments == []
 
 
-def test_the_role_that_pulls_images_is_told_once_it_is_there(
+def test_the_role_that_pulls_images_is_reported_once_it_is_there(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:
     cloud.lightsail.let_pull(NAME, role_after=timedelta(minutes=1))
@@ -142,7 +142,7 @@ def test_the_name_of_the_stack_is_no_secret(cloud: Cloud, lightsail: Lightsail) 
     assert list(log.lines) == ["the app of lightgate is ready", "with ***"]
 
 
-def test_the_images_of_a_version_are_told_wherever_it_is_shown(lightsail: Lightsail) -> None:
+def test_the_images_of_a_version_are_reported_wherever_it_is_shown(lightsail: Lightsail) -> None:
     created = lightsail.create_deployment(request())
     service = lightsail.service(NAME)
 
@@ -589,7 +589,7 @@ def test_an_unreadable_log_does_not_hide_the_others(cloud: Cloud, lightsail: Lig
     assert [isinstance(log, AppLog) for log in logs.values()] == [False, True]
 
 
-def test_the_endpoint_is_told_with_what_counts_as_healthy(lightsail: Lightsail) -> None:
+def test_the_endpoint_is_reported_with_what_counts_as_healthy(lightsail: Lightsail) -> None:
     lightsail.create_deployment(request())
     [shown] = lightsail.service(NAME).deployments
 

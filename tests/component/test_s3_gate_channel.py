@@ -56,7 +56,7 @@ def grant(mailboxes: GateChannels, cloud: Cloud, plan: str = "p") -> Permit:
 # The permit
 
 
-def test_a_mailbox_opens_with_a_pending_permit(cloud: Cloud, mailboxes: GateChannels) -> None:
+def test_a_gate_channel_opens_with_a_pending_permit(cloud: Cloud, mailboxes: GateChannels) -> None:
     assert mailboxes.open(GATE) == stored(cloud) == pending(RELEASE)
 
 
@@ -117,7 +117,7 @@ def test_void_is_for_good(cloud: Cloud, mailboxes: GateChannels) -> None:
     assert stored(cloud) == void
 
 
-def test_a_mailbox_voided_before_it_opened_never_opens(
+def test_a_gate_channel_voided_before_it_opened_never_opens(
     cloud: Cloud, mailboxes: GateChannels
 ) -> None:
     void = mailboxes.void(GATE, VoidCause.ENDED, "stopped by hand")
@@ -290,7 +290,7 @@ def test_messages_come_in_the_order_of_events(
     assert events == ["plan", "status", "result"]
 
 
-def test_an_empty_mailbox_says_nothing(mailboxes: GateChannels) -> None:
+def test_an_empty_gate_channel_says_nothing(mailboxes: GateChannels) -> None:
     assert mailboxes.messages(GATE) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightgate.backup.timings import Timings
 from lightgate.deployment.compiler import Source
-from lightgate.deployment.status import Deployment, Service, Status, Watch
+from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
 from lightgate.gate.report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
 from lightgate.image.config import ImageConfig
@@ -134,8 +134,10 @@ def service(
     )
 
 
-def watch(version: int = 8, limit: int = 3600, ended_at: datetime | None = None) -> Watch:
-    return Watch(
+def watch(
+    version: int = 8, limit: int = 3600, ended_at: datetime | None = None
+) -> FollowedDeployment:
+    return FollowedDeployment(
         version=version,
         marker=None,
         created_at=STARTED,

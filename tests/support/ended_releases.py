@@ -9,7 +9,7 @@ from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import refused
-from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import DIGEST, RELEASE, STARTED, ending, evidence, failure, report
 
@@ -34,7 +34,9 @@ def rolled_back() -> Report:
         failed=failure(),
         changed=True,
     )
-    well = Verified(status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, total=2))
+    well = Verified(
+        status=WatchStatus.GOOD, version=7, watch=WatchProgress(began_at=STARTED, total=2)
+    )
     return report(
         evidence=found,
         conclusion=conclude(ending(evidence=found, verified=well, judgement=SAFE)),

@@ -13,7 +13,7 @@ import pytest
 from lightgate.codec import DecodeError, encode
 from lightgate.names import rollback_marker
 from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
-from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
     IMAGE,
@@ -102,7 +102,7 @@ def test_each_step_gets_the_whole_state() -> None:
 
 def state() -> State:
     """An execution that has come to its rollback."""
-    watch = Watched(began_at=STARTED, total=3, bad=3)
+    watch = WatchProgress(began_at=STARTED, total=3, bad=3)
     return bare_state(
         admission=admission(IMAGE, warnings=("A warning.",)),
         deployment=progress(gate=replace(evidence(), migrations=(), last_lines=())),

@@ -28,7 +28,7 @@ from lightgate.outage import Checks
 from lightgate.records.version import Source
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
-from lightgate.verification.health import Watched, summary
+from lightgate.verification.health import WatchProgress, summary
 from lightgate.verification.verified import Verified
 
 
@@ -197,7 +197,7 @@ class RollbackResult:
     next_steps: Sequence[str] = ()
     notes: Sequence[str] = ()
     gate: GateReport | None = None
-    watch: Watched | None = None
+    watch: WatchProgress | None = None
 
     @property
     def is_good(self) -> bool:

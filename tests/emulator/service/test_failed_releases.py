@@ -16,7 +16,7 @@ from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Sympt
 from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.spec.health_rules import HealthRules, Probe
 from lightgate.verification.health import (
-    Watched,
+    WatchProgress,
     WatchStatus,
     add_check,
     judge_watch,
@@ -60,10 +60,10 @@ def diagnosed(service: Service, version: int) -> Diagnosis:
 
 def watched(
     service: Service, version: int, rules: HealthRules = RULES
-) -> tuple[WatchStatus, Watched]:
+) -> tuple[WatchStatus, WatchProgress]:
     """Check the health without intervals until the watch period has ended."""
     now = datetime.now(UTC)
-    seen, status = Watched(began_at=now), WatchStatus.WATCHING
+    seen, status = WatchProgress(began_at=now), WatchStatus.WATCHING
     while status is WatchStatus.WATCHING:
         seen = add_check(
             seen,

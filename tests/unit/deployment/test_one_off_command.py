@@ -124,7 +124,7 @@ def with_command(spec: AppSpec, command: tuple[str, ...], code: str | None = COD
     return {**app, "containers": {**app["containers"], COMMAND_CONTAINER: command_container}}
 
 
-def test_the_gates_of_what_serves_apply_nothing_and_those_of_the_command_do() -> None:
+def test_the_gates_of_the_live_version_apply_nothing_and_those_of_the_command_do() -> None:
     containers = with_command(app_spec(), BACK)["containers"]
 
     assert {
@@ -134,7 +134,7 @@ def test_the_gates_of_what_serves_apply_nothing_and_those_of_the_command_do() ->
     assert "mailbox" not in config_of(containers["migrate"])
 
 
-def test_the_gates_of_what_serves_know_how_old_its_code_is() -> None:
+def test_the_gates_of_the_live_version_know_how_old_its_code_is() -> None:
     containers = with_command(app_spec(), BACK)["containers"]
 
     assert {

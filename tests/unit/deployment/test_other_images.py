@@ -31,7 +31,7 @@ def label(name: str, version: str = "latest") -> str:
     "image", [f"{OWN}:v11", f"{OWN}@{DIGEST}", f"nginx@{DIGEST}", "nginx:1.27", f"{OWN}:latest"]
 )
 @pytest.mark.parametrize("name", ["web", "migrate"])
-def test_what_serves_and_what_migrates_is_always_the_pushed_image(name: str, image: str) -> None:
+def test_only_the_pushed_image_serves_and_migrates(name: str, image: str) -> None:
     container = {"web": web, "migrate": migrate}[name](image=image, python="python3")
 
     [reason] = told(**{name: container})

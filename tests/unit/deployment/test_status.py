@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.deployment.status import Service, Status, believed, judge
+from lightgate.deployment.status import Service, Status, confirmed_status, judge_deployment
 from lightgate.errors import RefusedError
 from lightgate.gate.report import Phase
 from lightgate.outage import LONGEST_OUTAGE
@@ -34,7 +34,7 @@ def status(
 ) -> tuple[Status, timedelta | None]:
     """The judgement that many seconds after the creation, and when the end was seen."""
     ended_at = None if ended_after is None else STARTED + seconds(ended_after)
-    verdict, ended = judge(
+    verdict, ended = judge_deployment(
         watch(limit=limit, ended_at=ended_at),
         shown,
         evidence(phase),
@@ -141,7 +141,7 @@ def test_the_number_of_another_deployment_says_nothing_of_ours(
     current = other if state == "ACTIVE" else deployment(9)
     shown = service(current=current, deployments=[other, current])
 
-    found, ended_at = judge(
+    found, ended_at = judge_deployment(
         replace(watch(), marker="ours"), shown, evidence(phase), unprotected=False, now=STARTED
     )
 
@@ -172,7 +172,7 @@ def believed_after(
     unread: Sequence[str] = (),
     unknown: Sequence[str] = (),
 ) -> Status:
-    return believed(
+    return confirmed_status(
         verdict,
         STARTED,
         evidence(phase),
@@ -223,7 +223,7 @@ def test_an_end_that_the_gate_has_reported_does_not_wait_for_a_second_report(
 
 def test_what_has_not_ended_stays_as_it_is() -> None:
     for verdict in (Status.ACTIVATING, Status.OVERDUE):
-        found = believed(
+        found = confirmed_status(
             verdict, None, evidence(Phase.SILENT), unread=UNREAD, unknown=UNKNOWN, now=STARTED
         )
         assert found is verdict

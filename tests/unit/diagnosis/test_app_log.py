@@ -13,7 +13,7 @@ def read(*lines: str, secrets: tuple[str, ...] = ()) -> AppLog:
     return read_app_log("web", lines, version=8, release=RELEASE, secrets=secrets)
 
 
-def test_lines_of_the_app_of_lightsail_and_of_the_gate_are_told_apart() -> None:
+def test_lines_of_the_app_lightsail_and_the_gate_are_distinguished() -> None:
     log = read(
         "[deployment:8] Creating your deployment",
         "[deployment:8] Started 1 new node",

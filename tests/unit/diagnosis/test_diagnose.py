@@ -88,7 +88,7 @@ def test_without_anything_to_go_by_nothing_is_claimed() -> None:
     assert "aws lightsail get-container-log" in found.next_action
 
 
-def test_what_could_not_be_looked_at_is_told_beside_every_cause() -> None:
+def test_unread_sources_are_reported_beside_every_cause() -> None:
     stop = "ThrottlingException: Rate exceeded"
 
     found = diagnose(symptoms(error=stop, logs={}, unread=["the policy of the repository"]))

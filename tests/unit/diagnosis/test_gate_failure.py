@@ -250,7 +250,7 @@ def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
         ),
     ],
 )
-def test_what_to_start_is_told_as_an_input_to_copy(
+def test_the_input_of_the_next_execution_can_be_copied(
     asked: dict[str, Any], document: dict[str, Any]
 ) -> None:
     forced, again = (

@@ -459,7 +459,7 @@ def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: st
         ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], None),
     ],
 )
-def test_the_worst_of_what_was_applied_is_told_by_one_end_or_by_none(
+def test_the_effect_of_applied_migrations_comes_from_exactly_one_report(
     lines: list[str], expected: str | None
 ) -> None:
     assert read(*lines).effect == expected

@@ -22,7 +22,7 @@ from lightgate.rollback.version_history import (
     planned_judgement,
 )
 from lightgate.state import DeploymentProgress
-from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
     RELEASE,
@@ -197,7 +197,9 @@ class Ended:
                 judgement=planned_judgement(self.release, self.state),
                 earlier=earlier or Judgement(verdict=Verdict.NONE),
                 verified=Verified(
-                    status=WatchStatus.GOOD, version=7, watch=Watched(began_at=STARTED, total=3)
+                    status=WatchStatus.GOOD,
+                    version=7,
+                    watch=WatchProgress(began_at=STARTED, total=3),
                 ),
             )
         )

@@ -28,7 +28,7 @@ def test_the_calls_come_from_the_gate() -> None:
     )
 
 
-def test_why_there_are_none_is_told_in_plain_text() -> None:
+def test_why_there_are_none_is_reported_in_plain_text() -> None:
     found = read_reversal("a.0002_x:\x1b[2J RunPython" + "x" * 900, NAMES, 2)
 
     assert found.why_not is not None

@@ -136,7 +136,7 @@ def test_every_end_of_everything_has_a_headline(kind: Kind, outcome: Outcome) ->
         (Outcome.FAILED, True),
     ],
 )
-def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
+def test_restore_commands_are_shown_when_they_may_be_needed(
     outcome: Outcome, expected: bool
 ) -> None:
     conclusion = Conclusion(outcome=outcome, reasons=["x"], next_steps=[])
@@ -179,7 +179,7 @@ def test_how_to_get_the_database_back_is_told_when_somebody_may_need_it(
         ),
     ],
 )
-def test_the_restore_point_is_told_as_what_it_is(snapshot: Snapshot, expected: str) -> None:
+def test_the_restore_point_is_reported_as_what_it_is(snapshot: Snapshot, expected: str) -> None:
     assert f"\n{expected}\n" in text(report(snapshot=snapshot))
 
 

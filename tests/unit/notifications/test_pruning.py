@@ -39,7 +39,7 @@ def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKi
     assert "s1: AccessDenied" in json.loads(forms["https"])["content"]["description"]
 
 
-def test_what_keeps_lightgate_from_looking_is_told() -> None:
+def test_what_keeps_lightgate_from_looking_is_reported() -> None:
     notice = not_pruned(admitted(), None, {}, ["RDS answers AccessDenied."])
     forms = json.loads(notice.message)
 

@@ -15,7 +15,7 @@ from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
 from lightgate.state import RollbackResult, RollbackStatus
-from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
 
@@ -25,7 +25,7 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
-WATCHED = Watched(began_at=STARTED, total=3, bad=1, problem="GET / answered 500")
+WATCHED = WatchProgress(began_at=STARTED, total=3, bad=1, problem="GET / answered 500")
 SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
 
 
@@ -96,7 +96,7 @@ def test_what_was_not_verified_is_no_success(found: Verified | None, words: str)
 WRONG = f"Version 8 became active, and was unhealthy in the watch period. {SHOWN}"
 
 
-def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_does_well() -> None:
+def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_healthy() -> None:
     back = went_back("GOOD", notes=["The value of SECRET_KEY has changed since."])
 
     ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
@@ -193,7 +193,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_a_refusal_needs_a_person_if_what_serves_does_not_answer(how: Any) -> None:
+def test_a_refusal_requires_manual_action_if_the_live_version_does_not_answer(how: Any) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, verified=verified(7, "FAILED"), **how)
 
     assert ended.outcome is Outcome.FAILED
@@ -405,7 +405,7 @@ def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
     assert list(ended.reasons) == ["Version 5 is live again as version 8."]
 
 
-def test_a_command_says_how_it_ended_and_what_serves() -> None:
+def test_the_message_of_a_command_has_its_end_and_the_live_version() -> None:
     found = failure(container=COMMAND_CONTAINER, migration=None, error="it ended with exit code 1")
 
     good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
@@ -485,7 +485,7 @@ def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
     assert expected == ended.reasons[0]
 
 
-def test_a_deployment_that_failed_while_migrating_needs_a_person() -> None:
+def test_a_deployment_that_failed_while_migrating_requires_manual_action() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.APPLYING))
 
     assert ended.outcome is Outcome.FAILED
@@ -494,7 +494,7 @@ def test_a_deployment_that_failed_while_migrating_needs_a_person() -> None:
 
 
 @pytest.mark.parametrize("cause", ["timeout", "signal"])
-def test_a_migration_that_was_cut_off_needs_a_person(cause: str) -> None:
+def test_a_migration_that_was_cut_off_requires_manual_action(cause: str) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure(cause=cause)))
 
     assert ended.outcome is Outcome.FAILED

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.image.tags import TaggedImage
-from lightgate.release.tag_changes import TagCheck, Watch, changes, check, dealt_with
+from lightgate.release.tag_changes import TagCheck, WatchedTags, changes, check, dealt_with
 
 START = datetime(2026, 11, 16, 1, 54, 34, tzinfo=UTC)
-WATCH = Watch(
+WATCH = WatchedTags(
     stack="one", repository="crops", patterns=("latest", "v*"), spec_version=3, spec_stored_at=START
 )
 
@@ -36,7 +36,7 @@ def found(checked: TagCheck, *images: TaggedImage) -> list[list[tuple[str, str, 
     ]
 
 
-def first(*images: TaggedImage, watch: Watch = WATCH) -> TagCheck:
+def first(*images: TaggedImage, watch: WatchedTags = WATCH) -> TagCheck:
     return check(None, watch, images, at(0))
 
 
@@ -106,7 +106,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("before", [None, *OTHERS[:2]])
-def test_what_was_not_watched_before_has_not_changed(before: Watch | None) -> None:
+def test_what_was_not_watched_before_has_not_changed(before: WatchedTags | None) -> None:
     last = first(image("a", "v1"), watch=before) if before else None
     images = image("a", "v2", pushed=-9), image("b", "v1", pushed=9)
 

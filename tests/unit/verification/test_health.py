@@ -14,7 +14,7 @@ from lightgate.codec import decode, encode
 from lightgate.outage import Checks
 from lightgate.spec.health_rules import HealthRules, check_interval, most_checks
 from lightgate.verification.health import (
-    Watched,
+    WatchProgress,
     WatchStatus,
     add_check,
     judge_watch,
@@ -33,7 +33,7 @@ POLL = 10
 
 def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchStatus]:
     """How the watch stands after each of the rounds, one every ten seconds."""
-    seen, found = Watched(began_at=STARTED), []
+    seen, found = WatchProgress(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
         problems = {"read": None if is_good else "GET / answered 500"}
         seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
@@ -95,7 +95,7 @@ def test_what_a_long_watch_has_seen_last_decides(
 
 
 def test_checks_that_are_far_apart_are_waited_for() -> None:
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
     for index in range(1, 4):
         now = STARTED + seconds(300 * index)
         assert judge_watch(seen, RULES, now) is WatchStatus.WATCHING
@@ -141,7 +141,7 @@ def test_good_comes_only_after_the_period_and_enough_passed_checks_in_a_row(
 
 def test_a_write_is_asked_for_until_it_was_good_once() -> None:
     rules = replace(RULES.at_once(), write=WRITE)
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
 
     refused = add_check(
         seen,
@@ -172,7 +172,7 @@ def test_without_a_good_write_nothing_is_good() -> None:
 )
 def test_a_replaced_version_has_neither_passed_nor_failed(shown: Any) -> None:
     seen = add_check(
-        Watched(began_at=STARTED),
+        WatchProgress(began_at=STARTED),
         RULES,
         shown,
         version=8,
@@ -192,7 +192,12 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
     shown = service(current=later, deployments=[later, deployment(8)])
 
     seen = add_check(
-        Watched(began_at=STARTED), RULES, shown, version=8, marker=None, problems={"read": None}
+        WatchProgress(began_at=STARTED),
+        RULES,
+        shown,
+        version=8,
+        marker=None,
+        problems={"read": None},
     )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
@@ -200,7 +205,12 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
 
 def test_a_read_that_lags_behind_replaces_nothing() -> None:
     seen = add_check(
-        Watched(began_at=STARTED), RULES, LAGGING, version=8, marker=None, problems={"read": None}
+        WatchProgress(began_at=STARTED),
+        RULES,
+        LAGGING,
+        version=8,
+        marker=None,
+        problems={"read": None},
     )
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
@@ -211,7 +221,7 @@ PRIVATE = replace(RULES, read=None)
 
 
 def test_without_a_public_url_being_current_and_active_is_good() -> None:
-    begun = Watched(began_at=STARTED)
+    begun = WatchProgress(began_at=STARTED)
     live = add_check(begun, PRIVATE, LIVE, version=8, marker=None, problems={})
     gone = add_check(begun, PRIVATE, service(), version=8, marker=None, problems={})
 
@@ -231,7 +241,7 @@ def test_without_a_public_url_being_current_and_active_is_good() -> None:
 def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_not(
     restarts: list[int | None], status: WatchStatus
 ) -> None:
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
     for count in restarts:
         seen = add_check(seen, PRIVATE, LIVE, version=8, marker=None, problems={}, restarts=count)
 
@@ -239,7 +249,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
 
 
 def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
     for _ in range(500):
         seen = add_check(
             seen,
@@ -253,7 +263,7 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
         )
     document = json.dumps(encode(seen))
 
-    assert decode(Watched, json.loads(document)) == seen
+    assert decode(WatchProgress, json.loads(document)) == seen
     assert len(document) < 700
     assert "\x1b" not in summary(seen)
 
@@ -261,7 +271,7 @@ def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
 def crashing(every: float, period: int) -> WatchStatus:
     """How the watch ends of an app without URL that is started again every so many seconds."""
     rules = replace(PRIVATE, period=seconds(period))
-    seen, status, at = Watched(began_at=STARTED), WatchStatus.WATCHING, timedelta()
+    seen, status, at = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, timedelta()
     while status is WatchStatus.WATCHING:
         count = int(at.total_seconds() / every)
         seen = add_check(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
@@ -303,7 +313,7 @@ def test_no_watch_period_takes_more_checks_than_planned(
     rules = replace(
         RULES, period=seconds(period), answers_needed=needed, failures_in_a_row=failures
     )
-    seen, status, now = Watched(began_at=STARTED), WatchStatus.WATCHING, STARTED
+    seen, status, now = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
         problems = {"read": None if is_good else "GET / answered 500"}
         seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
@@ -316,7 +326,7 @@ def test_no_watch_period_takes_more_checks_than_planned(
 
 
 def test_a_watch_period_counts_no_outage() -> None:
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
     for _ in range(3):
         seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
     checked = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
@@ -327,7 +337,7 @@ def test_a_watch_period_counts_no_outage() -> None:
 
 
 def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
-    seen = Watched(began_at=STARTED)
+    seen = WatchProgress(began_at=STARTED)
     for index in range(40):
         problem = "GET / answered 500" if index % 5 == 4 else None
         seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})

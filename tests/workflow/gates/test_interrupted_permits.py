@@ -104,7 +104,7 @@ def test_a_gate_whose_channel_is_deleted_while_it_waits_applies_nothing(
     assert world.message().content["status"] == "ROLLED_BACK"
 
 
-def test_a_migration_goes_on_and_ends_well_when_its_mailbox_is_deleted(world: World) -> None:
+def test_a_migration_goes_on_and_ends_well_when_its_gate_channel_is_deleted(world: World) -> None:
     gate = Gate(world, "a.0002", via="log", takes=200)
 
     def delete() -> None:
@@ -119,7 +119,7 @@ def test_a_migration_goes_on_and_ends_well_when_its_mailbox_is_deleted(world: Wo
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-def test_without_mailboxes_no_deployment_is_created(world: World) -> None:
+def test_without_gate_channels_no_deployment_is_created(world: World) -> None:
     delete_mailboxes(world)
     gate = Gate(world, "a.0002")
 

@@ -170,7 +170,7 @@ def test_a_refusal_whose_answer_is_lost_is_still_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_what_may_break_the_version_that_serves_needs_a_persons_word(
+def test_a_plan_that_may_break_the_live_version_needs_an_override(
     world: World, *, allowed: bool
 ) -> None:
     world.put_spec(spec(migrations={"policy": "block"}))
@@ -309,7 +309,7 @@ def test_a_plan_that_is_not_this_gates_is_not_permitted(world: World, head: Json
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("junk", JUNK)
-def test_junk_in_the_mailbox_is_no_plan_and_no_end(world: World, junk: str) -> None:
+def test_junk_in_the_gate_channel_is_no_plan_and_no_end(world: World, junk: str) -> None:
     gate = Gate(world, "a.0002")
 
     def write() -> None:

@@ -319,7 +319,7 @@ def test_a_database_that_cannot_be_described_stops_no_release(world: World) -> N
 # Snapshot and node at the same time.
 
 
-def test_the_first_release_is_in_sequence_and_the_next_one_overlaps(world: World) -> None:
+def test_the_first_release_is_without_overlap_and_the_next_one_overlaps(world: World) -> None:
     world.instance.snapshot_takes = minutes(5)
     first = Gate(world, "a.0002", starts=120)
     world.machine.run({"app": APP}, name="first")

@@ -48,7 +48,7 @@ def begin_by_of(gate: Gate) -> datetime:
 
 
 @PLANS
-def test_a_release_that_needs_no_more_permits_ends_well_without_its_mailbox(
+def test_a_release_that_needs_no_more_permits_ends_well_without_its_gate_channel(
     world: World, monkeypatch: pytest.MonkeyPatch, plan: tuple[str, ...]
 ) -> None:
     gate = Gate(world, *plan, via="log", takes=60)
@@ -82,7 +82,7 @@ def test_an_unvoidable_permit_is_waited_for_until_it_expires(
     assert world.lock.holder is None
 
 
-def test_a_mailbox_that_answers_again_is_voided_and_waited_for_no_longer(
+def test_a_gate_channel_that_answers_again_is_voided_and_waited_for_no_longer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(world, "a.0002", takes=20)
@@ -114,7 +114,7 @@ def test_nothing_is_permitted_by_who_cannot_read_and_write_permits(
     assert world.lock.holder is None
 
 
-def test_a_permit_is_given_once_the_mailbox_answers_again(
+def test_a_permit_is_given_once_the_gate_channel_answers_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(world, "a.0002")
@@ -138,7 +138,7 @@ def test_without_a_deployment_nothing_is_waited_for(
 
 
 @PLANS
-def test_a_release_whose_log_cannot_be_read_goes_by_the_mailbox(
+def test_a_release_whose_log_cannot_be_read_goes_by_the_gate_channel(
     world: World, monkeypatch: pytest.MonkeyPatch, plan: tuple[str, ...]
 ) -> None:
     gate = Gate(world, *plan)

@@ -177,7 +177,7 @@ def command_course(*events: tuple[float, dict[str, Any]], ends: str = "ACTIVE") 
 DONE: dict[str, Any] = {"event": "succeeded", "seconds": 3.0, "lastLines": ["crops", " [X] 0001"]}
 
 
-def test_a_command_runs_beside_what_serves(two: World) -> None:
+def test_a_command_runs_beside_the_live_version(two: World) -> None:
     two.lightsail.courses.append(command_course((160, told_plan("undo")), (190, DONE)))
 
     ended = by_hand(two, digest=two.digest, command=BACK)
@@ -233,7 +233,7 @@ def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two:
 @pytest.mark.parametrize(
     ("bad", "status"), [({}, "REFUSED"), ({4: "Internal Server Error"}, "FAILED")]
 )
-def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_does_well(
+def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_is_healthy(
     two: World, bad: dict[int, str], status: str
 ) -> None:
     two.site.bad = bad

@@ -96,7 +96,7 @@ def test_an_app_that_fails_behind_what_old_code_can_live_with_is_rolled_back(
         (None, "ROLLED_BACK", "Nobody knows whether version 1 can do all of its work"),
     ],
 )
-def test_what_stands_against_a_version_that_answers_is_told_and_if_known_outweighs_that(
+def test_a_known_objection_to_a_healthy_version_outweighs_its_answers(
     world: World, plan: Json | None, status: str, words: str
 ) -> None:
     ended = world.release(course=crash(plan, "a.0002"))
@@ -187,7 +187,9 @@ def test_an_unverified_live_version_is_reported_with_both_next_steps(
     )
 
 
-def test_a_deployment_that_fails_while_a_migration_is_applied_needs_a_person(world: World) -> None:
+def test_a_deployment_that_fails_while_a_migration_is_applied_requires_manual_action(
+    world: World,
+) -> None:
     log = [*applied("a.0001"), (40, "migrate", {"event": "applying", "migration": "a.0002"})]
 
     ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))
@@ -225,7 +227,7 @@ def test_a_deployment_that_fails_silently_is_waited_for_and_then_called_so(world
     assert world.waited() >= FAILS + timedelta(seconds=300)
 
 
-def test_a_first_deployment_that_fails_needs_a_person(world: World) -> None:
+def test_a_first_deployment_that_fails_requires_manual_action(world: World) -> None:
     world.lightsail.add(APP)
 
     ended = world.release(course=migration_failed("a.0001", "boom"))
@@ -234,7 +236,7 @@ def test_a_first_deployment_that_fails_needs_a_person(world: World) -> None:
     assert world.lightsail.deployments(APP) == {1: "FAILED"}
 
 
-def test_a_deployment_that_never_ends_needs_a_person(world: World) -> None:
+def test_a_deployment_that_never_ends_requires_manual_action(world: World) -> None:
     world.put_spec(spec(pollSeconds=300, deploymentTimeoutSeconds=1800))
 
     ended = world.release(course=Course(ends=None))
@@ -310,7 +312,7 @@ def test_a_foreign_deployment_in_between_is_no_success(world: World) -> None:
 
 
 @pytest.mark.parametrize("moment", ["check_deployment", "record_outcome"])
-def test_a_service_that_is_deleted_meanwhile_needs_a_person(world: World, moment: str) -> None:
+def test_a_service_deleted_meanwhile_requires_manual_action(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: world.lightsail.services.pop(APP, None))
 
     ended = world.release(course=migration_failed("a.0002", "boom"))

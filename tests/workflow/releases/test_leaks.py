@@ -50,7 +50,7 @@ def traces(border: Border, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
         yield found
 
 
-class Watched:
+class WatchProgress:
     """A step that is called again and again, while one call of AWS after the other fails."""
 
     def __init__(self, world: World, border: Border, function: str, event: Json) -> None:
@@ -114,7 +114,7 @@ def test_no_error_of_deploy_shows_a_secret(
     kinds: Sequence[str],
 ) -> None:
     event = event_of(canaries, monkeypatch, "Deploy", {"app": APP})
-    deploy = Watched(canaries, border, "deploy", event)
+    deploy = WatchProgress(canaries, border, "deploy", event)
 
     for kind in kinds:
         deploy.fail_each(kind)
@@ -138,7 +138,7 @@ def test_no_error_of_roll_back_shows_a_secret(
     canaries.site.bad = {3: "Internal Server Error"}
     canaries.lightsail.courses.append(released())
     event = event_of(canaries, monkeypatch, "RollBack", {"app": APP, "reason": "the second"})
-    roll_back = Watched(canaries, border, "roll_back", event)
+    roll_back = WatchProgress(canaries, border, "roll_back", event)
 
     for kind in kinds:
         roll_back.fail_each(kind)
@@ -170,7 +170,7 @@ def test_no_error_of_a_step_that_sees_an_environment_shows_a_secret(
     assert canaries.release(course=released()).status == "SUCCEEDED"
     canaries.lightsail.courses.append(crash(told_plan("a.0002"), "a.0002"))
     event = event_of(canaries, monkeypatch, state, {"app": APP, "reason": "the second"})
-    step = Watched(canaries, border, function, event)
+    step = WatchProgress(canaries, border, function, event)
 
     for kind in ("modelled", "unknown", "wrong parameters", "answer that cannot be parsed"):
         step.fail_each(kind)
@@ -200,7 +200,7 @@ def test_a_trace_says_which_call_failed_and_how(
     canaries: World, border: Border, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = event_of(canaries, monkeypatch, "Deploy", {"app": APP})
-    deploy = Watched(canaries, border, "deploy", event)
+    deploy = WatchProgress(canaries, border, "deploy", event)
 
     deploy.fail_each("modelled")
 

@@ -486,7 +486,7 @@ def test_a_version_from_a_public_image_can_be_rolled_back_to(
     assert PINNED in " ".join(world.message().content["warnings"])
 
 
-def test_a_command_is_refused_if_what_serves_cannot_be_deployed_again_beside_it(
+def test_a_command_is_refused_if_the_live_version_cannot_be_deployed_again_beside_it(
     versions: Versions,
 ) -> None:
     world = versions.world

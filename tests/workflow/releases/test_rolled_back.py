@@ -223,7 +223,7 @@ def test_an_unsent_start_message_does_not_stop_the_release(loose: World) -> None
     assert loose.message().attributes["status"] == "SUCCEEDED"
 
 
-def test_an_old_version_that_does_not_answer_either_needs_a_person(good: World) -> None:
+def test_an_old_version_that_does_not_answer_either_requires_manual_action(good: World) -> None:
     error = fail(good, released(), bad={3: "bad", 4: "as bad"})
 
     assert error == "FAILED"

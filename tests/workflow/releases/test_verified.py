@@ -101,7 +101,7 @@ def test_the_old_version_must_be_healthy_before_a_rollback_is_reported(
     assert world.site.asked[2, "GET", "/"] > before
 
 
-def test_an_old_version_that_does_not_answer_any_more_needs_a_person(world: World) -> None:
+def test_an_old_version_that_does_not_answer_any_more_requires_manual_action(world: World) -> None:
     assert second(world, bad={2: "the database has gone"}) == "FAILED"
     text = world.message().content["text"]
     assert "answered 500" in text

@@ -139,7 +139,7 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class FollowedDeployment:
     """A deployment being followed. `ended_at` is when its end was first seen.
 
     Version and marker identify it together.
@@ -152,8 +152,13 @@ class Watch:
     ended_at: datetime | None
 
 
-def judge(
-    watch: Watch, service: Service, gate_report: GateReport, *, unprotected: bool, now: datetime
+def judge_deployment(
+    watch: FollowedDeployment,
+    service: Service,
+    gate_report: GateReport,
+    *,
+    unprotected: bool,
+    now: datetime,
 ) -> tuple[Status, datetime | None]:
     """How the deployment stands, and when its end was first seen.
 
@@ -186,7 +191,7 @@ def judge(
     return Status.ACTIVATING, ended_at
 
 
-def believed(
+def confirmed_status(
     status: Status,
     ended_at: datetime | None,
     gate_report: GateReport,

@@ -11,7 +11,7 @@ from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.health_rules import HealthRules, Probe, check_interval, health_rules
 from lightgate.verification.health import (
     HttpAnswer,
-    Watched,
+    WatchProgress,
     WatchStatus,
     add_check,
     judge_watch,
@@ -73,19 +73,19 @@ class HealthCheck:
     """The state of the watch period after a check, and the seconds until the next one."""
 
     status: WatchStatus
-    watched: Watched
+    watched: WatchProgress
     poll_seconds: int
 
 
 def check_health(
-    subject: Subject, service: Service, before: Watched | None, runtime: Runtime
+    subject: Subject, service: Service, before: WatchProgress | None, runtime: Runtime
 ) -> HealthCheck:
     """Call the app once, and judge it by this check and those `before`.
 
     A repetition after a lost answer only calls the app once more.
     """
     rules, now = subject.rules, runtime.now()
-    seen = before or Watched(began_at=now)
+    seen = before or WatchProgress(began_at=now)
     checks = seen.checks.resumed(now, pause=check_interval(rules))
     problems: dict[str, str | None] = {}
     slowest = timedelta()

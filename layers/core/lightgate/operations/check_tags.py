@@ -10,7 +10,7 @@ from lightgate.aws.ssm import SpecText
 from lightgate.errors import MissingError, RefusedError, UnreachableError
 from lightgate.image.tags import TaggedImage
 from lightgate.release.request import ReleaseRequest
-from lightgate.release.tag_changes import TagCheck, Watch, check, dealt_with, watch_of
+from lightgate.release.tag_changes import TagCheck, WatchedTags, check, dealt_with, watch_of
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec
 
@@ -94,7 +94,7 @@ def _check(
     raise UnreachableError(f"the tags of {text.app} were checked by others {_ATTEMPTS} times")
 
 
-def _is_same_parameter(text: SpecText, watch: Watch, runtime: Runtime) -> bool:
+def _is_same_parameter(text: SpecText, watch: WatchedTags, runtime: Runtime) -> bool:
     """Whether the app has been there since. One that was removed and stored again begins anew."""
     known = (watch.spec_version, watch.spec_stored_at)
     if (text.version, text.stored_at) == known:

@@ -22,7 +22,7 @@ _KEPT_OF_DIGEST = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class WatchedTags:
     """What was watched: by which stack, in which repository, and by which version of the spec."""
 
     stack: str
@@ -67,7 +67,7 @@ class Change:
 class TagCheck:
     """The watched tags as a check has found them. It began at `at`."""
 
-    watch: Watch
+    watch: WatchedTags
     at: datetime
     tags: Mapping[str, Tag]
 
@@ -95,7 +95,7 @@ class TagCheck:
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         changed, gone = document["changedAfter"], document["goneAt"]
         return cls(
-            watch=Watch(
+            watch=WatchedTags(
                 stack=document["stack"],
                 repository=document["repository"],
                 patterns=tuple(document["patterns"]),
@@ -114,8 +114,8 @@ class TagCheck:
         )
 
 
-def watch_of(spec: AppSpec, *, stack: str, version: int, stored_at: datetime) -> Watch:
-    return Watch(
+def watch_of(spec: AppSpec, *, stack: str, version: int, stored_at: datetime) -> WatchedTags:
+    return WatchedTags(
         stack=stack,
         repository=spec.repository,
         patterns=spec.tags,
@@ -126,7 +126,7 @@ def watch_of(spec: AppSpec, *, stack: str, version: int, stored_at: datetime) ->
 
 def check(
     last: TagCheck | None,
-    watch: Watch,
+    watch: WatchedTags,
     images: Iterable[TaggedImage],
     at: datetime,
     *,

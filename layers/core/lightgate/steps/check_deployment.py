@@ -5,7 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lightgate.backup.progress import SnapshotProgress
-from lightgate.deployment.status import Service, Watch, believed, judge
+from lightgate.deployment.status import (
+    FollowedDeployment,
+    Service,
+    confirmed_status,
+    judge_deployment,
+)
 from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate.log_lines import plain_text
 from lightgate.gate.report import later, read_gate_report
@@ -40,8 +45,8 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     gate_report = read_gate_report(release.id, lines)
     if deployment.gate is not None:
         gate_report = later(gate_report, deployment.gate)
-    status, ended_at = judge(
-        Watch(
+    status, ended_at = judge_deployment(
+        FollowedDeployment(
             version=deployment.version,
             marker=release.id,
             created_at=deployment.created_at,
@@ -76,7 +81,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     waits = (read_wait(release.id, gate, lines[gate]) for gate in lines)
     found = replace(
         answered,
-        status=believed(
+        status=confirmed_status(
             status,
             ended_at,
             gate_report,

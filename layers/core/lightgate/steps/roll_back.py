@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_other_images, without_command
-from lightgate.deployment.status import Deployment, Service, Status, Watch, judge, reports_since
+from lightgate.deployment.status import (
+    Deployment,
+    FollowedDeployment,
+    Service,
+    Status,
+    judge_deployment,
+    reports_since,
+)
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate.report import GateReport, Phase, read_gate_report
 from lightgate.migrations.reversal import reversal_of
@@ -236,8 +243,8 @@ def _follow(
         )
         return _failed(before, reason, *error.reasons)
     gate_report = _gate_report(release, before, spec, created_at, runtime)
-    status, ended_at = judge(
-        Watch(
+    status, ended_at = judge_deployment(
+        FollowedDeployment(
             version=version,
             marker=before.release,
             # The time limit is for the whole rollback, with the wait for a busy service.

@@ -86,7 +86,7 @@ class HttpAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class WatchProgress:
     """The health checks so far. It is small, and travels through the state machine.
 
     `total` checks were made, and `bad` of them failed. `recent` has the last ones, `+` for a passed
@@ -109,7 +109,7 @@ class Watched:
     checks: Checks = field(default_factory=Checks)
 
 
-def probes_of(seen: Watched, rules: HealthRules) -> Mapping[str, Probe]:
+def probes_of(seen: WatchProgress, rules: HealthRules) -> Mapping[str, Probe]:
     """The probes of the next check: `read`, and `write` until that has passed."""
     found = {"read": rules.read, "write": None if seen.written else rules.write}
     return {name: probe for name, probe in found.items() if probe is not None}
@@ -137,7 +137,7 @@ def problem_of(probe: Probe, answer: HttpAnswer) -> str | None:
 
 
 def add_check(
-    seen: Watched,
+    seen: WatchProgress,
     rules: HealthRules,
     service: Service,
     *,
@@ -146,7 +146,7 @@ def add_check(
     problems: Mapping[str, str | None],
     slowest: timedelta = timedelta(),
     restarts: int | None = None,
-) -> Watched:
+) -> WatchProgress:
     """The health checks with one more.
 
     `problems` has the problem of each probe of `probes_of`, None if it passed. `restarts` counts
@@ -184,7 +184,7 @@ def _has_another_one(service: Service, version: int, marker: str | None) -> bool
     return current.version > version or (current.version == version and current.release != marker)
 
 
-def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus:
+def judge_watch(seen: WatchProgress, rules: HealthRules, now: datetime) -> WatchStatus:
     """The state of the watch period after the checks so far."""
     if seen.replaced:
         return WatchStatus.REPLACED
@@ -202,7 +202,7 @@ def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus
     return WatchStatus.FAILED if has_had_its_chance else WatchStatus.WATCHING
 
 
-def summary(seen: Watched) -> str:
+def summary(seen: WatchProgress) -> str:
     """The result of the checks in one sentence."""
     good = seen.total - seen.bad
     last = f" Last failure: {seen.problem}." if seen.problem else ""

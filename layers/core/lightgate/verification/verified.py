@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lightgate.verification.health import Watched, WatchStatus, summary
+from lightgate.verification.health import WatchProgress, WatchStatus, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Verified:
 
     status: WatchStatus
     version: int | None
-    watch: Watched | None = None
+    watch: WatchProgress | None = None
     reason: str | None = None
     go_back: bool = False
     poll_seconds: int | None = None
