@@ -1,4 +1,4 @@
-"""Releases that ask for their turn."""
+"""Requests for the deployment lock."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

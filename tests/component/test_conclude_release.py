@@ -1,4 +1,4 @@
-"""What goes on record of a release, and into its message, when it is settled."""
+"""The record and the message of a release that has ended."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The turn in the table: races, lost answers, and what is on record with it."""
+"""The lock in DynamoDB: races, lost answers, and the records written with it."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ WRITE = "dynamodb.TransactWriteItems"
 
 
 class App:
-    """One app's turn and its records."""
+    """The lock of one app, and its records."""
 
     def __init__(self, cloud: Cloud) -> None:
         made = table.create(cloud)
@@ -36,7 +36,7 @@ class App:
     def ask(
         self, asked: LockRequest, *, meanwhile: Callable[[], object] = lambda: None
     ) -> LockAnswer:
-        """What becomes of the claim if that happens after the turn was read."""
+        """The answer to the request if `meanwhile` happens after the lock was read."""
         events = [meanwhile]
 
         def rule(lock: Lock) -> tuple[Lock, LockAnswer]:
@@ -188,7 +188,7 @@ def test_an_unchanged_lock_is_not_written(cloud: Cloud, app: App) -> None:
 
 
 def test_a_failed_condition_applies_the_rule_again(app: App) -> None:
-    """The answer depends on the turn of another app, which changes meanwhile."""
+    """The answer depends on the lock of another app, which changes meanwhile."""
     seen: list[int] = []
 
     def rule(lock: Lock) -> tuple[Lock, Write]:

@@ -70,7 +70,7 @@ class Execution:
 
 @dataclass
 class Seen:
-    """What has happened to an image: the newest wish for it must be among this."""
+    """The events of an image: the latest request for it must be among them."""
 
     released: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ class OneApp(RuleBasedStateMachine):
         self.latest: LockRequest | None = None
         self.seen = Seen()
 
-    # What others do between the read and the write of whoever acts.
+    # The actions of others between a read and its write.
     @rule(
         digest=st.sampled_from("ABC"),
         at=st.integers(0, 6),
@@ -172,7 +172,7 @@ class OneApp(RuleBasedStateMachine):
             assert execution in allowed
 
     def teardown(self) -> None:
-        """Left to itself, the app ends on the newest wish, or that was refused."""
+        """In the end the app has the image of the latest request, or that was refused."""
         for _ in range(len(self.executions) + 5):
             self._clean_up()
             for execution in self._running():

@@ -1,4 +1,4 @@
-"""The mailbox on moto, which enforces conditional writes but neither IAM nor presigned URLs."""
+"""The gate channel on moto, which has conditional writes but neither IAM nor presigned URLs.
 
 import json
 import random
@@ -276,7 +276,7 @@ def test_an_error_that_is_no_condition_passes(cloud: Cloud, mailboxes: GateChann
         grant(mailboxes, cloud)
 
 
-# The letters
+# The messages
 
 
 def test_messages_come_in_the_order_of_events(

@@ -77,7 +77,7 @@ class Crowd:
                 )
             )
         world.account.wire.before = self._watch
-        # The first look at the tags.
+        # The first check of the tags.
         self._reconcile()
         world.account.wire.fault = Weather(world, self._random, _STRUCK)
         world.executions.before_state = self._stop

@@ -251,7 +251,7 @@ class Executions:
         return found
 
     def discover(self) -> list[Execution]:
-        """All that have not ended, whoever has started them."""
+        """All executions that have not ended."""
         known = {each.arn for each in self.all}
         for shown in self._shown():
             if shown.execution_arn not in known:

@@ -1,4 +1,4 @@
-"""Input that nobody may trust: gate lines, letters, events, requests, specs and images.
+"""Input that nobody may trust: gate lines, messages, events, requests, specs and images.
 
 What is forged may make a release fail, with a message that people can read. It never makes one
 succeed, and what can be told from a gate's own words changes nothing.
@@ -54,7 +54,7 @@ def scenarios(is_slice: bool) -> Sequence[Scenario]:
     return found[::29] if is_slice else found
 
 
-# Lines of a gate, and its letters.
+# Lines of a gate, and its messages.
 
 
 def _line(gate: Gate, event: Json, **head: object) -> str:
@@ -166,7 +166,7 @@ def _write_log(gate: Gate, forged: str) -> None:
 
 
 def _write_letters(gate: Gate, forged: str) -> None:
-    """Each of the three, whatever stands there. A letter has one line."""
+    """Each of the three, whatever stands there. A message has one line."""
     for name in ("plan", "status", "result"):
         gate.put(name, forged.split("\n")[-1].encode("utf-8", "surrogateescape"))
 
@@ -198,7 +198,7 @@ def _forging(
         subject = world.push("v2", plan)
         assert moments, "nothing was forged"
         for gate in world.gates[known : known + 1]:
-            # What it says itself is in its letters, and is not what Lightgate has written.
+            # The gate's own sentences are in its messages, and Lightgate has not written them.
             _write_letters(gate, "")
         return subject
 

@@ -209,7 +209,7 @@ class Gate:
         self.put(_MESSAGES.get(event["event"], "status"), text.encode())
 
     def put(self, name: str, body: bytes) -> None:
-        """Write a letter, if the gate has a mailbox."""
+        """Write a message, if the gate has a channel."""
         self.unsent[name] = body
         self._send()
 

@@ -92,7 +92,7 @@ def _missed(world: World, outage: Outage) -> str:
 
 
 def _abandoned(world: World, outage: Outage) -> str:
-    """Reconcile would find a release whose end nobody has heard of. Then comes the next push."""
+    """Reconcile would find a release whose end had no event. Then comes the next push."""
     outage.begin(after=_RECONCILES_AFTER - timedelta(minutes=1))
     world.reconcile()
     return RUNS["take-over"].act(world)

@@ -64,7 +64,7 @@ def _command(world: World) -> str:
 
 
 def _abandoned(world: World) -> None:
-    """The release before was stopped while its deployment was being followed, and nobody heard."""
+    """The release before was stopped while its deployment was in progress, and no event came."""
     _first(world)
     world.stop_unheard_at("CheckDeployment")
     world.push("v2", Plan(migrations=("a.0002",)))

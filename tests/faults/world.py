@@ -203,7 +203,7 @@ class World:
         self._bad_from = max(self.account.lightsail.deployments(APP)) + 1
 
     def does_well(self, app: App = CROPS) -> bool:
-        """Whether what serves answers well."""
+        """Whether the live version is healthy."""
         runner = self.account.lightsail.services.get(app.name)
         if runner is None or runner.service.is_disabled or not self.account.database.answers:
             return False
@@ -229,7 +229,7 @@ class World:
         self.executions.before_state = stop
 
     def reconcile(self) -> None:
-        """The next of the looks that are scheduled."""
+        """The next scheduled run of Reconcile."""
         self.clock.sleep(_RECONCILE_EVERY.total_seconds())
         with contextlib.suppress(TaskError):
             self.tasks.invoke("ReconcileFunction", {})
@@ -281,7 +281,7 @@ class World:
         }
 
     def live(self, app: App = CROPS) -> str | None:
-        """The marker of what serves."""
+        """The marker of the live version."""
         serving = [each.version for each in self._deployments(app) if each.state == "ACTIVE"]
         return self.markers(app).get(serving[0]) if serving else None
 
@@ -330,7 +330,7 @@ class World:
                     gate.act()
 
     def _launch_unhealthy(self, app: App) -> None:
-        """Launch again what serves, if it answers badly."""
+        """Launch the live version again if it is unhealthy."""
         serving = self.account.lightsail.serving(app.name)
         for gate in self.gates if not self.does_well(app) else ():
             is_serving = (gate.service, gate.deployment.version) == (app.name, serving)

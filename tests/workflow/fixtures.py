@@ -21,5 +21,5 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the look back at all visited states come after the tests that visit them."""
+    """Run the test of all visited states after the tests that visit them."""
     items.sort(key=lambda item: item.path.name == "test_every_state.py")

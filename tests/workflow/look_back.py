@@ -1,4 +1,4 @@
-"""Which tests have run in this process, for those that look back at what others went through."""
+"""Records which tests have run in this process, for tests about the states they visited."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ def note(request: pytest.FixtureRequest) -> None:
 
 
 def skip_unless_all_have_run(folder: Path) -> None:
-    """Whoever calls this is the last test of the folder. Slow tests need not have run."""
+    """Only the last test of the folder calls this. Slow tests need not have run."""
     defined = {(path, name) for path in folder.glob("test_*.py") for name in _usual(path)}
     if not defined <= _RAN:
         pytest.skip("not all tests of this folder have run in this process")

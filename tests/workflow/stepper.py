@@ -191,7 +191,7 @@ class Stepper:
         return self.walk(name)
 
     def walk(self, name: str) -> Walk:
-        """The execution of this name, whoever has started it."""
+        """The execution of this name, also if another execution has started it."""
         self.discover()
         [found] = [walk for walk in self.walks if walk.name == name]
         return found

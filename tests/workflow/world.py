@@ -49,7 +49,7 @@ SPEC: Json = {
         },
     },
     "publicEndpoint": {"containerName": "web", "containerPort": 8000},
-    # One look is enough where nothing else is said.
+    # One check is enough by default.
     "verification": {"watchSeconds": 0, "answersNeeded": 1},
 }
 
@@ -175,7 +175,7 @@ class World:
         )
 
     def records(self) -> dict[str, Json]:
-        """The outcome of each release that was settled, by app and release."""
+        """The recorded outcome of each release, by app and release."""
         return {
             f"{item['app']['S']} {item['item']['S']}": json.loads(item["outcome"]["S"])
             for item in self.items()

@@ -103,7 +103,7 @@ class Runtime:
         return RegistryAddress.of_arn(self.settings.state_machine)
 
     def objection(self, app: str, held: HeldLock) -> Stop | None:
-        """Why a step must not act for the release that holds its turn by this; None if it may."""
+        """Why the release with this lock must not act any more; None if it may."""
         why_not = objection(self.locks.read(app), held)
         return None if why_not is None else Stop.of(why_not)
 

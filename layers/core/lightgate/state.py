@@ -263,7 +263,7 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """Which snapshots were deleted, which could not be, and why none were looked for."""
+    """Which snapshots were deleted, which could not be, and why none were searched."""
 
     deleted: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What of a secret is masked, by the gate and by whoever reads a log."""
+"""The gate and the reader of a log mask the same parts of a secret."""
 
 import json
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Whose turn it is: the rules, one after the other."""
+"""The rules of the deployment lock, one after the other."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ DUPLICATE, SUPERSEDED = LockStatus.DUPLICATE, LockStatus.SUPERSEDED
 
 
 def after(*claims: LockRequest) -> tuple[Lock, list[LockAnswer]]:
-    """The turn after all of them have asked, and what they were told."""
+    """The lock after all of these requests, and their answers."""
     lock, answers = Lock(), []
     for each in claims:
         lock, answer = acquire_lock(lock, each)

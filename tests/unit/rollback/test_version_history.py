@@ -192,7 +192,7 @@ TOLD = {"migrate": NONE}
     ("release", "changes", "fits"),
     [
         (BACK, {"judgements": TOLD}, 8),
-        # A person has overridden the look, or the gate has not told that it took one.
+        # A person has overridden the check, or the gate has not reported one.
         (admitted(rollback_to=5, allow_destructive=True), {"judgements": TOLD}, 5),
         (BACK, {"judgements": {}}, 5),
         (BACK, {"judgements": {"migrate": ONE_WAY}}, 5),

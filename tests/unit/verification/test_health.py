@@ -32,7 +32,7 @@ POLL = 10
 
 
 def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchStatus]:
-    """How the watch stands after each of the rounds, one every ten seconds."""
+    """The state of the watch period after each check, one every ten seconds."""
     seen, found = WatchProgress(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
         problems = {"read": None if is_good else "GET / answered 500"}
@@ -42,7 +42,7 @@ def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchSta
 
 
 def ending(pattern: str, rules: HealthRules = RULES) -> tuple[WatchStatus, int]:
-    """How a watch ends whose rounds are good `+` and bad `-`, and after how many of them."""
+    """The end of a watch period with passed `+` and failed `-` checks, and their number."""
     found = watched([mark == "+" for mark in pattern], rules)
     index = next((i for i, s in enumerate(found) if s is not WatchStatus.WATCHING), len(found) - 1)
     return found[index], index + 1
@@ -78,10 +78,10 @@ LONG = replace(RULES, period=seconds(3600))
 @pytest.mark.parametrize(
     ("pattern", "rules", "status", "rounds"),
     [
-        # It did well for so long that all its bad rounds are few, and does not any more.
+        # It was healthy for so long that all its failed checks are few, and is unhealthy now.
         ("+" * 300 + "--+" * 30, LONG, WatchStatus.FAILED, 305),
         ("--+" * 200, LONG, WatchStatus.FAILED, 5),
-        # Three bad rounds here and there are long forgotten at the end.
+        # Three scattered failed checks are forgotten at the end.
         (("--+" + "+" * 27) * 20, LONG, WatchStatus.GOOD, 360),
         ("-" * 9 + "+" * 60, replace(LONG, failures_in_a_row=10), WatchStatus.WATCHING, 69),
         ("-+" * 30, replace(LONG, failures_in_a_row=10), WatchStatus.FAILED, 21),

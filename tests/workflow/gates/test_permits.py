@@ -241,7 +241,7 @@ def test_a_silent_gate_with_its_permit_is_checked_at_the_usual_interval(
     ended = world.release()
 
     assert ended.error == "FAILED"
-    # Step Functions keeps 25,000 events of an execution; a look costs nine.
+    # Step Functions keeps 25,000 events of an execution; a check costs nine.
     assert ended.states.count("CheckDeployment") * 9 < 5000
 
 

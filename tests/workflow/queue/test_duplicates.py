@@ -232,7 +232,7 @@ def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
 def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
     world: World, stepper: Stepper, state: str | None, secret: str
 ) -> None:
-    """Its first answer is lost, and the spec is another one at its second look."""
+    """Its first answer is lost, and the spec has changed at its second attempt."""
     one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("Admit")
     world.functions.call("admit", {"state": one.data})
     change_spec(world)

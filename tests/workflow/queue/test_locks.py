@@ -77,10 +77,10 @@ class Play:
             walk = going[choose(len(going))]
             walk.step()
             while walk.state == "VerifyRelease":
-                # It only asks the app: whoever comes before or after it sees the same.
+                # It only calls the app, so its order among the others does not matter.
                 walk.step()
             if walk.passed[-1] == "PruneSnapshots" or "StartNext" in walk.tasks:
-                # What is left touches nothing that another execution looks at.
+                # The rest touches nothing that another execution reads.
                 walk.run()
 
     @property

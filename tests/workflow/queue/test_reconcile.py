@@ -23,7 +23,7 @@ HOME = RegistryAddress("123456789012", "us-east-1")
 
 @pytest.fixture
 def later(world: World) -> World:
-    """An image was pushed a while ago, after a first look, and no event of it came."""
+    """An image was pushed a while ago, after a first check, and its event never came."""
     images.push(world.cloud, APP, "keeps-the-first")
     first_sight(world)
     world.digest = push_later(world, "latest", name="v1b")

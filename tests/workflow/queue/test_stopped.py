@@ -483,7 +483,7 @@ def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
     walk = stepper.start(back, "two").run_to("WaitForPredecessor")
     before = walk.data["admission"]["release"]
 
-    # Its first run has settled the release before, which made version 2.
+    # Its first run has recorded the outcome of the previous release, which made version 2.
     walk.run_to("TakeSnapshot")
 
     after = walk.data["admission"]["release"]

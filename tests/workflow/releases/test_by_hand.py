@@ -87,7 +87,7 @@ def test_a_person_may_override_it_and_that_is_on_record(world: World) -> None:
 
 @pytest.fixture
 def reversed_by_hand(world: World) -> World:
-    """Version 3 has closed the way back, and a command beside it, as version 4, has opened it."""
+    """Version 3 made a rollback unsafe, and a command, as version 4, reversed its migration."""
     world.release(course=released())
     world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
     world.machine.run({"app": APP, "reason": "one way"}, name="second")

@@ -1,4 +1,4 @@
-"""Releases whose deployment did not become what serves.
+"""Releases whose deployment did not become live.
 
 The slow matrix adds the other plans that fail while they are pending.
 """
@@ -303,7 +303,7 @@ def test_a_foreign_deployment_in_between_is_no_success(world: World) -> None:
     def taken_over(world: World) -> None:
         world.lightsail.deploy_by_somebody(APP)
 
-    # Active with the gate's report at the second look; another version serves at settlement.
+    # Active with the gate's report at the second check; another version is live at the end.
     world.functions.before("record_outcome", lambda: taken_over(world))
 
     ended = world.release(course=succeeded())

@@ -167,7 +167,7 @@ def test_a_rollback_is_impossible_if_no_good_version_has_its_image(versions: Ver
 def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
     world: World,
 ) -> None:
-    """Version 3 has dropped a column, so only version 3 can be brought back, and it is gone."""
+    """Version 3 has dropped a column, so only it is a safe target, and its image is deleted."""
     versions = Versions.__new__(Versions)
     versions.world, versions.pushed, versions.runs = world, {}, {}
     versions.pushed[2] = versions.push("image-2")

@@ -58,7 +58,7 @@ def command(plan: dict[str, object]) -> Course:
 
 
 def shows(world: World) -> str:
-    """A person looks what is applied, as the runbook says."""
+    """A person reads the applied migrations, as the runbook says."""
     plan = {**told_plan("command", effect="unknown"), "once": True}
     return run(world, "show", command(plan), digest=world.digest, command=SHOW)
 
@@ -94,7 +94,7 @@ def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> N
 
     assert release_of(good, 4) != release_of(good, 2)
     assert gate_config(good, 4)["release"] == release_of(good, 2)
-    # Also beside the next command, and once it is brought back.
+    # Also beside the next command, and after a rollback to it.
     shows_again = command(told_plan("command", effect="unknown"))
     assert run(good, "again", shows_again, digest=good.digest, command=SHOW) == "SUCCEEDED"
     assert run(good, "back", rollbackTo=2, allowDestructive=True) == "SUCCEEDED"

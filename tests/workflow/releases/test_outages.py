@@ -94,7 +94,7 @@ def run(world: World, scenario: Scenario, *, outage: "Outage | None" = None) -> 
 
 
 def outcome(world: World, ended: Ended) -> Json:
-    """How the release ended, for everybody who looks."""
+    """The end of the release in its record, its message and its execution."""
     content = world.message().content
     return {
         "execution": (ended.status, ended.error),

@@ -1,4 +1,4 @@
-"""The watch period of a version that became active, and of one that Lightsail went back to."""
+"""The watch period of a version that became active, and of one that Lightsail kept live."""
 
 from datetime import timedelta
 
@@ -83,7 +83,7 @@ def test_a_replaced_version_is_not_called_a_success(
 
 
 def second(world: World, *, bad: dict[int, str] | None = None) -> str | None:
-    """A second release whose migration fails, so that Lightsail goes back to the first one."""
+    """A second release whose migration fails, so that Lightsail keeps the first one live."""
     world.release(course=succeeded())
     world.messages()
     world.site.bad = bad or {}

@@ -1,5 +1,5 @@
-"""One module for each AWS service; the only place that knows boto3.
+"""The only package that calls AWS: one module for each service or table.
 
-Each adapter takes its client as an argument, turns what AWS answers into values of
-`lightgate`, and lets what it does not expect pass: the state machine retries that.
+Each adapter gets its client as an argument, and returns values of `lightgate`. It lets unexpected
+errors pass, because the state machine retries them. Rules and decisions do not belong here.
 """

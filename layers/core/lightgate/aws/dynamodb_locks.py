@@ -1,4 +1,4 @@
-"""The turn of each app in the table: one item, written only if nobody else has meanwhile."""
+"""The deployment lock of each app in DynamoDB: one item, written only if it is unchanged."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ _PASSING = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
 class Locks:
-    """The item `turn` of each app. It is never deleted: its fencing number only grows."""
+    """The lock item of each app. It is never deleted, because its fencing number only grows."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

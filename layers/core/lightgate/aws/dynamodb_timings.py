@@ -14,7 +14,7 @@ _SNAPSHOT, _NODE_START = "snapshotSeconds", "nodeStartSeconds"
 
 
 class ReleaseTimings:
-    """The item `history` of each app. Only the release that has the turn writes it."""
+    """The item `history` of each app. Only the release that has the lock writes it."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

@@ -20,7 +20,7 @@ READ_LAG = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotProgress:
-    """The restore point of a release, from one look to the next.
+    """The restore point of a release, from one check to the next.
 
     `id` is None for a moment of a continuous backup, `detail` the service's own word. `asked_at`
     is when it was first asked for, `begun_at` since when it is being made, `available_at` when it
@@ -46,7 +46,7 @@ class SnapshotProgress:
     def checked(self, checks: Checks) -> "SnapshotProgress":
         """The same with the checks so far.
 
-        Once it is there its age counts, and no longer how long the release has waited for it.
+        Once it is available its age counts, and no longer the time that the release has waited.
         """
         is_there = self.status is SnapshotStatus.AVAILABLE
         return replace(self, checks=replace(checks, outage=timedelta()) if is_there else checks)
@@ -55,10 +55,10 @@ class SnapshotProgress:
 def begin_restore_point(
     points: RestorePoints, order: BackupOrder, release: Release
 ) -> SnapshotState:
-    """Begin what is asked for, or go on with it; a continuous backup is only looked at.
+    """Start the snapshot of the order, or find it again; a continuous backup is only read.
 
     Raises:
-        RefusedError: it can never be.
+        RefusedError: the database allows no such restore point.
     """
     if order.mode is BackupMode.POINT_IN_TIME:
         return points.latest_restorable(order.database)
@@ -68,7 +68,7 @@ def begin_restore_point(
 def look_up_snapshot(
     points: RestorePoints, order: BackupOrder, begun_at: datetime, now: datetime
 ) -> SnapshotState:
-    """How the snapshot stands that was begun then. Changes nothing."""
+    """The state of the snapshot that was started at `begun_at`. Changes nothing."""
     found = points.state(order.snapshot)
     if found is not None:
         return found
@@ -78,15 +78,15 @@ def look_up_snapshot(
 
 
 def expected_timings(release: Release, history: Timings) -> Timings:
-    """What earlier releases tell of how long this one will take.
+    """The times of earlier releases, from which those of this one are expected.
 
-    Nothing, if its gates ask for no permit: they would not wait for the snapshot.
+    None of them if no gate needs a permit: such a gate does not wait for the snapshot.
     """
     return history if release.asking_gates else Timings()
 
 
 def shortest_wait_limit(release: Release, poll: timedelta) -> WaitLimit:
-    """How long every gate of the release may hold."""
+    """The limit within which every gate of the release can wait for its permit."""
     limit = max(release.asking_gates.values(), default=timedelta())
     return WaitLimit(platform_patience=release.platform_patience, limit=limit, poll=poll)
 
@@ -104,7 +104,7 @@ def progress(
 ) -> SnapshotProgress:
     """The answer of a snapshot step.
 
-    While the deployment may not be created, the restore point is looked at again.
+    While the deployment may not be created, the restore point is checked again.
 
     Raises:
         RefusedError: it cannot become available. Nothing has been applied then, so a release
@@ -134,7 +134,7 @@ def seen_at(
     asked_at: datetime,
     begun_at: datetime,
 ) -> SnapshotProgress:
-    """The restore point as it was seen `now`."""
+    """The restore point as of `now`."""
     is_there = state.status is SnapshotStatus.AVAILABLE
     return SnapshotProgress(
         status=state.status,

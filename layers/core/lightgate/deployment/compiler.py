@@ -255,7 +255,7 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
 
 
 def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
-    """What the gate needs to look into a Django app."""
+    """The settings with which the gate reads the migrations of a Django app."""
     migrations = spec.migrations
     return {
         "manage": list(manage_of(container) or USUAL_MANAGE),

@@ -1,3 +1,4 @@
-"""The gates: the programs that run in the user's containers, and how the containers get them.
+"""The gates: their programs, how these get into the containers, and how their reports are read.
 
-Nothing here decides what a gate may do."""
+Pure rules. The decision about a permit is in `migrations.permit_policy`.
+"""

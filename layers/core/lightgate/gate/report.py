@@ -83,7 +83,7 @@ class Failure:
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
     `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
-    None where it cannot look into the database.
+    None if it cannot read the database.
     """
 
     container: str
@@ -112,7 +112,7 @@ class GateReport:
     read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
     the first gate had its plan, or else first reported anything: from then on it could begin.
     `last_lines` are what a command has printed that succeeded, where its gate tells them.
-    `effect` is the worst of what was applied before a failure, where a gate could look: `additive`,
+    `effect` is the worst of what was applied before a failure, if a gate could tell: `additive`,
     `data`, `contract` or `unknown`; None if that is not told, or anything may be applied.
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one

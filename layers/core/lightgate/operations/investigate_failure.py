@@ -39,9 +39,9 @@ def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
         return facts
     names: Sequence[str] = ()
     if facts.release is not None and facts.deployment is not None:
-        look = _Investigation(symptoms, facts.release, facts.deployment, runtime)
-        look.run()
-        symptoms, names = look.symptoms, look.planned
+        investigation = _Investigation(symptoms, facts.release, facts.deployment, runtime)
+        investigation.run()
+        symptoms, names = investigation.symptoms, investigation.planned
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
     # A refusal before the deployment explains itself.

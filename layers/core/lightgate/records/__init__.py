@@ -1,4 +1,4 @@
-"""What goes on record of a release when it ends, as plain values.
+"""The records of releases and versions, as plain values.
 
-Reading and writing the table is in `aws`.
+The reads and writes of the DynamoDB table are in `aws`.
 """

@@ -1,4 +1,4 @@
-"""From the text of an app spec to its values, or to every problem of the text.
+"""The app spec: its keys, its parser with every problem of a text, and its warnings.
 
-What follows from a valid spec belongs in `app_spec`.
+Pure rules. The deployment that a spec becomes is in `deployment`.
 """

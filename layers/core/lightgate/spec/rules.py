@@ -457,8 +457,8 @@ class _Rules:
         ):
             return
         patience = timedelta(seconds=spec.platform_patience_seconds)
-        look = timedelta(seconds=spec.poll_seconds)
-        longest = int(longest_limit(patience, look).total_seconds())
+        poll = timedelta(seconds=spec.poll_seconds)
+        longest = int(longest_limit(patience, poll).total_seconds())
         for name in spec.asking_gates():
             limit = spec.time_limit(name) or 0
             if limit > longest:

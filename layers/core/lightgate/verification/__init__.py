@@ -1,4 +1,4 @@
-"""Whether a version that serves does its work, judged by what its health checks have shown.
+"""The watch period: whether the live version is healthy, judged by its health checks.
 
-Pure rules. Asking the app is in `operations.check_health`.
+Pure rules. The health check itself, with its HTTP request, is in `operations.check_health`.
 """

@@ -109,7 +109,7 @@ def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
 
 
 def _of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
-    """A script that the image runs cannot be looked into: only its name is known here."""
+    """The content of a script in the image is unknown here, only its name."""
     if runs_migrate(config.command):
         for name in spec.containers:
             if spec.uses_image_command(name) and name not in spec.gates():
