@@ -72,7 +72,7 @@ MUTANTS = (
         file=f"{_PACKAGE}/steps/roll_back.py",
         old="            return _watch(answer, version, spec, service, runtime)\n",
         new="            return replace(answer, status=RollbackStatus.GOOD)\n",
-        caught_by=["bad before, too: throttled once"],
+        caught_by=["both versions bad: throttled once"],
     ),
     Mutant(
         promise="A permit that is missing or denied is not an open one",
