@@ -36,11 +36,6 @@ from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress
 
-# A ready node holds until its permit is there, so it is looked after more often; never so often
-# that the looks of a long patience would not fit into one execution.
-_HOLDING_POLL = timedelta(seconds=3)
-_MOST_HOLDING_POLLS = 300
-
 
 def backs_up_first(order: BackupOrder, release: Release, history: Timings, poll: timedelta) -> bool:
     """Whether the restore point is begun before the deployment is created."""
@@ -153,14 +148,6 @@ def _refusal(seen: Observation, decision: Decision) -> tuple[str, VoidCause] | t
     if cause is not None and cause.is_refusal:
         return seen.permit.reason or "", cause
     return None, None
-
-
-def poll_interval(release: Release, usual: timedelta, *, holding: bool) -> timedelta:
-    """How long to wait until the next look."""
-    if not holding:
-        return usual
-    spread = release.platform_patience / _MOST_HOLDING_POLLS
-    return min(usual, max(_HOLDING_POLL, spread))
 
 
 def _look(

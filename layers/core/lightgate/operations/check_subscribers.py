@@ -7,11 +7,10 @@ it in its message, and a metric and the log show it, also between releases.
 import shlex
 from collections.abc import Sequence
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
 from lightgate.aws.sns import Subscription
 from lightgate.errors import UnreachableError
-from lightgate.runtime import METRICS_NAMESPACE, Runtime
+from lightgate.operations.metrics import subscription_problems
+from lightgate.runtime import Runtime
 
 
 def check_subscribers(runtime: Runtime) -> list[str]:
@@ -27,13 +26,7 @@ def check_subscribers(runtime: Runtime) -> list[str]:
     found = problems(subscriptions, runtime.settings.notification_email, runtime.topic.arn)
     for problem in found:
         runtime.logger.error("messages may reach nobody", why=problem)
-    with single_metric(
-        name="lightgateSubscriptionProblems",
-        unit=MetricUnit.Count,
-        value=len(found),
-        namespace=METRICS_NAMESPACE,
-    ) as metric:
-        metric.add_dimension("service", runtime.settings.stack)
+    subscription_problems(len(found), runtime)
     return found
 
 

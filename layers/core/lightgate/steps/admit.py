@@ -27,6 +27,7 @@ from lightgate.release.lock import (
     claim_lock,
     whole_seconds,
 )
+from lightgate.release.poll_interval import wait_seconds
 from lightgate.release.release import Kind, Release
 from lightgate.release.request import ReleaseRequest, parse_request
 from lightgate.rollback.version_history import on_record
@@ -35,7 +36,6 @@ from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
-from lightgate.wait_state import wait_seconds
 
 # How long to wait before the deployment of an abandoned release is looked at again.
 PAUSE = timedelta(seconds=30)

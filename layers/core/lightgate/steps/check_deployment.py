@@ -12,13 +12,13 @@ from lightgate.gate.report import later, read_evidence
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
-from lightgate.operations.answer_gates import GateSituation, answer_gates, poll_interval
+from lightgate.operations.answer_gates import GateSituation, answer_gates
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import read_gates
+from lightgate.release.poll_interval import poll_interval, wait_seconds
 from lightgate.release.release import Kind, Release
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
-from lightgate.wait_state import wait_seconds
 
 _MOST_NOTES = 20
 _LONGEST_NOTE = 1000
@@ -89,7 +89,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         take_back=_take_back(release.id, lines, deployment.take_back),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=evidence,
-        poll_seconds=wait_seconds(poll_interval(release, situation.poll, holding=holding)),
+        poll_seconds=wait_seconds(poll_interval(release, situation.poll, gate_waits=holding)),
         checks=checks.ended(runtime.now()),
     )
     return shortened(found)
