@@ -40,7 +40,7 @@ def paths_in(page: str) -> set[str]:
 
 
 def test_the_paths_of_a_page_are_found() -> None:
-    page = "Run `make x` in `local/demo/`.\n```\ntests/only.py  what it does\n```\n`functions/<step>/app.py`"
+    page = "`local/demo/`\n```\ntests/only.py  what it does\n```\n`functions/<step>/app.py`"
 
     assert paths_in(page) == {"local/demo", "tests/only.py"}
 
