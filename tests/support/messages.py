@@ -12,6 +12,7 @@ from lightgate.backup.restore_commands import Restoring, point_the_app, restore_
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Status
+from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
@@ -21,7 +22,7 @@ from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import subject
 from lightgate.notifications.pruning import not_pruned
-from lightgate.notifications.report import Report, Snapshot
+from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
@@ -60,6 +61,10 @@ _ORIGINAL = Original(
     instance={},
     address="crops-backend-db.c9akciq32.us-east-1.rds.amazonaws.com",
 )
+_PROBLEM = "GET / returned 500 (expected 200)"
+_LOGS = {"web": AppLog()}
+_OLD = LiveVersion(version=7, tag="v2.1")
+_NEW = LiveVersion(version=8, tag="v3")
 _TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
 _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
@@ -131,7 +136,14 @@ def _snapshot(**changes: Any) -> Snapshot:
 
 
 def _ended(**changes: Any) -> Report:
-    return report(**{"snapshot": _snapshot(), "judgement": _SAFE, **changes})
+    values = {
+        "snapshot": _snapshot(),
+        "judgement": _SAFE,
+        "tag": "v3",
+        "reason": "push of crops-backend:v3",
+        "live": _OLD,
+    }
+    return report(**{**values, **changes})
 
 
 def _watch(rounds: int, bad: int = 0, problem: str | None = None) -> Watched:
@@ -143,7 +155,7 @@ def _good(version: int, rounds: int = 3) -> Verified:
 
 
 def _bad(version: int) -> Verified:
-    watch = _watch(9, 3, "GET / answered 500, and not 200")
+    watch = _watch(9, 3, _PROBLEM)
     return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
 
 
@@ -157,7 +169,7 @@ def _diagnosed(found: Evidence, **changes: Any) -> Diagnosis:
                 "digest": DIGEST,
                 "evidence": found,
                 "gates": ("migrate",),
-                "logs": {},
+                "logs": _LOGS,
                 **changes,
             }
         )
@@ -170,6 +182,7 @@ def _released() -> Report:
         Migration(name="harvests.0004_fill_season", seconds=2.5),
     ]
     return _ended(
+        live=_NEW,
         evidence=evidence(migrations=migrations, changed=True),
         judgement=_ROWS,
         watched=_good(8, 17).shown,
@@ -178,7 +191,7 @@ def _released() -> Report:
 
 
 def _released_without_migrations() -> Report:
-    return _ended(snapshot=None, judgement=_NOTHING, watched=_good(8, 17).shown)
+    return _ended(snapshot=None, judgement=_NOTHING, watched=_good(8, 17).shown, live=_NEW)
 
 
 def _migration_failed() -> Report:
@@ -235,6 +248,7 @@ def _watch_failed() -> Report:
     )
     found = evidence()
     return _ended(
+        live=LiveVersion(version=9, tag="v2.1"),
         evidence=found,
         snapshot=None,
         judgement=_NOTHING,
@@ -249,7 +263,7 @@ def _watch_failed() -> Report:
                 judgement=_NOTHING,
             )
         ),
-        failure=_diagnosed(found, watch="GET / answered 500, and not 200", logs={"web": None}),
+        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
     )
 
 
@@ -281,6 +295,7 @@ def _kept() -> Report:
         next_steps=choice.next_steps,
     )
     return _ended(
+        live=_NEW,
         evidence=found,
         judgement=_DROPS,
         conclusion=conclude(
@@ -293,7 +308,7 @@ def _kept() -> Report:
                 judgement=_DROPS,
             )
         ),
-        failure=_diagnosed(found, watch="GET / answered 500, and not 200"),
+        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
         take_back=take_back,
     )
 
@@ -338,6 +353,8 @@ def _old_code_may_fail() -> Report:
 def _first_release() -> Report:
     found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
     return _ended(
+        live=None,
+        is_down=True,
         evidence=found,
         version=1,
         previous_version=None,
@@ -372,6 +389,7 @@ def _overdue() -> Report:
 def _step_failed() -> Report:
     error = "Lambda.TooManyRequestsException: Rate Exceeded."
     return _ended(
+        live=_NEW,
         evidence=evidence(),
         conclusion=unverified(
             error, app="crops-backend", version=8, previous=7, wrong=None, is_open=False
@@ -383,6 +401,7 @@ def _step_failed() -> Report:
 def _broken() -> Report:
     error = "States.Timeout: "
     return _ended(
+        live=_OLD,
         version=None,
         previous_version=None,
         judgement=None,
@@ -405,7 +424,7 @@ def _stopped() -> Report:
 
 def _service_gone() -> Report:
     why = "There is no container service crops-backend in this region"
-    return _ended(conclusion=gone(why, 8, Kind.IMAGE), snapshot=None, judgement=None)
+    return _ended(conclusion=gone(why, 8, Kind.IMAGE), snapshot=None, judgement=None, live=None)
 
 
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
@@ -419,6 +438,7 @@ def _not_admitted(*reasons: str, **changes: Any) -> Report:
             "version": None,
             "previous_version": None,
             "judgement": None,
+            "live": None,
             "ended_at": STARTED + seconds(2),
             **changes,
         }
@@ -472,6 +492,8 @@ def _rollback(**changes: Any) -> Report:
             "judgement": _NOTHING,
             "reason": None,
             "applied_nothing": True,
+            "rollback_to": 5,
+            "tag": "v1",
             **changes,
         }
     )
@@ -486,7 +508,11 @@ def _rollback_done() -> Report:
         verified=_good(8),
         may_have_begun=False,
     )
-    return _rollback(conclusion=conclude(seen), watched=_good(8).shown)
+    return _rollback(
+        conclusion=conclude(seen),
+        watched=_good(8).shown,
+        live=LiveVersion(version=8, tag="v1"),
+    )
 
 
 def _rollback_failed() -> Report:
@@ -498,8 +524,9 @@ def _rollback_failed() -> Report:
         verified=_bad(8),
         may_have_begun=False,
     )
-    found = _diagnosed(evidence(), watch="GET / answered 500, and not 200", rollback_to=5)
-    return _rollback(conclusion=conclude(seen), failure=found)
+    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5, logs=_LOGS)
+    live = LiveVersion(version=8, tag="v1")
+    return _rollback(conclusion=conclude(seen), failure=found, live=live)
 
 
 def _rollback_did_not_start() -> Report:
@@ -532,7 +559,16 @@ def _rollback_refused() -> Report:
 
 
 def _command(**changes: Any) -> Report:
-    return _ended(**{"kind": Kind.COMMAND, "reason": "tidy up", "judgement": _NOTHING, **changes})
+    return _ended(
+        **{
+            "kind": Kind.COMMAND,
+            "reason": "tidy up",
+            "command": ["python", "manage.py", "tidy_crops"],
+            "live": LiveVersion(version=8, tag="v2.1"),
+            "tag": "v2.1",
+            **changes,
+        }
+    )
 
 
 def _command_done() -> Report:

@@ -167,6 +167,7 @@ class _Asked:
         since: datetime | None,
         used: SpecText | UsedSpec | None,
         open_variables: Mapping[str, tuple[str, ...]],
+        tag: str | None,
     ) -> Release:
         spec, request = self.spec, self.request
         return Release(
@@ -191,6 +192,7 @@ class _Asked:
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
             open_variables=open_variables,
+            tag=tag,
         )
 
 
@@ -226,6 +228,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             since=service.created_at,
             used=asked.text,
             open_variables=spec.open_variables(),
+            tag=_tag(asked.request, spec),
         ),
         spec=spec,
         service=service,
@@ -298,6 +301,7 @@ def _command(
             used=asked.text,
             # The app beside it may come from another spec.
             open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
+            tag=_tag(asked.request, spec),
         ),
         spec=asked.spec,
         service=service,
@@ -337,6 +341,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
             since=service.created_at,
             used=used,
             open_variables=then.open_variables() if used else {},
+            tag=known.tag if known is not None else None,
         ),
         spec=spec,
         service=service,
@@ -375,10 +380,17 @@ def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> Ap
         ) from error
 
 
+def _tag(request: ReleaseRequest, spec: AppSpec) -> str | None:
+    """The tag of the image that is requested, if it is known."""
+    if request.digest is not None:
+        return request.pushed_tag
+    return request.tag or spec.default_tag()
+
+
 def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:
     if request.digest is not None:
         return registry.manifest(spec.repository, {"imageDigest": request.digest})
-    tag = request.tag or spec.default_tag()
+    tag = _tag(request, spec)
     if tag is None:
         raise RefusedError(
             "tag: is missing, and the app watches only patterns, so there is no usual tag; "
