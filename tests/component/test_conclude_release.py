@@ -265,7 +265,7 @@ def test_a_reason_that_the_gate_could_not_tell_is_told_for_it(runtime: Runtime) 
 def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
     runtime: Runtime, step: str
 ) -> None:
-    reason = "The release does not hold the turn any more."
+    reason = "The release no longer holds the deployment lock."
     lost = Stop(status=StopStatus.LOST, reasons=(reason,))
 
     settled = conclude_release(ended(**{step: lost}), runtime)

@@ -100,7 +100,7 @@ def test_an_instance_that_takes_none_now_is_busy_in_the_words_of_rds(
     [
         ("DBInstanceNotFound", "no RDS instance crops-db"),
         ("DBInstanceNotFoundFault", "no RDS instance crops-db"),
-        ("SnapshotQuotaExceeded", "RDS takes no further snapshot: refused"),
+        ("SnapshotQuotaExceeded", "RDS accepts no further snapshot: refused"),
         ("SnapshotQuotaExceededFault", "database.keepSnapshots"),
     ],
 )

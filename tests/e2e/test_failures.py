@@ -61,7 +61,7 @@ def is_rolled_back(ended: Ended, farm: Farm, kind: str, verdict: str) -> str:
     assert f"Evidence: {message['failure']['evidence']}" in text
     assert f"Do first: {message['failure']['nextAction']}" in text
     assert message["previousVersion"] == farm.version
-    assert f"Version {farm.version} is active and goes on serving.\nIt was verified." in text
+    assert f"Version {farm.version} is still live\nIt was verified." in text
     assert ADVICE in text
     goes_on(farm)
     return text
@@ -184,8 +184,8 @@ def test_what_lightsail_cuts_off_in_a_migration_is_never_called_rolled_back(farm
     assert message["failure"]["kind"] == "cut-off"
     assert message["failure"]["evidence"] == "stopped by SIGTERM"
     assert message["judgement"]["verdict"] == "UNKNOWN"
-    assert f"Version {before.version} is active and goes on serving." in text
-    assert "the database may be part-way" in text
+    assert f"Version {before.version} is still live" in text
+    assert "ended during a migration" in text
     assert "Compare python manage.py showmigrations with the database" in text
     assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
     wait_until(lambda: farm.state == before, timedelta(seconds=20))
@@ -246,7 +246,7 @@ def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_wo
     ended = farm.release("v3")
 
     text = is_rolled_back(ended, farm, "migration-error", "ONE_WAY")
-    assert "This release has changed rows. Applied of it: harvests.0005_tidy_crops." in text
+    assert "This release has changed rows, with harvests.0005_tidy_crops." in text
     assert "could not create unique index" in ended.message["failure"]["evidence"]
     assert "Migration harvests.0006_one_harvest_a_day failed" in text
     applied = [migration["name"] for migration in ended.message["gate"]["migrations"]]
@@ -271,8 +271,8 @@ def test_a_database_that_is_down_takes_what_serves_with_it_and_that_is_said(farm
     assert "connection to server at" in message["failure"]["evidence"]
     assert "its security group lets in 172.26.0.0/16" in message["failure"]["nextAction"]
     assert message["judgement"]["verdict"] == "UNKNOWN"
-    assert f"Version {version} is active and goes on serving.\nIt does not answer as it" in text
-    assert "GET / answered 500, and not 200" in text
+    assert f"Version {version} is still live\nIt does not answer as it" in text
+    assert "GET / returned 500 (expected 200)" in text
     assert farm.version == version
 
 

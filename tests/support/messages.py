@@ -147,7 +147,7 @@ def _ended(**changes: Any) -> Report:
 
 
 def _watch(rounds: int, bad: int = 0, problem: str | None = None) -> Watched:
-    return Watched(began_at=STARTED, rounds=rounds, bad=bad, problem=problem)
+    return Watched(began_at=STARTED, rounds=rounds, bad=bad, bad_in_a_row=bad, problem=problem)
 
 
 def _good(version: int, rounds: int = 3) -> Verified:
@@ -465,7 +465,7 @@ def _policy() -> Report:
         migration=None,
         database="unchanged",
         error=(
-            'The policy "block" forbids what may break the version that serves: '
+            'The policy "block" forbids changes that may break the live version: '
             "harvests.0007_no_season: RemoveField harvest.season."
         ),
         last_lines=(),
@@ -605,10 +605,10 @@ def _command_failed() -> Report:
 
 def _command_refused() -> Report:
     return _not_admitted(
-        "command: nothing serves, so there is nothing beside which it could run",
+        "command: no version is live, so there is no app to run it beside",
         kind=Kind.COMMAND,
         conclusion=refused(
-            ["command: nothing serves, so there is nothing beside which it could run"],
+            ["command: no version is live, so there is no app to run it beside"],
             Kind.COMMAND,
         ),
     )

@@ -114,8 +114,8 @@ def _about_pulling(seen: Symptoms) -> tuple[str, str]:
         )
     if puller is not None and puller.is_allowed:
         return (
-            "the service's role may pull from the repository, so the image may be missing or damaged, "
-            "or its program exits without output.",
+            "the service's role may pull from the repository. So the image may be missing or "
+            "damaged, or its program exits without output.",
             f"Run the image of {repository} on your machine: docker run --platform linux/amd64.",
         )
     role = "ROLE" if puller is None or puller.role is None else puller.role

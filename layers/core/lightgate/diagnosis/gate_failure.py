@@ -9,6 +9,7 @@ from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
 from lightgate.migrations.permit import VoidCause
+from lightgate.names import COMMAND_CONTAINER
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
 _LOST = (
@@ -170,7 +171,8 @@ def _unreachable(
         ),
         Detail.UNREACHABLE: (
             "Check whether the database is available, and whether its security group allows "
-            f"172.26.0.0/16, the network of the containers. Then start an execution with {seen.again}."
+            "172.26.0.0/16, the network of the containers. Then start an execution with "
+            f"{seen.again}."
         ),
     }
     return Diagnosis(
@@ -229,8 +231,8 @@ def _cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
         ),
         evidence=failure.error if failure else None,
         next_action=(
-            "Compare the output of python manage.py showmigrations with the database before you push "
-            "again."
+            "Compare the output of python manage.py showmigrations with the database before you "
+            "push again."
         ),
     )
 
@@ -277,8 +279,8 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
         ),
         evidence=failure.error,
         next_action=(
-            "Keep the live version, correct the cause and push again. To roll back anyway, start an "
-            f"execution with {seen.all_the_same}."
+            "Keep the live version, correct the cause and push again. To roll back anyway, start "
+            f"an execution with {seen.all_the_same}."
         ),
     )
 
@@ -286,15 +288,20 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=(
-            f"The gate of {failure.container} failed before or during its migrations "
-            f"({failure.cause}).{_left(failure)}"
-        ),
+        what=f"{_gate(failure)}.{_left(failure)}",
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
             failure.cause,
             f"Run the command of {failure.container} with this image on your machine.",
         ),
+    )
+
+
+def _gate(failure: Failure) -> str:
+    if failure.container == COMMAND_CONTAINER:
+        return f"The command failed ({failure.cause})"
+    return (
+        f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
 
 
@@ -357,13 +364,13 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
 }
 _GATE_ACTIONS = {
     "exec": "Correct the container's command in the spec, or install what it calls in the image.",
-    "preflight": "Run the container's health check with this image on your machine, and correct the error.",
-    "healthCheck": "Run the container's health check on your machine, and correct the error.",
+    "preflight": "Run the container's health check with this image on your machine.",
+    "healthCheck": "Run the container's health check on your machine.",
     "settings": "Run python manage.py check with this image and the app's variables.",
     "django": "Run python manage.py check with this image and the app's variables.",
     "plan": "Run python manage.py migrate --plan with this image and the app's variables.",
     "record": "Give the database role the right to create and write the table lightgate_attempt.",
     "port": "Use another port in the app: the gate needs this one.",
-    "config": "Push again. If this error comes again, someone changed the commands of the deployment.",
+    "config": "Push again. If it fails again, someone changed the commands of the deployment.",
     "dependency": "Read the log of the container that failed first.",
 }

@@ -168,7 +168,7 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
 def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
-        stay = " (a rollback does not reverse them)" if is_damaged(report) else ""
+        stay = " and not reversed by a rollback" if is_damaged(report) else ""
         yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
     if report.not_applied:
         how = "not applied" if report.applied_nothing else "not known to be applied"

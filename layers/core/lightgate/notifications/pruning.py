@@ -44,8 +44,8 @@ def not_pruned(
     )
     count = f"{len(failed)} old snapshot{'s' if len(failed) > 1 else ''}"
     head = (
-        f"Release {name} of {release.app} succeeded, but {count if failed else 'old snapshots'} could "
-        "not be deleted."
+        f"Release {name} of {release.app} succeeded, but {count if failed else 'old snapshots'} "
+        "could not be deleted."
     )
     shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
     why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]

@@ -15,8 +15,8 @@ def start_notice(release: Release, execution: str, no_way_back: str) -> StartNot
     subject = subject_line(release.stage, release.app, STARTED, name)
     told = [
         one_line(no_way_back),
-        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it. The final "
-        "message then says what to do.",
+        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it. The "
+        "final message then says what to do.",
     ]
     head = f"Release {name} of {release.app} has started."
     return StartNotice(

@@ -204,6 +204,6 @@ def judge_watch(seen: Watched, rules: HealthRules, now: datetime) -> WatchStatus
 def summary(seen: Watched) -> str:
     """What the watch has shown, in one sentence for people."""
     last = f" Last failure: {seen.problem}." if seen.problem else ""
-    if seen.bad:
+    if seen.bad_in_a_row:
         return f"{seen.bad} of {seen.rounds} health checks failed.{last}"
-    return f"{seen.rounds} of {seen.rounds} health checks passed.{last}"
+    return f"{seen.rounds - seen.bad} of {seen.rounds} health checks passed.{last}"
