@@ -69,7 +69,7 @@ def test_where_the_migration_stays_applied_lightsails_own_way_back_is_not_enough
     assert ended.message["failure"]["evidence"] == "ModuleNotFoundError: No module named 'weather'"
     assert ended.message["judgement"]["verdict"] == "ONE_WAY"
     assert "harvests.0005_no_season: RemoveField harvest.season: " in text
-    assert "Migrations applied: harvests.0005_no_season" in text
+    assert "1 migration applied and not reversed by a rollback: harvests.0005_no_season" in text
     assert taking_back("one-way-crash") in text
     assert "it is unhealthy:" in text
     assert "season" not in farm.columns()
@@ -104,7 +104,7 @@ def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_its
     assert message["failure"]["kind"] == "watch-failed"
     assert message["judgement"] == {"verdict": "SAFE", "reasons": []}
     assert f"Version {before} is live again as version {farm.version}." in message["text"]
-    assert "Migrations applied: harvests.0005_note" in message["text"]
+    assert "1 migration applied and not reversed by a rollback: harvests.0005_note" in message["text"]
     assert "note" in farm.columns(), "no migration is taken back unasked"
     assert farm.version == before + 2
     assert (farm.read().status, farm.read().release) == (200, "v2")
@@ -131,9 +131,9 @@ def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_can_onl
     assert message["failure"]["evidence"] == "ModuleNotFoundError: No module named 'weather'"
     assert message["judgement"]["verdict"] == "ONE_WAY"
     assert "harvests.0005_quality: AddField harvest.quality: " in message["text"]
-    serves = f"Version {before} is still live\nIt was verified. "
+    serves = f"Version {before} is still live and healthy: "
     assert serves in message["text"]
-    assert f"version {before} may not be able to work with the database" in message["text"]
+    assert f"version {before} may fail with the current database" in message["text"]
     assert "quality" in farm.columns()
     assert farm.version == before
     assert (farm.read().status, farm.read().release) == (200, "v2")

@@ -36,8 +36,8 @@ def test_a_version_that_fails_in_its_watch_period_is_taken_back_by_itself(farm: 
     assert message["failure"]["kind"] == "watch-failed"
     assert "GET / returned 500 (expected 200)" in message["failure"]["evidence"]
     assert message["judgement"] == {"verdict": "NONE", "reasons": []}
-    assert "Version 2 became active, and was unhealthy in the watch period." in message["text"]
-    assert "Version 1 is live again as version 3.\nIt was verified." in message["text"]
+    assert "Version 2 became active and was unhealthy: " in message["text"]
+    assert "Version 1 is live again as version 3.\nIt is healthy: " in message["text"]
     assert (farm.version, farm.state.schema) == (3, before.schema)
     assert (farm.read().status, farm.read().release) == (200, "v2")
     assert (farm.write().status, farm.write().release) == (201, "v2")

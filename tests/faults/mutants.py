@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         promise="One release of an app at a time",
         file=f"{_PACKAGE}/release/lock.py",
-        old="    if turn.holder is not None:\n        queued, answer",
-        new="    if False and turn.holder is not None:\n        queued, answer",
+        old="    if lock.holder is not None:\n        queued, answer",
+        new="    if False and lock.holder is not None:\n        queued, answer",
         caught_by=["tests/workflow/queue"],
     ),
     Mutant(
@@ -121,8 +121,8 @@ MUTANTS = (
     Mutant(
         promise="A lock that was read too low is unknown",
         file=f"{_PACKAGE}/release/lock.py",
-        old="    if turn.fence < fence:\n",
-        new="    if turn.fence < 0:\n",
+        old="    if lock.fence < fence:\n",
+        new="    if lock.fence < 0:\n",
         caught_by=[
             "tests/workflow/releases/test_trouble.py",
             "tests/workflow/queue/test_stopped.py",
