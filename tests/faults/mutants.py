@@ -92,7 +92,7 @@ MUTANTS = (
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
         old="    return _do(PermitAction.WAIT, "
-        'f"The snapshot is not there yet: {_detail(backup.state)}.")',
+        'f"The snapshot is not available yet: {_detail(backup.state)}.")',
         new="    return None",
         caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),

@@ -35,7 +35,7 @@ def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchSta
     """How the watch stands after each of the rounds, one every ten seconds."""
     seen, found = Watched(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
-        problems = {"read": None if is_good else "GET / answered 500"}
+        problems = {"read": None if is_good else "GET / returned 500"}
         seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
@@ -107,7 +107,7 @@ def test_rounds_that_are_far_apart_are_waited_for() -> None:
 def test_one_slow_answer_fails_nothing_and_slowness_does() -> None:
     slow = problem_of(READ, good(took=seconds(6)))
 
-    assert slow == "GET /healthz took 6.0 s, and may take 5 s"
+    assert slow == "GET /healthz took 6.0 s (at most 5 s are allowed)"
     assert ending("++++-+++++++")[0] is WatchStatus.GOOD
     assert ending("++++---+++++")[0] is WatchStatus.FAILED
 
@@ -149,7 +149,7 @@ def test_a_write_is_asked_for_until_it_was_good_once() -> None:
         LIVE,
         version=8,
         marker=None,
-        problems={"read": None, "write": "POST / answered 500"},
+        problems={"read": None, "write": "POST / returned 500"},
     )
     written = watch_round(
         refused, rules, LIVE, version=8, marker=None, problems={"read": None, "write": None}
@@ -216,7 +216,7 @@ def test_without_a_public_url_being_current_and_active_is_good() -> None:
     gone = watch_round(begun, PRIVATE, service(), version=8, marker=None, problems={})
 
     assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
-    assert gone.problem == "Version 8 is not shown as current and active"
+    assert gone.problem == "The service does not show version 8 as live"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_no_watch_takes_more_rounds_than_are_reckoned_with(
     )
     seen, status, now = Watched(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
-        problems = {"read": None if is_good else "GET / answered 500"}
+        problems = {"read": None if is_good else "GET / returned 500"}
         seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
@@ -329,7 +329,7 @@ def test_a_watch_period_counts_no_outage() -> None:
 def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
     seen = Watched(began_at=STARTED)
     for index in range(40):
-        problem = "GET / answered 500" if index % 5 == 4 else None
+        problem = "GET / returned 500" if index % 5 == 4 else None
         seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 

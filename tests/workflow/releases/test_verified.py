@@ -104,7 +104,7 @@ def test_the_old_version_has_to_answer_before_lightsail_is_said_to_have_rolled_b
 def test_an_old_version_that_does_not_answer_any_more_needs_a_person(world: World) -> None:
     assert second(world, bad={2: "the database has gone"}) == "FAILED"
     text = world.message().content["text"]
-    assert "answered 500" in text
+    assert "returned 500" in text
     assert "rolled back" not in text
 
 

@@ -167,7 +167,7 @@ def claim_lock(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
     if begun is not None:
         lock = replace(lock, waiting=None)
     elif (known := _released_since(lock, claim)) is not None:
-        reason = f"Release {known} of this image began after the push."
+        reason = f"Release {known} of this image started after the push."
         return lock, ClaimAnswer(status=ClaimStatus.DUPLICATE, reason=reason)
     lock, answer = _decide(lock, claim)
     return lock, replace(answer, begun=begun)
@@ -182,9 +182,9 @@ def _decide(lock: Lock, claim: Claim) -> tuple[Lock, ClaimAnswer]:
         _refuse_to_wait(lock)
     newest = lock.newest
     if newest is not None and claim.gives_way and _is_older(claim, newest):
-        return lock, _superseded(f"Release {newest.release} is of a newer push.")
+        return lock, _superseded(f"Release {newest.release} is for a newer push.")
     if claim.moved_to is not None:
-        return lock, _superseded(f"The pushed tag has moved on to the image {claim.moved_to}.")
+        return lock, _superseded(f"The pushed tag now names the image {claim.moved_to}.")
     wished = _wished(lock, claim)
     reason = _why_duplicate(lock, claim)
     if reason is not None:
@@ -234,8 +234,8 @@ def _refuse_to_wait(lock: Lock) -> None:
     ahead = lock.holder or lock.waiting
     if ahead is not None:
         raise RefusedError(
-            f"Release {ahead.release} is in progress or about to begin. Wait until it has ended, "
-            "and start this execution again if you still want it."
+            f"Release {ahead.release} is in progress or about to start. Wait until it has ended, "
+            "then start this execution again if it is still needed."
         )
 
 
@@ -303,7 +303,7 @@ def _proceed(holder: LockHolder) -> ClaimAnswer:
 def _queued(holder: LockHolder | None) -> ClaimAnswer:
     ahead = f"Release {holder.release} is" if holder else "Another release was"
     return ClaimAnswer(
-        status=ClaimStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
+        status=ClaimStatus.QUEUED, reason=f"{ahead} in progress; this release starts after it."
     )
 
 
@@ -353,10 +353,10 @@ def objection(lock: Lock, holding: HeldLock) -> ClaimAnswer | None:
     holder = lock.holder
     if holder is None or not holding.is_of(holder):
         return ClaimAnswer(
-            status=ClaimStatus.LOST, reason="The release does not hold the turn any more."
+            status=ClaimStatus.LOST, reason="The release no longer holds the deployment lock."
         )
     if lock.waiting is not None and holder.gives_way and not holder.creating:
-        return _superseded(f"Release {lock.waiting.release} is of a newer push.")
+        return _superseded(f"Release {lock.waiting.release} is for a newer push.")
     return None
 
 

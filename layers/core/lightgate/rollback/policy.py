@@ -85,7 +85,7 @@ def remedy(seen: Situation) -> Remedy:
             action=RollbackAction.IMPOSSIBLE,
             version=None,
             reasons=[
-                f"There is no earlier version to go back to that is known to be good{has_all}.",
+                f"There is no earlier version that is known to be good{has_all}.",
                 *([] if is_listed else [_FORGOTTEN.format(seen.previous)]),
                 *passed_over,
             ],
@@ -96,7 +96,7 @@ def remedy(seen: Situation) -> Remedy:
             action=RollbackAction.IMPOSSIBLE,
             version=target.version,
             reasons=[
-                f"Version {target.version} cannot be deployed again unasked: {why}.",
+                f"Version {target.version} cannot be deployed again automatically: {why}.",
                 *passed_over,
             ],
             next_steps=[_mend(seen.failed), _go_back(seen, target, overrides=True)],
@@ -106,17 +106,17 @@ def remedy(seen: Situation) -> Remedy:
         return Remedy(
             action=RollbackAction.REDEPLOY,
             version=target.version,
-            reasons=[f"Version {target.version} can work with the database as it is now."],
+            reasons=[f"Version {target.version} works with the current database."],
             next_steps=[],
             notes=passed_over,
         )
-    may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
+    may = "may fail" if judgement.verdict is Verdict.ONE_WAY else "may not work correctly"
     return Remedy(
         action=RollbackAction.KEEP,
         version=target.version,
         reasons=[
-            f"Version {target.version} {may} work with the database as it is now, so version "
-            f"{seen.failed} was kept.",
+            f"Version {target.version} {may} with the current database, so Lightgate kept version "
+            f"{seen.failed}.",
             *judgement.reasons,
             *passed_over,
         ],
@@ -125,7 +125,7 @@ def remedy(seen: Situation) -> Remedy:
 
 
 _FORGOTTEN = (
-    "The service does not list version {} any more, which served before: it keeps the last 50."
+    "Version {} was live before, but the service no longer lists it: it lists the last 50 versions."
 )
 
 
@@ -161,11 +161,11 @@ def against(target: int, seen: VersionHistory) -> Judgement:
     """
     fits = _fits(target, seen)
     if fits is None:
-        return _unknown(f"Nobody knows which release the code of version {target} is from.")
+        return _unknown(f"The release that the code of version {target} is from is unknown.")
     if fits + 1 < min((one.version for one in seen.shown), default=0):
         return _unknown(
-            f"The code of version {target} is that of version {fits}, and the service does not "
-            "list any more what came after that."
+            f"The code of version {target} is that of version {fits}, and the service no longer "
+            "lists the versions that came after it."
         )
     return since(fits, seen)
 
@@ -206,24 +206,26 @@ def refusal_of(
     """
     found = next((one for one in seen.shown if one.version == target), None)
     if found is None:
-        return [f"rollbackTo: the service does not list version {target}; it keeps the last 50"]
+        return [
+            f"rollbackTo: the service does not list version {target}; it lists the last 50 versions"
+        ]
     if not found.has_served:
-        return [f"rollbackTo: version {target} is {found.state}, and has never served"]
+        return [f"rollbackTo: version {target} is {found.state}, and was never live"]
     if target == serving:
-        return [f"rollbackTo: version {target} is serving already"]
+        return [f"rollbackTo: version {target} is live already"]
     command = left_to_the_gates(target, seen) if gates_look else None
     judgement = against(target, seen) if command is None else since(command, seen)
     if overridden or judgement.verdict.lets_go_back:
         return []
     newest = _newest_that_can_run(serving, seen)
     other = (
-        f"the newest that can is version {newest}"
+        f"the newest version that works with it is version {newest}"
         if newest is not None
-        else "none before the one that serves is known to"
+        else "no version before the live one is known to work with it"
     )
     return [
-        f"rollbackTo: version {target} may not be able to work with the database as it is now; "
-        f'{other}. "allowDestructive": true overrides this',
+        f"rollbackTo: version {target} may not work with the current database; {other}. To roll "
+        'back anyway, add "allowDestructive": true',
         *judgement.reasons,
     ]
 
@@ -281,8 +283,9 @@ def notice(serving: Deployment | None, gone: Sequence[str] = ()) -> str | None:
 
 
 def _mend(failed: int, *, is_only_choice: bool = False) -> str:
-    keep = "Keep" if is_only_choice else "Either keep"
-    return f"{keep} version {failed}: push an image in which the cause is mended."
+    if is_only_choice:
+        return f"Correct the cause and push again. Version {failed} stays live until then."
+    return f"To keep version {failed}: correct the cause and push again."
 
 
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
@@ -290,13 +293,13 @@ def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> 
     if digest is None:
         return [_mend(failed, is_only_choice=True)]
     again = f'{{"app": "{app}", "digest": "{digest}"}}'
-    image = f"Or release the image of version {target} with the spec of today: start an execution "
+    image = f"To release the image of version {target} with the current spec: start an execution "
     return [_mend(failed), f"{image}with {again}."]
 
 
 def _go_back(seen: Situation, target: Deployment, *, overrides: bool) -> str:
     execution = _rollback_to(seen, target, overrides=overrides)
-    return f"Or go back: start an execution with {execution}."
+    return f"To roll back: start an execution with {execution}."
 
 
 def _rollback_to(seen: Situation, target: Deployment, *, overrides: bool = False) -> str:
@@ -308,11 +311,11 @@ def _take_back(seen: Situation, target: Deployment) -> str:
     if not seen.take_back:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
-            f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
-            f"no command that takes back just that{why}. The earlier data is only in a "
-            "restore point."
+            f"{_go_back(seen, target, overrides=True)} The migrations stay applied, because no "
+            f"command reverses just these{why}. Only a snapshot or backup has the earlier data."
         )
     return (
-        f"Or go back: take the migrations back with {' and then '.join(seen.take_back)}. Then "
-        f"start an execution with {_rollback_to(seen, target)}."
+        "To roll back: first reverse the migrations with an execution with "
+        f"{' and then '.join(seen.take_back)}. Then start an execution with "
+        f"{_rollback_to(seen, target)}."
     )

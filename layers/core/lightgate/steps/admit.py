@@ -63,7 +63,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         request = request if known is None else _same_image(request, known)
         prepared = prepare_release(request, execution, state.started_at, runtime)
         if known is not None:
-            prepared = replace(prepared, release=replace(prepared.release, id=known.release))
+            prepared = replace(prepared, release=_as_known(prepared.release, known))
         return _begin(request, prepared, state, runtime)
     except RefusedError as error:
         if isinstance(error, NoImageError) and request.pushed_tag is not None:
@@ -80,6 +80,12 @@ def _same_image(request: ReleaseRequest, known: ReleaseRecord) -> ReleaseRequest
         return request
     release = known.admission.release
     return replace(request, tag=None, digest=release.pushed_digest or release.digest)
+
+
+def _as_known(release: Release, known: ReleaseRecord) -> Release:
+    """The same release as the one on record, also if its tag is not in the request any more."""
+    tag = known.admission.release.tag if known.admission is not None else release.tag
+    return replace(release, id=known.release, tag=tag)
 
 
 def _begin(

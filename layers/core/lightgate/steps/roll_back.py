@@ -75,7 +75,7 @@ def _start(state: State, before: RollbackProgress, runtime: Runtime) -> Rollback
         return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
     service = runtime.lightsail.service(release.service, release.service_since)
     if not service.serves_own(failed, release.id):
-        reason = f"Version {failed} does not serve any more."
+        reason = f"Version {failed} is no longer live."
         return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
     past = on_record(runtime.releases.versions(release.app), service)
     kept = KeptImages(past, runtime)
@@ -165,7 +165,7 @@ def _redeploy(
             status=RollbackStatus.IMPOSSIBLE,
             reasons=[
                 f"Version {target} cannot be deployed again automatically, because its secrets are "
-                "named in a spec that is gone.",
+                "named in a spec that no longer exists.",
                 *error.reasons,
             ],
             next_steps=without_its_spec(release.app, failed, target, source.digest),
@@ -234,7 +234,7 @@ def _follow(
     except RefusedError as error:
         reason = (
             f"Version {before.target} was deployed again as version {version}, which "
-            "could not be verified, because its spec cannot be read."
+            "could not be checked, because its spec cannot be read."
         )
         return _failed(before, reason, *error.reasons)
     evidence = _evidence(release, before, spec, created_at, runtime)
@@ -268,7 +268,7 @@ def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
     Images may have been deleted since, or may not have been looked up then.
     """
     images = app_images(ours)
-    return lambda one: () if app_images(one) == images else ("an image of it was gone",)
+    return lambda one: () if app_images(one) == images else ("one of its images no longer exists",)
 
 
 def _with_notes(release: Release, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
@@ -339,14 +339,14 @@ def _why_other_images(answer: RollbackProgress, service: Service) -> str | None:
     target = service.version_of(answer.target) if answer.target is not None else None
     shown = service.deployment_of(answer.release)
     if target is None or shown is None:
-        return f"Version {answer.target} is not listed any more, so what runs is unknown."
+        return f"Version {answer.target} is no longer listed, so its images are unknown."
     return why_other_images(shown, without_command(target))
 
 
 def _why_not(answer: RollbackProgress, status: Status, evidence: Evidence) -> str:
     failure = evidence.failure
     why = f" {failure.container}: {failure.error}" if failure is not None else ""
-    how = "has failed" if status is Status.FAILED else "has not become active in time"
+    how = "failed" if status is Status.FAILED else "did not become active in time"
     return (
         f"Version {answer.target} was deployed again as version {answer.version}, and that "
         f"{how}.{why}"
