@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
-# Compiled files are kept, out of the way: compiling takes each worker of the tests five seconds.
+# Compiled files are kept in one place: without them each test worker compiles for five seconds.
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
@@ -21,39 +21,39 @@ setup: $(READY) ## Install everything into .venv (the other targets do it when n
 
 $(READY): requirements/dev.txt
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
-		|| { echo "Lightgate needs Python 3.13, the Lambda runtime, as '$(PYTHON)'. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 2; }
+		|| { echo "Lightgate needs Python 3.13, the Lambda runtime, as '$(PYTHON)'. Install it, or set its path: make PYTHON=/path/to/python3.13" >&2; exit 2; }
 	@echo "Installing the tools into $(VENV) (a minute or two, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(READY) ## Release a Django app five times on this machine, twice badly
+demo: $(READY) ## Release a Django app five times on this machine; two of the releases fail
 	@python -m local.demo
 
-test: $(READY) ## Run all tests but the slow matrix: [ONLY=folder or part of a path]
+test: $(READY) ## Run all tests but the slow ones: [ONLY=folder or part of a path]
 	@places=$$(python -m tests.only $(ONLY)) && \
 		python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile -m "not slow" $$places
 
-test-slow: $(READY) ## Run the slow matrix, every interpreter, every setting: [ONLY=as above]
+test-slow: $(READY) ## Run the slow tests, with every interpreter and setting: [ONLY=as above]
 	@places=$$(python -m tests.only $(ONLY)) && \
 		python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow $$places
 
-faults: $(READY) ## Put one fault at each AWS call and state of real releases: [OPTIONS="--slice"]
+faults: $(READY) ## Inject one fault into each AWS call and state of a release: [OPTIONS="--slice"]
 	@python -m tests.faults $(OPTIONS)
 
-mutants: $(READY) ## Break each promise of the design once, and see that it is noticed
+mutants: $(READY) ## Break each promise of the design once; a test must fail each time
 	@python -m tests.faults.mutants
 
-benchmark: $(READY) ## Measure what the gate costs: start-up, opening, memory, a migrate of nothing
+benchmark: $(READY) ## Measure the cost of the gate: start-up, opening, memory, an empty migrate
 	@python -m benchmarks.gate
 
-plan: $(READY) ## Print the deployment that a spec becomes: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
+plan: $(READY) ## Print the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
 	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
-validate: $(READY) ## Name every problem of a spec: SPEC=file
+validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Write docs/spec.md and docs/spec.schema.json from the keys of the spec
+docs: $(READY) ## Generate docs/spec.md and docs/spec.schema.json from the keys of the spec
 	@python -m local.tools.spec_reference
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
@@ -65,7 +65,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	lint-imports
 	python -m local.tools.spec_reference --check
 
-format: $(READY) ## Format the code and mend what can be mended
+format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .
 	ruff format .
 
@@ -75,5 +75,5 @@ lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
 
-clean: ## Remove everything that was made here
+clean: ## Remove all files that the targets have created
 	rm -rf $(VENV) build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -154,14 +154,14 @@ def test_the_stage_of_a_container_without_a_command_needs_no_image(
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        (b"{", "the image's configuration is not one that can be read"),
-        (b"[" * 100_000, "the image's configuration is not one that can be read"),
-        (b"\xff\xfe", "the image's configuration is not one that can be read"),
-        (b"[]", "the image's configuration is not one that can be read"),
-        (b'[{"Config": 7}]', "the image's configuration is not one that can be read"),
+        (b"{", "the configuration of the image cannot be read"),
+        (b"[" * 100_000, "the configuration of the image cannot be read"),
+        (b"\xff\xfe", "the configuration of the image cannot be read"),
+        (b"[]", "the configuration of the image cannot be read"),
+        (b'[{"Config": 7}]', "the configuration of the image cannot be read"),
         (
             b'{"config": {"Cmd": ["\\ud800"]}}',
-            "the image's configuration is not one that can be read",
+            "the configuration of the image cannot be read",
         ),
         (
             b'[{"Architecture": "arm64", "Config": {}}]',

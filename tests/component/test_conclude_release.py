@@ -168,7 +168,7 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
     assert settled.status == "FAILED"
     assert (own.is_good, own.judgement.verdict) == (False, Verdict.UNKNOWN)
     assert (back.is_good, back.judgement.verdict) == (False, Verdict.NONE)
-    assert "It was going back with deployment 3" in settled.cause
+    assert "The rollback created deployment 3" in settled.cause
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
@@ -180,9 +180,7 @@ def test_an_unreported_restore_point_is_named_with_its_restore_commands(
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
     assert told["snapshot"]["status"] is None
-    assert (
-        f"Snapshot: {snapshot}, if it was begun; whether it is there is not known" in told["text"]
-    )
+    assert f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
     assert f"--db-snapshot-identifier {snapshot}" in told["text"]
 
 
@@ -200,7 +198,7 @@ def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> 
 
     told = message(record_outcome(ended(deployment=deployed(snapshot=failed)), runtime))
 
-    assert "\nSnapshot: s, failed (failed): it cannot be restored from\n" in told["text"]
+    assert "\nSnapshot   s (failed: failed; it cannot be restored)\n" in told["text"]
 
 
 def test_the_cause_and_what_was_planned_are_in_message_and_record(
@@ -217,10 +215,10 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
     assert settled.failure == failure
     assert message(settled)["failure"] == encode(failure)
     assert (
-        "Cause (app-crash): It ended.\nEvidence: boom\nDo first: Mend.\n"
-        in message(settled)["text"]
+        "\nCause      It ended.\nEvidence   boom\nRunbook    docs/runbook.md, section app-crash\n\n"
+        "Next       Mend.\n" in message(settled)["text"]
     )
-    assert "\nNot known to be applied: crops.0002_a\n" in message(settled)["text"]
+    assert "1 migration not known to be applied: crops.0002_a\n" in message(settled)["text"]
 
 
 def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime: Runtime) -> None:
@@ -266,14 +264,16 @@ def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> Non
 
 
 @pytest.mark.parametrize("step", ["snapshot", "deployment"])
-def test_a_lock_lost_without_a_recorded_outcome_is_a_failure(runtime: Runtime, step: str) -> None:
-    reason = "The release does not hold the turn any more."
+def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
+    runtime: Runtime, step: str
+) -> None:
+    reason = "The release no longer holds the deployment lock."
     lost = Stop(status=StopStatus.LOST, reasons=(reason,))
 
     settled = conclude_release(ended(**{step: lost}), runtime)
 
     assert settled.outcome.status == "FAILED"
-    assert "does not hold the turn any more" in settled.outcome.cause
+    assert "no longer holds the deployment lock" in settled.outcome.cause
     assert settled.owes_message
 
 

@@ -136,7 +136,7 @@ def test_an_unreadable_source_is_reported_and_stops_nothing(
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.UNKNOWN
-    assert unread in found.diagnosis.what.partition("Not looked at: ")[2]
+    assert unread in found.diagnosis.what.partition("Could not be read: ")[2]
 
 
 def test_a_call_that_hangs_is_not_waited_for(
@@ -153,14 +153,14 @@ def test_a_call_that_hangs_is_not_waited_for(
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.APP_CRASH
-    assert found.diagnosis.what.endswith("Not looked at: the policy of the repository.")
+    assert found.diagnosis.what.endswith("Could not be read: the policy of the repository.")
 
 
 def test_a_failed_watch_period_is_diagnosed_with_its_problem(
     cloud: Cloud, runtime: Runtime
 ) -> None:
     facts = failed(cloud, runtime, gate=[opened()], status=Status.ACTIVE)
-    bad = Verified(status=WatchStatus.FAILED, version=1, reason="GET / answered 500")
+    bad = Verified(status=WatchStatus.FAILED, version=1, reason="GET / returned 500")
 
     found = investigate_failure(
         replace(facts, state=replace(facts.state, verification=bad)), runtime
@@ -168,7 +168,7 @@ def test_a_failed_watch_period_is_diagnosed_with_its_problem(
 
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.WATCH_FAILED
-    assert found.diagnosis.evidence == "GET / answered 500"
+    assert found.diagnosis.evidence == "GET / returned 500"
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_an_instance_that_takes_none_now_is_busy_in_the_words_of_rds(
     [
         ("DBInstanceNotFound", "no RDS instance crops-db"),
         ("DBInstanceNotFoundFault", "no RDS instance crops-db"),
-        ("SnapshotQuotaExceeded", "RDS takes no further snapshot: refused"),
+        ("SnapshotQuotaExceeded", "RDS accepts no further snapshot: refused"),
         ("SnapshotQuotaExceededFault", "database.keepSnapshots"),
     ],
 )
@@ -119,7 +119,7 @@ def test_the_account_running_out_of_snapshots_is_refused(
     take(snapshots, f"{NAME}-0")
     monkeypatch.setattr(RDSBackend, "SNAPSHOT_QUOTA", 1)
 
-    with pytest.raises(RefusedError, match="RDS takes no further snapshot") as refused:
+    with pytest.raises(RefusedError, match="RDS accepts no further snapshot") as refused:
         take(snapshots)
 
     assert "number of snapshots. Delete old ones" in str(refused.value)

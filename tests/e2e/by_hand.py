@@ -28,7 +28,7 @@ class Ended:
 
 
 def begin(ready: Ready, name: str, image: Image | None = None, **request: Any) -> str:
-    """Begin a release of the example: nobody watches the tag of its image."""
+    """Begin a release of the example: nobody watches the tag of the image."""
     pushed = image or crops.image(name)
     registry.push(ready.cloud.endpoint, crops.APP, f"build-{name}", pushed)
     asked = {"app": crops.APP, "tag": f"build-{name}", **request}

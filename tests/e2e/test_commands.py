@@ -65,7 +65,7 @@ def test_what_a_command_prints_stands_in_the_message(farm: Farm) -> None:
     assert ended.message["kind"] == "COMMAND"
     assert "   [X] 0004_fill_season\n   [X] 0005_note\n" in text
     assert ended.message["snapshot"]["availableAt"]
-    assert f"The app serves what it served before, as version {before.version + 1}." in text
+    assert f"Version {before.version + 1} runs the same app as before" in text
     assert (farm.version, farm.state.schema) == (before.version + 1, before.schema)
 
 
@@ -79,7 +79,7 @@ def test_a_migration_is_reversed_while_the_app_goes_on_serving(farm: Farm) -> No
 
     text = ended.message["text"]
     assert ended.status == "SUCCEEDED", text
-    assert "The command has ended well." in text
+    assert "The command on crops-backend succeeded" in text
     assert "note" not in farm.columns()
     assert applied(farm)[-1] == "0004_fill_season"
     assert farm.version == ended.message["version"] == version + 1
@@ -96,8 +96,8 @@ def test_a_command_that_fails_changes_nothing_and_says_so(farm: Farm) -> None:
     text = ended.message["text"]
     assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
     assert "with the prefix '0099'" in ended.message["failure"]["evidence"]
-    assert "The command failed: " in text
-    assert f"The app serves what it served before, as version {before.version + 1}." in text
+    assert "The command failed" in text
+    assert f"Version {before.version + 1} runs the same app as before" in text
     assert farm.state.schema == before.schema
     assert (farm.read().release, farm.write().status) == ("v2", 201)
 

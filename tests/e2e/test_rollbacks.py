@@ -34,10 +34,10 @@ def test_a_version_that_fails_in_its_watch_period_is_taken_back_by_itself(farm: 
     message = ended.message
     assert (ended.status, ended.execution.error) == ("ROLLED_BACK", "ROLLED_BACK")
     assert message["failure"]["kind"] == "watch-failed"
-    assert "GET / answered 500, and not 200" in message["failure"]["evidence"]
+    assert "GET / returned 500 (expected 200)" in message["failure"]["evidence"]
     assert message["judgement"] == {"verdict": "NONE", "reasons": []}
-    assert "Version 2 became active, and was unhealthy in the watch period." in message["text"]
-    assert "Version 1 is live again as version 3.\nIt was verified." in message["text"]
+    assert "Version 2 became active and was unhealthy: " in message["text"]
+    assert "Version 1 is live again as version 3.\nIt is healthy: " in message["text"]
     assert (farm.version, farm.state.schema) == (3, before.schema)
     assert (farm.read().status, farm.read().release) == (200, "v2")
     assert (farm.write().status, farm.write().release) == (201, "v2")
@@ -53,7 +53,7 @@ def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose
     message, version = ended.message, farm.version
     assert (ended.status, ended.execution.error) == ("FAILED", "FAILED")
     assert message["failure"]["kind"] == "watch-failed"
-    assert "GET / answered 500, and not 200" in message["failure"]["evidence"]
+    assert "GET / returned 500 (expected 200)" in message["failure"]["evidence"]
     assert message["judgement"]["verdict"] == "ONE_WAY"
     [reason] = message["judgement"]["reasons"]
     assert reason.startswith("harvests.0005_no_season: RemoveField harvest.season: ")

@@ -105,7 +105,7 @@ class Account:
 
 
 def _refused_snapshot(call: Call) -> AWSResponse | None:
-    """RDS takes no snapshot of a database in a wrong state; moto does."""
+    """RDS accepts no snapshot of a database in a wrong state; moto does."""
     body: Any = call.request.body
     form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else str(body)))
     kind, backend = aws_rules.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]

@@ -169,7 +169,7 @@ _STATES: States = {
     "deleted": (_deleted, {**_down(""), BEFORE: _MISSING, TAKE: _MISSING}),
     "quota used up": (
         _quota_is_used_up,
-        {BEFORE: refused("RDS takes no further snapshot"), CHECK: WELL},
+        {BEFORE: refused("RDS accepts no further snapshot"), CHECK: WELL},
     ),
     "refused for storage": (
         _refused_with("StorageQuotaExceeded", "The storage quota is exceeded."),
@@ -205,7 +205,7 @@ _STATES_WHEN_PENDING: States = {
     "deleted": (_deleted, {WAITS: End(status="FAILED", names=_MISSING.names)}),
     "quota used up": (
         _quota_is_used_up,
-        {FOLLOWED: refused("RDS takes no further snapshot")},
+        {FOLLOWED: refused("RDS accepts no further snapshot")},
     ),
     "snapshot fails": (_snapshots(snapshot_ends="failed"), {BEFORE: refused("ended as failed")}),
     "snapshot never ends": (_snapshots(snapshot_takes=_FOR_EVER), {BEFORE: _too_late("creating")}),
@@ -234,7 +234,7 @@ _STATES_OF_CLUSTERS: States = {
             PRUNE: WELL,
         },
     ),
-    "quota used up": (_quota_is_used_up, {TAKE: refused("RDS takes no further snapshot")}),
+    "quota used up": (_quota_is_used_up, {TAKE: refused("RDS accepts no further snapshot")}),
 }
 _SLICE = (
     ("stopped", TAKE),

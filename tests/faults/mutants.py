@@ -72,7 +72,7 @@ MUTANTS = (
         file=f"{_PACKAGE}/steps/roll_back.py",
         old="            return _watch(answer, version, spec, service, runtime)\n",
         new="            return replace(answer, status=RollbackStatus.GOOD)\n",
-        caught_by=["bad before, too: throttled once"],
+        caught_by=["both versions bad: throttled once"],
     ),
     Mutant(
         promise="A permit that is missing or denied is not an open one",
@@ -92,7 +92,7 @@ MUTANTS = (
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
         old="    return _do(PermitAction.WAIT, "
-        'f"The snapshot is not there yet: {detail_of(backup.state)}.")',
+        'f"The snapshot is not available yet: {detail_of(backup.state)}.")',
         new="    return None",
         caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),

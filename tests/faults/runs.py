@@ -43,7 +43,7 @@ def _failing_its_watch(plan: Plan) -> Callable[[World], str]:
     return act
 
 
-def _bad_before_too(world: World) -> str:
+def _both_bad(world: World) -> str:
     world.fails_from_next()
     return world.push("v2", _ONE)
 
@@ -105,7 +105,7 @@ def _again(world: World) -> str:
     return digest
 
 
-def _unsettled(world: World) -> str:
+def _no_outcome(world: World) -> str:
     """Nothing can be recorded of its end until it is over."""
     _refuse_to_settle(world, "dynamodb", timedelta(days=1))
     return world.push("v2", _ONE)
@@ -149,10 +149,10 @@ RUNS: Mapping[str, Run] = {
         prepare=_first, act=_pushed(replace(_FAILING, effect=BREAKING))
     ),
     "failed watch": Run(prepare=_first, act=_failing_its_watch(_ONE)),
-    "failed watch, no way back": Run(
+    "failed watch, no rollback": Run(
         prepare=_first, act=_failing_its_watch(replace(_ONE, effect=BREAKING))
     ),
-    "bad before, too": Run(prepare=_first, act=_bad_before_too),
+    "both versions bad": Run(prepare=_first, act=_both_bad),
     "rollback by hand": Run(prepare=_two, act=_back),
     "command": Run(prepare=_two, act=_command),
     "take-over": Run(prepare=_abandoned, act=_next),
@@ -160,6 +160,6 @@ RUNS: Mapping[str, Run] = {
     "first": Run(prepare=_somebodys, act=lambda world: world.push("v1", _ONE)),
     "busy": Run(prepare=_busy, act=_pushed(_ONE)),
     "pushed again": Run(prepare=_first, act=_again),
-    "unsettled": Run(prepare=_first, act=_unsettled),
+    "no outcome": Run(prepare=_first, act=_no_outcome),
     "permit stays": Run(prepare=_first, act=_permit_stays),
 }

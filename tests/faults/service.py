@@ -103,7 +103,7 @@ _IS_GONE = {
 }
 # What it does to the database, nobody knows.
 _NOT_OURS = failed("Version 3 was deployed without Lightgate")
-_OTHER_HANDS = failed("the service no longer serves it", "deployed something else")
+_OTHER_HANDS = failed("it is no longer live", "deployed another version")
 
 _STATES: States = {
     "disabled": (
@@ -149,7 +149,7 @@ _STATES: States = {
             BEFORE: WELL,
             DEPLOY: WELL,
             WATCH: WELL,
-            BACK: failed("does not list version 1 any more"),
+            BACK: failed("no longer lists it"),
         },
     ),
     "somebody's deployment fails": (
@@ -166,7 +166,7 @@ _STATES: States = {
             BEFORE: WELL,
             DEPLOY: WELL,
             WATCH: _OTHER_HANDS,
-            BACK: failed("does not serve any more"),
+            BACK: failed("is no longer live"),
         },
     ),
     "somebody's deployment for ever": (

@@ -210,5 +210,5 @@ def _scenario(row: str, column: str, prepare: Callable[[World], None]) -> Scenar
 
 def _says_why(world: World, _: str) -> Iterator[str]:
     """A message names the cause, although Lightsail names none."""
-    if not any("No container has begun to run" in each["raw"] for each in world.receive()):
+    if not any("No container started" in each["raw"] for each in world.receive()):
         yield "no message says that no container has begun to run"

@@ -130,8 +130,8 @@ def test_a_version_with_wrong_answers_fails_after_three_health_checks(emulator: 
 
     status, seen = watched(service, version, rules)
 
-    assert (status, seen.total) == (WatchStatus.FAILED, 3)
-    assert seen.problem == "POST /echo answered 200, and not 201"
+    assert (status, seen.rounds) == (WatchStatus.FAILED, 3)
+    assert seen.problem == "POST /echo returned 200 (expected 201)"
 
 
 def test_a_version_is_deployed_again_as_lightsail_shows_it(emulator: Emulator) -> None:

@@ -103,7 +103,7 @@ def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None
         available_at=STARTED + seconds(waited),
         restores_to=STARTED,
         may_deploy=True,
-        why="Nothing has to be waited for.",
+        why="There is nothing to wait for.",
     )
 
 

@@ -114,7 +114,7 @@ def test_an_image_that_may_have_moved_is_noted() -> None:
     before["containers"]["proxy"] = {"image": "nginx:1.27", "environment": {}, "ports": {}}
 
     assert redeploy("crops-backend", before, MARKERS, {}).notes == (
-        "The image nginx:1.27 of proxy may be another one by now.",
+        "The image nginx:1.27 of proxy may have changed since then.",
     )
 
 

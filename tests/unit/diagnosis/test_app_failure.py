@@ -131,7 +131,7 @@ def test_an_app_that_is_started_again_and_again_has_crashed_whatever_it_said() -
     found = diagnose(symptoms(logs=app("bye", starts=4), nodes=2))
 
     assert (found.kind, found.evidence) == (Kind.APP_CRASH, "bye")
-    assert "4 times on 2 node(s)" in found.what
+    assert "4 times on 2 nodes" in found.what
 
 
 def test_an_exception_of_an_app_whose_node_was_launched_again_is_why() -> None:
@@ -175,7 +175,7 @@ NOTHING_RAN = app(system=("Creating your deployment", *["Started 1 new node"] * 
         (Puller(role=ROLE, policy=None), "does not let the service's role pull", statement(ROLE)),
         (
             Puller(role=ROLE, policy=json.dumps({"Statement": json.loads(statement(ROLE))})),
-            "may be gone or damaged",
+            "may be missing or damaged",
             "docker run",
         ),
         (Puller(role=ROLE, policy="?"), "most likely", statement(ROLE)),
@@ -185,7 +185,7 @@ def test_if_nothing_ran_the_pull_is_checked(puller: Puller | None, what: str, ac
     found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=NOTHING_RAN, puller=puller))
 
     assert found.kind is Kind.IMAGE_PULL
-    assert found.evidence == "Started 1 new node (in all 3), Canceled"
+    assert found.evidence == "Started 1 new node (3 in total), Canceled"
     assert what in found.what
     assert action in found.next_action
 
@@ -208,7 +208,7 @@ def test_without_logs_a_policy_that_forbids_the_pull_is_the_cause(
     found = diagnose(symptoms(evidence=NO_GATE_REPORT, logs=SILENCE, puller=puller))
 
     assert (found.kind, found.evidence) == (Kind.IMAGE_PULL, None)
-    assert "Lightsail has written nothing" in found.what
+    assert "Lightsail wrote nothing" in found.what
     assert what in found.what
     assert action in found.next_action
 

@@ -84,7 +84,7 @@ def test_without_anything_to_go_by_nothing_is_claimed() -> None:
 
     assert found.kind is Kind.UNKNOWN
     assert found.evidence is None
-    assert found.what.endswith("Not looked at: the log of migrate, the log of web.")
+    assert found.what.endswith("Could not be read: the log of migrate, the log of web.")
     assert "aws lightsail get-container-log" in found.next_action
 
 
@@ -94,7 +94,7 @@ def test_unread_sources_are_reported_beside_every_cause() -> None:
     found = diagnose(symptoms(error=stop, logs={}, unread=["the policy of the repository"]))
 
     assert found.kind is Kind.PLATFORM_BUSY
-    assert found.what.endswith("Not looked at: the policy of the repository.")
+    assert found.what.endswith("Could not be read: the policy of the repository.")
 
 
 @pytest.mark.parametrize(

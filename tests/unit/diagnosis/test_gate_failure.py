@@ -197,7 +197,7 @@ def test_a_gate_that_may_have_begun_is_never_reported_as_having_applied_nothing(
 
     for seen in (held, *failed):
         found = diagnose(seen)
-        assert "whether anything was applied is not known" in found.what
+        assert "whether anything was applied is unknown" in found.what
         assert "nothing was applied" not in found.what
 
 
@@ -224,7 +224,7 @@ OTHER = DatabaseSession(pid=4713, application="report", seconds=None)
             "pg_terminate_backend(4713) on PostgreSQL, or KILL 4711; KILL 4713 on MySQL. ",
         ),
         ([GATE], "Let it finish: it is a session of a gate, or of its migration. "),
-        ([], "Find out which session holds it, in pg_stat_activity of PostgreSQL or with "),
+        ([], "Find the session that holds it, in pg_stat_activity (PostgreSQL) or with "),
     ],
 )
 def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(

@@ -84,9 +84,9 @@ def test_a_usual_word_that_a_secret_begins_with_is_left() -> None:
 
 @pytest.mark.parametrize("write", [str, json.dumps, repr, lambda text: quote(text, safe="")])
 def test_a_presigned_url_is_masked_as_a_whole(write: Callable[[str], str]) -> None:
-    shown = Mask([]).text(f"GET {write(SIGNED)} answered 403")
+    shown = Mask([]).text(f"GET {write(SIGNED)} returned 403")
 
-    assert shown.replace('"', "").replace("'", "") == "GET *** answered 403"
+    assert shown.replace('"', "").replace("'", "") == "GET *** returned 403"
 
 
 @pytest.mark.parametrize(

@@ -68,19 +68,19 @@ def test_the_worst_operation_decides(judged: Plan, verdict: Verdict) -> None:
         ("contract", "AddField harvest.quality", "fails with NotNullViolation"),
         ("contract", "RemoveField harvest.season", "still uses it"),
         ("contract", "RenameField harvest.kilograms", "still uses the old name"),
-        ("contract", "AlterField harvest.crop", "may not take everything"),
+        ("contract", "AlterField harvest.crop", "may reject values"),
         ("contract", "AddConstraint harvest.one_a_day", "writes fail"),
-        ("contract", "RemoveIndex harvest.by_day", "may need it to end in time"),
+        ("contract", "RemoveIndex harvest.by_day", "may be too slow without it"),
         ("contract", "CreateModel(ForeignKey) Plot", "cannot delete that row any more"),
         ("contract", "AddField(ForeignKey) harvest.plot", "cannot delete that row any more"),
-        ("contract", "AddField(GeneratedField) harvest.mean", "works the column out"),
-        ("contract", "AddIndexConcurrently(expression) harvest", "works the index out"),
-        ("contract", "AddIndex(unbounded) harvest.by_note", "too long for an index"),
-        ("contract", "AlterField(on_delete) harvest.plot", "relies on it as it was"),
+        ("contract", "AddField(GeneratedField) harvest.mean", "computes the column"),
+        ("contract", "AddIndexConcurrently(expression) harvest", "computes the index"),
+        ("contract", "AddIndex(unbounded) harvest.by_note", "too long for the index"),
+        ("contract", "AlterField(on_delete) harvest.plot", "relies on the old handling"),
         ("contract", "AddField(Odd) harvest.plot", "fails with NotNullViolation"),
-        ("contract", "undo CreateModel Plot", "taken back"),
-        ("contract", "undo AddField harvest.quality", "the column is taken back"),
-        ("contract", "undo AddIndex harvest.by_day", "what serves may rely on it"),
+        ("contract", "undo CreateModel Plot", "the table is removed"),
+        ("contract", "undo AddField harvest.quality", "the column is removed"),
+        ("contract", "undo AddIndex harvest.by_day", "the live version may rely on it"),
         ("contract", "BrandNew harvest.x", "may not be able to read or write"),
         ("data", "RunPython", "may do anything to rows and schema"),
         ("unknown", "RunSQL", "not read"),
@@ -101,7 +101,7 @@ def test_a_plan_that_could_not_be_read_is_unknown_and_says_so() -> None:
     unread = Plan(hash="unknown", count=None, effect=Effect.UNKNOWN, breaking=[])
 
     assert judge_plan(unread) == Judgement(
-        verdict=Verdict.UNKNOWN, reasons=("The gate could not find out what is pending.",)
+        verdict=Verdict.UNKNOWN, reasons=("The gate could not determine the pending migrations.",)
     )
 
 
@@ -110,7 +110,7 @@ def test_operations_that_found_no_room_in_the_plan_are_not_forgotten() -> None:
 
     assert judge_plan(trimmed) == Judgement(
         verdict=Verdict.ONE_WAY,
-        reasons=("The plan is of the kind contract, and its operations were not all told.",),
+        reasons=("The plan has the class contract, and the gate did not report all operations.",),
     )
 
 
@@ -132,7 +132,7 @@ def test_a_gate_without_a_report_makes_the_verdict_unknown() -> None:
     found = judged({"migrate": [EMPTY], "archive": []}, has_database=True)
 
     assert found.verdict is Verdict.UNKNOWN
-    assert list(found.reasons) == ["The gate of archive has not told what is pending."]
+    assert list(found.reasons) == ["The gate of archive has not reported the pending migrations."]
 
 
 @pytest.mark.parametrize(

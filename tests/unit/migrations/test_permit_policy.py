@@ -257,7 +257,7 @@ def test_the_usual_case_is_permitted() -> None:
 @pytest.mark.parametrize(
     ("changes", "action", "words"),
     [
-        ({"plan": None}, PermitAction.WAIT, "has not told its plan"),
+        ({"plan": None}, PermitAction.WAIT, "has not reported its plan"),
         ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, PermitAction.NOTHING, "pending"),
         ({"not_yet": "The app comes first."}, PermitAction.WAIT, "The app comes first"),
         (
@@ -276,7 +276,7 @@ def test_the_usual_case_is_permitted() -> None:
         (
             {"permit": PERMITS[2], "plan": replace(plan(Effect.UNKNOWN), once=True)},
             PermitAction.WAIT,
-            "another node",
+            "Another node",
         ),
         (
             {"plan": plan(Effect.CONTRACT), "policy": Policy.BLOCK},
@@ -302,7 +302,7 @@ def test_the_usual_case_is_permitted() -> None:
                 "history": Timings(snapshots=[timedelta(seconds=486)]),
             },
             PermitAction.GIVE_UP,
-            "takes some 486 s",
+            "takes about 486 s",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.FAILED))},
@@ -328,12 +328,12 @@ def test_the_usual_case_is_permitted() -> None:
         (
             {"backup": backup(BackupMode.ALWAYS, state(SnapshotStatus.BUSY))},
             PermitAction.BACK_UP,
-            "could be begun yet: busy",
+            "could be started yet: busy",
         ),
         (
             {"backup": backup(BackupMode.ALWAYS, AVAILABLE, available_at=OLD)},
             PermitAction.BACK_UP,
-            "more than 30 minutes",
+            "older than 30 minutes",
         ),
         (
             {
@@ -341,7 +341,7 @@ def test_the_usual_case_is_permitted() -> None:
                 "history": Timings(snapshots=[timedelta(seconds=2000)]),
             },
             PermitAction.GIVE_UP,
-            "takes some 2000 s",
+            "takes about 2000 s",
         ),
         (
             {
@@ -359,7 +359,7 @@ def test_the_usual_case_is_permitted() -> None:
             PermitAction.GIVE_UP,
             "58 minutes ago",
         ),
-        ({"backup": backup(BackupMode.POINT_IN_TIME)}, PermitAction.BACK_UP, "not known yet"),
+        ({"backup": backup(BackupMode.POINT_IN_TIME)}, PermitAction.BACK_UP, "unknown so far"),
         (
             {"backup": backup(BackupMode.POINT_IN_TIME, state(SnapshotStatus.FAILED))},
             PermitAction.REFUSE,
@@ -578,7 +578,7 @@ def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
     decision = decide(late)
 
     assert decision.action is PermitAction.GIVE_UP
-    assert "AWS refused calls for 320 s meanwhile: start the release again." in decision.reason
+    assert "AWS refused calls for 320 s: start the release again." in decision.reason
     assert "AWS" not in decide(replace(late, outage=timedelta())).reason
 
 
@@ -591,7 +591,7 @@ def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
                     BackupMode.ALWAYS, state(SnapshotStatus.CREATING), time_limit=9 * PATIENCE
                 )
             },
-            "The snapshot is not there yet: creating.",
+            "The snapshot is not available yet: creating.",
         ),
         (
             {
@@ -599,7 +599,7 @@ def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
                     BackupMode.ALWAYS, state(SnapshotStatus.BUSY), time_limit=9 * PATIENCE
                 )
             },
-            "No snapshot could be begun yet: busy.",
+            "No snapshot could be started yet: busy.",
         ),
         ({"not_yet": "The app is not active yet."}, "The app is not active yet."),
     ],

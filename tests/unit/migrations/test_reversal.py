@@ -93,7 +93,7 @@ def test_the_reversal_of_a_plan_reverses_each_part_of_it(applied: list[str]) -> 
 @pytest.mark.parametrize(
     ("told", "applied", "why"),
     [
-        ({}, NAMES, "could not tell"),
+        ({}, NAMES, "did not report"),
         ({"migrate": TOLD}, [*NAMES, "farms.0001_x"], "more was applied"),
         ({"migrate": TOLD, "other": Reversal(why_not="x")}, NAMES, "several gates"),
         ({"migrate": Reversal(why_not="a.0002: RunSQL")}, NAMES, "a.0002: RunSQL"),

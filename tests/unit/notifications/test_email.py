@@ -8,97 +8,12 @@ import pytest
 from lightgate.gate.report import Migration
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import text
-from lightgate.notifications.formats import machine
-from lightgate.notifications.report import Snapshot
+from lightgate.notifications.formats import machine, subject
+from lightgate.notifications.report import LiveVersion, Snapshot
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
-from tests.support.builders import DIGEST, RELEASE, evidence, report
-from tests.support.ended_releases import RESTORE, TAKE_BACK, refusal, rolled_back
-
-SUCCESS = f"""\
-crops-backend: release 20261116t015434z-7f5b2640-0c1d is live.
-
-Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0
-Started by: push of crops-backend:latest
-Deployment: version 8
-Migrations applied: harvests.0003_season, harvests.0004_fill_season
-Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
-Took: 187 seconds
-Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
-"""
-
-ROLLBACK = f"""\
-crops-backend: release 20261116t015434z-7f5b2640-0c1d was rolled back.
-
-Migration harvests.0006_one_harvest_a_day failed: \
-django.db.utils.IntegrityError: could not create unique index
-Version 7 is active and goes on serving.
-It was verified. 2 of 2 health checks passed.
-
-Cause (migration-error): Migration harvests.0006_one_harvest_a_day failed. A part is applied.
-Evidence: django.db.utils.IntegrityError: could not create unique index
-Do first: Correct harvests.0006_one_harvest_a_day and push again.
-
-What to do:
-  Correct the cause and push again. What a migration had already applied stays applied.
-
-Image: crops-backend@sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234e1f0
-Started by: push of crops-backend:latest
-Deployment: version 8
-Migrations applied: harvests.0005_tidy_crops
-Not known to be applied: harvests.0006_one_harvest_a_day
-Rollback safety: not affected by this release. The previous version works on its schema (SAFE)
-Snapshot: lightgate-crops-backend-{RELEASE}, available since 2026-11-16 01:55:40 UTC
-Took: 187 seconds
-Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
-
-Last lines of migrate:
-    Applying harvests.0006_one_harvest_a_day...
-  IntegrityError
-
-To take back just what was applied, start an execution with, in this order:
-  {{"app": "crops-backend", "digest": "{DIGEST}", "command": \
-["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}}
-
-To restore the database to a new instance, should you need it:
-  aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new
-"""
-
-REFUSAL = """\
-crops-backend: release 20261116t015434z-7f5b2640-0c1d was refused.
-
-serviceName: is missing
-containers.web.dependsOn[0].containerName: there is no container "migrat" (did you mean migrate?)
-
-What to do:
-  Nothing was applied and nothing was deployed. Correct the cause and push again.
-
-Took: 187 seconds
-Execution: arn:aws:states:us-east-1:123456789012:execution:release:crops-backend-7f5b2640fe6f
-"""
-
-
-def test_the_mail_of_a_success() -> None:
-    migrations = [
-        Migration(name="harvests.0003_season", seconds=0.1),
-        Migration(name="harvests.0004_fill_season", seconds=2.5),
-    ]
-
-    assert text(report(evidence=evidence(migrations=migrations))) == SUCCESS
-
-
-def test_the_mail_of_a_rollback() -> None:
-    assert text(rolled_back()) == ROLLBACK
-
-
-def test_the_mail_of_a_refusal() -> None:
-    ended = refusal(
-        "serviceName: is missing",
-        'containers.web.dependsOn[0].containerName: there is no container "migrat" '
-        "(did you mean migrate?)",
-    )
-
-    assert text(ended) == REFUSAL
+from tests.support.builders import evidence, report
+from tests.support.ended_releases import RESTORE, TAKE_BACK, rolled_back
 
 
 def test_the_mail_names_twenty_of_many_migrations() -> None:
@@ -111,9 +26,9 @@ def test_the_mail_names_twenty_of_many_migrations() -> None:
 
 
 def test_what_others_wrote_cannot_pose_as_a_line_of_ours() -> None:
-    forged = report(app="a\nWhat to do:", reason="x\n\nWhat to do:\n  Send your password.")
+    forged = report(app="a\nNext       ", reason="x\n\nNext       \n  Send your password.")
 
-    assert "\nWhat to do:" not in text(forged)
+    assert "\nNext" not in text(forged)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -123,7 +38,7 @@ def test_every_end_of_everything_has_a_headline(kind: Kind, outcome: Outcome) ->
 
     headline = text(report(kind=kind, conclusion=conclusion)).partition("\n")[0]
 
-    assert RELEASE in headline
+    assert "crops-backend" in headline
     assert headline.endswith(".")
 
 
@@ -155,15 +70,15 @@ def test_restore_commands_are_shown_when_they_may_be_needed(
     [
         (
             Snapshot(id="s", available_at=None, status="CREATING", detail="creating 40 %"),
-            "Snapshot: s, pending when last looked at (creating 40 %)",
+            "Snapshot   s (not available at the last check: creating 40 %)",
         ),
         (
             Snapshot(id="s", available_at=None, status="FAILED", detail="failed"),
-            "Snapshot: s, failed (failed): it cannot be restored from",
+            "Snapshot   s (failed: failed; it cannot be restored)",
         ),
         (
             Snapshot(id="s", available_at=None),
-            "Snapshot: s, if it was begun; whether it is there is not known",
+            "Snapshot   s (unknown whether it was created)",
         ),
         (
             Snapshot(
@@ -171,11 +86,11 @@ def test_restore_commands_are_shown_when_they_may_be_needed(
                 available_at=datetime.fromisoformat("2026-11-16T01:55:40+00:00"),
                 restores_to=datetime.fromisoformat("2026-11-16T01:50:00+00:00"),
             ),
-            "Restore point: the continuous backup, which reaches up to 2026-11-16 01:50:00 UTC",
+            "Backup     continuous backup, up to 2026-11-16 01:50:00 UTC",
         ),
         (
             Snapshot(id=None, available_at=None),
-            "Restore point: the continuous backup, which is not there",
+            "Backup     continuous backup, not available",
         ),
     ],
 )
@@ -185,23 +100,21 @@ def test_the_restore_point_is_reported_as_what_it_is(snapshot: Snapshot, expecte
 
 @pytest.mark.parametrize(
     ("saved", "expected"),
-    [(0, ""), (0.4, ""), (95.2, ", 95 saved by starting the node during the snapshot")],
+    [(0, ""), (0.4, ""), (95.2, " (95 s saved by starting the node during the snapshot)")],
 )
-def test_the_time_saved_by_the_overlap_is_reported(saved: float, expected: str) -> None:
-    assert f"\nTook: 187 seconds{expected}\n" in text(report(saved=timedelta(seconds=saved)))
+def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
+    assert f"\nDuration   3 min 7 s{expected}\n" in text(report(saved=timedelta(seconds=saved)))
 
 
-def test_the_message_of_a_command_shows_its_output() -> None:
-    done = Conclusion(
-        outcome=Outcome.SUCCEEDED, reasons=["The command has ended well."], next_steps=[]
-    )
+def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:
+    done = Conclusion(outcome=Outcome.SUCCEEDED, reasons=["It is so."], next_steps=[])
 
     found = replace(evidence(), last_lines=["[X] 0001_initial"])
 
     told = text(report(kind=Kind.COMMAND, conclusion=done, evidence=found))
 
-    assert told.startswith(f"crops-backend: command {RELEASE} has ended well.\n\nThe command has")
-    assert "\n\nThe command's last lines:\n  [X] 0001_initial\n" in told
+    assert told.startswith("The command on crops-backend succeeded.\nIt is so.\n")
+    assert "\n\nLast lines of the command:\n  [X] 0001_initial\n" in told
 
 
 def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
@@ -210,30 +123,77 @@ def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
     assert "last lines" not in text(report(evidence=found))
 
 
-@pytest.mark.parametrize("verdict", Verdict)
-def test_rollback_safety_is_in_words_and_as_a_code(verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Verdict.NONE, None),
+        (Verdict.SAFE, "Safe: "),
+        (Verdict.ONE_WAY, "Not safe: "),
+        (Verdict.UNKNOWN, "Not safe: "),
+    ],
+)
+def test_the_safety_of_a_rollback_is_told_with_the_reasons_against_it(
+    verdict: Verdict, words: str | None
+) -> None:
     told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
 
-    assert f"({verdict.value})\n" in told.partition("Rollback safety: ")[2]
+    assert ("\nRollback " in told) is (words is not None)
+    assert words is None or f"\nRollback   {words}" in told
     assert ("It is so." in told) is not verdict.allows_rollback
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SAFE, Verdict.ONE_WAY, Verdict.UNKNOWN])
-def test_an_unapplied_plan_keeps_the_rollback_safe_and_is_described(
+def test_a_plan_of_which_nothing_is_applied_is_told_as_a_danger_of_the_next_try(
     verdict: Verdict,
 ) -> None:
     judgement = Judgement(verdict=verdict, reasons=["It is so."])
 
     told = text(report(judgement=judgement, applied_nothing=True))
 
-    line = told.partition("Rollback safety: ")[2].partition("\n")[0]
-    assert line.startswith("not affected by this release, which has applied nothing.")
-    assert line.endswith(f"({verdict.value})")
     is_safe = verdict.allows_rollback
-    assert (
-        "may break the previous version once it is applied:\n  It is so." in told
-    ) is not is_safe
-    assert "Why a rollback may not work" not in told
+    assert ("nce these migrations are applied" in told) is not is_safe
+    assert ("\n           It is so.\n" in told) is not is_safe
+    assert "Not safe" not in told
+
+
+def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> None:
+    told = text(rolled_back())
+
+    stays = "1 migration applied and not reversed by a rollback: harvests.0005_tidy_crops"
+    assert f"\nDatabase   {stays}\n" in told
+
+
+def test_a_failure_that_applied_nothing_shows_no_restore_commands() -> None:
+    told = text(replace(rolled_back(), applied_nothing=True))
+
+    assert RESTORE not in told
+    assert "To reverse" not in told
+
+
+def test_the_message_names_the_tag_and_the_live_version() -> None:
+    ended = replace(rolled_back(), tag="v3", live=LiveVersion(version=7, tag="v2.1"))
+
+    assert text(ended).startswith(
+        "Release v3 of crops-backend failed, and v2.1 (version 7) is still live.\n"
+    )
+    assert subject(ended) == "[production] crops-backend ROLLED_BACK v3, v2.1 is still live"
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [(7, "version 7 is still live"), (8, "version 8 is live"), (9, "version 9 is live again")],
+)
+def test_without_a_tag_the_live_version_is_told_by_its_number(live: int, words: str) -> None:
+    ended = replace(rolled_back(), live=LiveVersion(version=live))
+
+    assert subject(ended).endswith(f" 7f5b2640fe6f, {words}")
+
+
+def test_that_no_version_is_live_is_told() -> None:
+    ended = replace(rolled_back(), is_down=True)
+
+    assert subject(ended).endswith(", no version is live")
+    assert ", and no version is live." in text(ended)
 
 
 def test_the_message_does_not_repeat_its_reasons() -> None:

@@ -12,7 +12,7 @@ from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate.report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
-from lightgate.notifications.email import text
+from lightgate.notifications.email import next_steps, text
 from lightgate.notifications.formats import machine, sns_message, subject
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude
@@ -34,8 +34,8 @@ SNS_BYTES = 256 * 1024
 @pytest.mark.parametrize(
     ("ended", "expected"),
     [
-        (report(), f"[production] crops-backend SUCCEEDED {RELEASE}"),
-        (rolled_back(), f"[production] crops-backend ROLLED_BACK {RELEASE}"),
+        (report(), "[production] crops-backend SUCCEEDED 7f5b2640fe6f is live"),
+        (rolled_back(), "[production] crops-backend ROLLED_BACK 7f5b2640fe6f"),
         (refusal("x", stage="unknown"), f"[unknown] crops-backend REFUSED {RELEASE}"),
     ],
 )
@@ -61,6 +61,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "app": "crops-backend",
         "stage": "production",
         "release": RELEASE,
+        "tag": None,
         "status": "ROLLED_BACK",
         "reasons": list(rolled_back().conclusion.reasons),
         "failure": encode(MIGRATION_ERROR),
@@ -107,8 +108,8 @@ def test_each_subscriber_gets_its_own_form() -> None:
     chat = json.loads(forms["https"])
     assert (chat["version"], chat["source"]) == ("1.0", "custom")
     assert chat["content"]["title"] == subject(rolled_back())
-    assert "Version 7 is active and goes on serving." in chat["content"]["description"]
-    assert chat["content"]["nextSteps"] == list(rolled_back().conclusion.next_steps)
+    assert "Version 7 is still live" in chat["content"]["description"]
+    assert chat["content"]["nextSteps"] == list(next_steps(rolled_back()))
 
 
 def worst_evidence() -> Any:
@@ -186,7 +187,7 @@ def told_in_chat(said: str) -> str:
     conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[said])
     chat = chat_of(report(conclusion=conclusion))
     [step] = chat["nextSteps"]
-    assert chat["description"].split("\n")[0] == step
+    assert chat["description"].split("\n")[1] == step
     return str(step)
 
 
@@ -227,13 +228,13 @@ def test_no_text_gets_out_of_its_span_in_a_chat(said: str) -> None:
 
 
 def test_no_line_of_others_looks_like_one_of_ours_in_an_e_mail() -> None:
-    said = "boom\n\nWhat to do:\n  drop the database\u202e"
+    said = "boom\n\nNext       \n  drop the database\u202e"
     conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[said])
     failure = replace(MIGRATION_ERROR, what=said, evidence=said, next_action=said)
 
     mail = text(report(conclusion=conclusion, failure=failure, warnings=[said], reason=said))
 
-    assert mail.count("drop the database") == 7
+    assert mail.count("drop the database") == 5
     assert not any(line.strip() == "drop the database" for line in mail.splitlines())
     assert "\u202e" not in mail
 
@@ -241,12 +242,12 @@ def test_no_line_of_others_looks_like_one_of_ours_in_an_e_mail() -> None:
 def test_warnings_reach_people_and_machines() -> None:
     warned = report(warnings=["database: is missing"])
 
-    assert "Warnings:\n  database: is missing\n" in text(warned)
+    assert "Warning    database: is missing\n" in text(warned)
     assert machine(warned)["warnings"] == ["database: is missing"]
 
 
 def test_the_cause_reaches_the_chat() -> None:
     chat = json.loads(json.loads(sns_message(rolled_back()))["https"])["content"]
 
-    assert "*Cause (migration-error)*: Migration" in chat["description"]
-    assert "*Do first*: Correct" in chat["description"]
+    assert "*Cause*: Migration" in chat["description"]
+    assert chat["nextSteps"][0].startswith("Correct")

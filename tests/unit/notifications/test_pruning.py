@@ -7,7 +7,7 @@ import pytest
 from lightgate.notifications.pruning import not_pruned
 from lightgate.spec.app_spec import Database
 from lightgate.spec.database_kinds import DatabaseKind
-from tests.support.builders import RELEASE, admitted
+from tests.support.builders import admitted
 
 COMMANDS = {
     DatabaseKind.INSTANCE: "aws rds delete-db-snapshot --db-snapshot-identifier s1",
@@ -28,8 +28,10 @@ def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKi
 
     forms = json.loads(not_pruned(admitted(), database(kind), failed, []).message)
 
-    head = f"crops-backend: 2 old snapshots could not be deleted after release {RELEASE}."
-    assert forms["email"].startswith(f"{head} The release succeeded.\n")
+    head = (
+        "Release 7f5b2640fe6f of crops-backend succeeded, but 2 old snapshots could not be deleted."
+    )
+    assert forms["email"].startswith(f"{head}\n")
     assert (
         "\ns1: AccessDenied: not authorized\ns2: InvalidDBSnapshotState: in use\n"
         in (forms["email"])
@@ -43,10 +45,12 @@ def test_what_keeps_lightgate_from_looking_is_reported() -> None:
     notice = not_pruned(admitted(), None, {}, ["RDS answers AccessDenied."])
     forms = json.loads(notice.message)
 
-    assert notice.subject == f"[production] crops-backend NOT_PRUNED {RELEASE}"
+    assert notice.subject == (
+        "[production] crops-backend NOT_PRUNED 7f5b2640fe6f, old snapshots could not be deleted"
+    )
     assert "old snapshots could not be deleted" in forms["email"]
     assert "\nRDS answers AccessDenied.\n" in forms["email"]
-    assert "yourself" not in forms["email"]
+    assert "To delete them" not in forms["email"]
     assert json.loads(forms["sqs"])["reasons"] == ["RDS answers AccessDenied."]
 
 

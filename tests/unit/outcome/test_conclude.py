@@ -15,7 +15,7 @@ from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
 from lightgate.state import RollbackResult, RollbackStatus
-from lightgate.verification.health import WatchProgress, WatchStatus
+from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
 
@@ -25,8 +25,8 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
-WATCHED = WatchProgress(began_at=STARTED, total=3, bad=1, problem="GET / answered 500")
-SHOWN = "2 of 3 health checks passed. Last failure: GET / answered 500."
+WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / returned 500")
+SHOWN = "2 of 3 health checks passed. Last failure: GET / returned 500."
 
 
 def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verified:
@@ -71,15 +71,15 @@ def test_a_version_that_is_not_live_is_never_reported_as_a_success() -> None:
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons) == [
-        "Deployment 8 became active, but the service no longer serves it.",
-        "Version 9 is what the service shows now; it is ACTIVE.",
+        "Version 8 became active, but it is no longer live.",
+        "Version 9 is live now.",
     ]
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (None, "Nobody has asked it."),
+        (None, "It was not checked."),
         (verified(8, "SKIPPED", watch=None, reason="It has no address."), "It has no address."),
         (verified(8, "REPLACED"), SHOWN),
         (verified(8, "WATCHING"), SHOWN),
@@ -90,10 +90,10 @@ def test_what_was_not_verified_is_no_success(found: Verified | None, words: str)
     ended = conclusion(Status.ACTIVE, LIVE, verified=found)
 
     assert ended.outcome is Outcome.FAILED
-    assert list(ended.reasons) == [f"Version 8 is active, and was not verified. {words}"]
+    assert list(ended.reasons) == [f"Version 8 is live, but its health is unknown. {words}"]
 
 
-WRONG = f"Version 8 became active, and was unhealthy in the watch period. {SHOWN}"
+WRONG = f"Version 8 became active and was unhealthy: {SHOWN}"
 
 
 def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_healthy() -> None:
@@ -105,7 +105,7 @@ def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_hea
     assert list(ended.reasons) == [
         WRONG,
         "Version 7 is live again as version 9.",
-        f"It was verified. {SHOWN}",
+        f"It is healthy: {SHOWN}",
         "The value of SECRET_KEY has changed since.",
     ]
 
@@ -124,7 +124,7 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
 @pytest.mark.parametrize(
     ("back", "shown", "words"),
     [
-        (None, LIVE, "Nobody has gone back from it."),
+        (None, LIVE, "Lightgate did not roll back."),
         (
             went_back("FAILED"),
             ANOTHER,
@@ -132,16 +132,16 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
         ),
         (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
         (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),
-        (went_back("BUSY", version=None), LIVE, "the container service took no deployment"),
-        (went_back("LOST", version=None), LIVE, "does not hold its turn any more"),
+        (went_back("BUSY", version=None), LIVE, "the container service accepted no deployment"),
+        (went_back("LOST", version=None), LIVE, "no longer holds the deployment lock"),
         (
             went_back("REPLACED", version=None, reasons=["It is gone."]),
             LIVE,
             "not done. It is gone.",
         ),
-        (went_back("REPLACED"), ANOTHER, "another deployment has taken its place"),
-        (went_back("GOOD"), LIVE, "but the service does not serve that version any more"),
-        (went_back("ACTIVATING"), LIVE, "was not followed to its end"),
+        (went_back("REPLACED"), ANOTHER, "replaced by another deployment"),
+        (went_back("GOOD"), LIVE, "but that version is no longer live"),
+        (went_back("ACTIVATING"), LIVE, "had not ended at the last check"),
     ],
 )
 def test_an_unverified_rollback_requires_manual_action_and_names_the_live_version(
@@ -152,20 +152,20 @@ def test_an_unverified_rollback_requires_manual_action_and_names_the_live_versio
     told = " ".join(ended.reasons)
     assert ended.outcome is Outcome.FAILED
     assert words in told
-    assert "is what the service shows now; it is ACTIVE." in told
+    assert "is live now." in told
     assert ended.next_steps
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (None, "Whether it does its work was not verified. Nobody has asked it."),
-        (verified(7, "FAILED"), f"It does not answer as it should. {SHOWN}"),
+        (None, "its health is unknown. It was not checked."),
+        (verified(7, "FAILED"), f"it is unhealthy: {SHOWN}"),
         (
             verified(7, "SKIPPED", watch=None, reason="Its spec is not on record."),
-            "Whether it does its work was not verified. Its spec is not on record.",
+            "its health is unknown. Its spec is not on record.",
         ),
-        (verified(6), "Whether it does its work was not verified."),
+        (verified(6), "its health is unknown."),
     ],
 )
 def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
@@ -176,7 +176,7 @@ def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
     )
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-2] == "Version 7 is active and goes on serving."
+    assert ended.reasons[-1].startswith("Version 7 is still live, but ")
     assert words in ended.reasons[-1]
 
 
@@ -197,8 +197,8 @@ def test_a_refusal_requires_manual_action_if_the_live_version_does_not_answer(ho
     ended = conclusion(Status.FAILED, PREVIOUS, verified=verified(7, "FAILED"), **how)
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == f"It does not answer as it should. {SHOWN}"
-    assert ended.next_steps[0] == "See at once why version 7 does not answer."
+    assert ended.reasons[-1] == f"Version 7 is still live, but it is unhealthy: {SHOWN}"
+    assert ended.next_steps[0] == "Check now why version 7 is unhealthy."
     assert "Nothing was applied." in ended.next_steps[1]
 
 
@@ -212,7 +212,7 @@ def test_a_refusal_stays_if_the_live_version_could_not_be_checked(
     ended = conclusion(Status.FAILED, PREVIOUS, verified=found, **how)
 
     assert ended.outcome is Outcome.REFUSED
-    assert ended.reasons[-1].startswith("Whether it does its work was not verified.")
+    assert ended.reasons[-1].startswith("Version 7 is still live, but its health is unknown.")
 
 
 @pytest.mark.parametrize("how", REFUSALS)
@@ -220,7 +220,7 @@ def test_a_refusal_of_the_first_release_stays_one(how: Any) -> None:
     ended = conclusion(Status.FAILED, NOTHING, previous_version=None, **how)
 
     assert ended.outcome is Outcome.REFUSED
-    assert ended.reasons[-1] == "Nothing serves now."
+    assert ended.reasons[-1] == "No version is live now."
 
 
 COMMAND_GATE = {"container": COMMAND_CONTAINER, "migration": None, "database": "unchanged"}
@@ -236,7 +236,7 @@ def test_a_command_that_got_no_permit_is_refused(cause: str | None) -> None:
     ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND)
 
     assert ended.outcome is Outcome.REFUSED
-    assert "The app serves what it served before, as version 8." in ended.reasons
+    assert f"Version 8 runs the same app as before and is healthy: {SHOWN}" in ended.reasons
     assert "Nothing was applied." in ended.next_steps[0]
 
 
@@ -269,16 +269,13 @@ def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_th
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons[1:]) == [
-        "Version 7 is active and goes on serving.",
-        f"It was verified. {SHOWN}",
-        "Whatever it answers, version 7 may not be able to work with the database as it is now. "
-        "Against it stands, as far as it is applied:",
+        f"Version 7 is still live and healthy: {SHOWN}",
+        "Version 7 may fail with the current database, even if its health checks pass:",
         *ONE_WAY.reasons,
     ]
     assert list(ended.next_steps) == [
-        "See at once whether version 7 does all of its work, above all its writes.",
-        "Then push again once the cause is mended, or take back what was applied, where that can "
-        "be.",
+        "Check now whether version 7 works, above all whether it can write.",
+        "Then correct the cause and push again, or reverse the applied migrations.",
     ]
 
 
@@ -288,9 +285,9 @@ def test_a_rollback_says_if_its_safety_is_unknown(of: str) -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, **how)
 
     assert ended.outcome is Outcome.ROLLED_BACK
-    assert list(ended.reasons[2:]) == [
-        f"It was verified. {SHOWN}",
-        "Nobody knows whether version 7 can do all of its work with the database as it is now:",
+    assert list(ended.reasons[1:]) == [
+        f"Version 7 is still live and healthy: {SHOWN}",
+        "Version 7 may not work correctly with the current database:",
         *UNKNOWN.reasons,
     ]
 
@@ -299,11 +296,11 @@ def test_a_rollback_says_if_its_safety_is_unknown(of: str) -> None:
     ("effect", "outcome", "said"),
     [
         ("additive", Outcome.ROLLED_BACK, ""),
-        ("data", Outcome.ROLLED_BACK, "This release has changed rows. Applied of it: a.0001."),
-        ("contract", Outcome.FAILED, "may not be able to"),
-        ("unknown", Outcome.FAILED, "may not be able to"),
-        ("nonsense", Outcome.FAILED, "may not be able to"),
-        (None, Outcome.FAILED, "may not be able to"),
+        ("data", Outcome.ROLLED_BACK, "This release has changed rows, with a.0001."),
+        ("contract", Outcome.FAILED, "may fail with"),
+        ("unknown", Outcome.FAILED, "may fail with"),
+        ("nonsense", Outcome.FAILED, "may fail with"),
+        (None, Outcome.FAILED, "may fail with"),
     ],
 )
 def test_only_the_applied_part_of_a_failed_plan_counts(
@@ -328,7 +325,7 @@ def test_possible_writes_by_the_previous_version_are_reported() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=wrote, judgement=ONE_WAY)
 
     assert ended.outcome is Outcome.FAILED
-    assert f"It was verified, also by a write. {SHOWN}" in ended.reasons
+    assert f"Version 7 is still live and healthy, also for a write: {SHOWN}" in ended.reasons
 
 
 def test_an_unverified_version_is_reported_with_its_rollback_safety() -> None:
@@ -395,7 +392,7 @@ def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
 
     assert ended.outcome is Outcome.REFUSED
     assert "a.0002 is not known to the code" in ended.reasons[0]
-    assert "Take the migrations back first" in ended.next_steps[0]
+    assert "Reverse the migrations" in ended.next_steps[0]
 
 
 def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
@@ -411,10 +408,13 @@ def test_the_message_of_a_command_has_its_end_and_the_live_version() -> None:
     good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
     bad = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=Kind.COMMAND)
 
-    serves = "The app serves what it served before, as version 8."
+    same = "Version 8 runs the same app as before"
     assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
-    assert list(good.reasons) == ["The command has ended well.", serves]
-    assert list(bad.reasons) == ["The command failed: it ended with exit code 1", serves]
+    assert list(good.reasons) == [f"{same}."]
+    assert list(bad.reasons) == [
+        "The command failed: it ended with exit code 1",
+        f"{same} and is healthy: {SHOWN}",
+    ]
 
 
 def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
@@ -425,28 +425,19 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
         reasons=[
             "Migration harvests.0006_one_harvest_a_day failed: "
             "django.db.utils.IntegrityError: could not create unique index",
-            "Version 7 is active and goes on serving.",
-            f"It was verified. {SHOWN}",
+            f"Version 7 is still live and healthy: {SHOWN}",
         ],
         next_steps=["Correct the cause and push again."],
     )
 
 
-def test_the_message_says_that_applied_migrations_stay_applied() -> None:
-    found = evidence(Phase.FAILED, [TIDIED], failed=failure())
-
-    [step] = conclusion(Status.FAILED, PREVIOUS, found).next_steps
-
-    assert step.endswith("What a migration had already applied stays applied.")
-
-
-def test_a_silent_gate_that_may_have_begun_is_never_rolled_back() -> None:
+def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.SILENT), may_have_begun=True)
 
     assert ended.outcome is Outcome.FAILED
-    assert "whether a migration had begun is not known" in ended.reasons[0]
+    assert "Whether a migration had started is unknown" in ended.reasons[0]
     assert "showmigrations" in ended.next_steps[0]
-    assert "while a migration was being applied" not in " ".join(ended.reasons)
+    assert "during a migration" not in " ".join(ended.reasons)
 
 
 @pytest.mark.parametrize(
@@ -458,21 +449,21 @@ def test_a_silent_gate_that_may_have_begun_is_never_rolled_back() -> None:
         ),
         (
             evidence(Phase.SUCCEEDED),
-            "Deployment 8 failed after its gate had opened: the app did not become healthy, or "
-            "ended.",
+            "Deployment 8 failed after its gate had opened: the app exited or did not become "
+            "healthy.",
         ),
         (
             evidence(Phase.UNGATED),
-            "Deployment 8 failed: the app did not become healthy, or ended.",
+            "Deployment 8 failed: the app exited or did not become healthy.",
         ),
         (
             evidence(Phase.SILENT),
-            "Deployment 8 failed, and its gate has reported nothing. It had no permit, so nothing "
-            "was applied.",
+            "Deployment 8 failed, and its gate reported nothing. The gate had no permit, so "
+            "nothing was applied.",
         ),
         (
             evidence(Phase.WAITING),
-            "Deployment 8 failed, and the gate has reported no cause.",
+            "Deployment 8 failed, and its gate reported no cause.",
         ),
     ],
 )
@@ -489,7 +480,7 @@ def test_a_deployment_that_failed_while_migrating_requires_manual_action() -> No
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.APPLYING))
 
     assert ended.outcome is Outcome.FAILED
-    assert "the database may be part-way" in ended.reasons[-1]
+    assert "ended during a migration" in ended.reasons[-1]
     assert "showmigrations" in ended.next_steps[0]
 
 
@@ -498,7 +489,7 @@ def test_a_migration_that_was_cut_off_requires_manual_action(cause: str) -> None
     ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure(cause=cause)))
 
     assert ended.outcome is Outcome.FAILED
-    assert "the database may be part-way" in ended.reasons[-1]
+    assert "ended during a migration" in ended.reasons[-1]
 
 
 @pytest.mark.parametrize(
@@ -524,7 +515,7 @@ def test_what_the_gate_found_in_the_database_decides_whether_it_is_a_rollback(
     )
 
     assert ended.outcome is expected
-    assert ("the database may be part-way" in ended.reasons[-1]) == (expected is Outcome.FAILED)
+    assert ("ended during a migration" in ended.reasons[-1]) == (expected is Outcome.FAILED)
 
 
 def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() -> None:
@@ -537,7 +528,7 @@ def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() ->
     assert ended.outcome is Outcome.REFUSED
     assert list(ended.reasons) == [
         "The container migrate failed (refused): harvests.0007 drops a column",
-        "Version 7 is active and goes on serving.",
+        f"Version 7 is still live and healthy: {SHOWN}",
     ]
     assert '"allowDestructive": true' in ended.next_steps[0]
 
@@ -557,7 +548,7 @@ def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:
     ended = conclusion(Status.FAILED, NOTHING, previous_version=None)
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == "Nothing was serving before, so nothing serves now."
+    assert ended.reasons[-1] == "No version was live before, so no version is live now."
 
 
 @pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
@@ -565,14 +556,14 @@ def test_a_rollback_is_reported_only_if_the_previous_version_is_live(shown: Serv
     ended = conclusion(Status.FAILED, shown)
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == "Version 7, which served before, is not active."
+    assert ended.reasons[-1] == "Version 7, the previous version, is no longer live."
 
 
 def test_a_failed_gate_without_protection_requires_manual_action() -> None:
     ended = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=failure()))
 
     assert ended.outcome is Outcome.FAILED
-    assert "Deployment 8 serves although its gate failed" in ended.reasons[-1]
+    assert "Version 8 is live although its gate failed" in ended.reasons[-1]
 
 
 @pytest.mark.parametrize("kind", [Kind.ROLLBACK, Kind.COMMAND])
@@ -583,8 +574,8 @@ def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
     assert '"rollbackTo": 7' in ended.next_steps[0]
 
 
-def test_a_failed_rollback_does_not_repeat_its_reasons() -> None:
-    back = went_back("FAILED", reasons=["Version 7 can work with the database as it is now."])
+def test_reasons_to_go_back_are_not_repeated_when_it_did_not_help() -> None:
+    back = went_back("FAILED", reasons=["Version 7 works with the current database."])
 
     ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
 
@@ -608,7 +599,7 @@ def test_an_overdue_deployment_is_left_to_a_person() -> None:
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons) == [
-        "Deployment 8 has neither become active nor failed within its time limit."
+        "Deployment 8 neither became active nor failed within its time limit."
     ]
 
 
@@ -616,7 +607,7 @@ def test_an_active_deployment_whose_gate_stays_silent_is_not_called_inactive() -
     ended = conclusion(Status.OVERDUE, LIVE)
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[0].startswith("Deployment 8 is active, but its gate has not reported")
+    assert ended.reasons[0].startswith("Version 8 is live, but its gate did not report")
 
 
 BACKS = [None, *(went_back(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]

@@ -19,7 +19,7 @@ def test_a_refusal_keeps_all_reasons() -> None:
     ("version", "expected"),
     [
         (None, "No deployment of this release was found."),
-        (8, "Its deployment is version 8; look at how that ended before you push again."),
+        (8, "Check how deployment 8 of this release ended before you push again."),
     ],
 )
 def test_a_broken_release_says_whether_anything_was_deployed(
@@ -31,8 +31,8 @@ def test_a_broken_release_says_whether_anything_was_deployed(
     assert expected == ended.next_steps[0]
 
 
-def test_an_abandoned_rollback_deployment_is_reported() -> None:
-    left = "It was going back with deployment 9, which was ACTIVATING; nobody has followed it"
+def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
+    left = "The rollback created deployment 9, which was ACTIVATING."
 
     cut = stopped(
         "ABORTED",
@@ -65,24 +65,22 @@ def test_an_unverified_version_stays_live_and_people_choose() -> None:
     ended = left_serving()
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == "Version 8 is active and serves. It was not verified."
-    keep, back, _ = ended.next_steps
-    assert "Either keep version 8" in keep
-    assert back == ('Or go back: start an execution with {"app": "crops", "rollbackTo": 7}.')
+    assert ended.reasons[-1] == "Version 8 is live, but its health is unknown."
+    _, keep, back, _ = ended.next_steps
+    assert "To keep version 8: " in keep
+    assert back == ('To roll back: start an execution with {"app": "crops", "rollbackTo": 7}.')
 
 
-def test_an_unhealthy_version_without_rollback_is_reported_with_its_problem() -> None:
-    ended = left_serving(wrong="GET / answered 500.")
+def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
+    ended = left_serving(wrong="GET / returned 500.")
 
-    assert ended.reasons[-1] == (
-        "Version 8 is active and serves. It was unhealthy in the watch period. GET / answered 500."
-    )
+    assert ended.reasons[-1] == ("Version 8 is live, but unhealthy: GET / returned 500.")
 
 
-def test_an_unsafe_release_says_how_to_roll_back() -> None:
-    back = left_serving(is_open=False).next_steps[1]
+def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
+    back = left_serving(is_open=False).next_steps[2]
 
-    assert "take back before what was applied" in back
+    assert "reverse the applied migrations first" in back
     assert '"allowDestructive": true' in back
 
 

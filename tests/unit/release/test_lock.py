@@ -143,7 +143,7 @@ def test_a_push_is_answered_by_the_release_of_its_image_that_began_after_it(
 
     assert answer.status is status
     if status is DUPLICATE:
-        assert answer.reason == f"Release {release_of('1')} of this image began after the push."
+        assert answer.reason == f"Release {release_of('1')} of this image started after the push."
 
 
 def test_a_late_push_is_not_answered_by_a_release_that_was_only_queued() -> None:

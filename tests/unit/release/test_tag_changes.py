@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.codec import decode, encode
 from lightgate.image.tags import TaggedImage
 from lightgate.release.tag_changes import TagCheck, WatchedTags, changes, check, dealt_with
 
@@ -165,7 +166,7 @@ def test_whatever_moves_between_two_checks_is_found_once_and_no_earlier_than_it_
         if not is_checked:
             continue
         images = [image(one, *(tag for tag in tags if tags[tag] == one)) for one in "abc"]
-        last = check(TagCheck.from_json(last.to_json()), WATCH, images, at(minutes + 0.5))
+        last = check(decode(TagCheck, encode(last)), WATCH, images, at(minutes + 0.5))
         pending |= {tag for tag in tags if seen.get(tag) != tags[tag]}
         seen = dict(tags)
         listed = [one for group in changes(last, images) for one in group]

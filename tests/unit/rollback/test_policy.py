@@ -29,7 +29,7 @@ ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
 TAKE_BACK = ['{"app": "crops-backend", "command": 1}', '{"app": "crops-backend", "command": 2}']
-WHY = "harvests.0005_no_season: RemoveField harvest.season: the release before still uses it."
+WHY = "harvests.0005_no_season: RemoveField harvest.season: the previous version still uses it."
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
 
@@ -110,9 +110,10 @@ def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
 
     assert (found.action, found.version) == (RollbackAction.KEEP, 7)
     assert judgement.reasons[0] in found.reasons
-    assert keep == "Either keep version 8: push an image in which the cause is mended."
+    assert keep == "To keep version 8: correct the cause and push again."
     assert back == (
-        f"Or go back: take the migrations back with {TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
+        "To roll back: first reverse the migrations with an execution with "
+        f"{TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
         'Then start an execution with {"app": "crops-backend", "rollbackTo": 7}.'
     )
 
@@ -122,9 +123,11 @@ def test_before_the_first_version_there_is_nothing_to_roll_back_to() -> None:
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons == [
-        "There is no earlier version to go back to that is known to be good.",
+        "There is no earlier version that is known to be good.",
     ]
-    assert found.next_steps == ["Keep version 8: push an image in which the cause is mended."]
+    assert found.next_steps == [
+        "Correct the cause and push again. Version 8 stays live until then."
+    ]
 
 
 def test_a_version_that_the_service_has_forgotten_is_named() -> None:
@@ -132,7 +135,8 @@ def test_a_version_that_the_service_has_forgotten_is_named() -> None:
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
     assert found.reasons[1:] == [
-        "The service does not list version 7 any more, which served before: it keeps the last 50."
+        "Version 7 was live before, but the service no longer lists it: it lists the last 50 "
+        "versions."
     ]
 
 
@@ -231,9 +235,9 @@ def refused_to(
     ("target", "reason"),
     [
         (3, "the service does not list version 3"),
-        (5, "version 5 is FAILED, and has never served"),
-        (8, "version 8 is serving already"),
-        (4, "the newest that can is version 7"),
+        (5, "version 5 is FAILED, and was never live"),
+        (8, "version 8 is live already"),
+        (4, "the newest version that works with it is version 7"),
     ],
 )
 def test_a_refused_rollback_names_the_newest_safe_version(target: int, reason: str) -> None:
@@ -262,7 +266,7 @@ def test_a_refused_rollback_names_the_newest_safe_version(target: int, reason: s
 def test_a_refusal_says_if_no_version_is_safe() -> None:
     [first, *_] = refused_to(7, history(record(8, ONE_WAY), record(7)))
 
-    assert "none before the one that serves is known to" in first
+    assert "no version before the live one is known to work with it" in first
     assert '"allowDestructive": true' in first
 
 
@@ -320,7 +324,7 @@ def test_migrations_of_a_failed_version_count_for_every_older_target(
 
     assert (refused[1:] if refused else None) == reasons
     if refused:
-        assert "none before the one that serves is known to" in refused[0]
+        assert "no version before the live one is known to work with it" in refused[0]
 
 
 def test_a_person_may_want_a_version_back_that_did_not_do_well() -> None:
@@ -337,17 +341,12 @@ OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=Kind.ROLLBACK, fits=None)
 @pytest.mark.parametrize(
     ("between", "again", "action", "reason"),
     [
-        (record(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
-        (record(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
-        (record(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "can work with"),
-        (record(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "can work with"),
-        (record(6), OF_AGES_AGO, RollbackAction.KEEP, "does not list any more what came after"),
-        (
-            record(6),
-            OF_NOBODY_KNOWS_WHEN,
-            RollbackAction.KEEP,
-            "Nobody knows which release the code",
-        ),
+        (past(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
+        (past(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
+        (past(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "works with"),
+        (past(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "works with"),
+        (past(6), OF_AGES_AGO, RollbackAction.KEEP, "no longer lists the versions that came after"),
+        (past(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "The release that the code"),
     ],
 )
 def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
@@ -369,7 +368,7 @@ def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
     seen = history(record(5), record(6, ONE_WAY), ONCE_MORE, record(8))
     [first, why] = refused_to(7, seen)
 
-    assert "the newest that can is version 6" in first
+    assert "the newest version that works with it is version 6" in first
     assert why == WHY
 
 
@@ -388,9 +387,9 @@ def test_the_next_steps_say_why_no_command_reverses_the_migrations() -> None:
     found = decide_rollback(rollback_input(judgement=ONE_WAY, reversal=[], why_not=why))
 
     assert found.next_steps[-1] == (
-        'Or go back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
-        '"allowDestructive": true}. What was applied stays applied, as there is no command that '
-        f"takes back just that: {why}. The earlier data is only in a restore point."
+        'To roll back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
+        '"allowDestructive": true}. The migrations stay applied, because no command reverses just '
+        f"these: {why}. Only a snapshot or backup has the earlier data."
     )
 
 

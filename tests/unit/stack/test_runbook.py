@@ -58,5 +58,5 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_a_restore_names_a_new_database() -> None:
-    restore = RUNBOOK.partition("## Bring the database back")[2]
+    restore = RUNBOOK.partition("## Restore the database")[2]
     assert "--db-instance-identifier crops-backend-db-restored-" in restore

@@ -15,8 +15,8 @@ from lightgate.aws import http_probe as prober
 from lightgate.aws.dynamodb_releases import _OWED, _owed
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.release.lock import LONGEST_STEP
+from lightgate.release.poll_interval import wait_seconds
 from lightgate.spec.parser import parse_spec
-from lightgate.wait_state import wait_seconds
 from tests.support.builders import Json, reasons_of, spec_document
 
 ROOT = Path(__file__).parents[3]

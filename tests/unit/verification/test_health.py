@@ -35,8 +35,8 @@ def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchSta
     """The state of the watch period after each check, one every ten seconds."""
     seen, found = WatchProgress(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
-        problems = {"read": None if is_good else "GET / answered 500"}
-        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        problems = {"read": None if is_good else "GET / returned 500"}
+        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
 
@@ -107,7 +107,7 @@ def test_checks_that_are_far_apart_are_waited_for() -> None:
 def test_one_slow_answer_fails_nothing_and_slowness_does() -> None:
     slow = problem_of(READ, good(took=seconds(6)))
 
-    assert slow == "GET /healthz took 6.0 s, and may take 5 s"
+    assert slow == "GET /healthz took 6.0 s (at most 5 s are allowed)"
     assert ending("++++-+++++++")[0] is WatchStatus.GOOD
     assert ending("++++---+++++")[0] is WatchStatus.FAILED
 
@@ -149,7 +149,7 @@ def test_a_write_is_asked_for_until_it_was_good_once() -> None:
         LIVE,
         version=8,
         marker=None,
-        problems={"read": None, "write": "POST / answered 500"},
+        problems={"read": None, "write": "POST / returned 500"},
     )
     written = add_check(
         refused, rules, LIVE, version=8, marker=None, problems={"read": None, "write": None}
@@ -226,7 +226,7 @@ def test_without_a_public_url_being_current_and_active_is_good() -> None:
     gone = add_check(begun, PRIVATE, service(), version=8, marker=None, problems={})
 
     assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
-    assert gone.problem == "Version 8 is not shown as current and active"
+    assert gone.problem == "The service does not show version 8 as live"
 
 
 @pytest.mark.parametrize(
@@ -315,8 +315,8 @@ def test_no_watch_period_takes_more_checks_than_planned(
     )
     seen, status, now = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
-        problems = {"read": None if is_good else "GET / answered 500"}
-        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        problems = {"read": None if is_good else "GET / returned 500"}
+        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
         now += check_interval(rules)
@@ -339,8 +339,8 @@ def test_a_watch_period_counts_no_outage() -> None:
 def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
     seen = WatchProgress(began_at=STARTED)
     for index in range(40):
-        problem = "GET / answered 500" if index % 5 == 4 else None
-        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
+        problem = "GET / returned 500" if index % 5 == 4 else None
+        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 
     later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))

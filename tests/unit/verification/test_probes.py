@@ -17,23 +17,23 @@ from tests.support.watch_period import READ, RULES, good
     ("probe", "answer", "problem"),
     [
         ({}, good(), None),
-        ({}, good(status=500), "GET /healthz answered 500, and not 200"),
-        ({}, good(status=301), "GET /healthz answered 301, and not 200"),
+        ({}, good(status=500), "GET /healthz returned 500 (expected 200)"),
+        ({}, good(status=301), "GET /healthz returned 301 (expected 200)"),
         ({}, good(status=None, error="no answer in time"), "GET /healthz: no answer in time"),
         ({"success_codes": "200-204,301"}, good(status=301), None),
         ({"expected_header": ("X-Release", "v2")}, good(), None),
         (
             {"expected_header": ("X-Release", "v3")},
             good(),
-            "GET /healthz answered with X-Release: v2, and not v3",
+            "GET /healthz returned X-Release: v2 (expected v3)",
         ),
         (
             {"expected_header": ("X-Other", "v3")},
             good(),
-            "GET /healthz answered with X-Other: (nothing), and not v3",
+            "GET /healthz returned X-Other: (nothing) (expected v3)",
         ),
         ({"expected_text": "ok"}, good(), None),
-        ({"expected_text": "fine"}, good(), "GET /healthz answered without the text 'fine'"),
+        ({"expected_text": "fine"}, good(), "GET /healthz returned a page without the text 'fine'"),
         ({"expected_text": "ok"}, good(body=b"\xff\x00ok"), None),
     ],
 )

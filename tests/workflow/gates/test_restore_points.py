@@ -662,4 +662,4 @@ def test_the_message_says_that_there_was_no_restore_point(
 
     told = world.message().content
     assert told["noRestorePoint"] == why
-    assert f"Restore point: none: {why}" in told["text"]
+    assert f"Database   No restore point: {why}" in told["text"]

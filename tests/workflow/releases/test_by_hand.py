@@ -54,7 +54,7 @@ def test_an_unsafe_rollback_is_refused_before_it_starts(world: World) -> None:
     assert ended.error == "REFUSED"
     assert world.lightsail.serving(APP) == serving
     text = world.message().text
-    assert "rollbackTo: version 2 may not be able to work with the database as it is now" in text
+    assert "rollbackTo: version 2 may fail with the current database" in text
     assert "AddField harvest.season" in text
 
 
@@ -68,7 +68,7 @@ def test_the_refusal_names_the_newest_version_that_can_run(world: World) -> None
     world.messages()
 
     assert by_hand(world, rollbackTo=2).error == "REFUSED"
-    assert "the newest that can is version 3" in world.message().text
+    assert "the newest version that works with it is version 3" in world.message().text
 
 
 def test_a_person_may_override_it_and_that_is_on_record(world: World) -> None:
@@ -124,7 +124,7 @@ def test_where_the_old_version_has_no_gate_that_could_decide_history_still_does(
     ("version", "words"),
     [
         (9, "the service does not list version 9"),
-        (3, "version 3 is serving already"),
+        (3, "version 3 is live already"),
     ],
 )
 def test_a_version_that_cannot_be_gone_back_to_is_refused(
@@ -156,7 +156,7 @@ def test_an_old_version_that_does_not_answer_is_not_called_a_success(two: World)
 
     assert ended.error == "FAILED"
     assert "RollBack" not in ended.states
-    assert "answered 500" in two.message().text
+    assert "returned 500" in two.message().text
 
 
 def test_a_rollback_does_not_wait_for_the_lock(two: World) -> None:
@@ -226,7 +226,7 @@ def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two:
     assert two.lightsail.serving(APP) == 4
     content = two.message().content
     assert content["judgement"]["verdict"] == "UNKNOWN"
-    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert "Version 4 runs the same app as before" in content["reasons"]
     assert 'The policy "block" forbids' in " ".join(content["reasons"])
 
 
@@ -245,7 +245,7 @@ def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_is_he
     assert ended.error == status
     assert two.lightsail.serving(APP) == 4
     content = two.message().content
-    assert "The app serves what it served before, as version 4." in content["reasons"]
+    assert "Version 4 runs the same app as before" in content["reasons"]
     assert content["judgement"]["verdict"] == "UNKNOWN"
 
 

@@ -228,5 +228,5 @@ def test_an_error_of_deploy_says_what_failed_and_where(
     assert is_error
     assert answer["errorType"] == "UnexpectedError"
     assert answer["errorMessage"].startswith("AccessDeniedException of PutImage at ecr.py:")
-    assert any("assembly.py" in frame for frame in answer["stackTrace"])
+    assert any("build_deployment.py" in frame for frame in answer["stackTrace"])
     assert traces.sent

@@ -84,7 +84,7 @@ def test_a_command_beside_old_code_makes_it_no_younger(good: World) -> None:
 
     assert good.lightsail.serving(APP) == 5
     text = good.message().text
-    assert "Version 4 may not be able to work with the database as it is now" in text
+    assert "Version 4 may fail with the current database" in text
     assert QUALITY in text
 
 
@@ -135,7 +135,7 @@ def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> 
 
     assert good.lightsail.serving(APP) == 3
     text = good.message().text
-    assert "rollbackTo: version 2 may not be able to work with the database as it is now" in text
+    assert "rollbackTo: version 2 may fail with the current database" in text
     assert "none before the one that serves is known to" in text
     assert QUALITY in text
 
@@ -161,7 +161,7 @@ def test_a_rollback_by_hand_to_an_unhealthy_version_has_a_warning(good: World) -
 
     assert run(good, "back", released(), rollbackTo=3) == "SUCCEEDED"
     [warning] = good.message().content["warnings"]
-    assert warning == "Version 3 was not verified as good when it served, and may fail once more."
+    assert warning == "Version 3 was not verified as healthy when it was live, and may fail again."
 
 
 def test_a_version_with_a_deleted_spec_is_not_rolled_back_to(world: World) -> None:
@@ -189,4 +189,4 @@ def test_a_command_can_run_beside_what_was_deployed_without_lightgate(world: Wor
     world.site.bad = {3: "Internal Server Error"}
 
     assert run(world, "next", released()) == "FAILED"
-    assert "Nobody knows which release the code of version 2 is from." in world.message().text
+    assert "The release that the code of version 2 is from is unknown." in world.message().text

@@ -50,7 +50,7 @@ def test_an_unhealthy_version_is_rolled_back(good: World) -> None:
     assert content["status"] == "ROLLED_BACK"
     assert content["judgement"]["verdict"] == "NONE"
     assert content["failure"]["kind"] == "watch-failed"
-    assert "answered 500" in content["failure"]["evidence"]
+    assert "returned 500" in content["failure"]["evidence"]
 
 
 def test_a_denied_read_of_a_secret_delays_the_rollback(good: World) -> None:
@@ -174,7 +174,7 @@ def test_an_unpinned_version_is_not_rolled_back_to(loose: World) -> None:
     assert ended.error == "FAILED"
     assert loose.lightsail.serving(APP) == 3
     _, final = loose.messages()
-    assert "cannot be deployed again unasked" in final.content["text"]
+    assert "cannot be deployed again automatically" in final.content["text"]
     assert any("Automatic rollback" in warning for warning in final.content["warnings"])
 
 
@@ -229,7 +229,7 @@ def test_an_old_version_that_does_not_answer_either_requires_manual_action(good:
     assert error == "FAILED"
     text = good.message().content["text"]
     assert "The rollback to version 2 with deployment 4 did not help" in text
-    assert "answered 500" in text
+    assert "returned 500" in text
 
 
 def test_a_gate_of_the_old_version_that_stays_shut_keeps_the_new_one(good: World) -> None:

@@ -45,9 +45,7 @@ def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step:
     assert slow.functions.invoked["record_outcome"] == 1
     content = slow.message().content
     assert content["status"] == slow.record()["status"] == "FAILED"
-    assert content["reasons"] == [
-        "The release could not be carried on: RuntimeError: cut off before"
-    ]
+    assert content["reasons"] == ["The release could not continue: RuntimeError: cut off before"]
     [deployed, _] = content["nextSteps"]
     found = "version 2" if step == "check_deployment" else "No deployment of this release"
     assert found in deployed

@@ -189,7 +189,7 @@ def test_a_release_does_not_depend_on_what_sns_says(world: World, code: str) -> 
     [warning] = warnings_of(world)
 
     assert warning == (
-        f"Whether anybody receives the messages of Lightgate is unknown: SNS answers {code}."
+        f"Whether the messages of Lightgate reach anyone is unknown: SNS answers {code}."
     )
     assert measured(world) == []
 

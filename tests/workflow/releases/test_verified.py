@@ -104,7 +104,7 @@ def test_the_old_version_must_be_healthy_before_a_rollback_is_reported(
 def test_an_old_version_that_does_not_answer_any_more_requires_manual_action(world: World) -> None:
     assert second(world, bad={2: "the database has gone"}) == "FAILED"
     text = world.message().content["text"]
-    assert "answered 500" in text
+    assert "returned 500" in text
     assert "rolled back" not in text
 
 

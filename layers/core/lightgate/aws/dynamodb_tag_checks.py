@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
+from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
 from lightgate.release.tag_changes import TagCheck
 
@@ -25,7 +26,7 @@ class TagChecks:
         self._table = table
 
     def read(self, app: str) -> tuple[TagCheck | None, int]:
-        """The last check, and its number, which `write` needs.
+        """The last check if there is one that can be read, and its number, which `write` needs.
 
         Raises:
             MissingError: the parts do not belong together, since somebody writes them just now.
@@ -40,12 +41,16 @@ class TagChecks:
             if found is None or int(found["number"]["N"]) != number:
                 raise MissingError(f"part {part} of the tags of {app} could not be read")
             parts.append(found)
-        text = "".join(part["text"]["S"] for part in parts)
-        return TagCheck.from_json(json.loads(text)), number
+        document = json.loads("".join(part["text"]["S"] for part in parts))
+        try:
+            return decode(TagCheck, document, ignore_unknown=True), number
+        except DecodeError:
+            # Another version of Lightgate has written it. The next check starts anew.
+            return None, number
 
     def write(self, app: str, check: TagCheck, after: int) -> bool:
         """Write the check that follows the one with this number; False if another one does."""
-        text = json.dumps(check.to_json(), separators=(",", ":"))
+        text = json.dumps(encode(check), separators=(",", ":"))
         parts = [text[start : start + _PART] for start in range(0, len(text), _PART)]
         condition = "#number = :after" if after else "attribute_not_exists(#number)"
         writes = [

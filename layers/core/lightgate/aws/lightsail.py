@@ -113,7 +113,7 @@ class Lightsail:
         Only for who deploys it again: nothing of it may be returned from a step, or logged.
 
         Raises:
-            RefusedError: the service does not list it any more; it keeps the last 50.
+            RefusedError: the service does not list it any more; it lists the last 50 versions.
         """
         return _listed(self._deployments(service), service, version)
 
@@ -315,7 +315,8 @@ def _listed(shown: Sequence[Mapping[str, Any]], service: str, version: int) -> M
         if found["version"] == version:
             return found
     raise RefusedError(
-        f"the container service {service} does not list version {version}; it keeps the last 50"
+        f"the container service {service} does not list version {version}; it lists the last 50 "
+        "versions"
     )
 
 

@@ -226,7 +226,7 @@ class Snapshots:
             raise RefusedError(missing(self._kind.of, database)) from error
         if _is(error, "SnapshotQuotaExceeded"):
             raise RefusedError(
-                f"RDS takes no further snapshot: {message.rstrip('.')}. Delete old ones, or let "
+                f"RDS accepts no further snapshot: {message.rstrip('.')}. Delete old ones, or let "
                 "Lightgate do it with database.keepSnapshots"
             ) from error
         if _is(error, *self._kind.busy):
@@ -235,7 +235,7 @@ class Snapshots:
             return SnapshotState(status=SnapshotStatus.BUSY, detail=detail)
         if _is(error, *_WRONG):
             self._usable(database)
-            raise RefusedError(f"RDS takes no snapshot of {database}: {message}") from error
+            raise RefusedError(f"RDS accepts no snapshot of {database}: {message}") from error
         raise error
 
     def _usable(self, database: str) -> Description | None:

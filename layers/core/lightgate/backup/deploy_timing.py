@@ -41,8 +41,8 @@ def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
         return f"The database has no point-in-time restore: {state.detail}."
     if now - state.at > OLDEST_RESTORE_POINT:
         return (
-            f"The database could be restored only as it was at {state.at:%H:%M} UTC: its "
-            "continuous backup does not go on."
+            f"The database can be restored only as of {state.at:%H:%M} UTC: its "
+            "continuous backup has stopped."
         )
     return None
 
@@ -69,18 +69,18 @@ def when_to_deploy(
     """
     state = backup.state
     if not backup.mode.takes_a_snapshot or backup.is_there:
-        return DeployTiming(now=True, reason="Nothing has to be waited for.")
+        return DeployTiming(now=True, reason="There is nothing to wait for.")
     if state is None:
         if backup.mode is BackupMode.WHEN_PENDING:
             return DeployTiming(
-                now=True, reason="A restore point is begun when something is pending."
+                now=True, reason="A snapshot is started when migrations are pending."
             )
-        return DeployTiming(now=False, reason="The snapshot has not been begun.")
+        return DeployTiming(now=False, reason="The snapshot has not been started.")
     if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
-        return DeployTiming(now=False, reason=f"The snapshot is not being made: {state.detail}.")
+        return DeployTiming(now=False, reason=f"The snapshot is not in progress: {state.detail}.")
     expected, node_start = history.snapshot, history.node_start
     if expected is None or node_start is None:
-        return DeployTiming(now=False, reason="No release before shows how long a snapshot takes.")
+        return DeployTiming(now=False, reason="No earlier release shows how long a snapshot takes.")
     elapsed = now - backup.begun_at
     remaining = expected - elapsed
     if remaining < timedelta():
@@ -88,9 +88,9 @@ def when_to_deploy(
     if state.percent:
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
-    left = f"The snapshot has to be expected to take {remaining.total_seconds():.0f} s more"
+    left = f"The snapshot takes about {remaining.total_seconds():.0f} s more"
     if remaining > wait_limit.left(timedelta()):
-        return DeployTiming(now=False, reason=f"{left}, which is longer than a gate may hold.")
+        return DeployTiming(now=False, reason=f"{left}, which is longer than a gate can wait.")
     if remaining <= node_start + wait_limit.poll:
         return DeployTiming(now=True, reason=f"{left}, and a node about as long to start.")
     return DeployTiming(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")

@@ -49,9 +49,9 @@ def why_not_pinned(shown: Deployment) -> str | None:
     ours = {name: image for name, image in shown.images.items() if _is_private(image)}
     loose = [f"{image} of {name}" for name, image in ours.items() if not is_pinned(image)]
     if loose:
-        return f"the tag of its image {', '.join(loose)} can have moved"
+        return f"the tag of the image {', '.join(loose)} may have moved"
     if not any(is_pinned(image) for image in shown.images.values()):
-        return "none of its images is known by its digest"
+        return "it names none of its images by digest"
     return None
 
 

@@ -52,11 +52,13 @@ def redeploy(
         changed |= {key for key, value in new.items() if not _is_same(old[key], value)}
         containers[name] = _container(container, {**old, **new, **_known(markers)})
         if not is_pinned(container["image"]):
-            loose.append(f"The image {container['image']} of {name} may be another one by now.")
+            loose.append(f"The image {container['image']} of {name} may have changed since then.")
     request: Request = {"serviceName": service, "containers": containers}
     if endpoint := shown.get("publicEndpoint"):
         request["publicEndpoint"] = _given(endpoint)
-    told = f"The value of {', '.join(sorted(changed))} has changed since; the new one is used."
+    told = (
+        f"The value of {', '.join(sorted(changed))} has changed since then; the new value is used."
+    )
     return Redeployment(request=request, notes=(*([told] if changed else []), *loose))
 
 

@@ -47,7 +47,7 @@ def _architecture(seen: Symptoms) -> Diagnosis | None:
         for line in [*log.own_words, log.exec_error or ""]:
             if is_wrong_architecture(line):
                 return wrong_architecture(
-                    f"A program in the image of {container} is not one for amd64.", line
+                    f"A program in the image of {container} is not built for amd64.", line
                 )
     return None
 
@@ -77,17 +77,17 @@ def _image(seen: Symptoms) -> Diagnosis | None:
         return None
     launches = _launches(seen)
     if _CANCELED in seen.system_lines and launches > seen.nodes:
-        why = "Lightsail has given up launching nodes"
-        evidence = f"{_last_launch(seen)} (in all {launches}), {_CANCELED}"
+        why = "Lightsail stopped launching nodes"
+        evidence = f"{_last_launch(seen)} ({launches} in total), {_CANCELED}"
     elif not seen.system_lines and seen.puller is not None and seen.puller.is_allowed is False:
         # With a policy that names another role, Lightsail writes nothing at all.
-        why, evidence = "Lightsail has written nothing", None
+        why, evidence = "Lightsail wrote nothing to the log", None
     else:
         return None
     what, action = _about_pulling(seen)
     return Diagnosis(
         kind=FailureKind.IMAGE_PULL,
-        what=f"No container has begun to run, and {why}: {what}",
+        what=f"No container started, and {why}: {what}",
         evidence=evidence,
         next_action=action,
     )
@@ -101,7 +101,7 @@ def _about_pulling(seen: Symptoms) -> tuple[str, str]:
     puller, repository = seen.puller, seen.repository
     if puller is not None and puller.role is None:
         return (
-            "the service has no role to pull images from a private repository with.",
+            "the service has no role to pull images from a private repository.",
             f"aws lightsail update-container-service --service-name {seen.service} "
             "--private-registry-access ecrImagePullerRole={isActive=true}, then add the role that "
             f"it gets to the policy of the repository {repository}.",
@@ -114,16 +114,16 @@ def _about_pulling(seen: Symptoms) -> tuple[str, str]:
         )
     if puller is not None and puller.is_allowed:
         return (
-            "the repository lets the service's role pull, so the image may be gone or damaged, or "
-            "what it runs ends without a word.",
-            f"Run the image of {repository} by hand with docker run --platform linux/amd64.",
+            "the service's role may pull from the repository. So the image may be missing or "
+            "damaged, or its program exits without output.",
+            f"Run the image of {repository} on your machine: docker run --platform linux/amd64.",
         )
     role = "ROLE" if puller is None or puller.role is None else puller.role
     where = f", with ecrImagePullerRole.principalArn of {_PULL} {seen.service} as ROLE"
     return (
-        "most likely it may not pull the image; a program that cannot be run, or ends without a "
-        "word, looks the same.",
-        f"See that the policy of {repository} has this statement"
+        "most likely it may not pull the image. A program that cannot be run, or exits without "
+        "output, looks the same.",
+        f"Make sure that the policy of {repository} has this statement"
         f"{where if role == 'ROLE' else ''}: {statement(role)}",
     )
 
@@ -143,14 +143,18 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
         if line is None and not is_again:
             continue
         times = max(log.starts, launches)
-        again = f" {times} times on {seen.nodes} node(s)" if is_again else ""
+        again = (
+            f" {times} times on {seen.nodes} node{'s' if seen.nodes > 1 else ''}"
+            if is_again
+            else ""
+        )
         return Diagnosis(
             kind=FailureKind.APP_CRASH,
-            what=f"The app in {container} was started{again} and did not stay up.",
+            what=f"The app in {container} was started{again} and did not keep running.",
             evidence=raised[-1] if raised else line or next(reversed(log.own_words), None),
             next_action=(
-                f"Run the command of {container} with this image and the app's variables by hand, "
-                "mend it and push again."
+                f"Run the command of {container} with this image and the app's variables on your "
+                "machine, correct it and push again."
             ),
         )
     return None
@@ -198,10 +202,10 @@ def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     last = (right or found)[-1]
     bind = f"Let the app listen on 0.0.0.0:{endpoint.port}"
     if right:
-        what = f"The app listens on port {endpoint.port} of loopback only, where nobody reaches it."
+        what = f"The app listens on 127.0.0.1:{endpoint.port} only, which Lightsail cannot reach."
         return _unhealthy(what, last.line, f"{bind} and push again.")
     return _unhealthy(
-        f"The app listens on port {last.port}, and the public endpoint is port {endpoint.port}.",
+        f"The app listens on port {last.port}, but the public endpoint is port {endpoint.port}.",
         last.line,
         f"{bind}, or set publicEndpoint.containerPort to {last.port}, and push again.",
     )
@@ -212,11 +216,11 @@ def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     if line is None or accepts(endpoint.success_codes, 400):
         return None
     return _unhealthy(
-        "Django answers 400 to a host that is not among ALLOWED_HOSTS. The health check calls the "
+        "Django returns 400 for a host that is not in ALLOWED_HOSTS. The health check calls the "
         "node by its address.",
         line,
-        "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django looks "
-        "at the host; then push again.",
+        "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django checks "
+        "the host; then push again.",
     )
 
 
@@ -240,13 +244,12 @@ def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
         return None
     last = bad[-1]
     what = (
-        f"The health check {last.path} was answered with {last.status}, and only "
-        f"{endpoint.success_codes} counts as healthy."
+        f"The health check {last.path} returned {last.status} (expected {endpoint.success_codes})."
     )
     if last.status == 404:
         action = "Correct publicEndpoint.healthCheck.path, or add the path to the app."
     else:
-        action = f"Find out why the app answers {last.status} at {last.path}, and push again."
+        action = f"Find out why the app returns {last.status} for {last.path}, and push again."
     return _unhealthy(what, last.line, action)
 
 
@@ -255,11 +258,11 @@ def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis |
     if _TOO_LONG not in seen.system_lines or not is_up:
         return None
     return _unhealthy(
-        f"The app was started, and {endpoint.path} on port {endpoint.port} was not healthy before "
-        "Lightsail's patience was at its end. The log does not say why.",
+        f"The app was started, but {endpoint.path} on port {endpoint.port} was not healthy within "
+        "the time limit of Lightsail. The log does not say why.",
         _TOO_LONG,
-        f"Run the image by hand and call {endpoint.path} on port {endpoint.port}: it must answer "
-        f"{endpoint.success_codes} soon after the start.",
+        f"Run the image on your machine and call {endpoint.path} on port {endpoint.port}: it must "
+        f"return {endpoint.success_codes} soon after the start.",
     )
 
 

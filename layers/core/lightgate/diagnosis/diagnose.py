@@ -35,7 +35,7 @@ def diagnose(seen: Symptoms) -> Diagnosis:
     unread = [*logs, *seen.unread]
     if not unread:
         return found
-    return replace(found, what=f"{found.what} Not looked at: {', '.join(unread)}.")
+    return replace(found, what=f"{found.what} Could not be read: {', '.join(unread)}.")
 
 
 def _with_refused_permit(seen: Symptoms) -> Symptoms:
@@ -64,9 +64,9 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
     if _is_about_a_busy_platform(seen.refusal, error):
         return Diagnosis(
             kind=FailureKind.PLATFORM_BUSY,
-            what="AWS was busy, or let no more calls through.",
+            what="AWS was busy, or refused more calls.",
             evidence=error,
-            next_action=f"When it is free again, start an execution with {seen.again}.",
+            next_action=f"Try again later: start an execution with {seen.again}.",
         )
     if seen.refusal is RefusalCode.ARCHITECTURE:
         return wrong_architecture(
@@ -85,13 +85,13 @@ def _is_about_a_busy_platform(refusal: RefusalCode | None, error: str) -> bool:
 def _diagnose_watch(seen: Symptoms) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.WATCH_FAILED,
-        what="The app became active, and was unhealthy in the watch period.",
+        what="The app was unhealthy after it became active.",
         evidence=plain_text(seen.watch),
         next_action=(
-            f"Enable the container service {seen.service} in the Lightsail console. Then look "
-            "whether the app works."
+            f"Enable the container service {seen.service} in the Lightsail console. Then "
+            "check whether the app works."
             if seen.is_disabled
-            else f"Look at the app's log: {_log_command(seen)}"
+            else f"Read the app's log: {_log_command(seen)}"
         ),
     )
 
@@ -99,7 +99,7 @@ def _diagnose_watch(seen: Symptoms) -> Diagnosis:
 def _unknown(seen: Symptoms) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.UNKNOWN,
-        what="What was observed does not say why it failed.",
+        what="The cause could not be determined.",
         evidence=plain_text(seen.error) or next(reversed(seen.system_lines), None),
         next_action=f"Read the app's log: {_log_command(seen)}",
     )

@@ -9,6 +9,7 @@ from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
 from lightgate.migrations.permit import VoidCause
+from lightgate.names import COMMAND_CONTAINER
 
 _LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
 _LOST = (
@@ -44,7 +45,7 @@ def _missing_variable(failure: Failure) -> Diagnosis | None:
 def without_variable(container: str, name: str, line: str) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MISSING_VARIABLE,
-        what=f"The container {container} has no variable {name}, which the app asks for.",
+        what=f"The container {container} has no variable {name}, which the app needs.",
         evidence=line,
         next_action=f"Add {name} to environment, or to secrets, in the app's spec and push again.",
     )
@@ -62,7 +63,7 @@ def _exit(seen: Symptoms, failure: Failure) -> Diagnosis:
         kind=FailureKind.MIGRATION_ERROR,
         what=f"Migration {failure.migration} failed.{_left(failure)}",
         evidence=failure.error,
-        next_action=f"Correct {failure.migration} and push again. This image will not migrate.",
+        next_action=f"Correct {failure.migration} and push again. The same image would fail again.",
     )
 
 
@@ -86,7 +87,7 @@ def _database_reason(error: str) -> Detail | None:
 def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR,
-        what=f"The command of {failure.container} ended well and left migrations unapplied.",
+        what=f"The command of {failure.container} succeeded, but left migrations unapplied.",
         evidence=failure.error,
         next_action="Correct the container's command so that it applies all migrations.",
     )
@@ -95,11 +96,11 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
 def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
-        what=f"The policy forbids the plan; {_applied(seen)}.",
+        what=f"The migration policy forbids this plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
-            "Make the migration compatible with the version that serves. To release it all the "
-            f"same, start an execution with {seen.all_the_same}."
+            "Make the migration compatible with the live version. To release it anyway, start an "
+            f"execution with {seen.all_the_same}."
         ),
     )
 
@@ -115,7 +116,7 @@ def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
-    what = f"{_subject(failure)} had to wait too long for a table.{_left(failure)}"
+    what = f"{_subject(failure)} waited too long for a table.{_left(failure)}"
     return _lock_wait(seen, what, failure.error, failure.holders)
 
 
@@ -132,14 +133,14 @@ def _lock_wait(
     )
 
 
-_HELD_BY_NOBODY_KNOWN = "Who held it was not reported."
+_HELD_BY_NOBODY_KNOWN = "Who held it is unknown."
 
 
 def _about_holders(holders: Sequence[DatabaseSession]) -> str:
     if not holders:
         return (
-            "Find out which session holds it, in pg_stat_activity of PostgreSQL or with SHOW "
-            "PROCESSLIST of MySQL, and let it finish."
+            "Find the session that holds it, in pg_stat_activity (PostgreSQL) or with SHOW "
+            "PROCESSLIST (MySQL), and let it finish."
         )
     # Those of a gate, or of its migration, are not to be ended.
     strangers = [one.pid for one in holders if not one.application.startswith("lightgate")]
@@ -169,8 +170,9 @@ def _unreachable(
             "Create the database, or correct its name in the connection's URL."
         ),
         Detail.UNREACHABLE: (
-            "Look whether the database is available, and whether its security group lets in "
-            f"172.26.0.0/16, where containers are. Then start an execution with {seen.again}."
+            "Check whether the database is available, and whether its security group allows "
+            "172.26.0.0/16, the network of the containers. Then start an execution with "
+            f"{seen.again}."
         ),
     }
     return Diagnosis(
@@ -178,7 +180,7 @@ def _unreachable(
         what=what,
         evidence=evidence,
         next_action=actions.get(
-            reason, f"Mend the database and start an execution with {seen.again}."
+            reason, f"Repair the database and start an execution with {seen.again}."
         ),
     )
 
@@ -188,7 +190,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
     if wait is not None and wait.what == gate_waits.DATABASE_LOCK:
         # That the wait has ended nobody tells; a session that stood in the way is worth a look.
         what = (
-            f"{_subject(failure)} was stopped at its time limit, and was seen to wait for a table."
+            f"{_subject(failure)} was stopped at its time limit, while it waited for a table."
             f"{_left(failure)}"
         )
         return _lock_wait(seen, what, failure.error, failure.holders)
@@ -212,8 +214,8 @@ def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
         what=f"{_subject(failure)} was killed.{_left(failure)}",
         evidence=failure.error,
         next_action=(
-            "Look at the service's memory metric: signal 9 is often, though not always, a node "
-            "without memory. A larger power has more."
+            "Check the memory metric of the service: signal 9 often means that the node was out of "
+            "memory. A larger power has more."
         ),
     )
 
@@ -229,8 +231,8 @@ def _cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
         ),
         evidence=failure.error if failure else None,
         next_action=(
-            "Compare python manage.py showmigrations with the database before anything else is "
-            "released."
+            "Compare the output of python manage.py showmigrations with the database before you "
+            "push again."
         ),
     )
 
@@ -240,11 +242,11 @@ def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
         return Diagnosis(
             kind=FailureKind.MIGRATION_ERROR,
             what=(
-                f"{_subject(failure)} failed on another node, or before this one was replaced."
+                f"{_subject(failure)} failed on another node, or on a node that was replaced."
                 f"{_left(failure)}"
             ),
             evidence=failure.error,
-            next_action="Correct the migration and push again. This image will not migrate.",
+            next_action="Correct the migration and push again. The same image would fail again.",
         )
     if failure.detail is Detail.NEVER_ENDED:
         return _cut_off(seen, failure)
@@ -261,7 +263,7 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
         what=f"The gate got no permit for its plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
-            "Give the image CA certificates and the container a way out to S3; then push again."
+            "Add CA certificates to the image and let the container reach S3; then push again."
             if is_mailbox
             else f"Start an execution with {seen.again}."
         ),
@@ -272,13 +274,13 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
         what=(
-            "The code of this version cannot be trusted to run on the database as it is now, so it "
-            "was not started. Nothing was applied."
+            "The code of this version may not work with the current database, so it was not "
+            "started. Nothing was applied."
         ),
         evidence=failure.error,
         next_action=(
-            "Keep the version that serves, and push an image in which the cause is mended. To go "
-            f"back all the same, start an execution with {seen.all_the_same}."
+            "Keep the live version, correct the cause and push again. To roll back anyway, start "
+            f"an execution with {seen.all_the_same}."
         ),
     )
 
@@ -286,14 +288,20 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=(
-            f"The gate of {failure.container} failed before or beside its migrations "
-            f"({failure.cause}).{_left(failure)}"
-        ),
+        what=f"{_gate(failure)}.{_left(failure)}",
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
-            failure.cause, f"Run the command of {failure.container} with this image by hand."
+            failure.cause,
+            f"Run the command of {failure.container} with this image on your machine.",
         ),
+    )
+
+
+def _gate(failure: Failure) -> str:
+    if failure.container == COMMAND_CONTAINER:
+        return f"The command failed ({failure.cause})"
+    return (
+        f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
 
 
@@ -327,7 +335,7 @@ def _subject(failure: Failure) -> str:
 def _applied(seen: Symptoms) -> str:
     """What is known of a gate that was not seen to begin anything itself."""
     if seen.may_have_changed:
-        return "whether anything was applied is not known"
+        return "whether anything was applied is unknown"
     return "nothing was applied"
 
 
@@ -336,7 +344,7 @@ def _left(failure: Failure) -> str:
     return {
         "unchanged": " The database is unchanged.",
         "part-way": " A part of the plan is applied.",
-        "not known": " What it has left in the database is not known.",
+        "not known": " The state of the database is unknown.",
     }.get(failure.database or "", "")
 
 
@@ -356,13 +364,13 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
 }
 _GATE_ACTIONS = {
     "exec": "Correct the container's command in the spec, or install what it calls in the image.",
-    "preflight": "Run the container's health check with this image by hand, and mend what it says.",
-    "healthCheck": "Run the container's health check by hand, and mend what it says.",
+    "preflight": "Run the container's health check with this image on your machine.",
+    "healthCheck": "Run the container's health check on your machine.",
     "settings": "Run python manage.py check with this image and the app's variables.",
     "django": "Run python manage.py check with this image and the app's variables.",
     "plan": "Run python manage.py migrate --plan with this image and the app's variables.",
     "record": "Give the database role the right to create and write the table lightgate_attempt.",
-    "port": "Let no container of the app listen on the gate's port.",
-    "config": "Push again. If it stays, the deployment's commands were changed by hand.",
-    "dependency": "Look at the log of the container that failed first.",
+    "port": "Use another port in the app: the gate needs this one.",
+    "config": "Push again. If it fails again, someone changed the commands of the deployment.",
+    "dependency": "Read the log of the container that failed first.",
 }

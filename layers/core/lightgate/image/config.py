@@ -149,7 +149,7 @@ def config_digest(manifest: Manifest) -> str:
     try:
         return _digest(_document(manifest)["config"]["digest"])
     except (KeyError, TypeError):
-        raise RefusedError(f"the manifest of {manifest.digest} names no configuration") from None
+        raise RefusedError(f"the manifest of {manifest.digest} has no configuration") from None
 
 
 def _digest(found: object) -> str:
@@ -175,7 +175,7 @@ def parse_config(blob: bytes | str) -> ImageConfig:
             environment=_environment(config.get("Env")),
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
-        raise RefusedError("the image's configuration is not one that can be read") from None
+        raise RefusedError("the configuration of the image cannot be read") from None
     if parsed.architecture != ARCHITECTURE:
         raise RefusedError(
             f"the image is built for {parsed.architecture}, and Lightsail runs {ARCHITECTURE} "

@@ -36,73 +36,73 @@ class Verdict(enum.StrEnum):
 # A known problem says more than an unknown effect.
 _FROM_BAD_TO_GOOD = (Verdict.ONE_WAY, Verdict.UNKNOWN, Verdict.SAFE, Verdict.NONE)
 
-_REMOVED = "the release before still uses it, and its queries fail without it"
-_RENAMED = "the release before still uses the old name, and its queries fail"
-_CONSTRAINED = "the release before may write rows that it forbids, and these writes fail"
+_REMOVED = "the previous version still uses it, and its queries fail without it"
+_RENAMED = "the previous version still uses the old name, and its queries fail"
+_CONSTRAINED = "the previous version may write rows that it forbids, and these writes fail"
 _WHY = {
     "AddField": (
-        "the release before leaves this column out when it inserts a row. A default in the model "
-        "is not one in the database: without db_default or null=True such an INSERT fails with "
-        "NotNullViolation, and in a unique column the same value comes twice"
+        "the previous version leaves this column out when it inserts a row. A default in the "
+        "model is not one in the database: without db_default or null=True such an INSERT fails "
+        "with NotNullViolation, and in a unique column the same value comes twice"
     ),
     "RemoveField": _REMOVED,
     "DeleteModel": _REMOVED,
     "RenameField": _RENAMED,
     "RenameModel": _RENAMED,
     "AlterModelTable": _RENAMED,
-    "AlterField": "the column may not take everything that the release before writes into it",
+    "AlterField": "the column may reject values that the previous version writes",
     "AddConstraint": _CONSTRAINED,
     "AddConstraintNotValid": _CONSTRAINED,
     "AlterUniqueTogether": _CONSTRAINED,
     "RemoveConstraint": (
-        "rows may come that the release before takes for impossible, and its own writes may rely "
-        "on it"
+        "new rows may violate what the previous version relies on, and its own writes may rely on "
+        "the constraint"
     ),
-    "RemoveIndex": "queries of the release before may need it to end in time",
-    "RemoveIndexConcurrently": "queries of the release before may need it to end in time",
+    "RemoveIndex": "queries of the previous version may be too slow without it",
+    "RemoveIndexConcurrently": "queries of the previous version may be too slow without it",
     "RemoveCollation": _REMOVED,
-    "AlterIndexTogether": "queries of the release before may need an index that goes with it",
+    "AlterIndexTogether": "the previous version may need an index that it removes",
     "AlterOrderWithRespectTo": (
-        "it adds or removes a column that the release before does not know, or still uses"
+        "it adds or removes a column that the previous version does not know, or still uses"
     ),
 }
 # The problematic part of an operation, if the gate names it: `AddIndex(expression)`.
 _WHY_THAT = {
     "ForeignKey": (
-        "once a row refers to one of a table that was there before, the release before cannot "
-        "delete that row any more, as it knows nothing of what refers to it"
+        "once a new row refers to a row of an older table, the previous version cannot delete that "
+        "row any more, because it does not know the new table"
     ),
     "GeneratedField": (
-        "the database works the column out for every row that the release before writes, and "
-        "where the expression fails, the write fails"
+        "the database computes the column for every row that the previous version writes, and if "
+        "the expression fails, the write fails"
     ),
     "expression": (
-        "the database works the index out for every row that the release before writes, and "
-        "where an expression fails, the write fails"
+        "the database computes the index for every row that the previous version writes, and if "
+        "an expression fails, the write fails"
     ),
     "unbounded": (
-        "the release before may write a text that is too long for an index, which in PostgreSQL "
-        "takes some 2,700 bytes, and such a write fails"
+        "the previous version may write a text that is too long for the index, which holds about "
+        "2,700 bytes in PostgreSQL, and such a write fails"
     ),
     "on_delete": (
-        "what is done with rows that refer to one that is deleted moves between Django and the "
-        "database, and the release before relies on it as it was"
+        "the handling of rows that refer to a deleted row moves between Django and the database, "
+        "and the previous version relies on the old handling"
     ),
 }
 # For a reversed migration: it drops what the operation made, or restores what it removed.
 _UNDONE = "undo "
 _WHY_UNDONE = {
-    "CreateModel": "the table is taken back, and what serves may still use it",
-    "AddField": "the column is taken back, and what serves may still use it",
-    "RemoveField": "the column comes back, and what serves may leave it out when it inserts a row",
+    "CreateModel": "the table is removed, and the live version may still use it",
+    "AddField": "the column is removed, and the live version may still use it",
+    "RemoveField": "the column comes back, and the live version may not fill it",
     "DeleteModel": "the table comes back empty",
 }
 _WHY_UNKNOWN = {
-    "RunSQL": "it is SQL, which is not read",
+    "RunSQL": "it is SQL, which Lightgate does not read",
     "RunPython": "it runs code of the app, which may do anything to rows and schema",
     "Migration.apply": "the migration replaces a method of Django's, and may do anything",
 }
-_CONTRACT = "the release before may not be able to read or write after it"
+_CONTRACT = "the previous version may not be able to read or write after it"
 _ODD = "it is not one of Django's own operations, and may do anything"
 
 
@@ -124,9 +124,13 @@ def judge_gates(
     """
     gates = tuple(gates)
     if not gates and has_database:
-        return _unknown("No gate applies this app's migrations, so nobody knows of any.")
+        return _unknown(
+            "No gate applies the migrations of this app, so Lightgate does not know them."
+        )
     silent = [gate for gate in gates if gate not in told]
-    unknown = [_unknown(f"The gate of {gate} has not told what is pending.") for gate in silent]
+    unknown = [
+        _unknown(f"The gate of {gate} has not reported the pending migrations.") for gate in silent
+    ]
     return together([*unknown, *told.values()])
 
 
@@ -157,7 +161,9 @@ def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[s
             return Judgement(verdict=Verdict.SAFE)
         case Effect.DATA:
             names = ", ".join(migrations)
-            return _unknown(f"This release has changed rows. Applied of it: {names or 'not told'}.")
+            return _unknown(
+                f"This release has changed rows, with {names or 'migrations that are unknown'}."
+            )
         case _:
             return planned
 
@@ -178,7 +184,7 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
 def _reason(operation: Operation) -> str:
     kind, _, that = operation.what.removeprefix(_UNDONE).split(" ", 1)[0].partition("(")
     if operation.what.startswith(_UNDONE):
-        why = _WHY_UNDONE.get(kind, "it is taken back, and what serves may rely on it")
+        why = _WHY_UNDONE.get(kind, "it is reversed, and the live version may rely on it")
     elif operation.effect is Effect.CONTRACT:
         why = _WHY_THAT.get(that.removesuffix(")")) or _WHY.get(kind, _CONTRACT)
     else:
@@ -188,8 +194,10 @@ def _reason(operation: Operation) -> str:
 
 def _not_told(plan: Plan) -> str:
     if plan.count is None:
-        return "The gate could not find out what is pending."
-    return f"The plan is of the kind {plan.effect.value}, and its operations were not all told."
+        return "The gate could not determine the pending migrations."
+    return (
+        f"The plan has the class {plan.effect.value}, and the gate did not report all operations."
+    )
 
 
 def _unknown(reason: str) -> Judgement:

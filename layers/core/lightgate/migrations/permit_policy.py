@@ -97,7 +97,7 @@ def decide(seen: PermitInput) -> Decision:
         if decision is not None:
             return decision
     if seen.plan is None:
-        return _do(PermitAction.WAIT, "The gate has not told its plan yet.")
+        return _do(PermitAction.WAIT, "The gate has not reported its plan yet.")
     return Decision(
         action=PermitAction.PERMIT,
         reason=f"The plan {seen.plan.hash} may be applied.",
@@ -150,7 +150,9 @@ def _is_permitted(seen: PermitInput) -> Decision | None:
     if seen.permit.plan == seen.plan.hash:
         return _do(PermitAction.WAIT, "The plan is permitted.")
     if seen.plan.once:
-        return _do(PermitAction.WAIT, "It is permitted to another node, and is to be run once.")
+        return _do(
+            PermitAction.WAIT, "Another node has the permit, and the command runs only once."
+        )
     if seen.phase is Phase.APPLYING:
         return _do(PermitAction.WAIT, "A plan is being applied.")
     return None
@@ -162,10 +164,10 @@ def _breaks_policy(seen: PermitInput) -> Decision | None:
         return None
     if not plan.effect.may_break_live_version:
         return None
-    what = "; ".join(plan.breaking) or f"the plan is of the kind {plan.effect.value}"
+    what = "; ".join(plan.breaking) or f"the plan has the class {plan.effect.value}"
     return _withdraw(
         VoidCause.POLICY,
-        f'The policy "block" forbids what may break the version that serves: {what}.',
+        f'The policy "block" forbids changes that may break the live version: {what}.',
     )
 
 
@@ -177,16 +179,16 @@ def _comes_too_late(seen: PermitInput) -> Decision | None:
         minutes = (SIGNED_FOR - SIGNED_BEFORE).total_seconds() / 60
         return _withdraw(
             VoidCause.TOO_LATE,
-            f"{missing}The deployment was created {minutes:.0f} minutes ago, and a gate can reach "
-            f"its mailbox for no longer than that.{_after_an_outage(seen)}",
+            f"{missing}The deployment was created {minutes:.0f} minutes ago, and a gate can "
+            f"use its S3 channel for no longer than that.{_after_an_outage(seen)}",
         )
     limit = wait_limit.limit.total_seconds()
     patience = wait_limit.platform_patience.total_seconds()
     return _withdraw(
         VoidCause.TOO_LATE,
-        f"{missing}A migration may take {limit:.0f} s, and what is left of "
-        f"platformPatienceSeconds ({patience:.0f}) since the deployment was "
-        f"created is less: begun now, it could be cut off in the middle.{_after_an_outage(seen)}",
+        f"{missing}A migration may take {limit:.0f} s, but less is left of platformPatienceSeconds "
+        f"({patience:.0f} s after the deployment was created). Lightsail could end it halfway."
+        f"{_after_an_outage(seen)}",
     )
 
 
@@ -205,7 +207,7 @@ def _after_an_outage(seen: PermitInput) -> str:
     if not seen.outage:
         return ""
     seconds = seen.outage.total_seconds()
-    return f" AWS refused calls for {seconds:.0f} s meanwhile: start the release again."
+    return f" AWS refused calls for {seconds:.0f} s: start the release again."
 
 
 def _has_to_wait(seen: PermitInput) -> Decision | None:
@@ -222,18 +224,18 @@ def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     if backup.is_there:
         return _begin(seen, _TOO_OLD) if _is_too_old(seen) else None
     if backup.state is None:
-        return _begin(seen, "Something is pending, and there is no restore point yet.")
+        return _begin(seen, "Migrations are pending, and there is no restore point yet.")
     if (why := why_never(backup, seen.now)) is not None:
         return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
-        return _begin(seen, f"No snapshot could be begun yet: {detail_of(backup.state)}.")
-    return _do(PermitAction.WAIT, f"The snapshot is not there yet: {detail_of(backup.state)}.")
+        return _begin(seen, f"No snapshot could be started yet: {detail_of(backup.state)}.")
+    return _do(PermitAction.WAIT, f"The snapshot is not available yet: {detail_of(backup.state)}.")
 
 
 _OLDEST_MINUTES = OLDEST_RESTORE_POINT.total_seconds() / 60
 _TOO_OLD = (
-    f"The snapshot has been there for more than {_OLDEST_MINUTES:.0f} minutes: what "
-    "was written since would be lost with it."
+    f"The snapshot is older than {_OLDEST_MINUTES:.0f} minutes: a "
+    "restore would lose everything written since."
 )
 
 
@@ -255,8 +257,8 @@ def _begin(seen: PermitInput, why: str) -> Decision:
     if expected is not None and expected > seen.wait_limit.left(seen.now - seen.created_at):
         return _withdraw(
             VoidCause.TOO_LATE,
-            f"{why} One that is begun now takes some {expected.total_seconds():.0f} s, and would "
-            "not be there in time: a gate may hold for "
+            f"{why} A new one takes about {expected.total_seconds():.0f} s, "
+            "which is too long: the gate waits for at most "
             f"{seen.wait_limit.longest.total_seconds():.0f} s after its deployment was created.",
         )
     return _do(PermitAction.BACK_UP, why)
@@ -265,7 +267,7 @@ def _begin(seen: PermitInput, why: str) -> Decision:
 def _has_no_point_in_time(seen: PermitInput) -> Decision | None:
     state = seen.backup.state
     if state is None:
-        return _do(PermitAction.BACK_UP, "The latest restorable time is not known yet.")
+        return _do(PermitAction.BACK_UP, "The latest restorable time is unknown so far.")
     why = why_no_point_in_time(state, seen.now)
     return _withdraw(VoidCause.NO_RESTORE_POINT, why) if why is not None else None
 

@@ -42,7 +42,7 @@ class Reversal:
         ]
 
 
-UNTOLD = Reversal(why_not="the gate could not tell how")
+UNTOLD = Reversal(why_not="the gate did not report how")
 
 
 def read_reversal(told: object, migrations: Sequence[str], count: int | None) -> Reversal:

@@ -1,160 +1,292 @@
-"""The message as people read it."""
+"""The final message as an e-mail: what happened, what is live, what to do, then the facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from lightgate.backup.snapshot import SnapshotStatus
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
-from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.outcome import Outcome
+from lightgate.notifications.report import Report, Snapshot, start_command
+from lightgate.outcome.outcome import Outcome, correct_it
 from lightgate.release.release import Kind
 
 _MOST_NAMES = 20
-_HEADLINES = {
-    Kind.IMAGE: {
-        Outcome.SUCCEEDED: "release {id} is live",
-        Outcome.ROLLED_BACK: "release {id} was rolled back",
-        Outcome.FAILED: "release {id} has failed: manual action required",
-        Outcome.REFUSED: "release {id} was refused",
-        Outcome.SUPERSEDED: "release {id} was superseded by a newer one",
-    },
-    Kind.ROLLBACK: {
-        Outcome.SUCCEEDED: "rollback {id} is live",
-        Outcome.ROLLED_BACK: "rollback {id} has failed, and what served before serves",
-        Outcome.FAILED: "rollback {id} has failed: manual action required",
-        Outcome.REFUSED: "rollback {id} was refused",
-        Outcome.SUPERSEDED: "rollback {id} was superseded by a newer release",
-    },
-    Kind.COMMAND: {
-        Outcome.SUCCEEDED: "command {id} has ended well",
-        Outcome.ROLLED_BACK: "command {id} has failed, and what served before serves",
-        Outcome.FAILED: "command {id} has failed: manual action required",
-        Outcome.REFUSED: "command {id} was refused",
-        Outcome.SUPERSEDED: "command {id} was superseded by a newer release",
-    },
+_WIDTH = 11
+_ENDS = {
+    Outcome.SUCCEEDED: "succeeded",
+    Outcome.ROLLED_BACK: "failed",
+    Outcome.FAILED: "failed",
+    Outcome.REFUSED: "was refused",
+    Outcome.SUPERSEDED: "was superseded by a newer release",
 }
-_WAYS_BACK = {
-    Verdict.NONE: "not affected by this release. Nothing was pending",
-    Verdict.SAFE: "not affected by this release. The previous version works on its schema",
-    Verdict.ONE_WAY: (
-        "not safe once this release is applied. The previous version may not work on its schema"
-    ),
+_ROLLBACK = {
+    Verdict.SAFE: "Safe: the previous version works on the new schema.",
+    Verdict.ONE_WAY: "Not safe: the previous version may fail on the new schema.",
     Verdict.UNKNOWN: (
-        "unknown. Whether the previous version works with the database could not be determined"
+        "Not safe: whether the previous version works with the database could not be determined."
     ),
 }
-# Of a plan of which nothing is applied: what it would mean.
-_PLANS = {
-    Verdict.SAFE: "the previous version can read and write on its schema",
-    Verdict.ONE_WAY: "the previous version may not be able to work on its schema",
-    Verdict.UNKNOWN: "whether the previous version can work with it could not be determined",
+# The plan of a release that has applied nothing.
+_PLAN = {
+    Verdict.ONE_WAY: "Once these migrations are applied, the previous version may fail.",
+    Verdict.UNKNOWN: (
+        "Whether the previous version works once these migrations are applied could not be "
+        "determined."
+    ),
 }
 
-# After these somebody may want the database as it was before.
+# After these, subscribers may want the database as it was before.
 _DAMAGED = (Outcome.FAILED, Outcome.ROLLED_BACK)
 
 
 def text(report: Report) -> str:
-    """The message as people read it in an e-mail."""
-    conclusion = report.conclusion
+    """The message as an e-mail."""
     paragraphs = [
-        [f"{one_line(report.app)}: {_headline(report)}."],
-        [one_line(reason) for reason in conclusion.reasons],
-        [f"{label}: {one_line(value)}" for label, value in cause(report)],
-        _section("What to do:", conclusion.next_steps),
-        [f"{label}: {one_line(value)}" for label, value in facts(report)],
-        _section(_why_not_safe(report), _against_going_back(report)),
+        [headline(report), *opening(report)],
+        _table(cause(report)),
+        _table(_next(report)),
+        _table([*_database(report), *_rollback(report)]),
+        _table(("Warning", warning) for warning in report.warnings),
         *_printed(report),
-        _section("Warnings:", report.warnings),
         *_about_the_database(report),
+        _table(_details(report)),
     ]
-    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+    return "\n\n".join("\n".join(map(one_line, lines)) for lines in paragraphs if lines) + "\n"
 
 
-def _headline(report: Report) -> str:
-    return _HEADLINES[report.kind][report.conclusion.outcome].format(id=report.release)
+def subject_words(report: Report) -> str:
+    """The release by its short name, and what is live now."""
+    match report.kind:
+        case Kind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
+            return f"{report.name} is live"
+        case Kind.IMAGE:
+            what = report.name
+        case Kind.ROLLBACK:
+            what = "rollback"
+        case Kind.COMMAND:
+            what = "command"
+    if report.is_down:
+        return f"{what}, no version is live"
+    live = report.live
+    return what if live is None else f"{what}, {live.short} {_is_live(report)}"
 
 
-def _section(title: str, lines: Sequence[str]) -> Sequence[str]:
-    return [title, *(f"  {one_line(line)}" for line in lines)] if lines else []
+def headline(report: Report) -> str:
+    """What happened, and what is live now."""
+    outcome = report.conclusion.outcome
+    if report.kind is Kind.IMAGE and outcome is Outcome.SUCCEEDED:
+        return f"Release {report.name} of {report.app} is live."
+    if report.is_down:
+        live = ", and no version is live"
+    else:
+        live = f", and {report.live.full} {_is_live(report)}" if report.live is not None else ""
+    return f"{_subject(report)} {_ENDS[outcome]}{live}.{_then(report)}"
+
+
+def _then(report: Report) -> str:
+    match report.conclusion.outcome:
+        case Outcome.FAILED:
+            return " Manual action required."
+        case Outcome.REFUSED if report.version is None:
+            return " Nothing was applied and nothing was deployed."
+    return ""
+
+
+def _subject(report: Report) -> str:
+    match report.kind:
+        case Kind.IMAGE:
+            return f"Release {report.name} of {report.app}"
+        case Kind.ROLLBACK:
+            to = "" if report.rollback_to is None else f" to version {report.rollback_to}"
+            return f"The rollback of {report.app}{to}"
+        case Kind.COMMAND:
+            return f"The command on {report.app}"
+
+
+def _is_live(report: Report) -> str:
+    live, own = report.live, report.version
+    if report.kind is Kind.COMMAND or live is None or own is None or live.version < own:
+        return "is still live"
+    return "is live" if live.version == own else "is live again"
+
+
+def opening(report: Report) -> Sequence[str]:
+    """The reasons, without one that the cause repeats, and the health of the live version."""
+    failure = report.failure
+    evidence = failure.evidence if failure is not None and _is_known(failure) else None
+    reasons = [
+        reason
+        for reason in report.conclusion.reasons
+        if not (evidence and reason.endswith(evidence))
+    ]
+    health = f"Version {report.version} is healthy: {report.watched}"
+    return [*reasons, health] if report.watched is not None else reasons
+
+
+def _is_known(failure: Diagnosis) -> bool:
+    return failure.kind is not FailureKind.UNKNOWN
 
 
 def cause(report: Report) -> Sequence[tuple[str, str]]:
     failure = report.failure
     if failure is None:
         return []
-    evidence = [("Evidence", failure.evidence)] if failure.evidence else []
+    told = " ".join(opening(report))
+    is_news = failure.evidence and failure.evidence not in told
     return [
-        (f"Cause ({failure.kind.value})", failure.what),
-        *evidence,
-        ("Do first", failure.next_action),
+        ("Cause", failure.what),
+        *([("Evidence", failure.evidence)] if is_news and failure.evidence else []),
+        ("Runbook", f"docs/runbook.md, section {failure.kind.value}"),
     ]
 
 
-def _why_not_safe(report: Report) -> str:
-    if report.applied_nothing:
-        return "Why this plan may break the previous version once it is applied:"
-    return "Why a rollback may not work:"
+def next_steps(report: Report) -> Sequence[str]:
+    """What to do, the first step first; nothing general where the cause is known."""
+    failure, steps = report.failure, report.conclusion.next_steps
+    if failure is None:
+        return steps
+    if failure.kind is FailureKind.MIGRATION_REFUSED and not is_damaged(report):
+        return [failure.next_action]
+    if _is_known(failure):
+        steps = [step for step in steps if step != correct_it(report.kind)]
+    return [failure.next_action, *(step for step in steps if step != failure.next_action)]
 
 
-def _way_back(report: Report, verdict: Verdict) -> str:
-    if report.applied_nothing and verdict in _PLANS:
-        plan = f"Once its plan is applied: {_PLANS[verdict]}"
-        return f"not affected by this release, which has applied nothing. {plan} ({verdict.value})"
-    return f"{_WAYS_BACK[verdict]} ({verdict.value})"
+def _next(report: Report) -> Iterator[tuple[str, str]]:
+    steps = next_steps(report)
+    yield from (("Next", step) for step in steps)
+    # The steps name the input of an execution.
+    if any("execution" in step and '"' in step for step in steps):
+        yield "Next", f"To start an execution: {start_command(report.execution, 'INPUT')}"
 
 
-def _against_going_back(report: Report) -> Sequence[str]:
-    """Where a version was kept because of them, the reasons are told there."""
+def facts(report: Report) -> Sequence[tuple[str, str]]:
+    return [*_database(report), *_rollback(report), *_details(report)]
+
+
+def _database(report: Report) -> Iterator[tuple[str, str]]:
+    applied = [migration.name for migration in report.evidence.migrations]
+    if applied:
+        stay = " and not reversed by a rollback" if is_damaged(report) else ""
+        yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
+    if report.not_applied:
+        how = "not applied" if report.applied_nothing else "not known to be applied"
+        yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
+    if report.snapshot is not None:
+        yield _restore_point(report.snapshot)
+    if report.no_restore_point is not None:
+        yield "Database", f"No restore point: {report.no_restore_point}"
+
+
+def _count(names: Sequence[str]) -> str:
+    return f"{len(names)} migration{'s' if len(names) > 1 else ''}"
+
+
+def _rollback(report: Report) -> Iterator[tuple[str, str]]:
+    """Whether a rollback is safe, and why not, unless the reasons say so already."""
     judgement = report.judgement
-    if judgement is None or judgement.verdict.allows_rollback:
-        return []
-    return [reason for reason in judgement.reasons if reason not in report.conclusion.reasons]
+    verdicts = _PLAN if report.applied_nothing else _ROLLBACK
+    if judgement is None or judgement.verdict not in verdicts or not _is_open(report):
+        return
+    yield "Rollback", verdicts[judgement.verdict]
+    if not judgement.verdict.allows_rollback:
+        told = report.conclusion.reasons
+        yield from (("Rollback", reason) for reason in judgement.reasons if reason not in told)
 
 
-def _printed(report: Report) -> Sequence[Sequence[str]]:
-    """What a command has printed; of one that did well only where a person wanted to see it."""
-    failure = report.evidence.failure
-    if failure is not None and report.conclusion.outcome is not Outcome.SUCCEEDED:
-        return [_section(f"Last lines of {failure.container}:", failure.last_lines)]
-    printed = report.evidence.last_lines if report.kind is Kind.COMMAND else ()
-    return [_section("The command's last lines:", printed)]
+def _is_open(report: Report) -> bool:
+    """Whether a rollback, or another try, may still follow."""
+    if report.applied_nothing:
+        return True
+    live, own = report.live, report.version
+    is_back = is_damaged(report) and live is not None and live.version != own
+    return report.previous_version is not None and not is_back
+
+
+def _details(report: Report) -> Iterator[tuple[str, str]]:
+    yield "Release", report.release
+    if report.reason:
+        yield "Reason", report.reason
+    if report.command:
+        yield "Command", " ".join(report.command)
+    if report.repository and report.digest:
+        index = f", pushed in the index {report.pushed_digest}" if report.pushed_digest else ""
+        yield "Image", f"{report.repository}@{report.digest}{index}"
+    if report.version is not None:
+        yield "Deployment", f"version {report.version}"
+    took = _span(report.ended_at - report.started_at)
+    saved = report.saved
+    if saved >= timedelta(seconds=1):
+        took += f" ({_span(saved)} saved by starting the node during the snapshot)"
+    yield "Duration", took
+    yield "Execution", report.execution
 
 
 def is_damaged(report: Report) -> bool:
     return report.conclusion.outcome in _DAMAGED
 
 
+def may_need_a_restore(report: Report) -> bool:
+    """Whether the release failed and may have changed the database."""
+    return is_damaged(report) and not report.applied_nothing
+
+
+def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:
+    """One line for each value, with the label in front of the first of its kind."""
+    lines = []
+    for label, values in groupby(rows, key=lambda row: row[0]):
+        for number, (_, value) in enumerate(values):
+            lines.append(f"{'' if number else label:<{_WIDTH}}{value}")
+    return lines
+
+
+def _section(title: str, lines: Sequence[str]) -> Sequence[str]:
+    return [title, *(f"  {line}" for line in lines)] if lines else []
+
+
+def _printed(report: Report) -> Sequence[Sequence[str]]:
+    """The output of a container that failed, or of a command."""
+    failure = report.evidence.failure
+    if failure is not None and report.conclusion.outcome is not Outcome.SUCCEEDED:
+        return [_section(f"Last lines of {failure.container}:", failure.last_lines)]
+    printed = report.evidence.last_lines if report.kind is Kind.COMMAND else ()
+    return [_section("Last lines of the command:", printed)]
+
+
 def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
-    """How to have it as it was, for whom nothing less will do."""
-    if not is_damaged(report):
+    """How to reverse the migrations, and how to restore the database."""
+    if not may_need_a_restore(report):
         return [_first_to_restore(report)]
-    said = " ".join(report.conclusion.next_steps)
-    back = [execution for execution in report.take_back if execution not in said]
+    told = " ".join(report.conclusion.next_steps)
+    reversing = [execution for execution in report.take_back if execution not in told]
     why_not = report.why_not_back
     snapshot = report.snapshot
     restore, point = (snapshot.restore, snapshot.point_the_app) if snapshot else ((), ())
     return [
         _section(
-            "To take back just what was applied, start an execution with, in this order:", back
+            "To reverse the applied migrations, one after the other:",
+            [start_command(report.execution, one) for one in reversing],
         ),
-        [f"No command takes back just what was applied: {one_line(why_not)}."]
-        if why_not and why_not not in said
+        [f"No command reverses just the applied migrations: {why_not}."]
+        if why_not and why_not not in told
         else [],
-        _section("To restore the database to a new instance, should you need it:", restore),
+        _section("To restore the database to a new instance:", restore),
         _section(
-            "To point the app to it, once you have checked its data, in the same shell:",
+            "To point the app to the new instance, once you have checked its data, in the same "
+            "shell:",
             point,
         ),
     ]
 
 
 def _first_to_restore(report: Report) -> Sequence[str]:
-    """After a success somebody may find out later; the message in the table has the rest."""
+    """Damage may be found long after a success; the message on record has all commands."""
     snapshot = report.snapshot
-    if snapshot is None or snapshot.age is None:
+    is_success = report.conclusion.outcome is Outcome.SUCCEEDED
+    if snapshot is None or snapshot.age is None or not is_success or report.applied_nothing:
         return []
-    title = "To restore the database to a new instance, begin with (docs/runbook.md has the rest):"
+    title = "To restore the database to a new instance, start with (docs/runbook.md has the rest):"
     return _section(title, snapshot.restore[:1])
 
 
@@ -169,55 +301,29 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*names[:_MOST_NAMES], *rest])
 
 
-def facts(report: Report) -> Sequence[tuple[str, str]]:
-    facts = []
-    if report.repository and report.digest:
-        index = f", pushed in the index {report.pushed_digest}" if report.pushed_digest else ""
-        facts.append(("Image", f"{report.repository}@{report.digest}{index}"))
-    if report.reason:
-        facts.append(("Started by", report.reason))
-    if report.version is not None:
-        facts.append(("Deployment", f"version {report.version}"))
-    if report.watched is not None:
-        facts.append(("Watched", report.watched))
-    if names := [migration.name for migration in report.evidence.migrations]:
-        facts.append(("Migrations applied", _listed(names)))
-    if report.not_applied:
-        facts.append(("Not known to be applied", _listed(report.not_applied)))
-    if report.judgement is not None:
-        facts.append(("Rollback safety", _way_back(report, report.judgement.verdict)))
-    if report.snapshot is not None:
-        facts.append(_restore_point(report.snapshot))
-    if report.no_restore_point is not None:
-        facts.append(("Restore point", f"none: {report.no_restore_point}"))
-    took = f"{(report.ended_at - report.started_at).total_seconds():.0f} seconds"
-    saved = report.saved
-    if saved >= timedelta(seconds=1):
-        took += f", {saved.total_seconds():.0f} saved by starting the node during the snapshot"
-    facts.append(("Took", took))
-    facts.append(("Execution", report.execution))
-    return facts
-
-
 def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
     is_there, moment = snapshot.available_at is not None, _moment(snapshot.restores_to)
-    old = f", {_span(snapshot.age)} before anything was applied" if snapshot.age else ""
+    old = f", {_span(snapshot.age)} before the first migration could start" if snapshot.age else ""
     if snapshot.id is None:
-        reaches = f"reaches up to {moment}{old}" if is_there else "is not there"
-        return "Restore point", f"the continuous backup, which {reaches}"
+        reaches = f"up to {moment}{old}" if is_there else "not available"
+        return "Backup", f"continuous backup, {reaches}"
     if is_there:
-        of = f", with the database as it was at {moment}{old}" if moment else ""
-        return "Snapshot", f"{snapshot.id}, available since {_moment(snapshot.available_at)}{of}"
+        of = f"database as of {moment}{old}" if moment else _available(snapshot.available_at)
+        return "Snapshot", f"{snapshot.id} ({of})"
     if snapshot.status is None:
-        return "Snapshot", f"{snapshot.id}, if it was begun; whether it is there is not known"
+        return "Snapshot", f"{snapshot.id} (unknown whether it was created)"
     if snapshot.status == SnapshotStatus.FAILED:
-        return "Snapshot", f"{snapshot.id}, failed ({snapshot.detail}): it cannot be restored from"
-    return "Snapshot", f"{snapshot.id}, pending when last looked at ({snapshot.detail})"
+        return "Snapshot", f"{snapshot.id} (failed: {snapshot.detail}; it cannot be restored)"
+    return "Snapshot", f"{snapshot.id} (not available at the last check: {snapshot.detail})"
+
+
+def _available(at: datetime | None) -> str:
+    return f"available since {_moment(at)}"
 
 
 def _span(time: timedelta) -> str:
     seconds = max(0, round(time.total_seconds()))
-    return f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightgate.codec import encode
-from lightgate.notifications.email import cause, facts, is_damaged, one_line, text
+from lightgate.notifications.email import (
+    cause,
+    facts,
+    headline,
+    may_need_a_restore,
+    next_steps,
+    one_line,
+    opening,
+    subject_words,
+    text,
+)
 from lightgate.notifications.report import Report
 from lightgate.notifications.shorten import shorter_and_shorter
 
@@ -28,11 +38,11 @@ _LARGEST_MESSAGE_BYTES = 64 * 1024
 
 def subject(report: Report) -> str:
     outcome = report.conclusion.outcome.value
-    return subject_line(report.stage, report.app, outcome, report.release)
+    return subject_line(report.stage, report.app, outcome, subject_words(report))
 
 
-def subject_line(stage: str, app: str, status: str, release: str) -> str:
-    line = f"[{stage}] {app} {status} {release}"
+def subject_line(stage: str, app: str, status: str, words: str) -> str:
+    line = f"[{stage}] {app} {status} {words}"
     return one_line(line).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
 
 
@@ -44,6 +54,7 @@ def machine(report: Report) -> dict[str, Any]:
         "app": report.app,
         "stage": report.stage,
         "release": report.release,
+        "tag": report.tag,
         "status": report.conclusion.outcome.value,
         "text": text(report),
         "reasons": list(report.conclusion.reasons),
@@ -53,7 +64,7 @@ def machine(report: Report) -> dict[str, Any]:
         "warnings": list(report.warnings),
         "nextSteps": list(report.conclusion.next_steps),
         "repository": report.repository,
-        # As ECR and `docker push` tell it, so that a machine finds its push again.
+        # As ECR and `docker push` report it, so that a machine finds its push again.
         "digest": report.pushed_digest or report.digest,
         **({"runningDigest": report.digest} if report.pushed_digest else {}),
         "reason": report.reason,
@@ -83,7 +94,7 @@ def machine(report: Report) -> dict[str, Any]:
 def sns_message(report: Report) -> str:
     """The `Message` of a publication with `MessageStructure: json`.
 
-    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). What is
+    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). A message that is
     too large is shortened in all forms.
     """
     message = _forms_of(report)
@@ -115,7 +126,6 @@ def all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any
 
 
 def _chat(report: Report) -> Mapping[str, Any]:
-    conclusion = report.conclusion
     return {
         "version": "1.0",
         "source": "custom",
@@ -124,31 +134,31 @@ def _chat(report: Report) -> Mapping[str, Any]:
             "title": subject(report),
             "description": "\n".join(
                 [
-                    *map(literal, conclusion.reasons),
+                    *map(literal, [headline(report), *opening(report)]),
                     *(f"*{label}*: {literal(value)}" for label, value in cause(report)),
                     *(f"*{label}*: {literal(value)}" for label, value in facts(report)),
                     *(f"*Warning*: {literal(warning)}" for warning in report.warnings),
                     *_where_to_restore(report),
                 ]
             ),
-            "nextSteps": [literal(step) for step in conclusion.next_steps],
+            "nextSteps": [literal(step) for step in next_steps(report)],
         },
     }
 
 
 def _where_to_restore(report: Report) -> Sequence[str]:
-    """Commands are to be copied as they are, which chats do not leave them."""
-    if report.snapshot is None or not report.snapshot.restore or not is_damaged(report):
+    """A chat may change a command, so the commands are not in it."""
+    if report.snapshot is None or not report.snapshot.restore or not may_need_a_restore(report):
         return []
-    return ["*To restore the database*: the commands are in the e-mail and on record"]
+    return ["*To restore the database*: the commands are in the e-mail and in the record"]
 
 
 def literal(text: str) -> str:
-    """The line as a chat shows it letter by letter, whoever wrote it.
+    """The line as a chat shows it character by character.
 
-    Slack knows no escape for its formats, and Teams none that Slack does not show: what has any is
-    put into a code span. There Slack still reads what stands in angle brackets, and nothing can
-    stand for a backtick.
+    Slack has no escape for its formats, and Slack shows the escapes of Teams. So a line with any
+    format is put into a code span. Slack still reads angle brackets there, and a backtick would end
+    the span: both are replaced.
     """
     line = one_line(text).strip()
     if not _MARKUP.search(line):

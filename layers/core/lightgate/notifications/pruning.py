@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lightgate.notifications.email import one_line
 from lightgate.notifications.formats import all_forms, literal, subject_line
+from lightgate.notifications.report import name_of
 from lightgate.records.outcome import Publication
 from lightgate.release.release import Release
 from lightgate.spec.app_spec import Database
@@ -21,8 +22,8 @@ _DELETE = {
     ),
 }
 _NEXT = (
-    "The next successful release tries again. Until then the snapshots stay and count towards the "
-    "quota of the account."
+    "Lightgate tries again after the next successful release. Until then the snapshots count "
+    "towards the quota of the account."
 )
 
 
@@ -32,23 +33,26 @@ def not_pruned(
     failed: Mapping[str, str],
     reasons: Sequence[str],
 ) -> Publication:
-    """What the topic gets.
+    """The publication.
 
     `failed` has the reason for each snapshot that could not be deleted. `reasons` say why
-    Lightgate could not even look for old snapshots.
+    Lightgate could not list the old snapshots.
     """
-    subject = subject_line(release.stage, release.app, NOT_PRUNED, release.id)
+    name = name_of(release)
+    subject = subject_line(
+        release.stage, release.app, NOT_PRUNED, f"{name}, old snapshots could not be deleted"
+    )
     count = f"{len(failed)} old snapshot{'s' if len(failed) > 1 else ''}"
     head = (
-        f"{release.app}: {count if failed else 'old snapshots'} could not be deleted after release "
-        f"{release.id}. The release succeeded."
+        f"Release {name} of {release.app} succeeded, but {count if failed else 'old snapshots'} "
+        "could not be deleted."
     )
     shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
     why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]
     if len(failed) > len(shown):
         why.append(f"The log of PruneSnapshots has {len(failed) - len(shown)} more.")
     commands = [f"{_DELETE[database.kind]} {name}" for name in shown] if database else []
-    by_hand = ["\n".join(["To delete them yourself:", *commands])] if commands else []
+    by_hand = ["\n".join(["To delete them now:", *commands])] if commands else []
     return Publication(
         app=release.app,
         stage=release.stage,

@@ -21,22 +21,30 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
-from lightgate.release.release import Kind
-from lightgate.rollback.version_history import applied_nothing, planned_judgement
+from lightgate.release.release import Kind, Release
+from lightgate.rollback.version_history import (
+    applied_nothing,
+    may_have_changed,
+    planned_judgement,
+)
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress, Facts
+
+# A release whose digest is not known yet names this one.
+_NO_DIGEST = f"sha256:{'0' * 64}"
+_SHOWN_OF_DIGEST = slice(7, 19)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The restore point of a release: a snapshot, or a moment of a continuous backup.
 
-    `id` is None for the latter. `status` is that of the last look, with the database service's
-    own word in `detail`; it is None if nobody has told of one. `available_at` is None until the
-    service has said so. `restores_to` is the moment as of which it has the database, and `age` how
-    old that was when something may first have been applied. `restore` are the commands that bring
-    that database back, beside the one that is there, and `point_the_app` those that let the app
-    use it then.
+    `id` is None for a continuous backup. `status` is that of the last check, with the database
+    service's own word in `detail`; it is None if the status is unknown. `available_at` is None
+    until the service has reported the snapshot as available. `restores_to` is the time as of which
+    it has the database, and `age` how old that was when the first migration could start. `restore`
+    are the commands that restore the database to a new instance, and `point_the_app` those that
+    let the app use it then.
     """
 
     id: str | None
@@ -50,15 +58,33 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveVersion:
+    """The version that is live when a release has ended. `tag` is that of its image, if known."""
+
+    version: int
+    tag: str | None = None
+
+    @property
+    def short(self) -> str:
+        return self.tag or f"version {self.version}"
+
+    @property
+    def full(self) -> str:
+        return f"{self.tag} (version {self.version})" if self.tag else f"version {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that is known of an ended release.
 
-    `failure` says why it failed, `judgement` what its migrations mean for the version before, also
-    if `applied_nothing` says that none of them is applied, and `watched` what its watch period has
-    shown. `no_restore_point` says why the release had none, if that was
-    wanted so. `not_applied` was pending and is not known to be applied,
-    `take_back` are the executions that take back what is, and `why_not_back` says why there are
-    none; neither where nothing is known to be applied.
+    `tag` and `requested_digest` are those of the image, also if the release was not admitted.
+    `live` is the version that is live now, None if there is none or if it is unknown; with
+    `is_down` it is known that there is none. `failure` is why the release failed, `judgement` what
+    its migrations mean for the previous version, also if `applied_nothing` says that none of them
+    is applied, and `watched` the result of its health checks. `no_restore_point` is why the release
+    had none, if that was requested. `not_applied` are the pending migrations that are not known to
+    be applied, `take_back` the executions that reverse the applied ones, and `why_not_back` why
+    there are none; neither where nothing is known to be applied.
     """
 
     app: str
@@ -87,12 +113,45 @@ class Report:
     not_applied: Sequence[str] = ()
     take_back: Sequence[str] = ()
     why_not_back: str | None = None
+    tag: str | None = None
+    requested_digest: str | None = None
+    command: Sequence[str] | None = None
+    rollback_to: int | None = None
+    live: LiveVersion | None = None
+    is_down: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people call the release: its tag, else the first digits of its digest."""
+        return _name(self.tag, self.digest or self.requested_digest, self.release)
+
+
+def name_of(release: Release) -> str:
+    """What people call a release: its tag, else the first digits of its digest."""
+    return _name(release.tag, release.digest, release.id)
+
+
+def _name(tag: str | None, digest: str | None, release: str) -> str:
+    if tag is not None:
+        return tag
+    is_known = digest is not None and digest != _NO_DIGEST
+    return digest[_SHOWN_OF_DIGEST] if digest is not None and is_known else release
 
 
 def report_of(
-    facts: Facts, conclusion: Conclusion, *, app: str, stage: str, kind: Kind, now: datetime
+    facts: Facts,
+    conclusion: Conclusion,
+    *,
+    app: str,
+    stage: str,
+    kind: Kind,
+    tag: str | None,
+    digest: str | None,
+    live: LiveVersion | None,
+    is_down: bool,
+    now: datetime,
 ) -> Report:
-    """`app` and `kind` are what was asked for, should the release never have been admitted."""
+    """`app`, `kind`, `tag` and `digest` are the requested ones, for a release not admitted."""
     state, admitted, deployment = facts.state, facts.admitted, facts.deployment
     release, rollback = facts.release, state.rollback
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
@@ -131,24 +190,39 @@ def report_of(
         else None,
         applied_nothing=release is not None
         and deployment is not None
-        and applied_nothing(release, deployment),
+        and (applied_nothing(release, deployment) or not may_have_changed(release, deployment)),
         watched=_watched(facts),
         not_applied=[name for name in facts.planned if name not in applied],
         take_back=reversal.executions(app, release.digest, release.policy)
         if has_applied and release is not None
         else (),
         why_not_back=reversal.why_not if has_applied else None,
+        tag=release.tag if release is not None else tag,
+        requested_digest=digest,
+        command=release.command if release is not None else None,
+        rollback_to=release.rollback_to if release is not None else None,
+        live=live,
+        is_down=is_down,
+    )
+
+
+def start_command(execution: str, request: str) -> str:
+    """The command that starts another execution of the same state machine."""
+    machine = execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    return (
+        f"aws stepfunctions start-execution --state-machine-arn {machine}"
+        f" --input {shlex.quote(request)}"
     )
 
 
 def _all_is_applied(deployment: DeploymentProgress | None, evidence: GateReport) -> bool:
-    """Whether what was told to be pending is applied, also if the command does not print it."""
+    """Whether all pending migrations are applied, also if the command does not print them."""
     is_told = deployment is not None and bool(deployment.reversals)
     return evidence.phase is Phase.SUCCEEDED and is_told
 
 
 def _watched(facts: Facts) -> str | None:
-    """What the watch period of the release's own version has shown, if it went well."""
+    """The result of the health checks of the release's own version, if it is healthy."""
     verified, deployment = facts.state.verification, facts.deployment
     if verified is None or deployment is None:
         return None
@@ -199,7 +273,7 @@ def _order(facts: Facts) -> BackupOrder | None:
 
 
 def _not_seen(order: BackupOrder, facts: Facts) -> Snapshot | None:
-    """The one that a step may have begun whose answer is lost, as nobody has told of any."""
+    """The one that a step may have started whose answer is lost."""
     is_cut_off = facts.stopped is not None or facts.state.error is not None
     if not is_cut_off or not order.mode.takes_a_snapshot:
         return None
@@ -230,13 +304,8 @@ def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
     admitted = facts.admitted
     if admitted is None or admitted.restoring is None:
         return ()
-    execution = facts.state.execution
-    machine = execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     digest = admitted.restoring.digest or "sha256:…"
     request = json.dumps({"app": admitted.release.app, "digest": digest}, ensure_ascii=False)
-    start = (
-        f"aws stepfunctions start-execution --state-machine-arn {machine}"
-        f" --input {shlex.quote(request)}"
-    )
+    start = start_command(facts.state.execution, request)
     release = admitted.release.id
     return point_the_app(order.kind, order.database, release, admitted.restoring, start)

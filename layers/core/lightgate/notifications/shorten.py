@@ -1,4 +1,4 @@
-"""A report that says less, for a message that would be too large."""
+"""A shorter report, for a message that would be too large."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ from lightgate.notifications.report import Report
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """How much is left of what is too large: items of a list, and characters of a text.
+    """The longest list, in items, and the longest text, in characters.
 
-    A step is longer, as an execution that is cut off in the middle helps nobody.
+    A step may be longer, because half of an execution input is useless.
     """
 
     items: int
@@ -21,7 +21,7 @@ class _Limits:
 _SHORTENINGS = (_Limits(5, 200, 1000), _Limits(3, 100, 500), _Limits(1, 50, 200))
 
 
-_NO_ROOM = "the executions that do so have no room in this message"
+_NO_ROOM = "the executions that reverse them are too long for this message"
 
 
 def shorter_and_shorter(report: Report) -> Iterator[Report]:
@@ -32,7 +32,7 @@ def shorter_and_shorter(report: Report) -> Iterator[Report]:
 def _shortened(report: Report, limits: _Limits) -> Report:
     evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
     failure, diagnosis = evidence.failure, report.failure
-    # Half of the way back would be no way.
+    # A part of the executions would reverse only a part of the migrations.
     is_short = sum(map(len, report.take_back)) <= limits.step
     return replace(
         report,

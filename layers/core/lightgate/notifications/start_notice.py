@@ -1,7 +1,8 @@
-"""What people are told when a release begins from which there is no automatic way back."""
+"""The message at the start of a release for which automatic rollback is not available."""
 
 from lightgate.notifications.email import one_line
 from lightgate.notifications.formats import all_forms, literal, subject_line
+from lightgate.notifications.report import name_of
 from lightgate.release.release import Release
 from lightgate.state import StartNotice
 
@@ -10,13 +11,14 @@ STARTED = "STARTED"
 
 def start_notice(release: Release, execution: str, no_rollback_reason: str) -> StartNotice:
     """The message, in all its forms."""
-    subject = subject_line(release.stage, release.app, STARTED, release.id)
+    name = name_of(release)
+    subject = subject_line(release.stage, release.app, STARTED, name)
     told = [
         one_line(no_rollback_reason),
-        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it, and the "
-        "final message says what you can do.",
+        "If the new version is unhealthy and no rollback is possible, Lightgate keeps it. The "
+        "final message then says what to do.",
     ]
-    head = f"{release.app}: release {release.id} has started."
+    head = f"Release {name} of {release.app} has started."
     return StartNotice(
         subject=subject,
         message=all_forms(

@@ -36,11 +36,6 @@ from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress
 
-# A ready node waits for its permit, so it is checked more often; but a long wait must not need more
-# checks than one execution has room for.
-_HOLDING_POLL = timedelta(seconds=3)
-_MOST_HOLDING_POLLS = 300
-
 
 def backs_up_first(order: BackupOrder, release: Release, history: Timings, poll: timedelta) -> bool:
     """Whether the restore point is started before the deployment is created."""
@@ -154,14 +149,6 @@ def _refusal(seen: PermitInput, decision: Decision) -> tuple[str, VoidCause] | t
     if cause is not None and cause.is_refusal:
         return seen.permit.reason or "", cause
     return None, None
-
-
-def poll_interval(release: Release, usual: timedelta, *, is_waiting: bool) -> timedelta:
-    """The time until the next check."""
-    if not is_waiting:
-        return usual
-    spread = release.platform_patience / _MOST_HOLDING_POLLS
-    return min(usual, max(_HOLDING_POLL, spread))
 
 
 def _look(

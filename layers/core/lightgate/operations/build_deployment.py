@@ -145,7 +145,7 @@ def _image_notes(spec: AppSpec, values: Mapping[SecretReference, str]) -> tuple[
 def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
     serving = service.current
     if serving is None:
-        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+        raise RefusedError("command: no version is live, so there is no app to run it beside")
     refuse_without_images(service, serving.version, release.app, "command", runtime)
     spec = _own_spec(release, runtime)
     beside = _known(release.app, service, serving.version, runtime)
@@ -211,7 +211,7 @@ def _own_spec(release: Release, runtime: Runtime) -> AppSpec:
     if release.spec is None:
         raise RefusedError(
             "app: this release was admitted by an older version of Lightgate, which did not record "
-            "the text of its spec, so the spec may be another one by now. Start the release again."
+            "the text of its spec. The spec may have changed since then. Start the release again."
         )
     return _spec(release.app, release.spec, runtime)
 

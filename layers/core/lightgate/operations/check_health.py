@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from lightgate.deployment.status import Service
 from lightgate.gate.log_lines import events, moment_of
+from lightgate.release.poll_interval import wait_seconds
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.health_rules import HealthRules, Probe, check_interval, health_rules
@@ -19,7 +20,6 @@ from lightgate.verification.health import (
     problem_of,
     rules_without_own_spec,
 )
-from lightgate.wait_state import wait_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

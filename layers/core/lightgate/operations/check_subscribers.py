@@ -7,11 +7,10 @@ its record, and the log and a metric show it between releases.
 import shlex
 from collections.abc import Sequence
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
 from lightgate.aws.sns import Subscription
 from lightgate.errors import UnreachableError
-from lightgate.runtime import METRICS_NAMESPACE, Runtime
+from lightgate.operations.metrics import subscription_problems
+from lightgate.runtime import Runtime
 
 
 def check_subscribers(runtime: Runtime) -> list[str]:
@@ -23,17 +22,11 @@ def check_subscribers(runtime: Runtime) -> list[str]:
         subscriptions = runtime.topic.subscriptions()
     except UnreachableError as error:
         runtime.logger.warning("the subscriptions cannot be read", why=str(error))
-        return [f"Whether anybody receives the messages of Lightgate is unknown: {error}."]
+        return [f"Whether the messages of Lightgate reach anyone is unknown: {error}."]
     found = problems(subscriptions, runtime.settings.notification_email, runtime.topic.arn)
     for problem in found:
         runtime.logger.error("messages may reach nobody", why=problem)
-    with single_metric(
-        name="lightgateSubscriptionProblems",
-        unit=MetricUnit.Count,
-        value=len(found),
-        namespace=METRICS_NAMESPACE,
-    ) as metric:
-        metric.add_dimension("service", runtime.settings.stack)
+    subscription_problems(len(found), runtime)
     return found
 
 
@@ -43,7 +36,7 @@ def problems(subscriptions: Sequence[Subscription], email: str, topic: str) -> l
     if not any(one.is_confirmed for one in subscriptions):
         how = "" if email else f" {_subscribe(topic, 'ADDRESS')}"
         found.append(
-            f"Nobody receives the messages of Lightgate: the topic {topic} has no confirmed "
+            f"No one receives the messages of Lightgate: the topic {topic} has no confirmed "
             f"subscription.{how}"
         )
     of_stack = [one for one in subscriptions if email and _is_of(one, email)]
@@ -76,8 +69,8 @@ def _not_confirmed(email: str) -> str:
 
 def _removed(email: str, topic: str) -> str:
     return (
-        f"The NotificationEmail of this stack, {email}, is not subscribed any more, so nothing is "
-        "sent to that address. Either nobody confirmed the subscription within two days, or its "
+        f"The NotificationEmail of this stack, {email}, is no longer subscribed, so nothing is "
+        "sent to that address. Either the subscription was not confirmed within two days, or its "
         "unsubscribe link was opened, for instance by a program that checks the links in e-mails. "
         "To prevent that, confirm with aws sns confirm-subscription and "
         "--authenticate-on-unsubscribe true; docs/runbook.md has the whole command. "

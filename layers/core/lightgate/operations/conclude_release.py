@@ -28,7 +28,7 @@ from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.names import is_digest, rollback_marker
 from lightgate.notifications.formats import sns_message, subject
-from lightgate.notifications.report import report_of
+from lightgate.notifications.report import LiveVersion, report_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.gate_channel import end_of_permits, void_permits
 from lightgate.outcome.conclude import DeploymentEnd, conclude
@@ -45,6 +45,7 @@ from lightgate.outcome.outcome import (
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release
+from lightgate.release.request import is_tag
 from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
@@ -157,12 +158,17 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
     service, why_gone = _service(facts, runtime)
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
+    versions = _versions(facts, service, conclusion.outcome, runtime)
     report = report_of(
         facts,
         conclusion,
         app=app,
         stage=_known_stage(facts) or stage_of(app, runtime),
         kind=kind_of(facts),
+        tag=_requested_tag(facts.state.request),
+        digest=_requested_digest(facts.state.request),
+        live=_live(service, versions, app, runtime),
+        is_down=service is not None and service.current is None,
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
@@ -179,7 +185,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         warnings=report.warnings,
         failure=report.failure,
         judgement=report.judgement,
-        versions=_versions(facts, service, conclusion.outcome, runtime),
+        versions=versions,
         saved=report.saved,
     )
     # A command brings the app no image.
@@ -193,8 +199,23 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
     )
 
 
+def _live(
+    service: Service | None, made: Sequence[VersionRecord], app: str, runtime: Runtime
+) -> LiveVersion | None:
+    """The version that is live now. Without its record it has no tag."""
+    current = service.current if service is not None else None
+    if service is None or current is None or not service.serves(current.version):
+        return None
+    records = listed_records({one.version: one for one in made}, service)
+    if current.version not in records:
+        with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+            records = listed_records(runtime.releases.versions(app), service)
+    known = records.get(current.version)
+    return LiveVersion(version=current.version, tag=known.tag if known is not None else None)
+
+
 def _known_stage(facts: Facts) -> str | None:
-    """The stage that Admit has read."""
+    """The stage as Admit has read it."""
     if facts.admitted is not None:
         return facts.admitted.stage
     stop = facts.state.stop
@@ -400,3 +421,10 @@ def _requested_digest(request: object) -> str | None:
     """The image that a refused release was about, so that Reconcile does not release it again."""
     digest = _request(request).get("digest")
     return digest if isinstance(digest, str) and is_digest(digest) else None
+
+
+def _requested_tag(request: object) -> str | None:
+    """The tag that a refused release was about."""
+    asked = _request(request)
+    tag = asked.get("pushedTag") or asked.get("tag")
+    return tag if isinstance(tag, str) and is_tag(tag) else None

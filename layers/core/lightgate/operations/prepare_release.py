@@ -172,6 +172,7 @@ class _Asked:
         since: datetime | None,
         used: SpecText | UsedSpec | None,
         open_variables: Mapping[str, tuple[str, ...]],
+        tag: str | None,
     ) -> Release:
         spec, request = self.spec, self.request
         return Release(
@@ -196,6 +197,7 @@ class _Asked:
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
             open_variables=open_variables,
+            tag=tag,
         )
 
 
@@ -231,6 +233,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             since=service.created_at,
             used=asked.text,
             open_variables=spec.open_variables(),
+            tag=_tag(asked.request, spec),
         ),
         spec=spec,
         service=service,
@@ -284,7 +287,7 @@ def _command(
     )
     service = _service(asked, runtime)
     if service.current is None:
-        raise RefusedError("command: nothing serves, so there is nothing beside which it could run")
+        raise RefusedError("command: no version is live, so there is no app to run it beside")
     kept = refuse_without_images(
         service, service.current.version, asked.text.app, "command", runtime
     )
@@ -303,6 +306,7 @@ def _command(
             used=asked.text,
             # The app beside it may come from another spec.
             open_variables={COMMAND_CONTAINER: spec.open_variables()[COMMAND_CONTAINER]},
+            tag=_tag(asked.request, spec),
         ),
         spec=asked.spec,
         service=service,
@@ -314,7 +318,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
     service = _service(asked, runtime)
     if service.current is None:
-        raise RefusedError("rollbackTo: nothing serves, so there is nothing to go back from")
+        raise RefusedError("rollbackTo: no version is live, so there is nothing to roll back")
     past = listed_records(runtime.releases.versions(asked.text.app), service)
     history = VersionHistory(listed=service.deployments, records=past)
     overridden = asked.request.allow_destructive
@@ -342,11 +346,12 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
             since=service.created_at,
             used=used,
             open_variables=then.open_variables() if used else {},
+            tag=known.tag if known is not None else None,
         ),
         spec=spec,
         service=service,
         warnings=[
-            *([f"Version {version} may not be what it was: {loose}."] if loose else []),
+            *([f"Version {version} may not be the same as before: {loose}."] if loose else []),
             *kept.notes,
             *([_NOT_GOOD.format(version)] if known is not None and not known.is_good else []),
             *([_OVERRIDDEN] if overridden else []),
@@ -359,7 +364,7 @@ _LEFT_TO_GATES = (
     "A command has run beside version {}. So the gate of version {}, and not the record, says "
     "whether that version can work with the database as it is now."
 )
-_NOT_GOOD = "Version {} was not verified as good when it served, and may fail once more."
+_NOT_GOOD = "Version {} was not verified as healthy when it was live, and may fail again."
 _OVERRIDDEN = (
     "The check whether the old version can work with the database was overridden with "
     '"allowDestructive".'
@@ -375,18 +380,25 @@ def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> Ap
         instead = json.dumps({"app": asked.text.app, "digest": known.digest})
         raise RefusedError(
             f"rollbackTo: the spec with which version {known.version} was deployed cannot be used "
-            f"any more; its image can be released with the spec of today: {instead}",
+            f"any more; its image can be released with the current spec: {instead}",
             *error.reasons,
         ) from error
+
+
+def _tag(request: ReleaseRequest, spec: AppSpec) -> str | None:
+    """The tag of the image that is requested, if it is known."""
+    if request.digest is not None:
+        return request.pushed_tag
+    return request.tag or spec.default_tag()
 
 
 def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Manifest:
     if request.digest is not None:
         return registry.manifest(spec.repository, {"imageDigest": request.digest})
-    tag = request.tag or spec.default_tag()
+    tag = _tag(request, spec)
     if tag is None:
         raise RefusedError(
-            "tag: is missing, and the app watches only patterns, so there is no usual tag; "
+            "tag: is missing, and the spec has only tag patterns, so there is no default tag; "
             "give a tag or a digest"
         )
     return registry.manifest(spec.repository, {"imageTag": tag})

@@ -48,7 +48,7 @@ def _refusal(service: Service, stack: str, owner: str) -> str:
     return (
         f"serviceName: the container service {service.name} {owner}. The stack {stack} does not "
         "deploy to it: two stacks would replace each other's app. Correct serviceName in the spec. "
-        f"If the stack {stack} is to serve this app from now on: remove the app from the other "
+        f"To deploy this app with the stack {stack} from now on: remove the app from the other "
         "stack, give the service to this one, and release again. This command gives it: "
         f"aws lightsail tag-resource --resource-name {service.name} "
         f"--tags key={STACK_TAG},value={stack}"

@@ -79,8 +79,8 @@ def _refuse_if_named(service: str, owner: str, app: str, runtime: Runtime) -> No
     path = runtime.settings.apps_path
     raise RefusedError(
         f"serviceName: {app} deploys to the service {service}, which belongs to the app "
-        f"{owner}.{why} Two apps on one service would replace each other. If {app} is an app of "
-        f"its own, give it a service of its own in {path}/{app}. If {app} is to replace {owner}, "
+        f"{owner}.{why} Two apps on one service would replace each other. If both apps "
+        f"are needed, give {app} its own service in {path}/{app}. If {app} replaces {owner}, "
         f"delete the other spec with aws ssm delete-parameter --name {path}/{owner}. Then release "
         f"{app} again."
     )

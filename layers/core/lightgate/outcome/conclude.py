@@ -1,9 +1,9 @@
 """How a release ended whose deployment was created and followed: the one place that decides it.
 
-What is said here is what people act upon, so nothing is concluded from silence: SUCCEEDED and
-ROLLED_BACK each need the service to say so itself, and the app to have answered. And an answer
-says little of a version whose database was changed behind its back: where that is known to break
-it, it is not called rolled back.
+People act on the outcome, so nothing is concluded from missing reports: SUCCEEDED and ROLLED_BACK
+each need the service to report the version as live, and the app to pass its health checks. Health
+checks prove little for a version whose database was changed by a newer one: if the applied
+migrations are known to break it, the outcome is not ROLLED_BACK.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from lightgate.gate.report import Failure, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
-from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome
+from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
 from lightgate.release.release import Kind
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
-from lightgate.verification.verified import Verified
+from lightgate.verification.verified import NO_CHECK, Verified
 
-# With these a gate says that it has applied nothing, and never will.
+# The causes with which a gate reports that it has applied nothing, and will apply nothing.
 _GATE_REFUSED = ("refused", "schema")
 
 
@@ -116,21 +116,18 @@ def conclude(seen: DeploymentEnd) -> Conclusion:
 def _active(seen: DeploymentEnd) -> Conclusion:
     version, verified = seen.version, seen.verified
     if verified is not None and verified.is_bad(version):
-        wrong = (
-            f"Version {version} became active, and was unhealthy in the watch period. "
-            f"{verified.shown}"
-        )
+        wrong = f"Version {version} became active and was unhealthy: {verified.shown}"
         return _after_going_back([wrong], seen)
     if not seen.serves:
         return _failed(
-            f"Deployment {version} became active, but the service no longer serves it.",
+            f"Version {version} became active, but it is no longer live.",
             _serving(seen.service),
-            "Find out who deployed something else meanwhile.",
+            "Find out who deployed another version in the meantime.",
         )
     if verified is None or not verified.is_good(version):
-        why = verified.shown if verified is not None else "Nobody has asked it."
+        why = verified.shown if verified is not None else NO_CHECK
         return _failed(
-            f"Version {version} is active, and was not verified. {why}",
+            f"Version {version} is live, but its health is unknown. {why}",
             "Check whether the app works.",
         )
     return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
@@ -143,10 +140,7 @@ def _success(seen: DeploymentEnd) -> Sequence[str]:
         case Kind.ROLLBACK:
             return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
         case Kind.COMMAND:
-            return [
-                "The command has ended well.",
-                f"The app serves what it served before, as version {seen.version}.",
-            ]
+            return [_UNCHANGED.format(seen.version) + "."]
 
 
 def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
@@ -154,7 +148,7 @@ def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     back = seen.went_back
     if back is None:
         return _failed(
-            *wrong, f"Nobody has gone back from it. {_serving(seen.service)}", _choose(seen)
+            *wrong, f"Lightgate did not roll back. {_serving(seen.service)}", _choose(seen)
         )
     if back.status in ("KEPT", "IMPOSSIBLE"):
         return Conclusion(
@@ -168,7 +162,7 @@ def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
             [
                 *wrong,
                 f"Version {back.target} is live again as version {back.version}.",
-                _was_verified(back),
+                f"It is {_healthy(back)}",
                 *back.notes,
             ],
             seen,
@@ -176,43 +170,47 @@ def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[*wrong, *_how_going_back_ended(back), *back.notes, _serving(seen.service)],
-        next_steps=["Check at once whether the app works.", *back.next_steps],
+        next_steps=["Check now whether the app works.", *back.next_steps],
     )
 
 
 def _choose(seen: DeploymentEnd) -> str:
-    """What a person has asked for is left to people, also if it does not do well."""
+    """Lightgate never undoes a rollback or a command by itself."""
     if seen.kind is Kind.IMAGE or seen.previous_version is None:
-        return "Find out whether it can work with the database as it is now, then push again."
+        return _check_and_push(seen)
     return (
-        "Check at once whether the app works. To roll back to the previous version, start an "
+        "Check now whether the app works. To roll back to the previous version, start an "
         f'execution with "rollbackTo": {seen.previous_version}.'
     )
 
 
+def _check_and_push(seen: DeploymentEnd) -> str:
+    return f"Check whether version {seen.version} works with the database, then push again."
+
+
 def _how_going_back_ended(back: RollbackResult) -> Sequence[str]:
-    """What is known of it. Reasons that were for going back say nothing any more."""
+    """How the rollback ended, without the reasons that spoke for it."""
     to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
     if back.version is None:
-        why = _NOT_DONE.get(back.status, "did not come about")
+        why = _NOT_DONE.get(back.status, "did not happen")
         return [f"{to} {why}.", *back.reasons]
     deployed = f"{to} with deployment {back.version}"
     if back.status is RollbackStatus.FAILED and back.watch is not None:
         return [f"{deployed} did not help. {back.shown}"]
     if back.status is RollbackStatus.FAILED:
         return [f"{deployed} failed.", *back.reasons]
-    return [f"{deployed} {_DONE.get(back.status, 'was not followed to its end')}."]
+    return [f"{deployed} {_DONE.get(back.status, 'had not ended at the last check')}."]
 
 
 _NOT_DONE: Mapping[RollbackStatus | None, str] = {
-    RollbackStatus.BUSY: "was not possible yet, as the container service took no deployment",
+    RollbackStatus.BUSY: "was not possible, because the container service accepted no deployment",
     RollbackStatus.FAILED: "was not possible",
-    RollbackStatus.LOST: "was not done, as the release does not hold its turn any more",
+    RollbackStatus.LOST: "was not done, because the release no longer holds the deployment lock",
     RollbackStatus.REPLACED: "was not done",
 }
 _DONE: Mapping[RollbackStatus | None, str] = {
-    RollbackStatus.GOOD: "was verified, but the service does not serve that version any more",
-    RollbackStatus.REPLACED: "was overtaken: another deployment has taken its place",
+    RollbackStatus.GOOD: "was healthy, but that version is no longer live",
+    RollbackStatus.REPLACED: "was replaced by another deployment",
 }
 
 
@@ -220,14 +218,15 @@ def _overdue(seen: DeploymentEnd) -> Conclusion:
     version = seen.version
     if seen.serves:
         return _failed(
-            f"Deployment {version} is active, but its gate has not reported success within the "
-            "time limit, and without a public endpoint nothing else proves it.",
-            "Read the log of the gate's container to see whether the migration has succeeded.",
+            f"Version {version} is live, but its gate did not report success within the time "
+            "limit. Without a public endpoint, nothing else shows that the migrations succeeded.",
+            "Read the log of the gate's container to see whether the migrations succeeded.",
         )
     return _failed(
-        f"Deployment {version} has neither become active nor failed within its time limit.",
-        "Lightsail has no call to cancel it. Watch it with aws lightsail "
-        "get-container-service-deployments; the service refuses another one until it ends.",
+        f"Deployment {version} neither became active nor failed within its time limit.",
+        "Lightsail cannot cancel a deployment, and accepts no other one until it ends. To see its "
+        "state: aws lightsail get-container-service-deployments --service-name "
+        f"{seen.service.name}",
     )
 
 
@@ -236,21 +235,21 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
     reasons = _why(seen)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
-        at_work = [_HALF_DONE[seen.kind is Kind.COMMAND]] if is_half_done else []
+        at_work = [_half_done(seen)] if is_half_done else []
         return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
     if seen.serves or seen.went_back is not None:
         return _unprotected(reasons, seen)
     if before is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
-            "Nothing was serving before, so nothing serves now.",
+            "No version was live before, so no version is live now.",
             f"Correct the cause and {AGAIN[seen.kind]}.",
         )
     if not seen.service.serves(before):
         return _failed(
             *reasons,
-            f"Version {before}, which served before, is not active.",
-            "Look at the container service in the Lightsail console at once.",
+            f"Version {before}, the previous version, is no longer live.",
+            f"Check the container service {seen.service.name} in the Lightsail console now.",
         )
     if (is_refused := _refused_by_the_gates(reasons, seen)) is not None:
         return is_refused
@@ -260,7 +259,7 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
             *reasons,
             *serving,
             *_against(before, seen),
-            f"Check at once whether the app works. {_correct_it(seen)}",
+            f"Check now whether the app works. {correct_it(seen.kind)}",
         )
     return _back_on(before, [*reasons, *serving], seen)
 
@@ -277,15 +276,14 @@ def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Concl
         return Conclusion(
             outcome=Outcome.ROLLED_BACK,
             reasons=[*reasons, *against],
-            next_steps=[_correct_it(seen)],
+            next_steps=[correct_it(seen.kind)],
         )
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[*reasons, *against],
         next_steps=[
-            f"See at once whether version {version} does all of its work, above all its writes.",
-            f"Then {AGAIN[seen.kind]} once the cause is mended, or take back what was applied, "
-            "where that can be.",
+            f"Check now whether version {version} works, above all whether it can write.",
+            f"Then correct the cause and {AGAIN[seen.kind]}, or reverse the applied migrations.",
         ],
     )
 
@@ -296,14 +294,10 @@ def _against(version: int, seen: DeploymentEnd) -> list[str]:
     if judgement.verdict.allows_rollback:
         return []
     if judgement.verdict is Verdict.UNKNOWN:
-        unsure = (
-            f"Nobody knows whether version {version} can do all of its work with the database as "
-            "it is now:"
-        )
+        unsure = f"Version {version} may not work correctly with the current database:"
         return [unsure, *judgement.reasons]
     return [
-        f"Whatever it answers, version {version} may not be able to work with the database as it "
-        "is now. Against it stands, as far as it is applied:",
+        f"Version {version} may fail with the current database, even if its health checks pass:",
         *judgement.reasons,
     ]
 
@@ -314,18 +308,18 @@ def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
             _serving_before(seen)[0],
-            "Find out what the command has left behind. Correct it and start it again.",
+            "Check what the command has changed. Correct it and start the execution again.",
         )
-    serves = "serves" if seen.serves else "served"
+    live = "is" if seen.serves else "was"
     because = (
-        f"Deployment {seen.version} {serves} although its gate failed, because the service has no "
-        "public endpoint that could hold it back."
+        f"Version {seen.version} {live} live although its gate failed: without a public endpoint, "
+        "Lightsail does not wait for the gate."
     )
     if seen.went_back is None:
         return _failed(
             *reasons,
             because,
-            "Find out whether it can work with the database as it is now, then push again.",
+            _check_and_push(seen),
         )
     return _after_going_back([*reasons, because], seen)
 
@@ -354,11 +348,11 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
         return Conclusion(
             outcome=Outcome.FAILED,
             reasons=[*said, *serving],
-            next_steps=[f"See at once why version {before} does not answer.", insist],
+            next_steps=[f"Check now why version {before} is unhealthy.", insist],
         )
     return Conclusion(
         outcome=Outcome.REFUSED,
-        reasons=[*said, *(serving[:1] if seen.does_what_served_do_well else serving)],
+        reasons=[*said, *serving],
         next_steps=[insist],
     )
 
@@ -368,17 +362,17 @@ def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
         return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
     if failure.cause == "schema":
         return (
-            "Nothing was changed. Take the migrations back first that the old code cannot work "
-            'with, or start the execution again with "allowDestructive": true.'
+            "Nothing was applied. Reverse the migrations that the old code does not know first, or "
+            'start the execution again with "allowDestructive": true.'
         )
     if seen.kind is Kind.COMMAND:
         return (
-            "Nothing was applied. If the command is meant, start it again with "
+            "Nothing was applied. To run the command anyway, start the execution again with "
             '"allowDestructive": true.'
         )
     return (
-        "Nothing was applied. Make the migration compatible with the version that serves, or "
-        'release this image by hand with "allowDestructive": true.'
+        "Nothing was applied. Make the migration compatible with the live version, or start an "
+        'execution with this image and "allowDestructive": true.'
     )
 
 
@@ -387,27 +381,32 @@ def _serving_before(seen: DeploymentEnd) -> list[str]:
     before, verified = seen.before, seen.verified
     if before is None or not seen.service.serves(before):
         return [_serving(seen.service)]
-    serving = f"Version {before} is active and goes on serving."
+    live, healthy = f"Version {before} is still live", "and"
     if before == seen.version:
-        serving = f"The app serves what it served before, as version {before}."
+        live, healthy = _UNCHANGED.format(before), "and is"
     if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
-        why = verified.shown if verified is not None else "Nobody has asked it."
-        return [serving, f"Whether it does its work was not verified. {why}"]
+        why = verified.shown if verified is not None else NO_CHECK
+        return [f"{live}, but its health is unknown. {why}"]
     if verified.is_good(before):
-        return [serving, _was_verified(verified)]
-    return [serving, f"It does not answer as it should. {verified.shown}"]
+        return [f"{live} {healthy} {_healthy(verified)}"]
+    return [f"{live}, but it is unhealthy: {verified.shown}"]
 
 
-def _was_verified(found: Verified | RollbackResult) -> str:
+_UNCHANGED = "Version {} runs the same app as before"
+
+
+def _healthy(found: Verified | RollbackResult) -> str:
     has_written = found.watch is not None and found.watch.written
-    return f"It was verified{', also by a write' if has_written else ''}. {found.shown}"
+    return f"healthy{', also for a write' if has_written else ''}: {found.shown}"
 
 
 def _serving(service: Service) -> str:
     current = service.current
     if current is None:
-        return "Nothing serves now."
-    return f"Version {current.version} is what the service shows now; it is {current.state}."
+        return "No version is live now."
+    if current.state == "ACTIVE":
+        return f"Version {current.version} is live now."
+    return f"The service now shows version {current.version} as {current.state}."
 
 
 def _may_be_at_work(seen: DeploymentEnd) -> bool:
@@ -435,18 +434,16 @@ def _failed(*sentences: str) -> Conclusion:
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
-def _correct_it(seen: DeploymentEnd) -> str:
-    stays = " What a migration had already applied stays applied."
-    again = f"Correct the cause and {AGAIN[seen.kind]}."
-    return again + (stays if seen.evidence.migrations else "")
+def _half_done(seen: DeploymentEnd) -> str:
+    if seen.kind is Kind.COMMAND:
+        what = "the command, so the command may have done only a part of its changes"
+    else:
+        what = "a migration, so that migration may be partly applied"
+    return f"Deployment {seen.version} ended during {what}."
 
 
-_HALF_DONE = {
-    False: "It ended while a migration was being applied: the database may be part-way.",
-    True: "It ended while the command was at work: the database may be part-way.",
-}
 _LOOK_AT_DATABASE = (
-    "Compare python manage.py showmigrations with the database before you push again."
+    "Compare the output of python manage.py showmigrations with the database before you push again."
 )
 
 
@@ -455,30 +452,30 @@ def _why(seen: DeploymentEnd) -> list[str]:
     if failure is not None:
         return [f"{_what_failed(failure)}: {failure.error}"]
     if evidence.phase is Phase.UNGATED:
-        return [f"Deployment {version} failed: the app did not become healthy, or ended."]
+        return [f"Deployment {version} failed: the app exited or did not become healthy."]
     if evidence.phase is Phase.SUCCEEDED:
         return [
-            f"Deployment {version} failed after its gate had opened: the app did not become "
-            "healthy, or ended."
+            f"Deployment {version} failed after its gate had opened: the app exited or did not "
+            "become healthy."
         ]
     if evidence.phase is Phase.WAITING and seen.no_permit is not None:
         return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit.reason}"]
     if evidence.phase is Phase.SILENT and not seen.may_have_begun:
         return [
-            f"Deployment {version} failed, and its gate has reported nothing. It had no permit, so "
-            "nothing was applied."
+            f"Deployment {version} failed, and its gate reported nothing. The gate had no permit, "
+            "so nothing was applied."
         ]
     if evidence.phase is Phase.SILENT:
         return [
-            f"Deployment {version} failed, and its gate has reported nothing: whether a "
-            "migration had begun is not known."
+            f"Deployment {version} failed, and its gate reported nothing. Whether a migration had "
+            "started is unknown."
         ]
     if evidence.phase is Phase.WAITING and seen.may_have_begun and evidence.changed is None:
         return [
-            f"Deployment {version} failed, and its gate was last heard of while it waited: whether "
-            "a migration had begun is not known."
+            f"Deployment {version} failed. Its gate was waiting when it last reported. Whether a "
+            "migration had started is unknown."
         ]
-    return [f"Deployment {version} failed, and the gate has reported no cause."]
+    return [f"Deployment {version} failed, and its gate reported no cause."]
 
 
 def _what_failed(failure: Failure) -> str:

@@ -1,7 +1,7 @@
-"""How a release ended, and what people are told of it.
+"""The outcome of a release, and its reasons and next steps.
 
-Here are the ends of those whose deployment nobody could follow to its end; of the others,
-ending.py.
+This module has the outcomes of releases whose deployment was not followed to its end; conclude.py
+has the others.
 """
 
 import enum
@@ -13,7 +13,7 @@ from lightgate.deployment.status import Deployment
 from lightgate.release.release import Kind
 from lightgate.state import RollbackResult
 
-# What a person does once the cause is mended.
+# What a person does after the cause is corrected.
 AGAIN: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.IMAGE: "push again",
@@ -22,7 +22,13 @@ AGAIN: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
-_FAILED_STEP = "The execution in the Step Functions console shows the failed step."
+
+def correct_it(kind: Kind) -> str:
+    return f"Correct the cause and {AGAIN[kind]}."
+
+
+_RELEASE_AGAIN = "Start the release again."
+_FAILED_STEP = "To see the failed step, open the execution in the Step Functions console."
 
 
 class Outcome(enum.StrEnum):
@@ -34,13 +40,13 @@ class Outcome(enum.StrEnum):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether people are left alone with it: a newer release brings its own message."""
+        """Whether no message is sent: the newer release sends its own."""
         return self is Outcome.SUPERSEDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """The outcome and what to tell the people who wait for it, in whole sentences."""
+    """The outcome, its reasons and the next steps, in whole sentences."""
 
     outcome: Outcome
     reasons: Sequence[str]
@@ -51,9 +57,7 @@ def refused(reasons: Sequence[str], kind: Kind = Kind.IMAGE) -> Conclusion:
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=reasons,
-        next_steps=[
-            f"Nothing was applied and nothing was deployed. Correct the cause and {AGAIN[kind]}."
-        ],
+        next_steps=[correct_it(kind)],
     )
 
 
@@ -65,65 +69,66 @@ def superseded(reasons: Sequence[str]) -> Conclusion:
 def stopped(
     how: str, *, admitted: bool, deployment: Deployment | None, back: Deployment | None = None
 ) -> Conclusion:
-    """The execution of the release ended before the release was settled.
+    """The execution of the release ended before its outcome was recorded.
 
-    `deployment` is as the service shows it now, as is `back`, with which the release was going
-    back: nobody follows them any more.
+    `deployment` is as the service shows it now, as is `back`, the deployment of the rollback: no
+    execution follows them any more.
     """
-    reason = f"The execution of the release ended as {how} before the release was settled."
+    reason = f"The execution ended as {how} before the outcome of the release was recorded."
     if not admitted:
         return Conclusion(
             outcome=Outcome.REFUSED,
             reasons=[reason],
-            next_steps=["Nothing was applied and nothing was deployed. Release it anew by hand."],
+            next_steps=[_RELEASE_AGAIN],
         )
     if deployment is None:
-        next_step = "No deployment of this release was found. Release it anew by hand."
+        next_step = f"No deployment of this release was found. {_RELEASE_AGAIN}"
     elif deployment.state == "ACTIVATING":
         reason += f" Its deployment {deployment.version} was still activating."
         next_step = (
-            f"Look at how deployment {deployment.version} ends, and whether it has applied its "
-            "migrations; Lightsail has no call to cancel it."
+            f"Check how deployment {deployment.version} ends, and whether its migrations are "
+            "applied. Lightsail cannot cancel it."
         )
     else:
         reason += f" Its deployment {deployment.version} was {deployment.state}."
         next_step = (
-            f"Look at deployment {deployment.version} and at the migrations it has applied: "
-            "nobody has verified them."
+            f"Check deployment {deployment.version} and the migrations that it has applied: "
+            "Lightgate has not checked them."
         )
     reasons = [reason] if back is None else [reason, _left_behind(back.version, back.state)]
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
 def gone(why: str, version: int, kind: Kind) -> Conclusion:
-    """The container service does not exist any more, or is another one of the same name."""
+    """The container service no longer exists, or is another one with the same name."""
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[
             f"{why}.",
-            f"Deployment {version} of this release is gone with the container service.",
+            f"Deployment {version} of this release was deleted with the container service.",
         ],
         next_steps=[
-            "Find out who deleted the container service. Compare python manage.py showmigrations "
-            "with the database: a migration may have been applied. If the service of that name is "
-            f"to run this app, {AGAIN[kind]}."
+            "Find out who deleted the container service.",
+            "Compare the output of python manage.py showmigrations with the database: a migration "
+            "may have been applied.",
+            f"If the service of that name shall run this app, {AGAIN[kind]}.",
         ],
     )
 
 
 def broken(error: str, version: int | None, back: RollbackResult | None = None) -> Conclusion:
-    """A step failed in a way that nobody foresaw, and went on failing when retried."""
+    """A step failed with an unexpected error, and its retries failed as well."""
     deployed = (
         "No deployment of this release was found."
         if version is None
-        else f"Its deployment is version {version}; look at how that ended before you push again."
+        else f"Check how deployment {version} of this release ended before you push again."
     )
     left = []
     if back is not None and back.version is not None:
         left = [_left_behind(back.version, back.status or "not created")]
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[f"The release could not be carried on: {error}", *left],
+        reasons=[f"The release could not continue: {error}", *left],
         next_steps=[deployed, _FAILED_STEP],
     )
 
@@ -131,29 +136,29 @@ def broken(error: str, version: int | None, back: RollbackResult | None = None) 
 def unverified(
     error: str, *, app: str, version: int, previous: int | None, wrong: str | None, is_open: bool
 ) -> Conclusion:
-    """The new version serves, and the step failed that would have seen to it.
+    """The new version is live, and a step failed that would have checked it.
 
-    `wrong` is what its watch had shown before, `is_open` whether the version before can work with
-    the database as it is now.
+    `wrong` is the result of its health checks so far, `is_open` whether the previous version can
+    work with the current database.
     """
-    said = f"It was unhealthy in the watch period. {wrong}" if wrong else "It was not verified."
-    keep = f"keep version {version} if the app does its work; mend what is wrong, and push again."
-    if previous is None:
-        steps = [f"See at once, and {keep}"]
-    else:
+    said = f"unhealthy: {wrong}" if wrong else "its health is unknown."
+    keep = f"To keep version {version}: correct what is wrong, and push again."
+    steps = ["Check now whether the app works.", keep]
+    if previous is not None:
         execution = f'{{"app": "{app}", "rollbackTo": {previous}}}'
-        steps = [f"See at once. Either {keep}", f"Or go back: start an execution with {execution}."]
+        back = f"To roll back: start an execution with {execution}."
         if not is_open:
-            steps[1] += (
-                f" Version {previous} may not be able to work with the database as it is now: take "
-                "back before what was applied, or it will be refused. Where that cannot be taken "
-                'back, it needs "allowDestructive": true as well.'
+            back += (
+                f" Version {previous} may fail with the current database, so the rollback is "
+                "refused unless you reverse the applied migrations first, or add "
+                '"allowDestructive": true.'
             )
+        steps.append(back)
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[
-            f"The release could not be carried on: {error}",
-            f"Version {version} is active and serves. {said}",
+            f"The release could not continue: {error}",
+            f"Version {version} is live, but {said}",
         ],
         next_steps=[*steps, _FAILED_STEP],
     )
@@ -161,6 +166,6 @@ def unverified(
 
 def _left_behind(version: int, state: str) -> str:
     return (
-        f"It was going back with deployment {version}, which was {state}; nobody has followed it "
-        "to its end."
+        f"The rollback created deployment {version}, which was {state}. Lightgate has not followed "
+        "it to its end."
     )

@@ -11,13 +11,14 @@ from lightgate.release.release import Kind, UsedSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The image, the spec and the code of a version, see `VersionRecord`. None if unknown."""
+    """What the app of a version is, see `VersionRecord`. Whatever is unknown is None."""
 
     digest: str | None = None
     spec_version: int | None = None
     spec_digest: str | None = None
     code: str | None = None
     fits: int | None = None
+    tag: str | None = None
 
     @property
     def spec(self) -> UsedSpec | None:
@@ -53,6 +54,7 @@ class VersionRecord(Source):
             spec_digest=self.spec_digest,
             code=self.code,
             fits=self.fits,
+            tag=self.tag,
         )
 
 

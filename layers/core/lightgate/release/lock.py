@@ -166,7 +166,7 @@ def acquire_lock(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswe
     if begun is not None:
         lock = replace(lock, waiting=None)
     elif (known := _released_after(lock, lock_request)) is not None:
-        reason = f"Release {known} of this image began after the push."
+        reason = f"Release {known} of this image started after the push."
         return lock, LockAnswer(status=LockStatus.DUPLICATE, reason=reason)
     lock, answer = _decide(lock, lock_request)
     return lock, replace(answer, begun=begun)
@@ -181,11 +181,9 @@ def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
         _refuse_to_wait(lock)
     latest = lock.latest
     if latest is not None and lock_request.can_be_superseded and _is_older(lock_request, latest):
-        return lock, _superseded(f"Release {latest.release} is of a newer push.")
+        return lock, _superseded(f"Release {latest.release} is for a newer push.")
     if lock_request.tag_moved_to is not None:
-        return lock, _superseded(
-            f"The pushed tag has moved on to the image {lock_request.tag_moved_to}."
-        )
+        return lock, _superseded(f"The pushed tag now names the image {lock_request.tag_moved_to}.")
     with_latest = _with_latest(lock, lock_request)
     reason = _why_duplicate(lock, lock_request)
     if reason is not None:
@@ -235,8 +233,8 @@ def _refuse_to_wait(lock: Lock) -> None:
     ahead = lock.holder or lock.waiting
     if ahead is not None:
         raise RefusedError(
-            f"Release {ahead.release} is in progress or about to begin. Wait until it has ended, "
-            "and start this execution again if you still want it."
+            f"Release {ahead.release} is in progress or about to start. Wait until it has ended, "
+            "then start this execution again if it is still needed."
         )
 
 
@@ -312,7 +310,7 @@ def _proceed(holder: LockHolder) -> LockAnswer:
 def _queued(holder: LockHolder | None) -> LockAnswer:
     ahead = f"Release {holder.release} is" if holder else "Another release was"
     return LockAnswer(
-        status=LockStatus.QUEUED, reason=f"{ahead} in progress; this release begins after it."
+        status=LockStatus.QUEUED, reason=f"{ahead} in progress; this release starts after it."
     )
 
 
@@ -362,10 +360,10 @@ def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
     holder = lock.holder
     if holder is None or not held.is_of(holder):
         return LockAnswer(
-            status=LockStatus.LOST, reason="The release does not hold the turn any more."
+            status=LockStatus.LOST, reason="The release no longer holds the deployment lock."
         )
     if lock.waiting is not None and holder.can_be_superseded and not holder.creating:
-        return _superseded(f"Release {lock.waiting.release} is of a newer push.")
+        return _superseded(f"Release {lock.waiting.release} is for a newer push.")
     return None
 
 

@@ -43,7 +43,8 @@ class Release:
     current one. `rollback_to` is the version to roll back to; then `digest` is its image, None if
     that is not on record. `command` is run once with the image `digest`. That is always the digest
     of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
-    if there is none. `open_variables` names, for each container, the variables whose values are
+    if there is none. `tag` is the tag under which the image was pushed or requested, if one is
+    known. `open_variables` names, for each container, the variables whose values are
     known to be no secrets. `service_since` is when the container service was created: one that was
     created later is another one.
     """
@@ -70,6 +71,7 @@ class Release:
     spec_digest: str | None = None
     service_since: datetime | None = None
     pushed_digest: str | None = None
+    tag: str | None = None
 
     @property
     def spec(self) -> UsedSpec | None:

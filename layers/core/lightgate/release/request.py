@@ -1,5 +1,6 @@
 """What starts a release: a push to ECR, or a person's execution input."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -141,6 +142,10 @@ def _check_together(fields: Fields, problems: Problems) -> None:
             problems.add("command", "needs the image to run it with; give a tag or a digest")
         if "pushedTag" in fields:
             problems.add("pushedTag", "stands beside command, which no push asks for; leave it out")
+
+
+def is_tag(text: str) -> bool:
+    return re.fullmatch(_TAG, text) is not None
 
 
 def push_request(app: str, push: Push) -> dict[str, str]:

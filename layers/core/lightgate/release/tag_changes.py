@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Self
 
 from lightgate.image.tags import PushedImage, TaggedImage
 from lightgate.names import PIN_TAG_PREFIX
@@ -70,48 +69,6 @@ class TagCheck:
     watch: WatchedTags
     at: datetime
     tags: Mapping[str, Tag]
-
-    def to_json(self) -> dict[str, Any]:
-        watch = self.watch
-        return {
-            "stack": watch.stack,
-            "repository": watch.repository,
-            "patterns": list(watch.patterns),
-            "specVersion": watch.spec_version,
-            "specStoredAt": watch.spec_stored_at.isoformat(),
-            "at": self.at.isoformat(),
-            "tags": {name: tag.digest for name, tag in self.tags.items()},
-            "changedAfter": {
-                name: tag.changed_after.isoformat()
-                for name, tag in self.tags.items()
-                if tag.changed_after
-            },
-            "goneAt": {
-                name: tag.gone_at.isoformat() for name, tag in self.tags.items() if tag.gone_at
-            },
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        changed, gone = document["changedAfter"], document["goneAt"]
-        return cls(
-            watch=WatchedTags(
-                stack=document["stack"],
-                repository=document["repository"],
-                patterns=tuple(document["patterns"]),
-                spec_version=document["specVersion"],
-                spec_stored_at=datetime.fromisoformat(document["specStoredAt"]),
-            ),
-            at=datetime.fromisoformat(document["at"]),
-            tags={
-                name: Tag(
-                    digest=digest,
-                    changed_after=_moment(changed.get(name)),
-                    gone_at=_moment(gone.get(name)),
-                )
-                for name, digest in document["tags"].items()
-            },
-        )
 
 
 def watch_of(spec: AppSpec, *, stack: str, version: int, stored_at: datetime) -> WatchedTags:
@@ -209,7 +166,3 @@ def dealt_with(found: TagCheck, names: Iterable[str], digest: str | None = None)
 
 def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:_KEPT_OF_DIGEST]
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -85,7 +85,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
             action=RollbackAction.IMPOSSIBLE,
             version=None,
             reasons=[
-                f"There is no earlier version to go back to that is known to be good{has_all}.",
+                f"There is no earlier version that is known to be good{has_all}.",
                 *([] if is_listed else [_FORGOTTEN.format(seen.previous)]),
                 *skipped,
             ],
@@ -96,7 +96,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
             action=RollbackAction.IMPOSSIBLE,
             version=target.version,
             reasons=[
-                f"Version {target.version} cannot be deployed again unasked: {why}.",
+                f"Version {target.version} cannot be deployed again automatically: {why}.",
                 *skipped,
             ],
             next_steps=[_push_a_fix(seen.failed), _go_back(seen, target, overrides=True)],
@@ -106,17 +106,17 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
         return RollbackDecision(
             action=RollbackAction.REDEPLOY,
             version=target.version,
-            reasons=[f"Version {target.version} can work with the database as it is now."],
+            reasons=[f"Version {target.version} works with the current database."],
             next_steps=[],
             notes=skipped,
         )
-    may = "may not be able to" if judgement.verdict is Verdict.ONE_WAY else "is not known to"
+    may = "may fail" if judgement.verdict is Verdict.ONE_WAY else "may not work correctly"
     return RollbackDecision(
         action=RollbackAction.KEEP,
         version=target.version,
         reasons=[
-            f"Version {target.version} {may} work with the database as it is now, so version "
-            f"{seen.failed} was kept.",
+            f"Version {target.version} {may} with the current database, so Lightgate kept version "
+            f"{seen.failed}.",
             *judgement.reasons,
             *skipped,
         ],
@@ -125,7 +125,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
 
 
 _FORGOTTEN = (
-    "The service does not list version {} any more, which served before: it keeps the last 50."
+    "Version {} was live before, but the service no longer lists it: it lists the last 50 versions."
 )
 
 
@@ -162,11 +162,11 @@ def judgement_against(target: int, seen: VersionHistory) -> Judgement:
     """
     fits = _fits(target, seen)
     if fits is None:
-        return _unknown(f"Nobody knows which release the code of version {target} is from.")
+        return _unknown(f"The release that the code of version {target} is from is unknown.")
     if fits + 1 < min((one.version for one in seen.listed), default=0):
         return _unknown(
-            f"The code of version {target} is that of version {fits}, and the service does not "
-            "list any more what came after that."
+            f"The code of version {target} is that of version {fits}, and the service no longer "
+            "lists the versions that came after it."
         )
     return judgement_since(fits, seen)
 
@@ -206,11 +206,13 @@ def why_refused(
     """
     found = next((one for one in seen.listed if one.version == target), None)
     if found is None:
-        return [f"rollbackTo: the service does not list version {target}; it keeps the last 50"]
+        return [
+            f"rollbackTo: the service does not list version {target}; it lists the last 50 versions"
+        ]
     if not found.has_served:
-        return [f"rollbackTo: version {target} is {found.state}, and has never served"]
+        return [f"rollbackTo: version {target} is {found.state}, and was never live"]
     if target == serving:
-        return [f"rollbackTo: version {target} is serving already"]
+        return [f"rollbackTo: version {target} is live already"]
     command = last_reversing_command(target, seen) if gates_check else None
     judgement = (
         judgement_against(target, seen) if command is None else judgement_since(command, seen)
@@ -219,13 +221,13 @@ def why_refused(
         return []
     newest = _newest_safe_version(serving, seen)
     other = (
-        f"the newest that can is version {newest}"
+        f"the newest version that works with it is version {newest}"
         if newest is not None
-        else "none before the one that serves is known to"
+        else "no version before the live one is known to work with it"
     )
     return [
-        f"rollbackTo: version {target} may not be able to work with the database as it is now; "
-        f'{other}. "allowDestructive": true overrides this',
+        f"rollbackTo: version {target} may not work with the current database; {other}. To roll "
+        'back anyway, add "allowDestructive": true',
         *judgement.reasons,
     ]
 
@@ -283,8 +285,9 @@ def no_rollback_notice(serving: Deployment | None, gone: Sequence[str] = ()) -> 
 
 
 def _push_a_fix(failed: int, *, is_only_choice: bool = False) -> str:
-    keep = "Keep" if is_only_choice else "Either keep"
-    return f"{keep} version {failed}: push an image in which the cause is mended."
+    if is_only_choice:
+        return f"Correct the cause and push again. Version {failed} stays live until then."
+    return f"To keep version {failed}: correct the cause and push again."
 
 
 def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
@@ -292,13 +295,13 @@ def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> 
     if digest is None:
         return [_push_a_fix(failed, is_only_choice=True)]
     again = f'{{"app": "{app}", "digest": "{digest}"}}'
-    image = f"Or release the image of version {target} with the spec of today: start an execution "
+    image = f"To release the image of version {target} with the current spec: start an execution "
     return [_push_a_fix(failed), f"{image}with {again}."]
 
 
 def _go_back(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
     execution = _rollback_to(seen, target, overrides=overrides)
-    return f"Or go back: start an execution with {execution}."
+    return f"To roll back: start an execution with {execution}."
 
 
 def _rollback_to(seen: RollbackInput, target: Deployment, *, overrides: bool = False) -> str:
@@ -310,11 +313,11 @@ def _take_back(seen: RollbackInput, target: Deployment) -> str:
     if not seen.reversal:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
-            f"{_go_back(seen, target, overrides=True)} What was applied stays applied, as there is "
-            f"no command that takes back just that{why}. The earlier data is only in a "
-            "restore point."
+            f"{_go_back(seen, target, overrides=True)} The migrations stay applied, because no "
+            f"command reverses just these{why}. Only a snapshot or backup has the earlier data."
         )
     return (
-        f"Or go back: take the migrations back with {' and then '.join(seen.reversal)}. Then "
-        f"start an execution with {_rollback_to(seen, target)}."
+        "To roll back: first reverse the migrations with an execution with "
+        f"{' and then '.join(seen.reversal)}. Then start an execution with "
+        f"{_rollback_to(seen, target)}."
     )

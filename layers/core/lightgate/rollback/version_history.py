@@ -20,15 +20,15 @@ from lightgate.verification.verified import Verified
 _APPLIES_NOTHING = Judgement(verdict=Verdict.NONE)
 _NEVER_TOLD = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("Nobody has seen what this version was about to apply.",),
+    reasons=("Lightgate has not seen the plan of this version.",),
 )
 _NOT_TOLD = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The gate began something that is in no plan that it reported.",),
+    reasons=("The gate started a migration that is in no plan that it reported.",),
 )
 _STOPPED = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The command was stopped before it had come to its end.",),
+    reasons=("The command was stopped before it ended.",),
 )
 
 
@@ -212,6 +212,7 @@ def _past(
         spec_digest=source.spec_digest,
         code=source.code,
         fits=source.fits,
+        tag=source.tag,
         is_good=is_good,
         judgement=judgement,
     )
@@ -235,6 +236,7 @@ def _source(
                 spec_digest=release.spec_digest,
                 code=release.id,
                 fits=own,
+                tag=release.tag,
             )
         case Kind.ROLLBACK:
             before = release.rollback_to

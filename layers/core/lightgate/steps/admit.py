@@ -27,6 +27,7 @@ from lightgate.release.lock import (
     acquire_lock,
     whole_seconds,
 )
+from lightgate.release.poll_interval import wait_seconds
 from lightgate.release.release import Kind, Release
 from lightgate.release.request import ReleaseRequest, parse_request
 from lightgate.rollback.version_history import listed_records
@@ -35,7 +36,6 @@ from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
-from lightgate.wait_state import wait_seconds
 
 # The time between two checks of the deployment of an abandoned release.
 PAUSE = timedelta(seconds=30)
@@ -63,8 +63,8 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
         request = request if known is None else _with_recorded_image(request, known)
         prepared = prepare_release(request, execution, state.started_at, runtime)
         if known is not None:
-            prepared = replace(prepared, release=replace(prepared.release, id=known.release))
-        return _start_release(request, prepared, state, runtime)
+            prepared = replace(prepared, release=_as_known(prepared.release, known))
+        return _begin(request, prepared, state, runtime)
     except RefusedError as error:
         if isinstance(error, NoImageError) and request.pushed_tag is not None:
             runtime.logger.info("the push is an artifact and not an image", why=error.reasons)
@@ -82,7 +82,13 @@ def _with_recorded_image(request: ReleaseRequest, known: ReleaseRecord) -> Relea
     return replace(request, tag=None, digest=release.pushed_digest or release.digest)
 
 
-def _start_release(
+def _as_known(release: Release, known: ReleaseRecord) -> Release:
+    """The same release as the one on record, also if its tag is not in the request any more."""
+    tag = known.admission.release.tag if known.admission is not None else release.tag
+    return replace(release, id=known.release, tag=tag)
+
+
+def _begin(
     request: ReleaseRequest, prepared: PreparedRelease, state: State, runtime: Runtime
 ) -> Admission | Stop:
     release, spec, service = prepared.release, prepared.spec, prepared.service

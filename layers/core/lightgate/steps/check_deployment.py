@@ -17,13 +17,13 @@ from lightgate.gate.report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
-from lightgate.operations.answer_gates import GateCheckInput, answer_gates, poll_interval
+from lightgate.operations.answer_gates import GateCheckInput, answer_gates
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import read_gates
+from lightgate.release.poll_interval import poll_interval, wait_seconds
 from lightgate.release.release import Kind, Release
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
-from lightgate.wait_state import wait_seconds
 
 _MOST_NOTES = 20
 _LONGEST_NOTE = 1000
@@ -96,7 +96,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         reversals=_reversals(release.id, lines, deployment.reversals),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=gate_report,
-        poll_seconds=wait_seconds(poll_interval(release, check_input.poll, is_waiting=is_waiting)),
+        poll_seconds=wait_seconds(poll_interval(release, check_input.poll, gate_waits=is_waiting)),
         checks=checks.ended(runtime.now()),
     )
     return shortened(found)

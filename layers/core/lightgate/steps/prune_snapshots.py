@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from lightgate.errors import NotDeletedError, RefusedError, UnreachableError
 from lightgate.notifications.pruning import not_pruned
+from lightgate.operations.metrics import snapshots_not_pruned
 from lightgate.runtime import Runtime
 from lightgate.spec.app_spec import Database
 from lightgate.spec.parser import parse_spec
@@ -36,10 +35,7 @@ def prune_snapshots(state: State, runtime: Runtime) -> Pruned:
     runtime.logger.info("old snapshots are deleted", snapshots=deleted)
     if failed or reasons:
         runtime.logger.error("old snapshots stay", failed=failed, reasons=reasons)
-        runtime.metrics.add_dimension("app", release.app)
-        runtime.metrics.add_metric(
-            "lightgateSnapshotsNotPruned", MetricUnit.Count, max(len(failed), 1)
-        )
+        snapshots_not_pruned(release.app, max(len(failed), 1), runtime)
         runtime.topic.publish(not_pruned(release, database, failed, reasons))
     return Pruned(deleted=tuple(deleted), failed=failed, reasons=tuple(reasons))
 

@@ -1,13 +1,12 @@
 """ReceivePush: an image arrived in ECR; start a release for each app that watches it."""
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from lightgate.aws.clients import reaching
 from lightgate.aws.ssm import SpecText
 from lightgate.errors import RefusedError, RequestError, SpecError, UnreachableError
 from lightgate.image.config import artifact_type
 from lightgate.image.tags import is_artifact_tag
 from lightgate.names import execution_name
+from lightgate.operations.metrics import releases_started
 from lightgate.release.request import Push, parse_push, push_request
 from lightgate.runtime import Json, Runtime
 from lightgate.spec.broken import remains_of
@@ -48,7 +47,7 @@ def receive_push(event: Json, runtime: Runtime) -> Json:
         name = execution_name(app, push.digest, push.event_id)
         if runtime.executions.start(name, push_request(app, push)):
             started.append(name)
-    runtime.metrics.add_metric("lightgateReleasesStarted", MetricUnit.Count, len(started))
+    releases_started(len(started), runtime)
     return {"started": started}
 
 

@@ -7,8 +7,6 @@ release of a missed push, ends abandoned releases, and sends unsent messages.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from lightgate.aws.ssm import SpecText
 from lightgate.errors import MissingError, RefusedError, SpecError
 from lightgate.image.config import Manifest, artifact_type
@@ -16,6 +14,7 @@ from lightgate.image.tags import PushedImage, is_artifact_tag
 from lightgate.names import execution_name, start_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.check_tags import check_tags
+from lightgate.operations.metrics import missed_pushes
 from lightgate.operations.recover_abandoned import (
     ended_holder,
     ended_release,
@@ -62,7 +61,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
         # Last, because SNS may not answer before this function times out.
         troubled += _send_owed_messages(runtime)
         check_subscribers(runtime)
-    runtime.metrics.add_metric("lightgateMissedPushes", MetricUnit.Count, len(started))
+    missed_pushes(len(started), runtime)
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
 
 

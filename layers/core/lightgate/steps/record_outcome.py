@@ -1,17 +1,14 @@
 """RecordOutcome: record the final outcome of the release, with its diagnosis and message."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from datetime import timedelta
 
 from lightgate.errors import NotYetError
 from lightgate.operations.conclude_release import UNKNOWN, conclude_release
 from lightgate.operations.investigate_failure import investigate_failure
-from lightgate.records.outcome import RecordedOutcome
-from lightgate.runtime import METRICS_NAMESPACE, Runtime
+from lightgate.operations.metrics import release_ended
+from lightgate.release.poll_interval import wait_seconds
+from lightgate.runtime import Runtime
 from lightgate.state import Facts, FinalOutcome, OutcomeWait, State
-from lightgate.wait_state import wait_seconds
 
 # How long to wait until a permit that could not be voided is tried again.
 _PAUSE = timedelta(seconds=60)
@@ -30,7 +27,7 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         return OutcomeWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
     outcome = concluded.outcome
     runtime.logger.info("the outcome is recorded", outcome=outcome.status)
-    _measure(outcome, state.started_at, runtime)
+    release_ended(outcome, runtime.now() - state.started_at, runtime)
     return FinalOutcome(
         app=outcome.app,
         stage=outcome.stage or UNKNOWN,
@@ -42,24 +39,3 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         publish=concluded.owes_message,
         fence=concluded.fence,
     )
-
-
-def _measure(outcome: RecordedOutcome, started_at: datetime, runtime: Runtime) -> None:
-    runtime.metrics.add_dimension("app", outcome.app)
-    runtime.metrics.add_dimension("status", outcome.status)
-    runtime.metrics.add_metric("lightgateReleasesEnded", MetricUnit.Count, 1)
-    seconds = (runtime.now() - started_at).total_seconds()
-    runtime.metrics.add_metric("lightgateReleaseSeconds", MetricUnit.Seconds, seconds)
-    if (failure := outcome.failure) is not None:
-        _count("lightgateFailures", outcome.app, {"class": failure.kind}, runtime)
-    if (judgement := outcome.judgement) is not None:
-        _count("lightgateVerdicts", outcome.app, {"verdict": judgement.verdict}, runtime)
-
-
-def _count(name: str, app: str, dimension: Mapping[str, str], runtime: Runtime) -> None:
-    """One more of these. Its dimensions are not those of the release's other metrics."""
-    with single_metric(
-        name=name, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE
-    ) as metric:
-        for key, value in {"service": runtime.settings.stack, "app": app, **dimension}.items():
-            metric.add_dimension(key, value)

@@ -82,7 +82,7 @@ def _start(state: State, before: RollbackProgress, runtime: Runtime) -> Rollback
         return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
     service = runtime.lightsail.service(release.service, release.service_since)
     if not service.serves_own(failed, release.id):
-        reason = f"Version {failed} does not serve any more."
+        reason = f"Version {failed} is no longer live."
         return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
     past = listed_records(runtime.releases.versions(release.app), service)
     kept = KeptImages(past, runtime)
@@ -170,7 +170,7 @@ def _redeploy(
             status=RollbackStatus.IMPOSSIBLE,
             reasons=[
                 f"Version {target} cannot be deployed again automatically, because its secrets are "
-                "named in a spec that is gone.",
+                "named in a spec that no longer exists.",
                 *error.reasons,
             ],
             next_steps=without_its_spec(release.app, failed, target, source.digest),
@@ -239,7 +239,7 @@ def _follow(
     except RefusedError as error:
         reason = (
             f"Version {before.target} was deployed again as version {version}, which "
-            "could not be verified, because its spec cannot be read."
+            "could not be checked, because its spec cannot be read."
         )
         return _failed(before, reason, *error.reasons)
     gate_report = _gate_report(release, before, spec, created_at, runtime)
@@ -273,7 +273,7 @@ def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
     The registry may show other images now than at the time of the decision.
     """
     images = app_images(ours)
-    return lambda one: () if app_images(one) == images else ("an image of it was gone",)
+    return lambda one: () if app_images(one) == images else ("one of its images no longer exists",)
 
 
 def _with_notes(release: Release, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
@@ -344,14 +344,14 @@ def _why_other_images(answer: RollbackProgress, service: Service) -> str | None:
     target = service.version_of(answer.target) if answer.target is not None else None
     shown = service.deployment_of(answer.release)
     if target is None or shown is None:
-        return f"Version {answer.target} is not listed any more, so what runs is unknown."
+        return f"Version {answer.target} is no longer listed, so its images are unknown."
     return why_other_images(shown, without_command(target))
 
 
 def _why_not(answer: RollbackProgress, status: Status, gate_report: GateReport) -> str:
     failure = gate_report.failure
     why = f" {failure.container}: {failure.error}" if failure is not None else ""
-    how = "has failed" if status is Status.FAILED else "has not become active in time"
+    how = "failed" if status is Status.FAILED else "did not become active in time"
     return (
         f"Version {answer.target} was deployed again as version {answer.version}, and that "
         f"{how}.{why}"

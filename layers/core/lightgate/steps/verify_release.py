@@ -33,13 +33,13 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
             subject = _old_one(release, version, previous, service, runtime)
         elif is_own:
             return _skipped(
-                f"Version {version} serves, although its gate failed.",
+                f"Version {version} is live although its gate failed.",
                 go_back=release.kind is Kind.IMAGE,
             )
         elif previous is None:
-            return _skipped("Nothing was serving before.")
+            return _skipped("No version was live before.")
         elif not service.serves(previous):
-            return _skipped(f"Version {previous}, which served before, is not active.")
+            return _skipped(f"Version {previous}, the previous version, is no longer live.")
         else:
             subject = _old_one(release, previous, previous, service, runtime)
     except RefusedError as error:
@@ -108,7 +108,7 @@ def _why_other_images(
     before = release.rollback_to if release.kind is Kind.ROLLBACK else previous
     source = None if before is None else service.version_of(before)
     if source is None:
-        return f"Version {before}, with which the images have to be compared, is not listed."
+        return f"Version {before}, whose images are needed for the comparison, is not listed."
     if release.kind is Kind.COMMAND:
         command = {COMMAND_CONTAINER: _pinned(release, release.repository, runtime)}
         return why_other_images(shown, {**without_command(source), **command})

@@ -121,18 +121,18 @@ def problem_of(probe: Probe, answer: HttpAnswer) -> str | None:
     if answer.error is not None or answer.status is None:
         return f"{asked}: {answer.error or 'no answer'}"
     if not accepts(probe.success_codes, answer.status):
-        return f"{asked} answered {answer.status}, and not {probe.success_codes}"
+        return f"{asked} returned {answer.status} (expected {probe.success_codes})"
     if answer.took > probe.latency:
         took, bound = answer.took.total_seconds(), probe.latency.total_seconds()
-        return f"{asked} took {took:.1f} s, and may take {bound:g} s"
+        return f"{asked} took {took:.1f} s (at most {bound:g} s are allowed)"
     if probe.expected_header is not None:
         name, value = probe.expected_header
         found = answer.headers.get(name.lower())
         if found != value:
-            return f"{asked} answered with {name}: {found or '(nothing)'}, and not {value}"
+            return f"{asked} returned {name}: {found or '(nothing)'} (expected {value})"
     text = probe.expected_text
     if text is not None and text.encode() not in answer.body:
-        return f"{asked} answered without the text {text!r}"
+        return f"{asked} returned a page without the text {text!r}"
     return None
 
 
@@ -158,9 +158,9 @@ def add_check(
     restarts = max(seen.restarts, restarts or 0)
     found = [problem for problem in problems.values() if problem is not None]
     if rules.read is None and not service.serves_own(version, marker):
-        found.append(f"Version {version} is not shown as current and active")
+        found.append(f"The service does not show version {version} as live")
     if restarts > _MOST_RESTARTS:
-        found.append(f"The app was started again {restarts} times")
+        found.append(f"The app was restarted {restarts} times")
     is_bad = bool(found)
     return replace(
         seen,
@@ -203,7 +203,8 @@ def judge_watch(seen: WatchProgress, rules: HealthRules, now: datetime) -> Watch
 
 
 def summary(seen: WatchProgress) -> str:
-    """The result of the checks in one sentence."""
-    good = seen.total - seen.bad
+    """What the watch has shown, in one sentence for people."""
     last = f" Last failure: {seen.problem}." if seen.problem else ""
-    return f"{good} of {seen.total} health checks passed.{last}"
+    if seen.bad_in_a_row:
+        return f"{seen.bad} of {seen.total} health checks failed.{last}"
+    return f"{seen.total - seen.bad} of {seen.total} health checks passed.{last}"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from lightgate.verification.health import WatchProgress, WatchStatus, summary
 
+NO_CHECK = "It was not checked."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
@@ -28,7 +30,7 @@ class Verified:
 
     @property
     def shown(self) -> str:
-        """The result of the checks, or why there were none, in whole sentences."""
+        """The result of the health checks, or why there were none, in whole sentences."""
         if self.watch is not None:
             return summary(self.watch)
-        return self.reason or "Nobody has asked it."
+        return self.reason or NO_CHECK

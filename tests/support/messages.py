@@ -1,0 +1,686 @@
+"""Every kind of message that people receive, as the end of a realistic release gives rise to it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from lightgate.backup.restore_commands import Restoring, point_the_app, restore_from_snapshot
+from lightgate.backup.restore_points import Original
+from lightgate.backup.snapshot import SnapshotStatus
+from lightgate.deployment.status import Status
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.errors import RefusalCode
+from lightgate.gate.report import Evidence, Migration, Phase
+from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.names import COMMAND_CONTAINER
+from lightgate.notifications.email import text
+from lightgate.notifications.formats import subject
+from lightgate.notifications.pruning import not_pruned
+from lightgate.notifications.report import LiveVersion, Report, Snapshot
+from lightgate.notifications.start_notice import start_notice
+from lightgate.outcome.conclude import conclude
+from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
+from lightgate.release.release import Kind
+from lightgate.rollback.policy import Situation, VersionHistory, remedy
+from lightgate.spec.app_spec import Database, SecretStore
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.state import RollbackStatus, WentBack
+from lightgate.verification.health import Watched, WatchStatus
+from lightgate.verification.verified import Verified
+from tests.support.builders import (
+    DIGEST,
+    EXECUTION,
+    RELEASE,
+    STARTED,
+    admitted,
+    deployment,
+    ending,
+    evidence,
+    failure,
+    report,
+    seconds,
+    service,
+)
+
+_DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
+_SPEC = "/lightgate/apps/crops-backend"
+_SNAPSHOT = f"lightgate-crops-backend-{RELEASE}"
+_ORIGINAL = Original(
+    options={
+        "db-instance-class": "db.t4g.micro",
+        "db-subnet-group-name": "crops",
+        "vpc-security-group-ids": "sg-0a1b2c3d",
+        "no-publicly-accessible": "",
+    },
+    instance={},
+    address="crops-backend-db.c9akciq32.us-east-1.rds.amazonaws.com",
+)
+_PROBLEM = "GET / returned 500 (expected 200)"
+_LOGS = {"web": AppLog()}
+_OLD = LiveVersion(version=7, tag="v2.1")
+_NEW = LiveVersion(version=8, tag="v3")
+_TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
+_SAFE = Judgement(verdict=Verdict.SAFE)
+_NOTHING = Judgement(verdict=Verdict.NONE)
+_ROWS = Judgement(
+    verdict=Verdict.UNKNOWN,
+    reasons=(
+        "harvests.0005_tidy_crops: RunPython: it runs code of the app, which may do anything to "
+        "rows and schema.",
+    ),
+)
+_DROPS = Judgement(
+    verdict=Verdict.ONE_WAY,
+    reasons=(
+        "harvests.0007_no_season: RemoveField harvest.season: the release before still uses it, "
+        "and its queries fail without it.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"Subject: {self.subject}\n\n{self.text}"
+
+
+def mails() -> Mapping[str, Mail]:
+    """Each message by its name: kind, status and what is special about it."""
+    reports = {name: make() for name, make in _REPORTS.items()}
+    return {
+        **{name: Mail(subject(ended), text(ended)) for name, ended in reports.items()},
+        "start-notice": _start(),
+        "snapshots-not-pruned": _not_pruned(),
+        "undetermined": _undetermined(),
+    }
+
+
+def _snapshot(**changes: Any) -> Snapshot:
+    return Snapshot(
+        **{
+            "id": _SNAPSHOT,
+            "status": SnapshotStatus.AVAILABLE,
+            "detail": "available",
+            "available_at": STARTED + seconds(66),
+            "restores_to": STARTED + seconds(4),
+            "age": seconds(68),
+            "restore": restore_from_snapshot(
+                DatabaseKind.INSTANCE, "crops-backend-db", RELEASE, _SNAPSHOT, _ORIGINAL
+            ),
+            "point_the_app": point_the_app(
+                DatabaseKind.INSTANCE,
+                "crops-backend-db",
+                RELEASE,
+                Restoring(
+                    original=_ORIGINAL,
+                    parameter=_SPEC,
+                    secrets={SecretStore.SECRETS_MANAGER.value: ["crops/database-url"]},
+                    digest=f"sha256:{'5' * 64}",
+                ),
+                "aws stepfunctions start-execution --state-machine-arn "
+                f"{EXECUTION.replace(':execution:', ':stateMachine:').rpartition(':')[0]} --input "
+                f'\'{{"app": "crops-backend", "digest": "sha256:{"5" * 64}"}}\'',
+            ),
+            **changes,
+        }
+    )
+
+
+def _ended(**changes: Any) -> Report:
+    values = {
+        "snapshot": _snapshot(),
+        "judgement": _SAFE,
+        "tag": "v3",
+        "reason": "push of crops-backend:v3",
+        "live": _OLD,
+    }
+    return report(**{**values, **changes})
+
+
+def _watch(rounds: int, bad: int = 0, problem: str | None = None) -> Watched:
+    return Watched(began_at=STARTED, rounds=rounds, bad=bad, bad_in_a_row=bad, problem=problem)
+
+
+def _good(version: int, rounds: int = 3) -> Verified:
+    return Verified(status=WatchStatus.GOOD, version=version, watch=_watch(rounds))
+
+
+def _bad(version: int) -> Verified:
+    watch = _watch(9, 3, _PROBLEM)
+    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
+
+
+def _diagnosed(found: Evidence, **changes: Any) -> Diagnosis:
+    return diagnose(
+        Symptoms(
+            **{
+                "app": "crops-backend",
+                "service": "crops-backend",
+                "repository": "crops-backend",
+                "digest": DIGEST,
+                "evidence": found,
+                "gates": ("migrate",),
+                "logs": _LOGS,
+                **changes,
+            }
+        )
+    )
+
+
+def _released() -> Report:
+    migrations = [
+        Migration(name="harvests.0003_season", seconds=0.1),
+        Migration(name="harvests.0004_fill_season", seconds=2.5),
+    ]
+    return _ended(
+        live=_NEW,
+        evidence=evidence(migrations=migrations, changed=True),
+        judgement=_ROWS,
+        watched=_good(8, 17).shown,
+        saved=timedelta(seconds=57),
+    )
+
+
+def _released_without_migrations() -> Report:
+    return _ended(snapshot=None, judgement=_NOTHING, watched=_good(8, 17).shown, live=_NEW)
+
+
+def _migration_failed() -> Report:
+    failed = failure(
+        error=(
+            'django.db.utils.IntegrityError: could not create unique index "one_harvest_a_day": '
+            "Key (crop, harvested_on)=(barley, 2026-11-16) is duplicated."
+        ),
+        database="part-way",
+    )
+    found = replace(
+        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect="data"
+    )
+    return _ended(
+        evidence=found,
+        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
+        failure=_diagnosed(found),
+        judgement=_ROWS,
+        not_applied=["harvests.0006_one_harvest_a_day"],
+        take_back=[_take_back()],
+    )
+
+
+def _take_back() -> str:
+    return json.dumps(
+        {
+            "app": "crops-backend",
+            "digest": DIGEST,
+            "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
+        }
+    )
+
+
+def _nothing_applied() -> Report:
+    failed = failure(database="unchanged")
+    found = evidence(Phase.FAILED, failed=failed, atomic=True, changed=False)
+    return _ended(
+        evidence=found,
+        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
+        failure=_diagnosed(found),
+        judgement=_DROPS,
+        applied_nothing=True,
+        not_applied=["harvests.0006_one_harvest_a_day", "harvests.0007_no_season"],
+    )
+
+
+def _watch_failed() -> Report:
+    back = WentBack(
+        status=RollbackStatus.GOOD,
+        target=7,
+        version=9,
+        watch=_watch(3),
+        reasons=["Version 7 can work with the database as it is now."],
+    )
+    found = evidence()
+    return _ended(
+        live=LiveVersion(version=9, tag="v2.1"),
+        evidence=found,
+        snapshot=None,
+        judgement=_NOTHING,
+        conclusion=conclude(
+            ending(
+                status=Status.ACTIVE,
+                release=RELEASE,
+                evidence=found,
+                service=service(current=deployment(9, release=f"{RELEASE}-back")),
+                verified=_bad(8),
+                went_back=back,
+                judgement=_NOTHING,
+            )
+        ),
+        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+    )
+
+
+def _kept() -> Report:
+    found = evidence(
+        migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
+    )
+    history = VersionHistory(shown=[deployment(8), deployment(7, "INACTIVE")], past={})
+    take_back = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
+    choice = remedy(
+        Situation(
+            app="crops-backend",
+            failed=8,
+            previous=7,
+            take_back=take_back,
+            why_not=None,
+            history=history,
+        )
+    )
+    back = WentBack(
+        status=RollbackStatus.KEPT,
+        target=7,
+        version=None,
+        reasons=[
+            "Version 7 may not be able to work with the database as it is now, so version 8 was "
+            "kept.",
+            *_DROPS.reasons,
+        ],
+        next_steps=choice.next_steps,
+    )
+    return _ended(
+        live=_NEW,
+        evidence=found,
+        judgement=_DROPS,
+        conclusion=conclude(
+            ending(
+                status=Status.ACTIVE,
+                evidence=found,
+                service=service(current=deployment(8)),
+                verified=_bad(8),
+                went_back=back,
+                judgement=_DROPS,
+            )
+        ),
+        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        take_back=take_back,
+    )
+
+
+def _cut_off() -> Report:
+    found = evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True)
+    return _ended(
+        evidence=found,
+        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
+        failure=_diagnosed(found),
+        judgement=_ROWS,
+        not_applied=["harvests.0006_one_harvest_a_day"],
+        take_back=[],
+        why_not_back="more was applied than the gate had planned",
+    )
+
+
+def _old_code_may_fail() -> Report:
+    found = evidence(
+        Phase.SUCCEEDED,
+        migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)],
+        changed=True,
+    )
+    crash = Diagnosis(
+        kind=FailureKind.APP_CRASH,
+        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
+        evidence="ModuleNotFoundError: No module named 'weather'",
+        next_action=(
+            "Run the command of web with this image and the app's variables by hand, mend it and "
+            "push again."
+        ),
+    )
+    return _ended(
+        evidence=found,
+        judgement=_DROPS,
+        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
+        failure=crash,
+        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+    )
+
+
+def _first_release() -> Report:
+    found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
+    return _ended(
+        live=None,
+        is_down=True,
+        evidence=found,
+        version=1,
+        previous_version=None,
+        conclusion=conclude(
+            ending(
+                version=1,
+                previous_version=None,
+                service=service(deployments=[deployment(1, "FAILED")]),
+                evidence=found,
+            )
+        ),
+        failure=Diagnosis(
+            kind=FailureKind.HEALTH_CHECK,
+            what=("The app listens on port 8000 of loopback only, where nobody reaches it."),
+            evidence="[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",
+            next_action="Let the app listen on 0.0.0.0:8000 and push again.",
+        ),
+    )
+
+
+def _overdue() -> Report:
+    found = evidence(Phase.SUCCEEDED)
+    return _ended(
+        evidence=found,
+        snapshot=None,
+        judgement=_NOTHING,
+        conclusion=conclude(ending(status=Status.OVERDUE, evidence=found, may_have_begun=False)),
+        failure=_diagnosed(found),
+    )
+
+
+def _step_failed() -> Report:
+    error = "Lambda.TooManyRequestsException: Rate Exceeded."
+    return _ended(
+        live=_NEW,
+        evidence=evidence(),
+        conclusion=unverified(
+            error, app="crops-backend", version=8, previous=7, wrong=None, is_open=False
+        ),
+        failure=_diagnosed(evidence(), error=error),
+    )
+
+
+def _broken() -> Report:
+    error = "States.Timeout: "
+    return _ended(
+        live=_OLD,
+        version=None,
+        previous_version=None,
+        judgement=None,
+        conclusion=broken(error, None),
+        failure=_diagnosed(evidence(Phase.SILENT), error=error),
+    )
+
+
+def _stopped() -> Report:
+    return _ended(
+        version=8,
+        previous_version=None,
+        judgement=None,
+        snapshot=Snapshot(
+            id=_SNAPSHOT, available_at=None, restore=_snapshot().restore, point_the_app=()
+        ),
+        conclusion=stopped("ABORTED", admitted=True, deployment=deployment(8, "ACTIVATING")),
+    )
+
+
+def _service_gone() -> Report:
+    why = "There is no container service crops-backend in this region"
+    return _ended(conclusion=gone(why, 8, Kind.IMAGE), snapshot=None, judgement=None, live=None)
+
+
+def _not_admitted(*reasons: str, **changes: Any) -> Report:
+    return _ended(
+        **{
+            "conclusion": refused(reasons),
+            "repository": None,
+            "digest": None,
+            "reason": None,
+            "snapshot": None,
+            "version": None,
+            "previous_version": None,
+            "judgement": None,
+            "live": None,
+            "ended_at": STARTED + seconds(2),
+            **changes,
+        }
+    )
+
+
+def _wrong_spec() -> Report:
+    return _not_admitted(
+        "serviceName: is missing",
+        'containers.web.dependsOn[0].containerName: there is no container "migrat" '
+        "(did you mean migrate?)",
+    )
+
+
+def _wrong_architecture() -> Report:
+    reason = "The image is built for arm64, and Lightsail runs amd64 only."
+    found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
+    return _not_admitted(reason, failure=found)
+
+
+def _policy() -> Report:
+    blocked = failure(
+        cause="refused",
+        migration=None,
+        database="unchanged",
+        error=(
+            'The policy "block" forbids changes that may break the live version: '
+            "harvests.0007_no_season: RemoveField harvest.season."
+        ),
+        last_lines=(),
+        exit_code=None,
+    )
+    found = evidence(Phase.FAILED, failed=blocked, changed=False)
+    return _ended(
+        evidence=found,
+        conclusion=conclude(
+            ending(evidence=found, verified=_good(7), judgement=_DROPS, may_have_begun=False)
+        ),
+        failure=_diagnosed(found),
+        judgement=_DROPS,
+        applied_nothing=True,
+        not_applied=["harvests.0007_no_season"],
+    )
+
+
+def _rollback(**changes: Any) -> Report:
+    return _ended(
+        **{
+            "kind": Kind.ROLLBACK,
+            "snapshot": None,
+            "judgement": _NOTHING,
+            "reason": None,
+            "applied_nothing": True,
+            "rollback_to": 5,
+            "tag": "v1",
+            **changes,
+        }
+    )
+
+
+def _rollback_done() -> Report:
+    seen = ending(
+        status=Status.ACTIVE,
+        kind=Kind.ROLLBACK,
+        rollback_to=5,
+        service=service(current=deployment(8)),
+        verified=_good(8),
+        may_have_begun=False,
+    )
+    return _rollback(
+        conclusion=conclude(seen),
+        watched=_good(8).shown,
+        live=LiveVersion(version=8, tag="v1"),
+    )
+
+
+def _rollback_failed() -> Report:
+    seen = ending(
+        status=Status.ACTIVE,
+        kind=Kind.ROLLBACK,
+        rollback_to=5,
+        service=service(current=deployment(8)),
+        verified=_bad(8),
+        may_have_begun=False,
+    )
+    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5, logs=_LOGS)
+    live = LiveVersion(version=8, tag="v1")
+    return _rollback(conclusion=conclude(seen), failure=found, live=live)
+
+
+def _rollback_did_not_start() -> Report:
+    seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
+    found = Diagnosis(
+        kind=FailureKind.APP_CRASH,
+        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
+        evidence="KeyError: 'WEATHER_URL'",
+        next_action=(
+            "Run the command of web with this image and the app's variables by hand, mend it and "
+            "push again."
+        ),
+    )
+    return _rollback(conclusion=conclude(seen), failure=found)
+
+
+def _rollback_refused() -> Report:
+    shut = failure(
+        cause="schema",
+        migration=None,
+        error="harvests.0007_no_season is applied, and the code does not know it",
+        last_lines=(),
+    )
+    found = evidence(Phase.FAILED, failed=shut, changed=False)
+    seen = ending(
+        kind=Kind.ROLLBACK, rollback_to=5, evidence=found, verified=_good(7), may_have_begun=False
+    )
+    diagnosis = _diagnosed(found, rollback_to=5)
+    return _rollback(conclusion=conclude(seen), failure=diagnosis, evidence=found)
+
+
+def _command(**changes: Any) -> Report:
+    return _ended(
+        **{
+            "kind": Kind.COMMAND,
+            "reason": "tidy up",
+            "command": ["python", "manage.py", "tidy_crops"],
+            "live": LiveVersion(version=8, tag="v2.1"),
+            "tag": "v2.1",
+            **changes,
+        }
+    )
+
+
+def _command_done() -> Report:
+    found = replace(evidence(), last_lines=["3 crops tidied"])
+    seen = ending(
+        status=Status.ACTIVE,
+        kind=Kind.COMMAND,
+        evidence=found,
+        service=service(current=deployment(8)),
+        verified=_good(8),
+    )
+    return _command(
+        conclusion=conclude(seen), evidence=found, watched=_good(8).shown, judgement=_ROWS
+    )
+
+
+def _command_failed() -> Report:
+    failed = failure(
+        container=COMMAND_CONTAINER,
+        migration=None,
+        error="it ended with exit code 1",
+        last_lines=["Traceback (most recent call last):", "KeyError: 'barley'"],
+    )
+    found = evidence(Phase.FAILED, failed=failed)
+    seen = ending(
+        kind=Kind.COMMAND,
+        evidence=found,
+        service=service(current=deployment(8)),
+        verified=_good(8),
+    )
+    diagnosis = _diagnosed(found, command=["python", "manage.py", "tidy_crops"])
+    return _command(conclusion=conclude(seen), evidence=found, failure=diagnosis, judgement=_ROWS)
+
+
+def _command_refused() -> Report:
+    return _not_admitted(
+        "command: no version is live, so there is no app to run it beside",
+        kind=Kind.COMMAND,
+        conclusion=refused(
+            ["command: no version is live, so there is no app to run it beside"],
+            Kind.COMMAND,
+        ),
+    )
+
+
+_REPORTS = {
+    "release-SUCCEEDED": _released,
+    "release-SUCCEEDED-without-migrations": _released_without_migrations,
+    "release-ROLLED_BACK-migration-failed": _migration_failed,
+    "release-ROLLED_BACK-nothing-applied": _nothing_applied,
+    "release-ROLLED_BACK-unhealthy": _watch_failed,
+    "release-FAILED-kept": _kept,
+    "release-FAILED-cut-off": _cut_off,
+    "release-FAILED-old-code-may-fail": _old_code_may_fail,
+    "release-FAILED-first-release": _first_release,
+    "release-FAILED-overdue": _overdue,
+    "release-FAILED-unverified": _step_failed,
+    "release-FAILED-broken": _broken,
+    "release-FAILED-stopped": _stopped,
+    "release-FAILED-service-gone": _service_gone,
+    "release-REFUSED-spec": _wrong_spec,
+    "release-REFUSED-architecture": _wrong_architecture,
+    "release-REFUSED-policy": _policy,
+    "rollback-SUCCEEDED": _rollback_done,
+    "rollback-ROLLED_BACK": _rollback_did_not_start,
+    "rollback-FAILED": _rollback_failed,
+    "rollback-REFUSED": _rollback_refused,
+    "command-SUCCEEDED": _command_done,
+    "command-FAILED": _command_failed,
+    "command-REFUSED": _command_refused,
+}
+
+
+def _start() -> Mail:
+    notice = start_notice(
+        admitted(reason="push of crops-backend:v3"),
+        EXECUTION,
+        "Automatic rollback to version 7 is not available: the image of its container web is not "
+        "named by its digest.",
+    )
+    return Mail(notice.subject, json.loads(notice.message)["email"])
+
+
+def _not_pruned() -> Mail:
+    database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
+    failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
+    notice = not_pruned(admitted(), database, failed, [])
+    return Mail(notice.subject, json.loads(notice.message)["email"])
+
+
+def _undetermined() -> Mail:
+    states = json.loads(_DEFINITION.read_text())["States"]
+    described = states["DescribeUndetermined"]["Parameters"]["document"]
+    values = {
+        "$.named.app": "crops-backend",
+        "$.named.stage": "production",
+        "$.error.Error": "MissingError",
+        "$.execution": EXECUTION,
+    }
+    subject = states["PublishUndetermined"]["Parameters"]
+    return Mail(
+        subject.get("Subject") or _formatted(subject["Subject.$"], values),
+        _formatted(described["text.$"], values) + "\n",
+    )
+
+
+def _formatted(expression: str, values: Mapping[str, str]) -> str:
+    """What `States.Format` makes of it."""
+    found = re.fullmatch(r"States\.Format\('((?:[^'\\]|\\.)*)', (.*)\)", expression)
+    if found is None:
+        raise ValueError(f"not a States.Format of one text: {expression}")
+    text = found[1].replace("\\n", "\n")
+    for path in found[2].split(", "):
+        text = text.replace("{}", values[path], 1)
+    return text
