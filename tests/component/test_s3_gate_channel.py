@@ -1,4 +1,4 @@
-"""The gate channel on moto, which has conditional writes but neither IAM nor presigned URLs.
+"""The gate channel on moto, which has conditional writes but neither IAM nor presigned URLs."""
 
 import json
 import random
