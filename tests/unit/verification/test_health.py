@@ -88,7 +88,7 @@ LONG = replace(RULES, period=seconds(3600))
         ("+" * 200 + "-" + "+" * 200, replace(LONG, failures_in_a_row=1), WatchStatus.FAILED, 201),
     ],
 )
-def test_what_a_long_watch_has_seen_last_decides(
+def test_the_last_checks_of_a_long_watch_period_decide(
     pattern: str, rules: HealthRules, status: WatchStatus, rounds: int
 ) -> None:
     assert ending(pattern, rules) == (status, rounds)
@@ -248,7 +248,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
     assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
 
 
-def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
+def test_the_watch_progress_survives_json_and_stays_small() -> None:
     seen = WatchProgress(began_at=STARTED)
     for _ in range(500):
         seen = add_check(
