@@ -61,7 +61,7 @@ def test_a_cluster_that_takes_none_now_is_busy(cloud: Cloud, snapshots: Snapshot
         ("SnapshotQuotaExceeded", r"database\.keepSnapshots"),
     ],
 )
-def test_what_waiting_cannot_mend_is_refused(
+def test_a_permanent_problem_is_refused(
     cloud: Cloud, snapshots: Snapshots, code: str, words: str
 ) -> None:
     cloud.faults.refuse("rds.CreateDBClusterSnapshot", code)

@@ -137,7 +137,7 @@ def test_a_request_repeated_after_a_lost_answer_gets_the_same_answer(
     ]
 
 
-def test_what_a_newer_push_displaces_is_superseded_in_the_same_moment(
+def test_a_newer_push_supersedes_the_waiting_release_in_one_transaction(
     cloud: Cloud, app: App
 ) -> None:
     app.ask(lock_request("one"))

@@ -137,7 +137,7 @@ def test_a_slow_server_gets_no_more_than_its_time(behave: Behaviour, impatient: 
         *("many headers", "a long header"),
     ],
 )
-def test_what_is_not_an_answer_is_named_and_not_repeated(raw: bytes) -> None:
+def test_an_invalid_http_answer_is_named_and_not_quoted(raw: bytes) -> None:
     answer = answer_of(saying(raw))
 
     assert answer.status is None

@@ -525,7 +525,7 @@ def test_no_value_of_the_environment_is_read_from_a_log(cloud: Cloud, lightsail:
     assert list(log.lines) == ["the key is ***!"]
 
 
-def test_what_a_gate_has_written_is_read_without_any_value_of_the_environment(
+def test_gate_lines_are_read_without_values_of_the_environment(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:
     event = {"event": "failed", "error": f"no {SECRET}", "lastLines": [json.dumps(SECRET)]}

@@ -104,7 +104,7 @@ def test_an_instance_that_takes_none_now_is_busy_in_the_words_of_rds(
         ("SnapshotQuotaExceededFault", "database.keepSnapshots"),
     ],
 )
-def test_what_waiting_cannot_mend_is_refused(
+def test_a_permanent_problem_is_refused(
     cloud: Cloud, snapshots: Snapshots, code: str, words: str
 ) -> None:
     cloud.faults.refuse("rds.CreateDBSnapshot", code)

@@ -1,4 +1,4 @@
-"""The gate channel on moto, which has conditional writes but neither IAM nor presigned URLs.
+"""The gate channel on moto, which has conditional writes but neither IAM nor presigned URLs."""
 
 import json
 import random
@@ -138,7 +138,7 @@ def test_a_gate_channel_voided_before_it_opened_never_opens(
     ],
     ids=lambda held: str(held)[:20],
 )
-def test_what_is_no_permit_of_ours_is_never_made_one_but_can_be_voided(
+def test_a_foreign_text_never_becomes_a_permit_but_can_be_voided(
     cloud: Cloud, mailboxes: GateChannels, put: Callable[[str, bytes], None], held: bytes | None
 ) -> None:
     if held is not None:

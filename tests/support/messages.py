@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lightgate.backup.restore_commands import Restoring, point_the_app, restore_from_snapshot
+from lightgate.backup.restore_commands import RestoreInput, point_the_app, restore_from_snapshot
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Status
@@ -16,7 +16,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Evidence, Migration, Phase
+from lightgate.gate.report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
@@ -27,11 +27,11 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
 from lightgate.release.release import Kind
-from lightgate.rollback.policy import Situation, VersionHistory, remedy
+from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.app_spec import Database, SecretStore
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.state import RollbackStatus, WentBack
-from lightgate.verification.health import Watched, WatchStatus
+from lightgate.state import RollbackResult, RollbackStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
     DIGEST,
@@ -120,7 +120,7 @@ def _snapshot(**changes: Any) -> Snapshot:
                 DatabaseKind.INSTANCE,
                 "crops-backend-db",
                 RELEASE,
-                Restoring(
+                RestoreInput(
                     original=_ORIGINAL,
                     parameter=_SPEC,
                     secrets={SecretStore.SECRETS_MANAGER.value: ["crops/database-url"]},
@@ -146,8 +146,8 @@ def _ended(**changes: Any) -> Report:
     return report(**{**values, **changes})
 
 
-def _watch(rounds: int, bad: int = 0, problem: str | None = None) -> Watched:
-    return Watched(began_at=STARTED, rounds=rounds, bad=bad, bad_in_a_row=bad, problem=problem)
+def _watch(rounds: int, bad: int = 0, problem: str | None = None) -> WatchProgress:
+    return WatchProgress(began_at=STARTED, total=rounds, bad=bad, bad_in_a_row=bad, problem=problem)
 
 
 def _good(version: int, rounds: int = 3) -> Verified:
@@ -159,7 +159,7 @@ def _bad(version: int) -> Verified:
     return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
 
 
-def _diagnosed(found: Evidence, **changes: Any) -> Diagnosis:
+def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
     return diagnose(
         Symptoms(
             **{
@@ -211,7 +211,7 @@ def _migration_failed() -> Report:
         failure=_diagnosed(found),
         judgement=_ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
-        take_back=[_take_back()],
+        reversals=[_take_back()],
     )
 
 
@@ -239,7 +239,7 @@ def _nothing_applied() -> Report:
 
 
 def _watch_failed() -> Report:
-    back = WentBack(
+    back = RollbackResult(
         status=RollbackStatus.GOOD,
         target=7,
         version=9,
@@ -271,19 +271,19 @@ def _kept() -> Report:
     found = evidence(
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
-    history = VersionHistory(shown=[deployment(8), deployment(7, "INACTIVE")], past={})
-    take_back = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
-    choice = remedy(
-        Situation(
+    history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
+    reversal = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
+    choice = decide_rollback(
+        RollbackInput(
             app="crops-backend",
             failed=8,
             previous=7,
-            take_back=take_back,
+            reversal=reversal,
             why_not=None,
             history=history,
         )
     )
-    back = WentBack(
+    back = RollbackResult(
         status=RollbackStatus.KEPT,
         target=7,
         version=None,
@@ -309,7 +309,7 @@ def _kept() -> Report:
             )
         ),
         failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
-        take_back=take_back,
+        reversals=reversal,
     )
 
 
@@ -321,7 +321,7 @@ def _cut_off() -> Report:
         failure=_diagnosed(found),
         judgement=_ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
-        take_back=[],
+        reversals=[],
         why_not_back="more was applied than the gate had planned",
     )
 
@@ -346,7 +346,7 @@ def _old_code_may_fail() -> Report:
         judgement=_DROPS,
         conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
         failure=crash,
-        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+        reversals=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
     )
 
 

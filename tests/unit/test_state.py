@@ -75,11 +75,11 @@ def encoded(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", read_paths())
-def test_what_the_state_machine_reads_a_step_can_have_answered(path: str) -> None:
+def test_every_path_of_the_state_machine_exists_in_an_answer(path: str) -> None:
     assert kinds_at(path)
 
 
-def test_what_the_state_machine_writes_is_all_that_a_state_has() -> None:
+def test_every_field_of_the_state_is_written_by_the_state_machine() -> None:
     written = {value for key, value in strings(STATES) if key == "ResultPath"}
     begun = {f"$.{name.removesuffix('.$')}" for name in STATES["Begin"]["Parameters"]}
 

@@ -83,7 +83,7 @@ def test_when_pending_begins_first_once_no_gate_could_wait_long_enough() -> None
 
 
 @given(created=SECONDS, node=SECONDS, available=SECONDS)
-def test_what_was_saved_is_what_the_sequence_would_have_taken_more(
+def test_the_time_saved_is_the_difference_to_no_overlap(
     created: int, node: int, available: int
 ) -> None:
     ready = created + node

@@ -291,7 +291,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
     assert commands[6] == START
 
 
-def test_what_was_noted_survives_the_state_machine() -> None:
+def test_the_restore_input_survives_json() -> None:
     for original in (*ORIGINALS.values(), None):
         noted = restoring(original)
         assert encode(decode(RestoreInput, encode(noted))) == encode(noted)

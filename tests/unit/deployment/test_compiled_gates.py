@@ -149,7 +149,7 @@ def test_the_spec_decides_what_follows_a_failure(choice: str) -> None:
     assert gate_config(request["containers"]["migrate"])["afterFailure"] == choice
 
 
-def test_what_only_waits_becomes_its_own_command() -> None:
+def test_a_waiting_container_runs_its_own_command_afterwards() -> None:
     request = compiled()
 
     web = request["containers"]["web"]

@@ -75,7 +75,7 @@ def test_the_command_runs_as_the_migration_would() -> None:
 
 
 @pytest.mark.parametrize(("command", "expected"), [(BACK, None), (SHOW, "always")])
-def test_what_has_no_plan_counts_as_pending_and_needs_its_permit(
+def test_a_command_without_a_plan_needs_a_permit(
     command: tuple[str, ...], expected: str | None
 ) -> None:
     config = config_of(container_of(command))

@@ -221,7 +221,7 @@ def test_an_end_that_the_gate_has_reported_does_not_wait_for_a_second_report(
     assert believed_after(0, verdict, phase, unread=unread, unknown=unknown) is verdict
 
 
-def test_what_has_not_ended_stays_as_it_is() -> None:
+def test_a_deployment_in_progress_keeps_its_status() -> None:
     for verdict in (Status.ACTIVATING, Status.OVERDUE):
         found = confirmed_status(
             verdict, None, evidence(Phase.SILENT), unread=UNREAD, unknown=UNKNOWN, now=STARTED

@@ -138,7 +138,7 @@ def test_a_failure_is_reported_in_the_gates_own_words() -> None:
     )
 
 
-def test_what_the_gate_found_in_the_database_is_kept() -> None:
+def test_the_gates_database_finding_is_kept() -> None:
     failed = gate_line("failed", cause="exit", error="boom", database="part-way")
 
     failure = read(failed).failure
@@ -233,7 +233,7 @@ def test_every_gate_has_to_show_that_it_changed_nothing(
     assert read_gate_report(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
 
 
-def test_what_an_app_without_gates_does_to_its_database_is_not_known() -> None:
+def test_the_migrations_of_an_app_without_gates_are_unknown() -> None:
     assert read_gate_report(RELEASE, {}).changed is None
 
 
@@ -272,7 +272,7 @@ def test_a_line_of_anything_else_is_not_evidence(line: str) -> None:
     assert read(line).phase is Phase.SILENT
 
 
-def test_what_a_terminal_would_obey_is_taken_out() -> None:
+def test_terminal_control_characters_are_removed() -> None:
     failure = read(gate_line("failed", error="a\x1b[2Jb\nc\u202e", lastLines=["\x07", 5])).failure
 
     assert failure is not None
@@ -394,7 +394,7 @@ def test_a_refused_gate_does_not_undo_another_gates_beginning() -> None:
         gate_line("succeeded", **BEGAN),
     ],
 )
-def test_what_was_begun_and_has_ended_leaves_a_refusal_as_it_is(end: str) -> None:
+def test_an_ended_attempt_does_not_change_a_refusal(end: str) -> None:
     failure = read(BEGUN, end, FORGED).failure
 
     assert failure is not None
@@ -474,7 +474,7 @@ def test_one_effect_is_not_enough_for_several_changed_databases() -> None:
     assert both.effect is None
 
 
-def test_what_was_read_of_a_log_holds_no_secret_and_tells_the_same() -> None:
+def test_masked_log_lines_hold_no_secret_and_mean_the_same() -> None:
     secret = "hunter2-of-the-tests"
     failed = gate_line(
         "failed", cause="exit", error=f"no {secret}", lastLines=[secret, "b"], exitCode=3

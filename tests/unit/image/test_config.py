@@ -135,12 +135,12 @@ def test_a_configuration_of_another_shape_is_refused(blob: bytes) -> None:
 
 
 @pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
-def test_what_lies_beside_images_is_known_by_its_manifest(document: Json) -> None:
+def test_artifacts_are_recognised_by_their_manifest(document: Json) -> None:
     assert artifact_type(manifest(document, document["mediaType"]))
 
 
 @pytest.mark.parametrize("document", IMAGES.values(), ids=IMAGES)
-def test_what_may_be_an_image_is_taken_for_one(document: Json) -> None:
+def test_a_manifest_that_may_be_an_image_counts_as_one(document: Json) -> None:
     media_type = document.get("mediaType", MANIFEST_TYPES[0])
 
     assert artifact_type(manifest(document, media_type)) is None
@@ -214,7 +214,7 @@ NO_DIGESTS = [
 
 
 @pytest.mark.parametrize("digest", NO_DIGESTS)
-def test_what_is_no_digest_is_not_looked_up_in_the_registry(digest: object) -> None:
+def test_an_invalid_digest_is_not_looked_up_in_the_registry(digest: object) -> None:
     platform = {"os": "linux", "architecture": "amd64"}
 
     with pytest.raises(RefusedError, match="has no configuration"):

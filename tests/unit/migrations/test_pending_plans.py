@@ -270,7 +270,9 @@ def test_a_plan_keeps_its_own_verdict_unless_its_command_was_stopped(
 
 
 @every(lambda trace, _permits: trace.left == "nothing")
-def test_what_applied_nothing_is_a_refusal_or_a_rollback(trace: Trace, permits: Permits) -> None:
+def test_a_release_that_applied_nothing_is_refused_or_rolled_back(
+    trace: Trace, permits: Permits
+) -> None:
     for found, _ in each(trace, permits):
         conclusion = found.conclusion()
         said = " ".join(conclusion.reasons)

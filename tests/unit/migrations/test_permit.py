@@ -29,7 +29,7 @@ def after(steps: list[tuple[str, str]]) -> Permit:
 
 
 @given(st.lists(STEPS))
-def test_what_was_void_once_stays_void_with_its_first_reason(steps: list[tuple[str, str]]) -> None:
+def test_a_void_permit_stays_void_with_its_first_reason(steps: list[tuple[str, str]]) -> None:
     permit = after(steps)
     reasons = [word for step, word in steps if step == "void"]
 
@@ -93,5 +93,5 @@ GOOD = json.loads(pending("r1").granted("p", LATER).to_text())
     ],
     ids=lambda text: text[:40],
 )
-def test_what_we_have_not_written_is_no_permit(text: Any) -> None:
+def test_only_a_text_of_ours_is_a_permit(text: Any) -> None:
     assert Permit.from_text(text) is None

@@ -216,7 +216,7 @@ def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
             assert decision.action is PermitAction.NOTHING, seen
 
 
-def test_what_is_over_is_never_waited_for() -> None:
+def test_no_gate_waits_after_the_end_of_its_deployment() -> None:
     for seen, decision in the_whole_space():
         is_over = seen.objection or seen.status is not Status.ACTIVATING
         if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
@@ -235,7 +235,7 @@ def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> 
             assert found is None or found.status is not SnapshotStatus.CREATING
 
 
-def test_whatever_is_refused_stays_so_whatever_else_happens_to_the_restore_point() -> None:
+def test_a_refusal_stays_whatever_happens_to_the_restore_point() -> None:
     for seen, decision in the_whole_space():
         if seen.policy is Policy.BLOCK and decision.action is PermitAction.REFUSE:
             other = replace(seen, backup=backup(BackupMode.NONE))
@@ -539,7 +539,7 @@ def some_seconds(least: int, most: int) -> st.SearchStrategy[timedelta]:
     snapshot=some_seconds(0, 7200),
     node=some_seconds(1, 120),
 )
-def test_whatever_was_forecast_at_most_one_release_fails_for_time(
+def test_a_wrong_forecast_costs_at_most_one_release(
     mode: BackupMode,
     look: timedelta,
     platform_patience: timedelta,
@@ -572,7 +572,7 @@ def test_the_age_of_a_snapshot_counts_no_outage() -> None:
     assert after_an_outage.action is PermitAction.PERMIT
 
 
-def test_what_the_platform_allows_does_not_get_longer_by_an_outage() -> None:
+def test_an_outage_does_not_extend_the_platforms_time_limit() -> None:
     late = replace(GOOD, now=BEGIN_BY, outage=timedelta(seconds=320))
 
     decision = decide(late)
@@ -614,7 +614,7 @@ def test_a_permit_that_came_too_late_says_what_it_waited_for(
     assert decide(replace(GOOD, now=BEGIN_BY)).reason.startswith("A migration may take ")
 
 
-def test_what_to_do_after_a_late_permit_stands_in_the_permit_however_long_the_cause_is() -> None:
+def test_the_advice_fits_into_a_late_permit() -> None:
     making = SnapshotState(status=SnapshotStatus.CREATING, detail="d" * 2000)
     late = replace(
         GOOD,
@@ -629,7 +629,7 @@ def test_what_to_do_after_a_late_permit_stands_in_the_permit_however_long_the_ca
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(hours=2)])
-def test_what_rds_says_of_a_busy_database_ends_one_sentence_once(late: timedelta) -> None:
+def test_the_rds_detail_of_a_busy_database_ends_with_one_period(late: timedelta) -> None:
     busy = SnapshotState(status=SnapshotStatus.BUSY, detail="Not now. Its status is modifying.")
 
     decision = decide(replace(GOOD, now=GOOD.now + late, backup=backup(BackupMode.ALWAYS, busy)))

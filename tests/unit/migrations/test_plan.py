@@ -140,7 +140,7 @@ def test_the_last_plan_counts() -> None:
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_no_plan(change: dict[str, Any]) -> None:
+def test_an_invalid_plan_is_ignored(change: dict[str, Any]) -> None:
     assert read({**TOLD, **change}) is None
     assert read(TOLD, {**TOLD, **change}) == read(TOLD)
 
@@ -148,7 +148,7 @@ def test_what_makes_no_sense_is_no_plan(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change", [{"class": "safe"}, {"class": None}, {"class": []}, {"count": None}], ids=str
 )
-def test_what_is_not_known_is_never_taken_for_safe(change: dict[str, Any]) -> None:
+def test_an_unknown_effect_is_never_safe(change: dict[str, Any]) -> None:
     plan = read({**TOLD, "migrations": [], **change})
 
     assert plan is not None

@@ -59,7 +59,7 @@ def test_why_there_are_none_is_reported_in_plain_text() -> None:
     ],
     ids=lambda told: str(told)[:40],
 )
-def test_what_is_no_call_of_migrate_is_not_shown(told: object) -> None:
+def test_only_calls_of_migrate_are_shown(told: object) -> None:
     assert read_reversal(told, NAMES, 2) == UNTOLD
 
 
@@ -99,7 +99,7 @@ def test_the_reversal_of_a_plan_reverses_each_part_of_it(applied: list[str]) -> 
         ({"migrate": Reversal(why_not="a.0002: RunSQL")}, NAMES, "a.0002: RunSQL"),
     ],
 )
-def test_where_something_would_be_left_behind_there_is_no_way(
+def test_an_incomplete_reversal_is_not_offered(
     told: dict[str, Reversal], applied: list[str], why: str
 ) -> None:
     found = reversal_of(told, applied)

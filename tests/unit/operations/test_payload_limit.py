@@ -69,7 +69,7 @@ def answer(gates: dict[str, list[Any]]) -> DeploymentProgress:
 
 @settings(max_examples=15, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdefghijkl"), st.lists(EVENTS, max_size=8)))
-def test_whatever_gates_say_there_is_room_for_it_and_the_decision_stays(
+def test_any_gate_report_fits_and_the_decision_stays(
     gates: dict[str, list[Any]],
 ) -> None:
     whole = answer(gates)

@@ -15,7 +15,7 @@ from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
 from lightgate.state import RollbackResult, RollbackStatus
-from lightgate.verification.health import WatchStatus
+from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
 
@@ -25,7 +25,7 @@ NOTHING = service(deployments=[deployment(8, "FAILED")])
 ANOTHER = service(current=deployment(9))
 
 TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.1)
-WATCHED = Watched(began_at=STARTED, rounds=3, bad=1, problem="GET / returned 500")
+WATCHED = WatchProgress(began_at=STARTED, total=3, bad=1, problem="GET / returned 500")
 SHOWN = "2 of 3 health checks passed. Last failure: GET / returned 500."
 
 

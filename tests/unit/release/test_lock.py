@@ -26,17 +26,17 @@ PROCEED, QUEUED = LockStatus.PROCEED, LockStatus.QUEUED
 DUPLICATE, SUPERSEDED = LockStatus.DUPLICATE, LockStatus.SUPERSEDED
 
 
-def after(*claims: LockRequest) -> tuple[Lock, list[LockAnswer]]:
+def after(*requests: LockRequest) -> tuple[Lock, list[LockAnswer]]:
     """The lock after all of these requests, and their answers."""
     lock, answers = Lock(), []
-    for each in claims:
+    for each in requests:
         lock, answer = acquire_lock(lock, each)
         answers.append(answer)
     return lock, answers
 
 
-def statuses(*claims: LockRequest) -> list[LockStatus]:
-    return [answer.status for answer in after(*claims)[1]]
+def statuses(*requests: LockRequest) -> list[LockStatus]:
+    return [answer.status for answer in after(*requests)[1]]
 
 
 def held(lock: Lock) -> HeldLock:
@@ -52,7 +52,7 @@ def following(lock: Lock, **changes: object) -> LockRequest:
 
 
 @pytest.mark.parametrize(
-    ("claims", "expected"),
+    ("requests", "expected"),
     [
         ([lock_request("1", "A"), lock_request("2", "B", 1)], [PROCEED, QUEUED]),
         ([lock_request("1", "A"), lock_request("2", "B", -1)], [PROCEED, SUPERSEDED]),
@@ -95,10 +95,10 @@ def following(lock: Lock, **changes: object) -> LockRequest:
         ),
     ],
 )
-def test_what_becomes_of_pushes_that_come_while_one_is_released(
-    claims: list[LockRequest], expected: list[LockStatus]
+def test_only_the_newest_push_during_a_release_follows_it(
+    requests: list[LockRequest], expected: list[LockStatus]
 ) -> None:
-    assert statuses(*claims) == expected
+    assert statuses(*requests) == expected
 
 
 def test_the_newest_push_displaces_what_waits() -> None:
@@ -112,7 +112,7 @@ def test_the_newest_push_displaces_what_waits() -> None:
     assert lock.waiting.release == release_of("3")
 
 
-def test_what_waits_is_started_and_goes_on_under_its_new_name() -> None:
+def test_the_waiting_release_starts_under_its_new_name() -> None:
     lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     assert next_to_start(lock) is None
     lock = release_lock(lock, arn("1"))
@@ -166,7 +166,7 @@ def test_a_late_push_is_not_answered_by_a_rollback_to_its_image() -> None:
     assert answer.status is PROCEED
 
 
-def test_what_waits_is_no_duplicate_of_its_own_place_in_the_queue() -> None:
+def test_a_waiting_release_is_no_duplicate_of_itself() -> None:
     lock, _ = after(lock_request("1", "A", -5), lock_request("2", "B", -1))
     lock = release_lock(lock, arn("1"))
 
@@ -191,7 +191,7 @@ def test_what_was_started_finds_one_that_came_before_it(at: int, status: LockSta
     assert answer.status is expected
 
 
-def test_what_was_started_is_needed_no_more_if_its_tag_has_moved_on() -> None:
+def test_a_release_is_superseded_if_its_tag_has_moved_on() -> None:
     lock, _ = after(lock_request("1", "A"), lock_request("2", "B", 1))
     lock = release_lock(lock, arn("1"))
 
@@ -309,7 +309,7 @@ def test_an_execution_that_ends_in_the_queue_leaves_it(leave: object) -> None:
     ],
     ids=["under way", "waiting"],
 )
-def test_what_a_person_wants_now_or_not_at_all_is_refused_while_it_would_have_to_wait(
+def test_a_persons_rollback_is_refused_if_it_would_have_to_wait(
     ahead: Lock,
 ) -> None:
     with pytest.raises(RefusedError, match=r"^Release \S+-of-\d is in progress or about"):

@@ -249,7 +249,7 @@ def test_a_push_without_a_tag_and_our_own_pin_are_no_release(name: str) -> None:
         {"image-tag": None},
     ],
 )
-def test_what_is_no_push_that_succeeded_is_no_release(detail: Json) -> None:
+def test_only_successful_pushes_are_releases(detail: Json) -> None:
     assert parse_push(push_event(**detail)) is None
 
 

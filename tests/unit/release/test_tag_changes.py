@@ -107,7 +107,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("before", [None, *OTHERS[:2]])
-def test_what_was_not_watched_before_has_not_changed(before: WatchedTags | None) -> None:
+def test_a_newly_watched_tag_has_not_changed(before: WatchedTags | None) -> None:
     last = first(image("a", "v1"), watch=before) if before else None
     images = image("a", "v2", pushed=-9), image("b", "v1", pushed=9)
 
@@ -115,7 +115,7 @@ def test_what_was_not_watched_before_has_not_changed(before: WatchedTags | None)
 
 
 @pytest.mark.parametrize(("pushed", "is_missed"), [(4, False), (5, False), (5.01, True), (9, True)])
-def test_what_was_not_watched_is_missed_only_if_it_was_pushed_after_the_spec(
+def test_a_newly_watched_tag_is_missed_only_if_pushed_after_the_spec(
     pushed: float, is_missed: bool
 ) -> None:
     images = image("a", "main", pushed=pushed), image("b", "beta")

@@ -95,14 +95,14 @@ def rollback_input(
 
 
 @pytest.mark.parametrize("judgement", [NONE, SAFE])
-def test_where_the_old_version_can_run_it_is_deployed_again(judgement: Judgement) -> None:
+def test_a_safe_old_version_is_deployed_again(judgement: Judgement) -> None:
     found = decide_rollback(rollback_input(judgement=judgement))
 
     assert (found.action, found.version) == (RollbackAction.REDEPLOY, 7)
 
 
 @pytest.mark.parametrize("judgement", [ONE_WAY, UNKNOWN])
-def test_where_it_may_not_run_the_new_one_is_kept_and_both_ways_are_spelled_out(
+def test_an_unsafe_rollback_keeps_the_new_version_with_both_next_steps(
     judgement: Judgement,
 ) -> None:
     found = decide_rollback(rollback_input(judgement=judgement))
@@ -161,7 +161,7 @@ def test_a_version_that_never_served_is_not_gone_back_to() -> None:
     assert decide_rollback(seen).version == 5
 
 
-def test_what_lies_between_counts_also_if_it_failed() -> None:
+def test_failed_versions_in_between_count() -> None:
     seen = rollback_input(
         record(7, ONE_WAY, is_good=False),
         record(6),
@@ -173,7 +173,7 @@ def test_what_lies_between_counts_also_if_it_failed() -> None:
     assert WHY in decide_rollback(seen).reasons
 
 
-def test_what_was_deployed_without_lightgate_in_between_may_have_done_anything() -> None:
+def test_a_version_deployed_without_lightgate_makes_rollback_unsafe() -> None:
     seen = rollback_input(
         record(6),
         listed=[listed_deployment(8), listed_deployment(7, "FAILED"), listed_deployment(6)],
@@ -341,12 +341,17 @@ OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=Kind.ROLLBACK, fits=None)
 @pytest.mark.parametrize(
     ("between", "again", "action", "reason"),
     [
-        (past(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
-        (past(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
-        (past(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "works with"),
-        (past(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "works with"),
-        (past(6), OF_AGES_AGO, RollbackAction.KEEP, "no longer lists the versions that came after"),
-        (past(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "The release that the code"),
+        (record(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
+        (record(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
+        (record(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "works with"),
+        (record(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "works with"),
+        (
+            record(6),
+            OF_AGES_AGO,
+            RollbackAction.KEEP,
+            "no longer lists the versions that came after",
+        ),
+        (record(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "The release that the code"),
     ],
 )
 def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
@@ -475,7 +480,7 @@ def test_migrations_of_a_skipped_version_count_against_the_older_one() -> None:
     assert f"Version 7 cannot be deployed again: {LOST[0]}." in found.reasons
 
 
-def test_where_every_good_version_has_lost_its_image_nothing_can_be_done() -> None:
+def test_without_any_good_image_rollback_is_impossible() -> None:
     listed = [listed_deployment(8), listed_deployment(7), listed_deployment(6)]
 
     found = decide_rollback(

@@ -177,7 +177,7 @@ def test_only_what_has_applied_nothing_for_sure_stands_against_nothing(
         (admitted(rollback_to=4), (None, None, None, None)),
     ],
 )
-def test_what_is_deployed_again_is_what_it_was_and_as_old(
+def test_a_redeployed_version_keeps_its_source_and_age(
     release: Release, expected: tuple[str | None, int | None, str | None, int | None]
 ) -> None:
     [own] = made(release, deployment(), succeeded=True)
@@ -283,7 +283,7 @@ def test_a_rollback_that_was_not_followed_is_recorded_as_not_good() -> None:
     ]
 
 
-def test_what_has_deployed_nothing_leaves_nothing_on_record() -> None:
+def test_a_release_without_a_deployment_records_no_version() -> None:
     assert records_of_release(IMAGE, None, own=None, back=None, succeeded=False, past={}) == []
 
 

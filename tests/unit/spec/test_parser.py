@@ -74,7 +74,7 @@ def test_the_example_is_a_valid_spec() -> None:
     assert spec.gates_before("web") == {"migrate"}
 
 
-def test_what_a_spec_leaves_out_has_a_careful_default() -> None:
+def test_missing_keys_of_a_spec_have_careful_defaults() -> None:
     spec = app_spec()
 
     assert spec.stage is Stage.PRODUCTION

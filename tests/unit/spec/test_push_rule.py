@@ -59,7 +59,7 @@ def test_an_event_of_another_kind_does_not_pass(changes: Json) -> None:
         {"result": "FAILURE"},
     ],
 )
-def test_what_is_no_push_that_succeeded_does_not_pass(detail: Json) -> None:
+def test_only_successful_pushes_pass_the_rule(detail: Json) -> None:
     assert not passes(push_event(**detail))
 
 

@@ -41,7 +41,7 @@ def test_the_urls_outlive_every_wait_by_the_time_of_deploy() -> None:
     assert longest + SIGNED_BEFORE == SIGNED_FOR
 
 
-def test_what_is_left_for_a_restore_point_is_without_the_looks_that_see_it() -> None:
+def test_the_time_left_for_a_restore_point_excludes_one_poll() -> None:
     assert hold(seconds(900), 610).left(seconds(90)) == seconds(290 - 90 - 10 - 15)
 
 

@@ -515,7 +515,7 @@ NOT_PLAIN = {
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
-def test_what_is_no_secret_is_not_mentioned(name: str) -> None:
+def test_an_open_value_is_not_mentioned(name: str) -> None:
     assert told(environment={name: NOT_PLAIN[name]}) == []
 
 

@@ -102,9 +102,7 @@ def test_what_only_type_checkers_need_is_left_out(sources: Sources) -> None:
         ({"a": "", "__init__": "x = 1"}, "would not be joined"),
     ],
 )
-def test_what_cannot_be_joined_safely_is_refused(
-    sources: Sources, modules: dict[str, str], why: str
-) -> None:
+def test_unsafe_joins_are_refused(sources: Sources, modules: dict[str, str], why: str) -> None:
     imports = [f"{FROM}.{name} import x" for name in modules if name != "__init__"]
     sources.write(__main__="\n".join(imports), **modules)
 

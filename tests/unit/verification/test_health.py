@@ -36,7 +36,7 @@ def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchSta
     seen, found = WatchProgress(began_at=STARTED), []
     for index, is_good in enumerate(rounds, start=1):
         problems = {"read": None if is_good else "GET / returned 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
 
@@ -88,7 +88,7 @@ LONG = replace(RULES, period=seconds(3600))
         ("+" * 200 + "-" + "+" * 200, replace(LONG, failures_in_a_row=1), WatchStatus.FAILED, 201),
     ],
 )
-def test_what_a_long_watch_has_seen_last_decides(
+def test_the_last_checks_of_a_long_watch_period_decide(
     pattern: str, rules: HealthRules, status: WatchStatus, rounds: int
 ) -> None:
     assert ending(pattern, rules) == (status, rounds)
@@ -248,7 +248,7 @@ def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_n
     assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
 
 
-def test_what_was_watched_survives_the_state_machine_and_stays_small() -> None:
+def test_the_watch_progress_survives_json_and_stays_small() -> None:
     seen = WatchProgress(began_at=STARTED)
     for _ in range(500):
         seen = add_check(
@@ -316,7 +316,7 @@ def test_no_watch_period_takes_more_checks_than_planned(
     seen, status, now = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, STARTED
     for is_good in rounds:
         problems = {"read": None if is_good else "GET / returned 500"}
-        seen = watch_round(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
         now += check_interval(rules)
@@ -340,7 +340,7 @@ def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
     seen = WatchProgress(began_at=STARTED)
     for index in range(40):
         problem = "GET / returned 500" if index % 5 == 4 else None
-        seen = watch_round(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
+        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 
     later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))

@@ -114,7 +114,7 @@ def test_a_write_without_more_than_a_path_is_an_empty_post() -> None:
     assert rules.write == replace(READ, method="POST", path="/probe", success_codes="200-299")
 
 
-def test_where_there_is_no_public_url_nothing_is_asked() -> None:
+def test_without_a_public_url_no_request_is_sent() -> None:
     rules = health_rules(
         app_spec(publicEndpoint=None, unprotected=True, verification={"watchSeconds": 60})
     )

@@ -373,7 +373,7 @@ def test_a_forged_plan_does_not_let_the_gate_begin_its_own(world: World) -> None
     assert world.record()["status"] == "ROLLED_BACK"
 
 
-def test_what_gates_say_over_and_over_never_becomes_too_much_to_carry(world: World) -> None:
+def test_repeated_gate_reports_stay_within_the_payload_limit(world: World) -> None:
     gate = Gate(world, "a.0002", patience=600)
 
     def write() -> None:

@@ -220,7 +220,7 @@ def test_without_an_asking_gate_the_continuous_backup_is_checked_before_the_depl
     assert words in reasons(world)
 
 
-def test_where_no_gate_asks_a_continuous_backup_that_goes_on_is_enough(world: World) -> None:
+def test_without_an_asking_gate_a_running_continuous_backup_is_enough(world: World) -> None:
     world.put_spec(unprotected() | {"database": IN_TIME})
     at = world.clock.now() - minutes(29)
     continuous_backup(world, reaches=at)

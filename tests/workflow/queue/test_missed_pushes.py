@@ -470,7 +470,7 @@ def test_an_artifact_alone_starts_nothing_and_is_logged(seen: World) -> None:
 @pytest.mark.parametrize(
     "name", ["index for arm64 alone", "index without platforms", "empty index"]
 )
-def test_what_may_be_an_image_and_cannot_run_is_refused(seen: World, name: str) -> None:
+def test_an_image_that_cannot_run_is_refused(seen: World, name: str) -> None:
     document = {"mediaType": images.MANIFEST, **IMAGES[name]}
     images.push_artifact(seen.cloud, APP, "v2", document)
     wait(seen)

@@ -140,7 +140,7 @@ def test_an_unwatched_push_starts_nothing_and_is_logged_once(world: World) -> No
     ],
     ids=["pin", "untagged", "deleted", "archived", "failed"],
 )
-def test_what_is_no_new_tagged_image_starts_nothing(world: World, ignored: dict[str, Any]) -> None:
+def test_only_a_new_tagged_image_starts_a_release(world: World, ignored: dict[str, Any]) -> None:
     assert receive(world, ignored) == []
     assert executions(world) == {}
     assert "ERROR" not in world.functions.log

@@ -50,7 +50,7 @@ def test_a_push_whose_event_may_still_come_is_left_to_it(world: World) -> None:
     assert look(world)["started"] == []
 
 
-def test_what_has_failed_is_not_tried_again(later: World) -> None:
+def test_a_refused_push_is_not_released_again(later: World) -> None:
     look(later)
     later.messages()
     push_later(later, "v2", architecture="arm64")
@@ -221,7 +221,7 @@ def test_an_app_that_ended_unnoticed_is_cleaned_up(
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-def test_what_waits_without_anybody_starting_it_is_started(
+def test_a_forgotten_waiting_release_is_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)
@@ -379,7 +379,7 @@ class OutOfTimeError(BaseException):
     """Lambda ends the function."""
 
 
-def test_what_waits_begins_though_sns_leaves_a_message_without_an_answer(
+def test_the_waiting_release_starts_although_sns_does_not_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)

@@ -92,9 +92,7 @@ def check_one_message_each(world: World) -> None:
 
 @pytest.mark.representatives(4)
 @pytest.mark.parametrize("state", BY_WEIGHT)
-def test_what_is_stopped_leaves_a_system_that_releases_the_next_push(
-    world: World, stepper: Stepper, state: str
-) -> None:
+def test_after_a_stop_the_next_push_is_released(world: World, stepper: Stepper, state: str) -> None:
     one = stopped_at(world, stepper, state)
 
     stepper.clean_up(one)
@@ -119,7 +117,7 @@ def test_an_abandoned_lock_is_freed_without_an_event(
 
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize("state", BY_WEIGHT)
-def test_what_waits_begins_when_the_one_before_is_stopped(
+def test_the_waiting_release_starts_when_the_running_one_is_stopped(
     world: World, stepper: Stepper, state: str
 ) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to(state)

@@ -110,7 +110,7 @@ def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_histo
     assert "A command has run beside version 4. So the gate of version 2" in text
 
 
-def test_where_the_old_version_has_no_gate_that_could_decide_history_still_does(
+def test_without_a_gate_of_the_old_version_history_decides(
     reversed_by_hand: World,
 ) -> None:
     ended = reversed_by_hand.machine.run({"app": APP, "rollbackTo": 1}, name="back")

@@ -155,7 +155,7 @@ def test_a_pending_plan_that_fails_while_it_waits_for_a_lock_keeps_its_verdict(
     assert "may not be able to" not in " ".join(content["reasons"])
 
 
-def test_what_an_earlier_failure_has_applied_is_not_forgotten_by_the_next_one(
+def test_migrations_of_an_earlier_failure_still_count(
     world: World,
 ) -> None:
     world.release(course=crash(told_plan("a.0002", effect="contract"), "a.0002"))

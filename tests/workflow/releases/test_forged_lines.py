@@ -194,7 +194,7 @@ def test_a_secret_in_an_answer_of_the_app_is_shown_nowhere(canaries: World) -> N
     check_nothing_is_shown(canaries, ended)
 
 
-def test_what_the_spec_gives_openly_is_not_masked(canaries: World) -> None:
+def test_open_values_of_the_spec_are_not_masked(canaries: World) -> None:
     error = "ModuleNotFoundError: No module named 'crops.settings'"
     failed = {"event": "failed", "cause": "exit", "error": error, "database": "unchanged"}
 

@@ -114,7 +114,7 @@ def test_an_overridden_version_is_no_automatic_rollback_target(good: World) -> N
     assert "Version 4 may not be able to work with" in good.message().text
 
 
-def test_what_its_own_gate_has_let_in_is_gone_back_to(good: World) -> None:
+def test_a_version_that_its_gate_has_admitted_is_a_rollback_target(good: World) -> None:
     run(good, "third", released(ONE_WAY))
     undo = command(told_plan(f"undo {QUALITY}", effect="contract"))
     run(good, "undo", undo, digest=good.digest, command=UNDO)

@@ -332,7 +332,7 @@ def test_a_gate_that_an_outage_leaves_no_time_applies_nothing(world: World) -> N
     ("scenario", "check"),
     [(asking_by_mailbox_alone, 1), (asking_by_mailbox_alone, 2), (having_nothing_to_ask, 1)],
 )
-def test_what_a_gate_wrote_into_its_gate_channel_is_read_when_that_answers_again(
+def test_gate_messages_are_read_when_the_channel_answers_again(
     scenario: Scenario, check: int
 ) -> None:
     check_survived(scenario, Outage("check_deployment", "s3", check=check))

@@ -104,7 +104,7 @@ def test_an_added_column_that_old_code_can_live_with_does_not_stand_in_the_way(
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [("contract", "ONE_WAY"), ("unknown", "UNKNOWN")])
-def test_what_the_old_version_may_not_be_able_to_run_on_is_kept(
+def test_the_new_version_is_kept_if_rollback_is_not_safe(
     good: World, effect: str, verdict: str
 ) -> None:
     error = fail(good, released(told_plan("crops.0002_size", effect=effect)))

@@ -234,7 +234,7 @@ def test_a_service_that_was_given_away_meanwhile_is_not_rolled_back(world: World
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "INACTIVE", 3: "ACTIVE"}
 
 
-def test_what_waits_for_a_service_that_was_given_away_deploys_nothing(
+def test_a_waiting_release_on_a_lost_service_deploys_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = Stepper(world, monkeypatch)
