@@ -91,8 +91,8 @@ MUTANTS = (
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
-        old="    return _decision(PermitAction.WAIT, "
-        'f"The snapshot is not there yet: {detail_of(backup.state)}.")',
+        old="    return _decision(\n        PermitAction.WAIT, "
+        'f"The snapshot is not there yet: {detail_of(backup.state)}."\n    )',
         new="    return None",
         caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),
