@@ -91,8 +91,8 @@ MUTANTS = (
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
-        old="    return _decision(\n        PermitAction.WAIT, "
-        'f"The snapshot is not there yet: {detail_of(backup.state)}."\n    )',
+        old="    return _do(PermitAction.WAIT, "
+        'f"The snapshot is not there yet: {detail_of(backup.state)}.")',
         new="    return None",
         caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),
@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         promise="RollBack looks for its own deployment before it creates another one",
         file="layers/core/lightgate/steps/roll_back.py",
-        old="ours = service.deployment_of(progress.release)",
+        old="ours = service.deployment_of(before.release)",
         new="ours = None",
         caught_by=["failed watch: killed after"],
     ),

@@ -97,7 +97,7 @@ def decide(seen: PermitInput) -> Decision:
         if decision is not None:
             return decision
     if seen.plan is None:
-        return _decision(PermitAction.WAIT, "The gate has not told its plan yet.")
+        return _do(PermitAction.WAIT, "The gate has not told its plan yet.")
     return Decision(
         action=PermitAction.PERMIT,
         reason=f"The plan {seen.plan.hash} may be applied.",
@@ -106,7 +106,7 @@ def decide(seen: PermitInput) -> Decision:
     )
 
 
-def _decision(action: PermitAction, reason: str) -> Decision:
+def _do(action: PermitAction, reason: str) -> Decision:
     return Decision(action=action, reason=reason)
 
 
@@ -115,14 +115,14 @@ def _withdraw(cause: VoidCause, reason: str) -> Decision:
     return Decision(action=action, reason=reason, void=cause)
 
 
-def _has_ended(seen: PermitInput) -> Decision | None:
+def _is_over(seen: PermitInput) -> Decision | None:
     """The release, its deployment or its gate has ended."""
     if seen.objection is not None:
         return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
     if seen.phase is Phase.SUCCEEDED:
-        return _decision(PermitAction.NOTHING, "The gate has opened.")
+        return _do(PermitAction.NOTHING, "The gate has opened.")
     if seen.status is Status.ACTIVE:
-        return _decision(PermitAction.NOTHING, "The deployment is active.")
+        return _do(PermitAction.NOTHING, "The deployment is active.")
     if seen.status is not Status.ACTIVATING:
         return _withdraw(VoidCause.ENDED, f"The deployment has ended as {seen.status.value}.")
     if seen.phase is Phase.FAILED:
@@ -139,7 +139,7 @@ def _has_ended(seen: PermitInput) -> Decision | None:
 
 def _needs_nothing(seen: PermitInput) -> Decision | None:
     if seen.plan is not None and seen.plan.is_empty:
-        return _decision(PermitAction.NOTHING, "Nothing is pending.")
+        return _do(PermitAction.NOTHING, "Nothing is pending.")
     return None
 
 
@@ -148,13 +148,11 @@ def _is_permitted(seen: PermitInput) -> Decision | None:
     if seen.plan is None or seen.permit.state is not PermitState.GRANTED:
         return None
     if seen.permit.plan == seen.plan.hash:
-        return _decision(PermitAction.WAIT, "The plan is permitted.")
+        return _do(PermitAction.WAIT, "The plan is permitted.")
     if seen.plan.once:
-        return _decision(
-            PermitAction.WAIT, "It is permitted to another node, and is to be run once."
-        )
+        return _do(PermitAction.WAIT, "It is permitted to another node, and is to be run once.")
     if seen.phase is Phase.APPLYING:
-        return _decision(PermitAction.WAIT, "A plan is being applied.")
+        return _do(PermitAction.WAIT, "A plan is being applied.")
     return None
 
 
@@ -211,7 +209,7 @@ def _after_an_outage(seen: PermitInput) -> str:
 
 
 def _has_to_wait(seen: PermitInput) -> Decision | None:
-    return _decision(PermitAction.WAIT, seen.not_yet) if seen.not_yet is not None else None
+    return _do(PermitAction.WAIT, seen.not_yet) if seen.not_yet is not None else None
 
 
 def _has_no_restore_point(seen: PermitInput) -> Decision | None:
@@ -222,16 +220,14 @@ def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     if backup.mode is BackupMode.POINT_IN_TIME:
         return _has_no_point_in_time(seen)
     if backup.is_there:
-        return _back_up(seen, _TOO_OLD) if _is_too_old(seen) else None
+        return _begin(seen, _TOO_OLD) if _is_too_old(seen) else None
     if backup.state is None:
-        return _back_up(seen, "Something is pending, and there is no restore point yet.")
+        return _begin(seen, "Something is pending, and there is no restore point yet.")
     if (why := why_never(backup, seen.now)) is not None:
         return _withdraw(VoidCause.NO_RESTORE_POINT, f"The snapshot {why}.")
     if backup.state.status is SnapshotStatus.BUSY:
-        return _back_up(seen, f"No snapshot could be begun yet: {detail_of(backup.state)}.")
-    return _decision(
-        PermitAction.WAIT, f"The snapshot is not there yet: {detail_of(backup.state)}."
-    )
+        return _begin(seen, f"No snapshot could be begun yet: {detail_of(backup.state)}.")
+    return _do(PermitAction.WAIT, f"The snapshot is not there yet: {detail_of(backup.state)}.")
 
 
 _OLDEST_MINUTES = OLDEST_RESTORE_POINT.total_seconds() / 60
@@ -254,7 +250,7 @@ def _is_too_old(seen: PermitInput) -> bool:
     )
 
 
-def _back_up(seen: PermitInput, why: str) -> Decision:
+def _begin(seen: PermitInput, why: str) -> Decision:
     expected = seen.history.snapshot
     if expected is not None and expected > seen.wait_limit.left(seen.now - seen.created_at):
         return _withdraw(
@@ -263,19 +259,19 @@ def _back_up(seen: PermitInput, why: str) -> Decision:
             "not be there in time: a gate may hold for "
             f"{seen.wait_limit.longest.total_seconds():.0f} s after its deployment was created.",
         )
-    return _decision(PermitAction.BACK_UP, why)
+    return _do(PermitAction.BACK_UP, why)
 
 
 def _has_no_point_in_time(seen: PermitInput) -> Decision | None:
     state = seen.backup.state
     if state is None:
-        return _decision(PermitAction.BACK_UP, "The latest restorable time is not known yet.")
+        return _do(PermitAction.BACK_UP, "The latest restorable time is not known yet.")
     why = why_no_point_in_time(state, seen.now)
     return _withdraw(VoidCause.NO_RESTORE_POINT, why) if why is not None else None
 
 
 _RULES: tuple[Callable[[PermitInput], Decision | None], ...] = (
-    _has_ended,
+    _is_over,
     _needs_nothing,
     _is_permitted,
     _breaks_policy,

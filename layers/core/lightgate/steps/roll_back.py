@@ -53,17 +53,17 @@ def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
     one is created.
     """
     release = state.admitted.release
-    progress = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
-    pause = timedelta(seconds=progress.poll_seconds)
-    progress = replace(progress, checks=progress.checks.resumed(runtime.now(), pause=pause))
+    before = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
+    pause = timedelta(seconds=before.poll_seconds)
+    before = replace(before, checks=before.checks.resumed(runtime.now(), pause=pause))
     service = runtime.lightsail.service(release.service, release.service_since)
-    ours = service.deployment_of(progress.release)
-    if ours is None and progress.version is None:
-        answer = _start(state, progress, runtime)
+    ours = service.deployment_of(before.release)
+    if ours is None and before.version is None:
+        answer = _start(state, before, runtime)
     else:
-        answer = _follow(state, progress, ours, runtime)
+        answer = _follow(state, before, ours, runtime)
     runtime.logger.info("the rollback", status=answer.status, reasons=answer.reasons)
-    return replace(answer, checks=progress.checks.ended(runtime.now()))
+    return replace(answer, checks=before.checks.ended(runtime.now()))
 
 
 def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackProgress:
@@ -75,18 +75,18 @@ def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackPr
     )
 
 
-def _start(state: State, progress: RollbackProgress, runtime: Runtime) -> RollbackProgress:
+def _start(state: State, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
     """Decide whether to roll back, and create the deployment that does it."""
     release, failed = state.admitted.release, state.created.version
     if (objection := runtime.objection(release.app, state.admitted.lock)) is not None:
-        return replace(progress, status=RollbackStatus.LOST, reasons=objection.reasons)
+        return replace(before, status=RollbackStatus.LOST, reasons=objection.reasons)
     service = runtime.lightsail.service(release.service, release.service_since)
     if not service.serves_own(failed, release.id):
         reason = f"Version {failed} does not serve any more."
-        return replace(progress, status=RollbackStatus.REPLACED, reasons=[reason])
+        return replace(before, status=RollbackStatus.REPLACED, reasons=[reason])
     past = listed_records(runtime.releases.versions(release.app), service)
     kept = KeptImages(past, runtime)
-    action, decided = _decide(state, progress, service, past, lambda one: kept.of(one).gone)
+    action, decided = _decide(state, before, service, past, lambda one: kept.of(one).gone)
     match action:
         case RollbackAction.KEEP:
             return replace(decided, status=RollbackStatus.KEPT)
@@ -100,7 +100,7 @@ def _start(state: State, progress: RollbackProgress, runtime: Runtime) -> Rollba
 
 def _decide(
     state: State,
-    progress: RollbackProgress,
+    before: RollbackProgress,
     service: Service,
     past: Mapping[int, VersionRecord],
     lacks: Callable[[Deployment], Sequence[str]],
@@ -109,14 +109,14 @@ def _decide(
 
     `lacks` names the images of a version that are gone.
     """
-    seen = _rollback_input(state, progress.release, service, past)
+    seen = _rollback_input(state, before.release, service, past)
     gone: dict[int, Sequence[str]] = {}
     while (target := last_good(seen.history, seen.previous, gone)) and (images := lacks(target)):
         gone[target.version] = images
     found = decide_rollback(replace(seen, gone=gone))
     known = None if found.version is None else past.get(found.version)
     decided = replace(
-        progress,
+        before,
         target=found.version,
         source=known.source if known is not None else None,
         reasons=found.reasons,
@@ -190,8 +190,8 @@ def _redeploy(
     return _created(decided, created)
 
 
-def _failed(progress: RollbackProgress, *reasons: str) -> RollbackProgress:
-    return replace(progress, status=RollbackStatus.FAILED, reasons=reasons)
+def _failed(before: RollbackProgress, *reasons: str) -> RollbackProgress:
+    return replace(before, status=RollbackStatus.FAILED, reasons=reasons)
 
 
 def _busy(
@@ -204,9 +204,9 @@ def _busy(
     return _failed(decided, f"The container service was busy for too long: {busy.reason}")
 
 
-def _created(progress: RollbackProgress, ours: Deployment) -> RollbackProgress:
+def _created(before: RollbackProgress, ours: Deployment) -> RollbackProgress:
     return replace(
-        progress,
+        before,
         status=RollbackStatus.ACTIVATING,
         version=ours.version,
         created_at=ours.created_at,
@@ -214,7 +214,7 @@ def _created(progress: RollbackProgress, ours: Deployment) -> RollbackProgress:
 
 
 def _follow(
-    state: State, progress: RollbackProgress, ours: Deployment | None, runtime: Runtime
+    state: State, before: RollbackProgress, ours: Deployment | None, runtime: Runtime
 ) -> RollbackProgress:
     """The state of the rollback's deployment, and then the health of the old version.
 
@@ -222,42 +222,42 @@ def _follow(
     """
     release = state.admitted.release
     service = runtime.lightsail.service(release.service, release.service_since)
-    if progress.version is None and ours is not None:
+    if before.version is None and ours is not None:
         skipped: Sequence[str] = ()
-        if progress.target is None:
+        if before.target is None:
             # The answer with the decision is lost.
             past = listed_records(runtime.releases.versions(release.app), service)
-            _, progress = _decide(state, progress, service, past, _unlike(ours))
-            skipped, progress = progress.notes, replace(progress, notes=())
-        progress = _created(_with_notes(release, progress, runtime), ours)
-        progress = replace(progress, notes=[*skipped, *progress.notes])
-    version, created_at = progress.version, progress.created_at
+            _, before = _decide(state, before, service, past, _unlike(ours))
+            skipped, before = before.notes, replace(before, notes=())
+        before = _created(_with_notes(release, before, runtime), ours)
+        before = replace(before, notes=[*skipped, *before.notes])
+    version, created_at = before.version, before.created_at
     if version is None or created_at is None:
         raise LookupError("there is no deployment to follow")
     try:
-        spec = _spec(release, progress, runtime)
+        spec = _spec(release, before, runtime)
     except RefusedError as error:
         reason = (
-            f"Version {progress.target} was deployed again as version {version}, which "
+            f"Version {before.target} was deployed again as version {version}, which "
             "could not be verified, because its spec cannot be read."
         )
-        return _failed(progress, reason, *error.reasons)
-    gate_report = _gate_report(release, progress, spec, created_at, runtime)
+        return _failed(before, reason, *error.reasons)
+    gate_report = _gate_report(release, before, spec, created_at, runtime)
     status, ended_at = judge_deployment(
         FollowedDeployment(
             version=version,
-            marker=progress.release,
+            marker=before.release,
             # The time limit is for the whole rollback, with the wait for a busy service.
-            created_at=progress.begun_at,
-            time_limit=release.deployment_timeout + progress.checks.outage,
-            ended_at=progress.ended_at,
+            created_at=before.begun_at,
+            time_limit=release.deployment_timeout + before.checks.outage,
+            ended_at=before.ended_at,
         ),
         service,
         gate_report,
         unprotected=spec.unprotected and gate_report.phase is not Phase.UNGATED,
         now=runtime.now(),
     )
-    answer = replace(progress, gate=_without_details(gate_report), ended_at=ended_at)
+    answer = replace(before, gate=_without_details(gate_report), ended_at=ended_at)
     match status:
         case Status.ACTIVATING:
             return answer
@@ -276,22 +276,22 @@ def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
     return lambda one: () if app_images(one) == images else ("an image of it was gone",)
 
 
-def _with_notes(release: Release, progress: RollbackProgress, runtime: Runtime) -> RollbackProgress:
+def _with_notes(release: Release, before: RollbackProgress, runtime: Runtime) -> RollbackProgress:
     """With the notes of the created deployment, if the answer with them is lost."""
-    if progress.notes or progress.target is None:
-        return progress
-    used = progress.source.spec if progress.source is not None else None
-    return replace(progress, notes=rollback_notes_again(release, progress.target, used, runtime))
+    if before.notes or before.target is None:
+        return before
+    used = before.source.spec if before.source is not None else None
+    return replace(before, notes=rollback_notes_again(release, before.target, used, runtime))
 
 
-def _spec(release: Release, progress: RollbackProgress, runtime: Runtime) -> AppSpec:
-    used = (progress.source.spec if progress.source is not None else None) or release.spec
+def _spec(release: Release, before: RollbackProgress, runtime: Runtime) -> AppSpec:
+    used = (before.source.spec if before.source is not None else None) or release.spec
     return parse_spec(runtime.apps.read_again(release.app, used).text)
 
 
 def _gate_report(
     release: Release,
-    progress: RollbackProgress,
+    before: RollbackProgress,
     spec: AppSpec,
     created_at: datetime,
     runtime: Runtime,
@@ -300,10 +300,10 @@ def _gate_report(
 
     The deployment shows which values are secrets.
     """
-    lightsail, marker, since = runtime.lightsail, progress.release, reports_since(created_at)
+    lightsail, marker, since = runtime.lightsail, before.release, reports_since(created_at)
     lines: dict[str, list[str]] = {gate: [] for gate in spec.gates()}
     # Without the target's own spec, every variable may be a secret.
-    is_known = progress.source is not None and progress.source.spec is not None
+    is_known = before.source is not None and before.source.spec is not None
     is_open = spec.open_variables() if is_known else {}
     with contextlib.suppress(NotShownError):
         mask = lightsail.mask(release.service, marker, is_open)
