@@ -91,9 +91,11 @@ MUTANTS = (
     Mutant(
         promise="Nothing is permitted before the snapshot is available",
         file=f"{_PACKAGE}/migrations/permit_policy.py",
-        old="    return _decision(PermitAction.WAIT, "
-        'f"The snapshot is not available yet: {detail_of(backup.state)}.")',
-        new="    return None",
+        old="""    return _decision(
+        PermitAction.WAIT, f"The snapshot is not available yet: {detail_of(backup.state)}."
+    )
+""",
+        new="    return None\n",
         caught_by=["tests/unit/migrations/test_permit_policy.py"],
     ),
     Mutant(

@@ -211,7 +211,7 @@ def _migration_failed() -> Report:
         failure=_diagnosed(found),
         judgement=_ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
-        reversals=[_take_back()],
+        take_back=[_take_back()],
     )
 
 
@@ -309,7 +309,7 @@ def _kept() -> Report:
             )
         ),
         failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
-        reversals=reversal,
+        take_back=reversal,
     )
 
 
@@ -321,7 +321,7 @@ def _cut_off() -> Report:
         failure=_diagnosed(found),
         judgement=_ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
-        reversals=[],
+        take_back=[],
         why_not_back="more was applied than the gate had planned",
     )
 
@@ -346,7 +346,7 @@ def _old_code_may_fail() -> Report:
         judgement=_DROPS,
         conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
         failure=crash,
-        reversals=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
     )
 
 
