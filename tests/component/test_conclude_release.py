@@ -180,9 +180,7 @@ def test_a_restore_point_of_which_nobody_has_told_is_named_with_how_to_use_it(
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
     assert told["snapshot"]["status"] is None
-    assert (
-        f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
-    )
+    assert f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
     assert f"--db-snapshot-identifier {snapshot}" in told["text"]
 
 
@@ -218,8 +216,7 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
     assert message(settled)["failure"] == encode(failure)
     assert (
         "\nCause      It ended.\nEvidence   boom\nRunbook    docs/runbook.md, section app-crash\n\n"
-        "Next       Mend.\n"
-        in message(settled)["text"]
+        "Next       Mend.\n" in message(settled)["text"]
     )
     assert "1 migration not known to be applied: crops.0002_a\n" in message(settled)["text"]
 

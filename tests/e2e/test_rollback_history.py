@@ -104,7 +104,9 @@ def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_its
     assert message["failure"]["kind"] == "watch-failed"
     assert message["judgement"] == {"verdict": "SAFE", "reasons": []}
     assert f"Version {before} is live again as version {farm.version}." in message["text"]
-    assert "1 migration applied and not reversed by a rollback: harvests.0005_note" in message["text"]
+    assert (
+        "1 migration applied and not reversed by a rollback: harvests.0005_note" in message["text"]
+    )
     assert "note" in farm.columns(), "no migration is taken back unasked"
     assert farm.version == before + 2
     assert (farm.read().status, farm.read().release) == (200, "v2")

@@ -145,8 +145,8 @@ MUTANTS = (
     Mutant(
         promise="A release owes its message until that is out",
         file=f"{_PACKAGE}/operations/recover_abandoned.py",
-        old="    runtime.topic.publish(publication)\n    runtime.records.message_sent",
-        new="    runtime.records.message_sent",
+        old="    runtime.topic.publish(publication)\n    runtime.releases.message_sent",
+        new="    runtime.releases.message_sent",
         caught_by=["good: denied to the end"],
     ),
     Mutant(

@@ -135,7 +135,7 @@ def test_a_wish_to_go_back_is_refused_for_what_a_failed_version_has_applied(good
 
     assert good.lightsail.serving(APP) == 3
     text = good.message().text
-    assert "rollbackTo: version 2 may fail with the current database" in text
+    assert "rollbackTo: version 2 may not work with the current database" in text
     assert "none before the one that serves is known to" in text
     assert QUALITY in text
 

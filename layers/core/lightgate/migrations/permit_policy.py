@@ -120,7 +120,9 @@ def _withdraw(cause: VoidCause, reason: str) -> Decision:
 def _is_over(seen: Observation) -> Decision | None:
     """Nobody is to be permitted anything any more."""
     if seen.objection is not None:
-        return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
+        return _withdraw(
+            VoidCause.NOT_ITS_TURN, f"This release must not continue: {seen.objection.rstrip('.')}."
+        )
     if seen.phase is Phase.SUCCEEDED:
         return _do(PermitAction.NOTHING, "The gate has opened.")
     if seen.status is Status.ACTIVE:
@@ -132,7 +134,7 @@ def _is_over(seen: Observation) -> Decision | None:
     if seen.permit.state is PermitState.VOID:
         return Decision(
             action=PermitAction.GIVE_UP,
-            reason=f"The permit is void: {seen.permit.reason}.",
+            reason=f"The permit is void: {(seen.permit.reason or '').rstrip('.')}.",
             # It stays as it is; where it is missing, one is put there.
             void=seen.permit.cause or VoidCause.LOST,
         )
