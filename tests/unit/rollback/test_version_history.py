@@ -322,3 +322,10 @@ def test_a_service_that_was_made_anew_has_none_of_the_old_versions() -> None:
     assert listed_records({2: past(2)}, listed("r2")) == {2: past(2)}
     assert listed_records({2: past(2)}, listed("of-the-new-service")) == {}
     assert listed_records({2: past(2)}, service()) == {}
+
+
+def test_the_tag_of_an_image_is_on_record_with_its_version() -> None:
+    [own] = made(replace(IMAGE, tag="v3"), progress())
+
+    assert own.tag == "v3"
+    assert own.source.tag == "v3"

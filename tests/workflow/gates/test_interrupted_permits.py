@@ -65,7 +65,7 @@ def test_a_release_that_has_lost_the_lock_permits_nothing(
 
     check_nothing_was_applied(world, gate)
     assert world.record()["status"] == "ROLLED_BACK"
-    assert "does not hold the turn any more" in reasons(world)
+    assert "no longer holds the deployment lock" in reasons(world)
 
 
 def test_a_push_that_waits_does_not_keep_the_gate_from_its_permit(

@@ -197,14 +197,14 @@ def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: 
 
     assert ended.error == "REFUSED"
     check_nothing_was_applied(world, gate)
-    assert "continuous backup does not go on" in reasons(world)
+    assert "continuous backup has stopped" in reasons(world)
 
 
 @pytest.mark.parametrize(
     ("reached", "words"),
     [
         (None, "automated backups are off"),
-        (minutes(90), "continuous backup does not go on"),
+        (minutes(90), "continuous backup has stopped"),
     ],
 )
 def test_without_an_asking_gate_the_continuous_backup_is_checked_before_the_deployment(
@@ -334,7 +334,7 @@ def test_the_first_release_is_without_overlap_and_the_next_one_overlaps(world: W
     assert second.deployment.created_at.isoformat() < two["snapshot"]["availableAt"]
     assert second.snapshots[two["snapshot"]["id"]] == "available"
     assert 60 <= two["savedSeconds"] <= 130
-    assert f"{two['savedSeconds']:.0f} saved by starting the node" in two["text"]
+    assert "saved by starting the node" in two["text"]
     assert ended.status == "SUCCEEDED"
 
 
@@ -640,7 +640,7 @@ def test_a_success_says_what_it_could_be_undone_with_and_how_old_that_is(world: 
 
     told = world.message().content
     assert 180 <= told["snapshot"]["ageSeconds"] <= 600
-    assert "minutes before anything was applied" in told["text"]
+    assert " s before the first migration could start" in told["text"]
     assert "restore-db-instance-from-db-snapshot" in told["text"]
     assert world.record()["savedSeconds"] == told["savedSeconds"]
 

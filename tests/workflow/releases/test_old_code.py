@@ -111,7 +111,7 @@ def test_an_overridden_version_is_no_automatic_rollback_target(good: World) -> N
     assert run(good, "fifth", released()) == "FAILED"
 
     assert good.lightsail.serving(APP) == 5
-    assert "Version 4 may not be able to work with" in good.message().text
+    assert "Version 4 may fail with the current database" in good.message().text
 
 
 def test_a_version_that_its_gate_has_admitted_is_a_rollback_target(good: World) -> None:
@@ -135,8 +135,8 @@ def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> 
 
     assert good.lightsail.serving(APP) == 3
     text = good.message().text
-    assert "rollbackTo: version 2 may fail with the current database" in text
-    assert "none before the one that serves is known to" in text
+    assert "rollbackTo: version 2 may not work with the current database" in text
+    assert "no version before the live one is known to work with it" in text
     assert QUALITY in text
 
 
@@ -185,7 +185,7 @@ def test_a_version_with_a_deleted_spec_is_not_rolled_back_to(world: World) -> No
 
 def test_a_command_can_run_beside_what_was_deployed_without_lightgate(world: World) -> None:
     assert shows(world) == "SUCCEEDED"
-    assert "as version 2" in world.message().text
+    assert "Version 2 runs the same app as before" in world.message().text
     world.site.bad = {3: "Internal Server Error"}
 
     assert run(world, "next", released()) == "FAILED"

@@ -47,7 +47,7 @@ def test_the_outcome_on_record_is_what_was_published(world: World) -> None:
     assert record["status"] == "SUCCEEDED"
     assert record["subject"] == message.subject
     assert message.attributes == {"app": APP, "status": "SUCCEEDED", "stage": "production"}
-    assert message.subject == f"[production] {APP} SUCCEEDED {message.content['release']}"
+    assert message.subject == f"[production] {APP} SUCCEEDED latest is live"
 
 
 def test_the_deployment_runs_the_pinned_image_and_carries_the_release(world: World) -> None:

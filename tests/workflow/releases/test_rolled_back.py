@@ -187,7 +187,7 @@ def test_the_start_message_says_that_there_is_no_automatic_rollback(loose: World
     assert ended.status == "SUCCEEDED"
     [start], [final] = told, loose.messages()
     assert start.attributes == {"app": APP, "status": "STARTED", "stage": "production"}
-    assert start.subject == f"[production] {APP} STARTED {final.content['release']}"
+    assert start.subject == f"[production] {APP} STARTED latest"
     assert start.content["status"] == "STARTED"
     assert start.content["messageId"] != final.content["messageId"]
     assert "Automatic rollback to version 2 is not available" in start.content["text"]

@@ -47,7 +47,7 @@ def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step:
     assert content["status"] == slow.record()["status"] == "FAILED"
     assert content["reasons"] == ["The release could not continue: RuntimeError: cut off before"]
     [deployed, _] = content["nextSteps"]
-    found = "version 2" if step == "check_deployment" else "No deployment of this release"
+    found = "deployment 2" if step == "check_deployment" else "No deployment of this release"
     assert found in deployed
 
 
@@ -119,7 +119,7 @@ def test_a_lost_creation_is_named_also_if_deploy_never_comes_back(world: World) 
     ended = world.release(course=Course(ends=None))
 
     assert ended.error == "FAILED"
-    assert "version 2" in world.message().content["nextSteps"][0]
+    assert "deployment 2" in world.message().content["nextSteps"][0]
 
 
 @pytest.mark.representatives(2)

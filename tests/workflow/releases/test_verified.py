@@ -133,7 +133,7 @@ def test_without_a_public_url_an_app_that_is_started_again_and_again_fails(world
     ended = world.release(course=course)
 
     assert ended.error == "FAILED"
-    assert "started again" in world.message().text
+    assert "restarted" in world.message().text
 
 
 def test_a_check_that_is_cut_off_is_repeated(world: World) -> None:

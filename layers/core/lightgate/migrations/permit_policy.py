@@ -118,7 +118,9 @@ def _withdraw(cause: VoidCause, reason: str) -> Decision:
 def _has_ended(seen: PermitInput) -> Decision | None:
     """The release, its deployment or its gate has ended."""
     if seen.objection is not None:
-        return _withdraw(VoidCause.NOT_ITS_TURN, f"This release must not go on: {seen.objection}.")
+        return _withdraw(
+            VoidCause.NOT_ITS_TURN, f"This release must not continue: {seen.objection.rstrip('.')}."
+        )
     if seen.phase is Phase.SUCCEEDED:
         return _decision(PermitAction.NOTHING, "The gate has opened.")
     if seen.status is Status.ACTIVE:
@@ -130,7 +132,7 @@ def _has_ended(seen: PermitInput) -> Decision | None:
     if seen.permit.state is PermitState.VOID:
         return Decision(
             action=PermitAction.GIVE_UP,
-            reason=f"The permit is void: {seen.permit.reason}.",
+            reason=f"The permit is void: {(seen.permit.reason or '').rstrip('.')}.",
             # It stays as it is; where it is missing, one is put there.
             void=seen.permit.cause or VoidCause.LOST,
         )

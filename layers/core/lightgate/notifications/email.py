@@ -114,7 +114,12 @@ def _is_live(report: Report) -> str:
 def opening(report: Report) -> Sequence[str]:
     """The reasons, without one that the cause repeats, and the health of the live version."""
     failure = report.failure
-    evidence = failure.evidence if failure is not None and _is_known(failure) else None
+    # The result of the health checks may be that of two versions, and both count.
+    repeats = failure is not None and failure.kind not in (
+        FailureKind.UNKNOWN,
+        FailureKind.WATCH_FAILED,
+    )
+    evidence = failure.evidence if failure is not None and repeats else None
     reasons = [
         reason
         for reason in report.conclusion.reasons
