@@ -8,7 +8,7 @@ import click
 from lightgate.deployment.pinning import other_images
 from lightgate.errors import RefusedError
 from lightgate.image.config import ImageConfig, parse_config
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate_cli import report

@@ -8,7 +8,7 @@ import click
 from lightgate.deployment.compiler import Source, compile_deployment
 from lightgate.image.config import ImageConfig
 from lightgate.names import PIN_TAG_PREFIX
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate_cli import report
 from lightgate_cli.files import read_image, read_spec, spec_argument
 

@@ -21,9 +21,9 @@ from lightgate.deployment.compiler import (
 from lightgate.gate.packaging import program_text
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import LONGEST_TEXT
-from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
 from lightgate.spec.health_rules import check_interval, health_rules
-from lightgate.spec.kinds import MOST_CONTAINERS
+from lightgate.spec.key_types import MOST_CONTAINERS
+from lightgate.spec.keys import DEFAULT_TIMEOUT_SECONDS, PLATFORM_PATIENCE_SECONDS, Stage
 from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_spec
 from lightgate.spec.presets import preset
 from local.tools.spec_schema import schema

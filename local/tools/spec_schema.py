@@ -8,9 +8,9 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
-from lightgate.spec.app_spec import AppSpec, Database, Verification
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.keys import Key, definition, is_required, keys_of
+from lightgate.spec.key_reader import Key, definition, is_required, keys_of
+from lightgate.spec.keys import AppSpec, Database, Verification
 from lightgate.spec.rules import NEED_AN_ANSWER
 
 type Schema = dict[str, Any]

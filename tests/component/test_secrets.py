@@ -4,7 +4,7 @@ import pytest
 
 from lightgate.aws.secrets import Secrets
 from lightgate.errors import DeniedError, RefusedError, UnreachableError
-from lightgate.spec.app_spec import SecretReference, SecretStore
+from lightgate.spec.keys import SecretReference, SecretStore
 from tests.component.cloud import Cloud
 
 VALUE = "hunter2-of-the-tests"

@@ -11,7 +11,7 @@ import pytest
 from lightgate.deployment.compiler import Source, compile_deployment
 from lightgate.gate.packaging import program_text
 from lightgate.image.config import ImageConfig
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from tests.emulator.emulator import Emulator, Service, wait_for
 from tests.emulator.registry import HOST
 from tests.support.builders import RELEASE, Json, compiled_secrets, parse

@@ -19,7 +19,7 @@ from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.lock import HeldLock
 from lightgate.release.release import Release
-from lightgate.spec.app_spec import AppSpec, Policy
+from lightgate.spec.keys import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
 

@@ -28,8 +28,8 @@ from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
 from lightgate.release.release import Kind
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
-from lightgate.spec.app_spec import Database, SecretStore
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import Database, SecretStore
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified

@@ -32,8 +32,8 @@ from lightgate.notifications.pruning import NOT_PRUNED
 from lightgate.notifications.start_notice import STARTED
 from lightgate.outcome.outcome import Outcome
 from lightgate.runtime import METRICS_NAMESPACE
-from lightgate.spec.app_spec import Stage
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import Stage
 from lightgate.spec.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
 from local.cloud import aws_rules
 from tests.support.builders import DIGEST, EXECUTION, spec_document

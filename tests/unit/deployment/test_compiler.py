@@ -23,7 +23,7 @@ from lightgate.deployment import compiler
 from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES, compile_deployment
 from lightgate.errors import RefusedError
 from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.presets import preset
 from tests.support.builders import (
     RELEASE,

@@ -8,7 +8,7 @@ import pytest
 from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES
 from lightgate.deployment.one_off_command import compile_app, compile_command
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from tests.support.builders import (
     DIGEST,
     RELEASE,

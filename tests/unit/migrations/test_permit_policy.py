@@ -20,8 +20,8 @@ from lightgate.gate.report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Effect, Plan
-from lightgate.spec.app_spec import Policy
 from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.keys import Policy
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from lightgate.notifications.pruning import not_pruned
-from lightgate.spec.app_spec import Database
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import Database
 from tests.support.builders import admitted
 
 COMMANDS = {

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.errors import SpecError
-from lightgate.spec.app_spec import (
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
+from lightgate.spec.keys import (
     Condition,
     Database,
     Dependency,
@@ -21,7 +22,6 @@ from lightgate.spec.app_spec import (
     Verification,
     Write,
 )
-from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.parser import LONGEST_SPEC_BYTES, parse_app_name, parse_spec
 from tests.support.builders import (
     Json,

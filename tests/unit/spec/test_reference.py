@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.spec.app_spec import ExpectedHeader
+from lightgate.spec.keys import ExpectedHeader
 from local.tools import spec_reference
 from tests.support.builders import parse, spec_document
 from tests.support.spec_examples import FULL, GUIDE

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from lightgate.deployment.compiler import USUAL_PYTHON
 from lightgate.json_reader import Node, Problems
-from lightgate.spec.app_spec import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
-from lightgate.spec.keys import Key, definition, is_required, keys_of, read_object
+from lightgate.spec.key_reader import Key, definition, is_required, keys_of, read_object
+from lightgate.spec.keys import DEFAULT_TIMEOUT_SECONDS, AppSpec, Dependency
 from lightgate.spec.parser import LONGEST_SPEC_BYTES
 from lightgate.spec.presets import USUAL_MANAGE
 from local.tools.spec_schema import objects_in

@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 
 from lightgate.image.config import ImageConfig
-from lightgate.spec.app_spec import AppSpec, SecretReference, SecretStore
+from lightgate.spec.keys import AppSpec, SecretReference, SecretStore
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate.spec.warnings.secrets import warnings_of_values
 from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_nodes

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import DeniedError, RefusedError
-from lightgate.spec.app_spec import SecretReference, SecretStore
+from lightgate.spec.keys import SecretReference, SecretStore
 
 _NAMES_IN_FILTER = 50
 _NOT_THERE = {

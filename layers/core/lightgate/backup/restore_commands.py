@@ -13,8 +13,8 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped]
 
 from lightgate.backup.restore_points import Original
-from lightgate.spec.app_spec import AppSpec, SecretStore
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import AppSpec, SecretStore
 
 # RDS takes 63 characters; a cluster's first instance gets two more than the cluster.
 _LONGEST_NAME = 63

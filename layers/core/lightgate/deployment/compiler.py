@@ -26,7 +26,8 @@ from lightgate.names import (
     STACK_VARIABLE,
     UNCHECKED,
 )
-from lightgate.spec.app_spec import (
+from lightgate.spec.django_command import database_alias
+from lightgate.spec.keys import (
     AfterFailure,
     AppSpec,
     Container,
@@ -34,7 +35,6 @@ from lightgate.spec.app_spec import (
     SecretReference,
     manage_of,
 )
-from lightgate.spec.django_command import database_alias
 from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 

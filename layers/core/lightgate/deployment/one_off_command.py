@@ -12,7 +12,8 @@ from typing import Any
 from lightgate.deployment.compiler import Part, Request, Source, compile_deployment
 from lightgate.gate.packaging import Programs
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.spec.app_spec import (
+from lightgate.spec.django_command import manage_call
+from lightgate.spec.keys import (
     AfterFailure,
     AppSpec,
     Condition,
@@ -20,7 +21,6 @@ from lightgate.spec.app_spec import (
     Dependency,
     SecretReference,
 )
-from lightgate.spec.django_command import manage_call
 
 
 def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from lightgate.deployment.status import Deployment
 from lightgate.names import COMMAND_CONTAINER, PIN_TAG_PREFIX
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")

@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Self
 
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 
 # On loopback, above Linux's ephemeral ports (32768 to 60999), so that no outgoing connection can
 # occupy it.

@@ -23,8 +23,8 @@ from lightgate.deployment.status import Status
 from lightgate.gate.report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
-from lightgate.spec.app_spec import Policy
 from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.keys import Policy
 from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, WaitLimit
 
 

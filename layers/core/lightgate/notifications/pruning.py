@@ -7,8 +7,8 @@ from lightgate.notifications.formats import all_forms, literal, subject_line
 from lightgate.notifications.report import name_of
 from lightgate.records.outcome import Publication
 from lightgate.release.release import Release
-from lightgate.spec.app_spec import Database
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import Database
 
 NOT_PRUNED = "NOT_PRUNED"
 # The log of PruneSnapshots has all of them.

@@ -28,7 +28,7 @@ from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind, Release, UsedSpec
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec, SecretReference
+from lightgate.spec.keys import AppSpec, SecretReference
 from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.secrets import warnings_of_values
 

@@ -8,8 +8,8 @@ from lightgate.deployment.status import Service
 from lightgate.gate.log_lines import events, moment_of
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.health_rules import HealthRules, Probe, check_interval, health_rules
+from lightgate.spec.keys import AppSpec
 from lightgate.verification.health import (
     HttpAnswer,
     WatchProgress,

@@ -12,7 +12,7 @@ from lightgate.image.tags import TaggedImage
 from lightgate.release.request import ReleaseRequest
 from lightgate.release.tag_changes import TagCheck, WatchedTags, check, dealt_with, watch_of
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 
 _ATTEMPTS = 3
 # Ten pages. Admit has a minute for all that it does.

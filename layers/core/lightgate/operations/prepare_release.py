@@ -36,8 +36,8 @@ from lightgate.rollback.policy import (
 )
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec, Policy, SecretReference
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.keys import AppSpec, Policy, SecretReference
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
 from lightgate.spec.warnings.all_warnings import warnings

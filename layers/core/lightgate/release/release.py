@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from lightgate.spec.app_spec import Policy
+from lightgate.spec.keys import Policy
 
 
 class Kind(enum.StrEnum):

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from lightgate.image.tags import PushedImage, TaggedImage
 from lightgate.names import PIN_TAG_PREFIX
-from lightgate.spec.app_spec import AppSpec, matches
+from lightgate.spec.keys import AppSpec, matches
 
 # A list that ECR gives while tags move may lack one. So long a missing tag is not forgotten.
 _FORGOTTEN_AFTER = timedelta(days=7)

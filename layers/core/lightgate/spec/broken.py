@@ -11,8 +11,8 @@ from typing import Any
 
 from lightgate.image.addresses import REPOSITORY, RegistryAddress, repository_in
 from lightgate.json_reader import closest
-from lightgate.spec.app_spec import Stage, matches
-from lightgate.spec.kinds import TAG_PATTERN
+from lightgate.spec.key_types import TAG_PATTERN
+from lightgate.spec.keys import Stage, matches
 
 # As JSON, or as what people take for it: other quotes or none, `=`, YAML.
 _QUOTE = "[\"'`\u2018-\u201f]?"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from lightgate.spec.app_spec import AppSpec, EndpointHealthCheck, Verification, Write
+from lightgate.spec.keys import AppSpec, EndpointHealthCheck, Verification, Write
 
 # What for_release fills in, in this order.
 PLACEHOLDERS = ("{release}", "{digest}")

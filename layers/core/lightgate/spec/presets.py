@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lightgate.spec.app_spec import AppSpec, Stage
+from lightgate.spec.keys import AppSpec, Stage
 
 USUAL_MANAGE = ("python", "manage.py")
 

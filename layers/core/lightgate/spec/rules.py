@@ -9,7 +9,10 @@ from datetime import timedelta
 from lightgate.image.addresses import ImageAddress, RegistryAddress, without_registry
 from lightgate.json_reader import KEY_ITSELF, Node, nearest, one_of, shown
 from lightgate.names import PIN_TAG_PREFIX
-from lightgate.spec.app_spec import (
+from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.django_command import manage_call
+from lightgate.spec.health_rules import health_rules, most_checks
+from lightgate.spec.keys import (
     LONGEST_POLL_SECONDS,
     AppSpec,
     Condition,
@@ -17,9 +20,6 @@ from lightgate.spec.app_spec import (
     Stage,
     runs_migrate,
 )
-from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.django_command import manage_call
-from lightgate.spec.health_rules import health_rules, most_checks
 from lightgate.spec.time_limits import longest_limit
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 
 # After its time limit a command is asked to end, and this long later made to.
 GRACE_SECONDS = 10

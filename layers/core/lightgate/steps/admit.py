@@ -32,8 +32,8 @@ from lightgate.release.release import Kind, Release
 from lightgate.release.request import ReleaseRequest, parse_request
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
 

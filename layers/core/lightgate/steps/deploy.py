@@ -16,7 +16,7 @@ from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import Checks
 from lightgate.release.lock import begin_creating, end_creating
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.state import DeploymentProgress, ServiceBusy, State, Stop
 

@@ -6,7 +6,7 @@ from lightgate.errors import NotDeletedError, RefusedError, UnreachableError
 from lightgate.notifications.pruning import not_pruned
 from lightgate.operations.metrics import snapshots_not_pruned
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import Database
+from lightgate.spec.keys import Database
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Pruned, State
 

@@ -26,8 +26,8 @@ from lightgate.release.lock import next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
 from lightgate.release.tag_changes import Change, changes, dealt_with
 from lightgate.runtime import Json, Runtime
-from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.broken import remains_of
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_app_name, parse_spec
 
 # An event of ECR may take this long before its push counts as missed.

@@ -40,7 +40,7 @@ from lightgate.rollback.policy import (
 )
 from lightgate.rollback.version_history import listed_records, records_of_release
 from lightgate.runtime import Runtime
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.state import RollbackProgress, RollbackStatus, State
 from lightgate.verification.health import WatchStatus

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import nearest, printable
-from lightgate.spec.app_spec import AppSpec, Container, runs_migrate
 from lightgate.spec.health_rules import PLACEHOLDERS
+from lightgate.spec.keys import AppSpec, Container, runs_migrate
 from lightgate.spec.warnings import connections, migrate, secrets, servers
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")

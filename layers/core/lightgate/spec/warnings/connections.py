@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from lightgate.spec.app_spec import AppSpec
 from lightgate.spec.hosts import Host, hosts_in, hosts_in_text, servers_on_localhost
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.warnings.warning import SpecWarning, commands, variables
 
 _SQLITE = re.compile(r"(?:spatialite|sqlite3?)(?:\+\w+)?:", re.IGNORECASE)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import Program, programs
 from lightgate.spec.warnings.warning import SpecWarning
 

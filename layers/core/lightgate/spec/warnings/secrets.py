@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from lightgate.image.addresses import ImageAddress, RegistryAddress
-from lightgate.spec.app_spec import AppSpec, SecretReference
+from lightgate.spec.keys import AppSpec, SecretReference
 from lightgate.spec.plain_secrets import secret_in, secrets_in_arguments
 from lightgate.spec.warnings.warning import SpecWarning, commands, variables
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lightgate.image.config import ImageConfig
 from lightgate.spec.app_server import AppServer, app_server, has_proxy_or_process_manager
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import programs
 from lightgate.spec.warnings.warning import SpecWarning, command_of, commands
 

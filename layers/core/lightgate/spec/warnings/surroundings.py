@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from lightgate.image.config import ImageConfig
-from lightgate.spec.app_spec import AppSpec
+from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import programs
 from lightgate.spec.schedulers import scheduler_of
 from lightgate.spec.warnings.warning import SpecWarning, command_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import printable
-from lightgate.spec.app_spec import AppSpec, Container
+from lightgate.spec.keys import AppSpec, Container
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from lightgate.image.addresses import (
     tag_hint,
 )
 from lightgate.json_reader import Node, shown
-from lightgate.spec.keys import Kind, choice, list_of, object_of, text, text_schema
+from lightgate.spec.key_reader import Kind, choice, list_of, object_of, text, text_schema
 from lightgate.spec.plain_secrets import secret_in, secret_in_text
 from lightgate.spec.secret_reference import REFERENCE, SecretReference, SecretStore
 

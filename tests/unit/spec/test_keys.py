@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.spec.app_spec import AppSpec, Condition, matches
+from lightgate.spec.keys import AppSpec, Condition, matches
 from tests.support.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.support.strategies import valid_specs
 
