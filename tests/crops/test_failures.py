@@ -146,7 +146,7 @@ def test_the_wrong_port_is_open_and_the_right_one_is_not(
     assert not is_open
     found = diagnosed(log)
     assert found.kind is FailureKind.HEALTH_CHECK
-    assert "listens on port 9000, and the public endpoint is port 8000" in found.what
+    assert "listens on port 9000, but the public endpoint is port 8000" in found.what
 
 
 @pytest.mark.usefixtures("v2")

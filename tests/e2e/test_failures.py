@@ -104,7 +104,7 @@ def test_an_image_for_another_architecture_is_refused_before_anything(farm: Farm
             "NONE",
             "Listening at: http://0.0.0.0:9000",
             [
-                "The app listens on port 9000, and the public endpoint is port 8000.",
+                "The app listens on port 9000, but the public endpoint is port 8000.",
                 "set publicEndpoint.containerPort to 9000",
             ],
         ),

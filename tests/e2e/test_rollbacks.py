@@ -62,9 +62,10 @@ def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose
     # It is left as it is, and so is the database. Each of its processes fails once asked enough.
     wait_until(lambda: farm.read().status == 500, timedelta(seconds=20))
     text = message["text"]
-    assert f"so version {version} was kept.\n{reason}" in text
-    assert f"Either keep version {version}: push an image in which the cause is mended." in text
-    assert f"Or go back: take the migrations back with {taking_back('one-way-fails-later')}" in text
+    assert reason in text
+    assert f"To keep version {version}: correct the cause and push again." in text
+    assert "To roll back: first reverse the migrations with an execution with " in text
+    assert taking_back("one-way-fails-later") in text
     assert f"Then start an execution with {json.dumps(way_back(message))}." in text
     assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
 

@@ -283,7 +283,7 @@ def test_a_failed_release_tells_every_command_up_to_the_app_on_the_restored_data
     first = world.release(course=succeeded())
     assert first.status == "SUCCEEDED"
     world.messages()
-    failed = migration_failed("a.0002", "no such column")
+    failed = migration_failed("a.0002", "no such column", "a.0001")
     world.lightsail.courses.append(failed)
 
     world.machine.run({"app": APP}, name="second")

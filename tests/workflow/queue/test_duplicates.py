@@ -302,7 +302,7 @@ def test_the_message_names_the_image_that_runs_and_the_index_that_was_pushed(
 
     content = world.message().content
     assert (content["digest"], content["runningDigest"]) == (pushed, world.digest)
-    assert f"Image: {APP}@{world.digest}, pushed in the index {pushed}" in content["text"]
+    assert f"Image      {APP}@{world.digest}, pushed in the index {pushed}" in content["text"]
 
 
 def test_a_single_image_has_no_index_in_its_message(world: World) -> None:

@@ -142,7 +142,9 @@ def test_people_hear_that_a_release_was_stopped_and_in_what_state(
     stepper.clean_up(one)
 
     content = world.message().content
-    assert "ended as ABORTED before the release was settled" in content["reasons"][0]
+    assert (
+        "ended as ABORTED before the outcome of the release was recorded" in content["reasons"][0]
+    )
     if state in ("Begin", "Admit"):
         assert content["status"] == "REFUSED"
         assert "nothing was deployed" in content["nextSteps"][0]
@@ -237,7 +239,7 @@ def test_a_redriven_release_with_an_outcome_sends_no_second_message(
     assert again.state is None
     if state in BEFORE_SETTLED:
         assert again.passed[-1] == "NotReleased"
-        assert "before the release was settled" in (again.cause or "")
+        assert "before the outcome of the release was recorded" in (again.cause or "")
     check_free(world)
 
 

@@ -181,7 +181,7 @@ def test_an_unverified_live_version_is_reported_with_both_next_steps(
         ended,
         "FAILED",
         "Version 2 is live, but its health is unknown.",
-        "Either keep version 2",
+        "To keep version 2",
         f'{{"app": "{APP}", "rollbackTo": 1}}',
     )
 

@@ -50,7 +50,10 @@ def test_a_service_that_was_made_anew_is_named(world: World, moment: str) -> Non
 
     content = world.message().content
     assert f"the container service {APP} was deleted and created again" in content["reasons"][0]
-    assert "Deployment 2 of this release is gone" in content["reasons"][1]
+    assert (
+        "Deployment 2 of this release was deleted with the container service."
+        in content["reasons"][1]
+    )
     assert "Find out who deleted the container service" in content["nextSteps"][0]
 
 

@@ -31,7 +31,7 @@ def start_next(state: State, runtime: Runtime) -> End:
     )
     start_waiting_release(app, waiting, runtime)
     if outcome is not None:
-        before = "The release was settled before: " if _is_repeated(state) else ""
+        before = "The outcome was recorded before: " if _is_repeated(state) else ""
         return End(status=outcome.status, cause=before + outcome.cause)
     if state.stop is None:
         raise LookupError("no outcome is recorded")
