@@ -147,7 +147,7 @@ def test_people_hear_that_a_release_was_stopped_and_in_what_state(
     )
     if state in ("Begin", "Admit"):
         assert content["status"] == "REFUSED"
-        assert "nothing was deployed" in content["nextSteps"][0]
+        assert content["reasons"][1] == "Nothing was deployed."
     else:
         assert content["status"] == "FAILED"
         assert content["release"] == world.records().popitem()[0].partition("#")[2]

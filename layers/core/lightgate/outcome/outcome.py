@@ -78,7 +78,7 @@ def stopped(
     if not admitted:
         return Conclusion(
             outcome=Outcome.REFUSED,
-            reasons=[reason],
+            reasons=[reason, "Nothing was deployed."],
             next_steps=[_RELEASE_AGAIN],
         )
     if deployment is None:
