@@ -83,7 +83,7 @@ def watched(
 @pytest.mark.parametrize(
     ("name", "container", "kind", "evidence"),
     [
-        ("absent", ABSENT, FailureKind.IMAGE_PULL, "Started 1 new node (in all 3), Canceled"),
+        ("absent", ABSENT, FailureKind.IMAGE_PULL, "Started 1 new node (3 in total), Canceled"),
         (
             "missing-module",
             web("v1", "python3", "-c", CRASH),
@@ -130,7 +130,7 @@ def test_a_version_with_wrong_answers_fails_after_three_health_checks(emulator: 
 
     status, seen = watched(service, version, rules)
 
-    assert (status, seen.rounds) == (WatchStatus.FAILED, 3)
+    assert (status, seen.total) == (WatchStatus.FAILED, 3)
     assert seen.problem == "POST /echo returned 200 (expected 201)"
 
 

@@ -112,7 +112,7 @@ def test_a_version_is_not_verified_by_a_spec_that_it_does_not_have(
     assert ended.error == "FAILED"
     assert world.lightsail.serving(APP) == 2
     reasons = world.message().content["reasons"]
-    assert reasons[0].startswith("Version 2 is active, and was not verified.")
+    assert reasons[0].startswith("Version 2 is live, but its health is unknown.")
     assert "was deleted and stored again" in reasons[0]
 
 
@@ -185,7 +185,7 @@ def test_a_rollback_whose_spec_is_stored_anew_meanwhile_is_not_called_good(good:
 
     assert fail(good) == "FAILED"
     assert good.lightsail.deployments(APP)[4] == "ACTIVATING"
-    assert "could not be verified" in " ".join(good.message().content["reasons"])
+    assert "could not be checked" in " ".join(good.message().content["reasons"])
 
 
 def by_hand(world: World, **request: Any) -> str | None:

@@ -87,10 +87,10 @@ def test_a_topic_without_subscriptions_is_reported(world: World) -> None:
 
     [warning] = warnings_of(world)
 
-    assert warning.startswith("Nobody receives the messages of Lightgate")
+    assert warning.startswith("No one receives the messages of Lightgate")
     assert SUBSCRIBE.format(world.topic, "ADDRESS") in warning
     assert measured(world) == [1]
-    assert "Nobody receives the messages of Lightgate" in world.functions.log
+    assert "No one receives the messages of Lightgate" in world.functions.log
 
 
 def test_a_subscription_that_was_really_removed_is_missed(world: World) -> None:
@@ -102,7 +102,7 @@ def test_a_subscription_that_was_really_removed_is_missed(world: World) -> None:
     world.release(course=succeeded())
 
     [warning] = world.record()["warnings"]
-    assert warning.startswith("Nobody receives the messages of Lightgate")
+    assert warning.startswith("No one receives the messages of Lightgate")
 
 
 CASES: list[tuple[Sequence[Json], Sequence[str]]] = [
@@ -110,11 +110,11 @@ CASES: list[tuple[Sequence[Json], Sequence[str]]] = [
     ([one("email", EMAIL.upper()), QUEUE], []),
     ([one("email-json", EMAIL)], []),
     ([one("email", EMAIL, PENDING), one("email-json", EMAIL)], []),
-    ([one("email", EMAIL, PENDING)], ["Nobody receives", f"The subscription of {EMAIL} is not"]),
+    ([one("email", EMAIL, PENDING)], ["No one receives", f"The subscription of {EMAIL} is not"]),
     ([one("email", EMAIL, PENDING), QUEUE], [f"The subscription of {EMAIL} is not confirmed"]),
     ([QUEUE], [f"The NotificationEmail of this stack, {EMAIL}, is not subscribed any more"]),
     ([one("email", EMAIL, "Deleted"), QUEUE], [f"The NotificationEmail of this stack, {EMAIL}"]),
-    ([], ["Nobody receives", f"The NotificationEmail of this stack, {EMAIL}"]),
+    ([], ["No one receives", f"The NotificationEmail of this stack, {EMAIL}"]),
     ([one("https", EMAIL)], [f"The NotificationEmail of this stack, {EMAIL}"]),
     (
         [one("email", EMAIL), one("https", "https://x", PENDING), one("email", "b@c.de", PENDING)],
@@ -162,8 +162,8 @@ def test_each_release_says_so_however_it_ends(world: World, status: str) -> None
 
     assert world.release().error == status
 
-    assert world.message().content["warnings"][0].startswith("Nobody receives")
-    assert world.record()["warnings"][0].startswith("Nobody receives")
+    assert world.message().content["warnings"][0].startswith("No one receives")
+    assert world.record()["warnings"][0].startswith("No one receives")
 
 
 def test_a_release_that_was_stopped_says_so_as_well(
@@ -176,7 +176,7 @@ def test_a_release_that_was_stopped_says_so_as_well(
 
     stepper.clean_up(walk)
 
-    assert world.message().content["warnings"][0].startswith("Nobody receives")
+    assert world.message().content["warnings"][0].startswith("No one receives")
 
 
 @pytest.mark.representatives(2)
