@@ -38,6 +38,7 @@ from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.lightsail_service import Course
 from tests.support.builders import (
+    EXECUTION,
     IMAGE,
     RELEASE,
     STARTED,
@@ -169,6 +170,32 @@ def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
     assert (own.is_good, own.judgement.verdict) == (False, Verdict.UNKNOWN)
     assert (back.is_good, back.judgement.verdict) == (False, Verdict.NONE)
     assert "The rollback created deployment 3" in settled.cause
+
+
+@pytest.mark.parametrize("stopped", ["ABORTED", None])
+def test_a_release_whose_admission_cannot_be_read_is_not_called_refused(
+    cloud: Cloud, runtime: Runtime, stopped: str | None
+) -> None:
+    deploy(cloud, runtime, RELEASE)
+    execution = {"app": {"S": NAME}, "item": {"S": f"execution#{EXECUTION.rpartition(':')[2]}"}}
+    cloud.client("dynamodb").put_item(
+        TableName=table.NAME, Item={**execution, "release": {"S": RELEASE}}
+    )
+    cloud.client("dynamodb").update_item(
+        TableName=table.NAME,
+        Key={"app": {"S": NAME}, "item": {"S": f"release#{RELEASE}"}},
+        UpdateExpression="SET admission = :other, fence = :fence",
+        ExpressionAttributeValues={":other": {"S": '{"shape": "other"}'}, ":fence": {"S": "7"}},
+    )
+    unread = {"Error": "DecodeError", "Cause": "$.admission.shape is unknown"}
+
+    settled = conclude_release(Facts(state=bare_state(error=unread), stopped=stopped), runtime)
+
+    outcome = settled.outcome
+    assert (outcome.status, outcome.release, settled.fence) == ("FAILED", RELEASE, 7)
+    assert "Whether it deployed or migrated anything is unknown." in outcome.cause
+    assert "Nothing was deployed" not in outcome.cause
+    assert list(runtime.releases.owed_messages()) == [(NAME, RELEASE)]
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])

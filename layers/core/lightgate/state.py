@@ -346,13 +346,15 @@ class State:
 class Facts:
     """The facts of an ended execution, for its outcome and its message.
 
-    `recorded` is the admission on record, also if the answer of Admit is lost. `stopped` is the
+    `recorded` is the admission on record, also if the answer of Admit is lost. `unreadable` is
+    the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
     the release failed, `planned` which migrations were pending.
     """
 
     state: State
     recorded: Admitted | None = None
+    unreadable: str | None = None
     stopped: str | None = None
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()

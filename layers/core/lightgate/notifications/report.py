@@ -164,7 +164,7 @@ def report_of(
         stage=stage,
         release=release.id
         if release is not None
-        else release_id(state.execution, state.started_at, None),
+        else facts.unreadable or release_id(state.execution, state.started_at, None),
         repository=release.repository if release is not None else None,
         digest=release.digest if release is not None else None,
         pushed_digest=release.pushed_digest if release is not None else None,

@@ -40,6 +40,7 @@ from lightgate.outcome.outcome import (
     refused,
     stopped,
     superseded,
+    unreadable,
     unverified,
 )
 from lightgate.records.outcome import RecordedOutcome
@@ -90,11 +91,14 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
         owes_message = runtime.releases.owes_message(app, record.release)
         return _concluded(record, record.outcome, owes_message=owes_message)
     no_permit = None
-    if record is not None and record.admission is not None:
-        release = record.admission.release
-        no_permit = why_not_permitted(release, runtime)
+    if record is not None:
         facts = replace(facts, recorded=record.admission)
-        _void_permits(release, facts, runtime)
+        # The admission is recorded together with the fence.
+        if record.fence > 0 and facts.release is None:
+            facts = replace(facts, unreadable=record.release)
+    if record is not None and facts.release is not None:
+        no_permit = why_not_permitted(facts.release, runtime)
+        _void_permits(facts.release, facts, runtime)
     record = _record_outcome(facts, no_permit, runtime)
     if record.outcome is None:
         raise MissingError(f"the outcome of release {record.release} could not be read back")
@@ -237,6 +241,8 @@ def _conclude(
     facts: Facts, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
 ) -> Conclusion:
     state, deployment, kind = facts.state, facts.deployment, kind_of(facts)
+    if facts.unreadable is not None:
+        return unreadable()
     if (stop := state.stop) is not None:
         match stop.status:
             case StopStatus.REFUSED:

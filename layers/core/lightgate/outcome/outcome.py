@@ -133,6 +133,22 @@ def broken(error: str, version: int | None, back: RollbackResult | None = None) 
     )
 
 
+def unreadable() -> Conclusion:
+    """Another version of Lightgate admitted the release, and this one cannot read its record."""
+    return Conclusion(
+        outcome=Outcome.FAILED,
+        reasons=[
+            "Another version of Lightgate admitted this release, and its record cannot be read. "
+            "Whether it deployed or migrated anything is unknown."
+        ],
+        next_steps=[
+            "Check the deployments of the container service and the migrations in the database "
+            "before you push again.",
+            _FAILED_STEP,
+        ],
+    )
+
+
 def unverified(
     error: str, *, app: str, version: int, previous: int | None, wrong: str | None, is_open: bool
 ) -> Conclusion:
