@@ -441,6 +441,26 @@ def test_a_deploy_that_outlives_its_execution_creates_nothing(
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 
+@pytest.mark.parametrize(
+    ("state", "answer"),
+    [("TakeSnapshot", "admission"), ("CheckDeployment", "deployment")],
+)
+def test_a_release_in_progress_during_an_update_ends_as_failed_and_frees_the_lock(
+    world: World, stepper: Stepper, state: str, answer: str
+) -> None:
+    """The version of Lightgate before the update has answered with a key of its own."""
+    one = stepper.start(push(world, "v1.1", after=0), "one").run_to(state)
+    one.replace_answer(answer, {**one.data[answer], "shape": "other"})
+
+    one.run()
+
+    assert one.error == "FAILED"
+    content = world.message().content
+    assert content["status"] == "FAILED"
+    assert f"DecodeError: $.{answer}.shape is unknown" in " ".join(content["reasons"])
+    assert (world.lock.holder, world.lock.waiting) == (None, None)
+
+
 def test_an_admit_that_is_repeated_keeps_its_image_though_its_tag_has_moved(
     world: World, stepper: Stepper
 ) -> None:
