@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         promise="An outcome is recorded after the permits are void",
         file=f"{_PACKAGE}/operations/conclude_release.py",
-        old="        _void_permits(release, facts, runtime)\n",
+        old="        _void_permits(facts.release, facts, runtime)\n",
         new="",
         caught_by=["tests/component/test_conclude_release.py", "tests/workflow/gates"],
     ),
