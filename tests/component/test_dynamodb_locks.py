@@ -156,7 +156,8 @@ def test_every_image_that_was_ever_asked_for_is_known(app: App) -> None:
     app.ask(lock_request("two", "B", 1))
     app.ask(lock_request("three", "C", -1))
 
-    assert [app.records.knows_image(APP, digest) for digest in "ABCD"] == [True, True, True, False]
+    known = [app.records.release_of_image(APP, digest) for digest in "ABCD"]
+    assert known == [release_of("one"), release_of("two"), release_of("three"), None]
 
 
 def test_a_write_that_fails_changes_nothing_and_passes(cloud: Cloud, app: App) -> None:

@@ -101,9 +101,9 @@ def test_any_other_error_passes(cloud: Cloud, records: Releases) -> None:
 def test_a_concluded_release_records_only_its_own_image(records: Releases) -> None:
     record_outcome(records, "r1", FIRST, digest="sha256:1")
 
-    assert records.knows_image("crops", "sha256:1")
-    assert not records.knows_image("crops", "sha256:2")
-    assert not records.knows_image("weather", "sha256:1")
+    assert records.release_of_image("crops", "sha256:1") == "r1"
+    assert records.release_of_image("crops", "sha256:2") is None
+    assert records.release_of_image("weather", "sha256:1") is None
 
 
 def test_a_release_owes_its_message_until_that_is_sent(records: Releases) -> None:

@@ -164,10 +164,6 @@ class Releases:
         for page in pages:
             yield from page["Items"]
 
-    def knows_image(self, app: str, digest: str) -> bool:
-        """Whether there has been anything at all about this image."""
-        return self.release_of_image(app, digest) is not None
-
     def release_of_image(self, app: str, digest: str) -> str | None:
         """The release that was last recorded for this image; None if there was none."""
         found = self._table.read(app, _image(digest))
