@@ -13,7 +13,7 @@ from lightgate.notifications.report import LiveVersion, Snapshot
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Kind
 from tests.support.builders import evidence, report
-from tests.support.ended_releases import RESTORE, TAKE_BACK, rolled_back
+from tests.support.ended_releases import MIGRATION_ERROR, RESTORE, TAKE_BACK, rolled_back
 
 
 def test_the_mail_names_twenty_of_many_migrations() -> None:
@@ -209,3 +209,20 @@ def test_the_message_does_not_repeat_its_reasons() -> None:
 
     assert told.count("It is so.") == 1
     assert told.count(TAKE_BACK[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("no such column", 0),
+        ("migrate failed: no such column", 0),
+        ("Version 7 may not work: it has no such column", 1),
+    ],
+)
+def test_only_a_reason_that_is_the_evidence_itself_gives_way_to_it(reason: str, told: int) -> None:
+    ended = Conclusion(outcome=Outcome.FAILED, reasons=[reason], next_steps=[])
+    failure = replace(MIGRATION_ERROR, evidence="no such column")
+
+    mail = text(report(conclusion=ended, failure=failure))
+
+    assert mail.partition("Cause ")[0].count(reason) == told

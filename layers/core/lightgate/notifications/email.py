@@ -113,20 +113,24 @@ def _is_live(report: Report) -> str:
 
 def opening(report: Report) -> Sequence[str]:
     """The reasons, without one that the cause repeats, and the health of the live version."""
-    failure = report.failure
-    # The result of the health checks may be that of two versions, and both count.
-    repeats = failure is not None and failure.kind not in (
-        FailureKind.UNKNOWN,
-        FailureKind.WATCH_FAILED,
-    )
-    evidence = failure.evidence if failure is not None and repeats else None
     reasons = [
-        reason
-        for reason in report.conclusion.reasons
-        if not (evidence and reason.endswith(evidence))
+        reason for reason in report.conclusion.reasons if not _repeats(report.failure, reason)
     ]
     health = f"Version {report.version} is healthy: {report.watched}"
     return [*reasons, health] if report.watched is not None else reasons
+
+
+def _repeats(failure: Diagnosis | None, reason: str) -> bool:
+    """Whether the cause is told with the very evidence that the reason ends with.
+
+    The whole reason, or all after its colon: a line of a log that ends as a sentence of
+    Lightgate's own does must not hide it.
+    """
+    # The result of the health checks may be that of two versions, and both count.
+    if failure is None or failure.kind in (FailureKind.UNKNOWN, FailureKind.WATCH_FAILED):
+        return False
+    evidence = failure.evidence
+    return bool(evidence) and (reason == evidence or reason.endswith(f": {evidence}"))
 
 
 def _is_known(failure: Diagnosis) -> bool:
