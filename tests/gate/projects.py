@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from lightgate.deployment.python_call import helper_words
 from lightgate.gate.packaging import program_text
+from lightgate.spec.django_command import database_alias
 from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, Program, Runner, free_port
@@ -108,6 +110,8 @@ class Project:
         **config: Any,
     ) -> Program:
         """A gate of a node with this project, with the mailbox if there is one."""
+        words = command or [*self.manage, "migrate", "--noinput", *more]
+        manage = tuple((django or {}).get("manage", self.manage))
         whole = {
             "release": RELEASE,
             "container": "migrate",
@@ -119,8 +123,8 @@ class Project:
             "afterFailure": "hold",
             "healthCheck": None,
             "django": {
-                "manage": self.manage,
-                "database": "default",
+                **helper_words(manage, tuple(words)),
+                "database": database_alias(tuple(words)),
                 "policy": "warn",
                 "allowDestructive": False,
                 "lockTimeoutSeconds": 2,
@@ -140,7 +144,7 @@ class Project:
         started = [
             program_text("django_helper"),
             *([program_text("s3_client")] if mailbox else []),
-            *(command or [*self.manage, "migrate", "--noinput", *more]),
+            *words,
         ]
         return runner.program(
             program_text("supervisor"),

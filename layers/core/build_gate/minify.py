@@ -25,6 +25,7 @@ def minify(source: str, name: str) -> str:
         ),
         remove_literal_statements=True,
         rename_globals=True,
+        preserve_globals=["main"],  # what the launcher calls of the Django helper
     )
     # Without annotations the text does not need the import that keeps them from being evaluated.
     text = text.removeprefix(_FUTURE)

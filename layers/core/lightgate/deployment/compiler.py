@@ -16,6 +16,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+from lightgate.deployment.python_call import helper_words
 from lightgate.errors import RefusedError
 from lightgate.gate.packaging import Programs
 from lightgate.image.config import ImageConfig
@@ -258,7 +259,7 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
     """The settings with which the gate reads the migrations of a Django app."""
     migrations = spec.migrations
     return {
-        "manage": list(manage_of(container) or USUAL_MANAGE),
+        **helper_words(manage_of(container) or USUAL_MANAGE, command),
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,

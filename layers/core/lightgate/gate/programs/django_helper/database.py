@@ -7,23 +7,21 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections  # type: ignore[import-untyped]
-
 from lightgate.gate.programs.django_helper.channel import BEAT
 from lightgate.gate.programs.django_helper.errors import StaysShut, read_refusal
-from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT
+from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT, TABLE
 from lightgate.gate.programs.django_helper.times import since
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.channel import Channel
 
+LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
+
 
 class Database:
-    def __init__(self, channel: Channel, config: dict[str, Any], arguments: Any) -> None:
-        self.channel, self.config = channel, config
+    def __init__(self, channel: Channel, config: dict[str, Any], db: Any) -> None:
+        self.channel, self.config, self.db, self.alias = channel, config, db, db.alias
         self.who = (config["release"], config["container"])
-        self.alias = getattr(arguments, "database", None) or config["database"]
-        self.db = connections[self.alias]
         # A pool's connections would outlive what is set for them.
         options = self.db.settings_dict["OPTIONS"]
         options.pop("pool", None)
@@ -80,6 +78,15 @@ class Database:
     def schema(self) -> str | None:
         """A hash of PostgreSQL's schema: a migration may be committed and not yet recorded."""
         return str(self.rows(FINGERPRINT)[0][0]) if "blockers" in self.engine else None
+
+    def look(self) -> tuple[set[Any], str | None, list[Any]]:
+        """The migrations on record, the schema, and the attempts of gates."""
+        with self.db.cursor() as cursor:
+            tables = self.db.introspection.table_names(cursor)
+        queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
+        found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
+        recorded = {".".join(row) for row in found.get("django_migrations", [])}
+        return recorded, self.schema(), sorted(found.get(TABLE, []))
 
     def go_on_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:

@@ -35,7 +35,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         parts = ("permit", "status", "plan", "result")
         strings = [mailbox["url"], *(mailbox["signatures"][name] for name in parts)]
     if django is not None:
-        commands.append(django["manage"])
+        commands += [django["manage"], django["migrate"], [*django["python"], *django["script"]]]
         numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
     if check is not None:

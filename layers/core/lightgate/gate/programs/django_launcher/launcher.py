@@ -1,0 +1,200 @@
+"""Puts the helper into Django, and lets nothing migrate in its place."""
+
+# ruff: noqa: ANN401, PTH113, PTH120, PTH123 - Django has no types; pathlib takes time to load
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+REGISTRY = "django.apps.registry"
+MANAGEMENT = "django.core.management"
+EDITOR = "django.db.backends.base.schema"
+# How the path of each module ends: the modules that run only as we have changed them.
+FILES = {
+    "/django/apps/registry.py": REGISTRY,
+    "/django/core/management/__init__.py": MANAGEMENT,
+    "/django/db/backends/base/schema.py": EDITOR,
+}
+# The audit events of a process that starts, and which of their arguments has the words.
+STARTS = {"os.exec": 1, "os.posix_spawn": 1, "subprocess.Popen": 1, "os.system": 0}
+
+
+class Launcher:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        # The app and its children get the standard input of a command.
+        self.channel, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        self.config: Any = None
+        self.helper: Any = None
+        self.finding: set[str] = set()
+        self.running: set[str] = set()  # the modules of FILES that run and are then changed
+
+    def install(self) -> None:
+        for name in FILES.values():
+            if name in sys.modules:
+                self.change(name, sys.modules[name])
+        sys.meta_path.insert(0, self)
+        sys.addaudithook(self.audit)
+
+    # The modules of Django
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find one of our modules as others find it, and change it once it has run."""
+        if name not in FILES.values() or name in self.finding:
+            return None
+        self.finding.add(name)  # other finders may search all of them, and so this one again
+        try:
+            finders = [one for one in sys.meta_path if hasattr(one, "find_spec")]
+            found = (one.find_spec(name, path, target) for one in finders if one is not self)
+            spec: Any = next(filter(None, found), None)
+        finally:
+            self.finding.discard(name)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader.exec_module = self.changing(spec.loader.exec_module)
+        return spec
+
+    def changing(self, execute: Any) -> Any:
+        def exec_module(module: Any) -> None:
+            name = module.__spec__.name  # the loader of an archive loads others, too
+            self.running.add(name)
+            try:
+                execute(module)
+            finally:
+                self.running.discard(name)
+            if name in FILES.values():
+                self.change(name, module)
+
+        return exec_module
+
+    def change(self, name: str, module: Any) -> None:
+        if name == REGISTRY:
+            self.change_registry(module)
+        elif name == MANAGEMENT:
+            self.change_management(module.ManagementUtility)
+        else:
+            self.change_editor(module.BaseDatabaseSchemaEditor)
+
+    def change_registry(self, module: Any) -> None:
+        """Read the database before any code of the app's own runs, or at least before its models.
+
+        The engine of PostGIS has models itself.
+        """
+        populate, import_models = module.Apps.populate, module.AppConfig.import_models
+
+        def first_populate(apps: Any, installed: Any = None) -> None:
+            if apps is module.apps:
+                self.prepare("AppRegistryNotReady")
+            populate(apps, installed)
+
+        def first_import(config: Any) -> None:
+            self.prepare()
+            import_models(config)
+
+        module.Apps.populate, module.AppConfig.import_models = first_populate, first_import
+
+    def change_management(self, utility: Any) -> None:
+        fetch = utility.fetch_command
+
+        def fetch_command(self_: Any, name: str) -> Any:
+            command = fetch(self_, name)
+            if name == "migrate" == self_.argv[1]:
+                self.prepare()
+                self.helper.take_over(command, self_.argv)
+            return command
+
+        utility.fetch_command = fetch_command
+
+    def change_editor(self, editor: Any) -> None:
+        enter = editor.__enter__
+
+        def guarded_enter(self_: Any) -> Any:
+            alias = self_.connection.alias
+            if not self_.collect_sql and alias == (self.config or {}).get("database", alias):
+                self.refuse("the app migrates while it loads")
+            return enter(self_)
+
+        editor.__enter__ = guarded_enter
+
+    def prepare(self, too_early: str = "") -> None:
+        """Have the helper look at the database, unless it is too early and can be done later."""
+        if self.helper:
+            return
+        if self.config is None:
+            line = b""
+            while not line.endswith(b"\n"):
+                piece = os.read(self.channel, 1 << 16)
+                if not piece:
+                    os._exit(1)
+                line += piece
+            self.config = json.loads(line)
+        try:
+            names: dict[str, Any] = {"__name__": "lightgate_helper"}
+            builtins.exec(self.source, names)  # noqa: S102
+            self.helper = names["main"](self.channel, self.config)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
+            kind = type(error)
+            if kind.__name__ != too_early:
+                self.fail("django", f"{kind.__module__}.{kind.__name__}: {error}"[:500])
+
+    # What must not happen
+
+    def audit(self, event: str, args: Any) -> None:
+        if event == "exec":
+            path = str(getattr(args[0], "co_filename", ""))
+            if path.endswith(tuple(FILES)):
+                for end, name in FILES.items():
+                    if path.endswith(end) and name not in self.running:
+                        self.fail("manage", f"{path} is loaded in a way that cannot be watched")
+        elif event in STARTS:
+            words = args[STARTS[event]]
+            words = [words] if isinstance(words, (str, bytes)) else list(words)
+            words = [os.fsdecode(word) for word in words]
+            if "migrate" in " ".join(words).split() and self.channel >= 0:
+                if event == "os.exec":
+                    self.follow(args[0], words, args[2])
+                self.refuse("the app starts a process that migrates: " + " ".join(words))
+
+    def follow(self, path: Any, words: list[Any], environment: Any) -> None:
+        """Go on in another Python, if the app becomes that with the same command."""
+        own, head = sys.argv, words[: -len(sys.argv)]
+        if self.config is not None or [*head, *own] != words:
+            return
+        if not head:
+            path, head = sys.executable, [sys.executable]
+        with open("/proc/self/cmdline", "rb") as file:
+            now = file.read().split(b"\0")
+        at = now.index(b"-c")
+        os.dup2(self.channel, 0)
+        channel, self.channel = self.channel, -1
+        try:
+            words = [*head, *now[at : at + 3], *own]
+            os.execve(path, words, environment or os.environ)  # noqa: S606
+        finally:
+            self.channel = channel
+
+    def refuse(self, why: str) -> NoReturn:
+        """Fail, with the place in the app that has led here."""
+        frame, home = sys._getframe(1), os.path.dirname(os.__file__)
+        while frame.f_back:
+            path = frame.f_code.co_filename
+            if os.path.isfile(path) and "/django/" not in path and not path.startswith(home + "/"):
+                why += f", in {path}:{frame.f_lineno}"
+                break
+            frame = frame.f_back
+        self.fail("loading", why[:500])
+
+    def fail(self, cause: str, error: str) -> NoReturn:
+        """Report why the gate stays shut, and end before anything is changed."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # the app may have replaced it by anything
+                stream.flush()
+        message = {"do": "fail", "cause": cause, "error": error, "database": "unchanged"}
+        os.write(self.channel, json.dumps(message).encode() + b"\n")
+        os._exit(1)
