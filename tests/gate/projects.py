@@ -95,6 +95,25 @@ class Project:
         files = (self.directory / "crops/migrations").glob("0*.py")
         return sorted(file.stem for file in files)
 
+    def own_migrate(self, body: str) -> None:
+        """A `migrate` command of the app's own, a subclass of Django's."""
+        self.write("crops/management/__init__.py", "")
+        self.write("crops/management/commands/__init__.py", "")
+        self.write(
+            "crops/management/commands/migrate.py",
+            "from django.core.management.commands.migrate import Command as Django\n\n"
+            f"class Command(Django):\n{body}",
+        )
+
+    def ready(self, body: str) -> None:
+        """An AppConfig whose `ready` runs these statements."""
+        lines = textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
+        self.write(
+            "crops/apps.py",
+            "import os, subprocess, sys\nfrom django.apps import AppConfig\n\n"
+            f"class Crops(AppConfig):\n    name = 'crops'\n\n    def ready(self):\n{lines}\n",
+        )
+
     @property
     def manage(self) -> list[str]:
         return [self.python, "manage.py"]
@@ -111,7 +130,8 @@ class Project:
     ) -> Program:
         """A gate of a node with this project, with the mailbox if there is one."""
         words = command or [*self.manage, "migrate", "--noinput", *more]
-        manage = tuple((django or {}).get("manage", self.manage))
+        changes = dict(django or {})
+        manage = tuple(changes.pop("manage", self.manage))
         whole = {
             "release": RELEASE,
             "container": "migrate",
@@ -130,7 +150,7 @@ class Project:
                 "lockTimeoutSeconds": 2,
                 "requireLock": True,
                 "databaseTimeoutSeconds": 10,
-                **(django or {}),
+                **changes,
             },
             **({"mailbox": mailbox.limits} if mailbox else {}),
             **config,

@@ -130,6 +130,8 @@ def test_a_wrong_member_is_refused(name: str, data: st.DataObject) -> None:
 NO_VALUES: list[Any] = [None, [], -1]
 DJANGO: dict[str, Any] = {
     "manage": ["python", "manage.py"],
+    "script": 1,
+    "migrate": 2,
     "database": "default",
     "policy": "warn",
     "allowDestructive": False,

@@ -45,6 +45,8 @@ def test_the_migration_runs_under_the_supervisor() -> None:
         },
         "django": {
             "manage": ["python", "manage.py"],
+            "script": 1,
+            "migrate": 2,
             "database": "default",
             "policy": "warn",
             "allowDestructive": False,
@@ -77,7 +79,8 @@ def test_the_spec_can_say_how_manage_py_is_called_where_a_shell_hides_it() -> No
 
     request = compiled(containers={"migrate": migrate(**changes), "web": web()})
 
-    assert gate_config(request["containers"]["migrate"])["django"]["manage"] == changes["manage"]
+    django = gate_config(request["containers"]["migrate"])["django"]
+    assert (django["manage"], django["migrate"]) == (changes["manage"], 0)
 
 
 def test_how_migrations_are_applied_reaches_the_gate() -> None:
@@ -94,6 +97,8 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
     django = gate_config(request["containers"]["migrate"])["django"]
     assert django == {
         "manage": ["python", "manage.py"],
+        "script": 1,
+        "migrate": 2,
         "database": "default",
         "policy": "block",
         "allowDestructive": True,

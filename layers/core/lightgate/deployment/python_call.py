@@ -19,16 +19,31 @@ _NAMES_A_PYTHON = ("--python", "-p")
 class PythonCall:
     """`python` are the words up to Python's own options. `script` is a path, or `-m` and a module.
 
-    `script` is empty if no word is known to be Python.
+    `python` is empty if no word is known to be Python.
     """
 
     python: Words
     script: Words
 
 
+def helper_words(manage: Words, command: Words) -> dict[str, list[str] | int]:
+    """Where the launcher belongs in the words that start the Django helper.
+
+    `script` is the number of words before the script, 0 if only the script shows which Python runs
+    it. `migrate` is the number of words before `migrate` in the command, 0 if it does not show
+    them, such as a line for a shell. Then it is taken to give no options.
+    """
+    call = python_call(manage)
+    return {
+        "manage": [*call.python, *call.script],
+        "script": len(call.python),
+        "migrate": _words_before_migrate(manage, command),
+    }
+
+
 def python_call(manage: Words) -> PythonCall:
     """The last Python in the words runs manage.py: those before it may run another program."""
-    return next(_calls(manage), PythonCall(manage, ()))
+    return next(_calls(manage), PythonCall((), manage))
 
 
 def _calls(manage: Words) -> Iterator[PythonCall]:
@@ -56,29 +71,7 @@ def _without_options(words: Words, index: int) -> PythonCall | None:
     return None
 
 
-def helper_words(manage: Words, command: Words) -> dict[str, list[str] | bool]:
-    """How the gate starts the Django helper: as the command itself, with the launcher in it.
-
-    `isWhole` says whether the command shows all its options.
-    """
-    call = python_call(manage)
-    migrate, is_whole = migrate_words(manage, command)
-    return {
-        "manage": list(manage),
-        "python": list(call.python),
-        "script": list(call.script),
-        "migrate": list(migrate),
-        "isWhole": is_whole,
-    }
-
-
-def migrate_words(manage: Words, command: Words) -> tuple[Words, bool]:
-    """The words from `migrate` on, and whether they are the command's own.
-
-    A command that does not show them, such as a line for a shell, is taken to give no options.
-    """
+def _words_before_migrate(manage: Words, command: Words) -> int:
     call = (*manage, "migrate")
-    for start in range(len(command)):
-        if command[start : start + len(call)] == call:
-            return command[start + len(manage) :], True
-    return ("migrate", "--noinput"), False
+    starts = (n for n in range(len(command)) if command[n : n + len(call)] == call)
+    return next((start + len(manage) for start in starts), 0)

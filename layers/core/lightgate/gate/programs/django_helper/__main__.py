@@ -72,6 +72,8 @@ class Helper:
         os._exit(1)
 
     def look_first(self) -> None:
+        if self.config["database"] not in connections:
+            return  # the command's own parser refuses it
         try:
             db = connections.create_connection(self.config["database"]).copy()
             early = Database(self.channel, self.config, db)
@@ -161,7 +163,7 @@ class Helper:
     def read_plan(self) -> Plan:
         if not self.command.is_djangos():
             return Plan()
-        arguments = self.command.arguments if self.config["isWhole"] else None
+        arguments = self.command.arguments if self.config["migrate"] else None
         try:
             plan = Plan.read(self.command, arguments)
         except (Error, StaysShut):

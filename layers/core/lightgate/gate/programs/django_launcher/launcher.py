@@ -1,6 +1,6 @@
 """Puts the helper into Django, and lets nothing migrate in its place."""
 
-# ruff: noqa: ANN401, PTH113, PTH120, PTH123 - Django has no types; pathlib takes time to load
+# ruff: noqa: ANN401, PTH123 - Django has no types; pathlib takes time to load
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import builtins
 import json
 import os
 import sys
+import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -127,31 +128,24 @@ class Launcher:
         if self.helper:
             return
         if self.config is None:
-            line = b""
-            while not line.endswith(b"\n"):
-                piece = os.read(self.channel, 1 << 16)
-                if not piece:
-                    os._exit(1)
-                line += piece
-            self.config = json.loads(line)
+            with open(self.channel, "rb", 0, closefd=False) as channel:
+                self.config = json.loads(channel.readline())
+        names: dict[str, Any] = {"__name__": "lightgate_helper"}
         try:
-            names: dict[str, Any] = {"__name__": "lightgate_helper"}
             builtins.exec(self.source, names)  # noqa: S102
             self.helper = names["main"](self.channel, self.config)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
-            kind = type(error)
-            if kind.__name__ != too_early:
-                self.fail("django", f"{kind.__module__}.{kind.__name__}: {error}"[:500])
+        except Exception as error:
+            if type(error).__name__ != too_early:
+                raise
 
     # What must not happen
 
     def audit(self, event: str, args: Any) -> None:
         if event == "exec":
             path = str(getattr(args[0], "co_filename", ""))
-            if path.endswith(tuple(FILES)):
-                for end, name in FILES.items():
-                    if path.endswith(end) and name not in self.running:
-                        self.fail("manage", f"{path} is loaded in a way that cannot be watched")
+            ends = [end for end, name in FILES.items() if name not in self.running]
+            if path.endswith(tuple(ends)):
+                self.fail("manage", path + " is loaded in a way that cannot be watched")
         elif event in STARTS:
             words = args[STARTS[event]]
             words = [words] if isinstance(words, (str, bytes)) else list(words)
@@ -180,14 +174,8 @@ class Launcher:
             self.channel = channel
 
     def refuse(self, why: str) -> NoReturn:
-        """Fail, with the place in the app that has led here."""
-        frame, home = sys._getframe(1), os.path.dirname(os.__file__)
-        while frame.f_back:
-            path = frame.f_code.co_filename
-            if os.path.isfile(path) and "/django/" not in path and not path.startswith(home + "/"):
-                why += f", in {path}:{frame.f_lineno}"
-                break
-            frame = frame.f_back
+        """Fail, and show in the log which code of the app has led here."""
+        traceback.print_stack()
         self.fail("loading", why[:500])
 
     def fail(self, cause: str, error: str) -> NoReturn:

@@ -28,13 +28,14 @@ class DjangoHelper(HelperProcess):
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
         self.order: dict[str, Any] = {}  # its message to run the command
         self.ran = self.may_retry = False
-        django = config["django"]
-        python, script = django["python"], django["script"]
-        if not script:
-            python, script = find_python(python)
+        django, words = config["django"], ["migrate", "--noinput"]
+        manage, at = django["manage"], django["script"]
+        python, script = (manage[:at], manage[at:]) if at else find_python(manage)
+        if django["migrate"]:
+            words = config["command"][django["migrate"] :]
         launcher, helper = config.pop("helper").split("\f")
-        words = [*script, *django["migrate"]]
-        super().__init__(gate, [*python, "-c", WITHOUT_APP + launcher, helper, *words])
+        argv = [*python, "-c", WITHOUT_APP + launcher, helper, *script, *words]
+        super().__init__(gate, argv)
         who = {key: config[key] for key in ("release", "container", "code", "rollback")}
         self.send(**django, **who, waitSeconds=config["timeoutSeconds"])
 
