@@ -69,7 +69,7 @@ class Command:
         """The words that say where is migrated, among them the options of the project's own."""
         words = []
         for action in self.parser._actions:
-            value = getattr(self.arguments, action.dest, None)
+            value = getattr(self.arguments, action.dest, action.default)
             names = [] if action.dest in NOT_WHERE else action.option_strings[-1:]
             values = value if isinstance(value, (list, tuple)) else [value]
             if value != action.default:
