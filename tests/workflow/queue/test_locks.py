@@ -61,8 +61,8 @@ class Play:
         world.lightsail.add(self.app)
         world.lightsail.courses.clear()
         world.lightsail.courses.extend(courses)
-        stepper.walks.clear()
-        stepper.forget()
+        stepper.all.clear()
+        stepper.kept().clear()
 
     def push(self, name: str, *, after: int) -> Walk:
         request = pushes.request(self.digest(name), name, after=after, app=self.app)
@@ -115,10 +115,10 @@ def check_two(play: Play, newest: str) -> None:
     assert len(digests) == len(set(digests))
     lock = play.lock
     assert (lock.holder, lock.waiting) == (None, None)
-    assert lock.fence == len([walk for walk in play.stepper.walks if "TakeSnapshot" in walk.tasks])
+    assert lock.fence == len([walk for walk in play.stepper.all if "TakeSnapshot" in walk.tasks])
     told = [message.content["messageId"] for message in play.world.messages()]
     assert len(told) == len(set(told)) == len(digests)
-    assert "WaitForService" not in {state for walk in play.stepper.walks for state in walk.passed}
+    assert "WaitForService" not in {state for walk in play.stepper.all for state in walk.passed}
 
 
 @pytest.mark.slow
