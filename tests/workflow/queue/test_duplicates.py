@@ -17,11 +17,6 @@ from tests.workflow.world import APP, World, spec
 SAME = "this image with the same spec and secrets"
 
 
-@pytest.fixture
-def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
-    return Stepper(world, monkeypatch)
-
-
 def request(digest: str, tag: str, *, after: float) -> dict[str, str]:
     """The input for a push in so many seconds, by the clock that also dates specs and secrets."""
     return pushes.request(digest, tag, after=after, since=datetime.now(UTC))

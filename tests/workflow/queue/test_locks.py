@@ -18,11 +18,6 @@ from tests.workflow.world import APP, World, migration_failed, spec, succeeded
 QUICK = Course(ends="ACTIVE", after=timedelta(), log=succeeded(at=0).log)
 
 
-@pytest.fixture
-def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
-    return Stepper(world, monkeypatch)
-
-
 type Choose = Callable[[int], int]
 
 

@@ -319,9 +319,8 @@ def test_a_message_names_what_was_missed_and_not_released(seen: World) -> None:
 @pytest.mark.representatives(5)
 @pytest.mark.parametrize("call", sorted(range(20), key=lambda call: call % 4))
 def test_a_check_cut_off_anywhere_releases_a_missed_push_once(
-    seen: World, monkeypatch: pytest.MonkeyPatch, call: int
+    seen: World, stepper: Stepper, call: int
 ) -> None:
-    stepper = Stepper(seen, monkeypatch)
     digest = push_later(seen, "v2")
     left = iter(range(call, -1, -1))
 
@@ -668,10 +667,9 @@ def test_a_missed_index_is_released_as_the_image_that_runs(seen: World) -> None:
 
 @pytest.mark.parametrize("state", ["Admit", "TakeSnapshot", "WaitForDeployment"])
 def test_a_push_that_is_being_released_is_not_missed(
-    seen: World, monkeypatch: pytest.MonkeyPatch, state: str
+    seen: World, stepper: Stepper, state: str
 ) -> None:
     digest = push_later(seen, "v2")
-    stepper = Stepper(seen, monkeypatch)
     walk = stepper.start(request(digest, "v2", after=0), "one").run_to(state)
     if state == "Admit":
         walk.step()

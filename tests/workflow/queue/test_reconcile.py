@@ -206,10 +206,7 @@ def test_trouble_with_one_app_does_not_stop_the_others(later: World) -> None:
     assert len(answer["started"]) == len(answer["troubled"]) == 1
 
 
-def test_an_app_that_ended_unnoticed_is_cleaned_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_an_app_that_ended_unnoticed_is_cleaned_up(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     one.stop()
@@ -221,10 +218,7 @@ def test_an_app_that_ended_unnoticed_is_cleaned_up(
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-def test_a_forgotten_waiting_release_is_started(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_forgotten_waiting_release_is_started(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse("stepfunctions.StartExecution", "ExecutionLimitExceeded")
@@ -237,10 +231,7 @@ def test_a_forgotten_waiting_release_is_started(
     assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED"] * 2
 
 
-def test_a_release_stopped_in_the_queue_is_not_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_release_stopped_in_the_queue_is_not_waited_for(world: World, stepper: Stepper) -> None:
     world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta()))
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
@@ -314,9 +305,8 @@ def test_a_message_that_sns_does_not_take_keeps_no_other_from_being_sent(world: 
 
 
 def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
 
     look(world)
@@ -328,9 +318,8 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
 
 @pytest.mark.parametrize("request_", [{"app": APP}, {"app": APP, "tag": "v9"}])
 def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_left_to_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, request_: object
+    world: World, stepper: Stepper, request_: object
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(request_, "one").run_to("PublishOutcome")
     world.cloud.faults.refuse("stepfunctions.DescribeExecution", "ExecutionDoesNotExist")
 
@@ -342,9 +331,8 @@ def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_le
 
 
 def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start({"app": APP, "tag": "v9"}, "one").run_to("PublishOutcome")
     one.stop()
     stepper.erase(one)
@@ -356,10 +344,7 @@ def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
     assert world.message().content["status"] == "REFUSED"
 
 
-def test_a_message_sent_while_reconcile_runs_is_sent_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_message_sent_while_reconcile_runs_is_sent_once(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
 
     def end_the_execution(call: str) -> None:
@@ -380,9 +365,8 @@ class OutOfTimeError(BaseException):
 
 
 def test_the_waiting_release_starts_although_sns_does_not_answer(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     stepper.start({"app": "nobody"}, "refused").run_to("PublishOutcome").stop()
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
@@ -413,9 +397,8 @@ def test_a_message_is_sent_though_no_spec_can_be_read(world: World) -> None:
 
 
 def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     one.stop()
     world.cloud.client("ssm").delete_parameter(Name=f"/lightgate/apps/{APP}")
@@ -427,9 +410,8 @@ def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
 
 
 def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     two = stepper.start(push(world, "v1.2", after=5), "two").run()
     one.stop()
@@ -449,9 +431,8 @@ def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
 
 
 def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     one.stop()
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
@@ -463,9 +444,8 @@ def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_no
 
 
 def test_a_waiting_release_begins_while_sns_takes_no_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("RecordOutcome")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)

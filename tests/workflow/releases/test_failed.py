@@ -129,9 +129,7 @@ def test_migrations_of_an_earlier_failure_still_count(
 ) -> None:
     world.release(course=crash(told_plan("a.0002", effect="contract"), "a.0002"))
     world.messages()
-    world.lightsail.courses.append(crash(told_plan()))
-
-    ended = world.machine.run({"app": APP, "reason": "mended, and not quite"}, name="second")
+    ended = world.release(course=crash(told_plan()))
 
     assert ended.error == "FAILED"
     text = world.message().text

@@ -11,7 +11,7 @@ import pytest
 from tests.component import clusters, images
 from tests.component.lightsail_service import CREATE, Course
 from tests.workflow.release_machine import Ended
-from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import released
 from tests.workflow.world import APP, SPEC, Json, World, spec, succeeded
 
 
@@ -218,13 +218,12 @@ def test_a_database_that_is_down_is_refused_with_its_status(
 
 
 def test_a_rollback_by_hand_is_refused_as_well(world: World) -> None:
-    for name in ("first", "second"):
-        world.lightsail.courses.append(released())
-        world.machine.run({"app": APP}, name=name)
+    for _ in range(2):
+        world.release(course=released())
     world.messages()
     world.instance.is_now("stopped")
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 2, "skipSnapshot": True}, name="back")
+    ended = world.release(rollbackTo=2, skipSnapshot=True)
 
     assert ended.error == "REFUSED"
     assert "crops-db has the status stopped" in " ".join(world.message().content["reasons"])
@@ -291,11 +290,10 @@ def test_a_deployment_that_lightsail_finds_wrong_is_refused_in_its_words(world: 
 
 def test_a_refused_release_can_be_corrected_and_released(world: World) -> None:
     world.put_spec("{")
-    world.machine.run({"app": APP}, name="first")
+    world.release()
     world.put_spec(SPEC)
 
-    world.lightsail.courses.append(succeeded())
-    second = world.machine.run({"app": APP}, name="second")
+    second = world.release(course=succeeded())
 
     assert second.status == "SUCCEEDED"
     statuses = [message.content["status"] for message in world.messages()]

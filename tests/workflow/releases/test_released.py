@@ -9,7 +9,7 @@ from lightgate.names import RELEASE_VARIABLE
 from lightgate.spec.parser import LONGEST_APP_NAME
 from tests.component import clusters, images
 from tests.component.lightsail_service import Course
-from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import released
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
@@ -74,16 +74,6 @@ def test_the_release_waits_until_its_snapshot_is_available(world: World) -> None
     assert world.instance.snapshots() == {snapshot["id"]: "available"}
     deployed_at = world.lightsail.deployment(APP, 2).created_at.isoformat()
     assert snapshot["availableAt"] < deployed_at
-
-
-def test_an_instance_that_is_backed_up_is_waited_for(world: World) -> None:
-    world.instance.busy_until = world.clock.now() + timedelta(minutes=5)
-
-    ended = world.release(course=succeeded())
-
-    assert ended.status == "SUCCEEDED"
-    assert "WaitForInstance" in ended.states
-    assert list(world.instance.snapshots().values()) == ["available"]
 
 
 @pytest.mark.parametrize("status", ["starting", "backing-up", "configuring-log-exports"])
@@ -249,34 +239,14 @@ def test_an_unprotected_service_is_released_once_its_gate_has_succeeded(world: W
 
 
 def test_only_as_many_snapshots_stay_as_the_spec_says(world: World) -> None:
-    for number in range(4):
+    for _ in range(4):
         world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release()
 
     kept = sorted(world.instance.snapshots())
     taken = sorted(message.content["snapshot"]["id"] for message in world.messages())
     assert len(taken) == 4
     assert kept == taken[-2:]
-
-
-def test_pruning_ignores_foreign_snapshots(world: World) -> None:
-    rds = world.cloud.client("rds")
-    world.machine.run({"app": APP}, name="release-0")
-    [first] = world.instance.snapshots()
-    for name in ("lightgate-before-the-move", "before-the-move"):
-        rds.copy_db_snapshot(
-            SourceDBSnapshotIdentifier=first, TargetDBSnapshotIdentifier=name, CopyTags=True
-        )
-
-    for number in range(1, 4):
-        world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
-
-    taken = [message.content["snapshot"]["id"] for message in world.messages()]
-    assert set(world.instance.snapshots()) == {
-        *taken[-2:],
-        *("lightgate-before-the-move", "before-the-move"),
-    }
 
 
 def test_two_stacks_in_one_account_prune_only_their_own(
@@ -285,23 +255,23 @@ def test_two_stacks_in_one_account_prune_only_their_own(
     taken: dict[str, list[str]] = {"blue": [], "green": []}
     for stack in taken:
         world.lightsail.add(stack)
-    for number in range(2):
+    for _ in range(2):
         for stack, names in taken.items():
             monkeypatch.setenv("LIGHTGATE_STACK", stack)
             runtime._runtime.cache_clear()
             world.clock.sleep(3600)
             kept = {"instance": "crops-db", "keepSnapshots": 1}
             world.put_spec(spec(serviceName=stack, database=kept))
-            world.machine.run({"app": APP}, name=f"{stack}-{number}")
+            world.release()
             names.append(world.message().content["snapshot"]["id"])
 
     assert set(world.instance.snapshots()) == {taken["blue"][-1], taken["green"][-1]}
 
 
 def test_an_undeletable_snapshot_is_reported_and_does_not_stop_the_others(world: World) -> None:
-    for number in range(2):
+    for _ in range(2):
         world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release()
     world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
     kept, surplus = sorted(world.instance.snapshots())
     world.messages()
@@ -361,12 +331,11 @@ def test_a_rollback_keeps_as_many_snapshots_as_the_spec_of_today_says(world: Wor
         if number == 2:
             world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 50}))
         world.clock.sleep(3600)
-        world.lightsail.courses.append(released())
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release(course=released())
     before = set(world.instance.snapshots())
     world.clock.sleep(3600)
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+    ended = world.release(rollbackTo=2)
 
     assert ended.status == "SUCCEEDED"
     assert len(before) == 3

@@ -56,10 +56,7 @@ def test_a_single_lost_answer_fails_nothing(world: World) -> None:
     world.put_spec(spec(verification=WATCH))
     world.site.bad[2] = "lost"
 
-    def mend() -> None:
-        world.functions.before("verify_release", lambda: world.site.bad.clear())
-
-    world.functions.before("verify_release", mend)
+    world.functions.before("verify_release", world.site.bad.clear, call=2)
 
     ended = world.release(course=succeeded())
 
@@ -87,8 +84,7 @@ def second(world: World, *, bad: dict[int, str] | None = None) -> str | None:
     world.release(course=succeeded())
     world.messages()
     world.site.bad = bad or {}
-    world.lightsail.courses.append(migration_failed("harvests.0002_season", "no such table"))
-    return world.machine.run({"app": APP, "reason": "again"}, name="second").error
+    return world.release(course=migration_failed("harvests.0002_season", "no such table")).error
 
 
 def test_the_old_version_must_be_healthy_before_a_rollback_is_reported(
