@@ -184,7 +184,7 @@ def admission(release: Release, **changes: Any) -> Admission:
         "stage": release.stage,
         "release": release,
         "database": None,
-        "restoring": None,
+        "restore_input": None,
         "take_snapshot": False,
         "history": Timings(),
         "poll_seconds": 10,
@@ -264,6 +264,8 @@ IMAGE = admitted()
 def ending(**changes: Any) -> DeploymentEnd:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
+        "app": "crops-backend",
+        "execution": EXECUTION,
         "release": None,
         "status": Status.FAILED,
         "version": 8,
