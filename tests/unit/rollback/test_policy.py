@@ -24,7 +24,7 @@ from lightgate.rollback.policy import (
     no_rollback_notice,
     why_refused,
 )
-from tests.support.builders import DIGEST, EXECUTION, deployment
+from tests.support.builders import EXECUTION, deployment, version_record
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
@@ -47,27 +47,9 @@ def shown(*versions: int | tuple[int, str]) -> list[Deployment]:
     return [listed_deployment(*(one if isinstance(one, tuple) else (one,))) for one in versions]
 
 
-def record(
-    version: int,
-    judgement: Judgement = NONE,
-    *,
-    is_good: bool = True,
-    kind: Kind = Kind.IMAGE,
-    **changes: Any,
-) -> VersionRecord:
+def record(version: int, judgement: Judgement = NONE, **changes: Any) -> VersionRecord:
     """A version on record, whose code is its own unless `fits` says otherwise."""
-    return VersionRecord(
-        version=version,
-        release=f"r{version}",
-        kind=kind,
-        digest=DIGEST,
-        spec_version=1,
-        spec_digest="ab",
-        code=f"r{version}",
-        fits=changes.get("fits", version),
-        is_good=is_good,
-        judgement=judgement,
-    )
+    return version_record(version, judgement=judgement, **changes)
 
 
 def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> VersionHistory:
