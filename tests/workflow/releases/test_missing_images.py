@@ -1,6 +1,6 @@
 """An old version whose image is gone is not deployed again, and people hear which image that is.
 
-The slow matrix adds the other answers of ECR and of the store of the service.
+How the images are looked up has its tests in tests/component/test_image_stores.py.
 """
 
 import json
@@ -27,16 +27,11 @@ def reference(digest: str) -> str:
     return f"{REGISTRY}/{APP}:{pin_tag(digest)}"
 
 
-def delete(world: World, digest: str, repository: str = APP) -> None:
+def delete(world: World, digest: str) -> None:
     """As a lifecycle policy does: the image with all its tags."""
     world.cloud.client("ecr").batch_delete_image(
-        repositoryName=repository, imageIds=[{"imageDigest": digest}]
+        repositoryName=APP, imageIds=[{"imageDigest": digest}]
     )
-
-
-def move(world: World, digest: str, name: str = "somebody-else") -> str:
-    """Let the pin tag of the image point to another image."""
-    return images.push(world.cloud, APP, pin_tag(digest), name=name)
 
 
 class Versions:
@@ -193,37 +188,6 @@ def test_an_image_that_ecr_says_nothing_of_is_not_missing(
     assert f"ECR answers {code}" in warnings
 
 
-def test_an_empty_answer_of_ecr_is_not_a_missing_image(versions: Versions) -> None:
-    def empty(answer: Json) -> None:
-        answer.update(images=[], failures=[])
-
-    faults = versions.world.cloud.faults
-
-    ended = versions.fail(lambda: faults.change_answers("ecr.BatchGetImage", empty))
-
-    assert ended.error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(4)
-
-
-def test_a_pin_tag_that_points_to_another_image_counts_as_missing(versions: Versions) -> None:
-    other = move(versions.world, versions.pushed[4])
-
-    assert versions.fail().error == "ROLLED_BACK"
-
-    assert versions.image_of(6) == versions.image_of(3)
-    told = " ".join(versions.content["reasons"])
-    assert f"points to {other} now, and not to {versions.pushed[4]}" in told
-
-
-def test_a_repository_that_was_deleted_has_no_image(versions: Versions) -> None:
-    client = versions.world.cloud.client("ecr")
-
-    ended = versions.fail(lambda: client.delete_repository(repositoryName=APP, force=True))
-
-    assert ended.error == "FAILED"
-    assert versions.world.lightsail.serving(APP) == 5
-
-
 def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     versions: Versions,
 ) -> None:
@@ -237,18 +201,14 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     def bring_back() -> None:
         images.push(world.cloud, APP, pin_tag(versions.pushed[4]), name="image-4")
 
-    world.functions.before("roll_back", lambda: world.functions.before("roll_back", bring_back))
+    world.functions.before("roll_back", bring_back, call=2)
     world.lightsail.courses.append(released())
 
     assert versions.release().error == "ROLLED_BACK"
 
     assert versions.image_of(6) == versions.image_of(3)
-    [back] = [
-        one
-        for record in world.records().values()
-        for one in record.get("versions", [])
-        if one["version"] == 6
-    ]
+    made = [one for record in world.records().values() for one in record.get("versions", [])]
+    [back] = [one for one in made if one["version"] == 6]
     assert back["digest"] == versions.pushed[3]
 
 
@@ -269,19 +229,6 @@ def test_the_start_message_says_that_the_live_image_is_deleted(
 
 
 # Images with several platforms.
-
-
-@pytest.mark.parametrize("is_there", [True, False])
-def test_a_version_of_an_index_has_the_image_that_its_tag_points_to(
-    world: World, is_there: bool
-) -> None:
-    versions = Versions(world, index=True)
-    if not is_there:
-        delete(world, versions.runs[4])
-
-    assert versions.fail().error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(4 if is_there else 3)
-    assert (versions.content["warnings"] == []) is is_there
 
 
 def age(versions: Versions) -> None:
@@ -366,83 +313,6 @@ def test_an_image_that_is_deleted_during_the_snapshot_is_not_deployed(versions: 
     assert ended.error == "REFUSED"
     assert world.lightsail.serving(APP) == 4
     assert "is not in ECR any more" in " ".join(versions.content["reasons"])
-
-
-OTHERS = {
-    "public": ("nginx:1.27", "not in the private registry"),
-    "public gallery": ("public.ecr.aws/nginx/nginx:1.27", "not in the private registry"),
-    "another account": (f"210987654321.dkr.ecr.{REGION}.amazonaws.com/x:1", "not in the private"),
-    "another region": (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/x:1", "not in the private"),
-}
-
-
-@pytest.mark.representatives(2)
-@pytest.mark.parametrize(("image", "why"), OTHERS.values(), ids=OTHERS.keys())
-def test_an_image_that_cannot_be_asked_for_is_mentioned(
-    versions: Versions, image: str, why: str
-) -> None:
-    versions.edit(3, {"cache": image})
-
-    ended = versions.release(rollbackTo=3, allowDestructive=True)
-
-    assert ended.status == "SUCCEEDED"
-    warnings = " ".join(versions.content["warnings"])
-    assert f"Whether these images still exist is unknown: {image} of cache" in warnings
-    assert why in warnings
-
-
-@pytest.mark.parametrize("by", ["tag", "digest"])
-def test_an_image_of_another_repository_is_looked_up_as_well(versions: Versions, by: str) -> None:
-    world = versions.world
-    world.cloud.client("ecr").create_repository(repositoryName="tools/cache")
-    digest = images.push(world.cloud, "tools/cache", "v7", name="cache")
-    named = ":v7" if by == "tag" else f"@{digest}"
-    versions.edit(3, {"cache": f"{REGISTRY}/tools/cache{named}"})
-    delete(world, digest, "tools/cache")
-
-    ended = versions.release(rollbackTo=3, allowDestructive=True)
-
-    assert ended.error == "REFUSED"
-    told = " ".join(versions.content["reasons"])
-    assert f"{REGISTRY}/tools/cache{named} of cache is not in ECR any more" in told
-    assert "the newest first: 2" in told
-
-
-STORED: list[tuple[str, list[str], bool]] = [
-    (f":{APP}.web.3", [f":{APP}.web.3"], True),
-    (f":{APP}.web.3", [f":{APP}.web.33", f":{APP}.web.4"], False),
-    (f":{APP}.web.3", [], False),
-    (f":{APP}.web.latest", [f":{APP}.web.4"], True),
-    (f":{APP}.web.latest", [f":{APP}.webs.4"], False),
-]
-
-
-@pytest.mark.representatives(2)
-@pytest.mark.parametrize(("image", "kept", "is_there"), STORED)
-def test_an_image_in_the_store_of_the_service_is_looked_up_there(
-    versions: Versions, image: str, kept: list[str], is_there: bool
-) -> None:
-    def show(answer: Json) -> None:
-        answer["containerImages"] = [{"image": each} for each in kept]
-
-    versions.edit(3, {"web": image})
-    versions.world.cloud.faults.change_answers("lightsail.GetContainerImages", show)
-
-    ended = versions.release(rollbackTo=3, allowDestructive=True)
-
-    assert (ended.status == "SUCCEEDED") == is_there
-    if not is_there:
-        assert f"is not in the store of {APP} any more" in " ".join(versions.content["reasons"])
-
-
-def test_a_store_that_is_not_shown_is_not_empty(versions: Versions) -> None:
-    versions.edit(3, {"web": f":{APP}.web.3"})
-    versions.world.lightsail.fail("GetContainerImages", *["throttled"] * 20)
-
-    ended = versions.release(rollbackTo=3, allowDestructive=True)
-
-    assert ended.status == "SUCCEEDED"
-    assert "Lightsail answers ThrottlingException" in " ".join(versions.content["warnings"])
 
 
 def test_a_version_from_a_public_image_can_be_rolled_back_to(
