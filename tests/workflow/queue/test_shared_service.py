@@ -289,7 +289,8 @@ def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
     world: World, stepper: Stepper
 ) -> None:
     """It has read its spec before that was deleted."""
-    release(world, APP, "one")
+    stepper.start({"app": APP}, "one").run()
+    world.messages()
     ours = stepper.start({"app": APP}, "two")
     world.put_spec(spec(), app=COPY)
 
@@ -310,7 +311,8 @@ def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
 def test_a_service_is_not_taken_over_if_the_old_app_gets_the_lock_in_that_moment(
     world: World, stepper: Stepper
 ) -> None:
-    release(world, APP, "one")
+    stepper.start({"app": APP}, "one").run()
+    world.messages()
     walks: list[Walk] = [stepper.start({"app": APP}, "two")]
     walks[0].run_to("Admit")
     world.put_spec(spec(), app=COPY)
