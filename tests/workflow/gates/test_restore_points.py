@@ -133,19 +133,6 @@ def test_a_busy_database_is_waited_for_no_longer_than_its_snapshot_may_be(world:
     assert "database.timeoutSeconds (120)" in reasons(world)
 
 
-@pytest.mark.slow
-def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
-    world.put_spec(database(backup="when-pending"))
-    world.instance.busy_until = world.clock.now() + minutes(60)
-    gate = Gate(world, "a.0002")
-
-    world.release()
-
-    check_nothing_was_applied(world, gate)
-    assert world.record()["status"] == "ROLLED_BACK"
-    assert world.instance.snapshots() == {}
-
-
 def test_a_snapshot_longer_than_the_wait_limit_comes_first(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.snapshot_takes = minutes(15)

@@ -385,19 +385,6 @@ def test_a_service_without_a_known_app_is_free(world: World) -> None:
 # The lock of the app itself, and those that clean up.
 
 
-def test_one_app_still_has_one_release_at_a_time(world: World, stepper: Stepper) -> None:
-    walk = stepper.start({"app": APP}, "one").run_to("Deploy")
-    other = images.push(world.cloud, APP, "v2", name="v2")
-
-    second = stepper.start({"app": APP, "digest": other}, "two").run()
-
-    assert second.data["admission"]["status"] == "QUEUED"
-    walk.run()
-    stepper.run_all()
-    assert {each.content["status"] for each in world.messages()} <= {"SUCCEEDED", "SUPERSEDED"}
-    assert world.lock.holder is None
-
-
 @pytest.mark.parametrize("by", ["clean_up", "reconcile"])
 def test_cleaning_up_after_one_app_leaves_the_release_of_the_app_that_has_the_service_now(
     world: World, stepper: Stepper, by: str

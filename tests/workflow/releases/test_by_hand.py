@@ -93,20 +93,6 @@ def test_without_a_gate_of_the_old_version_history_decides(
     assert "version 1 may not work with" in reversed_by_hand.message().text
 
 
-@pytest.mark.parametrize(
-    ("version", "words"),
-    [(9, "the service does not list version 9"), (3, "version 3 is live already")],
-)
-def test_a_version_that_cannot_be_gone_back_to_is_refused(
-    two: World, version: int, words: str
-) -> None:
-    ended = two.release(rollbackTo=version, allowDestructive=True)
-
-    assert ended.error == "REFUSED"
-    assert words in two.message().text
-    assert "TakeSnapshot" not in ended.states
-
-
 def test_a_version_that_was_deployed_without_lightgate_can_be_gone_back_to(world: World) -> None:
     world.lightsail.deploy_by_somebody(APP, image="nginx")
     world.release(course=released())

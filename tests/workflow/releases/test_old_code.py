@@ -4,12 +4,10 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.reporting_gates import released, told_plan
-from tests.workflow.world import APP, SUCCEEDED, World, applied, spec
+from tests.workflow.world import APP, SUCCEEDED, World, applied
 
 QUALITY = "harvests.0005_quality"
 ONE_WAY = told_plan(QUALITY, effect="contract")
@@ -20,17 +18,6 @@ UNDO = ["python", "manage.py", "migrate", "harvests", "0004"]
 def crashed() -> Course:
     """A migration is applied that old code may not be able to run on; then the app ends."""
     log = [(20, "migrate", ONE_WAY), *applied(QUALITY), (39, *SUCCEEDED)]
-    return Course(ends="FAILED", after=timedelta(seconds=400), log=log)
-
-
-def undone(database: str) -> Course:
-    """The migration fails, and the gate says what it has found in the database afterwards."""
-    failed = {"event": "failed", "cause": "exit", "error": "no", "migration": QUALITY}
-    log = [
-        (20, "migrate", ONE_WAY),
-        (30, "migrate", {"event": "applying", "migration": QUALITY}),
-        (31, "migrate", {**failed, "database": database}),
-    ]
     return Course(ends="FAILED", after=timedelta(seconds=400), log=log)
 
 
@@ -85,20 +72,6 @@ def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> N
     assert gate_config(good, 6)["release"] == release_of(good, 2)
 
 
-def test_an_overridden_version_is_no_automatic_rollback_target(good: World) -> None:
-    good.release(course=released(ONE_WAY))
-    assert (
-        good.release(course=released(), rollbackTo=2, allowDestructive=True).status == "SUCCEEDED"
-    )
-    good.messages()
-    good.site.bad = {5: "Internal Server Error"}
-
-    assert good.release(course=released()).error == "FAILED"
-
-    assert good.lightsail.serving(APP) == 5
-    assert "Version 4 may fail with the current database" in good.message().text
-
-
 def test_a_version_that_its_gate_has_admitted_is_a_rollback_target(good: World) -> None:
     good.release(course=released(ONE_WAY))
     undo = command(told_plan(f"undo {QUALITY}", effect="contract"))
@@ -125,19 +98,6 @@ def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> 
     assert QUALITY in text
 
 
-@pytest.mark.parametrize(
-    ("database", "ends"), [("unchanged", "ROLLED_BACK"), ("not known", "FAILED")]
-)
-def test_a_migration_that_left_nothing_keeps_the_rollback_safe(
-    good: World, database: str, ends: str
-) -> None:
-    good.release(course=undone(database))
-    good.messages()
-    good.site.bad = {4: "Internal Server Error"}
-
-    assert good.release(course=released()).error == ends
-
-
 def test_a_rollback_by_hand_to_an_unhealthy_version_has_a_warning(good: World) -> None:
     good.site.bad = {3: "Internal Server Error"}
     assert good.release(course=released()).error == "ROLLED_BACK"
@@ -147,25 +107,6 @@ def test_a_rollback_by_hand_to_an_unhealthy_version_has_a_warning(good: World) -
     assert good.release(course=released(), rollbackTo=3).status == "SUCCEEDED"
     [warning] = good.message().content["warnings"]
     assert warning == "Version 3 was not verified as healthy when it was live, and may fail again."
-
-
-def test_a_version_with_a_deleted_spec_is_not_rolled_back_to(world: World) -> None:
-    world.put_spec(spec(pollSeconds=30))
-    world.release(course=released())
-    digest, name = world.digest, f"/lightgate/apps/{APP}"
-    world.messages()
-    world.release(course=released())
-    world.messages()
-    # The versions of a parameter that is put once more begin with 1.
-    world.cloud.client("ssm").delete_parameter(Name=name)
-    world.put_spec(spec())
-
-    assert world.release(rollbackTo=2).error == "REFUSED"
-
-    first, second = world.message().content["reasons"]
-    assert first.startswith("rollbackTo: the spec with which version 2 was deployed")
-    assert f'{{"app": "{APP}", "digest": "{digest}"}}' in first
-    assert second.startswith(f"app: version 2 of the spec of {APP} does not exist any more")
 
 
 def test_a_command_can_run_beside_what_was_deployed_without_lightgate(world: World) -> None:

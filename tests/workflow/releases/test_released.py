@@ -6,8 +6,7 @@ import pytest
 
 from lightgate import runtime
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.spec.parser import LONGEST_APP_NAME
-from tests.component import clusters, images
+from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.workflow.reporting_gates import released
 from tests.workflow.world import (
@@ -104,23 +103,6 @@ def test_an_instance_that_cannot_be_described_is_tried(world: World) -> None:
     world.cloud.faults.refuse("rds.DescribeDBInstances", "AccessDenied")
 
     assert world.release(course=succeeded()).status == "SUCCEEDED"
-
-
-def test_the_longest_app_name_has_its_release_and_its_snapshot(world: World) -> None:
-    app = "a" * LONGEST_APP_NAME
-    clusters.add(world.cloud, "crops-cluster")
-    world.put_spec(spec(database={"cluster": "crops-cluster", "keepSnapshots": 1}), app)
-
-    ended = [
-        world.machine.run({"app": app}, name=f"release-{number}").status for number in range(2)
-    ]
-
-    assert ended == ["SUCCEEDED"] * 2
-    taken = [message.content["snapshot"]["id"] for message in world.messages()]
-    found = world.cloud.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")
-    kept = [one["DBClusterSnapshotIdentifier"] for one in found["DBClusterSnapshots"]]
-    assert len(set(taken)) == 2
-    assert kept == taken[1:]
 
 
 def test_a_release_by_hand_may_skip_the_snapshot(world: World) -> None:

@@ -63,13 +63,6 @@ def test_each_container_of_a_deployment_names_its_stack(
     assert {container.environment[STACK_VARIABLE] for container in containers} == {STACK}
 
 
-def test_a_stack_goes_on_with_its_own_service(world: World) -> None:
-    first = world.release()
-    second = world.release()
-
-    assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
-
-
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

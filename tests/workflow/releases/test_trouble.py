@@ -211,15 +211,6 @@ def test_a_record_whose_writing_was_never_answered_stands(world: World) -> None:
     assert world.message().content["endedAt"] in world.record()["message"]
 
 
-def test_a_publication_that_fails_at_first_is_repeated(world: World) -> None:
-    world.cloud.faults.refuse("sns.Publish", "InternalError", times=attempts("PublishOutcome") - 1)
-
-    ended = world.release(course=succeeded())
-
-    assert ended.status == "SUCCEEDED"
-    assert len(world.messages()) == 1
-
-
 def test_a_publication_whose_answer_was_lost_is_repeated_with_the_same_id(world: World) -> None:
     world.cloud.faults.lose_answer("sns.Publish")
 

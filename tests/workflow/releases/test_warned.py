@@ -27,14 +27,6 @@ def test_a_release_of_a_careful_spec_has_no_warnings(world: World) -> None:
     assert warned(world) == []
 
 
-def test_an_unknown_host_is_in_the_final_message(world: World) -> None:
-    world.put_spec(spec(environment={"REDIS_URL": "redis://redis:6379"}))
-
-    [warning] = warned(world)
-
-    assert warning.startswith("environment.REDIS_URL: names the host redis")
-
-
 def test_a_password_in_plain_text_is_in_the_final_message_without_its_value(world: World) -> None:
     world.put_spec(spec(environment={"DB_PASSWORD": PASSWORD}))
 
