@@ -67,9 +67,7 @@ class Mailbox:
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         permit = Permit.from_text(body.decode())
         assert permit is not None
-        voided = (
-            permit.voided(VoidCause.NOT_ITS_TURN, "somebody has withdrawn it").to_text().encode()
-        )
+        voided = permit.voided(VoidCause.STOPPED, "somebody has withdrawn it").to_text().encode()
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=voided)
 
     def empty(self) -> None:

@@ -184,7 +184,7 @@ def admission(release: Release, **changes: Any) -> Admission:
         "stage": release.stage,
         "release": release,
         "database": None,
-        "restoring": None,
+        "restore_input": None,
         "take_snapshot": False,
         "history": Timings(),
         "poll_seconds": 10,

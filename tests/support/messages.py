@@ -156,7 +156,7 @@ def _good(version: int, rounds: int = 3) -> Verified:
 
 def _bad(version: int) -> Verified:
     watch = _watch(9, 3, _PROBLEM)
-    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
+    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, needs_rollback=True)
 
 
 def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
@@ -259,7 +259,7 @@ def _watch_failed() -> Report:
                 evidence=found,
                 service=service(current=deployment(9, release=f"{RELEASE}-back")),
                 verified=_bad(8),
-                went_back=back,
+                rollback_result=back,
                 judgement=_NOTHING,
             )
         ),
@@ -304,7 +304,7 @@ def _kept() -> Report:
                 evidence=found,
                 service=service(current=deployment(8)),
                 verified=_bad(8),
-                went_back=back,
+                rollback_result=back,
                 judgement=_DROPS,
             )
         ),

@@ -78,7 +78,7 @@ ORIGINALS = {
 }
 
 
-def restoring(original: Original | None) -> RestoreInput:
+def restore_input(original: Original | None) -> RestoreInput:
     secrets = {"secretsmanager": ["crops/db", "crops/mail"], "ssm": ["/crops/key"]}
     return RestoreInput(
         original=original, parameter="/lightgate/apps/crops", secrets=secrets, digest=None
@@ -136,7 +136,7 @@ def test_every_call_is_one_that_the_cli_knows(
     )
 
     found = calls(
-        tmp_path, restore, point_the_app(kind, "crops-db", RELEASE, restoring(original), START)
+        tmp_path, restore, point_the_app(kind, "crops-db", RELEASE, restore_input(original), START)
     )
 
     assert len(found) > 8
@@ -149,7 +149,7 @@ def test_the_new_address_takes_the_place_of_the_old_one_and_nothing_else_changes
 ) -> None:
     found = calls(
         tmp_path,
-        point_the_app(DatabaseKind.INSTANCE, "crops-db", RELEASE, restoring(None), START),
+        point_the_app(DatabaseKind.INSTANCE, "crops-db", RELEASE, restore_input(None), START),
     )
 
     changed = {call[3]: call[-1] for call in found if call[1].startswith("put-")}
@@ -278,7 +278,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
         DatabaseKind.INSTANCE,
         "crops-db",
         RELEASE,
-        restoring(ORIGINALS[DatabaseKind.INSTANCE]),
+        restore_input(ORIGINALS[DatabaseKind.INSTANCE]),
         START,
     )
 
@@ -293,7 +293,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
 
 def test_the_restore_input_survives_json() -> None:
     for original in (*ORIGINALS.values(), None):
-        noted = restoring(original)
+        noted = restore_input(original)
         assert encode(decode(RestoreInput, encode(noted))) == encode(noted)
 
 

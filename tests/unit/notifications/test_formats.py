@@ -128,7 +128,7 @@ def worst_evidence() -> Any:
         conclude(
             ending(
                 evidence=worst_evidence(),
-                went_back=RollbackResult(
+                rollback_result=RollbackResult(
                     status=RollbackStatus.KEPT,
                     target=7,
                     version=None,

@@ -33,7 +33,7 @@ def verified(version: int | None, status: str = "GOOD", **changes: Any) -> Verif
     return Verified(status=WatchStatus(status), version=version, **{"watch": WATCHED, **changes})
 
 
-def went_back(status: str, **changes: Any) -> RollbackResult:
+def rollback_result(status: str, **changes: Any) -> RollbackResult:
     """From version 8 to version 7, as version 9."""
     values: dict[str, Any] = {"target": 7, "version": 9, "watch": WATCHED}
     return RollbackResult(status=RollbackStatus(status), **{**values, **changes})
@@ -97,9 +97,9 @@ WRONG = f"Version 8 became active and was unhealthy: {SHOWN}"
 
 
 def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_healthy() -> None:
-    back = went_back("GOOD", notes=["The value of SECRET_KEY has changed since."])
+    back = rollback_result("GOOD", notes=["The value of SECRET_KEY has changed since."])
 
-    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), rollback_result=back)
 
     assert ended.outcome is Outcome.ROLLED_BACK
     assert list(ended.reasons) == [
@@ -112,9 +112,11 @@ def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_hea
 
 @pytest.mark.parametrize("status", ["KEPT", "IMPOSSIBLE"])
 def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> None:
-    back = went_back(status, version=None, reasons=["It may not work."], next_steps=["A.", "B."])
+    back = rollback_result(
+        status, version=None, reasons=["It may not work."], next_steps=["A.", "B."]
+    )
 
-    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), went_back=back)
+    ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), rollback_result=back)
 
     assert ended == Conclusion(
         outcome=Outcome.FAILED, reasons=[WRONG, "It may not work."], next_steps=["A.", "B."]
@@ -126,28 +128,40 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
     [
         (None, LIVE, "Lightgate did not roll back."),
         (
-            went_back("FAILED"),
+            rollback_result("FAILED"),
             ANOTHER,
             f"The rollback to version 7 with deployment 9 did not help. {SHOWN}",
         ),
-        (went_back("FAILED", watch=None, reasons=["It is shut."]), LIVE, "failed. It is shut."),
-        (went_back("FAILED", version=None, reasons=["Too large."]), LIVE, "possible. Too large."),
-        (went_back("BUSY", version=None), LIVE, "the container service accepted no deployment"),
-        (went_back("LOST", version=None), LIVE, "no longer holds the deployment lock"),
         (
-            went_back("REPLACED", version=None, reasons=["It is gone."]),
+            rollback_result("FAILED", watch=None, reasons=["It is shut."]),
+            LIVE,
+            "failed. It is shut.",
+        ),
+        (
+            rollback_result("FAILED", version=None, reasons=["Too large."]),
+            LIVE,
+            "possible. Too large.",
+        ),
+        (
+            rollback_result("BUSY", version=None),
+            LIVE,
+            "the container service accepted no deployment",
+        ),
+        (rollback_result("LOST", version=None), LIVE, "no longer holds the deployment lock"),
+        (
+            rollback_result("REPLACED", version=None, reasons=["It is gone."]),
             LIVE,
             "not done. It is gone.",
         ),
-        (went_back("REPLACED"), ANOTHER, "replaced by another deployment"),
-        (went_back("GOOD"), LIVE, "but that version is no longer live"),
-        (went_back("ACTIVATING"), LIVE, "had not ended at the last check"),
+        (rollback_result("REPLACED"), ANOTHER, "replaced by another deployment"),
+        (rollback_result("GOOD"), LIVE, "but that version is no longer live"),
+        (rollback_result("ACTIVATING"), LIVE, "had not ended at the last check"),
     ],
 )
 def test_an_unverified_rollback_requires_manual_action_and_names_the_live_version(
     back: RollbackResult | None, shown: Service, words: str
 ) -> None:
-    ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), went_back=back)
+    ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), rollback_result=back)
 
     told = " ".join(ended.reasons)
     assert ended.outcome is Outcome.FAILED
@@ -361,8 +375,8 @@ def test_a_rollback_is_reported_only_if_the_old_version_works_with_the_database(
     }
 
     if goes_back:
-        bad, back = verified(8, "FAILED"), went_back("GOOD")
-        ended = conclusion(Status.ACTIVE, ANOTHER, verified=bad, went_back=back, **how)
+        bad, back = verified(8, "FAILED"), rollback_result("GOOD")
+        ended = conclusion(Status.ACTIVE, ANOTHER, verified=bad, rollback_result=back, **how)
     else:
         ended = conclusion(Status.FAILED, PREVIOUS, **how)
 
@@ -575,9 +589,9 @@ def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
 
 
 def test_reasons_to_go_back_are_not_repeated_when_it_did_not_help() -> None:
-    back = went_back("FAILED", reasons=["Version 7 works with the current database."])
+    back = rollback_result("FAILED", reasons=["Version 7 works with the current database."])
 
-    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), went_back=back)
+    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), rollback_result=back)
 
     assert "can work" not in " ".join(ended.reasons)
 
@@ -588,7 +602,7 @@ def test_what_served_although_its_gate_failed_can_be_gone_back_from(
 ) -> None:
     found = evidence(phase, failed=failure() if phase is Phase.FAILED else None)
 
-    ended = conclusion(Status.FAILED, ANOTHER, found, went_back=went_back("GOOD"))
+    ended = conclusion(Status.FAILED, ANOTHER, found, rollback_result=rollback_result("GOOD"))
 
     assert (ended.outcome is Outcome.ROLLED_BACK) is is_back
     assert ("Version 7 is live again as version 9." in ended.reasons) is is_back
@@ -610,7 +624,7 @@ def test_an_active_deployment_whose_gate_stays_silent_is_not_called_inactive() -
     assert ended.reasons[0].startswith("Version 8 is live, but its gate did not report")
 
 
-BACKS = [None, *(went_back(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]
+BACKS = [None, *(rollback_result(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]
 FOUND = [None, *(verified(v, s) for v in (7, 8, 9) for s in ("GOOD", "FAILED", "REPLACED"))]
 
 
@@ -619,7 +633,13 @@ def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() ->
         Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, Kind
     ):
         ended = conclusion(
-            status, shown, evidence(phase), previous, verified=found, went_back=back, kind=kind
+            status,
+            shown,
+            evidence(phase),
+            previous,
+            verified=found,
+            rollback_result=back,
+            kind=kind,
         )
 
         if ended.outcome is Outcome.SUCCEEDED:

@@ -246,9 +246,7 @@ def test_a_silent_gate_with_its_permit_is_checked_at_the_usual_interval(
 
 
 def withdraw(world: World, gate: Gate) -> None:
-    permit = pending_permit(gate.release).voided(
-        VoidCause.NOT_ITS_TURN, "somebody has withdrawn it"
-    )
+    permit = pending_permit(gate.release).voided(VoidCause.STOPPED, "somebody has withdrawn it")
     put_letter(world, gate.release, "permit", permit.to_text())
 
 

@@ -290,8 +290,8 @@ def _restore(order: BackupOrder, facts: Facts, found: SnapshotProgress | None) -
     """The commands that restore it. Without `found` it is the snapshot that was asked for."""
     if facts.admitted is None:
         return ()
-    release, restoring = facts.admitted.release.id, facts.admitted.restoring
-    name, original = order.database, restoring.original if restoring else None
+    release, restore_input = facts.admitted.release.id, facts.admitted.restore_input
+    name, original = order.database, restore_input.original if restore_input else None
     snapshot = order.snapshot if found is None else found.id
     if snapshot is not None:
         return restore_from_snapshot(order.kind, name, release, snapshot, original)
@@ -302,10 +302,10 @@ def _restore(order: BackupOrder, facts: Facts, found: SnapshotProgress | None) -
 
 def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
     admitted = facts.admitted
-    if admitted is None or admitted.restoring is None:
+    if admitted is None or admitted.restore_input is None:
         return ()
-    digest = admitted.restoring.digest or "sha256:…"
+    digest = admitted.restore_input.digest or "sha256:…"
     request = json.dumps({"app": admitted.release.app, "digest": digest}, ensure_ascii=False)
     start = start_command(facts.state.execution, request)
     release = admitted.release.id
-    return point_the_app(order.kind, order.database, release, admitted.restoring, start)
+    return point_the_app(order.kind, order.database, release, admitted.restore_input, start)

@@ -99,7 +99,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
                 f"Version {target.version} cannot be deployed again automatically: {why}.",
                 *skipped,
             ],
-            next_steps=[_push_a_fix(seen.failed), _go_back(seen, target, overrides=True)],
+            next_steps=[_push_a_fix(seen.failed), _roll_back_by_hand(seen, target, overrides=True)],
         )
     judgement = judgement_against(target.version, seen.history)
     if judgement.verdict.allows_rollback:
@@ -299,7 +299,7 @@ def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> 
     return [_push_a_fix(failed), f"{image}with {again}."]
 
 
-def _go_back(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
+def _roll_back_by_hand(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
     execution = _rollback_to(seen, target, overrides=overrides)
     return f"To roll back: start an execution with {execution}."
 
@@ -313,8 +313,9 @@ def _take_back(seen: RollbackInput, target: Deployment) -> str:
     if not seen.reversal:
         why = f": {seen.why_not}" if seen.why_not else ""
         return (
-            f"{_go_back(seen, target, overrides=True)} The migrations stay applied, because no "
-            f"command reverses just these{why}. Only a snapshot or backup has the earlier data."
+            f"{_roll_back_by_hand(seen, target, overrides=True)} The migrations stay applied, "
+            f"because no command reverses just these{why}. "
+            "Only a snapshot or backup has the earlier data."
         )
     return (
         "To roll back: first reverse the migrations with an execution with "
