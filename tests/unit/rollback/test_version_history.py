@@ -204,6 +204,9 @@ UNCHANGED = GateReport(
 )
 
 
+SILENT: dict[str, Any] = {"began_at": None}  # its command was not seen to begin
+
+
 @pytest.mark.parametrize(
     ("gate", "changes", "expected"),
     [
@@ -216,6 +219,9 @@ UNCHANGED = GateReport(
         ({"failure": replace(UNDONE, database=None)}, {}, ONE_WAY),
         ({"failure": None}, {}, ONE_WAY),
         ({"atomic": False}, {}, ONE_WAY),
+        # A system check has failed, before the first migration of a plan that is not atomic.
+        ({"atomic": False, "failure": replace(UNDONE, migration=None)}, {}, NONE),
+        ({"atomic": False, "failure": replace(UNDONE, migration=None), **SILENT}, {}, ONE_WAY),
         ({"migrations": [APPLIED]}, {}, ONE_WAY),
         # Another gate has applied something, or has not told.
         ({"changed": True}, {}, ONE_WAY),
