@@ -39,18 +39,12 @@ END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
 def main(socket: int, config: dict[str, Any]) -> Helper:
     """Look at the database before the app is loaded."""
     helper = Helper(Channel(socket), config)
-    helper.report(helper.look_first)
+    helper.report(helper.look_first, "settings")
     return helper
 
 
 class Helper:
     """From the plan to the end of the command."""
-
-    database: Database
-    lock: Lock
-    attempts: Attempts
-    command: Command
-    before: Any
 
     def __init__(self, channel: Channel, config: dict[str, Any]) -> None:
         self.channel, self.config = channel, config
@@ -58,7 +52,7 @@ class Helper:
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
 
-    def report(self, work: Callable[[], None]) -> None:
+    def report(self, work: Callable[[], None], cause: str) -> None:
         """Do the work. If it fails the process ends, and the gate stays shut."""
         try:
             return work()
@@ -67,46 +61,36 @@ class Helper:
         except AppRegistryNotReady:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
-            cause = "database" if isinstance(error, Error) else "django"
-            self.channel.send(do="fail", cause=cause, error=error_text(error))
+            cause = "database" if isinstance(error, Error) else cause
+            more = {"database": "unchanged"} if cause == "settings" else {}
+            self.channel.send(do="fail", cause=cause, error=error_text(error), **more)
         os._exit(1)
 
     def look_first(self) -> None:
-        if self.config["database"] not in connections:
-            return  # the command's own parser refuses it
-        try:
-            db = connections.create_connection(self.config["database"]).copy()
-            early = Database(self.channel, self.config, db)
-        except (AppRegistryNotReady, Error):
-            raise
-        except Exception as error:
-            raise StaysShut("settings", error_text(error)) from error
-        with catch_warnings():
-            simplefilter("ignore")  # Django warns of queries so early
-            early.connect()
-            self.before = early.look()
-        db.close()
+        alias = self.config["database"]
+        if alias in connections:  # otherwise the command's own parser refuses it
+            early = Database(self.channel, self.config, connections.create_connection(alias).copy())
+            with catch_warnings():
+                simplefilter("ignore")  # Django warns of queries so early
+                early.connect()
+                self.before = early.look()
+            early.db.close()
 
     def take_over(self, command: Any, argv: list[str]) -> NoReturn:  # noqa: ANN401
         """Work in the place of the command."""
-        self.report(lambda: self.start(command, argv))
+        self.report(lambda: self.start(command, argv), "settings")
+        self.report(self.work, "django")
         os._exit(0)
 
     def start(self, command: Any, argv: list[str]) -> None:  # noqa: ANN401
-        try:
-            self.command = Command(command, argv)
-            alias = getattr(self.command.arguments, "database", self.config["database"])
-            self.database = Database(self.channel, self.config, connections[alias])
-            self.lock = Lock(self.database)
-        except StaysShut:
-            raise
-        except Exception as error:
-            raise StaysShut("settings", error_text(error)) from error
+        self.command = Command(command, argv)
+        alias = getattr(self.command.arguments, "database", self.config["database"])
         if alias != self.config["database"]:
             why = f"migrate uses the database {alias!r}, which its words do not name"
             raise StaysShut("arguments", f"{why}: add --database={alias}")
+        self.database = Database(self.channel, self.config, connections[alias])
+        self.lock = Lock(self.database)
         self.attempts = Attempts(self.database)
-        self.work()
 
     def work(self) -> None:
         self.database.connect()

@@ -10,16 +10,14 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, NoReturn
 
-REGISTRY = "django.apps.registry"
-MANAGEMENT = "django.core.management"
-EDITOR = "django.db.backends.base.schema"
-# How the path of each module ends: the modules that run only as we have changed them.
+# The modules that run only as we have changed them, and how the path of each one ends.
 FILES = {
-    "/django/apps/registry.py": REGISTRY,
-    "/django/core/management/__init__.py": MANAGEMENT,
-    "/django/db/backends/base/schema.py": EDITOR,
+    "/django/apps/registry.py": "django.apps.registry",
+    "/django/core/management/__init__.py": "django.core.management",
+    "/django/db/backends/base/schema.py": "django.db.backends.base.schema",
 }
 # The audit events of a process that starts, and which of their arguments has the words.
 STARTS = {"os.exec": 1, "os.posix_spawn": 1, "subprocess.Popen": 1, "os.system": 0}
@@ -34,30 +32,27 @@ class Launcher:
         os.close(nothing)
         self.config: Any = None
         self.helper: Any = None
-        self.finding: set[str] = set()
         self.running: set[str] = set()  # the modules of FILES that run and are then changed
 
     def install(self) -> None:
         for name in FILES.values():
             if name in sys.modules:
-                self.change(name, sys.modules[name])
+                self.change(sys.modules[name])
         sys.meta_path.insert(0, self)
         sys.addaudithook(self.audit)
 
     # The modules of Django
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
         """Find one of our modules as others find it, and change it once it has run."""
-        if name not in FILES.values() or name in self.finding:
+        if name not in FILES.values():
             return None
-        self.finding.add(name)  # other finders may search all of them, and so this one again
+        sys.meta_path.remove(self)
         try:
-            finders = [one for one in sys.meta_path if hasattr(one, "find_spec")]
-            found = (one.find_spec(name, path, target) for one in finders if one is not self)
-            spec: Any = next(filter(None, found), None)
+            spec: Any = find_spec(name)
         finally:
-            self.finding.discard(name)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
+            sys.meta_path.insert(0, self)
+        if spec and hasattr(spec.loader, "exec_module"):
             spec.loader.exec_module = self.changing(spec.loader.exec_module)
         return spec
 
@@ -70,15 +65,15 @@ class Launcher:
             finally:
                 self.running.discard(name)
             if name in FILES.values():
-                self.change(name, module)
+                self.change(module)
 
         return exec_module
 
-    def change(self, name: str, module: Any) -> None:
-        if name == REGISTRY:
-            self.change_registry(module)
-        elif name == MANAGEMENT:
+    def change(self, module: Any) -> None:
+        if hasattr(module, "ManagementUtility"):
             self.change_management(module.ManagementUtility)
+        elif hasattr(module, "Apps"):
+            self.change_registry(module)
         else:
             self.change_editor(module.BaseDatabaseSchemaEditor)
 
