@@ -401,7 +401,7 @@ def _step_failed() -> Report:
 
 
 def _broken() -> Report:
-    error = "States.Timeout: "
+    error = "States.Timeout"
     return _ended(
         live=_OLD,
         version=None,
@@ -646,7 +646,7 @@ _REPORTS = {
 
 def _start() -> Mail:
     notice = start_notice(
-        admitted(reason="push of crops-backend:v3"),
+        admitted(reason="push of crops-backend:v3", tag="v3"),
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
@@ -657,7 +657,7 @@ def _start() -> Mail:
 def _not_pruned() -> Mail:
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(admitted(), database, failed, [])
+    notice = not_pruned(admitted(tag="v3"), database, failed, [])
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
@@ -667,12 +667,13 @@ def _undetermined() -> Mail:
     values = {
         "$.named.app": "crops-backend",
         "$.named.stage": "production",
+        "$.admission.app": "crops-backend",
+        "$.admission.stage": "production",
         "$.error.Error": "MissingError",
         "$.execution": EXECUTION,
     }
-    subject = states["PublishUndetermined"]["Parameters"]
     return Mail(
-        subject.get("Subject") or _formatted(subject["Subject.$"], values),
+        _formatted(states["NameApp"]["Parameters"]["subject.$"], values),
         _formatted(described["text.$"], values) + "\n",
     )
 
