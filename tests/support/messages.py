@@ -8,16 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lightgate.backup.restore_commands import RestoreInput, point_the_app, restore_from_snapshot
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
-from lightgate.deployment.status import Status
+from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.errors import RefusalCode
+from lightgate.diagnosis.symptoms import Diagnosis, Symptoms
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import subject
@@ -26,6 +30,7 @@ from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
+from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
@@ -44,6 +49,8 @@ from tests.support.builders import (
     ending,
     evidence,
     failure,
+    gate_line,
+    judged,
     report,
     seconds,
     service,
@@ -69,20 +76,20 @@ _NEW = LiveVersion(version=8, tag="v3")
 _TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
 _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
-_ROWS = Judgement(
-    verdict=Verdict.UNKNOWN,
-    reasons=(
-        "harvests.0005_tidy_crops: RunPython: it runs code of the app, which may do anything to "
-        "rows and schema.",
-    ),
-)
-_DROPS = Judgement(
-    verdict=Verdict.ONE_WAY,
-    reasons=(
-        "harvests.0007_no_season: RemoveField harvest.season: the release before still uses it, "
-        "and its queries fail without it.",
-    ),
-)
+
+
+def _judged(migration: str, label: str, what: str) -> Judgement:
+    """The judgement on a plan of one migration, as a gate reports it."""
+    told = gate_line(
+        "plan",
+        **{"hash": "ab12", "count": 1, "class": label},
+        migrations=[{"name": migration, "operations": [[label, what]]}],
+    )
+    return judged({"migrate": read_plans(RELEASE, "migrate", [told])})
+
+
+_ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
+_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField harvest.season")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,12 @@ def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
     )
 
 
+def _crashed(exception: str) -> Mapping[str, AppLog]:
+    """The log of an app that raises on each of three starts."""
+    lines = ("Traceback (most recent call last):", exception)
+    return {"web": AppLog(lines=lines * 3, starts=3)}
+
+
 def _released() -> Report:
     migrations = [
         Migration(name="harvests.0003_season", seconds=0.1),
@@ -266,7 +279,12 @@ def _kept() -> Report:
     found = evidence(
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
-    history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
+    images = {"web": f"crops-backend@{DIGEST}"}
+    own, previous = _record(8, _DROPS, is_good=False), _record(7, _NOTHING, is_good=True)
+    history = VersionHistory(
+        listed=[deployment(8), replace(deployment(7, "INACTIVE"), images=images)],
+        records={8: own, 7: previous},
+    )
     reversal = [_take_back("0006_one_harvest_a_day")]
     choice = decide_rollback(
         RollbackInput(
@@ -283,11 +301,7 @@ def _kept() -> Report:
         status=RollbackStatus.KEPT,
         target=7,
         version=None,
-        reasons=[
-            "Version 7 may not be able to work with the database as it is now, so version 8 was "
-            "kept.",
-            *_DROPS.reasons,
-        ],
+        reasons=choice.reasons,
         next_steps=choice.next_steps,
     )
     return _ended(
@@ -306,6 +320,21 @@ def _kept() -> Report:
         ),
         failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
         take_back=reversal,
+    )
+
+
+def _record(version: int, judgement: Judgement, *, is_good: bool) -> VersionRecord:
+    return VersionRecord(
+        version=version,
+        release=f"r{version}",
+        kind=Kind.IMAGE,
+        digest=DIGEST,
+        spec_version=1,
+        spec_digest="ab",
+        code=f"r{version}",
+        fits=version,
+        is_good=is_good,
+        judgement=judgement,
     )
 
 
@@ -328,15 +357,7 @@ def _old_code_may_fail() -> Report:
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)],
         changed=True,
     )
-    crash = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="ModuleNotFoundError: No module named 'weather'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
+    crash = _diagnosed(found, logs=_crashed("ModuleNotFoundError: No module named 'weather'"))
     return _ended(
         evidence=found,
         judgement=_DROPS,
@@ -362,11 +383,10 @@ def _first_release() -> Report:
                 evidence=found,
             )
         ),
-        failure=Diagnosis(
-            kind=FailureKind.HEALTH_CHECK,
-            what=("The app listens on port 8000 of loopback only, where nobody reaches it."),
-            evidence="[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",
-            next_action="Let the app listen on 0.0.0.0:8000 and push again.",
+        failure=_diagnosed(
+            found,
+            logs={"web": AppLog(lines=("[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",))},
+            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200-399"),
         ),
     )
 
@@ -407,6 +427,7 @@ def _broken() -> Report:
         version=None,
         previous_version=None,
         judgement=None,
+        applied_nothing=True,
         conclusion=broken(error, None),
         failure=_diagnosed(evidence(Phase.SILENT), error=error),
     )
@@ -452,13 +473,16 @@ def _wrong_spec() -> Report:
         "serviceName: is missing",
         'containers.web.dependsOn[0].containerName: there is no container "migrat" '
         "(did you mean migrate?)",
+        live=_OLD,
     )
 
 
 def _wrong_architecture() -> Report:
-    reason = "The image is built for arm64, and Lightsail runs amd64 only."
+    with pytest.raises(RefusedError) as refusal:
+        parse_config('{"architecture": "arm64"}')
+    [reason] = refusal.value.reasons
     found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
-    return _not_admitted(reason, failure=found)
+    return _not_admitted(reason, failure=found, live=_OLD)
 
 
 def _policy() -> Report:
@@ -533,15 +557,8 @@ def _rollback_failed() -> Report:
 
 def _rollback_did_not_start() -> Report:
     seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
-    found = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="KeyError: 'WEATHER_URL'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
+    logs = _crashed("ValueError: SECRET_KEY is too short")
+    found = _diagnosed(evidence(), rollback_to=5, logs=logs)
     return _rollback(conclusion=conclude(seen), failure=found)
 
 
@@ -609,6 +626,7 @@ def _command_refused() -> Report:
     return _not_admitted(
         "command: no version is live, so there is no app to run it beside",
         kind=Kind.COMMAND,
+        is_down=True,
         conclusion=refused(
             ["command: no version is live, so there is no app to run it beside"],
             Kind.COMMAND,
