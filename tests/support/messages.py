@@ -16,7 +16,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
@@ -30,7 +30,6 @@ from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
-from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
@@ -54,7 +53,9 @@ from tests.support.builders import (
     report,
     seconds,
     service,
+    version_record,
 )
+from tests.support.failed_release import symptoms
 
 _DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SPEC = "/lightgate/apps/crops-backend"
@@ -166,21 +167,33 @@ def _bad(version: int) -> Verified:
 
 
 def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
-    return diagnose(
-        Symptoms(
-            **{
-                "app": "crops-backend",
-                "execution": EXECUTION,
-                "service": "crops-backend",
-                "repository": "crops-backend",
-                "digest": DIGEST,
-                "evidence": found,
-                "gates": ("migrate",),
-                "logs": _LOGS,
-                **changes,
-            }
-        )
-    )
+    usual = {"gates": ("migrate",), "logs": _LOGS, "endpoint": None}
+    return diagnose(symptoms(evidence=found, **{**usual, **changes}))
+
+
+def _concluded(
+    found: GateReport,
+    judgement: Judgement,
+    seen: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Report:
+    """What follows from the reports of the gate. `seen` is what else is known of the end."""
+    known = {"evidence": found, "judgement": judgement, "verified": _good(7), **(seen or {})}
+    values = {
+        "evidence": found,
+        "judgement": judgement,
+        "conclusion": conclude(ending(**known)),
+        "failure": None if "failure" in changes else _diagnosed(found),
+    }
+    return _ended(**{**values, **changes})
+
+
+# Version 8 serves, and failed its watch period.
+_UNHEALTHY = {
+    "status": Status.ACTIVE,
+    "service": service(current=deployment(8)),
+    "verified": _bad(8),
+}
 
 
 def _crashed(exception: str) -> Mapping[str, AppLog]:
@@ -215,14 +228,10 @@ def _migration_failed() -> Report:
         ),
         database="part-way",
     )
-    found = replace(
-        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect="data"
-    )
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
+    return _concluded(
+        replace(found, effect="data"),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[_take_back()],
     )
@@ -235,12 +244,9 @@ def _take_back(target: str = "0004_fill_season") -> Mapping[str, object]:
 
 def _nothing_applied() -> Report:
     failed = failure(database="unchanged")
-    found = evidence(Phase.FAILED, failed=failed, atomic=True, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=failed, atomic=True, changed=False),
+        _DROPS,
         applied_nothing=True,
         not_applied=["harvests.0006_one_harvest_a_day", "harvests.0007_no_season"],
     )
@@ -254,24 +260,14 @@ def _watch_failed() -> Report:
         watch=_watch(3),
         reasons=["Version 7 can work with the database as it is now."],
     )
-    found = evidence()
-    return _ended(
+    current = service(current=deployment(9, release=f"{RELEASE}-back"))
+    return _concluded(
+        evidence(),
+        _NOTHING,
+        {**_UNHEALTHY, "release": RELEASE, "service": current, "rollback_result": back},
         live=LiveVersion(version=9, tag="v2.1"),
-        evidence=found,
         snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                release=RELEASE,
-                evidence=found,
-                service=service(current=deployment(9, release=f"{RELEASE}-back")),
-                verified=_bad(8),
-                rollback_result=back,
-                judgement=_NOTHING,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(evidence(), watch=_PROBLEM),
     )
 
 
@@ -280,7 +276,10 @@ def _kept() -> Report:
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
     images = {"web": f"crops-backend@{DIGEST}"}
-    own, previous = _record(8, _DROPS, is_good=False), _record(7, _NOTHING, is_good=True)
+    own, previous = (
+        version_record(8, judgement=_DROPS, is_good=False),
+        version_record(7, judgement=_NOTHING),
+    )
     history = VersionHistory(
         listed=[deployment(8), replace(deployment(7, "INACTIVE"), images=images)],
         records={8: own, 7: previous},
@@ -304,47 +303,20 @@ def _kept() -> Report:
         reasons=choice.reasons,
         next_steps=choice.next_steps,
     )
-    return _ended(
+    return _concluded(
+        found,
+        _DROPS,
+        {**_UNHEALTHY, "rollback_result": back},
         live=_NEW,
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                evidence=found,
-                service=service(current=deployment(8)),
-                verified=_bad(8),
-                rollback_result=back,
-                judgement=_DROPS,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(found, watch=_PROBLEM),
         take_back=reversal,
     )
 
 
-def _record(version: int, judgement: Judgement, *, is_good: bool) -> VersionRecord:
-    return VersionRecord(
-        version=version,
-        release=f"r{version}",
-        kind=Kind.IMAGE,
-        digest=DIGEST,
-        spec_version=1,
-        spec_digest="ab",
-        code=f"r{version}",
-        fits=version,
-        is_good=is_good,
-        judgement=judgement,
-    )
-
-
 def _cut_off() -> Report:
-    found = evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    return _concluded(
+        evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[],
         why_not_back="more was applied than the gate had planned",
@@ -352,37 +324,27 @@ def _cut_off() -> Report:
 
 
 def _old_code_may_fail() -> Report:
-    found = evidence(
-        Phase.SUCCEEDED,
-        migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)],
-        changed=True,
-    )
-    crash = _diagnosed(found, logs=_crashed("ModuleNotFoundError: No module named 'weather'"))
-    return _ended(
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=crash,
+    dropped = Migration(name="harvests.0007_no_season", seconds=0.1)
+    found = evidence(Phase.SUCCEEDED, migrations=[dropped], changed=True)
+    return _concluded(
+        found,
+        _DROPS,
+        failure=_diagnosed(found, logs=_crashed("ModuleNotFoundError: No module named 'weather'")),
         take_back=[_take_back("0006_one_harvest_a_day")],
     )
 
 
 def _first_release() -> Report:
+    nothing_live = service(deployments=[deployment(1, "FAILED")])
     found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
-    return _ended(
+    return _concluded(
+        found,
+        _SAFE,
+        {"version": 1, "previous_version": None, "service": nothing_live, "verified": None},
         live=None,
         is_down=True,
-        evidence=found,
         version=1,
         previous_version=None,
-        conclusion=conclude(
-            ending(
-                version=1,
-                previous_version=None,
-                service=service(deployments=[deployment(1, "FAILED")]),
-                evidence=found,
-            )
-        ),
         failure=_diagnosed(
             found,
             logs={"web": AppLog(lines=("[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",))},
@@ -392,14 +354,8 @@ def _first_release() -> Report:
 
 
 def _overdue() -> Report:
-    found = evidence(Phase.SUCCEEDED)
-    return _ended(
-        evidence=found,
-        snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(ending(status=Status.OVERDUE, evidence=found, may_have_begun=False)),
-        failure=_diagnosed(found),
-    )
+    seen = {"status": Status.OVERDUE, "may_have_begun": False, "verified": None}
+    return _concluded(evidence(Phase.SUCCEEDED), _NOTHING, seen, snapshot=None)
 
 
 def _step_failed() -> Report:
@@ -497,66 +453,46 @@ def _policy() -> Report:
         last_lines=(),
         exit_code=None,
     )
-    found = evidence(Phase.FAILED, failed=blocked, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(
-            ending(evidence=found, verified=_good(7), judgement=_DROPS, may_have_begun=False)
-        ),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=blocked, changed=False),
+        _DROPS,
+        {"may_have_begun": False},
         applied_nothing=True,
         not_applied=["harvests.0007_no_season"],
     )
 
 
+_BY_HAND = {"kind": Kind.ROLLBACK, "rollback_to": 5, "may_have_begun": False}
+
+
 def _rollback(**changes: Any) -> Report:
-    return _ended(
-        **{
-            "kind": Kind.ROLLBACK,
-            "snapshot": None,
-            "judgement": _NOTHING,
-            "reason": None,
-            "applied_nothing": True,
-            "rollback_to": 5,
-            "tag": "v1",
-            **changes,
-        }
-    )
+    values = {
+        "kind": Kind.ROLLBACK,
+        "snapshot": None,
+        "judgement": _NOTHING,
+        "reason": None,
+        "applied_nothing": True,
+        "rollback_to": 5,
+        "tag": "v1",
+    }
+    return _ended(**{**values, **changes})
 
 
 def _rollback_done() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-        may_have_begun=False,
-    )
-    return _rollback(
-        conclusion=conclude(seen),
-        watched=_good(8).shown,
-        live=LiveVersion(version=8, tag="v1"),
-    )
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND, "verified": _good(8)})
+    live = LiveVersion(version=8, tag="v1")
+    return _rollback(conclusion=conclude(seen), watched=_good(8).shown, live=live)
 
 
 def _rollback_failed() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_bad(8),
-        may_have_begun=False,
-    )
-    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5, logs=_LOGS)
+    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5)
     live = LiveVersion(version=8, tag="v1")
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND})
     return _rollback(conclusion=conclude(seen), failure=found, live=live)
 
 
 def _rollback_did_not_start() -> Report:
-    seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
+    seen = ending(**_BY_HAND, verified=_good(7))
     logs = _crashed("ValueError: SECRET_KEY is too short")
     found = _diagnosed(evidence(), rollback_to=5, logs=logs)
     return _rollback(conclusion=conclude(seen), failure=found)
@@ -570,9 +506,7 @@ def _rollback_refused() -> Report:
         last_lines=(),
     )
     found = evidence(Phase.FAILED, failed=shut, changed=False)
-    seen = ending(
-        kind=Kind.ROLLBACK, rollback_to=5, evidence=found, verified=_good(7), may_have_begun=False
-    )
+    seen = ending(**_BY_HAND, evidence=found, verified=_good(7))
     diagnosis = _diagnosed(found, rollback_to=5)
     return _rollback(conclusion=conclude(seen), failure=diagnosis, evidence=found)
 
@@ -592,16 +526,9 @@ def _command(**changes: Any) -> Report:
 
 def _command_done() -> Report:
     found = replace(evidence(), last_lines=["3 crops tidied"])
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.COMMAND,
-        evidence=found,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-    )
-    return _command(
-        conclusion=conclude(seen), evidence=found, watched=_good(8).shown, judgement=_ROWS
-    )
+    seen = {**_UNHEALTHY, "kind": Kind.COMMAND, "evidence": found, "verified": _good(8)}
+    conclusion = conclude(ending(**seen))
+    return _command(conclusion=conclusion, evidence=found, watched=_good(8).shown, judgement=_ROWS)
 
 
 def _command_failed() -> Report:
@@ -623,15 +550,9 @@ def _command_failed() -> Report:
 
 
 def _command_refused() -> Report:
-    return _not_admitted(
-        "command: no version is live, so there is no app to run it beside",
-        kind=Kind.COMMAND,
-        is_down=True,
-        conclusion=refused(
-            ["command: no version is live, so there is no app to run it beside"],
-            Kind.COMMAND,
-        ),
-    )
+    why = "command: no version is live, so there is no app to run it beside"
+    conclusion = refused([why], Kind.COMMAND)
+    return _not_admitted(why, kind=Kind.COMMAND, is_down=True, conclusion=conclusion)
 
 
 _REPORTS = {
