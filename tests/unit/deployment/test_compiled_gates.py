@@ -18,7 +18,10 @@ def test_the_migration_runs_under_the_supervisor() -> None:
         "web": web(secrets={"B": "ssm:/b", "A": "ssm:/a"}),
     }
 
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+    with (
+        patch.object(compiler, "PLAIN_REQUEST_BYTES", 10**9),
+        patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9),
+    ):
         request = compiled(containers=containers)
 
     command = request["containers"]["migrate"]["command"]
@@ -117,7 +120,10 @@ def test_only_a_gate_that_needs_a_permit_gets_the_urls_of_its_channel() -> None:
         platformPatienceSeconds=1000,
     )
 
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+    with (
+        patch.object(compiler, "PLAIN_REQUEST_BYTES", 10**9),
+        patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9),
+    ):
         request = compile_deployment(spec, source(), RELEASE, {}, mailboxes={"migrate": MAILBOX})
 
     migration, app = request["containers"]["migrate"], request["containers"]["web"]

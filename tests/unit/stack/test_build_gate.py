@@ -151,6 +151,18 @@ def test_texts_within_an_f_string_get_the_other_quotes(source: str) -> None:
     assert output(text) == output(source)
 
 
+def test_only_parameters_that_a_call_names_keep_their_names() -> None:
+    source = (
+        "def f(first, second): print(first, second)\n"
+        "def g(third, **rest): print(third, rest)\n"
+        "f('a', second='b')\ng(**{'third': 'c', 'more': 'd'})\n"
+    )
+    text = minify(source, "program")
+
+    assert [name in text for name in ("first", "second", "third")] == [False, True, True]
+    assert output(text) == output(source)
+
+
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
 def test_a_name_that_nothing_binds_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="nothing binds"):

@@ -41,7 +41,9 @@ from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
-LARGEST_REQUEST_BYTES = 48 * 1024
+LARGEST_REQUEST_BYTES = 56 * 1024
+# Up to this size each container has its programs as plain text.
+PLAIN_REQUEST_BYTES = 48 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.
@@ -127,7 +129,7 @@ def compile_deployment(
         part=part,
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
-    if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
+    if programs is None and _size(request) > PLAIN_REQUEST_BYTES:
         request = _request(spec, inputs, Programs.from_one_container(spec))
     check_size(request)
     return request

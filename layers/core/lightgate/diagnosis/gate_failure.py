@@ -285,6 +285,18 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
+def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.MIGRATES_ON_LOADING,
+        what=f"The app changes its database when it is loaded, past the gate.{_left(failure)}",
+        evidence=failure.error,
+        next_action=(
+            "Remove what migrates from settings, AppConfig.ready() and module level, so that only "
+            f"the command of {failure.container} migrates. Then push again."
+        ),
+    )
+
+
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
@@ -354,6 +366,7 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
     "pending": _pending,
     "refused": _refused,
     "schema": _schema,
+    "loading": _loading,
     "lock": _lock,
     "database": _database,
     "timeout": _timeout,
@@ -363,6 +376,10 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
     "mailbox": _permit,
 }
 _GATE_ACTIONS = {
+    "arguments": "Correct the arguments of migrate in the container's command.",
+    "manage": (
+        'Give manage the words that call Python and its script, such as ["python", "manage.py"].'
+    ),
     "exec": "Correct the container's command in the spec, or install what it calls in the image.",
     "preflight": "Run the container's health check with this image on your machine.",
     "healthCheck": "Run the container's health check on your machine.",

@@ -24,8 +24,9 @@ _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
 # The causes of a failure before the gate has begun to apply anything.
 _BEFORE_IT_BEGINS = (
-    *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
-    *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
+    *("arguments", "config", "database", "dependency", "django", "exec", "loading", "lock"),
+    *("mailbox", "manage", "permit", "plan", "port", "preflight", "record", "refused", "schema"),
+    "settings",
 )
 # The causes of a failure that cut a running command off.
 CUT_OFF = ("timeout", "signal")
