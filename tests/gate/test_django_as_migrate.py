@@ -451,6 +451,38 @@ def test_a_django_that_is_loaded_past_the_launcher_does_not_run(
 
 
 @pytest.mark.slow
+def test_a_tool_that_wraps_the_loaders_of_modules_does_not_matter(
+    runner: Runner, lite: Project
+) -> None:
+    """As ddtrace does with wrapt: what is set on its loader is set on the one within."""
+    tool = """
+        import importlib.util, sys
+        class Wrapped:
+            def __init__(self, loader):
+                self.__dict__["loader"] = loader
+            def __getattr__(self, name):
+                return getattr(self.loader, name)
+            def __setattr__(self, name, value):
+                setattr(self.loader, name, value)
+            def exec_module(self, module):
+                self.loader.exec_module(module)
+        class Finder:
+            busy = set()
+            def find_spec(self, name, path=None, target=None):
+                if not name.startswith("django.") or name in self.busy:
+                    return None
+                self.busy.add(name)
+                spec = importlib.util.find_spec(name)
+                self.busy.discard(name)
+                spec.loader = Wrapped(spec.loader)
+                return spec
+        sys.meta_path.insert(0, Finder())
+        """
+    lite.write("manage.py", textwrap.dedent(tool) + textwrap.dedent(MANAGE))
+    assert lite.gate(runner).event("succeeded")["migrations"] == ["crops.0001_initial"]
+
+
+@pytest.mark.slow
 def test_a_manage_py_that_calls_the_executor_itself_migrates_nothing(
     runner: Runner, lite: Project
 ) -> None:

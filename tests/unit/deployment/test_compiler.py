@@ -235,7 +235,9 @@ def test_a_request_that_is_too_large_is_refused_and_names_the_largest_environmen
     containers["step-3"]["environment"] = {"OWN": "x" * 300}
 
     [reason] = reasons_of(
-        lambda: compiled(containers=containers, environment={"SHARED": "x" * 4000, "MORE": "x" * 800})
+        lambda: compiled(
+            containers=containers, environment={"SHARED": "x" * 4000, "MORE": "x" * 800}
+        )
     )
 
     assert re.fullmatch(

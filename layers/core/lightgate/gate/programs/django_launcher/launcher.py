@@ -23,6 +23,24 @@ FILES = {
 STARTS = {"os.exec": 1, "os.posix_spawn": 1, "subprocess.Popen": 1, "os.system": 0}
 
 
+class Loader:
+    """The usual loader of one of FILES. Setting an attribute of that one might reach others."""
+
+    def __init__(self, launcher: Launcher, name: str, loader: Any) -> None:
+        self.launcher, self.name, self.loader = launcher, name, loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def exec_module(self, module: Any) -> None:
+        self.launcher.running.add(self.name)
+        try:
+            self.loader.exec_module(module)
+        finally:
+            self.launcher.running.discard(self.name)
+        self.launcher.change(module)
+
+
 class Launcher:
     def __init__(self, source: str) -> None:
         self.source = source
@@ -53,21 +71,8 @@ class Launcher:
         finally:
             sys.meta_path.insert(0, self)
         if spec and hasattr(spec.loader, "exec_module"):
-            spec.loader.exec_module = self.changing(spec.loader.exec_module)
+            spec.loader = Loader(self, name, spec.loader)
         return spec
-
-    def changing(self, execute: Any) -> Any:
-        def exec_module(module: Any) -> None:
-            name = module.__spec__.name  # the loader of an archive loads others, too
-            self.running.add(name)
-            try:
-                execute(module)
-            finally:
-                self.running.discard(name)
-            if name in FILES.values():
-                self.change(module)
-
-        return exec_module
 
     def change(self, module: Any) -> None:
         if hasattr(module, "ManagementUtility"):
