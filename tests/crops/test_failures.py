@@ -22,7 +22,7 @@ from local.cloud.processes import accepts_connections, free_port
 from local.demo.crops import FAILURES
 from tests.crops.releases import Release, Site
 from tests.crops.test_releases import applied, columns
-from tests.support.builders import judged
+from tests.support.builders import EXECUTION, judged
 
 WITHIN = timedelta(seconds=20)
 # These two cannot even look at their migrations.
@@ -40,6 +40,7 @@ def diagnosed(log: str, port: int = 8000) -> Diagnosis:
     return diagnose(
         Symptoms(
             app="crops-backend",
+            execution=EXECUTION,
             service="crops-backend",
             repository="crops-backend",
             digest=None,

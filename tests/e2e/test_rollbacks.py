@@ -64,9 +64,9 @@ def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose
     text = message["text"]
     assert reason in text
     assert f"To keep version {version}: correct the cause and push again." in text
-    assert "To roll back: first reverse the migrations with an execution with " in text
+    assert "Before a rollback, reverse the migrations" in text
     assert taking_back("one-way-fails-later") in text
-    assert f"Then start an execution with {json.dumps(way_back(message))}." in text
+    assert f"--input '{json.dumps(way_back(message))}'" in text
     assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
 
 

@@ -264,6 +264,8 @@ IMAGE = admitted()
 def ending(**changes: Any) -> DeploymentEnd:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
+        "app": "crops-backend",
+        "execution": EXECUTION,
         "release": None,
         "status": Status.FAILED,
         "version": 8,

@@ -27,6 +27,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database, SecretStore
@@ -126,9 +127,7 @@ def _snapshot(**changes: Any) -> Snapshot:
                     secrets={SecretStore.SECRETS_MANAGER.value: ["crops/database-url"]},
                     digest=f"sha256:{'5' * 64}",
                 ),
-                "aws stepfunctions start-execution --state-machine-arn "
-                f"{EXECUTION.replace(':execution:', ':stateMachine:').rpartition(':')[0]} --input "
-                f'\'{{"app": "crops-backend", "digest": "sha256:{"5" * 64}"}}\'',
+                start_command(EXECUTION, {"app": "crops-backend", "digest": f"sha256:{'5' * 64}"}),
             ),
             **changes,
         }
@@ -164,6 +163,7 @@ def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
         Symptoms(
             **{
                 "app": "crops-backend",
+                "execution": EXECUTION,
                 "service": "crops-backend",
                 "repository": "crops-backend",
                 "digest": DIGEST,
@@ -215,14 +215,9 @@ def _migration_failed() -> Report:
     )
 
 
-def _take_back() -> str:
-    return json.dumps(
-        {
-            "app": "crops-backend",
-            "digest": DIGEST,
-            "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
-        }
-    )
+def _take_back(target: str = "0004_fill_season") -> Mapping[str, object]:
+    command = ["python", "manage.py", "migrate", "harvests", target]
+    return {"app": "crops-backend", "digest": DIGEST, "command": command}
 
 
 def _nothing_applied() -> Report:
@@ -272,10 +267,11 @@ def _kept() -> Report:
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
     history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
-    reversal = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
+    reversal = [_take_back("0006_one_harvest_a_day")]
     choice = decide_rollback(
         RollbackInput(
             app="crops-backend",
+            execution=EXECUTION,
             failed=8,
             previous=7,
             reversal=reversal,
@@ -346,7 +342,7 @@ def _old_code_may_fail() -> Report:
         judgement=_DROPS,
         conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
         failure=crash,
-        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+        take_back=[_take_back("0006_one_harvest_a_day")],
     )
 
 
@@ -392,7 +388,13 @@ def _step_failed() -> Report:
         live=_NEW,
         evidence=evidence(),
         conclusion=unverified(
-            error, app="crops-backend", version=8, previous=7, wrong=None, is_open=False
+            error,
+            app="crops-backend",
+            execution=EXECUTION,
+            version=8,
+            previous=7,
+            wrong=None,
+            is_open=False,
         ),
         failure=_diagnosed(evidence(), error=error),
     )

@@ -25,6 +25,7 @@ from lightgate.verification.health import (
 )
 from tests.emulator.emulator import Emulator, Service
 from tests.emulator.images import web
+from tests.support.builders import EXECUTION
 
 ABSENT = {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"}
 CRASH = "import sys; print('starting', flush=True); import weather"
@@ -48,6 +49,7 @@ def diagnosed(service: Service, version: int) -> Diagnosis:
     return diagnose(
         Symptoms(
             app=service.name,
+            execution=EXECUTION,
             service=service.name,
             repository="web",
             digest=None,

@@ -13,6 +13,7 @@ from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import (
     RollbackAction,
     RollbackInput,
@@ -23,12 +24,12 @@ from lightgate.rollback.policy import (
     no_rollback_notice,
     why_refused,
 )
-from tests.support.builders import DIGEST, deployment
+from tests.support.builders import DIGEST, EXECUTION, deployment
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
-TAKE_BACK = ['{"app": "crops-backend", "command": 1}', '{"app": "crops-backend", "command": 2}']
+TAKE_BACK = [{"app": "crops-backend", "command": 1}, {"app": "crops-backend", "command": 2}]
 WHY = "harvests.0005_no_season: RemoveField harvest.season: the previous version still uses it."
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
@@ -85,6 +86,7 @@ def rollback_input(
     listed = listed or [listed_deployment(8, "ACTIVE"), listed_deployment(7)]
     values: dict[str, Any] = {
         "app": "crops-backend",
+        "execution": EXECUTION,
         "failed": 8,
         "previous": 7,
         "reversal": TAKE_BACK,
@@ -106,16 +108,18 @@ def test_an_unsafe_rollback_keeps_the_new_version_with_both_next_steps(
     judgement: Judgement,
 ) -> None:
     found = decide_rollback(rollback_input(judgement=judgement))
-    keep, back = found.next_steps
+    keep, reverse, back = found.next_steps
 
     assert (found.action, found.version) == (RollbackAction.KEEP, 7)
     assert judgement.reasons[0] in found.reasons
     assert keep == "To keep version 8: correct the cause and push again."
-    assert back == (
-        "To roll back: first reverse the migrations with an execution with "
-        f"{TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
-        'Then start an execution with {"app": "crops-backend", "rollbackTo": 7}.'
+    first, second = (start_command(EXECUTION, request) for request in TAKE_BACK)
+    assert reverse == (
+        "Before a rollback, reverse the migrations, one command after the other: "
+        f"{first} and then {second}"
     )
+    to_7 = start_command(EXECUTION, {"app": "crops-backend", "rollbackTo": 7})
+    assert back == f"To roll back to version 7: {to_7}"
 
 
 def test_before_the_first_version_there_is_nothing_to_roll_back_to() -> None:
@@ -391,11 +395,12 @@ def test_the_next_steps_say_why_no_command_reverses_the_migrations() -> None:
 
     found = decide_rollback(rollback_input(judgement=ONE_WAY, reversal=[], why_not=why))
 
-    assert found.next_steps[-1] == (
-        'To roll back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
-        '"allowDestructive": true}. The migrations stay applied, because no command reverses just '
-        f"these: {why}. Only a snapshot or backup has the earlier data."
-    )
+    request = {"app": "crops-backend", "rollbackTo": 7, "allowDestructive": True}
+    assert found.next_steps[-2:] == [
+        f"To roll back to version 7: {start_command(EXECUTION, request)}",
+        "A rollback does not reverse the migrations, because no command reverses just these: "
+        f"{why}. Only a snapshot or backup has the earlier data.",
+    ]
 
 
 JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])

@@ -270,6 +270,8 @@ def _conclude(
         return gone(why_gone, deployment.version, kind)
     return conclude(
         DeploymentEnd(
+            app=release.app,
+            execution=state.execution,
             release=release.id,
             kind=kind,
             status=deployment.status,
@@ -309,6 +311,7 @@ def _broken(
     return unverified(
         error,
         app=release.app,
+        execution=facts.state.execution,
         version=version,
         previous=deployment.previous_version,
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,

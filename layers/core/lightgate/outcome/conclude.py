@@ -16,6 +16,7 @@ from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
@@ -37,6 +38,8 @@ class DeploymentEnd:
     `rollback_to` is the version that a person wanted back.
     """
 
+    app: str
+    execution: str
     release: str | None
     status: Status
     version: int
@@ -178,9 +181,10 @@ def _choose(seen: DeploymentEnd) -> str:
     """Lightgate never undoes a rollback or a command by itself."""
     if seen.kind is Kind.IMAGE or seen.previous_version is None:
         return _check_and_push(seen)
+    request = {"app": seen.app, "rollbackTo": seen.previous_version}
     return (
-        "Check now whether the app works. To roll back to the previous version, start an "
-        f'execution with "rollbackTo": {seen.previous_version}.'
+        "Check now whether the app works. To roll back to the previous version: "
+        f"{start_command(seen.execution, request)}"
     )
 
 
