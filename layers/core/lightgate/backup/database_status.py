@@ -9,7 +9,7 @@ import enum
 from lightgate.backup.restore_points import Description
 from lightgate.spec.database_kinds import DatabaseKind
 
-WORDS = {
+_WORDS = {
     DatabaseKind.INSTANCE: "RDS instance",
     DatabaseKind.CLUSTER: "Aurora cluster",
     DatabaseKind.LIGHTSAIL: "Lightsail database",
@@ -77,7 +77,7 @@ def condition_of(status: str) -> Condition:
 
 def why_unusable(found: Description) -> str | None:
     """Why no release can begin with the database; None if one can, or if that is unknown."""
-    head = f"database.{found.kind}: the {WORDS[found.kind]} {found.name}"
+    head = f"database.{found.kind}: the {_WORDS[found.kind]} {found.name}"
     if found.cluster is not None:
         return (
             f"{head} is a member of the DB cluster {found.cluster}, and RDS takes snapshots of the "
@@ -101,7 +101,7 @@ def why_doubtful(found: Description) -> str | None:
     if condition_of(found.status) is not Condition.UNKNOWN:
         return None
     return (
-        f"The {WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate does "
+        f"The {_WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate does "
         "not know. AWS may take no snapshot of it."
     )
 
@@ -118,7 +118,7 @@ def missing(kind: DatabaseKind, name: str, other: Description | None = None) -> 
 
     `other` is a database of another kind that has this name.
     """
-    reason = f"database.{kind}: there is no {WORDS[kind]} {name} in this region"
+    reason = f"database.{kind}: there is no {_WORDS[kind]} {name} in this region"
     if other is None:
         return reason
     return f"{reason}, but there is {_A[other.kind]} {name}; {_instead(kind, name, other)}"

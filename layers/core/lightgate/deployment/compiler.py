@@ -44,9 +44,9 @@ LARGEST_REQUEST_BYTES = 48 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.
-MAILBOX_POLL_SECONDS = 2
+_MAILBOX_POLL_SECONDS = 2
 # After this time without an answer from S3 the gate gives up.
-MAILBOX_REACH_SECONDS = 120
+_MAILBOX_REACH_SECONDS = 120
 
 _NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
 
@@ -248,9 +248,9 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
     )
     longest_wait = int(wait_limit.longest.total_seconds())
     return {
-        "pollSeconds": MAILBOX_POLL_SECONDS,
+        "pollSeconds": _MAILBOX_POLL_SECONDS,
         "patienceSeconds": longest_wait,
-        "reachSeconds": min(MAILBOX_REACH_SECONDS, longest_wait),
+        "reachSeconds": min(_MAILBOX_REACH_SECONDS, longest_wait),
     }
 
 

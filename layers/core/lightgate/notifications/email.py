@@ -156,7 +156,7 @@ def next_steps(report: Report) -> Sequence[str]:
     failure, steps = report.failure, report.conclusion.next_steps
     if failure is None:
         return steps
-    if failure.kind is FailureKind.MIGRATION_REFUSED and not is_damaged(report):
+    if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
     if _is_known(failure):
         steps = [step for step in steps if step != correct_it(report.kind)]
@@ -174,7 +174,7 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
 def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
-        stay = " and not reversed by a rollback" if is_damaged(report) else ""
+        stay = " and not reversed by a rollback" if _is_damaged(report) else ""
         yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
     if report.not_applied:
         how = "not applied" if report.applied_nothing else "not known to be applied"
@@ -206,7 +206,7 @@ def _is_open(report: Report) -> bool:
     if report.applied_nothing:
         return True
     live, own = report.live, report.version
-    is_back = is_damaged(report) and live is not None and live.version != own
+    is_back = _is_damaged(report) and live is not None and live.version != own
     return report.previous_version is not None and not is_back
 
 
@@ -229,13 +229,13 @@ def _details(report: Report) -> Iterator[tuple[str, str]]:
     yield "Execution", report.execution
 
 
-def is_damaged(report: Report) -> bool:
+def _is_damaged(report: Report) -> bool:
     return report.conclusion.outcome in _DAMAGED
 
 
 def may_need_a_restore(report: Report) -> bool:
     """Whether the release failed and may have changed the database."""
-    return is_damaged(report) and not report.applied_nothing
+    return _is_damaged(report) and not report.applied_nothing
 
 
 def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:

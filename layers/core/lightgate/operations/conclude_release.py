@@ -168,7 +168,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         conclusion,
         app=app,
         stage=_known_stage(facts) or stage_of(app, runtime),
-        kind=kind_of(facts),
+        kind=_kind_of(facts),
         tag=_requested_tag(facts.state.request),
         digest=_requested_digest(facts.state.request),
         live=_live(service, versions, app, runtime),
@@ -240,7 +240,7 @@ def _service(facts: Facts, runtime: Runtime) -> tuple[Service | None, str | None
 def _conclude(
     facts: Facts, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
 ) -> Conclusion:
-    state, deployment, kind = facts.state, facts.deployment, kind_of(facts)
+    state, deployment, kind = facts.state, facts.deployment, _kind_of(facts)
     if facts.unreadable is not None:
         return unreadable()
     if (stop := state.stop) is not None:
@@ -353,7 +353,7 @@ def _versions(
     )
 
 
-def kind_of(facts: Facts) -> Kind:
+def _kind_of(facts: Facts) -> Kind:
     """The kind of the release; by its request if it was not admitted."""
     if facts.release is not None:
         return facts.release.kind

@@ -27,7 +27,7 @@ from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus
 
 # Recording the outcome needs the rest of the function's minute.
-TIME_LIMIT = timedelta(seconds=25)
+_TIME_LIMIT = timedelta(seconds=25)
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
@@ -128,7 +128,7 @@ class _Investigation:
         # A call that hangs must not stop RecordOutcome.
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
-        thread.join(TIME_LIMIT.total_seconds())
+        thread.join(_TIME_LIMIT.total_seconds())
         self._add(unread=(*self.symptoms.unread, *missing))
 
     def _read_the_service(self) -> None:
@@ -149,7 +149,7 @@ class _Investigation:
         gate_lines = read_gates(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}
         for gate, lines in gate_lines.lines.items():
-            names |= dict.fromkeys(planned(release.id, gate, lines))
+            names |= dict.fromkeys(_planned(release.id, gate, lines))
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
 
     def _read_the_logs(self) -> None:
@@ -184,7 +184,7 @@ class _Investigation:
         self._runtime.logger.warning("a symptom could not be read", what=what, error=why)
 
 
-def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
+def _planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
     """The migrations that the gate has reported as pending at any time."""
     for event in events(release, gate, lines):
         named = event.get("migrations") if event["event"] == "plan" else None

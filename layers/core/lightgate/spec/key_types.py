@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # lightsail-facts.md, section 9: quotas of a container service.
 MOST_CONTAINERS = 10
-RESERVED_PREFIX = "LIGHTGATE_"
+_RESERVED_PREFIX = "LIGHTGATE_"
 TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
 
 # lightsail-facts.md, section 1: the pattern as the service applies it, group included.
@@ -159,7 +159,7 @@ def _map(names: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # JSON Schema has no pattern that ignores case.
-_NOT_RESERVED = "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in RESERVED_PREFIX)
+_NOT_RESERVED = "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in _RESERVED_PREFIX)
 _VARIABLES = f"(?!{_NOT_RESERVED}){_VARIABLE}"
 
 
@@ -168,8 +168,8 @@ def _check_variable(node: Node, name: str) -> None:
         node.problem(
             f"{shown(name)} is not the name of a variable; allowed are letters, digits and _"
         )
-    elif name.upper().startswith(RESERVED_PREFIX):
-        node.problem(f"names that begin with {RESERVED_PREFIX} are reserved for Lightgate")
+    elif name.upper().startswith(_RESERVED_PREFIX):
+        node.problem(f"names that begin with {_RESERVED_PREFIX} are reserved for Lightgate")
 
 
 def _environment(node: Node) -> Mapping[str, str]:

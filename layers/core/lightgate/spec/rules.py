@@ -23,7 +23,7 @@ from lightgate.spec.keys import (
 from lightgate.spec.time_limits import longest_limit
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
-MOST_POLLS = 2600
+_MOST_POLLS = 2600
 # Waiting for the service, for the deployment, and for that of a rollback.
 _DEPLOYMENT_LIMITS = 3
 # One for the new version, and one for the version after a rollback.
@@ -430,7 +430,7 @@ class _Rules:
         spec = self._spec
         snapshot = spec.database.timeout_seconds if spec.database else 0
         longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
-        room = MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
+        room = _MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
         shortest = math.ceil(longest / room)
         if spec.poll_seconds < shortest:
             found = (

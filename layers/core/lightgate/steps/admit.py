@@ -38,7 +38,7 @@ from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
 
 # The time between two checks of the deployment of an abandoned release.
-PAUSE = timedelta(seconds=30)
+_PAUSE = timedelta(seconds=30)
 
 
 def admit(state: State, runtime: Runtime) -> Admission | Stop:
@@ -255,4 +255,4 @@ def _wait(
     is_over = all(before is None or before.state != "ACTIVATING" for before in own)
     if is_over or now - release.started_at >= release.deployment_timeout:
         return None
-    return PAUSE
+    return _PAUSE
