@@ -9,9 +9,9 @@ from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
 from lightgate.migrations.compatibility import Judgement, Verdict
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from tests.component import table
 from tests.component.cloud import Cloud
 
@@ -167,7 +167,7 @@ def past(version: int, release: str = ID) -> VersionRecord:
     return VersionRecord(
         version=version,
         release=release,
-        kind=Kind.IMAGE,
+        kind=ReleaseKind.IMAGE,
         digest="sha256:1",
         spec_version=3,
         spec_digest="ab",

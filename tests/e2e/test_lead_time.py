@@ -25,6 +25,7 @@ from local.demo import crops
 from tests.e2e.by_hand import begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.gate_lines import gate_lines
+from tests.support import local_cloud
 
 # A stack of its own and four releases in minutes. On every run the same is tested in
 # tests/workflow/test_lead_time.py, by the clock of the test.
@@ -90,7 +91,7 @@ def ready() -> Iterator[Ready]:
         wait_scale=1 / SPEED, speed=SPEED, snapshot_seconds=SNAPSHOT.total_seconds()
     ) as cloud:
         stack = cloud.deploy()
-        cloud.set_switches(crops.APP, speed=60, activation_limit=3600)
+        local_cloud.set_switches(cloud, crops.APP, speed=60, activation_limit=3600)
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
         ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
@@ -98,7 +99,8 @@ def ready() -> Iterator[Ready]:
         first = end(ready, begin(ready, "v2", skipSnapshot=True))
         assert first.status == "SUCCEEDED", first.message["text"]
         forget(ready)
-        cloud.set_switches(
+        local_cloud.set_switches(
+            cloud,
             crops.APP,
             speed=SPEED,
             log_lag=0,

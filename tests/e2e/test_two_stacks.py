@@ -20,6 +20,7 @@ from local.cloud.cloud import PROJECT, LocalCloud, Stack
 from local.cloud.executions import Execution
 from local.cloud.sns_inbox import Inbox
 from tests.e2e.pushing import image, spec, wait_until
+from tests.support import local_cloud
 
 # A cloud and two stacks of its own.
 pytestmark = pytest.mark.slow
@@ -50,14 +51,14 @@ class Side:
     def ended(self, arn: str) -> tuple[Execution, Any]:
         """How the execution ended, and its message."""
         machine = self.cloud.client("stepfunctions")
-        ended = executions.wait_for_end(machine, arn, within=RELEASE)
+        ended = local_cloud.wait_for_end(machine, arn, within=RELEASE)
         [message] = self.inbox.receive(1, SOON)
         return ended, json.loads(message.text)
 
     def release(self, **request: Any) -> Any:
         """The message of a release by hand."""
         machine = self.cloud.client("stepfunctions")
-        arn = executions.start(machine, self.stack.state_machine_arn, {"app": APP, **request})
+        arn = local_cloud.start(machine, self.stack.state_machine_arn, {"app": APP, **request})
         return self.ended(arn)[1]
 
 
@@ -167,7 +168,7 @@ def test_an_execution_that_is_stopped_is_cleaned_up_after_by_its_own_stack(
 ) -> None:
     staging = both.staging
     machine = staging.cloud.client("stepfunctions")
-    arn = executions.start(machine, staging.stack.state_machine_arn, {"app": APP, "tag": "latest"})
+    arn = local_cloud.start(machine, staging.stack.state_machine_arn, {"app": APP, "tag": "latest"})
     machine.stop_execution(executionArn=arn)
 
     _, message = staging.ended(arn)

@@ -19,12 +19,12 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.cloud import aws_rules
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import Account
 from tests.faults.clock import TimeIsUp
 from tests.faults.stack import Json, Stack
 from tests.faults.wire import Killed
+from tests.support import wait_state
 from tests.workflow.state_data import StateData, iso
 
 _INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
@@ -178,7 +178,7 @@ class Execution:
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
             seconds = self._data.value(path)
-        self.cause = aws_rules.wait_seconds(path, seconds)
+        self.cause = wait_state.wait_seconds(path, seconds)
         if self.cause is not None:
             self.error = "States.Runtime"
             self._end(ExecutionStatus.FAILED)

@@ -10,9 +10,10 @@ import pytest
 
 from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_releases import Releases
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
+from tests.support import local_cloud
 from tests.workflow.release_machine import DEFINITION
 
 SOON = timedelta(seconds=20)
@@ -32,8 +33,8 @@ def run_from(start: str, state: Json, topic: str, client: Connect) -> executions
         definition=text,
         roleArn=_role(client),
     )["stateMachineArn"]
-    arn = executions.start(client("stepfunctions"), machine, state)
-    return executions.wait_for_end(client("stepfunctions"), arn, within=SOON)
+    arn = local_cloud.start(client("stepfunctions"), machine, state)
+    return local_cloud.wait_for_end(client("stepfunctions"), arn, within=SOON)
 
 
 def _role(client: Connect) -> str:

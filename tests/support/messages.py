@@ -16,7 +16,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
@@ -26,7 +26,7 @@ from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
@@ -426,7 +426,9 @@ def _stopped() -> Report:
 
 def _service_gone() -> Report:
     why = "There is no container service crops-backend in this region"
-    return _ended(conclusion=gone(why, 8, Kind.IMAGE), snapshot=None, judgement=None, live=None)
+    return _ended(
+        conclusion=gone(why, 8, ReleaseKind.IMAGE), snapshot=None, judgement=None, live=None
+    )
 
 
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
@@ -489,7 +491,7 @@ def _policy() -> Report:
 def _rollback(**changes: Any) -> Report:
     return _ended(
         **{
-            "kind": Kind.ROLLBACK,
+            "kind": ReleaseKind.ROLLBACK,
             "snapshot": None,
             "judgement": _NOTHING,
             "reason": None,
@@ -504,7 +506,7 @@ def _rollback(**changes: Any) -> Report:
 def _rollback_done() -> Report:
     seen = ending(
         status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
+        kind=ReleaseKind.ROLLBACK,
         rollback_to=5,
         service=service(current=deployment(8)),
         verified=_good(8),
@@ -520,7 +522,7 @@ def _rollback_done() -> Report:
 def _rollback_failed() -> Report:
     seen = ending(
         status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
+        kind=ReleaseKind.ROLLBACK,
         rollback_to=5,
         service=service(current=deployment(8)),
         verified=_bad(8),
@@ -532,7 +534,7 @@ def _rollback_failed() -> Report:
 
 
 def _rollback_did_not_start() -> Report:
-    seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
+    seen = ending(kind=ReleaseKind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
     found = Diagnosis(
         kind=FailureKind.APP_CRASH,
         what="The app in web was started 3 times on 1 node(s) and did not stay up.",
@@ -554,7 +556,11 @@ def _rollback_refused() -> Report:
     )
     found = evidence(Phase.FAILED, failed=shut, changed=False)
     seen = ending(
-        kind=Kind.ROLLBACK, rollback_to=5, evidence=found, verified=_good(7), may_have_begun=False
+        kind=ReleaseKind.ROLLBACK,
+        rollback_to=5,
+        evidence=found,
+        verified=_good(7),
+        may_have_begun=False,
     )
     diagnosis = _diagnosed(found, rollback_to=5)
     return _rollback(conclusion=conclude(seen), failure=diagnosis, evidence=found)
@@ -563,7 +569,7 @@ def _rollback_refused() -> Report:
 def _command(**changes: Any) -> Report:
     return _ended(
         **{
-            "kind": Kind.COMMAND,
+            "kind": ReleaseKind.COMMAND,
             "reason": "tidy up",
             "command": ["python", "manage.py", "tidy_crops"],
             "live": LiveVersion(version=8, tag="v2.1"),
@@ -577,7 +583,7 @@ def _command_done() -> Report:
     found = replace(evidence(), last_lines=["3 crops tidied"])
     seen = ending(
         status=Status.ACTIVE,
-        kind=Kind.COMMAND,
+        kind=ReleaseKind.COMMAND,
         evidence=found,
         service=service(current=deployment(8)),
         verified=_good(8),
@@ -596,7 +602,7 @@ def _command_failed() -> Report:
     )
     found = evidence(Phase.FAILED, failed=failed)
     seen = ending(
-        kind=Kind.COMMAND,
+        kind=ReleaseKind.COMMAND,
         evidence=found,
         service=service(current=deployment(8)),
         verified=_good(8),
@@ -608,10 +614,10 @@ def _command_failed() -> Report:
 def _command_refused() -> Report:
     return _not_admitted(
         "command: no version is live, so there is no app to run it beside",
-        kind=Kind.COMMAND,
+        kind=ReleaseKind.COMMAND,
         conclusion=refused(
             ["command: no version is live, so there is no app to run it beside"],
-            Kind.COMMAND,
+            ReleaseKind.COMMAND,
         ),
     )
 

@@ -23,9 +23,9 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.cloud import aws_rules
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
+from tests.support import wait_state
 from tests.workflow.functions import Functions
 from tests.workflow.state_data import iso
 
@@ -191,7 +191,7 @@ def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
     def wait(state: Any, env: object, wait_seconds: int) -> None:  # noqa: ARG001
         # The interpreter itself lets true and far too long waits pass.
         if (
-            cause := aws_rules.wait_seconds(state.string_sampler.literal_value, wait_seconds)
+            cause := wait_state.wait_seconds(state.string_sampler.literal_value, wait_seconds)
         ) is not None:
             pytest.fail(f"States.Runtime: {cause}")
         sleep(wait_seconds)

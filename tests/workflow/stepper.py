@@ -19,8 +19,8 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.cloud import aws_rules
 from tests.component.cloud import ACCOUNT, REGION
+from tests.support import wait_state
 from tests.workflow.release_machine import definition, visited
 from tests.workflow.state_data import StateData, iso
 from tests.workflow.world import World
@@ -131,7 +131,7 @@ class Walk:
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
             seconds = self._state_data.value(path)
-        self.cause = aws_rules.wait_seconds(path, seconds)
+        self.cause = wait_state.wait_seconds(path, seconds)
         if self.cause is not None:
             self.error = "States.Runtime"
             self._end(ExecutionStatus.FAILED)

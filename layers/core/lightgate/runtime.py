@@ -32,7 +32,7 @@ from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
 from lightgate.aws.s3_gate_channel import GateChannels
-from lightgate.aws.secrets import Secrets
+from lightgate.aws.secretsmanager import Secrets
 from lightgate.aws.sns import Topic
 from lightgate.aws.ssm import AppParameters
 from lightgate.aws.stepfunctions import Executions

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.gate_waits import Awaited, Wait, read_wait
-from lightgate.gate.report import DatabaseSession
+from lightgate.gate.gate_report import DatabaseSession
 from tests.support.builders import RELEASE, gate_line
 
 PSQL = {"pid": 4711, "application": "psql", "seconds": 35}

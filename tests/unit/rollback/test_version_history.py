@@ -7,11 +7,11 @@ import pytest
 
 from lightgate.codec import encode
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import NO_GATE_REPORT, GateReport, Migration, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
-from lightgate.records.version import Source, VersionRecord, read_version
-from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.records.version import VersionRecord, VersionSource, read_version
+from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.rollback.version_history import applied_judgement, listed_records, records_of_release
 from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
 from lightgate.verification.health import WatchStatus
@@ -43,7 +43,7 @@ def past(
     return VersionRecord(
         version=version,
         release=f"r{version}",
-        kind=Kind.IMAGE,
+        kind=ReleaseKind.IMAGE,
         digest=digest,
         spec_version=spec_version,
         spec_digest=None if spec_version is None else SPEC_DIGEST,
@@ -70,7 +70,7 @@ def rollback(status: str) -> RollbackProgress:
         release=rollback_marker(RELEASE),
         begun_at=STARTED,
         poll_seconds=10,
-        source=Source(
+        source=VersionSource(
             digest="sha256:7", spec_version=2, spec_digest=SPEC_DIGEST, code="r3", fits=3
         ),
     )
@@ -102,7 +102,7 @@ def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_it
         VersionRecord(
             version=8,
             release=RELEASE,
-            kind=Kind.IMAGE,
+            kind=ReleaseKind.IMAGE,
             digest=DIGEST,
             spec_version=3,
             spec_digest=SPEC_DIGEST,
@@ -263,7 +263,7 @@ def test_the_rollbacks_version_is_recorded_beside_the_failed_one(status: str, go
     assert back == VersionRecord(
         version=9,
         release=rollback_marker(RELEASE),
-        kind=Kind.ROLLBACK,
+        kind=ReleaseKind.ROLLBACK,
         digest="sha256:7",
         spec_version=2,
         spec_digest=SPEC_DIGEST,
@@ -302,10 +302,14 @@ def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "code", "fits"),
-    [(Kind.IMAGE, "r7", 7), (Kind.COMMAND, None, None), (Kind.ROLLBACK, None, None)],
+    [
+        (ReleaseKind.IMAGE, "r7", 7),
+        (ReleaseKind.COMMAND, None, None),
+        (ReleaseKind.ROLLBACK, None, None),
+    ],
 )
 def test_an_old_record_tells_only_of_an_image_how_old_its_code_is(
-    kind: Kind, code: str | None, fits: int | None
+    kind: ReleaseKind, code: str | None, fits: int | None
 ) -> None:
     written = {**encode(past(7)), "kind": kind.value}
     del written["code"], written["fits"]

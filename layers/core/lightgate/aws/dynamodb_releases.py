@@ -17,7 +17,7 @@ from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord, read_version
 from lightgate.release.lock import LockAnswer, LockRequest, LockStatus, execution_name_of
 from lightgate.state import Admitted

@@ -51,7 +51,7 @@ _DOWN_PREFIXES = ("inaccessible-", "incompatible-", "insufficient-")
 _DOWN_SUFFIX = "-failed"
 
 
-class Condition(enum.StrEnum):
+class DatabaseReadiness(enum.StrEnum):
     """What the status of a database means for a release.
 
     READY: it takes a snapshot. CHANGING: it takes none now, and that passes by itself. DOWN: it
@@ -64,15 +64,15 @@ class Condition(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-def condition_of(status: str) -> Condition:
+def readiness_of(status: str) -> DatabaseReadiness:
     word = status.lower()
     if word in _READY:
-        return Condition.READY
+        return DatabaseReadiness.READY
     if word in _CHANGING or word.startswith(_CHANGING_PREFIXES):
-        return Condition.CHANGING
+        return DatabaseReadiness.CHANGING
     if word in _DOWN or word.startswith(_DOWN_PREFIXES) or word.endswith(_DOWN_SUFFIX):
-        return Condition.DOWN
-    return Condition.UNKNOWN
+        return DatabaseReadiness.DOWN
+    return DatabaseReadiness.UNKNOWN
 
 
 def why_unusable(found: Description) -> str | None:
@@ -83,7 +83,7 @@ def why_unusable(found: Description) -> str | None:
             f"{head} is a member of the DB cluster {found.cluster}, and RDS takes snapshots of the "
             f"whole cluster only; {_instead(found.kind, found.name, found)}"
         )
-    if condition_of(found.status) is not Condition.DOWN:
+    if readiness_of(found.status) is not DatabaseReadiness.DOWN:
         return None
     advice = (
         "Start it, and release the image again."
@@ -98,17 +98,17 @@ def why_unusable(found: Description) -> str | None:
 
 def why_doubtful(found: Description) -> str | None:
     """A warning where the status does not show whether a release can begin; None if it does."""
-    if condition_of(found.status) is not Condition.UNKNOWN:
+    if readiness_of(found.status) is not DatabaseReadiness.UNKNOWN:
         return None
     return (
-        f"The {_WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate does "
-        "not know. AWS may take no snapshot of it."
+        f"The {_WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate "
+        "does not know. AWS may take no snapshot of it."
     )
 
 
 def busy(found: Description, message: str) -> str:
     """AWS's reason why it takes no snapshot now, with the status if that is another one."""
-    if condition_of(found.status) is Condition.READY or found.status in message:
+    if readiness_of(found.status) is DatabaseReadiness.READY or found.status in message:
         return message
     return f"{message} Its status is {found.status}."
 

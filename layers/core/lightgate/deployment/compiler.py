@@ -66,7 +66,7 @@ class Part(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ImageSource:
     """The image of a release: how Lightsail pulls it, and what it would run by itself."""
 
     reference: str
@@ -77,7 +77,7 @@ class Source:
 class _Inputs:
     """What is this release's own."""
 
-    source: Source
+    source: ImageSource
     release: str
     stack: str
     code: str
@@ -88,7 +88,7 @@ class _Inputs:
 
 def compile_deployment(
     spec: AppSpec,
-    source: Source,
+    source: ImageSource,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
@@ -273,7 +273,7 @@ def _usual_after_failure(django: Request | None) -> AfterFailure:
     return AfterFailure.EXIT if django else AfterFailure.HOLD
 
 
-def _own_command(container: Container, source: Source) -> tuple[str, ...]:
+def _own_command(container: Container, source: ImageSource) -> tuple[str, ...]:
     """The command of the container, which its gate starts after the migration."""
     if container.command is not None:
         return container.command

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lightgate.errors import RefusedError
-from lightgate.gate.report import GateReport, Phase
+from lightgate.gate.gate_report import GateReport, Phase
 from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the

@@ -7,7 +7,7 @@ from datetime import datetime
 from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
+from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, Phase
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import COMMAND_CONTAINER
 

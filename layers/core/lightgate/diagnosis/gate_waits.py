@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lightgate.gate.gate_report import DatabaseSession, holders_of
 from lightgate.gate.log_lines import events, plain_text
-from lightgate.gate.report import DatabaseSession, holders_of
 
 
 class Awaited(StrEnum):

@@ -9,7 +9,7 @@ from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome, correct_it
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
 _MOST_NAMES = 20
@@ -59,13 +59,13 @@ def text(report: Report) -> str:
 def subject_words(report: Report) -> str:
     """The release by its short name, and what is live now."""
     match report.kind:
-        case Kind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
+        case ReleaseKind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
             return f"{report.name} is live"
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             what = report.name
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             what = "rollback"
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             what = "command"
     if report.is_down:
         return f"{what}, no version is live"
@@ -76,7 +76,7 @@ def subject_words(report: Report) -> str:
 def headline(report: Report) -> str:
     """What happened, and what is live now."""
     outcome = report.conclusion.outcome
-    if report.kind is Kind.IMAGE and outcome is Outcome.SUCCEEDED:
+    if report.kind is ReleaseKind.IMAGE and outcome is Outcome.SUCCEEDED:
         return f"Release {report.name} of {report.app} is live."
     if report.is_down:
         live = ", and no version is live"
@@ -96,18 +96,18 @@ def _then(report: Report) -> str:
 
 def _subject(report: Report) -> str:
     match report.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return f"Release {report.name} of {report.app}"
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             to = "" if report.rollback_to is None else f" to version {report.rollback_to}"
             return f"The rollback of {report.app}{to}"
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             return f"The command on {report.app}"
 
 
 def _is_live(report: Report) -> str:
     live, own = report.live, report.version
-    if report.kind is Kind.COMMAND or live is None or own is None or live.version < own:
+    if report.kind is ReleaseKind.COMMAND or live is None or own is None or live.version < own:
         return "is still live"
     return "is live" if live.version == own else "is live again"
 
@@ -256,7 +256,7 @@ def _printed(report: Report) -> Sequence[Sequence[str]]:
     failure = report.evidence.failure
     if failure is not None and report.conclusion.outcome is not Outcome.SUCCEEDED:
         return [_section(f"Last lines of {failure.container}:", failure.last_lines)]
-    printed = report.evidence.last_lines if report.kind is Kind.COMMAND else ()
+    printed = report.evidence.last_lines if report.kind is ReleaseKind.COMMAND else ()
     return [_section("Last lines of the command:", printed)]
 
 

@@ -17,11 +17,11 @@ from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
-from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
 from lightgate.operations.read_gates import read_gates
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import may_have_changed
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus
@@ -144,7 +144,7 @@ class _Investigation:
     def _read_the_gates(self) -> None:
         release = self._release
         self._add(no_permit=why_not_permitted(release, self._runtime))
-        if release.kind is not Kind.IMAGE:
+        if release.kind is not ReleaseKind.IMAGE:
             return
         gate_lines = read_gates(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}

@@ -14,7 +14,7 @@ from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
 
@@ -250,7 +250,7 @@ def last_reversing_command(target: int, seen: VersionHistory) -> int | None:
         and one.version > fits
         and one.has_served
         and one.version in seen.records
-        and seen.records[one.version].kind is Kind.COMMAND
+        and seen.records[one.version].kind is ReleaseKind.COMMAND
         and not seen.records[one.version].judgement.verdict.allows_rollback
     ]
     return max(commands, default=None)

@@ -15,8 +15,8 @@ from lightgate.spec.health_rules import health_rules, most_checks
 from lightgate.spec.keys import (
     LONGEST_POLL_SECONDS,
     AppSpec,
-    Condition,
     Dependency,
+    DependencyCondition,
     Stage,
     runs_migrate,
 )
@@ -188,7 +188,7 @@ class _Rules:
             self._report_no_container(target, *place)
             self._root.problems.unread.append(place)
         elif (
-            dependency.condition is Condition.HEALTHY
+            dependency.condition is DependencyCondition.HEALTHY
             and containers[target].health_check is None
             and self._was_read("containers", target, "healthCheck")
         ):
@@ -324,7 +324,7 @@ class _Rules:
         for name in self._spec.containers:
             conditions = self._spec.conditions_on(name)
             ends = sorted(condition for condition in conditions if condition.needs_an_end)
-            if ends and Condition.HEALTHY in conditions:
+            if ends and DependencyCondition.HEALTHY in conditions:
                 self._report(
                     f"is waited for with HEALTHY and with {ends[0]}: it cannot both run on and end",
                     *("containers", name),
