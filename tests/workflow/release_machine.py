@@ -25,9 +25,8 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
-from tests.support import wait_state
+from tests.support.state_machine import iso, why_no_wait
 from tests.workflow.functions import Functions
-from tests.workflow.state_data import iso
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
@@ -190,9 +189,7 @@ def _folder(step: str) -> str:
 def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
     def wait(state: Any, env: object, wait_seconds: int) -> None:  # noqa: ARG001
         # The interpreter itself lets true and far too long waits pass.
-        if (
-            cause := wait_state.wait_seconds(state.string_sampler.literal_value, wait_seconds)
-        ) is not None:
+        if (cause := why_no_wait(state.string_sampler.literal_value, wait_seconds)) is not None:
             pytest.fail(f"States.Runtime: {cause}")
         sleep(wait_seconds)
 

@@ -28,6 +28,7 @@ class Plan:
     hash = "unknown"
     applied = ""
     is_atomic = False
+    is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
@@ -65,6 +66,7 @@ class Plan:
         irreversible = [one.pop("irreversible") for one in plan.migrations]
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
+        plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
         said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
