@@ -363,6 +363,7 @@ def _step_failed() -> Report:
     return _ended(
         live=_NEW,
         evidence=evidence(),
+        judgement=_DROPS,
         conclusion=unverified(
             error,
             app="crops-backend",

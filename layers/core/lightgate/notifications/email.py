@@ -142,12 +142,12 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
     failure = report.failure
     if failure is None:
         return []
-    if failure.kind is FailureKind.WATCH_FAILED and failure.evidence is None:
-        return []
     told = " ".join(opening(report))
     is_news = failure.evidence and failure.evidence not in told
+    # The reasons tell the health checks of this version already.
+    is_told = failure.kind is FailureKind.WATCH_FAILED and not is_news
     return [
-        ("Cause", failure.what),
+        *([] if is_told else [("Cause", failure.what)]),
         *([("Evidence", failure.evidence)] if is_news and failure.evidence else []),
         ("Runbook", f"docs/runbook.md, section {failure.kind.value}"),
     ]
@@ -160,6 +160,10 @@ def next_steps(report: Report) -> Sequence[str]:
         return steps
     if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
+    live = report.live
+    if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
+        # The version is live, so the same release need not start again.
+        return steps
     if _is_known(failure):
         steps = [step for step in steps if step != correct_it(report.kind)]
     return [failure.next_action, *(step for step in steps if step != failure.next_action)]
