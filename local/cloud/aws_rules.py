@@ -22,6 +22,7 @@ _EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]
 _SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,98}")
 _TAKES_SNAPSHOTS = ("available", "storage-optimization")
 _SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
+_LONGEST_WAIT_SECONDS = 99_999_999
 
 
 class Format(enum.Enum):
@@ -123,6 +124,20 @@ def image(request: Mapping[str, Any], digest_of_tag: str | None) -> Refusal | No
         f"Image with digest '{digest}' and tag '{request.get('imageTag')}' already exists in the"
         f" repository with name '{request.get('repositoryName')}'",
     )
+
+
+def wait_seconds(place: str, value: object) -> str | None:
+    """Why the value at a Wait state's SecondsPath ends the execution; None if the state waits.
+
+    Step Functions ends it with States.Runtime, which no Catch sees.
+    """
+    found = f"{place} == {json.dumps(value)}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"The SecondsPath parameter cannot be parsed as a long value: {found}"
+    if 0 <= value <= _LONGEST_WAIT_SECONDS:
+        return None
+    wrong = "negative value" if value < 0 else f"value greater than {_LONGEST_WAIT_SECONDS}"
+    return f"The SecondsPath parameter references a {wrong}: {found}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

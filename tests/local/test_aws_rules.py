@@ -4,7 +4,6 @@ import pytest
 
 from local.cloud import aws_rules
 from local.cloud.aws_rules import Refusal
-from tests.support.state_machine import why_no_wait
 
 LOGIN = "Basic QVdTOnRva2Vu"  # AWS:token
 PUSH = ("PUT", "/v2/crops/manifests/latest")
@@ -103,7 +102,7 @@ def test_other_answers_of_the_engine_stand(
 
 @pytest.mark.parametrize("seconds", [0, 1, 90, 99_999_999])
 def test_a_wait_of_whole_seconds_is_one(seconds: int) -> None:
-    assert why_no_wait("$.seconds", seconds) is None
+    assert aws_rules.wait_seconds("$.seconds", seconds) is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_a_wait_of_whole_seconds_is_one(seconds: int) -> None:
     ],
 )
 def test_any_other_wait_ends_the_execution(seconds: object, says: str) -> None:
-    assert says in str(why_no_wait("$.seconds", seconds))
+    assert says in str(aws_rules.wait_seconds("$.seconds", seconds))
 
 
 def create(action: str = "CreateDBSnapshot", name: str = "crops-1", **more: str) -> dict[str, str]:

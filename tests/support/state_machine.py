@@ -16,14 +16,13 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.cloud import aws_rules
 from tests.component.cloud import ACCOUNT, REGION
 
 type Json = dict[str, Any]
 
 _INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
 _FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
-# The longest wait that Step Functions takes.
-_LONGEST_WAIT_SECONDS = 99_999_999
 
 
 class TaskError(Exception):
@@ -117,7 +116,7 @@ class Execution:
         seconds: Any = None
         with contextlib.suppress(KeyError, TypeError):
             seconds = self._data.value(path)
-        if (cause := why_no_wait(path, seconds)) is not None:
+        if (cause := aws_rules.wait_seconds(path, seconds)) is not None:
             self._fail("States.Runtime", cause)
             return
         self.sleep(seconds)
@@ -264,17 +263,3 @@ def iso(moment: datetime) -> str:
     """The moment as the context object has it."""
     in_utc = moment.astimezone(UTC)
     return in_utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{in_utc.microsecond // 1000:03}Z"
-
-
-def why_no_wait(place: str, value: object) -> str | None:
-    """Why the value at a Wait state's SecondsPath ends the execution; None if the state waits.
-
-    Step Functions ends it with States.Runtime, which no Catch sees.
-    """
-    found = f"{place} == {json.dumps(value)}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        return f"The SecondsPath parameter cannot be parsed as a long value: {found}"
-    if 0 <= value <= _LONGEST_WAIT_SECONDS:
-        return None
-    wrong = "negative value" if value < 0 else f"value greater than {_LONGEST_WAIT_SECONDS}"
-    return f"The SecondsPath parameter references a {wrong}: {found}"

@@ -23,9 +23,10 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.cloud import aws_rules
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
-from tests.support.state_machine import iso, why_no_wait
+from tests.support.state_machine import iso
 from tests.workflow.functions import Functions
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
@@ -189,7 +190,9 @@ def _folder(step: str) -> str:
 def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
     def wait(state: Any, env: object, wait_seconds: int) -> None:  # noqa: ARG001
         # The interpreter itself lets true and far too long waits pass.
-        if (cause := why_no_wait(state.string_sampler.literal_value, wait_seconds)) is not None:
+        if (
+            cause := aws_rules.wait_seconds(state.string_sampler.literal_value, wait_seconds)
+        ) is not None:
             pytest.fail(f"States.Runtime: {cause}")
         sleep(wait_seconds)
 

@@ -446,7 +446,7 @@ def _half_done(seen: DeploymentEnd) -> str:
     return f"Deployment {seen.version} ended during {what}."
 
 
-def _look_at_database(kind: Kind) -> str:
+def _look_at_database(kind: ReleaseKind) -> str:
     return (
         "Compare the output of python manage.py showmigrations with the database before you "
         f"{AGAIN[kind]}."
