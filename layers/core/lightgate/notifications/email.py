@@ -181,10 +181,12 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
         stay = " and not reversed by a rollback" if _is_damaged(report) else ""
-        yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
+        more = report.evidence.unlisted
+        yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:
         how = "not applied" if report.applied_nothing else "not known to be applied"
-        yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
+        names, more = report.not_applied, report.unlisted
+        yield "Database", f"{_count(names, more)} {how}: {_listed(names, more)}"
     if report.snapshot is not None:
         began = "command" if report.kind is ReleaseKind.COMMAND else "first migration"
         yield _restore_point(report.snapshot, began)
@@ -192,8 +194,9 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
         yield "Database", f"No restore point: {report.no_restore_point}"
 
 
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} migration{'s' if len(names) > 1 else ''}"
+def _count(names: Sequence[str], unlisted: int) -> str:
+    count = len(names) + unlisted
+    return f"{count} migration{'s' if count > 1 else ''}"
 
 
 def _rollback(report: Report) -> Iterator[tuple[str, str]]:
@@ -309,10 +312,10 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    rest = [f"and {more} more"] if more > 0 else []
-    return ", ".join([*names[:_MOST_NAMES], *rest])
+def _listed(names: Sequence[str], unlisted: int) -> str:
+    shown = names[:_MOST_NAMES]
+    more = len(names) + unlisted - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
 
 
 def _restore_point(snapshot: Snapshot, began: str) -> tuple[str, str]:
