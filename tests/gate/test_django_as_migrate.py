@@ -1,5 +1,6 @@
 """To the app the Django helper is the migrate command itself, and it migrates nothing."""
 
+import contextlib
 import sqlite3
 import textwrap
 from pathlib import Path
@@ -504,5 +505,5 @@ def test_a_manage_py_that_calls_the_executor_itself_migrates_nothing(
 
 
 def tables(project: Project) -> set[str]:
-    with sqlite3.connect(project.database["NAME"]) as connection:
+    with contextlib.closing(sqlite3.connect(project.database["NAME"])) as connection:
         return {name for (name,) in connection.execute("select name from sqlite_master")}

@@ -3,7 +3,7 @@
 import pytest
 
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import EXECUTION, deployment
@@ -75,8 +75,8 @@ def test_an_unverified_version_stays_live_and_people_choose() -> None:
 
     assert ended.outcome is Outcome.FAILED
     assert ended.reasons[-1] == "Version 8 is live, but its health is unknown."
-    _, keep, back, _ = ended.next_steps
-    assert "To keep version 8: " in keep
+    check, back, _ = ended.next_steps
+    assert check == "Check now whether the app works. If it does, version 8 can stay live."
     to_7 = start_command(EXECUTION, {"app": "crops", "rollbackTo": 7})
     assert back == f"To roll back: {to_7}"
 
@@ -88,7 +88,7 @@ def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() 
 
 
 def test_an_unsafe_rollback_is_offered_with_what_it_takes() -> None:
-    back = left_serving(is_open=False).next_steps[3]
+    back = left_serving(is_open=False).next_steps[2]
 
     assert "reverse the applied migrations first" in back
     assert '"allowDestructive": true' in back
@@ -98,8 +98,10 @@ def test_with_nothing_before_there_is_nothing_to_choose() -> None:
     assert "rollbackTo" not in " ".join(left_serving(previous=None).next_steps)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ReleaseKind)
+def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(
+    kind: ReleaseKind,
+) -> None:
     [step] = refused(["no"], kind).next_steps
 
-    assert ("push again" in step) is (kind is Kind.IMAGE)
+    assert ("push again" in step) is (kind is ReleaseKind.IMAGE)

@@ -1,13 +1,14 @@
 """Why a gate stayed shut, from the cause that it reported and from what it was waiting for."""
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lightgate.diagnosis import gate_waits
+from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
+from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, Phase
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import COMMAND_CONTAINER
 
@@ -187,7 +188,7 @@ def _unreachable(
 
 def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
     wait = seen.wait
-    if wait is not None and wait.what == gate_waits.DATABASE_LOCK:
+    if wait is not None and wait.what == Awaited.DATABASE_LOCK:
         # That the wait has ended nobody tells; a session that stood in the way is worth a look.
         what = (
             f"{_subject(failure)} was stopped at its time limit, while it waited for a table."
@@ -297,21 +298,26 @@ def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
     )
 
 
-def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=f"{_gate(failure)}.{_left(failure)}",
+        what=f"{_gate(seen, failure)}.{_left(failure)}",
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
             failure.cause,
-            f"Run the command of {failure.container} with this image on your machine.",
+            f"Run {_command(seen, failure)} with this image on your machine.",
         ),
     )
 
 
-def _gate(failure: Failure) -> str:
+def _command(seen: Symptoms, failure: Failure) -> str:
+    is_known = failure.container == COMMAND_CONTAINER and seen.command
+    return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
+
+
+def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
-        return f"The command failed ({failure.cause})"
+        return f"{_command(seen, failure)} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -323,10 +329,10 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
         raise ValueError("there is nothing that the gate waits for")
     over = "Lightsail ended the deployment while the gate was waiting"
     match wait.what:
-        case gate_waits.DATABASE:
+        case Awaited.DATABASE:
             what = f"{over} for the database; {_applied(seen)}."
             return _unreachable(seen, what, wait.why, Detail.UNREACHABLE)
-        case gate_waits.PERMIT:
+        case Awaited.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {_applied(seen)}.",
