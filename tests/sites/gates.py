@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightgate.deployment.python_call import helper_words
 from lightgate.gate.packaging import program_text
 from lightgate.migrations.compatibility import judge_plan
 from lightgate.migrations.plan import read_plans
@@ -41,7 +42,7 @@ def start(
         "afterFailure": "hold",
         "healthCheck": None,
         "django": {
-            "manage": call,
+            **helper_words(tuple(call), (*call, "migrate", "--noinput", *more)),
             "database": "default",
             "policy": "warn",
             "allowDestructive": False,

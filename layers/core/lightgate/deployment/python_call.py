@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-type Words = tuple[str, ...]
+type _Words = tuple[str, ...]
 
 _PYTHON = re.compile(r"(.*/)?(python|pypy)[0-9.]*t?")
 _WITH_A_WORD = re.compile(r"-[a-zA-Z]*[WX]|--check-hash-based-pycs")
@@ -22,11 +22,11 @@ class PythonCall:
     `python` is empty if no word is known to be Python.
     """
 
-    python: Words
-    script: Words
+    python: _Words
+    script: _Words
 
 
-def helper_words(manage: Words, command: Words) -> dict[str, list[str] | int]:
+def helper_words(manage: _Words, command: _Words) -> dict[str, list[str] | int]:
     """Where the launcher belongs in the words that start the Django helper.
 
     `script` is the number of words before the script, 0 if only the script shows which Python runs
@@ -41,12 +41,12 @@ def helper_words(manage: Words, command: Words) -> dict[str, list[str] | int]:
     }
 
 
-def python_call(manage: Words) -> PythonCall:
+def python_call(manage: _Words) -> PythonCall:
     """The last Python in the words runs manage.py: those before it may run another program."""
     return next(_calls(manage), PythonCall((), manage))
 
 
-def _calls(manage: Words) -> Iterator[PythonCall]:
+def _calls(manage: _Words) -> Iterator[PythonCall]:
     for index in reversed(range(len(manage))):
         names_it = index > 0 and manage[index - 1] in _NAMES_A_PYTHON
         if _PYTHON.fullmatch(manage[index]) and not names_it:
@@ -55,7 +55,7 @@ def _calls(manage: Words) -> Iterator[PythonCall]:
                 yield call
 
 
-def _without_options(words: Words, index: int) -> PythonCall | None:
+def _without_options(words: _Words, index: int) -> PythonCall | None:
     while index < len(words):
         word, before, after = words[index], words[:index], words[index + 1 :]
         if not word.startswith("-"):
@@ -71,7 +71,7 @@ def _without_options(words: Words, index: int) -> PythonCall | None:
     return None
 
 
-def _words_before_migrate(manage: Words, command: Words) -> int:
+def _words_before_migrate(manage: _Words, command: _Words) -> int:
     call = (*manage, "migrate")
     starts = (n for n in range(len(command)) if command[n : n + len(call)] == call)
     return next((start + len(manage) for start in starts), 0)
