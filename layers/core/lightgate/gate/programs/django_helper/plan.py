@@ -18,6 +18,7 @@ from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 from lightgate.gate.programs.django_helper.targets import find_targets
 
+RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
 
 
@@ -29,7 +30,6 @@ class Plan:
     applied = ""
     is_atomic = False
     recorded: set[Any] | None = None
-    leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
     reversal: Any = None  # the calls that reverse exactly this plan, or why there are none
 
@@ -39,6 +39,10 @@ class Plan:
             str, str
         ] = {}  # applied migrations that the code does not have, and when
         self.ahead: dict[str, str] = {}  # the later ones of them, and their classes
+        self.expected: set[str] = set()  # whatever it records or takes from the record
+        self.apps: set[str] = set()
+        self.found: dict[str, str] = {}  # a hash of what is on record, of each app
+        self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
     def read(cls, connection: Any, arguments: Any, /) -> Plan:
@@ -68,9 +72,10 @@ class Plan:
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         plan.hash = digest([connection.alias, plan.migrations])
         plan.applied = digest(sorted(map(list, applied)))
-        plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
-        plan.recorded = set(executor.recorder.applied_migrations())
+        rows = executor.recorder.applied_migrations()
+        plan.recorded = set(rows)
+        plan.read_record(executor.loader, rows)
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
                 plan.classes[".".join(key)] = "additive"
@@ -82,7 +87,26 @@ class Plan:
                 one = plan.migrations[number]
                 names = [one["name"], *map(".".join, migration.replaces)]
                 plan.classes.update(dict.fromkeys(names, one["class"]))
+            plan.expected.update(map(".".join, [migration_key(migration), *migration.replaces]))
         return plan
+
+    def read_record(self, loader: Any, rows: Any, /) -> None:
+        """What is on record of the apps of this code: others may share the database."""
+        squashes = {key: one for key, one in loader.disk_migrations.items() if one.replaces}
+        # To record a squash changes nothing else.
+        self.expected = set(map(".".join, squashes))
+        part_of = {old: key for key, squash in squashes.items() for old in squash.replaces}
+        self.apps = set(loader.migrated_apps)
+        names: dict[str, list[str]] = {}
+        at: dict[str, float] = {}
+        for key, row in rows.items():
+            if key[0] in self.apps:
+                names.setdefault(key[0], []).append(key[1])
+                if key not in squashes:
+                    at[".".join(part_of.get(key, key))] = row.applied.timestamp()
+        self.found = {app: digest(sorted(each))[:6] for app, each in sorted(names.items())}
+        newest = sorted(at, key=lambda name: at[name])[-RECENT:]
+        self.recent = [[n, time.strftime("%FT%TZ", time.gmtime(at[n]))] for n in newest]
 
     def is_outdated(self, connection: Any) -> bool:
         """Whether a migration was applied or reversed since the plan was read."""
@@ -131,7 +155,7 @@ class Plan:
         count = None if self.migrations is None else len(self.migrations)
         fields: dict[str, Any] = {
             "hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
-            "leaves": self.leaves, "migrations": shown,
+            "migrations": shown, "found": self.found, "recent": self.recent,
         }  # fmt: skip
         if self.reversal and len(json.dumps([shown, self.reversal])) <= PLAN_LIMIT:
             fields["takeBack"] = self.reversal
@@ -140,6 +164,10 @@ class Plan:
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def migration_key(migration: Any) -> tuple[str, str]:
+    return migration.app_label, migration.name
 
 
 def digest(value: Any) -> str:
