@@ -29,7 +29,7 @@ def wrong_words(command: Argv, manage: Argv | None = None) -> str | None:
         line = " ".join([command[0], *map(shlex.quote, command[1:])])
         return (
             f"{shown(command[0])} is one word with spaces, and no program has such a name"
-            f"{write(_from_line(line, manage), command)}"
+            f"{write(_from_line(line, manage), command) if line.strip() else ''}"
         )
     found = programs(command)
     names = {program.name for program in found}
@@ -80,7 +80,9 @@ def as_keys(split: Split) -> Mapping[str, object]:
 
 def write(keys: Mapping[str, object], command: Argv) -> str:
     """The advice to write these keys; empty if they are too long, or have a secret."""
-    text = ", ".join(f'"{k}": {json.dumps(v, ensure_ascii=False)}' for k, v in keys.items())
+    texts = {key: json.dumps(value, ensure_ascii=False) for key, value in keys.items()}
+    is_alone = list(keys) == ["command"]
+    text = texts["command"] if is_alone else ", ".join(f'"{k}": {v}' for k, v in texts.items())
     if not keys or len(text) > _LONGEST_SHOWN or any(secrets_in_arguments(command)):
         return ""
     return f"; write {printable(text)}"

@@ -16,7 +16,7 @@ _NAMED = re.compile(r"\bmigrat(?:e|ions?)\b")
 _SCRIPT = re.compile(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
 # Scripts in the root of an image or of the app, which have no suffix.
 _SCRIPT_PATH = re.compile(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
-_RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "honcho", "npm", "supervisord"}
+_RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "fab"}
 
 
 class Migrates(enum.Enum):
