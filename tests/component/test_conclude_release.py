@@ -136,25 +136,17 @@ def test_a_rollback_records_both_versions(cloud: Cloud, runtime: Runtime) -> Non
     marker = rollback_marker(RELEASE)
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, marker)
-    back = RollbackProgress(
-        status=RollbackStatus.GOOD,
-        target=1,
-        version=3,
-        release=marker,
-        begun_at=STARTED,
-        poll_seconds=10,
-    )
+    usual: Json = {"begun_at": STARTED, "poll_seconds": 10}
+    good = RollbackStatus.GOOD
+    back = RollbackProgress(status=good, target=1, version=3, release=marker, **usual)
+    answers = {"deployment": deployed(), "verification": verified("FAILED"), "rollback": back}
 
-    settled = record_outcome(
-        ended(deployment=deployed(), verification=verified("FAILED"), rollback=back), runtime
-    )
+    settled = record_outcome(ended(**answers), runtime)
 
     assert settled.status == "ROLLED_BACK"
     found = runtime.releases.versions(NAME)
-    assert [(past.release, past.is_good) for past in found.values()] == [
-        (RELEASE, False),
-        (marker, True),
-    ]
+    seen = [(past.release, past.is_good) for past in found.values()]
+    assert seen == [(RELEASE, False), (marker, True)]
 
 
 def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(

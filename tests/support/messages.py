@@ -14,7 +14,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode
 from lightgate.gate.report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -27,6 +27,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database, SecretStore
@@ -47,6 +48,7 @@ from tests.support.builders import (
     seconds,
     service,
 )
+from tests.support.failed_release import symptoms
 
 _DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SPEC = "/lightgate/apps/crops-backend"
@@ -126,9 +128,7 @@ def _snapshot(**changes: Any) -> Snapshot:
                     secrets={SecretStore.SECRETS_MANAGER.value: ["crops/database-url"]},
                     digest=f"sha256:{'5' * 64}",
                 ),
-                "aws stepfunctions start-execution --state-machine-arn "
-                f"{EXECUTION.replace(':execution:', ':stateMachine:').rpartition(':')[0]} --input "
-                f'\'{{"app": "crops-backend", "digest": "sha256:{"5" * 64}"}}\'',
+                start_command(EXECUTION, {"app": "crops-backend", "digest": f"sha256:{'5' * 64}"}),
             ),
             **changes,
         }
@@ -156,24 +156,46 @@ def _good(version: int, rounds: int = 3) -> Verified:
 
 def _bad(version: int) -> Verified:
     watch = _watch(9, 3, _PROBLEM)
-    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
+    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, needs_rollback=True)
 
 
 def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
-    return diagnose(
-        Symptoms(
-            **{
-                "app": "crops-backend",
-                "service": "crops-backend",
-                "repository": "crops-backend",
-                "digest": DIGEST,
-                "evidence": found,
-                "gates": ("migrate",),
-                "logs": _LOGS,
-                **changes,
-            }
-        )
-    )
+    usual = {"gates": ("migrate",), "logs": _LOGS, "endpoint": None}
+    return diagnose(symptoms(evidence=found, **{**usual, **changes}))
+
+
+def _concluded(
+    found: GateReport,
+    judgement: Judgement,
+    seen: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Report:
+    """What follows from the reports of the gate. `seen` is what else is known of the end."""
+    known = {"evidence": found, "judgement": judgement, "verified": _good(7), **(seen or {})}
+    values = {
+        "evidence": found,
+        "judgement": judgement,
+        "conclusion": conclude(ending(**known)),
+        "failure": None if "failure" in changes else _diagnosed(found),
+    }
+    return _ended(**{**values, **changes})
+
+
+# Version 8 serves, and failed its watch period.
+_UNHEALTHY = {
+    "status": Status.ACTIVE,
+    "service": service(current=deployment(8)),
+    "verified": _bad(8),
+}
+_CRASH = Diagnosis(
+    kind=FailureKind.APP_CRASH,
+    what="The app in web was started 3 times on 1 node(s) and did not stay up.",
+    evidence="ModuleNotFoundError: No module named 'weather'",
+    next_action=(
+        "Run the command of web with this image and the app's variables by hand, mend it and "
+        "push again."
+    ),
+)
 
 
 def _released() -> Report:
@@ -202,37 +224,25 @@ def _migration_failed() -> Report:
         ),
         database="part-way",
     )
-    found = replace(
-        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect="data"
-    )
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
+    return _concluded(
+        replace(found, effect="data"),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[_take_back()],
     )
 
 
-def _take_back() -> str:
-    return json.dumps(
-        {
-            "app": "crops-backend",
-            "digest": DIGEST,
-            "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
-        }
-    )
+def _take_back(target: str = "0004_fill_season") -> Mapping[str, object]:
+    command = ["python", "manage.py", "migrate", "harvests", target]
+    return {"app": "crops-backend", "digest": DIGEST, "command": command}
 
 
 def _nothing_applied() -> Report:
     failed = failure(database="unchanged")
-    found = evidence(Phase.FAILED, failed=failed, atomic=True, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=failed, atomic=True, changed=False),
+        _DROPS,
         applied_nothing=True,
         not_applied=["harvests.0006_one_harvest_a_day", "harvests.0007_no_season"],
     )
@@ -246,24 +256,14 @@ def _watch_failed() -> Report:
         watch=_watch(3),
         reasons=["Version 7 can work with the database as it is now."],
     )
-    found = evidence()
-    return _ended(
+    current = service(current=deployment(9, release=f"{RELEASE}-back"))
+    return _concluded(
+        evidence(),
+        _NOTHING,
+        {**_UNHEALTHY, "release": RELEASE, "service": current, "rollback_result": back},
         live=LiveVersion(version=9, tag="v2.1"),
-        evidence=found,
         snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                release=RELEASE,
-                evidence=found,
-                service=service(current=deployment(9, release=f"{RELEASE}-back")),
-                verified=_bad(8),
-                went_back=back,
-                judgement=_NOTHING,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(evidence(), watch=_PROBLEM),
     )
 
 
@@ -272,10 +272,11 @@ def _kept() -> Report:
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
     history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
-    reversal = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
+    reversal = [_take_back("0006_one_harvest_a_day")]
     choice = decide_rollback(
         RollbackInput(
             app="crops-backend",
+            execution=EXECUTION,
             failed=8,
             previous=7,
             reversal=reversal,
@@ -294,32 +295,20 @@ def _kept() -> Report:
         ],
         next_steps=choice.next_steps,
     )
-    return _ended(
+    return _concluded(
+        found,
+        _DROPS,
+        {**_UNHEALTHY, "rollback_result": back},
         live=_NEW,
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                evidence=found,
-                service=service(current=deployment(8)),
-                verified=_bad(8),
-                went_back=back,
-                judgement=_DROPS,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(found, watch=_PROBLEM),
         take_back=reversal,
     )
 
 
 def _cut_off() -> Report:
-    found = evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    return _concluded(
+        evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[],
         why_not_back="more was applied than the gate had planned",
@@ -327,45 +316,25 @@ def _cut_off() -> Report:
 
 
 def _old_code_may_fail() -> Report:
-    found = evidence(
-        Phase.SUCCEEDED,
-        migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)],
-        changed=True,
-    )
-    crash = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="ModuleNotFoundError: No module named 'weather'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
-    return _ended(
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=crash,
-        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+    dropped = Migration(name="harvests.0007_no_season", seconds=0.1)
+    return _concluded(
+        evidence(Phase.SUCCEEDED, migrations=[dropped], changed=True),
+        _DROPS,
+        failure=_CRASH,
+        take_back=[_take_back("0006_one_harvest_a_day")],
     )
 
 
 def _first_release() -> Report:
-    found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
-    return _ended(
+    nothing_live = service(deployments=[deployment(1, "FAILED")])
+    return _concluded(
+        evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)]),
+        _SAFE,
+        {"version": 1, "previous_version": None, "service": nothing_live, "verified": None},
         live=None,
         is_down=True,
-        evidence=found,
         version=1,
         previous_version=None,
-        conclusion=conclude(
-            ending(
-                version=1,
-                previous_version=None,
-                service=service(deployments=[deployment(1, "FAILED")]),
-                evidence=found,
-            )
-        ),
         failure=Diagnosis(
             kind=FailureKind.HEALTH_CHECK,
             what=("The app listens on port 8000 of loopback only, where nobody reaches it."),
@@ -376,14 +345,8 @@ def _first_release() -> Report:
 
 
 def _overdue() -> Report:
-    found = evidence(Phase.SUCCEEDED)
-    return _ended(
-        evidence=found,
-        snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(ending(status=Status.OVERDUE, evidence=found, may_have_begun=False)),
-        failure=_diagnosed(found),
-    )
+    seen = {"status": Status.OVERDUE, "may_have_begun": False, "verified": None}
+    return _concluded(evidence(Phase.SUCCEEDED), _NOTHING, seen, snapshot=None)
 
 
 def _step_failed() -> Report:
@@ -392,7 +355,13 @@ def _step_failed() -> Report:
         live=_NEW,
         evidence=evidence(),
         conclusion=unverified(
-            error, app="crops-backend", version=8, previous=7, wrong=None, is_open=False
+            error,
+            app="crops-backend",
+            execution=EXECUTION,
+            version=8,
+            previous=7,
+            wrong=None,
+            is_open=False,
         ),
         failure=_diagnosed(evidence(), error=error),
     )
@@ -471,75 +440,47 @@ def _policy() -> Report:
         last_lines=(),
         exit_code=None,
     )
-    found = evidence(Phase.FAILED, failed=blocked, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(
-            ending(evidence=found, verified=_good(7), judgement=_DROPS, may_have_begun=False)
-        ),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=blocked, changed=False),
+        _DROPS,
+        {"may_have_begun": False},
         applied_nothing=True,
         not_applied=["harvests.0007_no_season"],
     )
 
 
+_BY_HAND = {"kind": Kind.ROLLBACK, "rollback_to": 5, "may_have_begun": False}
+
+
 def _rollback(**changes: Any) -> Report:
-    return _ended(
-        **{
-            "kind": Kind.ROLLBACK,
-            "snapshot": None,
-            "judgement": _NOTHING,
-            "reason": None,
-            "applied_nothing": True,
-            "rollback_to": 5,
-            "tag": "v1",
-            **changes,
-        }
-    )
+    values = {
+        "kind": Kind.ROLLBACK,
+        "snapshot": None,
+        "judgement": _NOTHING,
+        "reason": None,
+        "applied_nothing": True,
+        "rollback_to": 5,
+        "tag": "v1",
+    }
+    return _ended(**{**values, **changes})
 
 
 def _rollback_done() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-        may_have_begun=False,
-    )
-    return _rollback(
-        conclusion=conclude(seen),
-        watched=_good(8).shown,
-        live=LiveVersion(version=8, tag="v1"),
-    )
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND, "verified": _good(8)})
+    live = LiveVersion(version=8, tag="v1")
+    return _rollback(conclusion=conclude(seen), watched=_good(8).shown, live=live)
 
 
 def _rollback_failed() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_bad(8),
-        may_have_begun=False,
-    )
-    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5, logs=_LOGS)
+    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5)
     live = LiveVersion(version=8, tag="v1")
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND})
     return _rollback(conclusion=conclude(seen), failure=found, live=live)
 
 
 def _rollback_did_not_start() -> Report:
-    seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
-    found = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="KeyError: 'WEATHER_URL'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
+    seen = ending(**_BY_HAND, verified=_good(7))
+    found = replace(_CRASH, evidence="KeyError: 'WEATHER_URL'")
     return _rollback(conclusion=conclude(seen), failure=found)
 
 
@@ -551,9 +492,7 @@ def _rollback_refused() -> Report:
         last_lines=(),
     )
     found = evidence(Phase.FAILED, failed=shut, changed=False)
-    seen = ending(
-        kind=Kind.ROLLBACK, rollback_to=5, evidence=found, verified=_good(7), may_have_begun=False
-    )
+    seen = ending(**_BY_HAND, evidence=found, verified=_good(7))
     diagnosis = _diagnosed(found, rollback_to=5)
     return _rollback(conclusion=conclude(seen), failure=diagnosis, evidence=found)
 
@@ -573,16 +512,9 @@ def _command(**changes: Any) -> Report:
 
 def _command_done() -> Report:
     found = replace(evidence(), last_lines=["3 crops tidied"])
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.COMMAND,
-        evidence=found,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-    )
-    return _command(
-        conclusion=conclude(seen), evidence=found, watched=_good(8).shown, judgement=_ROWS
-    )
+    seen = {**_UNHEALTHY, "kind": Kind.COMMAND, "evidence": found, "verified": _good(8)}
+    conclusion = conclude(ending(**seen))
+    return _command(conclusion=conclusion, evidence=found, watched=_good(8).shown, judgement=_ROWS)
 
 
 def _command_failed() -> Report:
@@ -604,14 +536,8 @@ def _command_failed() -> Report:
 
 
 def _command_refused() -> Report:
-    return _not_admitted(
-        "command: no version is live, so there is no app to run it beside",
-        kind=Kind.COMMAND,
-        conclusion=refused(
-            ["command: no version is live, so there is no app to run it beside"],
-            Kind.COMMAND,
-        ),
-    )
+    why = "command: no version is live, so there is no app to run it beside"
+    return _not_admitted(why, kind=Kind.COMMAND, conclusion=refused([why], Kind.COMMAND))
 
 
 _REPORTS = {

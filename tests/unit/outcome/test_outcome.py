@@ -4,8 +4,9 @@ import pytest
 
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
-from tests.support.builders import deployment
+from tests.support.builders import EXECUTION, deployment
 
 
 def test_a_refusal_keeps_all_reasons() -> None:
@@ -54,6 +55,7 @@ def left_serving(
     return unverified(
         "States.Timeout",
         app="crops",
+        execution=EXECUTION,
         version=8,
         previous=previous,
         wrong=wrong,
@@ -68,7 +70,8 @@ def test_an_unverified_version_stays_live_and_people_choose() -> None:
     assert ended.reasons[-1] == "Version 8 is live, but its health is unknown."
     _, keep, back, _ = ended.next_steps
     assert "To keep version 8: " in keep
-    assert back == ('To roll back: start an execution with {"app": "crops", "rollbackTo": 7}.')
+    to_7 = start_command(EXECUTION, {"app": "crops", "rollbackTo": 7})
+    assert back == f"To roll back: {to_7}"
 
 
 def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
@@ -77,8 +80,8 @@ def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() 
     assert ended.reasons[-1] == ("Version 8 is live, but unhealthy: GET / returned 500.")
 
 
-def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
-    back = left_serving(is_open=False).next_steps[2]
+def test_an_unsafe_rollback_is_offered_with_what_it_takes() -> None:
+    back = left_serving(is_open=False).next_steps[3]
 
     assert "reverse the applied migrations first" in back
     assert '"allowDestructive": true' in back

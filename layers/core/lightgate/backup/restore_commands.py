@@ -291,7 +291,7 @@ def point_the_app(
     kind: DatabaseKind,
     database: str,
     release: str,
-    restoring: RestoreInput,
+    restore_input: RestoreInput,
     start: str,
 ) -> Sequence[str]:
     """What a person runs then, so that the app works with the new database.
@@ -300,13 +300,16 @@ def point_the_app(
     spec in its parameter, which gets the new name as well. `start` releases the image that fits.
     """
     new = restored_name(database, release)
-    original, parameter = restoring.original or _looked_up(kind, database), restoring.parameter
+    original, parameter = (
+        restore_input.original or _looked_up(kind, database),
+        restore_input.parameter,
+    )
     return [
         f"OLD={original.address}",
         f"NEW=$({_DESCRIBED[kind].format(new, _ADDRESSES[kind])})",
         *(
             _EXCHANGED[SecretStore(store)].format(names=shlex.join(names))
-            for store, names in restoring.secrets.items()
+            for store, names in restore_input.secrets.items()
             if names
         ),
         f"SPEC=$(aws ssm get-parameter --name {parameter} --query Parameter.Value --output text"

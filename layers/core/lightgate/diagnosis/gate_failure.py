@@ -99,8 +99,8 @@ def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
         what=f"The migration policy forbids this plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
-            "Make the migration compatible with the live version. To release it anyway, start an "
-            f"execution with {seen.all_the_same}."
+            "Make the migration compatible with the live version. To release it anyway: "
+            f"{seen.start_anyway}"
         ),
     )
 
@@ -129,7 +129,7 @@ def _lock_wait(
         kind=FailureKind.LOCK_WAIT,
         what=f"{what} {who}",
         evidence=evidence,
-        next_action=f"{_about_holders(holders)} Then start an execution with {seen.again}.",
+        next_action=f"{_about_holders(holders)} Then start the release again: {seen.start_again}",
     )
 
 
@@ -171,8 +171,8 @@ def _unreachable(
         ),
         Detail.UNREACHABLE: (
             "Check whether the database is available, and whether its security group allows "
-            "172.26.0.0/16, the network of the containers. Then start an execution with "
-            f"{seen.again}."
+            "172.26.0.0/16, the network of the containers. Then start the "
+            f"release again: {seen.start_again}"
         ),
     }
     return Diagnosis(
@@ -180,7 +180,7 @@ def _unreachable(
         what=what,
         evidence=evidence,
         next_action=actions.get(
-            reason, f"Repair the database and start an execution with {seen.again}."
+            reason, f"Repair the database, then start the release again: {seen.start_again}"
         ),
     )
 
@@ -265,7 +265,7 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=(
             "Add CA certificates to the image and let the container reach S3; then push again."
             if is_mailbox
-            else f"Start an execution with {seen.again}."
+            else f"Start the release again: {seen.start_again}"
         ),
     )
 
@@ -279,8 +279,8 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
         ),
         evidence=failure.error,
         next_action=(
-            "Keep the live version, correct the cause and push again. To roll back anyway, start "
-            f"an execution with {seen.all_the_same}."
+            "Keep the live version, correct the cause and push again. To roll back anyway: "
+            f"{seen.start_anyway}"
         ),
     )
 
@@ -319,7 +319,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {_applied(seen)}.",
                 evidence=wait.why,
-                next_action=f"Start an execution with {seen.again}.",
+                next_action=f"Start the release again: {seen.start_again}",
             )
         case _:
             what = f"{over} for the lock of the database; {_applied(seen)}."

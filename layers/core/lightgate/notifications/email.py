@@ -7,9 +7,10 @@ from itertools import groupby
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
-from lightgate.notifications.report import Report, Snapshot, start_command
+from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome, correct_it
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 
 _MOST_NAMES = 20
 _WIDTH = 11
@@ -163,11 +164,7 @@ def next_steps(report: Report) -> Sequence[str]:
 
 
 def _next(report: Report) -> Iterator[tuple[str, str]]:
-    steps = next_steps(report)
-    yield from (("Next", step) for step in steps)
-    # The steps name the input of an execution.
-    if any("execution" in step and '"' in step for step in steps):
-        yield "Next", f"To start an execution: {start_command(report.execution, 'INPUT')}"
+    return (("Next", step) for step in next_steps(report))
 
 
 def facts(report: Report) -> Sequence[tuple[str, str]]:
@@ -268,14 +265,15 @@ def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
     if not may_need_a_restore(report):
         return [_first_to_restore(report)]
     told = " ".join(report.conclusion.next_steps)
-    reversing = [execution for execution in report.take_back if execution not in told]
+    commands = [start_command(report.execution, request) for request in report.take_back]
+    reversing = [command for command in commands if command not in told]
     why_not = report.why_not_back
     snapshot = report.snapshot
     restore, point = (snapshot.restore, snapshot.point_the_app) if snapshot else ((), ())
     return [
         _section(
             "To reverse the applied migrations, one after the other:",
-            [start_command(report.execution, one) for one in reversing],
+            reversing,
         ),
         [f"No command reverses just the applied migrations: {why_not}."]
         if why_not and why_not not in told

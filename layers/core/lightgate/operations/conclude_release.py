@@ -252,10 +252,10 @@ def _conclude(
             case StopStatus.LOST:
                 # Another release gets the lock only after the outcome. Here it is missing.
                 return _broken(" ".join(stop.reasons), facts, service, None)
-    went_back = state.rollback
+    rollback_result = state.rollback
     is_gone = service is None and deployment is not None
     if state.error is not None and not is_gone:
-        return _broken(words_of(state.error), facts, service, went_back)
+        return _broken(words_of(state.error), facts, service, rollback_result)
     if facts.stopped is not None and not is_gone:
         return stopped(
             facts.stopped,
@@ -270,6 +270,8 @@ def _conclude(
         return gone(why_gone, deployment.version, kind)
     return conclude(
         DeploymentEnd(
+            app=release.app,
+            execution=state.execution,
             release=release.id,
             kind=kind,
             status=deployment.status,
@@ -284,7 +286,7 @@ def _conclude(
             judgement=planned_judgement(release, deployment),
             earlier=_earlier(release, deployment, service, runtime),
             verified=state.verification,
-            went_back=went_back,
+            rollback_result=rollback_result,
         )
     )
 
@@ -309,6 +311,7 @@ def _broken(
     return unverified(
         error,
         app=release.app,
+        execution=facts.state.execution,
         version=version,
         previous=deployment.previous_version,
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
 
 # What a person does after the cause is corrected.
@@ -150,7 +151,14 @@ def unreadable() -> Conclusion:
 
 
 def unverified(
-    error: str, *, app: str, version: int, previous: int | None, wrong: str | None, is_open: bool
+    error: str,
+    *,
+    app: str,
+    execution: str,
+    version: int,
+    previous: int | None,
+    wrong: str | None,
+    is_open: bool,
 ) -> Conclusion:
     """The new version is live, and a step failed that would have checked it.
 
@@ -161,15 +169,14 @@ def unverified(
     keep = f"To keep version {version}: correct what is wrong, and push again."
     steps = ["Check now whether the app works.", keep]
     if previous is not None:
-        execution = f'{{"app": "{app}", "rollbackTo": {previous}}}'
-        back = f"To roll back: start an execution with {execution}."
+        back = start_command(execution, {"app": app, "rollbackTo": previous})
+        steps.append(f"To roll back: {back}")
         if not is_open:
-            back += (
-                f" Version {previous} may fail with the current database, so the rollback is "
+            steps.append(
+                f"Version {previous} may fail with the current database, so the rollback is "
                 "refused unless you reverse the applied migrations first, or add "
-                '"allowDestructive": true.'
+                '"allowDestructive": true to the input.'
             )
-        steps.append(back)
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[

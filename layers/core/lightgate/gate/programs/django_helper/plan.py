@@ -29,6 +29,7 @@ class Plan:
     hash = "unknown"
     applied = ""
     is_atomic = False
+    is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     schema: Sequence[str] = ()
     reversal: Any = None  # the calls that reverse exactly this plan, or why there are none
@@ -69,8 +70,11 @@ class Plan:
         irreversible = [one.pop("irreversible") for one in plan.migrations]
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
+        plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
-        plan.hash = digest([connection.alias, plan.migrations])
+        # Texts of errors may differ from one process to the next.
+        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.schema = sorted(map(".".join, ends))
         rows = executor.recorder.applied_migrations()
@@ -139,7 +143,7 @@ class Plan:
         return [
             f"{migration['name']}: {what} ({label})"
             for migration in self.migrations
-            for label, what in migration["operations"]
+            for label, what, *_ in migration["operations"]
             if label in classes
         ]
 
