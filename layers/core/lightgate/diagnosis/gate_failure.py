@@ -93,6 +93,19 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
     )
 
 
+def _unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    where = " by what runs before migrate" if failure.step == "before" else ""
+    return Diagnosis(
+        kind=FailureKind.UNPLANNED_CHANGE,
+        what=f"The database was changed{where} beside the plan that was permitted.",
+        evidence=failure.error,
+        next_action=(
+            "Find out what changed it: compare python manage.py showmigrations with the plan. Then "
+            "move every change into a migration and push again."
+        ),
+    )
+
+
 def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
@@ -292,7 +305,8 @@ def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
             failure.cause,
-            f"Run the command of {failure.container} with this image on your machine.",
+            f"Run {failure.command or f'the command of {failure.container}'} with this image on "
+            "your machine.",
         ),
     )
 
@@ -300,6 +314,8 @@ def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 
 def _gate(failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
         return f"The command failed ({failure.cause})"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -329,7 +345,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
 def _subject(failure: Failure) -> str:
     if failure.migration:
         return f"Migration {failure.migration}"
-    return f"The command of {failure.container}"
+    return failure.around or f"The command of {failure.container}"
 
 
 def _applied(seen: Symptoms) -> str:
@@ -352,6 +368,7 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
     "exit": _exit,
     "preflight": _preflight,
     "pending": _pending,
+    "unplanned": _unplanned,
     "refused": _refused,
     "schema": _schema,
     "lock": _lock,
