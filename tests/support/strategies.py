@@ -187,7 +187,7 @@ def _add_what_tells_pending(draw: st.DrawFn, container: Json, awaited: set[str])
         return
     if draw(st.booleans()) and "SUCCESS" in awaited:
         container["command"] = ["python", "manage.py", "migrate", *container["command"]]
-    elif draw(st.booleans()):
+    elif draw(st.booleans()) and "SUCCESS" in awaited:
         container["manage"] = draw(COMMANDS)
         container["command"] = [*container["manage"], "migrate"]
     elif draw(st.booleans()):

@@ -53,6 +53,7 @@ def test_a_command_that_may_migrate(command: tuple[str, ...]) -> None:
         ("python", "manage.py", "migrate", "--check"),
         ("sh", "-c", "exec gunicorn crops.wsgi"),
         ("celery", "-A", "crops", "worker"),
+        ("flyway", "migrate"),
     ],
 )
 def test_a_command_that_names_no_migration(command: tuple[str, ...]) -> None:

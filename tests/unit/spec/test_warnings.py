@@ -601,7 +601,8 @@ MIGRATE = ["python", "manage.py", "migrate", "--noinput"]
 def test_a_migrate_that_applies_too_little_is_mentioned_with_what_to_remove(
     command: list[str], wrong: str
 ) -> None:
-    [line] = told(containers={"migrate": migrate(command=command), "web": web()})
+    lines = told(containers={"migrate": migrate(command=command), "web": web()})
+    [line] = [each for each in lines if "so its plan would not" not in each]
 
     assert line.startswith(f"containers.migrate.command: {wrong}")
     assert "; remove " in line or "; where" in line
@@ -619,7 +620,9 @@ def test_a_migrate_that_applies_too_little_is_mentioned_with_what_to_remove(
     ],
 )
 def test_a_migrate_that_applies_everything_is_not_mentioned(command: list[str]) -> None:
-    assert told(containers={"migrate": migrate(command=command), "web": web()}) == []
+    lines = told(containers={"migrate": migrate(command=command), "web": web()})
+
+    assert [each for each in lines if "so its plan would not" not in each] == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
-LARGEST_REQUEST_BYTES = 48 * 1024
+LARGEST_REQUEST_BYTES = 56 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.

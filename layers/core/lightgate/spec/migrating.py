@@ -16,6 +16,11 @@ _NAMED = re.compile(r"\bmigrat(?:e|ions?)\b")
 _SCRIPT = re.compile(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
 # Scripts in the root of an image or of the app, which have no suffix.
 _SCRIPT_PATH = re.compile(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
+# They have migrations of their own.
+_NOT_DJANGO = {
+    *("flyway", "alembic", "liquibase", "goose", "dbmate", "prisma", "knex", "sequelize", "atlas"),
+    *("rails", "rake", "sqitch", "sqlx", "diesel", "migrate-mongo", "typeorm"),
+}
 _RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "fab"}
 
 
@@ -36,7 +41,8 @@ def migrates(command: Sequence[str]) -> Migrates:
         return Migrates.PERHAPS if _CONDITIONAL.search(line) else Migrates.YES
     if calls:
         return Migrates.NO  # such as migrate --check
-    names = _NAMED.search(line) and not any(one.manage_command for one in found)
+    is_known = any(one.manage_command or one.name in _NOT_DJANGO for one in found)
+    names = _NAMED.search(line) and not is_known
     scripts = any(_runs_a_script(one.words) for one in found)
     return Migrates.PERHAPS if names or scripts else Migrates.NO
 
