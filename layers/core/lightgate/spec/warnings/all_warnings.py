@@ -8,7 +8,7 @@ from lightgate.json_reader import nearest, printable
 from lightgate.spec.command_rules import needs_a_plan, without_plan
 from lightgate.spec.health_rules import PLACEHOLDERS
 from lightgate.spec.image_rules import warnings_of_the_image
-from lightgate.spec.keys import AppSpec, Container
+from lightgate.spec.keys import AppSpec, Container, runs_migrate
 from lightgate.spec.migrating import Migrates, migrates
 from lightgate.spec.warnings import connections, migrate, secrets, servers
 
@@ -122,7 +122,8 @@ def _about_migrate(spec: AppSpec, container: Container, path: str) -> Iterator[s
                     f"{path}.command: runs migrate outside a gate: at every start, on every node, "
                     "and nobody waits for its success; give it a container of its own to wait for"
                 )
-            case Migrates.PERHAPS:
+            # Of a script that names no migration there is nothing to say before it runs.
+            case Migrates.PERHAPS if runs_migrate(container.command or ()):
                 yield (
                     f"{path}.command: may run migrate outside a gate; Lightgate reports it then, "
                     "and does not roll back automatically; give the command without it"
