@@ -30,7 +30,7 @@ from lightgate.gate.programs.django_helper.plan import Plan, digest
 from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.targets import read_arguments
-from lightgate.gate.programs.django_helper.unplanned import find_unplanned
+from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplanned
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
@@ -90,15 +90,17 @@ class Helper:
         self.channel.send(do="open", schema=plan.schema, left=plan.found, **more)
 
     def tell_state(self) -> None:
-        """Tell the supervisor the state of the database, and wait until it says to go on."""
+        """Tell the supervisor the state of the database, and wait until it says to go on.
+
+        Between two states another gate may have changed it, which is on record then.
+        """
         recorded, schema, attempts = self.database.look()
-        self.channel.send(
-            do="state",
-            recorded=sorted(recorded),
-            schema=digest(schema),
-            attempts=digest(attempts),
-            done=has_succeeded(self.attempts.find()),
-        )
+        state = {"look": [sorted(recorded), digest(schema)], "attempts": digest(attempts)}
+        old, changed = self.config["seen"], []
+        if old and old["attempts"] == state["attempts"] and old["look"] != state["look"]:
+            changed = sorted(recorded ^ set(old["look"][0]))[:20] or [CHANGED]
+        done = has_succeeded(self.attempts.find())
+        self.channel.send(do="state", done=done, changed=changed, **state)
         while not self.channel.receive(BEAT):
             pass
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class DjangoHelper(HelperProcess):
     """It reads the plan, and holds the lock beside the command."""
 
-    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+    def __init__(
+        self, gate: Gate, config: dict[str, Any], seen: dict[str, Any] | None = None
+    ) -> None:
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
@@ -28,7 +30,7 @@ class DjangoHelper(HelperProcess):
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
         super().__init__(gate, [*argv, "-c", config["helper"]])
         who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
-        around = {"look": config["before"] != [], "then": config["then"] != []}
+        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
         self.send(**config["django"], **who, **around, waitSeconds=config["timeoutSeconds"])
 
     def handle(self, message: dict[str, Any]) -> None:
@@ -86,10 +88,6 @@ class DjangoHelper(HelperProcess):
                 del answer["do"]
                 self.gate.result = answer
                 return False
-
-    def state(self) -> dict[str, Any]:
-        """The state of the database. The helper then waits until it may go on."""
-        return self.answer()
 
     def look(self) -> None:
         """Have the helper look at the database, after one command and before the next."""

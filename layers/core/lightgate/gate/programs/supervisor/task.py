@@ -46,10 +46,10 @@ def run_before(
 
     The commands run until the release has succeeded once, and never in a rollback. They may change
     the code, as makemigrations does, so another helper reads the plan. They must not change the
-    schema, except that another gate may do so meanwhile, which is on record then.
+    schema.
     """
-    old = helper.state()
-    if not old["done"] and not config["rollback"]:
+    seen = helper.answer()
+    if not seen["done"] and not config["rollback"]:
         helper.stop()
         began, failure = monotonic(), None
         try:
@@ -58,32 +58,16 @@ def run_before(
         except Failed as problem:
             failure = problem
         left -= monotonic() - began
-        if gate.stopping and failure:
-            raise failure
-        helper = DjangoHelper(gate, config)
         try:
-            new = helper.state()
-        except Failed:
-            if failure:
-                failure.more["database"] = "not known"
-                raise failure from None
-            raise
-        changed = sorted(set(old["recorded"]) ^ set(new["recorded"]))
-        is_same = old["schema"] == new["schema"] and not changed
-        if is_same or old["attempts"] != new["attempts"]:
-            database = "unchanged"
-        else:
-            database = "part-way"
-            why = ", ".join(changed) or "the schema has changed without a migration on record"
-            more: dict[str, Any] = {
-                "step": "before",
-                "unplanned": changed[:20] or [why],
-                "database": database,
-            }
-            failure = failure or Failed("unplanned", why[:LINE_LIMIT], 1, **more)
-            failure.more.update(more)
+            helper = DjangoHelper(gate, config, seen)
+            changed = helper.answer()["changed"]
+        except (Failed, Stopped) as lost:
+            raise failure or lost from None
+        if changed:
+            failure = failure or Failed("unplanned", "; ".join(changed)[:LINE_LIMIT], 1)
+            failure.more.update(step="before", unplanned=changed)
         if failure:
-            failure.more["database"] = database
+            failure.more["database"] = "part-way" if changed else "unchanged"
             raise failure
     helper.send(go=True)
     return helper, left
@@ -168,27 +152,12 @@ def run(
     tries: int,
 ) -> bool:
     """Run one command; False: only a lock was in its way, and it may run again."""
-    try:
-        return run_command(gate, argv, end, helper, step == "migrate", tries)
-    except Failed as failure:
-        if step != "migrate":
-            failure.more.update(step=step, command=" ".join(argv)[:LINE_LIMIT])
-        raise
-
-
-def run_command(
-    gate: Gate,
-    argv: list[str],
-    end: float,
-    helper: DjangoHelper | None,
-    is_main: bool,
-    tries: int,
-) -> bool:
-    config = gate.config
+    config, is_main = gate.config, step == "migrate"
     if helper and helper.is_lost():
         raise helper.loss()
+    gate.running = {} if is_main else {"step": step, "command": " ".join(argv)[:LINE_LIMIT]}
     if not is_main:
-        gate.emit("running", command=" ".join(argv)[:LINE_LIMIT])
+        gate.emit("running", **gate.running)
     child = gate.start(argv, is_probe=False, extra=helper.environment(is_main) if helper else {})
     if is_main and not gate.facts:
         if not helper or helper.order["pending"]:
@@ -220,6 +189,7 @@ def run_command(
             return False
         raise child.failure()
     child.migration_ends(None)
+    gate.running = {}
     if config["pending"]:
         gate.result["lastLines"] = child.tail()
     return True
