@@ -191,16 +191,19 @@ def test_a_release_whose_admission_cannot_be_read_is_not_called_refused(
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
-def test_an_unreported_restore_point_is_named_with_its_restore_commands(
-    runtime: Runtime, how: Json
+@pytest.mark.parametrize("needs_permit", [True, False])
+def test_an_unreported_restore_point_is_named_and_its_restore_commands_if_it_may_be_needed(
+    runtime: Runtime, how: Json, *, needs_permit: bool
 ) -> None:
-    told = message(record_outcome(ended(**how), runtime))
+    release = IMAGE if needs_permit else replace(IMAGE, asking_gates={})
+
+    told = message(record_outcome(ended(release, **how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
     assert told["snapshot"]["status"] is None
     assert f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
-    assert f"--db-snapshot-identifier {snapshot}" in told["text"]
+    assert (f"--db-snapshot-identifier {snapshot}" in told["text"]) == (not needs_permit)
 
 
 def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> None:

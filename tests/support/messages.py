@@ -8,16 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lightgate.backup.restore_commands import RestoreInput, point_the_app, restore_from_snapshot
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
-from lightgate.deployment.status import Status
+from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.errors import RefusalCode
+from lightgate.diagnosis.symptoms import Diagnosis
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import subject
@@ -44,9 +48,12 @@ from tests.support.builders import (
     ending,
     evidence,
     failure,
+    gate_line,
+    judged,
     report,
     seconds,
     service,
+    version_record,
 )
 from tests.support.failed_release import symptoms
 
@@ -70,20 +77,20 @@ _NEW = LiveVersion(version=8, tag="v3")
 _TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
 _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
-_ROWS = Judgement(
-    verdict=Verdict.UNKNOWN,
-    reasons=(
-        "harvests.0005_tidy_crops: RunPython: it runs code of the app, which may do anything to "
-        "rows and schema.",
-    ),
-)
-_DROPS = Judgement(
-    verdict=Verdict.ONE_WAY,
-    reasons=(
-        "harvests.0007_no_season: RemoveField harvest.season: the release before still uses it, "
-        "and its queries fail without it.",
-    ),
-)
+
+
+def _judged(migration: str, label: str, what: str) -> Judgement:
+    """The judgement on a plan of one migration, as a gate reports it."""
+    told = gate_line(
+        "plan",
+        **{"hash": "ab12", "count": 1, "class": label},
+        migrations=[{"name": migration, "operations": [[label, what]]}],
+    )
+    return judged({"migrate": read_plans(RELEASE, "migrate", [told])})
+
+
+_ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
+_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField harvest.season")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +194,12 @@ _UNHEALTHY = {
     "service": service(current=deployment(8)),
     "verified": _bad(8),
 }
-_CRASH = Diagnosis(
-    kind=FailureKind.APP_CRASH,
-    what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-    evidence="ModuleNotFoundError: No module named 'weather'",
-    next_action=(
-        "Run the command of web with this image and the app's variables by hand, mend it and "
-        "push again."
-    ),
-)
+
+
+def _crashed(exception: str) -> Mapping[str, AppLog]:
+    """The log of an app that raises on each of three starts."""
+    lines = ("Traceback (most recent call last):", exception)
+    return {"web": AppLog(lines=lines * 3, starts=3)}
 
 
 def _released() -> Report:
@@ -271,7 +275,15 @@ def _kept() -> Report:
     found = evidence(
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
-    history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
+    images = {"web": f"crops-backend@{DIGEST}"}
+    own, previous = (
+        version_record(8, judgement=_DROPS, is_good=False),
+        version_record(7, judgement=_NOTHING),
+    )
+    history = VersionHistory(
+        listed=[deployment(8), replace(deployment(7, "INACTIVE"), images=images)],
+        records={8: own, 7: previous},
+    )
     reversal = [_take_back("0006_one_harvest_a_day")]
     choice = decide_rollback(
         RollbackInput(
@@ -288,11 +300,7 @@ def _kept() -> Report:
         status=RollbackStatus.KEPT,
         target=7,
         version=None,
-        reasons=[
-            "Version 7 may not be able to work with the database as it is now, so version 8 was "
-            "kept.",
-            *_DROPS.reasons,
-        ],
+        reasons=choice.reasons,
         next_steps=choice.next_steps,
     )
     return _concluded(
@@ -317,29 +325,30 @@ def _cut_off() -> Report:
 
 def _old_code_may_fail() -> Report:
     dropped = Migration(name="harvests.0007_no_season", seconds=0.1)
+    found = evidence(Phase.SUCCEEDED, migrations=[dropped], changed=True)
     return _concluded(
-        evidence(Phase.SUCCEEDED, migrations=[dropped], changed=True),
+        found,
         _DROPS,
-        failure=_CRASH,
+        failure=_diagnosed(found, logs=_crashed("ModuleNotFoundError: No module named 'weather'")),
         take_back=[_take_back("0006_one_harvest_a_day")],
     )
 
 
 def _first_release() -> Report:
     nothing_live = service(deployments=[deployment(1, "FAILED")])
+    found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
     return _concluded(
-        evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)]),
+        found,
         _SAFE,
         {"version": 1, "previous_version": None, "service": nothing_live, "verified": None},
         live=None,
         is_down=True,
         version=1,
         previous_version=None,
-        failure=Diagnosis(
-            kind=FailureKind.HEALTH_CHECK,
-            what=("The app listens on port 8000 of loopback only, where nobody reaches it."),
-            evidence="[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",
-            next_action="Let the app listen on 0.0.0.0:8000 and push again.",
+        failure=_diagnosed(
+            found,
+            logs={"web": AppLog(lines=("[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",))},
+            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200-399"),
         ),
     )
 
@@ -354,6 +363,7 @@ def _step_failed() -> Report:
     return _ended(
         live=_NEW,
         evidence=evidence(),
+        judgement=_DROPS,
         conclusion=unverified(
             error,
             app="crops-backend",
@@ -368,12 +378,13 @@ def _step_failed() -> Report:
 
 
 def _broken() -> Report:
-    error = "States.Timeout: "
+    error = "States.Timeout"
     return _ended(
         live=_OLD,
         version=None,
         previous_version=None,
         judgement=None,
+        applied_nothing=True,
         conclusion=broken(error, None),
         failure=_diagnosed(evidence(Phase.SILENT), error=error),
     )
@@ -419,13 +430,16 @@ def _wrong_spec() -> Report:
         "serviceName: is missing",
         'containers.web.dependsOn[0].containerName: there is no container "migrat" '
         "(did you mean migrate?)",
+        live=_OLD,
     )
 
 
 def _wrong_architecture() -> Report:
-    reason = "The image is built for arm64, and Lightsail runs amd64 only."
+    with pytest.raises(RefusedError) as refusal:
+        parse_config('{"architecture": "arm64"}')
+    [reason] = refusal.value.reasons
     found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
-    return _not_admitted(reason, failure=found)
+    return _not_admitted(reason, failure=found, live=_OLD)
 
 
 def _policy() -> Report:
@@ -480,7 +494,8 @@ def _rollback_failed() -> Report:
 
 def _rollback_did_not_start() -> Report:
     seen = ending(**_BY_HAND, verified=_good(7))
-    found = replace(_CRASH, evidence="KeyError: 'WEATHER_URL'")
+    logs = _crashed("ValueError: SECRET_KEY is too short")
+    found = _diagnosed(evidence(), rollback_to=5, logs=logs)
     return _rollback(conclusion=conclude(seen), failure=found)
 
 
@@ -537,7 +552,8 @@ def _command_failed() -> Report:
 
 def _command_refused() -> Report:
     why = "command: no version is live, so there is no app to run it beside"
-    return _not_admitted(why, kind=Kind.COMMAND, conclusion=refused([why], Kind.COMMAND))
+    conclusion = refused([why], Kind.COMMAND)
+    return _not_admitted(why, kind=Kind.COMMAND, is_down=True, conclusion=conclusion)
 
 
 _REPORTS = {
@@ -570,7 +586,7 @@ _REPORTS = {
 
 def _start() -> Mail:
     notice = start_notice(
-        admitted(reason="push of crops-backend:v3"),
+        admitted(reason="push of crops-backend:v3", tag="v3"),
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
@@ -581,7 +597,7 @@ def _start() -> Mail:
 def _not_pruned() -> Mail:
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(admitted(), database, failed, [])
+    notice = not_pruned(admitted(tag="v3"), database, failed, [])
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
@@ -591,12 +607,13 @@ def _undetermined() -> Mail:
     values = {
         "$.named.app": "crops-backend",
         "$.named.stage": "production",
+        "$.admission.app": "crops-backend",
+        "$.admission.stage": "production",
         "$.error.Error": "MissingError",
         "$.execution": EXECUTION,
     }
-    subject = states["PublishUndetermined"]["Parameters"]
     return Mail(
-        subject.get("Subject") or _formatted(subject["Subject.$"], values),
+        _formatted(states["NameApp"]["Parameters"]["subject.$"], values),
         _formatted(described["text.$"], values) + "\n",
     )
 

@@ -53,6 +53,17 @@ def test_an_input_that_names_no_release_is_refused(
     assert world.instance.snapshots() == {}
 
 
+def test_a_refusal_before_the_lock_says_what_is_live(world: World) -> None:
+    assert world.release(course=released()).status == "SUCCEEDED"
+    world.messages()
+    world.put_spec('{"serviceName"')
+
+    ended = world.release({"app": APP, "tag": "v9"}, name="second")
+
+    assert ended.error == "REFUSED"
+    assert world.message().subject == f"[production] {APP} REFUSED v9, latest is still live"
+
+
 def test_a_name_that_is_no_app_gets_into_no_subject(world: World) -> None:
     world.release({"app": "crops\nSubject: forged"})
 
