@@ -20,13 +20,13 @@ from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
-from lightgate.records.version import Source
+from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
 from lightgate.verification.health import WatchProgress, summary
@@ -223,7 +223,7 @@ class RollbackProgress(RollbackResult):
     begun_at: datetime
     poll_seconds: int
     release: str
-    source: Source | None = None
+    source: VersionSource | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
     denied_at: datetime | None = None
@@ -353,7 +353,7 @@ class Facts:
     `recorded` is the admission on record, also if the answer of Admit is lost. `unreadable` is
     the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
-    the release failed, `planned` which migrations were pending.
+    the release failed, `planned` which migrations were pending, `planned_count` how many.
     """
 
     state: State
@@ -362,6 +362,7 @@ class Facts:
     stopped: str | None = None
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()
+    planned_count: int = 0
 
     @property
     def admitted(self) -> Admitted | None:

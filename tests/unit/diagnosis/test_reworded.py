@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Detail, GateReport, Phase
+from lightgate.gate.gate_report import Detail, GateReport, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
 from tests.support.failed_release import symptoms

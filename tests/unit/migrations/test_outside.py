@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.gate.report import NO_GATE_REPORT, Migration
+from lightgate.gate.gate_report import NO_GATE_REPORT, Migration
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.outside import (
     Outside,

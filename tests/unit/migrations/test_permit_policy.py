@@ -16,7 +16,7 @@ from lightgate.backup.deploy_timing import when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Effect, Plan

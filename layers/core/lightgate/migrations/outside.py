@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
+from lightgate.gate.gate_report import GateReport
 from lightgate.gate.log_lines import events, moment_of, plain_text
-from lightgate.gate.report import GateReport
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 
 _MOST_APPS = 200

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lightgate.deployment.status import Service
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.outside import OutsideInput, find_outside
 from lightgate.records.version import VersionRecord

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
+from lightgate.gate.gate_report import Failure, GateReport, Migration, Phase, read_gate_report
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
-from lightgate.gate.report import Failure, GateReport, Migration, Phase, read_gate_report
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
