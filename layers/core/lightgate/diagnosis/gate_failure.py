@@ -94,6 +94,19 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
     )
 
 
+def _unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    where = " by what runs before migrate" if failure.step == "before" else ""
+    return Diagnosis(
+        kind=FailureKind.UNPLANNED_CHANGE,
+        what=f"The database was changed{where} beside the plan that was permitted.",
+        evidence=failure.error,
+        next_action=(
+            "Find out what changed it: compare python manage.py showmigrations with the plan. Then "
+            "move every change into a migration and push again."
+        ),
+    )
+
+
 def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
@@ -299,6 +312,8 @@ def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _command(seen: Symptoms, failure: Failure) -> str:
+    if failure.command:
+        return failure.command
     is_known = failure.container == COMMAND_CONTAINER and seen.command
     return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
 
@@ -306,6 +321,8 @@ def _command(seen: Symptoms, failure: Failure) -> str:
 def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
         return f"{_command(seen, failure)} failed ({failure.cause})"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -335,7 +352,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
 def _subject(failure: Failure) -> str:
     if failure.migration:
         return f"Migration {failure.migration}"
-    return f"The command of {failure.container}"
+    return failure.around or f"The command of {failure.container}"
 
 
 def _applied(seen: Symptoms) -> str:
@@ -358,6 +375,7 @@ _RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
     "exit": _exit,
     "preflight": _preflight,
     "pending": _pending,
+    "unplanned": _unplanned,
     "refused": _refused,
     "schema": _schema,
     "lock": _lock,

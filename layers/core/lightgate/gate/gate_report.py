@@ -20,7 +20,9 @@ _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
+_MOST_UNPLANNED = 20
 _LONGEST_NAME = 100
+_LONGEST_COMMAND = 200
 _LARGEST_NUMBER = 1e9
 # The causes of a failure before the gate has begun to apply anything.
 _BEFORE_IT_BEGINS = (
@@ -30,7 +32,7 @@ _BEFORE_IT_BEGINS = (
 # The causes of a failure that cut a running command off.
 CUT_OFF = ("timeout", "signal")
 # The events of a gate that has not begun to apply anything.
-_BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
+_BEFORE_THE_BEGINNING = ("waiting", "database", "running", "plan", "locked", "stopped")
 
 
 class Phase(enum.StrEnum):
@@ -83,7 +85,8 @@ class Failure:
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
     `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
-    None if it cannot read the database.
+    None if it cannot read the database. If it is not `migrate` itself that failed, `step` is
+    `before` or `then`, and `command` the words that failed.
     """
 
     container: str
@@ -95,6 +98,14 @@ class Failure:
     database: str | None = None
     detail: Detail | None = None
     holders: Sequence[DatabaseSession] = ()
+    step: str | None = None
+    command: str | None = None
+
+    @property
+    def around(self) -> str | None:
+        """The command around `migrate` that failed, in words; None if it was another one."""
+        where = {"before": "before", "then": "after"}.get(self.step or "")
+        return f"The command {where} migrate ({self.command})" if where and self.command else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +128,7 @@ class GateReport:
     `data`, `contract` or `unknown`; None if that is not told, or anything may be applied.
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
-    has not told.
+    has not told. `unplanned` is what was changed beside the plan that was permitted.
     """
 
     phase: Phase
@@ -130,6 +141,7 @@ class GateReport:
     last_lines: Sequence[str] = ()
     changed: bool | None = None
     effect: str | None = None
+    unplanned: Sequence[str] = ()
 
     @property
     def has_begun(self) -> bool:
@@ -169,6 +181,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     printed: list[str] = []
     changes: list[bool | None] = []
     effects: list[str | None] = []
+    unplanned: list[str] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
         for event in said:
@@ -196,6 +209,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
                     order[each] = None
+                unplanned += _names(event.get("unplanned"))
             if kind == "succeeded":
                 printed = _lines(event) or printed
             if kind == "plan":
@@ -225,6 +239,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         # Of several gates each has a database, and only one effect can be told.
         effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
+        unplanned=tuple(dict.fromkeys(unplanned))[:_MOST_UNPLANNED],
     )
 
 
@@ -234,6 +249,8 @@ def later(now: GateReport, before: GateReport) -> GateReport:
     The next node overwrites the messages of the one before, log lines may be deleted, and each
     source may be unreadable. A report without a beginning does not undo an earlier one with it.
     """
+    unplanned = tuple(dict.fromkeys([*before.unplanned, *now.unplanned]))
+    now, before = replace(now, unplanned=unplanned), replace(before, unplanned=unplanned)
     further = max(now, before, key=lambda one: list(Phase).index(one.phase))
     other = before if further is now else now
     if further.has_begun or not other.has_begun:
@@ -345,6 +362,8 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         last_lines=_lines(event),
         detail=_detail(event.get("detail")),
         holders=holders_of(event),
+        step=plain_text(event.get("step"), _LONGEST_NAME),
+        command=plain_text(event.get("command"), _LONGEST_COMMAND),
     )
 
 
