@@ -10,7 +10,7 @@ import pytest
 
 from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_releases import Releases
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.outcome import EndStatus, RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.workflow.release_machine import DEFINITION
@@ -105,7 +105,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
     )
     records = Releases(Table(client("dynamodb"), "releases"))
     for release in ("r1", "r2"):
-        outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
+        outcome = RecordedOutcome(app="crops", release=release, status=EndStatus.REFUSED, cause="x")
         records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
     settlement = {
         "app": "crops",

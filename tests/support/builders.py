@@ -10,7 +10,15 @@ from lightgate.backup.timings import Timings
 from lightgate.deployment.compiler import Source
 from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
-from lightgate.gate.report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
+from lightgate.gate.report import (
+    NO_GATE_REPORT,
+    DatabaseAfter,
+    Failure,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
@@ -155,7 +163,11 @@ def failure(**changes: Any) -> Failure:
         "exit_code": 1,
         "last_lines": ["  Applying harvests.0006_one_harvest_a_day...", "IntegrityError"],
     }
-    return Failure(**(values | changes))
+    values |= changes
+    values["cause"] = GateCause(values["cause"])
+    if values.get("database") is not None:
+        values["database"] = DatabaseAfter(values["database"])
+    return Failure(**values)
 
 
 def evidence(

@@ -16,6 +16,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
+from lightgate.gate.effect import Effect
 from lightgate.gate.report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import COMMAND_CONTAINER
@@ -203,7 +204,7 @@ def _migration_failed() -> Report:
         database="part-way",
     )
     found = replace(
-        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect="data"
+        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect=Effect.DATA
     )
     return _ended(
         evidence=found,

@@ -25,6 +25,7 @@ from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
+from lightgate.records.outcome import EndStatus
 from lightgate.records.version import Source
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
@@ -245,7 +246,7 @@ class FinalOutcome:
     app: str
     stage: str
     release: str
-    status: str
+    status: EndStatus
     cause: str
     subject: str
     message: str
@@ -257,7 +258,7 @@ class FinalOutcome:
 class End:
     """How the execution ends, and why."""
 
-    status: str
+    status: EndStatus
     cause: str
 
 

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.migrations.compatibility import Judgement, Verdict, judge_plan, together
-from lightgate.migrations.plan import Effect, Operation, Plan, read_plans
+from lightgate.gate.effect import Effect
+from lightgate.migrations.compatibility import (
+    Judgement,
+    Verdict,
+    judge_applied,
+    judge_plan,
+    together,
+)
+from lightgate.migrations.plan import Operation, Plan, read_plans
 from tests.support.builders import RELEASE, gate_line, judged
 
 EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])
@@ -182,3 +189,25 @@ def test_thousands_of_operations_make_no_long_story() -> None:
 
     assert judged.reasons[-1] == "There are 880 more reasons."
     assert len(json.dumps(encode(judged))) < 16_000
+
+
+@pytest.mark.parametrize(
+    ("planned", "effect", "expected"),
+    [
+        (Verdict.ONE_WAY, Effect.ADDITIVE, Verdict.SAFE),
+        (Verdict.ONE_WAY, Effect.DATA, Verdict.UNKNOWN),
+        (Verdict.ONE_WAY, Effect.CONTRACT, Verdict.ONE_WAY),
+        (Verdict.ONE_WAY, Effect.UNKNOWN, Verdict.ONE_WAY),
+        (Verdict.UNKNOWN, Effect.UNKNOWN, Verdict.UNKNOWN),
+        (Verdict.SAFE, None, Verdict.SAFE),
+        (Verdict.SAFE, Effect.CONTRACT, Verdict.UNKNOWN),
+        (Verdict.SAFE, Effect.UNKNOWN, Verdict.UNKNOWN),
+        (Verdict.NONE, Effect.UNKNOWN, Verdict.UNKNOWN),
+    ],
+)
+def test_an_applied_part_that_is_worse_than_its_plan_is_never_safe(
+    planned: Verdict, effect: Effect | None, expected: Verdict
+) -> None:
+    found = judge_applied(Judgement(verdict=planned), effect, ["crops.0002"])
+
+    assert found.verdict is expected

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.migrations.plan import Effect, Operation, Plan, read_plan, read_plans
+from lightgate.gate.effect import Effect
+from lightgate.migrations.plan import Operation, Plan, read_plan, read_plans
 
 TOLD: dict[str, Any] = {
     "lightgate": 1,

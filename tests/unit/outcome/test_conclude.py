@@ -515,7 +515,6 @@ def test_a_migration_that_was_cut_off_requires_manual_action(cause: str) -> None
         ("part-way", False, Outcome.FAILED),
         ("not known", True, Outcome.FAILED),
         ("not known", False, Outcome.FAILED),
-        ("as good as new", True, Outcome.FAILED),
     ],
 )
 @pytest.mark.parametrize("cause", ["exit", "timeout"])

@@ -8,8 +8,9 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lightgate.gate.effect import Effect
 from lightgate.gate.log_lines import plain_text
-from lightgate.migrations.plan import Effect, Operation, Plan
+from lightgate.migrations.plan import Operation, Plan
 
 _MOST_REASONS = 20
 _LONGEST_REASON = 600
@@ -151,7 +152,9 @@ def judge_plan(plan: Plan) -> Judgement:
     return Judgement(verdict=Verdict.NONE if plan.is_empty else Verdict.SAFE)
 
 
-def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[str]) -> Judgement:
+def judge_applied(
+    planned: Judgement, effect: Effect | None, migrations: Iterable[str]
+) -> Judgement:
     """The verdict on the applied part of a plan that failed.
 
     `effect` is the worst of that part, None if it is unknown: then the whole plan counts.
@@ -164,6 +167,8 @@ def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[s
             return _unknown(
                 f"This release has changed rows, with {names or 'migrations that are unknown'}."
             )
+        case Effect.CONTRACT | Effect.UNKNOWN if planned.verdict.allows_rollback:
+            return _unknown("The gate reports that more was applied than its plan had.")
         case _:
             return planned
 

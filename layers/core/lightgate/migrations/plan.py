@@ -4,11 +4,11 @@ The gate applies only the plan with the permitted hash. So a forged plan in the 
 channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lightgate.gate.effect import Effect, effect_of
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
 
@@ -16,26 +16,6 @@ _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
 _MOST_MIGRATIONS = 10_000
 _MOST_AHEAD = 20
-
-
-class Effect(enum.StrEnum):
-    """The effect of a plan on the live version: that of its worst operation.
-
-    ADDITIVE leaves it able to read and to write, DATA changes rows, CONTRACT may break it, and
-    UNKNOWN may do anything.
-    """
-
-    ADDITIVE = "additive"
-    DATA = "data"
-    CONTRACT = "contract"
-    UNKNOWN = "unknown"
-
-    @property
-    def may_break_live_version(self) -> bool:
-        return self in (Effect.CONTRACT, Effect.UNKNOWN)
-
-
-_EFFECTS = {effect.value: effect for effect in Effect}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +104,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         for one in operations
         if one.effect.may_break_live_version
     ]
-    effect = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN)
+    effect = effect_of(event.get("class"))
     if count is None or (breaking and not effect.may_break_live_version):
         effect = Effect.UNKNOWN
     return Plan(
@@ -149,7 +129,7 @@ def _ahead(found: object) -> Ahead | None:
         return None
     names = [plain_text(name, _LONGEST_NAME) for name in _list(found.get("names"))]
     return Ahead(
-        effect=_EFFECTS.get(str(found.get("class")), Effect.UNKNOWN),
+        effect=effect_of(found.get("class")),
         names=[name for name in names if name is not None][:_MOST_AHEAD],
     )
 
@@ -167,7 +147,7 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
                         Operation(
                             migration=name,
                             what=plain_text(what, _LONGEST_NAME) or "an operation",
-                            effect=_EFFECTS.get(effect, Effect.UNKNOWN),
+                            effect=effect_of(effect),
                         )
                     )
     return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]

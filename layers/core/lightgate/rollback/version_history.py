@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import CUT_OFF, Phase
+from lightgate.gate.report import DatabaseAfter, GateCause, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
 from lightgate.records.version import Source, VersionRecord
@@ -28,7 +28,7 @@ _NOT_TOLD = Judgement(
 )
 _STOPPED = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The command was stopped before it ended.",),
+    reasons=("The command was stopped before it ended, or may have been.",),
 )
 
 
@@ -108,12 +108,12 @@ def _has_begun(deployment: DeploymentProgress) -> bool:
 
 
 def _was_stopped(deployment: DeploymentProgress) -> bool:
-    """Whether a command was cut off after it had begun."""
+    """Whether a command was cut off after it had begun, or may have been."""
     gate = deployment.gate
     if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
         return False
-    was_cut_off = gate.failure is not None and gate.failure.cause in CUT_OFF and gate.has_begun
-    return was_cut_off or gate.phase is Phase.APPLYING
+    was_cut_off = gate.failure is not None and gate.failure.cause.may_have_cut_off
+    return (was_cut_off and gate.has_begun) or gate.phase is Phase.APPLYING
 
 
 def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
@@ -143,8 +143,8 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
         gate.changed is False
         and gate.atomic
         and not gate.migrations
-        and failure.database == "unchanged"
-        and (failure.migration is not None or failure.cause == "refused")
+        and failure.database is DatabaseAfter.UNCHANGED
+        and (failure.migration is not None or failure.cause is GateCause.REFUSED)
     )
 
 
