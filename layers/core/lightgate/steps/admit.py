@@ -206,9 +206,9 @@ def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | Non
     if service.current is None or service.current.release is None:
         return None
     record = runtime.releases.find(app, service.current.release)
-    return (
-        record.fingerprint if record is not None and record.status is EndStatus.SUCCEEDED else None
-    )
+    if record is None or record.status is not EndStatus.SUCCEEDED:
+        return None
+    return record.fingerprint
 
 
 def _acquire_lock(

@@ -66,7 +66,9 @@ class Plan:
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
-        plan.hash = digest([connection.alias, plan.migrations])
+        # Texts of errors may differ from one process to the next.
+        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
@@ -115,7 +117,7 @@ class Plan:
         return [
             f"{migration['name']}: {what} ({label})"
             for migration in self.migrations
-            for label, what in migration["operations"]
+            for label, what, *_ in migration["operations"]
             if label in classes
         ]
 
