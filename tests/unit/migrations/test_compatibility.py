@@ -1,6 +1,7 @@
 """Whether the release before can run on the schema of the next one."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,8 @@ ADDITIVE = Plan(hash="1", count=1, effect=Effect.ADDITIVE, breaking=[])
 OPERATIONS = st.builds(
     Operation,
     migration=st.sampled_from(["crops.0002_a", "crops.0003_b"]),
-    what=st.sampled_from(["AddField crop.a", "RunSQL", "RunPython", "Odd x", "AlterField crop.b"]),
+    kind=st.sampled_from(["AddField", "RunSQL", "RunPython", "Odd", "AlterField"]),
+    target=st.sampled_from([None, "crop.a"]),
     effect=st.sampled_from(Effect),
 )
 PLANS = st.builds(
@@ -37,12 +39,19 @@ PLANS = st.builds(
 JUDGEMENTS = PLANS.map(judge_plan)
 
 
+WHAT = re.compile(r"(?P<undo>undo )?(?P<kind>[\w.]+)(\((?P<detail>\w+)\))?( (?P<target>\S+))?")
+
+
 def plan(label: str, what: str, effect: str | None = None) -> Plan:
-    """A plan of one migration as a gate tells it."""
+    """A plan of one migration as a gate tells it: `what` is the text of its operation."""
+    found = WHAT.fullmatch(what)
+    assert found is not None
+    operation = [label, found["kind"], found["target"] or "", found["detail"] or ""]
+    migration = {"name": "harvests.0005_quality", "operations": [operation]}
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": effect or label},
-        migrations=[{"name": "harvests.0005_quality", "operations": [[label, what]]}],
+        migrations=[{**migration, "reversed": bool(found["undo"])}],
     )
     [found] = read_plans(RELEASE, "migrate", [told])
     return found
@@ -106,8 +115,20 @@ def test_a_reason_names_migration_and_operation_and_says_why(
     assert why in reason
 
 
+def test_a_gate_of_an_earlier_version_tells_an_operation_in_one_text() -> None:
+    migration = {"name": "crops.0002", "operations": [["contract", "undo AddField crop.size"]]}
+    told = gate_line(
+        "plan", **{"hash": "ab12", "count": 1, "class": "contract"}, migrations=[migration]
+    )
+
+    found = judge_plan(read_plans(RELEASE, "migrate", [told])[0])
+
+    assert found.verdict is Verdict.ONE_WAY
+    assert found.reasons[0].startswith("crops.0002: undo AddField crop.size: ")
+
+
 def test_an_operation_that_the_gate_could_not_judge_is_unknown_for_that_reason() -> None:
-    operation = ["unknown", "AddIndex harvest", "KeyError: 'by\nday'"]
+    operation = ["unknown", "AddIndex", "harvest", "", "KeyError: 'by\nday'"]
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": "unknown"},
@@ -201,7 +222,7 @@ def test_a_judgement_survives_the_state_machine(judged: Judgement) -> None:
 
 def test_thousands_of_operations_make_no_long_story() -> None:
     many = [
-        Operation(migration="m" * 200, what="RemoveField " + "x" * 180, effect=Effect.CONTRACT)
+        Operation(migration="m" * 200, kind="RemoveField", target="x" * 180, effect=Effect.CONTRACT)
         for _ in range(900)
     ]
     judged = judge_plan(

@@ -207,6 +207,7 @@ def test_a_last_report_that_comes_late_decides_about_the_database(world: World) 
             "migrate",
             {
                 "event": "failed",
+                "cause": "exit",
                 "migration": "a.0002",
                 "error": "boom",
                 "database": "unchanged",

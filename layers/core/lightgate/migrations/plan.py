@@ -22,13 +22,24 @@ _MOST_AHEAD = 20
 class Operation:
     """One step of a pending migration, such as `AddField harvest.season`.
 
-    `problem` is the error that kept the gate from judging it.
+    `target` is the model or the field, `detail` what of the operation may break the live version.
+    `problem` is the error that kept the gate from judging it. A gate of an earlier version tells
+    all of them as its `kind`.
     """
 
     migration: str
-    what: str
+    kind: str
     effect: Effect
+    target: str | None = None
+    detail: str | None = None
     problem: str | None = None
+    is_reversed: bool = False
+
+    def __str__(self) -> str:
+        undo = "undo " if self.is_reversed else ""
+        detail = f"({self.detail})" if self.detail else ""
+        target = f" {self.target}" if self.target else ""
+        return f"{undo}{self.kind}{detail}{target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         return None
     operations = _operations(event)
     breaking = [
-        f"{one.migration}: {one.what} ({one.effect.value})"
+        f"{one.migration}: {one} ({one.effect.value})"
         for one in operations
         if one.effect.may_break_live_version
     ]
@@ -146,13 +157,18 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
         name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
         for operation in _list(migration.get("operations")):
             match operation:
-                case [str(effect), str(what), *problem] if effect != Effect.ADDITIVE:
+                case [str(effect), str(kind), *more] if effect != Effect.ADDITIVE:
+                    told = [plain_text(one, _LONGEST_NAME) for one in more]
+                    target, detail, problem = [*told, None, None, None][:3]
                     found.append(
                         Operation(
                             migration=name,
-                            what=plain_text(what, _LONGEST_NAME) or "an operation",
+                            kind=plain_text(kind, _LONGEST_NAME) or "an operation",
                             effect=effect_of(effect),
-                            problem=plain_text(next(iter(problem), None), _LONGEST_NAME),
+                            target=target,
+                            detail=detail,
+                            problem=problem,
+                            is_reversed=migration.get("reversed") is True,
                         )
                     )
     return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]

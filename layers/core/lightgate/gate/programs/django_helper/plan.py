@@ -67,7 +67,7 @@ class Plan:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
-        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
         plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
@@ -115,10 +115,10 @@ class Plan:
         if self.migrations is None:
             return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
         return [
-            f"{migration['name']}: {what} ({label})"
+            f"{migration['name']}: {text_of(migration, operation)} ({operation[0]})"
             for migration in self.migrations
-            for label, what, *_ in migration["operations"]
-            if label in classes
+            for operation in migration["operations"]
+            if operation[0] in classes
         ]
 
     def fields(self) -> dict[str, Any]:
@@ -142,6 +142,12 @@ class Plan:
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def text_of(migration: dict[str, Any], operation: list[str], /) -> str:
+    _, kind, target, detail, *_ = [*operation, "", ""]
+    before = "undo " if "reversed" in migration else ""
+    return f"{before}{kind}{detail and f'({detail})'} {target}".strip()
 
 
 def digest(value: Any) -> str:
