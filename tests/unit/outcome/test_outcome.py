@@ -17,19 +17,26 @@ def test_a_refusal_keeps_all_reasons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
+    ("version", "is_service_known", "reasons", "step"),
     [
-        (None, "No deployment of this release was found."),
-        (8, "Check how deployment 8 of this release ended before you push again."),
+        (None, True, ["No deployment of this release was found."], "Start the release again."),
+        (
+            None,
+            False,
+            ["Whether a deployment was created could not be determined."],
+            "Check the deployments of the container service, then start the release again.",
+        ),
+        (8, True, [], "Check how deployment 8 of this release ended before you push again."),
     ],
 )
 def test_a_broken_release_says_whether_anything_was_deployed(
-    version: int | None, expected: str
+    version: int | None, *, is_service_known: bool, reasons: list[str], step: str
 ) -> None:
-    ended = broken("States.Timeout: ", version)
+    ended = broken("States.Timeout", version, is_service_known=is_service_known)
 
     assert ended.outcome is Outcome.FAILED
-    assert expected == ended.next_steps[0]
+    assert ended.reasons == ["The release could not continue: States.Timeout.", *reasons]
+    assert ended.next_steps[0] == step
 
 
 def test_a_deployment_that_was_left_while_going_back_is_told() -> None:

@@ -142,6 +142,8 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
     failure = report.failure
     if failure is None:
         return []
+    if failure.kind is FailureKind.WATCH_FAILED and failure.evidence is None:
+        return []
     told = " ".join(opening(report))
     is_news = failure.evidence and failure.evidence not in told
     return [
@@ -180,7 +182,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
         how = "not applied" if report.applied_nothing else "not known to be applied"
         yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
     if report.snapshot is not None:
-        yield _restore_point(report.snapshot)
+        began = "command" if report.kind is Kind.COMMAND else "first migration"
+        yield _restore_point(report.snapshot, began)
     if report.no_restore_point is not None:
         yield "Database", f"No restore point: {report.no_restore_point}"
 
@@ -308,9 +311,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*names[:_MOST_NAMES], *rest])
 
 
-def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
+def _restore_point(snapshot: Snapshot, began: str) -> tuple[str, str]:
     is_there, moment = snapshot.available_at is not None, _moment(snapshot.restores_to)
-    old = f", {_span(snapshot.age)} before the first migration could start" if snapshot.age else ""
+    old = f", {_span(snapshot.age)} before the {began} could start" if snapshot.age else ""
     if snapshot.id is None:
         reaches = f"up to {moment}{old}" if is_there else "not available"
         return "Backup", f"continuous backup, {reaches}"

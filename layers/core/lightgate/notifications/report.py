@@ -187,9 +187,7 @@ def report_of(
         judgement=planned_judgement(release, deployment)
         if release is not None and deployment is not None
         else None,
-        applied_nothing=release is not None
-        and deployment is not None
-        and (applied_nothing(release, deployment) or not may_have_changed(release, deployment)),
+        applied_nothing=release is not None and _applied_nothing(release, deployment),
         watched=_watched(facts),
         not_applied=[name for name in facts.planned if name not in applied],
         take_back=reversal.executions(app, release.digest, release.policy)
@@ -203,6 +201,17 @@ def report_of(
         live=live,
         is_down=is_down,
     )
+
+
+def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether the release has certainly applied nothing.
+
+    Only CheckDeployment grants permits. So before its first answer no gate that needs one has
+    begun, even if a deployment was created whose number is lost.
+    """
+    if deployment is None:
+        return bool(release.gates) and release.asking_gates.keys() >= set(release.gates)
+    return applied_nothing(release, deployment) or not may_have_changed(release, deployment)
 
 
 def _all_is_applied(deployment: DeploymentProgress | None, evidence: GateReport) -> bool:
@@ -294,8 +303,7 @@ def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
     admitted = facts.admitted
     if admitted is None or admitted.restore_input is None:
         return ()
-    digest = admitted.restore_input.digest or "sha256:…"
+    release, digest = admitted.release.id, admitted.restore_input.digest
     request = {"app": admitted.release.app, "digest": digest}
-    start = start_command(facts.state.execution, request)
-    release = admitted.release.id
+    start = None if digest is None else start_command(facts.state.execution, request)
     return point_the_app(order.kind, order.database, release, admitted.restore_input, start)

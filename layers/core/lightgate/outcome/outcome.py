@@ -68,12 +68,17 @@ def superseded(reasons: Sequence[str]) -> Conclusion:
 
 
 def stopped(
-    how: str, *, admitted: bool, deployment: Deployment | None, back: Deployment | None = None
+    how: str,
+    *,
+    admitted: bool,
+    deployment: Deployment | None,
+    back: Deployment | None = None,
+    is_service_known: bool = True,
 ) -> Conclusion:
     """The execution of the release ended before its outcome was recorded.
 
     `deployment` is as the service shows it now, as is `back`, the deployment of the rollback: no
-    execution follows them any more.
+    execution follows them any more. Without `is_service_known` the service could not be read.
     """
     reason = f"The execution ended as {how} before the outcome of the release was recorded."
     if not admitted:
@@ -83,7 +88,8 @@ def stopped(
             next_steps=[_RELEASE_AGAIN],
         )
     if deployment is None:
-        next_step = f"No deployment of this release was found. {_RELEASE_AGAIN}"
+        found, next_step = _without_deployment(is_service_known=is_service_known)
+        reason += f" {found}"
     elif deployment.state == "ACTIVATING":
         reason += f" Its deployment {deployment.version} was still activating."
         next_step = (
@@ -117,20 +123,43 @@ def gone(why: str, version: int, kind: Kind) -> Conclusion:
     )
 
 
-def broken(error: str, version: int | None, back: RollbackResult | None = None) -> Conclusion:
-    """A step failed with an unexpected error, and its retries failed as well."""
-    deployed = (
-        "No deployment of this release was found."
-        if version is None
-        else f"Check how deployment {version} of this release ended before you push again."
-    )
-    left = []
+def broken(
+    error: str,
+    version: int | None,
+    back: RollbackResult | None = None,
+    *,
+    is_service_known: bool = True,
+) -> Conclusion:
+    """A step failed with an unexpected error, and its retries failed as well.
+
+    Without `is_service_known` the service could not be read.
+    """
+    reasons = [_stopped_by(error)]
+    if version is None:
+        found, deployed = _without_deployment(is_service_known=is_service_known)
+        reasons.append(found)
+    else:
+        deployed = f"Check how deployment {version} of this release ended before you push again."
     if back is not None and back.version is not None:
-        left = [_left_behind(back.version, back.status or "not created")]
+        reasons.append(_left_behind(back.version, back.status or "not created"))
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[f"The release could not continue: {error}", *left],
+        reasons=reasons,
         next_steps=[deployed, _FAILED_STEP],
+    )
+
+
+def _stopped_by(error: str) -> str:
+    return f"The release could not continue: {error.rstrip('.')}."
+
+
+def _without_deployment(*, is_service_known: bool) -> tuple[str, str]:
+    """What is known of a release of which no deployment is known, and what to do then."""
+    if is_service_known:
+        return "No deployment of this release was found.", _RELEASE_AGAIN
+    return (
+        "Whether a deployment was created could not be determined.",
+        "Check the deployments of the container service, then start the release again.",
     )
 
 
@@ -180,7 +209,7 @@ def unverified(
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[
-            f"The release could not continue: {error}",
+            _stopped_by(error),
             f"Version {version} is live, but {said}",
         ],
         next_steps=[*steps, _FAILED_STEP],

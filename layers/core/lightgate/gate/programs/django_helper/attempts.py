@@ -77,7 +77,7 @@ class Attempts:
         self, plan: Plan, after: Plan, end: dict[str, Any], is_good: bool, /
     ) -> tuple[str, bool]:
         """Record the end; return the state of the database, and whether that could be recorded."""
-        state = self.compare(plan, after) if end["ran"] else "unchanged"
+        state = self.compare(plan, after, end["began"]) if end["ran"] else "unchanged"
         self.attempt.update(end, database=state)
         try:
             self.record("succeeded" if is_good else "failed")
@@ -103,13 +103,17 @@ class Attempts:
         with self.db.cursor() as cursor:
             return TABLE in self.db.introspection.table_names(cursor)
 
-    def compare(self, before: Plan, after: Plan) -> str:
-        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself."""
+    def compare(self, before: Plan, after: Plan, has_begun: bool) -> str:
+        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself.
+
+        Proved is a plan that the server undoes as a whole, and a command that has not come to its
+        first migration, since Django prints each one before it begins it.
+        """
         schema = self.database.schema()
         if before.migrations is None or after.migrations is None:
             return "not known"
         if after.applied != self.attempt["applied"] or schema != self.attempt["schema"]:
             return "part-way"
-        can = self.db.features.can_rollback_ddl
-        is_proved = before.is_atomic and can and not self.database.busy()
-        return "unchanged" if is_proved else "not known"
+        is_undone = before.is_atomic and self.db.features.can_rollback_ddl
+        is_proved = is_undone or (before.is_shown and not has_begun)
+        return "unchanged" if is_proved and not self.database.busy() else "not known"

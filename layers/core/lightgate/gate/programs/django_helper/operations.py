@@ -18,8 +18,8 @@ def describe(
 ) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
 
-    Each operation has its class, its kind, its model or field, the part of it that may break old
-    code, and the error if it could not be judged. What is empty at the end is left out.
+    Each operation has its class, its kind and its model or field. Two more follow if one of them
+    is not empty: what of it may break old code, and the error that kept it from being judged.
     """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
@@ -27,8 +27,8 @@ def describe(
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
     for operation in migration.operations:
-        kind, why, problem = type(operation).__name__, "", ""
-        label = "contract"
+        label, kind = "contract", type(operation).__name__
+        why = problem = ""
         if not is_backwards:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
@@ -41,13 +41,10 @@ def describe(
             except Exception as error:  # noqa: BLE001
                 label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
-        told = [label, kind, name_of(operation), why, problem]
-        while not told[-1]:
-            told.pop()
-        operations.append(told)
-    backwards = {"reversed": True} if is_backwards else {}
+        more = [why, problem] if why or problem else []
+        operations.append([label, kind, name_of(operation), *more])
     return {
-        **backwards,
+        **({"reversed": True} if is_backwards else {}),
         "name": f"{app}.{migration.name}",
         "class": worst(one[0] for one in operations),
         "atomic": migration.atomic is True,

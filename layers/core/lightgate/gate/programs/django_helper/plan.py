@@ -28,6 +28,7 @@ class Plan:
     hash = "unknown"
     applied = ""
     is_atomic = False
+    is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
@@ -65,6 +66,7 @@ class Plan:
         irreversible = [one.pop("irreversible") for one in plan.migrations]
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
+        plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
         said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
@@ -115,10 +117,10 @@ class Plan:
         if self.migrations is None:
             return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
         return [
-            f"{migration['name']}: {text_of(migration, operation)} ({operation[0]})"
-            for migration in self.migrations
-            for operation in migration["operations"]
-            if operation[0] in classes
+            f"{one['name']}: {'undo ' * ('reversed' in one)}{' '.join(told[:3])} ({label})"
+            for one in self.migrations
+            for label, *told in one["operations"]
+            if label in classes
         ]
 
     def fields(self) -> dict[str, Any]:
@@ -142,12 +144,6 @@ class Plan:
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
-
-
-def text_of(migration: dict[str, Any], operation: list[str], /) -> str:
-    _, kind, target, detail, *_ = [*operation, "", ""]
-    before = "undo " if "reversed" in migration else ""
-    return f"{before}{kind}{detail and f'({detail})'} {target}".strip()
 
 
 def digest(value: Any) -> str:

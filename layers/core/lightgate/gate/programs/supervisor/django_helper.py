@@ -98,7 +98,8 @@ class DjangoHelper(HelperProcess):
         self.silence = APP_START + self.gate.config["django"]["databaseTimeoutSeconds"]
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
-        self.send(do="end", ok=not failure, ran=self.ran, error=error, migration=migration)
+        end = {"ok": not failure, "ran": self.ran, "began": self.gate.has_shown_a_migration}
+        self.send(do="end", error=error, migration=migration, **end)
         try:
             answer = self.answer()
         except (Failed, Stopped) as problem:
