@@ -364,6 +364,7 @@ def _step_failed() -> Report:
     return _ended(
         live=_NEW,
         evidence=evidence(),
+        judgement=_DROPS,
         conclusion=unverified(
             error,
             app="crops-backend",

@@ -350,7 +350,7 @@ class Facts:
     `recorded` is the admission on record, also if the answer of Admit is lost. `unreadable` is
     the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
-    the release failed, `planned` which migrations were pending.
+    the release failed, `planned` which migrations were pending, `planned_count` how many.
     """
 
     state: State
@@ -359,6 +359,7 @@ class Facts:
     stopped: str | None = None
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()
+    planned_count: int = 0
 
     @property
     def admitted(self) -> Admitted | None:

@@ -164,6 +164,14 @@ def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> N
     assert f"\nDatabase   {stays}\n" in told
 
 
+def test_migrations_that_no_report_had_room_for_are_counted() -> None:
+    names = [f"crops.{number:04}" for number in range(30)]
+    told = text(report(not_applied=names, unlisted=155, applied_nothing=True))
+
+    assert "185 migrations not applied: crops.0000, " in told
+    assert "crops.0019, and 165 more\n" in told
+
+
 def test_a_failure_that_applied_nothing_shows_no_restore_commands() -> None:
     told = text(replace(rolled_back(), applied_nothing=True))
 

@@ -68,6 +68,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "judgement": encode(SAFE),
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
+        "unlisted": 0,
         "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),

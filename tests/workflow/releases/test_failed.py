@@ -149,7 +149,7 @@ def test_an_unverified_live_version_is_reported_with_both_next_steps(
         ended,
         "FAILED",
         "Version 2 is live, but its health is unknown.",
-        "To keep version 2",
+        "version 2 can stay live",
         f'{{"app": "{APP}", "rollbackTo": 1}}',
     )
 

@@ -1,6 +1,7 @@
 """Why a gate stayed shut, from the cause that it reported and from what it was waiting for."""
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -293,21 +294,26 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
-def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=f"{_gate(failure)}.{_left(failure)}",
+        what=f"{_gate(seen, failure)}.{_left(failure)}",
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
             failure.cause,
-            f"Run the command of {failure.container} with this image on your machine.",
+            f"Run {_command(seen, failure)} with this image on your machine.",
         ),
     )
 
 
-def _gate(failure: Failure) -> str:
+def _command(seen: Symptoms, failure: Failure) -> str:
+    is_known = failure.container == COMMAND_CONTAINER and seen.command
+    return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
+
+
+def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
-        return f"The command failed ({failure.cause})"
+        return f"{_command(seen, failure)} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )

@@ -170,6 +170,7 @@ class GateReport:
     migrations, and otherwise when the command was started. `atomic` says that a plan was
     read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
     the first gate had its plan, or else first reported anything: from then on it could begin.
+    `unlisted` are applied migrations that no report had room for.
     `last_lines` are what a command has printed that succeeded, where its gate tells them.
     `effect` is the worst of what was applied before a failure, if a gate could tell; None if that
     is not told, or anything may be applied.
@@ -182,6 +183,7 @@ class GateReport:
     began_at: str | None
     migrations: Sequence[Migration]
     failure: Failure | None
+    unlisted: int = 0
     atomic: bool = False
     ready_at: str | None = None
     last_lines: Sequence[str] = ()
@@ -216,6 +218,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     phases: list[Phase] = []
     plans: list[bool] = []
     migrations: dict[str, Migration] = {}
+    totals: list[int] = []
     order: dict[str, None] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[tuple[int, Failure]] = []
@@ -248,6 +251,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 # The lines with the details of the run may arrive later or never.
                 if first := moment_of(event.get("beganAt")):
                     began[True].append(first)
+                totals.append(_applied_count(event))
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
                     order[each] = None
@@ -265,12 +269,14 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         if changes[-1] is not False:
             effects.append(_effect(said))
     failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
+    shown = [migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS]
     if failure is not None and has_open_end:
         failure = _without_proof(failure)
     return GateReport(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
-        migrations=[migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS],
+        migrations=shown,
+        unlisted=max([len(migrations), *totals]) - len(shown),
         atomic=bool(plans) and all(plans),
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
@@ -298,6 +304,7 @@ def later(now: GateReport, before: GateReport) -> GateReport:
         effect=None,
         began_at=other.began_at,
         migrations=other.migrations,
+        unlisted=other.unlisted,
         failure=None if failure is None else _without_proof(failure),
     )
 
@@ -380,6 +387,17 @@ def _together(phases: Sequence[Phase]) -> Phase:
         if phase in phases:
             return phase
     return Phase.SUCCEEDED if phases else Phase.UNGATED
+
+
+def _applied_count(event: Mapping[str, Any]) -> int:
+    """How many migrations the gate has applied, with those that the event had no room for."""
+    omitted, total = event.get("omitted"), 0
+    for key in ("migrations", "migrationsApplied"):
+        listed = event.get(key)
+        more = omitted.get(key) if isinstance(omitted, dict) else 0
+        total += len(listed) if isinstance(listed, list) else 0
+        total += more if type(more) is int and 0 <= more < _LARGEST_NUMBER else 0
+    return total
 
 
 def _names(*lists: object) -> Iterable[str]:

@@ -152,7 +152,11 @@ def judge_plan(plan: Plan) -> Judgement:
     cannot work with the rows.
     """
     reasons = [_reason(one) for one in plan.operations if one.effect is not Effect.ADDITIVE]
-    effects = {plan.effect, *(one.effect for one in plan.operations)}
+    if plan.untold and reasons:
+        reasons.append(
+            f"{plan.untold} more operations are not safe, and the gate did not list them."
+        )
+    effects = plan.effects
     if Effect.CONTRACT in effects:
         return _judgement(Verdict.ONE_WAY, reasons or [_not_told(plan)])
     if effects != {Effect.ADDITIVE} or plan.count is None:

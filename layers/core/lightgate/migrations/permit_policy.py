@@ -166,7 +166,8 @@ def _breaks_policy(seen: PermitInput) -> Decision | None:
         return None
     if not plan.effect.may_break_live_version:
         return None
-    what = "; ".join(plan.breaking) or f"the plan has the class {plan.effect.value}"
+    told = [*plan.breaking, *([f"and {plan.untold} more"] if plan.untold else [])]
+    what = "; ".join(told) or f"the plan has the class {plan.effect.value}"
     return _withdraw(
         VoidCause.POLICY,
         f'The policy "block" forbids changes that may break the live version: {what}.',

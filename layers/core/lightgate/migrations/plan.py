@@ -5,7 +5,7 @@ channel can cost a release its permit, but cannot get a permit for hidden migrat
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightgate.gate.effect import Effect, effect_of
@@ -16,6 +16,7 @@ _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
 _MOST_MIGRATIONS = 10_000
 _MOST_AHEAD = 20
+_MOST_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,14 @@ class Ahead:
 
     effect: Effect
     names: Sequence[str]
+    count: int = 0
 
     def __str__(self) -> str:
+        more = self.count - len(self.names)
+        names = [*self.names, *([f"and {more} more"] if more > 0 else [])]
         return (
             f"The database has migrations that this image does not know ({self.effect.value}): "
-            f"{', '.join(self.names)}."
+            f"{', '.join(names)}."
         )
 
 
@@ -61,9 +65,10 @@ class Plan:
     """A gate's plan. `count` is None if the gate could not determine the pending migrations.
 
     `breaking` names the reported operations that may break the live version, `operations` all
-    that are not additive. `once`: a plan that one node was permitted must not be permitted to
-    another. `ahead` are migrations that the database has and the image does not. `reversal` is how
-    to reverse the whole plan.
+    that are not additive. `counts` are the operations of each effect, also of those that the report
+    had no room for, and `listed` are the migrations that it had room for. `once`: a plan that one
+    node was permitted must not be permitted to another. `ahead` are migrations that the database
+    has and the image does not. `reversal` is how to reverse the whole plan.
     """
 
     hash: str
@@ -71,6 +76,8 @@ class Plan:
     effect: Effect
     breaking: Sequence[str]
     operations: Sequence[Operation] = ()
+    counts: Mapping[Effect, int] = field(default_factory=dict)
+    listed: int | None = None
     once: bool = False
     ahead: Ahead | None = None
     reversal: Reversal = UNTOLD
@@ -78,6 +85,29 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         return self.count == 0
+
+    @property
+    def effects(self) -> set[Effect]:
+        """The effects of all operations, reported or not."""
+        counted = {effect for effect, count in self.counts.items() if count}
+        return {self.effect, *counted, *(one.effect for one in self.operations)}
+
+    @property
+    def untold(self) -> int:
+        """How many operations that are not additive were not reported."""
+        risky = sum(count for effect, count in self.counts.items() if effect != Effect.ADDITIVE)
+        return max(0, risky - len(self.operations))
+
+    @property
+    def cut(self) -> str | None:
+        """The sentence that says that the report is only a part of the plan."""
+        if self.count is None or self.listed is None or self.listed >= self.count:
+            return None
+        counts = ", ".join(f"{effect.value} {count}" for effect, count in self.counts.items())
+        return (
+            f"{self.listed} of {self.count} pending migrations are listed, those with the greatest "
+            f"risk first. Operations of all of them: {counts}."
+        )
 
 
 def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None:
@@ -119,8 +149,9 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         for one in operations
         if one.effect.may_break_live_version
     ]
-    effect = effect_of(event.get("class"))
-    if count is None or (breaking and not effect.may_break_live_version):
+    effect, counts = effect_of(event.get("class")), _counts(event)
+    is_breaking = breaking or any(one.may_break_live_version for one in counts)
+    if count is None or (is_breaking and not effect.may_break_live_version):
         effect = Effect.UNKNOWN
     return Plan(
         hash=name,
@@ -128,6 +159,8 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         effect=effect,
         breaking=breaking,
         operations=operations,
+        counts=counts,
+        listed=len(_list(event.get("migrations"))),
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
         reversal=read_reversal(event.get("takeBack"), _names(event), count),
@@ -139,6 +172,16 @@ def _names(event: Mapping[str, Any]) -> Sequence[str]:
     return [name for one in found if (name := plain_text(one, _LONGEST_NAME)) is not None]
 
 
+def _counts(event: Mapping[str, Any]) -> Mapping[Effect, int]:
+    """The worst effect first. What is no count counts as one."""
+    found = event.get("classes")
+    told: dict[Effect, int] = {}
+    for name, count in found.items() if isinstance(found, Mapping) else ():
+        effect, is_count = effect_of(name), type(count) is int and count >= 0
+        told[effect] = told.get(effect, 0) + (min(count, _MOST_COUNTED) if is_count else 1)
+    return {effect: told[effect] for effect in reversed(_FROM_GOOD_TO_BAD) if told.get(effect)}
+
+
 def _ahead(found: object) -> Ahead | None:
     if not isinstance(found, Mapping):
         return None
@@ -146,6 +189,7 @@ def _ahead(found: object) -> Ahead | None:
     return Ahead(
         effect=effect_of(found.get("class")),
         names=[name for name in names if name is not None][:_MOST_AHEAD],
+        count=count if type(count := found.get("count")) is int and count < _MOST_COUNTED else 0,
     )
 
 

@@ -142,12 +142,12 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
     failure = report.failure
     if failure is None:
         return []
-    if failure.kind is FailureKind.WATCH_FAILED and failure.evidence is None:
-        return []
     told = " ".join(opening(report))
     is_news = failure.evidence and failure.evidence not in told
+    # The reasons tell the health checks of this version already.
+    is_told = failure.kind is FailureKind.WATCH_FAILED and not is_news
     return [
-        ("Cause", failure.what),
+        *([] if is_told else [("Cause", failure.what)]),
         *([("Evidence", failure.evidence)] if is_news and failure.evidence else []),
         ("Runbook", f"docs/runbook.md, section {failure.kind.value}"),
     ]
@@ -160,6 +160,10 @@ def next_steps(report: Report) -> Sequence[str]:
         return steps
     if failure.kind is FailureKind.MIGRATION_REFUSED and not is_damaged(report):
         return [failure.next_action]
+    live = report.live
+    if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
+        # The version is live, so the same release need not start again.
+        return steps
     if _is_known(failure):
         steps = [step for step in steps if step != correct_it(report.kind)]
     return [failure.next_action, *(step for step in steps if step != failure.next_action)]
@@ -177,10 +181,12 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
         stay = " and not reversed by a rollback" if is_damaged(report) else ""
-        yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
+        more = report.evidence.unlisted
+        yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:
         how = "not applied" if report.applied_nothing else "not known to be applied"
-        yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
+        names, more = report.not_applied, report.unlisted
+        yield "Database", f"{_count(names, more)} {how}: {_listed(names, more)}"
     if report.snapshot is not None:
         began = "command" if report.kind is Kind.COMMAND else "first migration"
         yield _restore_point(report.snapshot, began)
@@ -188,8 +194,9 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
         yield "Database", f"No restore point: {report.no_restore_point}"
 
 
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} migration{'s' if len(names) > 1 else ''}"
+def _count(names: Sequence[str], unlisted: int) -> str:
+    count = len(names) + unlisted
+    return f"{count} migration{'s' if count > 1 else ''}"
 
 
 def _rollback(report: Report) -> Iterator[tuple[str, str]]:
@@ -305,10 +312,10 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    rest = [f"and {more} more"] if more > 0 else []
-    return ", ".join([*names[:_MOST_NAMES], *rest])
+def _listed(names: Sequence[str], unlisted: int) -> str:
+    shown = names[:_MOST_NAMES]
+    more = len(names) + unlisted - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
 
 
 def _restore_point(snapshot: Snapshot, began: str) -> tuple[str, str]:

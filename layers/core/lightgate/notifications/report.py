@@ -82,8 +82,9 @@ class Report:
     its migrations mean for the previous version, also if `applied_nothing` says that none of them
     is applied, and `watched` the result of its health checks. `no_restore_point` is why the release
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
-    be applied, `take_back` the executions that reverse the applied ones, and `why_not_back` why
-    there are none; neither where nothing is known to be applied.
+    be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
+    are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
+    where nothing is known to be applied.
     """
 
     app: str
@@ -110,6 +111,7 @@ class Report:
     applied_nothing: bool = False
     watched: str | None = None
     not_applied: Sequence[str] = ()
+    unlisted: int = 0
     take_back: Sequence[Mapping[str, object]] = ()
     why_not_back: str | None = None
     tag: str | None = None
@@ -157,6 +159,7 @@ def report_of(
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
     has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
+    not_applied = [name for name in facts.planned if name not in applied]
     return Report(
         kind=kind,
         app=release.app if release is not None else app,
@@ -189,7 +192,10 @@ def report_of(
         else None,
         applied_nothing=release is not None and _applied_nothing(release, deployment),
         watched=_watched(facts),
-        not_applied=[name for name in facts.planned if name not in applied],
+        not_applied=not_applied,
+        unlisted=max(0, facts.planned_count - len(not_applied) - _applied_count(evidence))
+        if not_applied
+        else 0,
         take_back=reversal.executions(app, release.digest, release.policy)
         if has_applied and release is not None
         else (),
@@ -201,6 +207,10 @@ def report_of(
         live=live,
         is_down=is_down,
     )
+
+
+def _applied_count(evidence: GateReport) -> int:
+    return len(evidence.migrations) + evidence.unlisted
 
 
 def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:

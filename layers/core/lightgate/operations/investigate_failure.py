@@ -19,6 +19,7 @@ from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.migrations.plan import read_plans
 from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Kind, Release
@@ -38,15 +39,18 @@ def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
     if symptoms is None:
         return facts
     names: Sequence[str] = ()
+    count = 0
     if facts.release is not None and facts.deployment is not None:
         investigation = _Investigation(symptoms, facts.release, facts.deployment, runtime)
         investigation.run()
         symptoms, names = investigation.symptoms, investigation.planned
+        count = max(investigation.planned_count, len(names))
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
     # A refusal before the deployment explains itself.
     has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
-    return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
+    shown = None if has_said_all else diagnosis
+    return replace(facts, diagnosis=shown, planned=names, planned_count=count)
 
 
 def _symptoms_of(facts: Facts) -> Symptoms | None:
@@ -103,6 +107,7 @@ class _Investigation:
         changed = may_have_changed(release, deployment)
         self.symptoms = replace(symptoms, may_have_changed=changed)
         self.planned: Sequence[str] = ()
+        self.planned_count = 0
         self._runtime = runtime
         self._service: Service | None = None
 
@@ -150,6 +155,8 @@ class _Investigation:
         names: dict[str, None] = {}
         for gate, lines in gate_lines.lines.items():
             names |= dict.fromkeys(planned(release.id, gate, lines))
+            counts = [plan.count or 0 for plan in read_plans(release.id, gate, lines)]
+            self.planned_count += max(counts, default=0)
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
 
     def _read_the_logs(self) -> None:

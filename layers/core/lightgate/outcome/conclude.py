@@ -237,7 +237,7 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
         at_work = [_half_done(seen)] if is_half_done else []
-        return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
+        return _failed(*reasons, *_serving_before(seen), *at_work, _look_at_database(seen.kind))
     if seen.serves or seen.rollback_result is not None:
         return _unprotected(reasons, seen)
     if before is None:
@@ -443,9 +443,11 @@ def _half_done(seen: DeploymentEnd) -> str:
     return f"Deployment {seen.version} ended during {what}."
 
 
-_LOOK_AT_DATABASE = (
-    "Compare the output of python manage.py showmigrations with the database before you push again."
-)
+def _look_at_database(kind: Kind) -> str:
+    return (
+        "Compare the output of python manage.py showmigrations with the database before you "
+        f"{AGAIN[kind]}."
+    )
 
 
 def _why(seen: DeploymentEnd) -> list[str]:

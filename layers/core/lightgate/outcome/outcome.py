@@ -195,8 +195,9 @@ def unverified(
     work with the current database.
     """
     said = f"unhealthy: {wrong}" if wrong else "its health is unknown."
-    keep = f"To keep version {version}: correct what is wrong, and push again."
-    steps = ["Check now whether the app works.", keep]
+    steps = [f"Check now whether the app works. If it does, version {version} can stay live."]
+    if wrong:
+        steps.append(f"To keep version {version}: correct what is wrong and push again.")
     if previous is not None:
         back = start_command(execution, {"app": app, "rollbackTo": previous})
         steps.append(f"To roll back: {back}")

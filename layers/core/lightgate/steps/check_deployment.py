@@ -139,10 +139,11 @@ def _reversals(
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
 ) -> tuple[str, ...]:
-    """The notes for the message, with the unknown migrations that the gates have found."""
+    """The notes for the message: plans that were cut, and migrations that the image lacks."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
-    ahead = (plain_text(str(plan.ahead), _LONGEST_NOTE) or "" for plan in plans if plan.ahead)
-    return tuple(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
+    told = [note for plan in plans for note in (plan.cut, plan.ahead and str(plan.ahead)) if note]
+    notes = (plain_text(note, _LONGEST_NOTE) or "" for note in told)
+    return tuple(dict.fromkeys([*before, *notes]))[:_MOST_NOTES]
 
 
 def _judge(

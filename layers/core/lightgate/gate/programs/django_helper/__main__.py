@@ -24,7 +24,7 @@ from lightgate.gate.programs.django_helper.channel import BEAT, Channel
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
-from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
+from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, listed
 from lightgate.gate.programs.django_helper.lock import Lock
 from lightgate.gate.programs.django_helper.plan import Plan
 from lightgate.gate.programs.django_helper.reversal import migrate_command
@@ -94,9 +94,9 @@ class Helper:
         """
         obstacles = find_obstacles(plan, found)
         if self.config["rollback"] == "unchecked":
-            return self.open(plan, **({"overridden": obstacles[:10]} if obstacles else {}))
+            return self.open(plan, **({"overridden": obstacles} if obstacles else {}))
         if obstacles:
-            raise StaysShut("schema", "; ".join(obstacles)[:500])
+            raise StaysShut("schema", listed(obstacles))
         if found is None:
             self.attempts.record_rollback(plan)
         return self.open(plan)
@@ -144,8 +144,8 @@ class Helper:
                 raise StaysShut("attempt", why, database, detail="never ended")
         blocked = plan.operations("contract", "unknown")
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
-            self.channel.emit("refused", hash=plan.hash, operations=blocked[:50])
-            raise StaysShut("refused", "policy: " + "; ".join(blocked)[:400])
+            self.channel.emit("refused", hash=plan.hash, operations=blocked)
+            raise StaysShut("refused", "policy: " + listed(blocked))
 
     def get_permit(self, plan: Plan, is_locked: bool) -> bool:
         """Wait until the supervisor has permitted this very plan: otherwise nothing is applied.
@@ -209,7 +209,7 @@ class Helper:
         after = self.read_plan()
         pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
         if pending:
-            end["error"] = "still to be applied: " + ", ".join(pending)[:400]
+            end["error"] = "still to be applied: " + listed(pending)
         is_good = end["ok"] and not pending
         database, recorded = self.attempts.record_end(plan, after, end, is_good)
         result = {"schema": after.schema, "database": database, "recorded": recorded}

@@ -7,18 +7,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from typing import Any, Sequence
 
 from django.db import Error  # type: ignore[import-untyped]
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import worst
+from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 from lightgate.gate.programs.django_helper.targets import find_targets
 
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
+MOST_OPERATIONS = 10  # of a migration, in a plan that is too long
 
 
 class Plan:
@@ -30,7 +32,6 @@ class Plan:
     is_atomic = False
     is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
-    leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
     reversal: Any = None  # the calls that reverse exactly this plan, or why there are none
 
@@ -72,7 +73,6 @@ class Plan:
         said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
         plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
-        plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
         plan.recorded = set(executor.recorder.applied_migrations())
         for key, row in applied.items():
@@ -124,26 +124,40 @@ class Plan:
         ]
 
     def fields(self) -> dict[str, Any]:
-        """The fields of the event `plan`, which omits additive operations if it is too long."""
-        shown = list(self.migrations or [])
-        if len(json.dumps(shown)) > PLAN_LIMIT:
-            shown = [
-                dict(one, operations=[o for o in one["operations"] if o[0] != "additive"])
-                for one in shown
-            ]
-        label = "unknown" if self.migrations is None else worst(one["class"] for one in shown)
-        count = None if self.migrations is None else len(self.migrations)
+        """The fields of the event `plan`: the most dangerous migrations first.
+
+        The supervisor shortens an event that is too long, from its end. The class, and how many
+        operations there are of each, are always those of all migrations.
+        """
+        told = sorted(self.migrations or [], key=danger)
         fields: dict[str, Any] = {
-            "hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
-            "leaves": self.leaves, "migrations": shown,
+            "hash": self.hash, "count": len(told), "class": worst(one["class"] for one in told),
+            "classes": Counter(one[0] for each in told for one in each["operations"]),
+            "atomic": self.is_atomic, "migrations": told,
         }  # fmt: skip
-        if self.reversal and len(json.dumps([shown, self.reversal])) <= PLAN_LIMIT:
+        if self.migrations is None:
+            fields.update({"count": None, "class": "unknown"})
+        if len(json.dumps(told)) > PLAN_LIMIT:
+            fields["migrations"] = list(map(without_additive, told))
+        if self.reversal and len(json.dumps([fields["migrations"], self.reversal])) <= PLAN_LIMIT:
             fields["takeBack"] = self.reversal
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def danger(migration: dict[str, Any]) -> int:
+    """A key that sorts the worst class to the front."""
+    return -ORDER.index(migration["class"])
+
+
+def without_additive(migration: dict[str, Any]) -> dict[str, Any]:
+    """Its dangerous operations, and how many of its operations that leaves out."""
+    told = [one for one in migration["operations"] if one[0] != "additive"]
+    shown = told[:MOST_OPERATIONS]
+    return dict(migration, operations=shown, omitted=len(migration["operations"]) - len(shown))
 
 
 def digest(value: Any) -> str:

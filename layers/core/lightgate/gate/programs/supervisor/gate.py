@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from itertools import accumulate
 from time import monotonic
 from typing import Any, Callable
 
@@ -23,16 +24,10 @@ from lightgate.gate.programs.supervisor.limits import (
 from lightgate.gate.programs.supervisor.mailbox import Mailbox
 from lightgate.gate.programs.supervisor.masking import mask
 
-# The lists that are shortened in an event that is too long, in this order.
-SHORTENED = (
-    "lastLines",
-    "migrationsApplied",
-    "operations",
-    "migrations",
-    "leaves",
-    "schema",
-    "holder",
-)
+# The lists that are shortened in an event that is too long, in this order. The event says in
+# `omitted` how many items each one lacks. Of the first two the newest items matter most.
+NEWEST = ("lastLines", "migrationsApplied")
+SHORTENED = (*NEWEST, "schema", "operations", "overridden", "migrations", "holder")
 
 
 class Gate:
@@ -260,10 +255,7 @@ class Gate:
         # The app chooses names, and can put anything into them.
         fields = mask(fields, self.config.get("secrets", []))
         fields = {"lightgate": 1, **who, "event": event, "at": at, **fields}
-        for key in SHORTENED:
-            while fields.get(key) and len(json.dumps(fields)) > EVENT_LIMIT:
-                fields[key] = fields[key][1:]
-        line = json.dumps(fields)
+        line = json.dumps(shortened(fields))
         self.write(line.encode() + b"\n", None)
         self.mailbox.put(event, line)
 
@@ -287,6 +279,21 @@ class Gate:
     def drain(self) -> None:
         while self.pending and select.select([], [1], [], 1)[1]:
             self.write_some()
+
+
+def shortened(fields: dict[str, Any]) -> dict[str, Any]:
+    """The event with as much of its lists as there is room for, and how much that leaves out."""
+    omitted: dict[str, int] = {}
+    for key in SHORTENED:
+        items, room = fields.get(key), EVENT_LIMIT - len(json.dumps(fields))
+        if items and room < 0:
+            room += len(json.dumps(items)) - 50  # for `omitted`
+            step = -1 if key in NEWEST else 1
+            sizes = accumulate(len(json.dumps(item)) + 2 for item in items[::step])
+            kept = sum(size < room for size in sizes)
+            omitted[key] = len(items) - kept
+            fields = {**fields, key: items[::step][:kept][::step], "omitted": omitted}
+    return fields
 
 
 def never() -> bool:
