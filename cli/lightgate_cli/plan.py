@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import click
 
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.image.config import ImageConfig
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.spec.keys import AppSpec
@@ -78,7 +78,7 @@ def _request(spec: AppSpec, image: str | None, config: ImageConfig) -> object:
     secrets = [each for c in spec.containers.values() for each in c.secrets.values()]
     return compile_deployment(
         spec,
-        Source(reference=reference, config=config),
+        ImageSource(reference=reference, config=config),
         _RELEASE,
         {secret: str(secret) for secret in secrets},
         stack=_STACK,

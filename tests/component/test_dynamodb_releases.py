@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
-from lightgate.records.outcome import EndStatus, RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
 from tests.component import table
 from tests.component.cloud import Cloud

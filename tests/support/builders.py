@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.backup.timings import Timings
-from lightgate.deployment.compiler import Source
+from lightgate.deployment.compiler import ImageSource
 from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
-from lightgate.gate.report import (
+from lightgate.gate.gate_report import (
     NO_GATE_REPORT,
     DatabaseAfter,
     Failure,
@@ -27,7 +27,7 @@ from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.spec.keys import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
@@ -116,9 +116,9 @@ def source(
     command: Sequence[str] = ("gunicorn", "crops.wsgi"),
     entrypoint: Sequence[str] = (),
     reference: str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend:lightgate-7f5b",
-) -> Source:
+) -> ImageSource:
     config = ImageConfig(command=tuple(command), entrypoint=tuple(entrypoint), architecture="amd64")
-    return Source(reference=reference, config=config)
+    return ImageSource(reference=reference, config=config)
 
 
 def deployment(version: int, state: str = "ACTIVE", release: str | None = None) -> Deployment:
@@ -280,7 +280,7 @@ def version_record(version: int, **changes: Any) -> VersionRecord:
     values: Json = {
         "version": version,
         "release": release,
-        "kind": Kind.IMAGE,
+        "kind": ReleaseKind.IMAGE,
         "digest": DIGEST,
         "spec_version": 3,
         "spec_digest": SPEC_DIGEST,

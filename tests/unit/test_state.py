@@ -13,7 +13,7 @@ import pytest
 from lightgate.codec import DecodeError, encode
 from lightgate.names import rollback_marker
 from lightgate.outcome.outcome import Outcome
-from lightgate.records.outcome import EndStatus
+from lightgate.records.recorded_outcome import EndStatus
 from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified

@@ -20,13 +20,13 @@ from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
-from lightgate.records.outcome import EndStatus
-from lightgate.records.version import Source
+from lightgate.records.recorded_outcome import EndStatus
+from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
 from lightgate.verification.health import WatchProgress, summary
@@ -220,7 +220,7 @@ class RollbackProgress(RollbackResult):
     begun_at: datetime
     poll_seconds: int
     release: str
-    source: Source | None = None
+    source: VersionSource | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
     denied_at: datetime | None = None

@@ -11,7 +11,7 @@ from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import NO_GATE_REPORT, GateCause, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateCause, Phase
 from lightgate.image.config import INDEX_TYPES, Manifest, parse_config, platform_digest
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure

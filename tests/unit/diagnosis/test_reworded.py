@@ -13,7 +13,7 @@ import lightgate
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Detail, GateCause, GateReport, Phase
+from lightgate.gate.gate_report import Detail, GateCause, GateReport, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
 from tests.support.failed_release import symptoms

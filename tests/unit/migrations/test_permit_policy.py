@@ -17,7 +17,7 @@ from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.gate.effect import Effect
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Plan

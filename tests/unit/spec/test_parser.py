@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lightgate.errors import SpecError
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.keys import (
-    Condition,
     Database,
     Dependency,
+    DependencyCondition,
     HealthCheck,
     SecretReference,
     SecretStore,
@@ -63,7 +63,7 @@ def test_the_containers_of_the_guide_are_understood_as_they_stand() -> None:
     assert spec.containers["web"].command is None
     assert [c.image for c in spec.containers.values()] == [None, None]
     assert spec.containers["web"].depends_on == (
-        Dependency(container="migrate", condition=Condition.SUCCESS),
+        Dependency(container="migrate", condition=DependencyCondition.SUCCESS),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate.aws import http_probe as prober
-from lightgate.aws.dynamodb_releases import _OWED, _owed
+from lightgate.aws.dynamodb_releases import OWED, owed_key
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.release.lock import LONGEST_STEP
 from lightgate.release.poll_interval import wait_seconds
@@ -226,9 +226,9 @@ def test_no_message_is_sent_before_the_lock_is_released() -> None:
 def test_the_state_machine_marks_the_message_that_reconcile_would_send_again() -> None:
     key = TASKS["MarkMessageSent"]["Parameters"]["Key"]
 
-    assert key["app"] == {"S": _OWED}
+    assert key["app"] == {"S": OWED}
     assert key["item"]["S.$"] == "States.Format('{}#{}', $.outcome.app, $.outcome.release)"
-    assert _owed("crops", "r1") == "crops#r1"
+    assert owed_key("crops", "r1") == "crops#r1"
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("Publish")])

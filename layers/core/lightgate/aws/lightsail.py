@@ -41,8 +41,8 @@ _CLOCK_MARGIN = timedelta(minutes=1)
 _NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
 
 # For each container the variables whose values the spec gives openly.
-type OpenVariables = Mapping[str, Collection[str]]
-_NOTHING_OPEN: OpenVariables = MappingProxyType({})
+type _OpenVariables = Mapping[str, Collection[str]]
+_NOTHING_OPEN: _OpenVariables = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Lightsail:
 
     @reaching("GetContainerServiceDeployments")
     def mask(
-        self, service: str, release: str | None = None, is_open: OpenVariables = _NOTHING_OPEN
+        self, service: str, release: str | None = None, is_open: _OpenVariables = _NOTHING_OPEN
     ) -> Mask:
         """Takes the secrets out of all that the service's containers write.
 
@@ -175,7 +175,7 @@ class Lightsail:
 
     @reaching("GetContainerServiceDeployments")
     def app_logs(
-        self, service: str, deployment: Deployment, is_open: OpenVariables = _NOTHING_OPEN
+        self, service: str, deployment: Deployment, is_open: _OpenVariables = _NOTHING_OPEN
     ) -> Mapping[str, AppLog | UnreachableError]:
         """The log of each container since the deployment was created, or why it could not be read.
 
@@ -216,7 +216,7 @@ class Lightsail:
         return listed
 
     def _secrets(
-        self, shown: Iterable[Mapping[str, Any]], release: str | None, is_open: OpenVariables
+        self, shown: Iterable[Mapping[str, Any]], release: str | None, is_open: _OpenVariables
     ) -> list[str]:
         """The values of the variables, but of those that `mask` leaves out, and of expired URLs."""
         secret: set[str] = set()

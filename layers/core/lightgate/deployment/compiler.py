@@ -44,9 +44,9 @@ LARGEST_REQUEST_BYTES = 48 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.
-MAILBOX_POLL_SECONDS = 2
+_MAILBOX_POLL_SECONDS = 2
 # After this time without an answer from S3 the gate gives up.
-MAILBOX_REACH_SECONDS = 120
+_MAILBOX_REACH_SECONDS = 120
 
 _NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
 
@@ -66,7 +66,7 @@ class Part(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ImageSource:
     """The image of a release: how Lightsail pulls it, and what it would run by itself."""
 
     reference: str
@@ -77,7 +77,7 @@ class Source:
 class _Inputs:
     """What is this release's own."""
 
-    source: Source
+    source: ImageSource
     release: str
     stack: str
     code: str
@@ -88,7 +88,7 @@ class _Inputs:
 
 def compile_deployment(
     spec: AppSpec,
-    source: Source,
+    source: ImageSource,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
@@ -248,9 +248,9 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
     )
     longest_wait = int(wait_limit.longest.total_seconds())
     return {
-        "pollSeconds": MAILBOX_POLL_SECONDS,
+        "pollSeconds": _MAILBOX_POLL_SECONDS,
         "patienceSeconds": longest_wait,
-        "reachSeconds": min(MAILBOX_REACH_SECONDS, longest_wait),
+        "reachSeconds": min(_MAILBOX_REACH_SECONDS, longest_wait),
     }
 
 
@@ -273,7 +273,7 @@ def _usual_after_failure(django: Request | None) -> AfterFailure:
     return AfterFailure.EXIT if django else AfterFailure.HOLD
 
 
-def _own_command(container: Container, source: Source) -> tuple[str, ...]:
+def _own_command(container: Container, source: ImageSource) -> tuple[str, ...]:
     """The command of the container, which its gate starts after the migration."""
     if container.command is not None:
         return container.command

@@ -11,8 +11,8 @@ from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
 from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
+from lightgate.gate.gate_report import Failure, GateCause, Phase
 from lightgate.gate.log_lines import plain_text
-from lightgate.gate.report import Failure, GateCause, Phase
 
 _BUSY = re.compile(
     r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests|ServiceUnavailable"

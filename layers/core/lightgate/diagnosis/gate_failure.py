@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lightgate.diagnosis import gate_waits
+from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import (
+from lightgate.gate.gate_report import (
     DatabaseAfter,
     DatabaseSession,
     Detail,
@@ -196,7 +196,7 @@ def _unreachable(
 
 def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
     wait = seen.wait
-    if wait is not None and wait.what == gate_waits.DATABASE_LOCK:
+    if wait is not None and wait.what == Awaited.DATABASE_LOCK:
         # That the wait has ended nobody tells; a session that stood in the way is worth a look.
         what = (
             f"{_subject(failure)} was stopped at its time limit, while it waited for a table."
@@ -325,10 +325,10 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
         raise ValueError("there is nothing that the gate waits for")
     over = "Lightsail ended the deployment while the gate was waiting"
     match wait.what:
-        case gate_waits.DATABASE:
+        case Awaited.DATABASE:
             what = f"{over} for the database; {_applied(seen)}."
             return _unreachable(seen, what, wait.why, Detail.UNREACHABLE)
-        case gate_waits.PERMIT:
+        case Awaited.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {_applied(seen)}.",

@@ -15,7 +15,7 @@ from lightgate.json_reader import Node, shown
 
 type Hint = Callable[[str], str | None]
 
-REPOSITORY_NAME = r"(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+_REPOSITORY_PATTERN = r"(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 # Plain, FIPS and dual-stack addresses of a private registry.
 _ECR_HOST = (
     r"[0-9]{12}[.]dkr[.-]ecr(?:-fips)?[.][a-z0-9-]+[.]"
@@ -29,7 +29,7 @@ _OTHER_REGISTRY = (
     r"|heroku[.]com|redhat[.](?:io|com)|nvcr[.]io|lscr[.]io|scw[.]cloud|ocir[.]io|icr[.]io"
     r"|jfrog[.]io|cloudsmith[.]io))(?:/|$)"
 )
-REPOSITORY = rf"(?:{_ECR_HOST}/|(?!{_OTHER_REGISTRY})){REPOSITORY_NAME}"
+REPOSITORY = rf"(?:{_ECR_HOST}/|(?!{_OTHER_REGISTRY})){_REPOSITORY_PATTERN}"
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"sha256:[0-9a-f]{64}"
@@ -132,7 +132,7 @@ def repository_in(text: str) -> str | None:
     parent, slash, last = address.strip("/").rpartition("/")
     name = re.sub(r"/{2,}", "/", f"{parent}{slash}{last.partition(':')[0]}").strip("/.")
     name = re.sub(r"\s+", "-", name)
-    return name if re.fullmatch(rf"(?!{_OTHER_REGISTRY}){REPOSITORY_NAME}", name) else None
+    return name if re.fullmatch(rf"(?!{_OTHER_REGISTRY}){_REPOSITORY_PATTERN}", name) else None
 
 
 def _without_host(address: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lightgate.notifications.email import one_line
 from lightgate.notifications.formats import all_forms, literal, subject_line
 from lightgate.notifications.report import name_of
-from lightgate.records.outcome import Publication
+from lightgate.records.recorded_outcome import Publication
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database

@@ -14,7 +14,7 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.ssm import SpecText
 from lightgate.backup.database_status import missing, why_doubtful, why_unusable
 from lightgate.backup.restore_points import Description
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment, Service
@@ -26,7 +26,7 @@ from lightgate.operations.gate_channel import LONGEST_MAILBOX
 from lightgate.operations.kept_images import KeptImages, refuse_without_images
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.release.request import ReleaseRequest
 from lightgate.rollback.policy import (
     VersionHistory,
@@ -89,7 +89,7 @@ def prepare_release(
 def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
     """Equal only for releases that would deploy the same. It needs no secret value."""
     release = admitted.release
-    if release.kind is not Kind.IMAGE:
+    if release.kind is not ReleaseKind.IMAGE:
         return None
     references = _references(admitted.spec)
     versions = runtime.secrets.versions(references)
@@ -409,8 +409,8 @@ _ANY_RELEASE = "0" * 30
 _ANY_MAILBOX = "x" * LONGEST_MAILBOX
 
 
-def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:
-    return Source(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
+def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> ImageSource:
+    return ImageSource(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
 
 
 def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import DatabaseAfter, Failure, GateCause, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
@@ -43,7 +43,7 @@ class DeploymentEnd:
     previous_version: int | None
     service: Service
     evidence: GateReport
-    kind: Kind = Kind.IMAGE
+    kind: ReleaseKind = ReleaseKind.IMAGE
     rollback_to: int | None = None
     refusal: str | None = None
     no_permit: Permit | None = None
@@ -56,7 +56,7 @@ class DeploymentEnd:
     @property
     def before(self) -> int | None:
         """The version that has what served before: a command's own one, once that is active."""
-        is_own = self.kind is Kind.COMMAND and self.serves
+        is_own = self.kind is ReleaseKind.COMMAND and self.serves
         return self.version if is_own else self.previous_version
 
     @property
@@ -135,11 +135,11 @@ def _active(seen: DeploymentEnd) -> Conclusion:
 
 def _success(seen: DeploymentEnd) -> Sequence[str]:
     match seen.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return []
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             return [_UNCHANGED.format(seen.version) + "."]
 
 
@@ -176,7 +176,7 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
 
 def _choose(seen: DeploymentEnd) -> str:
     """Lightgate never undoes a rollback or a command by itself."""
-    if seen.kind is Kind.IMAGE or seen.previous_version is None:
+    if seen.kind is ReleaseKind.IMAGE or seen.previous_version is None:
         return _check_and_push(seen)
     request = {"app": seen.app, "rollbackTo": seen.previous_version}
     return (
@@ -305,7 +305,7 @@ def _against(version: int, seen: DeploymentEnd) -> list[str]:
 
 def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """It serves although its gate failed, or did until something was done about it."""
-    if seen.kind is Kind.COMMAND and seen.rollback_result is None:
+    if seen.kind is ReleaseKind.COMMAND and seen.rollback_result is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
             _serving_before(seen)[0],
@@ -329,7 +329,7 @@ def _asked_in_vain(seen: DeploymentEnd) -> bool:
     """Whether a command was not run beside its app because its gate got no permit."""
     failure = seen.evidence.failure
     is_why = failure is None or failure.cause.is_missing_permit
-    is_beside = seen.kind is Kind.COMMAND and seen.serves
+    is_beside = seen.kind is ReleaseKind.COMMAND and seen.serves
     return is_why and is_beside and not seen.may_have_begun
 
 
@@ -366,7 +366,7 @@ def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
             "Nothing was applied. Reverse the migrations that the old code does not know first, or "
             'start the execution again with "allowDestructive": true.'
         )
-    if seen.kind is Kind.COMMAND:
+    if seen.kind is ReleaseKind.COMMAND:
         return (
             "Nothing was applied. To run the command anyway, start the execution again with "
             '"allowDestructive": true.'
@@ -436,14 +436,14 @@ def _failed(*sentences: str) -> Conclusion:
 
 
 def _half_done(seen: DeploymentEnd) -> str:
-    if seen.kind is Kind.COMMAND:
+    if seen.kind is ReleaseKind.COMMAND:
         what = "the command, so the command may have done only a part of its changes"
     else:
         what = "a migration, so that migration may be partly applied"
     return f"Deployment {seen.version} ended during {what}."
 
 
-def _look_at_database(kind: Kind) -> str:
+def _look_at_database(kind: ReleaseKind) -> str:
     return (
         "Compare the output of python manage.py showmigrations with the database before you "
         f"{AGAIN[kind]}."

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import DatabaseAfter, Failure, GateCause, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
-from lightgate.records.version import Source, VersionRecord
-from lightgate.release.release import Kind, Release
+from lightgate.records.version import VersionRecord, VersionSource
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.state import DeploymentProgress, RollbackProgress
 from lightgate.verification.verified import Verified
 
@@ -49,7 +49,7 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
     It is never NONE if a migration was pending. It is at least UNKNOWN if a command was stopped.
     A rollback applies nothing.
     """
-    if release.kind is Kind.ROLLBACK:
+    if release.kind is ReleaseKind.ROLLBACK:
         return _APPLIES_NOTHING
     if deployment is None or deployment.judgement is None:
         found = _NEVER_TOLD
@@ -74,7 +74,7 @@ def applied_judgement(release: Release, deployment: DeploymentProgress | None) -
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether the release has certainly applied nothing."""
-    if release.kind is Kind.ROLLBACK:
+    if release.kind is ReleaseKind.ROLLBACK:
         return True
     if deployment is None:
         return False
@@ -88,7 +88,7 @@ def may_have_begun(release: Release, deployment: DeploymentProgress | None) -> b
     been granted.
     """
     let_begin = deployment is None or deployment.permitted or bool(deployment.unknown)
-    return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
+    return release.kind is not ReleaseKind.ROLLBACK and (not release.asking_gates or let_begin)
 
 
 def may_have_changed(release: Release, deployment: DeploymentProgress | None) -> bool:
@@ -177,7 +177,7 @@ def records_of_release(
     if own is not None:
         # A failed command does not affect the app beside it.
         is_active = deployment is not None and deployment.status is Status.ACTIVE
-        may_serve = is_active or release.kind is Kind.COMMAND
+        may_serve = is_active or release.kind is ReleaseKind.COMMAND
         is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
         found.append(
             _past(
@@ -194,8 +194,8 @@ def records_of_release(
             _past(
                 back,
                 rollback_marker(release.id),
-                Kind.ROLLBACK,
-                (rollback.source if rollback is not None else None) or Source(),
+                ReleaseKind.ROLLBACK,
+                (rollback.source if rollback is not None else None) or VersionSource(),
                 is_good=rollback is not None and rollback.is_good,
                 judgement=_APPLIES_NOTHING,
             )
@@ -206,8 +206,8 @@ def records_of_release(
 def _past(
     version: int,
     release: str,
-    kind: Kind,
-    source: Source,
+    kind: ReleaseKind,
+    source: VersionSource,
     *,
     is_good: bool,
     judgement: Judgement,
@@ -232,14 +232,14 @@ def _source(
     deployment: DeploymentProgress | None,
     past: Mapping[int, VersionRecord],
     own: int,
-) -> Source:
+) -> VersionSource:
     """The source of the app in the release's deployment.
 
     A command keeps that of the live version, a rollback repeats that of its target.
     """
     match release.kind:
-        case Kind.IMAGE:
-            return Source(
+        case ReleaseKind.IMAGE:
+            return VersionSource(
                 digest=release.digest,
                 spec_version=release.spec_version,
                 spec_digest=release.spec_digest,
@@ -247,12 +247,12 @@ def _source(
                 fits=own,
                 tag=release.tag,
             )
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             before = release.rollback_to
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             before = deployment.previous_version if deployment is not None else None
     known = past.get(before) if before is not None else None
-    source = known.source if known is not None else Source()
+    source = known.source if known is not None else VersionSource()
     is_checked = source.code is not None and _has_checked_schema(release, deployment)
     return replace(source, fits=own) if is_checked else source
 
@@ -266,7 +266,7 @@ def _has_checked_schema(release: Release, deployment: DeploymentProgress | None)
         return False
     told = deployment.judgements
     return (
-        release.kind is Kind.ROLLBACK
+        release.kind is ReleaseKind.ROLLBACK
         and not release.allow_destructive
         and bool(release.gates)
         and all(gate in told and told[gate].verdict is Verdict.NONE for gate in release.gates)

@@ -48,7 +48,7 @@ class AfterFailure(enum.StrEnum):
     HOLD = "hold"
 
 
-class Condition(enum.StrEnum):
+class DependencyCondition(enum.StrEnum):
     """The state of another container that one waits for; names and meanings are those of ECS."""
 
     START = "START"
@@ -59,12 +59,12 @@ class Condition(enum.StrEnum):
     @property
     def proves_success(self) -> bool:
         """Whether the condition holds only if the other container succeeded or is healthy."""
-        return self in (Condition.SUCCESS, Condition.HEALTHY)
+        return self in (DependencyCondition.SUCCESS, DependencyCondition.HEALTHY)
 
     @property
     def needs_an_end(self) -> bool:
         """Whether the other container must end for the condition to hold."""
-        return self in (Condition.SUCCESS, Condition.COMPLETE)
+        return self in (DependencyCondition.SUCCESS, DependencyCondition.COMPLETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,9 @@ class Dependency:
     """A container to wait for, and the state that it must have reached."""
 
     container: str = key("containerName", text(), "The container to wait for.", example="migrate")
-    condition: Condition = key(
+    condition: DependencyCondition = key(
         "condition",
-        choice(*Condition),
+        choice(*DependencyCondition),
         "The state that it must have reached. The names and meanings are those of Amazon ECS.",
     )
 
@@ -619,7 +619,7 @@ class AppSpec:
         default=PLATFORM_PATIENCE_SECONDS,
     )
 
-    def conditions_on(self, name: str) -> frozenset[Condition]:
+    def conditions_on(self, name: str) -> frozenset[DependencyCondition]:
         """What the other containers wait for in this one; empty if nobody waits."""
         return frozenset(
             dependency.condition

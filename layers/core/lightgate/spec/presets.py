@@ -6,16 +6,16 @@ from lightgate.spec.keys import AppSpec, Stage
 
 USUAL_MANAGE = ("python", "manage.py")
 
-type Argv = tuple[str, ...]
+type _Argv = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
     """What a container runs: `main`, with others before and after it, all or nothing."""
 
-    before: tuple[Argv, ...] = ()
-    main: Argv
-    then: tuple[Argv, ...] = ()
+    before: tuple[_Argv, ...] = ()
+    main: _Argv
+    then: tuple[_Argv, ...] = ()
 
 
 def preset(spec: AppSpec, container: str) -> Commands:

@@ -15,15 +15,15 @@ from lightgate.spec.health_rules import health_rules, most_checks
 from lightgate.spec.keys import (
     LONGEST_POLL_SECONDS,
     AppSpec,
-    Condition,
     Dependency,
+    DependencyCondition,
     Stage,
     runs_migrate,
 )
 from lightgate.spec.time_limits import longest_limit
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
-MOST_POLLS = 2600
+_MOST_POLLS = 2600
 # Waiting for the service, for the deployment, and for that of a rollback.
 _DEPLOYMENT_LIMITS = 3
 # One for the new version, and one for the version after a rollback.
@@ -188,7 +188,7 @@ class _Rules:
             self._report_no_container(target, *place)
             self._root.problems.unread.append(place)
         elif (
-            dependency.condition is Condition.HEALTHY
+            dependency.condition is DependencyCondition.HEALTHY
             and containers[target].health_check is None
             and self._was_read("containers", target, "healthCheck")
         ):
@@ -324,7 +324,7 @@ class _Rules:
         for name in self._spec.containers:
             conditions = self._spec.conditions_on(name)
             ends = sorted(condition for condition in conditions if condition.needs_an_end)
-            if ends and Condition.HEALTHY in conditions:
+            if ends and DependencyCondition.HEALTHY in conditions:
                 self._report(
                     f"is waited for with HEALTHY and with {ends[0]}: it cannot both run on and end",
                     *("containers", name),
@@ -430,7 +430,7 @@ class _Rules:
         spec = self._spec
         snapshot = spec.database.timeout_seconds if spec.database else 0
         longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
-        room = MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
+        room = _MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
         shortest = math.ceil(longest / room)
         if spec.poll_seconds < shortest:
             found = (

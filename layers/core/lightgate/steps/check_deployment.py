@@ -12,8 +12,8 @@ from lightgate.deployment.status import (
     judge_deployment,
 )
 from lightgate.diagnosis.gate_waits import read_wait
+from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
-from lightgate.gate.report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
@@ -21,7 +21,7 @@ from lightgate.operations.answer_gates import GateCheckInput, answer_gates
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.poll_interval import poll_interval, wait_seconds
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
 
@@ -104,7 +104,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:
     """Why no gate may begin yet: a failing deployment of the app would cut the command off."""
-    if release.kind is not Kind.COMMAND or service.serves_own(version, release.id):
+    if release.kind is not ReleaseKind.COMMAND or service.serves_own(version, release.id):
         return None
     return "The app beside which the command runs is not active yet."
 
@@ -150,6 +150,6 @@ def _judge(
     release: Release, judgements: Mapping[str, Judgement], *, has_database: bool
 ) -> Judgement:
     """The verdict on the release. The gates of a rollback apply nothing."""
-    if release.kind is Kind.ROLLBACK:
+    if release.kind is ReleaseKind.ROLLBACK:
         return Judgement(verdict=Verdict.NONE)
     return judge_gates(release.gates, judgements, has_database=has_database)

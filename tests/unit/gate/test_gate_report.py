@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.gate.effect import Effect
-from lightgate.gate.log_lines import reports
-from lightgate.gate.masking import Mask
-from lightgate.gate.report import (
+from lightgate.gate.gate_report import (
     DatabaseAfter,
     Failure,
     GateCause,
@@ -20,6 +18,8 @@ from lightgate.gate.report import (
     Phase,
     read_gate_report,
 )
+from lightgate.gate.log_lines import reports
+from lightgate.gate.masking import Mask
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
