@@ -12,6 +12,7 @@ from lightgate.deployment.status import Deployment, FollowedDeployment, Service,
 from lightgate.errors import RefusedError
 from lightgate.gate.gate_report import (
     NO_GATE_REPORT,
+    CommandStep,
     DatabaseAfter,
     Failure,
     GateCause,
@@ -168,6 +169,8 @@ def failure(**changes: Any) -> Failure:
     values["cause"] = GateCause(values["cause"])
     if values.get("database") is not None:
         values["database"] = DatabaseAfter(values["database"])
+    if values.get("step") is not None:
+        values["step"] = CommandStep(values["step"])
     return Failure(**values)
 
 

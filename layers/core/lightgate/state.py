@@ -22,6 +22,7 @@ from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
+from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
@@ -138,7 +139,8 @@ class DeploymentProgress:
     `pending`: a gate has, or had, migrations to apply. `permitted`: a gate may have begun.
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
-    once a gate has asked for a permit.
+    once a gate has asked for a permit. `recorded` is what each gate has reported of the record of
+    its database, `outside` what was applied past the gates.
     """
 
     status: Status
@@ -162,6 +164,8 @@ class DeploymentProgress:
     judgement: Judgement | None = None
     gate: GateReport | None = None
     snapshot: SnapshotProgress | None = None
+    recorded: Mapping[str, RecordedMigrations] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
 
 
 class RollbackStatus(enum.StrEnum):

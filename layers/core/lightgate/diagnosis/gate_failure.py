@@ -9,6 +9,7 @@ from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate.gate_report import (
+    CommandStep,
     DatabaseAfter,
     DatabaseSession,
     Detail,
@@ -99,6 +100,19 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
         what=f"The command of {failure.container} succeeded, but left migrations unapplied.",
         evidence=failure.error,
         next_action="Correct the container's command so that it applies all migrations.",
+    )
+
+
+def _unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    where = " by what runs before migrate" if failure.step is CommandStep.BEFORE else ""
+    return Diagnosis(
+        kind=FailureKind.UNPLANNED_CHANGE,
+        what=f"The database was changed{where} beside the plan that was permitted.",
+        evidence=failure.error,
+        next_action=(
+            "Find out what changed it: compare python manage.py showmigrations with the plan. Then "
+            "move every change into a migration and push again."
+        ),
     )
 
 
@@ -307,6 +321,8 @@ def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _command(seen: Symptoms, failure: Failure) -> str:
+    if failure.command:
+        return failure.command
     is_known = failure.container == COMMAND_CONTAINER and seen.command
     return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
 
@@ -314,6 +330,8 @@ def _command(seen: Symptoms, failure: Failure) -> str:
 def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
         return f"{_command(seen, failure)} failed ({failure.cause})"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -343,7 +361,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
 def _subject(failure: Failure) -> str:
     if failure.migration:
         return f"Migration {failure.migration}"
-    return f"The command of {failure.container}"
+    return failure.around or f"The command of {failure.container}"
 
 
 def _applied(seen: Symptoms) -> str:
@@ -369,6 +387,7 @@ _RULES: dict[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = {
     GateCause.EXIT: _exit,
     GateCause.PREFLIGHT: _preflight,
     GateCause.PENDING: _pending,
+    GateCause.UNPLANNED: _unplanned,
     GateCause.REFUSED: _refused,
     GateCause.SCHEMA: _schema,
     GateCause.LOCK: _lock,

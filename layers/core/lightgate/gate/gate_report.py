@@ -17,10 +17,12 @@ _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
+_MOST_UNPLANNED = 20
 _LONGEST_NAME = 100
+_LONGEST_COMMAND = 200
 _LARGEST_NUMBER = 1e9
 # The events of a gate that has not begun to apply anything.
-_BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
+_BEFORE_THE_BEGINNING = ("waiting", "database", "running", "plan", "locked", "stopped")
 
 
 class Phase(enum.StrEnum):
@@ -68,6 +70,7 @@ class GateCause(enum.StrEnum):
     SETTINGS = "settings"
     SIGNAL = "signal"
     TIMEOUT = "timeout"
+    UNPLANNED = "unplanned"
     UNKNOWN = "unknown"
 
     @property
@@ -97,6 +100,7 @@ _ENDS_OF_A_RUN = (
     GateCause.PENDING,
     GateCause.SIGNAL,
     GateCause.TIMEOUT,
+    GateCause.UNPLANNED,
 )
 
 
@@ -109,6 +113,13 @@ class DatabaseAfter(enum.StrEnum):
     UNCHANGED = "unchanged"
     PART_WAY = "part-way"
     UNKNOWN = "not known"
+
+
+class CommandStep(enum.StrEnum):
+    """The commands around `migrate`, by their key in the spec."""
+
+    BEFORE = "before"
+    THEN = "then"
 
 
 class Detail(enum.StrEnum):
@@ -142,7 +153,8 @@ class Failure:
     """Why a gate stays shut, in its own words.
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
-    `database` is None if the gate does not read the database.
+    `database` is None if the gate does not read the database. If it is not `migrate` itself that
+    failed, `step` says which command did, and `command` has its words.
     """
 
     container: str
@@ -154,6 +166,16 @@ class Failure:
     database: DatabaseAfter | None = None
     detail: Detail | None = None
     holders: Sequence[DatabaseSession] = ()
+    step: CommandStep | None = None
+    command: str | None = None
+
+    @property
+    def around(self) -> str | None:
+        """The command around `migrate` that failed, in words; None if it was another one."""
+        if self.step is None or not self.command:
+            return None
+        where = "before" if self.step is CommandStep.BEFORE else "after"
+        return f"The command {where} migrate ({self.command})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +198,7 @@ class GateReport:
     is not told, or anything may be applied.
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
-    has not told.
+    has not told. `unplanned` is what was changed beside the plan that was permitted.
     """
 
     phase: Phase
@@ -189,6 +211,7 @@ class GateReport:
     last_lines: Sequence[str] = ()
     changed: bool | None = None
     effect: Effect | None = None
+    unplanned: Sequence[str] = ()
 
     @property
     def has_begun(self) -> bool:
@@ -228,6 +251,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     printed: list[str] = []
     changes: list[bool | None] = []
     effects: list[Effect | None] = []
+    unplanned: list[str] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
         for event in said:
@@ -255,6 +279,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
                     order[each] = None
+                unplanned += _names(event.get("unplanned"))
             if kind == "succeeded":
                 printed = _lines(event) or printed
             if kind == "plan":
@@ -284,6 +309,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         # Of several gates each has a database, and only one effect can be told.
         effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
+        unplanned=tuple(dict.fromkeys(unplanned))[:_MOST_UNPLANNED],
     )
 
 
@@ -293,6 +319,8 @@ def later(now: GateReport, before: GateReport) -> GateReport:
     The next node overwrites the messages of the one before, log lines may be deleted, and each
     source may be unreadable. A report without a beginning does not undo an earlier one with it.
     """
+    unplanned = tuple(dict.fromkeys([*before.unplanned, *now.unplanned]))
+    now, before = replace(now, unplanned=unplanned), replace(before, unplanned=unplanned)
     further = max(now, before, key=lambda one: list(Phase).index(one.phase))
     other = before if further is now else now
     if further.has_begun or not other.has_begun:
@@ -419,6 +447,8 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         last_lines=_lines(event),
         detail=_detail(event.get("detail")),
         holders=holders_of(event),
+        step=_step(event.get("step")),
+        command=plain_text(event.get("command"), _LONGEST_COMMAND),
     )
 
 
@@ -433,6 +463,10 @@ def _database_after(event: Mapping[str, Any]) -> DatabaseAfter | None:
         return None
     is_known = isinstance(told, str) and told in DatabaseAfter
     return DatabaseAfter(told) if is_known else DatabaseAfter.UNKNOWN
+
+
+def _step(told: object) -> CommandStep | None:
+    return CommandStep(told) if isinstance(told, str) and told in CommandStep else None
 
 
 def _detail(told: object) -> Detail | None:

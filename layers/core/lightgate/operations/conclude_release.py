@@ -50,6 +50,7 @@ from lightgate.release.request import is_tag
 from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
+    judgement_beside_the_plan,
     listed_records,
     may_have_begun,
     planned_judgement,
@@ -304,6 +305,7 @@ def _conclude(
             may_have_begun=may_have_begun(release, deployment),
             judgement=planned_judgement(release, deployment),
             earlier=_earlier(release, deployment, service, runtime),
+            beside=judgement_beside_the_plan(deployment),
             verified=state.verification,
             rollback_result=rollback_result,
         )

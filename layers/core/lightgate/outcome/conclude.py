@@ -7,7 +7,7 @@ migrations are known to break it, the outcome is not ROLLED_BACK.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightgate.deployment.status import Service, Status
 from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
@@ -31,7 +31,8 @@ class DeploymentEnd:
     what else kept them from it.
     `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
     `judgement` says what its own migrations mean for the version before, and `earlier` what those
-    of other releases do that came after that version.
+    of other releases do that came after that version. `beside` is about what was applied in no
+    plan of its gates.
     `rollback_to` is the version that a person wanted back.
     """
 
@@ -50,6 +51,7 @@ class DeploymentEnd:
     may_have_begun: bool
     judgement: Judgement
     earlier: Judgement
+    beside: Judgement = field(default_factory=lambda: Judgement(verdict=Verdict.NONE))
     verified: Verified | None = None
     rollback_result: RollbackResult | None = None
 
@@ -89,7 +91,8 @@ class DeploymentEnd:
     @property
     def on_the_schema_as_it_is(self) -> Judgement:
         """What the migrations that are applied, or may be, mean for the version before."""
-        return together([self.earlier, *([self._own] if self.may_have_changed else [])])
+        own = [self._own] if self.may_have_changed else []
+        return together([self.earlier, self.beside, *own])
 
     @property
     def _own(self) -> Judgement:
@@ -488,4 +491,8 @@ def _what_failed(failure: Failure) -> str:
         return "The command failed"
     if failure.cause is GateCause.SCHEMA:
         return "The code of the old version was not started"
+    if failure.cause is GateCause.UNPLANNED:
+        return "The database was changed beside the permitted plan"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return f"The container {failure.container} failed ({failure.cause})"

@@ -50,13 +50,14 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
     A rollback applies nothing.
     """
     if release.kind is ReleaseKind.ROLLBACK:
-        return _APPLIES_NOTHING
+        return judgement_beside_the_plan(deployment)
     if deployment is None or deployment.judgement is None:
         found = _NEVER_TOLD
     else:
         found = deployment.judgement
     if deployment is None:
         return found
+    found = together([found, judgement_beside_the_plan(deployment)])
     if found.verdict is Verdict.NONE and _was_pending(deployment):
         found = together([found, _NOT_TOLD])
     return together([found, _STOPPED]) if _was_stopped(deployment) else found
@@ -65,15 +66,33 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
 def applied_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
     """The judgement on the migrations that the release has applied, or may have applied."""
     if applied_nothing(release, deployment):
-        return _APPLIES_NOTHING
+        return judgement_beside_the_plan(deployment)
     gate = deployment.gate if deployment is not None else None
     names = [one.name for one in gate.migrations] if gate is not None else []
     effect = gate.effect if gate is not None else None
-    return judge_applied(planned_judgement(release, deployment), effect, names)
+    judged = judge_applied(planned_judgement(release, deployment), effect, names)
+    return together([judged, judgement_beside_the_plan(deployment)])
+
+
+def judgement_beside_the_plan(deployment: DeploymentProgress | None) -> Judgement:
+    """The judgement on what was applied in no plan of the gates, by whoever it was."""
+    if deployment is None:
+        return _APPLIES_NOTHING
+    unplanned = deployment.gate.unplanned if deployment.gate is not None else ()
+    own = Judgement(
+        verdict=Verdict.ONE_WAY,
+        reasons=(
+            f"The command has changed more than its plan: {'; '.join(unplanned)}. The previous "
+            "version may fail.",
+        ),
+    )
+    return together([deployment.outside.judgement, *([own] if unplanned else [])])
 
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether the release has certainly applied nothing."""
+    if deployment is not None and deployment.outside.applied:
+        return False
     if release.kind is ReleaseKind.ROLLBACK:
         return True
     if deployment is None:
@@ -95,6 +114,8 @@ def may_have_changed(release: Release, deployment: DeploymentProgress | None) ->
     """Whether a gate has changed a database, or may have."""
     gate = deployment.gate if deployment is not None else None
     changed = gate.changed if gate is not None else None
+    if deployment is not None and deployment.outside.applied:
+        return True
     return may_have_begun(release, deployment) if changed is None else changed
 
 
@@ -187,6 +208,7 @@ def records_of_release(
                 _source(release, deployment, past, own),
                 is_good=is_good,
                 judgement=applied_judgement(release, deployment),
+                left=_left(deployment),
             )
         )
     if back is not None:
@@ -211,6 +233,7 @@ def _past(
     *,
     is_good: bool,
     judgement: Judgement,
+    left: Mapping[str, Mapping[str, str]] | None = None,
 ) -> VersionRecord:
     return VersionRecord(
         version=version,
@@ -224,7 +247,14 @@ def _past(
         tag=source.tag,
         is_good=is_good,
         judgement=judgement,
+        left=left or {},
     )
+
+
+def _left(deployment: DeploymentProgress | None) -> Mapping[str, Mapping[str, str]]:
+    """What each gate has left on record, as far as it has reported that."""
+    recorded = deployment.recorded if deployment is not None else {}
+    return {gate: one.left for gate, one in recorded.items() if one.left}
 
 
 def _source(
