@@ -22,6 +22,7 @@ class FailureKind(enum.StrEnum):
     MIGRATION_REFUSED = "migration-refused"
     LOCK_WAIT = "lock-wait"
     DATABASE_UNREACHABLE = "database-unreachable"
+    UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"
