@@ -62,7 +62,7 @@ def test_only_success_and_health_make_a_gate() -> None:
             "ends": migrate(),
             "serves": migrate(healthCheck={"command": ["true"]}),
             "runs": migrate(),
-            "starts": migrate(),
+            "starts": migrate(command=["redis-server"]),
             "web": web(
                 dependsOn=[
                     wait_for("ends", "SUCCESS"),

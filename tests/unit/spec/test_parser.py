@@ -261,10 +261,12 @@ def test_a_service_without_an_endpoint_may_say_that_it_is_unprotected() -> None:
     assert spec.public_endpoint is None
 
 
-def test_a_public_container_may_migrate_in_its_own_command() -> None:
+def test_a_public_container_may_migrate_in_its_own_command_if_the_spec_says_so() -> None:
     own = web(command=["sh", "-c", "python manage.py migrate && gunicorn"], dependsOn=[])
 
-    assert app_spec(containers={"web": own}).gates() == ()
+    spec = app_spec(containers={"web": own}, migrations={"allowOutsideGate": True})
+
+    assert spec.gates() == ()
 
 
 def test_a_gate_may_hold_the_endpoint_through_others() -> None:

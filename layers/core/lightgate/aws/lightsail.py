@@ -14,6 +14,7 @@ from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
+from lightgate.migrations.outside import applied_in
 from lightgate.names import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
@@ -172,6 +173,11 @@ class Lightsail:
         """
         lines = self._lines(service, container, since, "lightgate")
         return reports(lines, mask or self.mask(service)) if lines else []
+
+    @reaching("GetContainerLog")
+    def applied(self, service: str, container: str, since: datetime) -> list[str]:
+        """The migrations that Django says it applies, in the container's log since then."""
+        return applied_in(self._lines(service, container, since, "Applying"))
 
     @reaching("GetContainerServiceDeployments")
     def app_logs(

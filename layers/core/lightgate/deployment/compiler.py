@@ -34,7 +34,7 @@ from lightgate.spec.keys import (
     Container,
     PublicEndpoint,
     SecretReference,
-    manage_of,
+    call_of,
 )
 from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
@@ -169,11 +169,7 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     """The member `command`, if the image's own does not do."""
     ports = programs.ports
     if spec.conditions_on(container.name):
-        commands = (
-            preset(spec, container.name)
-            if spec.uses_preset(container.name)
-            else Commands(main=_own_command(container, inputs.source))
-        )
+        commands = _commands(spec, container, inputs.source)
         config = _supervisor_config(spec, container, inputs, ports, commands)
         gate = programs.supervisor(container.name, config)
         own = commands.main
@@ -188,6 +184,18 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     # Without -I and -S a module of the app's own would shadow one of the standard library
     # (measured-facts.md, "Launching").
     return {"command": [python, "-I", "-S", "-c", *gate, *own]}
+
+
+def _commands(spec: AppSpec, container: Container, source: ImageSource) -> Commands:
+    """What the supervisor of the container runs."""
+    if spec.uses_preset(container.name):
+        return preset(spec, container.name)
+    call = call_of(container) if spec.reads_plan(container.name) else None
+    return Commands(
+        before=container.before,
+        main=call.argv if call is not None else _own_command(container, source),
+        then=container.then,
+    )
 
 
 def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) -> Request:
@@ -259,9 +267,11 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
 
 def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
-    migrations = spec.migrations
+    migrations, call = spec.migrations, call_of(container)
     return {
-        **helper_words(manage_of(container) or USUAL_MANAGE, command),
+        **helper_words(
+            call.manage if call is not None else container.manage or USUAL_MANAGE, command
+        ),
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,

@@ -12,7 +12,7 @@ from typing import Any
 from lightgate.deployment.compiler import ImageSource, Part, Request, compile_deployment
 from lightgate.gate.packaging import Programs
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.spec.django_command import manage_call
+from lightgate.spec.django_command import migrate_call
 from lightgate.spec.keys import (
     AfterFailure,
     AppSpec,
@@ -41,7 +41,9 @@ def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:
         health_check=None,
         pending_command=None,
         after_failure=AfterFailure.HOLD,
-        manage=model.manage if manage_call(command) is not None else None,
+        manage=model.manage if migrate_call(command, model.manage) is not None else None,
+        before=(),
+        then=(),
         fixtures=(),
     )
     return replace(

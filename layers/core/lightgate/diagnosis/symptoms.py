@@ -23,6 +23,7 @@ class FailureKind(enum.StrEnum):
     MIGRATES_ON_LOADING = "migrates-on-loading"
     LOCK_WAIT = "lock-wait"
     DATABASE_UNREACHABLE = "database-unreachable"
+    UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"

@@ -37,6 +37,7 @@ from lightgate.rollback.policy import (
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.image_rules import migrations_of_the_image
 from lightgate.spec.keys import AppSpec, Policy, SecretReference
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
@@ -210,6 +211,8 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
 
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
+    if reasons := list(migrations_of_the_image(spec, config)):
+        raise RefusedError(*reasons)
     asking = asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.
     compile_deployment(
@@ -361,8 +364,8 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
 
 
 _LEFT_TO_GATES = (
-    "A command has run beside version {}. So the gate of version {}, and not the record, says "
-    "whether that version can work with the database as it is now."
+    "A command has run beside version {}, so the record does not show whether version {} can work "
+    "with the current database. The gate of that version checks this when it starts."
 )
 _NOT_GOOD = "Version {} was not verified as healthy when it was live, and may fail again."
 _OVERRIDDEN = (

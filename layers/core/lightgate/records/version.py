@@ -1,7 +1,7 @@
 """The record of a version of the container service: its image, its spec and its health."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightgate.codec import decode
@@ -36,7 +36,8 @@ class VersionRecord(VersionSource):
     that code was known to fit the schema: it was released then, or its gates checked the schema.
     A version that was deployed again without that check copies both. Both, the image and the spec
     are None if the version that was deployed again was not on record. The spec counts as known only
-    with its digest, because its number may name another spec by now.
+    with its digest, because its number may name another spec by now. `left` has, for each gate, a
+    hash of the migrations on record of each app, as the gate left them.
     """
 
     version: int
@@ -44,6 +45,7 @@ class VersionRecord(VersionSource):
     kind: ReleaseKind
     is_good: bool
     judgement: Judgement
+    left: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def source(self) -> VersionSource:

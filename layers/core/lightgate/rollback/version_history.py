@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.gate_report import CUT_OFF, Failure, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
 from lightgate.records.version import VersionRecord, VersionSource
@@ -28,7 +28,7 @@ _NOT_TOLD = Judgement(
 )
 _STOPPED = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The command was stopped before it ended.",),
+    reasons=("The command was stopped before it ended, or may have been.",),
 )
 
 
@@ -50,13 +50,14 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
     A rollback applies nothing.
     """
     if release.kind is ReleaseKind.ROLLBACK:
-        return _APPLIES_NOTHING
+        return judgement_beside_the_plan(deployment)
     if deployment is None or deployment.judgement is None:
         found = _NEVER_TOLD
     else:
         found = deployment.judgement
     if deployment is None:
         return found
+    found = together([found, judgement_beside_the_plan(deployment)])
     if found.verdict is Verdict.NONE and _was_pending(deployment):
         found = together([found, _NOT_TOLD])
     return together([found, _STOPPED]) if _was_stopped(deployment) else found
@@ -65,15 +66,33 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
 def applied_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
     """The judgement on the migrations that the release has applied, or may have applied."""
     if applied_nothing(release, deployment):
-        return _APPLIES_NOTHING
+        return judgement_beside_the_plan(deployment)
     gate = deployment.gate if deployment is not None else None
     names = [one.name for one in gate.migrations] if gate is not None else []
     effect = gate.effect if gate is not None else None
-    return judge_applied(planned_judgement(release, deployment), effect, names)
+    judged = judge_applied(planned_judgement(release, deployment), effect, names)
+    return together([judged, judgement_beside_the_plan(deployment)])
+
+
+def judgement_beside_the_plan(deployment: DeploymentProgress | None) -> Judgement:
+    """The judgement on what was applied in no plan of the gates, by whoever it was."""
+    if deployment is None:
+        return _APPLIES_NOTHING
+    unplanned = deployment.gate.unplanned if deployment.gate is not None else ()
+    own = Judgement(
+        verdict=Verdict.ONE_WAY,
+        reasons=(
+            f"The command has changed more than its plan: {'; '.join(unplanned)}. The previous "
+            "version may fail.",
+        ),
+    )
+    return together([deployment.outside.judgement, *([own] if unplanned else [])])
 
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether the release has certainly applied nothing."""
+    if deployment is not None and deployment.outside.applied:
+        return False
     if release.kind is ReleaseKind.ROLLBACK:
         return True
     if deployment is None:
@@ -95,6 +114,8 @@ def may_have_changed(release: Release, deployment: DeploymentProgress | None) ->
     """Whether a gate has changed a database, or may have."""
     gate = deployment.gate if deployment is not None else None
     changed = gate.changed if gate is not None else None
+    if deployment is not None and deployment.outside.applied:
+        return True
     return may_have_begun(release, deployment) if changed is None else changed
 
 
@@ -108,12 +129,12 @@ def _has_begun(deployment: DeploymentProgress) -> bool:
 
 
 def _was_stopped(deployment: DeploymentProgress) -> bool:
-    """Whether a command was cut off after it had begun."""
+    """Whether a command was cut off after it had begun, or may have been."""
     gate = deployment.gate
     if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
         return False
-    was_cut_off = gate.failure is not None and gate.failure.cause in CUT_OFF and gate.has_begun
-    return was_cut_off or gate.phase is Phase.APPLYING
+    was_cut_off = gate.failure is not None and gate.failure.cause.may_have_cut_off
+    return (was_cut_off and gate.has_begun) or gate.phase is Phase.APPLYING
 
 
 def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
@@ -142,19 +163,19 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
     return (
         gate.changed is False
         and not gate.migrations
-        and failure.database == "unchanged"
+        and failure.database is DatabaseAfter.UNCHANGED
         and (_undid_its_migration(gate, failure) or _came_to_no_migration(gate, failure))
     )
 
 
 def _undid_its_migration(gate: GateReport, failure: Failure) -> bool:
-    return gate.atomic and (failure.migration is not None or failure.cause == "refused")
+    return gate.atomic and (failure.migration is not None or failure.cause is GateCause.REFUSED)
 
 
 def _came_to_no_migration(gate: GateReport, failure: Failure) -> bool:
     """Whether its command ended before the first migration, for example by a system check."""
-    has_run = gate.has_begun and failure.cause in ("exit", *CUT_OFF)
-    return has_run and failure.migration is None
+    ended = (GateCause.EXIT, GateCause.TIMEOUT, GateCause.SIGNAL)
+    return gate.has_begun and failure.cause in ended and failure.migration is None
 
 
 def records_of_release(
@@ -187,6 +208,7 @@ def records_of_release(
                 _source(release, deployment, past, own),
                 is_good=is_good,
                 judgement=applied_judgement(release, deployment),
+                left=_left(deployment),
             )
         )
     if back is not None:
@@ -211,6 +233,7 @@ def _past(
     *,
     is_good: bool,
     judgement: Judgement,
+    left: Mapping[str, Mapping[str, str]] | None = None,
 ) -> VersionRecord:
     return VersionRecord(
         version=version,
@@ -224,7 +247,14 @@ def _past(
         tag=source.tag,
         is_good=is_good,
         judgement=judgement,
+        left=left or {},
     )
+
+
+def _left(deployment: DeploymentProgress | None) -> Mapping[str, Mapping[str, str]]:
+    """What each gate has left on record, as far as it has reported that."""
+    recorded = deployment.recorded if deployment is not None else {}
+    return {gate: one.left for gate, one in recorded.items() if one.left}
 
 
 def _source(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from lightgate.image.addresses import (
     IMAGE,
     REPOSITORY,
-    database_hint,
     image_hint,
-    path_hint,
     repository_hint,
-    secret_hint,
-    service_hint,
     tag_hint,
 )
 from lightgate.json_reader import Node, shown
+from lightgate.spec.address_hints import database_hint, path_hint, secret_hint, service_hint
+from lightgate.spec.command_words import instead_of_text
 from lightgate.spec.key_reader import ValueKind, choice, list_of, object_of, text, text_schema
 from lightgate.spec.plain_secrets import secret_in, secret_in_text
 from lightgate.spec.secret_reference import REFERENCE, SecretReference, SecretStore
@@ -139,6 +137,10 @@ def _argv(node: Node) -> tuple[str, ...]:
             'belongs behind "secrets"'
         )
         return ()
+    is_main = re.fullmatch(r"containers\.[\w-]+\.command", node.path) is not None
+    if is_main and isinstance(node.value, str) and (advice := instead_of_text(node.value)):
+        node.problem(f"must be a list of arguments, not {shown(node.value)}{advice}")
+        return ()
     return node.argv()
 
 
@@ -148,6 +150,7 @@ ARGV = ValueKind(
     {"type": "array", "minItems": 1, "prefixItems": [text_schema()], "items": _ANY_TEXT},
     (),
 )
+ARGVS = list_of(ARGV)
 
 
 def _map(names: str, values: Mapping[str, Any]) -> dict[str, Any]:

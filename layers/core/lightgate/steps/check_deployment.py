@@ -15,6 +15,7 @@ from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
@@ -94,6 +95,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         judgements=judgements,
         judgement=_judge(release, judgements, has_database=order is not None),
         reversals=_reversals(release.id, lines, deployment.reversals),
+        recorded=_recorded(release.id, lines, deployment.recorded),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=gate_report,
         poll_seconds=wait_seconds(poll_interval(release, check_input.poll, gate_waits=is_waiting)),
@@ -123,6 +125,17 @@ def _judgements(
         if plans or known:
             found[gate] = together([*known, *plans])
     return found
+
+
+def _recorded(
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, RecordedMigrations]
+) -> Mapping[str, RecordedMigrations]:
+    """What each gate has reported of the migrations on record."""
+    known = RecordedMigrations()
+    return {
+        gate: before.get(gate, known).later(read_recorded(release, gate, lines[gate]))
+        for gate in lines
+    }
 
 
 def _reversals(

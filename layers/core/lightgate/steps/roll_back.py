@@ -24,6 +24,7 @@ from lightgate.gate.gate_report import GateReport, Phase, read_gate_report
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
+from lightgate.operations.changes_outside import with_changes_outside
 from lightgate.operations.check_health import check_health, old_version
 from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
@@ -59,6 +60,8 @@ def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
     service = runtime.lightsail.service(release.service, release.service_since)
     ours = service.deployment_of(progress.release)
     if ours is None and progress.version is None:
+        found = with_changes_outside(release, state.created, runtime)
+        state = replace(state, deployment=found)
         answer = _start(state, progress, runtime)
     else:
         answer = _follow(state, progress, ours, runtime)

@@ -22,7 +22,9 @@ WITHOUT_APP = "import sys\nif sys.path[:1]==['']:del sys.path[0]\n"
 class DjangoHelper(HelperProcess):
     """It reads the plan, and holds the lock beside the command."""
 
-    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+    def __init__(
+        self, gate: Gate, config: dict[str, Any], seen: dict[str, Any] | None = None
+    ) -> None:
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
@@ -33,11 +35,12 @@ class DjangoHelper(HelperProcess):
         python, script = (manage[:at], manage[at:]) if at else find_python(manage)
         if django["migrate"]:
             words = config["command"][django["migrate"] :]
-        launcher, helper = config.pop("helper").split("\f")
+        launcher, helper = config["helper"].split("\f")
         argv = [*python, "-c", WITHOUT_APP + launcher, helper, *script, *words]
         super().__init__(gate, argv)
         who = {key: config[key] for key in ("release", "container", "code", "rollback")}
-        self.send(**django, **who, waitSeconds=config["timeoutSeconds"])
+        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
+        self.send(**django, **who, **around, waitSeconds=config["timeoutSeconds"])
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
@@ -97,6 +100,11 @@ class DjangoHelper(HelperProcess):
                 self.gate.result = answer
                 return False
 
+    def look(self) -> None:
+        """Have the helper look at the database, after one command and before the next."""
+        self.send(do="look")
+        self.answer()
+
     def environment(self, is_main: bool) -> dict[str, str]:
         self.ran = self.ran or is_main
         return {**self.order["environment"], **(self.order["options"] if is_main else {})}
@@ -120,9 +128,9 @@ class DjangoHelper(HelperProcess):
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]
-        error = answer.pop("error")
+        error, cause = answer.pop("error"), answer.pop("cause")
         if error and not failure:
-            raise Failed("pending", error, 1, **answer)
+            raise Failed(cause, error, 1, **answer)
         if not failure:
             del answer["database"]
         return answer
