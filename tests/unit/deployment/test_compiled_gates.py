@@ -82,7 +82,7 @@ def test_the_spec_can_say_how_manage_py_is_called_where_nobody_could_know() -> N
     request = compiled(containers={"migrate": migrate(**changes), "web": web()})
 
     django = gate_config(request["containers"]["migrate"])["django"]
-    assert (django["manage"], django["migrate"]) == (changes["manage"], 0)
+    assert (django["manage"], django["migrate"]) == (changes["manage"], 1)
 
 
 def test_a_call_of_migrate_in_a_shell_runs_without_it() -> None:
