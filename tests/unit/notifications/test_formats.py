@@ -240,7 +240,7 @@ def test_no_line_of_others_looks_like_one_of_ours_in_an_e_mail() -> None:
     assert "\u202e" not in mail
 
 
-def test_warnings_reach_people_and_machines() -> None:
+def test_warnings_are_in_every_form_of_the_message() -> None:
     warned = report(warnings=["database: is missing"])
 
     assert "Warning    database: is missing\n" in text(warned)

@@ -364,7 +364,7 @@ def test_an_encrypted_spec_is_known_by_the_repository_of_its_last_release(world:
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", "7", '{"serviceName": "weather"}'])
-def test_a_spec_that_names_no_repository_is_looked_for_by_the_name_of_app_and_service(
+def test_a_spec_that_names_no_repository_is_found_by_the_name_of_app_or_service(
     world: World, text: str
 ) -> None:
     world.put_spec(text or " ", app="weather")
