@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightgate.gate.report import Migration
+from lightgate.gate.gate_report import Migration
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import machine, subject
 from lightgate.notifications.report import LiveVersion, Snapshot
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from tests.support.builders import EXECUTION, evidence, report
 from tests.support.ended_releases import MIGRATION_ERROR, RESTORE, TAKE_BACK, rolled_back
@@ -32,9 +32,9 @@ def test_what_others_wrote_cannot_pose_as_a_line_of_ours() -> None:
     assert "\nNext" not in text(forged)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ReleaseKind)
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_end_of_everything_has_a_headline(kind: Kind, outcome: Outcome) -> None:
+def test_every_end_of_everything_has_a_headline(kind: ReleaseKind, outcome: Outcome) -> None:
     conclusion = Conclusion(outcome=outcome, reasons=[], next_steps=[])
 
     headline = text(report(kind=kind, conclusion=conclusion)).partition("\n")[0]
@@ -112,7 +112,7 @@ def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:
 
     found = replace(evidence(), last_lines=["[X] 0001_initial"])
 
-    told = text(report(kind=Kind.COMMAND, conclusion=done, evidence=found))
+    told = text(report(kind=ReleaseKind.COMMAND, conclusion=done, evidence=found))
 
     assert told.startswith("The command on crops-backend succeeded.\nIt is so.\n")
     assert "\n\nLast lines of the command:\n  [X] 0001_initial\n" in told

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import read_gate_report
+from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import next_steps, text
 from lightgate.notifications.formats import machine, sns_message, subject

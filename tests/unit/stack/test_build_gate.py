@@ -229,3 +229,15 @@ def test_many_may_build_at_once(copied: Path) -> None:
 
     assert set(found) == {"print('waits')"}
     assert [path.name for path in (copied / "cache").glob("new-*")] == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"]])
+def test_a_wrong_call_shows_the_usage_and_writes_nothing(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "build_gate", *arguments]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "Usage: python -m build_gate FOLDER\n")
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
 from lightgate.release.start_command import start_command
 
@@ -22,6 +22,7 @@ class FailureKind(enum.StrEnum):
     MIGRATION_REFUSED = "migration-refused"
     LOCK_WAIT = "lock-wait"
     DATABASE_UNREACHABLE = "database-unreachable"
+    UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"

@@ -20,7 +20,7 @@ from lightgate.backup.deploy_timing import (
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode

@@ -13,13 +13,13 @@ from lightgate.backup.restore_commands import (
 )
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.gate.report import NO_GATE_REPORT, GateReport, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
     applied_nothing,
@@ -105,7 +105,7 @@ class Report:
     no_restore_point: str | None = None
     saved: timedelta = timedelta()
     pushed_digest: str | None = None
-    kind: Kind = Kind.IMAGE
+    kind: ReleaseKind = ReleaseKind.IMAGE
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
     applied_nothing: bool = False
@@ -145,7 +145,7 @@ def report_of(
     *,
     app: str,
     stage: str,
-    kind: Kind,
+    kind: ReleaseKind,
     tag: str | None,
     digest: str | None,
     live: LiveVersion | None,
@@ -158,7 +158,9 @@ def report_of(
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
-    has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
+    has_applied = kind is ReleaseKind.IMAGE and bool(
+        applied or _all_is_applied(deployment, evidence)
+    )
     not_applied = [name for name in facts.planned if name not in applied]
     return Report(
         kind=kind,

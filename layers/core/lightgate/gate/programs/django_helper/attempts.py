@@ -38,6 +38,19 @@ class Attempts:
                 raise
         return None
 
+    def is_unfinished(self) -> bool:
+        """Whether the last attempt of this container ran `migrate`, and did not succeed."""
+        last: list[Any] = ["", "succeeded", False]
+        try:
+            sql = f"SELECT state, detail FROM {TABLE} WHERE container = %s"
+            for state, detail in self.database.rows(sql, [self.database.who[1]]):
+                one = json.loads(detail)
+                if "plan" in one:  # not that of a rollback
+                    last = max(last, [one["at"], state, one.get("ran", True)])
+        except Exception:  # noqa: BLE001 - no table, or one of another shape
+            return False
+        return bool(last[1] != "succeeded" and last[2])
+
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
         found: dict[str, str] = {}

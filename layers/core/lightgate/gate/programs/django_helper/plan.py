@@ -19,6 +19,7 @@ from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 from lightgate.gate.programs.django_helper.targets import find_targets
 
+RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
 MOST_OPERATIONS = 10  # of a migration, in a plan that is too long
 
@@ -41,6 +42,10 @@ class Plan:
             str, str
         ] = {}  # applied migrations that the code does not have, and when
         self.ahead: dict[str, str] = {}  # the later ones of them, and their classes
+        self.expected: set[str] = set()  # whatever it records or takes from the record
+        self.apps: set[str] = set()
+        self.found: dict[str, str] = {}  # a hash of what is on record, of each app
+        self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
     def read(cls, connection: Any, arguments: Any, /) -> Plan:
@@ -70,11 +75,13 @@ class Plan:
         plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
-        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
         plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.schema = sorted(map(".".join, ends))
-        plan.recorded = set(executor.recorder.applied_migrations())
+        rows = executor.recorder.applied_migrations()
+        plan.recorded = set(rows)
+        plan.read_record(executor.loader, rows)
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
                 plan.classes[".".join(key)] = "additive"
@@ -86,7 +93,26 @@ class Plan:
                 one = plan.migrations[number]
                 names = [one["name"], *map(".".join, migration.replaces)]
                 plan.classes.update(dict.fromkeys(names, one["class"]))
+            plan.expected.update(map(".".join, [migration_key(migration), *migration.replaces]))
         return plan
+
+    def read_record(self, loader: Any, rows: Any, /) -> None:
+        """What is on record of the apps of this code: others may share the database."""
+        squashes = {key: one for key, one in loader.disk_migrations.items() if one.replaces}
+        # To record a squash changes nothing else.
+        self.expected = set(map(".".join, squashes))
+        part_of = {old: key for key, squash in squashes.items() for old in squash.replaces}
+        self.apps = set(loader.migrated_apps)
+        names: dict[str, list[str]] = {}
+        at: dict[str, float] = {}
+        for key, row in rows.items():
+            if key[0] in self.apps:
+                names.setdefault(key[0], []).append(key[1])
+                if key not in squashes:
+                    at[".".join(part_of.get(key, key))] = row.applied.timestamp()
+        self.found = {app: digest(sorted(each))[:6] for app, each in sorted(names.items())}
+        newest = sorted(at, key=lambda name: at[name])[-RECENT:]
+        self.recent = [[n, time.strftime("%FT%TZ", time.gmtime(at[n]))] for n in newest]
 
     def is_outdated(self, connection: Any) -> bool:
         """Whether a migration was applied or reversed since the plan was read."""
@@ -117,9 +143,9 @@ class Plan:
         if self.migrations is None:
             return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
         return [
-            f"{migration['name']}: {what} ({label})"
-            for migration in self.migrations
-            for label, what, *_ in migration["operations"]
+            f"{one['name']}: {'undo ' * ('reversed' in one)}{' '.join(told[:3])} ({label})"
+            for one in self.migrations
+            for label, *told in one["operations"]
             if label in classes
         ]
 
@@ -134,6 +160,7 @@ class Plan:
             "hash": self.hash, "count": len(told), "class": worst(one["class"] for one in told),
             "classes": Counter(one[0] for each in told for one in each["operations"]),
             "atomic": self.is_atomic, "migrations": told,
+            "found": self.found, "recent": self.recent,
         }  # fmt: skip
         if self.migrations is None:
             fields.update({"count": None, "class": "unknown"})
@@ -146,6 +173,10 @@ class Plan:
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def migration_key(migration: Any) -> tuple[str, str]:
+    return migration.app_label, migration.name
 
 
 def danger(migration: dict[str, Any]) -> int:

@@ -43,6 +43,7 @@ class Gate:
         self.began: dict[bool, str] = {}  # when the command (False) or a migration (True) began
         self.mailbox = Mailbox(self)
         self.children: list[Child] = []  # the command, and after it its probe or helpers
+        self.running: dict[str, str] = {}  # what runs before or after `migrate`, for a failure
         self.stopping = False
         self.pending = bytearray()  # output that stdout has not taken yet
         self.unfinished: Child | None = None  # who wrote a line without its end
@@ -239,7 +240,7 @@ class Gate:
             lines = child.tail()
             # An exception that caused others may stand far above the last lines.
             fields["lastLines"] = [one for one in child.raised if one not in lines] + lines
-        fields.update(failure.more)
+        fields.update(self.running, **failure.more)
         self.emit("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
 
