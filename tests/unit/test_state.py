@@ -91,7 +91,7 @@ def test_every_path_of_the_state_machine_exists_in_an_answer(path: str) -> None:
 def compared_words(value: Any) -> Iterator[tuple[str, str]]:
     """Each path that a Choice compares with a word, and that word."""
     if isinstance(value, dict):
-        if "StringEquals" in value and value["StringEquals"]:
+        if value.get("StringEquals"):
             yield value["Variable"], value["StringEquals"]
         for member in value.values():
             yield from compared_words(member)
