@@ -82,9 +82,9 @@ Everything else goes into `before` and `then`. `validate` prints how to split a 
 - Each command runs only if the one before it succeeded, and `timeoutSeconds` is for all of them
   together. The wait for a permit does not count. If one fails, the message names it and its step.
 - Once a release has succeeded, a node that Lightsail starts again runs neither. A release that was
-  cut off in them runs all of `before` again, and all of `then`, so they must allow that. Without the
-  right to create the table `lightgate_attempt` they run at each start. With several nodes, each node
-  runs `before`, and one node after the other runs `then`, until one has succeeded.
+  cut off in them runs all of `before` again, and all of `then`, so they must allow that. Without
+  the right to create the table `lightgate_attempt` they run at each start. With several nodes, each
+  node runs `before`, and one node after the other runs `then`, until one has succeeded.
 - A rollback runs neither.
 - If the last `migrate` of the container failed, the next release calls it again even if nothing is
   pending: a handler of `post_migrate` may not have run.
