@@ -145,7 +145,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     cloud.lightsail.let_pull(NAME)
     facts = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
     hangs = threading.Event()
-    monkeypatch.setattr(investigation, "TIME_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr(investigation, "_TIME_LIMIT", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
     found = investigate_failure(facts, runtime)

@@ -75,7 +75,7 @@ def test_a_plan_that_is_too_long_shows_the_dangers_first_and_counts_the_rest(
     told = gate.event("plan")
     assert gate.event("failed")["cause"] == "refused"
     assert told["migrations"][0]["name"] == danger
-    assert told["migrations"][0]["operations"] == [["contract", "RemoveField crop.name"]]
+    assert told["migrations"][0]["operations"] == [["contract", "RemoveField", "crop.name"]]
     assert told["migrations"][0]["omitted"] == 2
     assert (told["count"], told["class"]) == (91, "contract")
     assert told["classes"] == {"contract": 1, "additive": 92}

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from lightgate.aws.dynamodb_releases import Releases
-from lightgate.records.recorded_outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.component import table
@@ -84,7 +84,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
 ) -> None:
     records = Releases(table.create(account))
     for release in ("r1", "r2"):
-        outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
+        outcome = RecordedOutcome(app="crops", release=release, status=EndStatus.REFUSED, cause="x")
         records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
     settlement = {
         "app": "crops",

@@ -10,7 +10,16 @@ from lightgate.backup.timings import Timings
 from lightgate.deployment.compiler import ImageSource
 from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
-from lightgate.gate.gate_report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
+from lightgate.gate.gate_report import (
+    NO_GATE_REPORT,
+    CommandStep,
+    DatabaseAfter,
+    Failure,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
@@ -156,7 +165,13 @@ def failure(**changes: Any) -> Failure:
         "exit_code": 1,
         "last_lines": ["  Applying harvests.0006_one_harvest_a_day...", "IntegrityError"],
     }
-    return Failure(**(values | changes))
+    values |= changes
+    values["cause"] = GateCause(values["cause"])
+    if values.get("database") is not None:
+        values["database"] = DatabaseAfter(values["database"])
+    if values.get("step") is not None:
+        values["step"] = CommandStep(values["step"])
+    return Failure(**values)
 
 
 def evidence(

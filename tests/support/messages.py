@@ -18,6 +18,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
+from lightgate.gate.effect import Effect
 from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -79,18 +80,18 @@ _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
 
 
-def _judged(migration: str, label: str, what: str) -> Judgement:
+def _judged(migration: str, label: str, *what: str) -> Judgement:
     """The judgement on a plan of one migration, as a gate reports it."""
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": label},
-        migrations=[{"name": migration, "operations": [[label, what]]}],
+        migrations=[{"name": migration, "operations": [[label, *what]]}],
     )
     return judged({"migrate": read_plans(RELEASE, "migrate", [told])})
 
 
 _ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
-_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField harvest.season")
+_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField", "harvest.season")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def _migration_failed() -> Report:
     )
     found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
     return _concluded(
-        replace(found, effect="data"),
+        replace(found, effect=Effect.DATA),
         _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[_take_back()],

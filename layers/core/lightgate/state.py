@@ -26,6 +26,7 @@ from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
+from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
@@ -209,7 +210,7 @@ class RollbackResult:
 
     @property
     def shown(self) -> str:
-        return summary(self.watch) if self.watch is not None else "Nobody has asked it."
+        return summary(self.watch) if self.watch is not None else "No health check was made."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +250,7 @@ class FinalOutcome:
     app: str
     stage: str
     release: str
-    status: str
+    status: EndStatus
     cause: str
     subject: str
     message: str
@@ -261,7 +262,7 @@ class FinalOutcome:
 class End:
     """How the execution ends, and why."""
 
-    status: str
+    status: EndStatus
     cause: str
 
 

@@ -9,7 +9,7 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.gate_report import DatabaseSession, Detail, Phase
+from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -102,7 +102,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),
         ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
         ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
-        ({"cause": "brand new", "error": "what is this"}, Kind.GATE_ERROR),
+        ({"cause": GateCause.UNKNOWN, "error": "what is this"}, Kind.GATE_ERROR),
         (
             {"cause": "django", "error": NO_VARIABLE[-2], "last_lines": NO_VARIABLE},
             Kind.MISSING_VARIABLE,
@@ -137,7 +137,7 @@ def test_a_refusal_by_the_policy_is_known_where_the_permit_cannot_be_read() -> N
 
 
 def test_a_gate_of_an_earlier_version_that_was_stopped_was_cut_off() -> None:
-    assert of_gate(cause="signal", error="stopped by SIGTERM").kind is Kind.CUT_OFF
+    assert of_gate(cause="signal", error="in whatever words", exit_code=143).kind is Kind.CUT_OFF
 
 
 def test_who_holds_the_table_is_named() -> None:

@@ -163,7 +163,7 @@ PERMITS: Mapping[str, Permits] = {
 
 def lines_of(trace: Trace, effect: str, gate: str = "migrate") -> list[str]:
     plan = {"hash": "p", "count": 1, "class": effect, "atomic": True}
-    plan["migrations"] = [{"name": NAME, "operations": [[effect, "AddField crop.x"]]}]
+    plan["migrations"] = [{"name": NAME, "operations": [[effect, "AddField", "crop.x"]]}]
     told = [("plan", plan), *trace.events] if trace.tells_plan else trace.events
     return [
         gate_line(kind, gate, at=(STARTED + timedelta(seconds=number)).isoformat(), **more)

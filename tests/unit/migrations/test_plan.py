@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.gate.effect import Effect
 from lightgate.migrations.compatibility import Verdict, judge_plan
-from lightgate.migrations.plan import Effect, Operation, Plan, read_plan, read_plans
+from lightgate.migrations.plan import Operation, Plan, read_plan, read_plans
 
 TOLD: dict[str, Any] = {
     "lightgate": 1,
@@ -19,10 +20,10 @@ TOLD: dict[str, Any] = {
     "count": 2,
     "class": "contract",
     "migrations": [
-        {"name": "crops.0002", "operations": [["additive", "AddField crop.a"]]},
+        {"name": "crops.0002", "operations": [["additive", "AddField", "crop.a"]]},
         {
             "name": "crops.0003",
-            "operations": [["contract", "RemoveField crop.b"], ["unknown", "Odd c"]],
+            "operations": [["contract", "RemoveField", "crop.b"], ["unknown", "Odd", "c"]],
         },
     ],
 }
@@ -47,8 +48,10 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
             "crops.0003: Odd c (unknown)",
         ],
         operations=[
-            Operation(migration="crops.0003", what="RemoveField crop.b", effect=Effect.CONTRACT),
-            Operation(migration="crops.0003", what="Odd c", effect=Effect.UNKNOWN),
+            Operation(
+                migration="crops.0003", kind="RemoveField", target="crop.b", effect=Effect.CONTRACT
+            ),
+            Operation(migration="crops.0003", kind="Odd", target="c", effect=Effect.UNKNOWN),
         ],
         listed=2,
     )
@@ -167,13 +170,13 @@ def test_only_what_says_so_itself_is_to_be_run_once(value: object, *, expected: 
 
 
 def test_an_operation_of_an_unknown_kind_is_unknown() -> None:
-    odd = [{"name": "crops.0002", "operations": [["harmless", "Odd c"], ["data", "RunPython"]]}]
+    odd = [{"name": "crops.0002", "operations": [["harmless", "Odd", "c"], ["data", "RunPython"]]}]
     plan = read({**TOLD, "migrations": odd})
 
     assert plan is not None
     assert plan.operations == [
-        Operation(migration="crops.0002", what="Odd c", effect=Effect.UNKNOWN),
-        Operation(migration="crops.0002", what="RunPython", effect=Effect.DATA),
+        Operation(migration="crops.0002", kind="Odd", target="c", effect=Effect.UNKNOWN),
+        Operation(migration="crops.0002", kind="RunPython", effect=Effect.DATA),
     ]
 
 

@@ -486,7 +486,6 @@ def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
         ("part-way", False, Outcome.FAILED),
         ("not known", True, Outcome.FAILED),
         ("not known", False, Outcome.FAILED),
-        ("as good as new", True, Outcome.FAILED),
     ],
 )
 @pytest.mark.parametrize("cause", ["exit", "timeout"])

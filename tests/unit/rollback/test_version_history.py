@@ -7,7 +7,14 @@ import pytest
 
 from lightgate.codec import encode
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.gate_report import NO_GATE_REPORT, GateReport, Migration, Phase
+from lightgate.gate.gate_report import (
+    NO_GATE_REPORT,
+    DatabaseAfter,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
 from lightgate.records.version import VersionRecord, VersionSource, read_version
@@ -211,11 +218,11 @@ SILENT: dict[str, Any] = {"began_at": None}  # its command was not seen to begin
     ("gate", "changes", "expected"),
     [
         ({}, {}, NONE),
-        ({"failure": replace(UNDONE, cause="refused", migration=None)}, {}, NONE),
+        ({"failure": replace(UNDONE, cause=GateCause.REFUSED, migration=None)}, {}, NONE),
         # It has not run the command, and cannot know of the node that it was waiting for.
-        ({"failure": replace(UNDONE, cause="lock", migration=None)}, {}, ONE_WAY),
-        ({"failure": replace(UNDONE, database="part-way")}, {}, ONE_WAY),
-        ({"failure": replace(UNDONE, database="not known")}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, cause=GateCause.LOCK, migration=None)}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database=DatabaseAfter.PART_WAY)}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database=DatabaseAfter.UNKNOWN)}, {}, ONE_WAY),
         ({"failure": replace(UNDONE, database=None)}, {}, ONE_WAY),
         ({"failure": None}, {}, ONE_WAY),
         ({"atomic": False}, {}, ONE_WAY),

@@ -17,7 +17,7 @@ from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
-from lightgate.records.recorded_outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord, read_version
 from lightgate.release.lock import LockAnswer, LockRequest, LockStatus, execution_name_of
 from lightgate.state import Admitted
@@ -39,7 +39,7 @@ _NO_OUTCOME = "attribute_not_exists(outcome)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRecord:
-    """A release on record. `outcome` is None while it is in progress.
+    """A release on record. `outcome` and `status` are None while it is in progress.
 
     `admission` is what Admit has decided. The outcome of a release whose execution was stopped is
     made from it. It is None if there is none, or if this version of Lightgate cannot read it.
@@ -48,7 +48,7 @@ class ReleaseRecord:
     """
 
     release: str
-    status: str
+    status: EndStatus | None
     execution: str | None
     digest: str | None
     fingerprint: str | None
@@ -264,7 +264,7 @@ class Releases:
             }
             yield self._owes(app, lock_request.release)
         else:
-            status = answer.status.value
+            status = EndStatus(answer.status)
             ending = RecordedOutcome(
                 app=app, release=lock_request.release, status=status, cause=answer.reason
             )
@@ -328,9 +328,10 @@ def _is_condition(error: ClientError) -> bool:
 
 def _record(found: Mapping[str, Any]) -> ReleaseRecord:
     outcome, admission = _text(found, "outcome"), _text(found, "admission")
+    status = _text(found, "status")
     return ReleaseRecord(
         release=str(_text(found, "item")).removeprefix("release#"),
-        status=_text(found, "status") or "",
+        status=EndStatus(status) if status is not None and status in EndStatus else None,
         execution=_text(found, "execution"),
         digest=_text(found, "digest"),
         fingerprint=_text(found, "fingerprint") or None,

@@ -4,11 +4,11 @@ The gate applies only the plan with the permitted hash. So a forged plan in the 
 channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lightgate.gate.effect import Effect, effect_of
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
 
@@ -19,37 +19,28 @@ _MOST_AHEAD = 20
 _MOST_COUNTED = 1_000_000
 
 
-class Effect(enum.StrEnum):
-    """The effect of a plan on the live version: that of its worst operation.
-
-    ADDITIVE leaves it able to read and to write, DATA changes rows, CONTRACT may break it, and
-    UNKNOWN may do anything.
-    """
-
-    ADDITIVE = "additive"
-    DATA = "data"
-    CONTRACT = "contract"
-    UNKNOWN = "unknown"
-
-    @property
-    def may_break_live_version(self) -> bool:
-        return self in (Effect.CONTRACT, Effect.UNKNOWN)
-
-
-_EFFECTS = {effect.value: effect for effect in Effect}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One step of a pending migration, such as `AddField harvest.season`.
 
-    `problem` is the error that kept the gate from judging it.
+    `target` is the model or the field, `detail` what of the operation may break the live version.
+    `problem` is the error that kept the gate from judging it. A gate of an earlier version tells
+    all of them as its `kind`.
     """
 
     migration: str
-    what: str
+    kind: str
     effect: Effect
+    target: str | None = None
+    detail: str | None = None
     problem: str | None = None
+    is_reversed: bool = False
+
+    def __str__(self) -> str:
+        undo = "undo " if self.is_reversed else ""
+        detail = f"({self.detail})" if self.detail else ""
+        target = f" {self.target}" if self.target else ""
+        return f"{undo}{self.kind}{detail}{target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,11 +145,11 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         return None
     operations = _operations(event)
     breaking = [
-        f"{one.migration}: {one.what} ({one.effect.value})"
+        f"{one.migration}: {one} ({one.effect.value})"
         for one in operations
         if one.effect.may_break_live_version
     ]
-    effect, counts = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN), _counts(event)
+    effect, counts = effect_of(event.get("class")), _counts(event)
     is_breaking = breaking or any(one.may_break_live_version for one in counts)
     if count is None or (is_breaking and not effect.may_break_live_version):
         effect = Effect.UNKNOWN
@@ -186,7 +177,7 @@ def _counts(event: Mapping[str, Any]) -> Mapping[Effect, int]:
     found = event.get("classes")
     told: dict[Effect, int] = {}
     for name, count in found.items() if isinstance(found, Mapping) else ():
-        effect, is_count = _EFFECTS.get(name, Effect.UNKNOWN), type(count) is int and count >= 0
+        effect, is_count = effect_of(name), type(count) is int and count >= 0
         told[effect] = told.get(effect, 0) + (min(count, _MOST_COUNTED) if is_count else 1)
     return {effect: told[effect] for effect in reversed(_FROM_GOOD_TO_BAD) if told.get(effect)}
 
@@ -196,7 +187,7 @@ def _ahead(found: object) -> Ahead | None:
         return None
     names = [plain_text(name, _LONGEST_NAME) for name in _list(found.get("names"))]
     return Ahead(
-        effect=_EFFECTS.get(str(found.get("class")), Effect.UNKNOWN),
+        effect=effect_of(found.get("class")),
         names=[name for name in names if name is not None][:_MOST_AHEAD],
         count=count if type(count := found.get("count")) is int and count < _MOST_COUNTED else 0,
     )
@@ -210,13 +201,18 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
         name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
         for operation in _list(migration.get("operations")):
             match operation:
-                case [str(effect), str(what), *problem] if effect != Effect.ADDITIVE:
+                case [str(effect), str(kind), *more] if effect != Effect.ADDITIVE:
+                    told = [plain_text(one, _LONGEST_NAME) for one in more]
+                    target, detail, problem = [*told, None, None, None][:3]
                     found.append(
                         Operation(
                             migration=name,
-                            what=plain_text(what, _LONGEST_NAME) or "an operation",
-                            effect=_EFFECTS.get(effect, Effect.UNKNOWN),
-                            problem=plain_text(next(iter(problem), None), _LONGEST_NAME),
+                            kind=plain_text(kind, _LONGEST_NAME) or "an operation",
+                            effect=effect_of(effect),
+                            target=target,
+                            detail=detail,
+                            problem=problem,
+                            is_reversed=migration.get("reversed") is True,
                         )
                     )
     return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]

@@ -43,7 +43,7 @@ from lightgate.outcome.outcome import (
     unreadable,
     unverified,
 )
-from lightgate.records.recorded_outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import is_tag
@@ -107,7 +107,8 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
 
 
 def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message: bool) -> Concluded:
-    is_published = record.status in Outcome and not Outcome(record.status).is_quiet
+    status = record.status
+    is_published = status is not None and status in Outcome and not Outcome(status).is_quiet
     return Concluded(
         outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
     )
@@ -184,7 +185,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         app=report.app,
         stage=report.stage,
         release=report.release,
-        status=conclusion.outcome.value,
+        status=EndStatus(conclusion.outcome),
         cause=" ".join(conclusion.reasons) or "no reason",
         subject=subject(report),
         message=sns_message(report),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.gate_report import Failure, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
@@ -20,9 +20,6 @@ from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
-
-# The causes with which a gate reports that it has applied nothing, and will apply nothing.
-_GATE_REFUSED = ("refused", "schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +153,7 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
         return _failed(
             *wrong, f"Lightgate did not roll back. {_serving(seen.service)}", _choose(seen)
         )
-    if back.status in ("KEPT", "IMPOSSIBLE"):
+    if back.status in (RollbackStatus.KEPT, RollbackStatus.IMPOSSIBLE):
         return Conclusion(
             outcome=Outcome.FAILED,
             reasons=[*wrong, *back.reasons, *back.notes],
@@ -334,7 +331,7 @@ def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
 def _asked_in_vain(seen: DeploymentEnd) -> bool:
     """Whether a command was not run beside its app because its gate got no permit."""
     failure = seen.evidence.failure
-    is_why = failure is None or failure.cause in ("permit", "mailbox")
+    is_why = failure is None or failure.cause.is_missing_permit
     is_beside = seen.kind is ReleaseKind.COMMAND and seen.serves
     return is_why and is_beside and not seen.may_have_begun
 
@@ -345,7 +342,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
     It is a refusal as well if nobody could ask what serves: nothing has happened to it.
     """
     failure, before = seen.evidence.failure, seen.before
-    by_gate = failure is not None and failure.cause in _GATE_REFUSED
+    by_gate = failure is not None and failure.cause.is_refusal
     is_refused = by_gate or seen.refusal is not None or _asked_in_vain(seen)
     if seen.may_have_changed or not is_refused:
         return None
@@ -367,7 +364,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
 def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
     if failure is None:
         return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
-    if failure.cause == "schema":
+    if failure.cause is GateCause.SCHEMA:
         return (
             "Nothing was applied. Reverse the migrations that the old code does not know first, or "
             'start the execution again with "allowDestructive": true.'
@@ -431,9 +428,9 @@ def _is_half_done(evidence: GateReport) -> bool:
     failure = evidence.failure
     if failure is None or failure.database is None:
         return evidence.phase is Phase.APPLYING or evidence.was_stopped
-    if failure.database == "part-way":
+    if failure.database is DatabaseAfter.PART_WAY:
         return not evidence.atomic
-    return failure.database != "unchanged"
+    return failure.database is not DatabaseAfter.UNCHANGED
 
 
 def _failed(*sentences: str) -> Conclusion:
@@ -492,9 +489,9 @@ def _what_failed(failure: Failure) -> str:
         return f"Migration {failure.migration} failed"
     if failure.container == COMMAND_CONTAINER:
         return "The command failed"
-    if failure.cause == "schema":
+    if failure.cause is GateCause.SCHEMA:
         return "The code of the old version was not started"
-    if failure.cause == "unplanned":
+    if failure.cause is GateCause.UNPLANNED:
         return "The database was changed beside the permitted plan"
     if failure.around is not None:
         return f"{failure.around} failed ({failure.cause})"

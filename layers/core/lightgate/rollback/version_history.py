@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.gate_report import CUT_OFF, Failure, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
 from lightgate.records.version import VersionRecord, VersionSource
@@ -28,7 +28,7 @@ _NOT_TOLD = Judgement(
 )
 _STOPPED = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The command was stopped before it ended.",),
+    reasons=("The command was stopped before it ended, or may have been.",),
 )
 
 
@@ -129,12 +129,12 @@ def _has_begun(deployment: DeploymentProgress) -> bool:
 
 
 def _was_stopped(deployment: DeploymentProgress) -> bool:
-    """Whether a command was cut off after it had begun."""
+    """Whether a command was cut off after it had begun, or may have been."""
     gate = deployment.gate
     if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
         return False
-    was_cut_off = gate.failure is not None and gate.failure.cause in CUT_OFF and gate.has_begun
-    return was_cut_off or gate.phase is Phase.APPLYING
+    was_cut_off = gate.failure is not None and gate.failure.cause.may_have_cut_off
+    return (was_cut_off and gate.has_begun) or gate.phase is Phase.APPLYING
 
 
 def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
@@ -163,19 +163,19 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
     return (
         gate.changed is False
         and not gate.migrations
-        and failure.database == "unchanged"
+        and failure.database is DatabaseAfter.UNCHANGED
         and (_undid_its_migration(gate, failure) or _came_to_no_migration(gate, failure))
     )
 
 
 def _undid_its_migration(gate: GateReport, failure: Failure) -> bool:
-    return gate.atomic and (failure.migration is not None or failure.cause == "refused")
+    return gate.atomic and (failure.migration is not None or failure.cause is GateCause.REFUSED)
 
 
 def _came_to_no_migration(gate: GateReport, failure: Failure) -> bool:
     """Whether its command ended before the first migration, for example by a system check."""
-    has_run = gate.has_begun and failure.cause in ("exit", *CUT_OFF)
-    return has_run and failure.migration is None
+    ended = (GateCause.EXIT, GateCause.TIMEOUT, GateCause.SIGNAL)
+    return gate.has_begun and failure.cause in ended and failure.migration is None
 
 
 def records_of_release(

@@ -15,7 +15,7 @@ from lightgate.operations.conclude_release import requested_app, stage_of
 from lightgate.operations.prepare_release import PreparedRelease, prepare_release
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
-from lightgate.records.recorded_outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.release.lock import (
     LONGEST_STEP,
     HeldLock,
@@ -23,7 +23,6 @@ from lightgate.release.lock import (
     LockAnswer,
     LockHolder,
     LockRequest,
-    LockStatus,
     acquire_lock,
     whole_seconds,
 )
@@ -158,10 +157,17 @@ def _restore_input(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
     )
 
 
+_STOPPED_BY_THE_LOCK = {
+    EndStatus.QUEUED: StopStatus.QUEUED,
+    EndStatus.DUPLICATE: StopStatus.DUPLICATE,
+    EndStatus.SUPERSEDED: StopStatus.SUPERSEDED,
+    EndStatus.LOST: StopStatus.LOST,
+}
+
+
 def _recorded_stop(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose outcome is on record."""
-    is_of_the_lock = outcome.status in LockStatus
-    status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.RECORDED
+    status = _STOPPED_BY_THE_LOCK.get(outcome.status, StopStatus.RECORDED)
     return Stop(status=status, reasons=(outcome.cause,))
 
 
@@ -200,7 +206,9 @@ def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | Non
     if service.current is None or service.current.release is None:
         return None
     record = runtime.releases.find(app, service.current.release)
-    return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
+    if record is None or record.status is not EndStatus.SUCCEEDED:
+        return None
+    return record.fingerprint
 
 
 def _acquire_lock(

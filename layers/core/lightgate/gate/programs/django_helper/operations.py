@@ -18,7 +18,8 @@ def describe(
 ) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
 
-    Each operation has its class, its name and, if it could not be judged, the error.
+    Each operation has its class, its kind and its model or field. Two more follow if one of them
+    is not empty: what of it may break old code, and the error that kept it from being judged.
     """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
@@ -26,23 +27,24 @@ def describe(
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
     for operation in migration.operations:
-        kind, told = type(operation).__name__, []
-        label, what = "contract", "undo " + kind if is_backwards else kind
+        label, kind = "contract", type(operation).__name__
+        why = problem = ""
         if not is_backwards:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why = classify(operation, app, state, created, existing)
-                what += why
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
-                label, told = "unknown", [error_text(error)[:200]]
+                label, problem = "unknown", error_text(error)[:200]
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
             except Exception as error:  # noqa: BLE001
-                label, is_lasting, told = "unknown", True, told or [error_text(error)[:200]]
+                label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
-        operations.append([label, f"{what} {name_of(operation)}".strip(), *told])
+        more = [why, problem] if why or problem else []
+        operations.append([label, kind, name_of(operation), *more])
     return {
+        **({"reversed": True} if is_backwards else {}),
         "name": f"{app}.{migration.name}",
         "class": worst(one[0] for one in operations),
         "atomic": migration.atomic is True,

@@ -75,7 +75,7 @@ class Plan:
         plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
-        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
         plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.schema = sorted(map(".".join, ends))
@@ -143,9 +143,9 @@ class Plan:
         if self.migrations is None:
             return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
         return [
-            f"{migration['name']}: {what} ({label})"
-            for migration in self.migrations
-            for label, what, *_ in migration["operations"]
+            f"{one['name']}: {'undo ' * ('reversed' in one)}{' '.join(told[:3])} ({label})"
+            for one in self.migrations
+            for label, *told in one["operations"]
             if label in classes
         ]
 
