@@ -3,7 +3,9 @@
 import ast
 import builtins
 import io
+import keyword
 import re
+import string
 import symtable
 import tokenize
 from collections.abc import Iterator
@@ -25,13 +27,18 @@ def minify(source: str, name: str) -> str:
         ),
         remove_literal_statements=True,
         rename_globals=True,
+        # The programs travel compressed, and a text that comes twice costs less than a name for it.
+        hoist_literals=False,
     )
     # Without annotations the text does not need the import that keeps them from being evaluated.
     text = text.removeprefix(_FUTURE)
+    text = _without_globals_in_comprehensions(text)
     # In JSON a tab takes two bytes.
     text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
+    text = _with_other_quotes_within_quotes(text)
     if places := list(_quotes_within_the_same_quotes(text)):
-        raise ValueError(f"{name}: Python before 3.12 cannot read {places[0]}; use a variable")
+        place = f"{places[0].string} in {places[0].line.strip()[:100]}"
+        raise ValueError(f"{name}: Python before 3.12 cannot read {place}; use a variable")
     ast.parse(text, f"<{name}>", feature_version=(3, 8))
     if unbound := sorted(_unbound(symtable.symtable(text, f"<{name}>", "exec"))):
         raise ValueError(f"{name}: nothing binds {', '.join(unbound)}")
@@ -48,7 +55,57 @@ def _unbound(module: symtable.SymbolTable) -> set[str]:
     return used - bound - vars(builtins).keys() - {"__name__"}
 
 
-def _quotes_within_the_same_quotes(text: str) -> Iterator[str]:
+def _without_globals_in_comprehensions(text: str) -> str:
+    """The text without a comprehension whose variable has the name of a global that others use.
+
+    In Python 3.12.1 a global has no value in one comprehension of a function if it has the name of
+    the variable of another one there.
+    """
+    tree = ast.parse(text)
+    globals_ = {one.get_name() for one in symtable.symtable(text, "", "exec").get_symbols()}
+    letters = string.ascii_letters + "_"
+    short = (before + letter for before in ["", *letters] for letter in letters)
+    taken = globals_ | _names(tree)
+    free = [name for name in short if name not in taken and not keyword.iskeyword(name)]
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        found = [node for node in ast.walk(function) if isinstance(node, _INLINED)]
+        used = {name for node in found for name in _names(node) - _variables(node)} & globals_
+        for node in found:
+            new = dict(zip(sorted(_variables(node) & used), free, strict=False))
+            outside = set(ast.walk(node.generators[0].iter))
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and inner not in outside:
+                    inner.id = new.get(inner.id, inner.id)
+                elif isinstance(inner, ast.arg) and inner not in outside:
+                    inner.arg = new.get(inner.arg, inner.arg)
+    return python_minifier.unparse(tree)
+
+
+_INLINED = (ast.ListComp, ast.SetComp, ast.DictComp)
+
+
+def _variables(node: ast.ListComp | ast.SetComp | ast.DictComp) -> set[str]:
+    return {name for one in node.generators for name in _names(one.target)}
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _with_other_quotes_within_quotes(text: str) -> str:
+    """The text with `{a['b']}` in an f-string that has double quotes, and the other way round."""
+    lines = text.splitlines(keepends=True)
+    for token in _quotes_within_the_same_quotes(text):
+        (row, start), (_, end) = token.start, token.end
+        inner = token.string[1:-1]
+        if not set(inner) & set("\"'\\"):
+            other = "'" if token.string[0] == '"' else '"'
+            line = lines[row - 1]
+            lines[row - 1] = f"{line[:start]}{other}{inner}{other}{line[end:]}"
+    return "".join(lines)
+
+
+def _quotes_within_the_same_quotes(text: str) -> Iterator[tokenize.TokenInfo]:
     """The strings in f-strings that have the quotes of the f-string around them."""
     around: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -57,4 +114,4 @@ def _quotes_within_the_same_quotes(text: str) -> Iterator[str]:
         elif token.type == tokenize.FSTRING_END:
             around.pop()
         elif token.type == tokenize.STRING and token.string[-1] in around:
-            yield f"{token.string} in {token.line.strip()[:100]}"
+            yield token
