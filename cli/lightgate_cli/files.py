@@ -35,7 +35,7 @@ def read_config(spec_file: BinaryIO, image_config: BinaryIO | None) -> ImageConf
         return None
     if spec_file.name == image_config.name == "<stdin>":
         raise click.UsageError("Only one of SPEC and --image-config can be standard input.")
-    return read_image(image_config)
+    return _read_image(image_config)
 
 
 def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
@@ -54,7 +54,7 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
     return spec
 
 
-def read_image(file: BinaryIO) -> ImageConfig:
+def _read_image(file: BinaryIO) -> ImageConfig:
     """The configuration of an image, as `docker image inspect` or the registry gives it.
 
     Raises:

@@ -346,6 +346,10 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+def test_help_names_the_command_and_not_the_module() -> None:
+    assert run("--help", stdout=subprocess.PIPE).stdout.startswith(b"Usage: lightgate [OPTIONS]")
+
+
 def on_a_terminal(*arguments: str, **environment: str) -> bytes:
     """What a terminal shows of the messages."""
     terminal, end = pty.openpty()

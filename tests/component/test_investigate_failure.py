@@ -100,7 +100,7 @@ def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) 
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_whether_the_image_may_be_pulled_is_looked_up(
+def test_the_policy_shows_whether_the_image_may_be_pulled(
     cloud: Cloud, runtime: Runtime, allowed: bool
 ) -> None:
     cloud.lightsail.let_pull(NAME)
@@ -145,7 +145,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     cloud.lightsail.let_pull(NAME)
     facts = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
     hangs = threading.Event()
-    monkeypatch.setattr(investigation, "TIME_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr(investigation, "_TIME_LIMIT", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
     found = investigate_failure(facts, runtime)

@@ -210,7 +210,7 @@ class RollbackResult:
 
     @property
     def shown(self) -> str:
-        return summary(self.watch) if self.watch is not None else "Nobody has asked it."
+        return summary(self.watch) if self.watch is not None else "No health check was made."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

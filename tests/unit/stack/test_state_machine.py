@@ -25,8 +25,6 @@ STATES: dict[str, Json] = MACHINE["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 FUNCTIONS = sorted(ROOT.glob("functions/*/app.py"))
 FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
-# The states whose name is a whole sentence, and the ends.
-SELF_EXPLAINING = {"Choice", "Succeed", "Fail"}
 
 
 @cache
@@ -243,7 +241,7 @@ def test_every_publication_has_all_forms_and_all_attributes(name: str) -> None:
 def test_a_state_says_why_it_is_there(name: str) -> None:
     state = STATES[name]
 
-    assert state.get("Comment", "").endswith(".") or state["Type"] in SELF_EXPLAINING
+    assert state.get("Comment", state.get("Cause", "")).endswith(".")
     assert state["Type"] != "Choice" or name.endswith("?")
 
 

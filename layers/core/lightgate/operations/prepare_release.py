@@ -372,8 +372,8 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
 
 
 _LEFT_TO_GATES = (
-    "A command has run beside version {}. So the gate of version {}, and not the record, says "
-    "whether that version can work with the database as it is now."
+    "A command has run beside version {}, so the record does not show whether version {} can work "
+    "with the current database. The gate of that version checks this when it starts."
 )
 _NOT_GOOD = "Version {} was not verified as healthy when it was live, and may fail again."
 _OVERRIDDEN = (

@@ -25,8 +25,8 @@ def _certain(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
             'image, or say "migrations": {"allowOutsideGate": true}'
         )
         return
-    for name in serving_containers(spec):
-        command = what_runs(spec, name, config)
+    for name in _serving_containers(spec):
+        command = _what_runs(spec, name, config)
         if command and migrates(command) is Migrates.YES:
             yield (
                 f"containers.{name}.command: is missing, and the image's CMD "
@@ -36,8 +36,8 @@ def _certain(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
 
 def warnings_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
     """What the image may run outside a gate. Scripts in it cannot be read here."""
-    for name in serving_containers(spec):
-        command = what_runs(spec, name, config)
+    for name in _serving_containers(spec):
+        command = _what_runs(spec, name, config)
         found = migrates(command) if command else Migrates.NO
         if found is Migrates.PERHAPS and migrates(config.entrypoint) is Migrates.NO:
             yield (
@@ -58,13 +58,13 @@ def warnings_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
             yield line.partition(", or say")[0]
 
 
-def serving_containers(spec: AppSpec) -> Iterator[str]:
+def _serving_containers(spec: AppSpec) -> Iterator[str]:
     """The containers of the pushed image that run the image's CMD outside a gate."""
     gates = spec.gates()
     return (name for name in spec.containers if spec.uses_image_command(name) and name not in gates)
 
 
-def what_runs(spec: AppSpec, name: str, config: ImageConfig) -> tuple[str, ...]:
+def _what_runs(spec: AppSpec, name: str, config: ImageConfig) -> tuple[str, ...]:
     """The words that the container starts: behind a waiter the CMD, otherwise the whole image."""
     is_alone = not spec.containers[name].depends_on
     return (*config.entrypoint, *config.command) if is_alone else config.command

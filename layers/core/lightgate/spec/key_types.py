@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lightgate.image.addresses import (
     IMAGE,
     REPOSITORY,
-    database_hint,
     image_hint,
-    path_hint,
     repository_hint,
-    secret_hint,
-    service_hint,
     tag_hint,
 )
 from lightgate.json_reader import Node, shown
+from lightgate.spec.address_hints import database_hint, path_hint, secret_hint, service_hint
 from lightgate.spec.command_words import instead_of_text
 from lightgate.spec.key_reader import ValueKind, choice, list_of, object_of, text, text_schema
 from lightgate.spec.plain_secrets import secret_in, secret_in_text

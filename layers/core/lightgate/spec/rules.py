@@ -445,7 +445,7 @@ class _Rules:
             if not spec.unprotected and self._was_read("unprotected"):
                 self._report(
                     "is missing: without it Lightsail checks no health, and a deployment becomes "
-                    'active while its gate still holds; add it, or say "unprotected": true',
+                    'active while its gate is still shut; add it, or say "unprotected": true',
                     "publicEndpoint",
                 )
             return
