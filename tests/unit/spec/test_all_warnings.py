@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from lightgate.errors import SpecError
 from lightgate.image.config import ImageConfig
@@ -247,7 +247,6 @@ def test_a_script_as_command_gets_a_warning() -> None:
     )
 
 
-@settings(max_examples=25)
 @given(valid_specs())
 def test_advice_can_be_given_of_every_valid_spec(document: Json) -> None:
     told = warnings(parse(document), config(("migrate",), ("migrate",)))
