@@ -96,7 +96,7 @@ class Helper:
     def work(self) -> None:
         self.database.connect()
         self.check_loading()
-        if self.config["look"]:
+        if self.config["before"]:
             self.tell_state()
         plan = self.read_plan()
         self.report_plan(plan)

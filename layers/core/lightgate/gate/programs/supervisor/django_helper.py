@@ -38,9 +38,12 @@ class DjangoHelper(HelperProcess):
         launcher, helper = config["helper"].split("\f")
         argv = [*python, "-c", WITHOUT_APP + launcher, helper, *script, *words]
         super().__init__(gate, argv)
-        who = {key: config[key] for key in ("release", "container", "code", "rollback")}
-        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
-        self.send(**django, **who, **around, waitSeconds=config["timeoutSeconds"])
+        who = {
+            key: config[key]
+            for key in ("release", "container", "code", "rollback", "before", "then")
+        }
+        who.update(seen=seen, waitSeconds=config["timeoutSeconds"])
+        self.send(**django, **who)
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
