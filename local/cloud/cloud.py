@@ -6,8 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +23,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 # The name of the production stack.
 STACK = "lightgate"
 _START = timedelta(seconds=30)
+
+
+_SPEED = 60
+"""The factor by which Lightsail, RDS and the waits of the state machine are faster here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,6 @@ class LocalCloud:
     At the end its directory is removed. After an error the directory stays, because of the logs.
     """
 
-    wait_scale: float = 1 / 60
-    """The factor on the state machine's waits."""
-    speed: float = 60
-    """The factor by which the emulator is faster than Lightsail."""
     snapshot_seconds: float = 60
     """The duration of an RDS snapshot, in AWS's seconds."""
     port: int = 0
@@ -79,14 +78,6 @@ class LocalCloud:
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no static types
         return client_for(service, self.endpoint)
 
-    def set_switches(self, service: str, **switches: object) -> None:
-        """Change the emulator's switches for one container service."""
-        self._control("PUT", f"services/{service}/switches", switches)
-
-    def lose_node(self, service: str) -> None:
-        """Let the host of the service's node fail. Lightsail then launches another node."""
-        self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
-
     def deploy(
         self,
         project: Path = PROJECT,
@@ -118,16 +109,6 @@ class LocalCloud:
             table_name=outputs["TableName"],
         )
 
-    def _control(self, method: str, path: str, wanted: Mapping[str, object]) -> None:
-        request = urllib.request.Request(
-            f"{self._lightsail_endpoint}/_control/{path}",
-            data=json.dumps(wanted).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
-
     def _start(self, stack: contextlib.ExitStack) -> None:
         self.on_progress("starting the database")
         self.database = stack.enter_context(
@@ -141,7 +122,7 @@ class LocalCloud:
             running_engine(
                 port=engine,
                 public_url=self.endpoint,
-                wait_scale=self.wait_scale,
+                wait_scale=1 / _SPEED,
                 directory=self.directory / "engine",
                 logs=self.logs,
             )
@@ -149,7 +130,7 @@ class LocalCloud:
         self.on_progress("starting Lightsail")
         state = self.directory / "lightsail"
         state.mkdir()
-        self._lightsail_endpoint = self._start_program(
+        self.lightsail_endpoint = self._start_program(
             stack,
             "lightsail",
             port=lightsail,
@@ -158,9 +139,9 @@ class LocalCloud:
             base_path=Path(sys.executable).parent,
             outside=[self.database.port, gateway],
             iam=engine_url,
-            speed=self.speed,
+            speed=_SPEED,
             # A minute of real time, because a container starts slowly on a busy machine.
-            activation_limit=60 * self.speed,
+            activation_limit=60 * _SPEED,
         )
         self.on_progress("starting the gateway")
         self._start_program(
@@ -168,8 +149,8 @@ class LocalCloud:
             "cloud.gateway",
             port=gateway,
             engine=engine_url,
-            lightsail=self._lightsail_endpoint,
-            snapshot_seconds=self.snapshot_seconds / self.speed,
+            lightsail=self.lightsail_endpoint,
+            snapshot_seconds=self.snapshot_seconds / _SPEED,
         )
 
     def _start_program(self, stack: contextlib.ExitStack, module: str, **options: object) -> str:

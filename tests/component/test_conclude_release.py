@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.s3_gate_channel import Address
+from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import SnapshotProgress
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import RELEASE_VARIABLE, rollback_marker
 from lightgate.operations.conclude_release import conclude_release, why_not_permitted, words_of
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime, Settings
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
@@ -136,25 +136,17 @@ def test_a_rollback_records_both_versions(cloud: Cloud, runtime: Runtime) -> Non
     marker = rollback_marker(RELEASE)
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, marker)
-    back = RollbackProgress(
-        status=RollbackStatus.GOOD,
-        target=1,
-        version=3,
-        release=marker,
-        begun_at=STARTED,
-        poll_seconds=10,
-    )
+    usual: Json = {"begun_at": STARTED, "poll_seconds": 10}
+    good = RollbackStatus.GOOD
+    back = RollbackProgress(status=good, target=1, version=3, release=marker, **usual)
+    answers = {"deployment": deployed(), "verification": verified("FAILED"), "rollback": back}
 
-    settled = record_outcome(
-        ended(deployment=deployed(), verification=verified("FAILED"), rollback=back), runtime
-    )
+    settled = record_outcome(ended(**answers), runtime)
 
     assert settled.status == "ROLLED_BACK"
     found = runtime.releases.versions(NAME)
-    assert [(past.release, past.is_good) for past in found.values()] == [
-        (RELEASE, False),
-        (marker, True),
-    ]
+    seen = [(past.release, past.is_good) for past in found.values()]
+    assert seen == [(RELEASE, False), (marker, True)]
 
 
 def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
@@ -199,16 +191,19 @@ def test_a_release_whose_admission_cannot_be_read_is_not_called_refused(
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
-def test_an_unreported_restore_point_is_named_with_its_restore_commands(
-    runtime: Runtime, how: Json
+@pytest.mark.parametrize("needs_permit", [True, False])
+def test_an_unreported_restore_point_is_named_and_its_restore_commands_if_it_may_be_needed(
+    runtime: Runtime, how: Json, *, needs_permit: bool
 ) -> None:
-    told = message(record_outcome(ended(**how), runtime))
+    release = IMAGE if needs_permit else replace(IMAGE, asking_gates={})
+
+    told = message(record_outcome(ended(release, **how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
     assert told["snapshot"]["status"] is None
     assert f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
-    assert f"--db-snapshot-identifier {snapshot}" in told["text"]
+    assert (f"--db-snapshot-identifier {snapshot}" in told["text"]) == (not needs_permit)
 
 
 def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> None:
@@ -267,7 +262,7 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
 def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact(
     runtime: Runtime, cause: VoidCause
 ) -> None:
-    address = Address(app=NAME, release=RELEASE, container="migrate")
+    address = GateAddress(app=NAME, release=RELEASE, container="migrate")
     runtime.gate_channels.open(address)
     before = why_not_permitted(IMAGE, runtime)
     permit = runtime.gate_channels.void(address, cause, "in whatever words")
@@ -277,7 +272,7 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
 
 
 def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> None:
-    address = Address(app=NAME, release=RELEASE, container="migrate")
+    address = GateAddress(app=NAME, release=RELEASE, container="migrate")
     runtime.gate_channels.open(address)
     runtime.gate_channels.void(address, VoidCause.TOO_LATE, "It came too late.")
     waiting = replace(evidence(), phase=Phase.WAITING)

@@ -7,18 +7,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.backup.timings import Timings
-from lightgate.deployment.compiler import Source
+from lightgate.deployment.compiler import ImageSource
 from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
-from lightgate.gate.report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
+from lightgate.gate.gate_report import (
+    NO_GATE_REPORT,
+    CommandStep,
+    DatabaseAfter,
+    Failure,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock
-from lightgate.release.release import Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.spec.keys import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
@@ -107,9 +117,9 @@ def source(
     command: Sequence[str] = ("gunicorn", "crops.wsgi"),
     entrypoint: Sequence[str] = (),
     reference: str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend:lightgate-7f5b",
-) -> Source:
+) -> ImageSource:
     config = ImageConfig(command=tuple(command), entrypoint=tuple(entrypoint), architecture="amd64")
-    return Source(reference=reference, config=config)
+    return ImageSource(reference=reference, config=config)
 
 
 def deployment(version: int, state: str = "ACTIVE", release: str | None = None) -> Deployment:
@@ -155,7 +165,13 @@ def failure(**changes: Any) -> Failure:
         "exit_code": 1,
         "last_lines": ["  Applying harvests.0006_one_harvest_a_day...", "IntegrityError"],
     }
-    return Failure(**(values | changes))
+    values |= changes
+    values["cause"] = GateCause(values["cause"])
+    if values.get("database") is not None:
+        values["database"] = DatabaseAfter(values["database"])
+    if values.get("step") is not None:
+        values["step"] = CommandStep(values["step"])
+    return Failure(**values)
 
 
 def evidence(
@@ -261,9 +277,29 @@ def admitted(**changes: Any) -> Release:
 IMAGE = admitted()
 
 
+def version_record(version: int, **changes: Any) -> VersionRecord:
+    """A good version on record, with code of its own."""
+    release = changes.get("release", f"r{version}")
+    values: Json = {
+        "version": version,
+        "release": release,
+        "kind": ReleaseKind.IMAGE,
+        "digest": DIGEST,
+        "spec_version": 3,
+        "spec_digest": SPEC_DIGEST,
+        "code": release,
+        "fits": version,
+        "is_good": True,
+        "judgement": Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",)),
+    }
+    return VersionRecord(**(values | changes))
+
+
 def ending(**changes: Any) -> DeploymentEnd:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
+        "app": "crops-backend",
+        "execution": EXECUTION,
         "release": None,
         "status": Status.FAILED,
         "version": 8,

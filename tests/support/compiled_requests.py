@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 
-def compiled(document: Json | None = None, image: Source | None = None, **changes: Any) -> Json:
+def compiled(
+    document: Json | None = None, image: ImageSource | None = None, **changes: Any
+) -> Json:
     spec = parse(document) if document is not None else app_spec(**changes)
     return compile_deployment(spec, image or source(), RELEASE, compiled_secrets(spec))
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import Migration, Phase
+from lightgate.gate.gate_report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude
@@ -15,8 +15,11 @@ from tests.support.builders import DIGEST, RELEASE, STARTED, ending, evidence, f
 
 RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
 TAKE_BACK = [
-    f'{{"app": "crops-backend", "digest": "{DIGEST}", "command": '
-    '["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}'
+    {
+        "app": "crops-backend",
+        "digest": DIGEST,
+        "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
+    }
 ]
 MIGRATION_ERROR = Diagnosis(
     kind=FailureKind.MIGRATION_ERROR,

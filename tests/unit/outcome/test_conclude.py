@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause, pending
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
@@ -66,33 +66,71 @@ def test_a_version_that_serves_and_answers_is_a_success_without_words() -> None:
     )
 
 
-def test_a_version_that_is_not_live_is_never_reported_as_a_success() -> None:
-    ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8))
+def failed_gate(**changes: Any) -> GateReport:
+    return evidence(Phase.FAILED, failed=failure(**changes))
 
-    assert ended.outcome is Outcome.FAILED
-    assert list(ended.reasons) == [
-        "Version 8 became active, but it is no longer live.",
-        "Version 9 is live now.",
-    ]
+
+NO_ADDRESS = verified(8, "SKIPPED", watch=None, reason="It has no address.")
+NO_SPEC = verified(7, "SKIPPED", watch=None, reason="Its spec is not on record.")
+BLOCKED = failed_gate(cause="refused", database="unchanged")
+UNKNOWN_HEALTH = "Version 8 is live, but its health is unknown."
+STILL_LIVE = "Version 7 is still live, but"
+GONE = "Version 7, the previous version, is no longer live."
+CUT_OFF = "ended during a migration"
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("status", "shown", "changes", "words"),
     [
-        (None, "It was not checked."),
-        (verified(8, "SKIPPED", watch=None, reason="It has no address."), "It has no address."),
-        (verified(8, "REPLACED"), SHOWN),
-        (verified(8, "WATCHING"), SHOWN),
-        (verified(7), SHOWN),
+        (
+            "ACTIVE",
+            ANOTHER,
+            {"verified": verified(8)},
+            "active, but it is no longer live. Version 9",
+        ),
+        ("ACTIVE", LIVE, {"verified": None}, f"{UNKNOWN_HEALTH} It was not checked."),
+        ("ACTIVE", LIVE, {"verified": NO_ADDRESS}, f"{UNKNOWN_HEALTH} It has no address."),
+        ("ACTIVE", LIVE, {"verified": verified(8, "REPLACED")}, f"{UNKNOWN_HEALTH} {SHOWN}"),
+        ("ACTIVE", LIVE, {"verified": verified(8, "WATCHING")}, f"{UNKNOWN_HEALTH} {SHOWN}"),
+        ("ACTIVE", LIVE, {"verified": verified(7)}, f"{UNKNOWN_HEALTH} {SHOWN}"),
+        ("OVERDUE", LIVE, {}, "Version 8 is live, but its gate did not report"),
+        ("OVERDUE", PREVIOUS, {}, "8 neither became active nor failed within its time limit."),
+        ("FAILED", LIVE, {"found": failed_gate()}, "Version 8 is live although its gate failed"),
+        ("FAILED", NOTHING, {"previous_version": None}, "live before, so no version is live now."),
+        ("FAILED", NOTHING, {}, GONE),
+        ("FAILED", ANOTHER, {}, GONE),
+        ("FAILED", NOTHING, {"found": BLOCKED}, GONE),
+        ("FAILED", ANOTHER, {"found": BLOCKED}, GONE),
+        ("FAILED", PREVIOUS, {"found": evidence(Phase.APPLYING)}, CUT_OFF),
+        ("FAILED", PREVIOUS, {"found": failed_gate(cause="timeout")}, CUT_OFF),
+        ("FAILED", PREVIOUS, {"found": failed_gate(cause="signal")}, CUT_OFF),
+        *(
+            (
+                "FAILED",
+                PREVIOUS,
+                {"found": failed_gate(), "verified": found},
+                f"{STILL_LIVE} {words}",
+            )
+            for found, words in [
+                (None, "its health is unknown. It was not checked."),
+                (verified(7, "FAILED"), f"it is unhealthy: {SHOWN}"),
+                (NO_SPEC, "its health is unknown. Its spec is not on record."),
+                (verified(6), "its health is unknown."),
+            ]
+        ),
     ],
 )
-def test_what_was_not_verified_is_no_success(found: Verified | None, words: str) -> None:
-    ended = conclusion(Status.ACTIVE, LIVE, verified=found)
+def test_an_end_without_evidence_is_neither_a_success_nor_a_rollback(
+    status: str, shown: Service, changes: Any, words: str
+) -> None:
+    ended = conclusion(Status(status), shown, **changes)
 
     assert ended.outcome is Outcome.FAILED
-    assert list(ended.reasons) == [f"Version 8 is live, but its health is unknown. {words}"]
+    assert words in " ".join(ended.reasons)
+    assert ("showmigrations" in " ".join(ended.next_steps)) is (words == CUT_OFF)
 
 
+APP_FAILED = "the app exited or did not become healthy."
 WRONG = f"Version 8 became active and was unhealthy: {SHOWN}"
 
 
@@ -101,13 +139,10 @@ def test_a_version_that_failed_its_watch_is_rolled_back_if_the_one_before_is_hea
 
     ended = conclusion(Status.ACTIVE, ANOTHER, verified=verified(8, "FAILED"), rollback_result=back)
 
-    assert ended.outcome is Outcome.ROLLED_BACK
-    assert list(ended.reasons) == [
-        WRONG,
-        "Version 7 is live again as version 9.",
-        f"It is healthy: {SHOWN}",
-        "The value of SECRET_KEY has changed since.",
-    ]
+    assert (ended.outcome, list(ended.reasons)) == (
+        Outcome.ROLLED_BACK,
+        [WRONG, "Version 7 is live again as version 9.", f"It is healthy: {SHOWN}", *back.notes],
+    )
 
 
 @pytest.mark.parametrize("status", ["KEPT", "IMPOSSIBLE"])
@@ -124,43 +159,25 @@ def test_a_version_that_is_kept_is_a_failure_with_both_ways_out(status: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("back", "shown", "words"),
+    ("status", "changes", "shown", "words"),
     [
-        (None, LIVE, "Lightgate did not roll back."),
-        (
-            rollback_result("FAILED"),
-            ANOTHER,
-            f"The rollback to version 7 with deployment 9 did not help. {SHOWN}",
-        ),
-        (
-            rollback_result("FAILED", watch=None, reasons=["It is shut."]),
-            LIVE,
-            "failed. It is shut.",
-        ),
-        (
-            rollback_result("FAILED", version=None, reasons=["Too large."]),
-            LIVE,
-            "possible. Too large.",
-        ),
-        (
-            rollback_result("BUSY", version=None),
-            LIVE,
-            "the container service accepted no deployment",
-        ),
-        (rollback_result("LOST", version=None), LIVE, "no longer holds the deployment lock"),
-        (
-            rollback_result("REPLACED", version=None, reasons=["It is gone."]),
-            LIVE,
-            "not done. It is gone.",
-        ),
-        (rollback_result("REPLACED"), ANOTHER, "replaced by another deployment"),
-        (rollback_result("GOOD"), LIVE, "but that version is no longer live"),
-        (rollback_result("ACTIVATING"), LIVE, "had not ended at the last check"),
+        (None, {}, LIVE, "Lightgate did not roll back."),
+        ("FAILED", {}, ANOTHER, f"to version 7 with deployment 9 did not help. {SHOWN}"),
+        ("FAILED", {"watch": None, "reasons": ["It is shut."]}, LIVE, "failed. It is shut."),
+        ("FAILED", {"version": None, "reasons": ["Too large."]}, LIVE, "possible. Too large."),
+        ("BUSY", {"version": None}, LIVE, "the container service accepted no deployment"),
+        ("LOST", {"version": None}, LIVE, "no longer holds the deployment lock"),
+        ("REPLACED", {"version": None, "reasons": ["It went."]}, LIVE, "not done. It went."),
+        ("REPLACED", {}, ANOTHER, "replaced by another deployment"),
+        ("GOOD", {}, LIVE, "but that version is no longer live"),
+        ("ACTIVATING", {}, LIVE, "had not ended at the last check"),
     ],
 )
 def test_an_unverified_rollback_requires_manual_action_and_names_the_live_version(
-    back: RollbackResult | None, shown: Service, words: str
+    status: str | None, changes: dict[str, Any], shown: Service, words: str
 ) -> None:
+    back = rollback_result(status, **changes) if status else None
+
     ended = conclusion(Status.ACTIVE, shown, verified=verified(8, "FAILED"), rollback_result=back)
 
     told = " ".join(ended.reasons)
@@ -168,30 +185,6 @@ def test_an_unverified_rollback_requires_manual_action_and_names_the_live_versio
     assert words in told
     assert "is live now." in told
     assert ended.next_steps
-
-
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (None, "its health is unknown. It was not checked."),
-        (verified(7, "FAILED"), f"it is unhealthy: {SHOWN}"),
-        (
-            verified(7, "SKIPPED", watch=None, reason="Its spec is not on record."),
-            "its health is unknown. Its spec is not on record.",
-        ),
-        (verified(6), "its health is unknown."),
-    ],
-)
-def test_lightsails_own_rollback_is_none_unless_the_version_before_has_answered(
-    found: Verified | None, words: str
-) -> None:
-    ended = conclusion(
-        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure()), verified=found
-    )
-
-    assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1].startswith("Version 7 is still live, but ")
-    assert words in ended.reasons[-1]
 
 
 APPLIED = evidence(Phase.SUCCEEDED, [TIDIED], changed=True)
@@ -247,7 +240,7 @@ def test_a_command_that_got_no_permit_is_refused(cause: str | None) -> None:
         failed = failure(cause=cause, **COMMAND_GATE)
         found = evidence(Phase.FAILED, failed=failed, changed=False)
 
-    ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND)
+    ended = conclusion(Status.FAILED, LIVE, found, kind=ReleaseKind.COMMAND)
 
     assert ended.outcome is Outcome.REFUSED
     assert f"Version 8 runs the same app as before and is healthy: {SHOWN}" in ended.reasons
@@ -259,7 +252,9 @@ def test_a_command_that_may_have_been_run_is_never_refused() -> None:
     stopped = evidence(Phase.FAILED, failed=failure(cause="signal", **COMMAND_GATE), changed=True)
 
     for found in (silent, waits, stopped):
-        ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND, may_have_begun=True)
+        ended = conclusion(
+            Status.FAILED, LIVE, found, kind=ReleaseKind.COMMAND, may_have_begun=True
+        )
         assert ended.outcome is Outcome.FAILED
 
 
@@ -401,7 +396,7 @@ def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
     shut = failure(cause="schema", migration=None, error="a.0002 is not known to the code")
 
     ended = conclusion(
-        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=Kind.ROLLBACK
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=ReleaseKind.ROLLBACK
     )
 
     assert ended.outcome is Outcome.REFUSED
@@ -410,7 +405,7 @@ def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
 
 
 def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
-    ended = conclusion(Status.ACTIVE, LIVE, kind=Kind.ROLLBACK, rollback_to=5)
+    ended = conclusion(Status.ACTIVE, LIVE, kind=ReleaseKind.ROLLBACK, rollback_to=5)
 
     assert ended.outcome is Outcome.SUCCEEDED
     assert list(ended.reasons) == ["Version 5 is live again as version 8."]
@@ -419,8 +414,10 @@ def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
 def test_the_message_of_a_command_has_its_end_and_the_live_version() -> None:
     found = failure(container=COMMAND_CONTAINER, migration=None, error="it ended with exit code 1")
 
-    good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
-    bad = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=Kind.COMMAND)
+    good = conclusion(Status.ACTIVE, LIVE, kind=ReleaseKind.COMMAND)
+    bad = conclusion(
+        Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=ReleaseKind.COMMAND
+    )
 
     same = "Version 8 runs the same app as before"
     assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
@@ -458,27 +455,17 @@ def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back(
     ("found", "expected"),
     [
         (
-            evidence(Phase.FAILED, failed=failure(migration=None, cause="preflight", error="no")),
+            failed_gate(migration=None, cause="preflight", error="no"),
             "The container migrate failed (preflight): no",
         ),
-        (
-            evidence(Phase.SUCCEEDED),
-            "Deployment 8 failed after its gate had opened: the app exited or did not become "
-            "healthy.",
-        ),
-        (
-            evidence(Phase.UNGATED),
-            "Deployment 8 failed: the app exited or did not become healthy.",
-        ),
+        (evidence(Phase.SUCCEEDED), f"Deployment 8 failed after its gate had opened: {APP_FAILED}"),
+        (evidence(Phase.UNGATED), f"Deployment 8 failed: {APP_FAILED}"),
         (
             evidence(Phase.SILENT),
             "Deployment 8 failed, and its gate reported nothing. The gate had no permit, so "
             "nothing was applied.",
         ),
-        (
-            evidence(Phase.WAITING),
-            "Deployment 8 failed, and its gate reported no cause.",
-        ),
+        (evidence(Phase.WAITING), "Deployment 8 failed, and its gate reported no cause."),
     ],
 )
 def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
@@ -490,22 +477,6 @@ def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
     assert expected == ended.reasons[0]
 
 
-def test_a_deployment_that_failed_while_migrating_requires_manual_action() -> None:
-    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.APPLYING))
-
-    assert ended.outcome is Outcome.FAILED
-    assert "ended during a migration" in ended.reasons[-1]
-    assert "showmigrations" in ended.next_steps[0]
-
-
-@pytest.mark.parametrize("cause", ["timeout", "signal"])
-def test_a_migration_that_was_cut_off_requires_manual_action(cause: str) -> None:
-    ended = conclusion(Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=failure(cause=cause)))
-
-    assert ended.outcome is Outcome.FAILED
-    assert "ended during a migration" in ended.reasons[-1]
-
-
 @pytest.mark.parametrize(
     ("database", "atomic", "expected"),
     [
@@ -515,7 +486,6 @@ def test_a_migration_that_was_cut_off_requires_manual_action(cause: str) -> None
         ("part-way", False, Outcome.FAILED),
         ("not known", True, Outcome.FAILED),
         ("not known", False, Outcome.FAILED),
-        ("as good as new", True, Outcome.FAILED),
     ],
 )
 @pytest.mark.parametrize("cause", ["exit", "timeout"])
@@ -547,41 +517,8 @@ def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() ->
     assert '"allowDestructive": true' in ended.next_steps[0]
 
 
-@pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
-def test_a_blocked_plan_is_no_refusal_if_the_previous_version_does_not_serve(
-    shown: Service,
-) -> None:
-    blocked = failure(cause="refused", database="unchanged")
-
-    ended = conclusion(Status.FAILED, shown, evidence(Phase.FAILED, failed=blocked))
-
-    assert ended.outcome is Outcome.FAILED
-
-
-def test_with_nothing_live_before_there_is_nothing_to_go_back_to() -> None:
-    ended = conclusion(Status.FAILED, NOTHING, previous_version=None)
-
-    assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == "No version was live before, so no version is live now."
-
-
-@pytest.mark.parametrize("shown", [NOTHING, ANOTHER])
-def test_a_rollback_is_reported_only_if_the_previous_version_is_live(shown: Service) -> None:
-    ended = conclusion(Status.FAILED, shown)
-
-    assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[-1] == "Version 7, the previous version, is no longer live."
-
-
-def test_a_failed_gate_without_protection_requires_manual_action() -> None:
-    ended = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=failure()))
-
-    assert ended.outcome is Outcome.FAILED
-    assert "Version 8 is live although its gate failed" in ended.reasons[-1]
-
-
-@pytest.mark.parametrize("kind", [Kind.ROLLBACK, Kind.COMMAND])
-def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ReleaseKind.ROLLBACK, ReleaseKind.COMMAND])
+def test_what_a_person_has_asked_for_is_left_to_the_person(kind: ReleaseKind) -> None:
     ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), kind=kind)
 
     assert ended.outcome is Outcome.FAILED
@@ -608,29 +545,13 @@ def test_what_served_although_its_gate_failed_can_be_gone_back_from(
     assert ("Version 7 is live again as version 9." in ended.reasons) is is_back
 
 
-def test_an_overdue_deployment_is_left_to_a_person() -> None:
-    ended = conclusion(Status.OVERDUE, PREVIOUS)
-
-    assert ended.outcome is Outcome.FAILED
-    assert list(ended.reasons) == [
-        "Deployment 8 neither became active nor failed within its time limit."
-    ]
-
-
-def test_an_active_deployment_whose_gate_stays_silent_is_not_called_inactive() -> None:
-    ended = conclusion(Status.OVERDUE, LIVE)
-
-    assert ended.outcome is Outcome.FAILED
-    assert ended.reasons[0].startswith("Version 8 is live, but its gate did not report")
-
-
 BACKS = [None, *(rollback_result(status) for status in ("KEPT", "GOOD", "FAILED", "ACTIVATING"))]
 FOUND = [None, *(verified(v, s) for v in (7, 8, 9) for s in ("GOOD", "FAILED", "REPLACED"))]
 
 
 def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() -> None:
     for status, shown, phase, previous, found, back, kind in itertools.product(
-        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, Kind
+        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, ReleaseKind
     ):
         ended = conclusion(
             status,

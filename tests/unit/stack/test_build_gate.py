@@ -141,6 +141,16 @@ def test_what_python_3_8_cannot_read_is_refused(source: str) -> None:
         minify(source, "program")
 
 
+@pytest.mark.parametrize(
+    "source", ["""d={'a':1}\nprint(f"{d['a']}{d['a']}-{'é'!r}")""", """print(f'{"x"}')"""]
+)
+def test_texts_within_an_f_string_get_the_other_quotes(source: str) -> None:
+    text = minify(source, "program")
+
+    assert text.count('"') == 2
+    assert output(text) == output(source)
+
+
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
 def test_a_name_that_nothing_binds_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="nothing binds"):
@@ -191,3 +201,15 @@ def test_many_may_build_at_once(copied: Path) -> None:
 
     assert set(found) == {"print('waits')"}
     assert [path.name for path in (copied / "cache").glob("new-*")] == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"]])
+def test_a_wrong_call_shows_the_usage_and_writes_nothing(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "build_gate", *arguments]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "Usage: python -m build_gate FOLDER\n")
+    assert list(tmp_path.iterdir()) == []

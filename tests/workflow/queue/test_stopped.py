@@ -512,36 +512,24 @@ def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
     assert walk.run().passed[-1] == "Released"
 
 
-def is_still_running(answer: dict[str, Any]) -> None:
-    answer["status"] = "RUNNING"
-
-
+@pytest.mark.parametrize("is_known", [True, False])
 def test_an_end_that_step_functions_does_not_show_yet_is_cleaned_up_on_the_next_delivery(
-    world: World, stepper: Stepper
+    world: World, stepper: Stepper, is_known: bool
 ) -> None:
-    one = stopped_at(world, stepper, "TakeSnapshot")
-    world.cloud.faults.change_answers(DESCRIBE, is_still_running)
+    one, faults = stopped_at(world, stepper, "TakeSnapshot"), world.cloud.faults
+    if is_known:
+        faults.change_answers(DESCRIBE, lambda answer: answer.update(status="RUNNING"))
+    else:
+        faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
 
     with pytest.raises(StillRunningError):
         stepper.clean_up(one)
-    world.cloud.faults.answer_again(DESCRIBE)
+    if is_known:
+        faults.answer_again(DESCRIBE)
     stepper.clean_up(one)
 
     assert world.message().content["status"] == "FAILED"
     check_free(world)
-
-
-def test_an_execution_that_step_functions_does_not_know_yet_is_cleaned_up_on_the_next_delivery(
-    world: World, stepper: Stepper
-) -> None:
-    one = stopped_at(world, stepper, "TakeSnapshot")
-    world.cloud.faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
-
-    with pytest.raises(StillRunningError):
-        stepper.clean_up(one)
-    stepper.clean_up(one)
-
-    assert world.lock.holder is None
 
 
 @pytest.mark.parametrize(

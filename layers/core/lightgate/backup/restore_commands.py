@@ -292,12 +292,13 @@ def point_the_app(
     database: str,
     release: str,
     restore_input: RestoreInput,
-    start: str,
+    start: str | None,
 ) -> Sequence[str]:
     """What a person runs then, so that the app works with the new database.
 
     The new address takes the place of the old one in each of the secrets that has it, and in the
-    spec in its parameter, which gets the new name as well. `start` releases the image that fits.
+    spec in its parameter, which gets the new name as well. `start` releases the image that
+    fits, None if that is unknown.
     """
     new = restored_name(database, release)
     original, parameter = (
@@ -316,7 +317,7 @@ def point_the_app(
         f""" | sed -E 's/("{kind.value}" *: *)"{database}"/\\1"{new}"/')""",
         f"aws ssm put-parameter --name {parameter} --type String --tier Intelligent-Tiering"
         ' --overwrite --value "${SPEC//${OLD:?}/${NEW:?}}"',
-        start,
+        *([start] if start is not None else []),
     ]
 
 

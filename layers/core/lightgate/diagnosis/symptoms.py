@@ -1,7 +1,6 @@
 """What is known of a release that failed, and what follows: its diagnosis."""
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,9 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
+from lightgate.release.start_command import start_command
 
 
 class FailureKind(enum.StrEnum):
@@ -22,6 +22,7 @@ class FailureKind(enum.StrEnum):
     MIGRATION_REFUSED = "migration-refused"
     LOCK_WAIT = "lock-wait"
     DATABASE_UNREACHABLE = "database-unreachable"
+    UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"
@@ -51,6 +52,7 @@ class Symptoms:
     """
 
     app: str
+    execution: str
     service: str
     repository: str
     digest: str | None
@@ -79,14 +81,14 @@ class Symptoms:
         return max(said, key=len, default=())
 
     @property
-    def again(self) -> str:
-        """The execution input that asks for the same once more."""
-        return json.dumps(self._input)
+    def start_again(self) -> str:
+        """The command that starts the same release again."""
+        return start_command(self.execution, self._input)
 
     @property
-    def all_the_same(self) -> str:
-        """The execution input that asks for it although it may break what serves."""
-        return json.dumps({**self._input, "allowDestructive": True})
+    def start_anyway(self) -> str:
+        """The command that starts it although it may break the live version."""
+        return start_command(self.execution, {**self._input, "allowDestructive": True})
 
     @property
     def _input(self) -> Mapping[str, Any]:

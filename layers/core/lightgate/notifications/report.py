@@ -1,7 +1,5 @@
 """What is told of an ended release, put together from the state that its execution carries."""
 
-import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,13 +13,14 @@ from lightgate.backup.restore_commands import (
 )
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.gate.report import NO_GATE_REPORT, GateReport, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
     applied_nothing,
     may_have_changed,
@@ -83,8 +82,9 @@ class Report:
     its migrations mean for the previous version, also if `applied_nothing` says that none of them
     is applied, and `watched` the result of its health checks. `no_restore_point` is why the release
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
-    be applied, `take_back` the executions that reverse the applied ones, and `why_not_back` why
-    there are none; neither where nothing is known to be applied.
+    be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
+    are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
+    where nothing is known to be applied.
     """
 
     app: str
@@ -105,13 +105,14 @@ class Report:
     no_restore_point: str | None = None
     saved: timedelta = timedelta()
     pushed_digest: str | None = None
-    kind: Kind = Kind.IMAGE
+    kind: ReleaseKind = ReleaseKind.IMAGE
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
     applied_nothing: bool = False
     watched: str | None = None
     not_applied: Sequence[str] = ()
-    take_back: Sequence[str] = ()
+    unlisted: int = 0
+    take_back: Sequence[Mapping[str, object]] = ()
     why_not_back: str | None = None
     tag: str | None = None
     requested_digest: str | None = None
@@ -144,7 +145,7 @@ def report_of(
     *,
     app: str,
     stage: str,
-    kind: Kind,
+    kind: ReleaseKind,
     tag: str | None,
     digest: str | None,
     live: LiveVersion | None,
@@ -157,7 +158,10 @@ def report_of(
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
-    has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
+    has_applied = kind is ReleaseKind.IMAGE and bool(
+        applied or _all_is_applied(deployment, evidence)
+    )
+    not_applied = [name for name in facts.planned if name not in applied]
     return Report(
         kind=kind,
         app=release.app if release is not None else app,
@@ -188,11 +192,12 @@ def report_of(
         judgement=planned_judgement(release, deployment)
         if release is not None and deployment is not None
         else None,
-        applied_nothing=release is not None
-        and deployment is not None
-        and (applied_nothing(release, deployment) or not may_have_changed(release, deployment)),
+        applied_nothing=release is not None and _applied_nothing(release, deployment),
         watched=_watched(facts),
-        not_applied=[name for name in facts.planned if name not in applied],
+        not_applied=not_applied,
+        unlisted=max(0, facts.planned_count - len(not_applied) - _applied_count(evidence))
+        if not_applied
+        else 0,
         take_back=reversal.executions(app, release.digest, release.policy)
         if has_applied and release is not None
         else (),
@@ -206,13 +211,19 @@ def report_of(
     )
 
 
-def start_command(execution: str, request: str) -> str:
-    """The command that starts another execution of the same state machine."""
-    machine = execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
-    return (
-        f"aws stepfunctions start-execution --state-machine-arn {machine}"
-        f" --input {shlex.quote(request)}"
-    )
+def _applied_count(evidence: GateReport) -> int:
+    return len(evidence.migrations) + evidence.unlisted
+
+
+def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether the release has certainly applied nothing.
+
+    Only CheckDeployment grants permits. So before its first answer no gate that needs one has
+    begun, even if a deployment was created whose number is lost.
+    """
+    if deployment is None:
+        return bool(release.gates) and release.asking_gates.keys() >= set(release.gates)
+    return applied_nothing(release, deployment) or not may_have_changed(release, deployment)
 
 
 def _all_is_applied(deployment: DeploymentProgress | None, evidence: GateReport) -> bool:
@@ -304,8 +315,7 @@ def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
     admitted = facts.admitted
     if admitted is None or admitted.restore_input is None:
         return ()
-    digest = admitted.restore_input.digest or "sha256:…"
-    request = json.dumps({"app": admitted.release.app, "digest": digest}, ensure_ascii=False)
-    start = start_command(facts.state.execution, request)
-    release = admitted.release.id
+    release, digest = admitted.release.id, admitted.restore_input.digest
+    request = {"app": admitted.release.app, "digest": digest}
+    start = None if digest is None else start_command(facts.state.execution, request)
     return point_the_app(order.kind, order.database, release, admitted.restore_input, start)

@@ -1,5 +1,6 @@
 """A shorter report, for a message that would be too large."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
     evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
     failure, diagnosis = evidence.failure, report.failure
     # A part of the executions would reverse only a part of the migrations.
-    is_short = sum(map(len, report.take_back)) <= limits.step
+    is_short = len(json.dumps(report.take_back)) <= limits.step
     return replace(
         report,
         reason=report.reason and _short(report.reason, limits.text),
@@ -41,6 +42,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
         evidence=replace(
             evidence,
             migrations=evidence.migrations[: limits.items],
+            unlisted=evidence.unlisted + max(0, len(evidence.migrations) - limits.items),
             last_lines=_last(evidence.last_lines, limits),
             failure=failure
             and replace(
@@ -63,6 +65,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
         ),
         judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
         not_applied=report.not_applied[: limits.items],
+        unlisted=report.unlisted + max(0, len(report.not_applied) - limits.items),
         take_back=report.take_back if is_short else (),
         why_not_back=report.why_not_back if is_short else _NO_ROOM,
     )

@@ -14,7 +14,8 @@ from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
+from lightgate.release.start_command import start_command
 
 
 class RollbackAction(enum.StrEnum):
@@ -43,9 +44,10 @@ class RollbackInput:
     """
 
     app: str
+    execution: str
     failed: int
     previous: int | None
-    reversal: Sequence[str]
+    reversal: Sequence[Mapping[str, object]]
     why_not: str | None
     history: VersionHistory
     gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -120,7 +122,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
             *judgement.reasons,
             *skipped,
         ],
-        next_steps=[_push_a_fix(seen.failed), _take_back(seen, target)],
+        next_steps=[_push_a_fix(seen.failed), *_reverse_and_roll_back(seen, target)],
     )
 
 
@@ -168,7 +170,7 @@ def judgement_against(target: int, seen: VersionHistory) -> Judgement:
             f"The code of version {target} is that of version {fits}, and the service no longer "
             "lists the versions that came after it."
         )
-    return judgement_since(fits, seen)
+    return _judgement_since(fits, seen)
 
 
 def _fits(target: int, seen: VersionHistory) -> int | None:
@@ -176,7 +178,7 @@ def _fits(target: int, seen: VersionHistory) -> int | None:
     return seen.records[target].fits if target in seen.records else target
 
 
-def judgement_since(version: int, seen: VersionHistory) -> Judgement:
+def _judgement_since(version: int, seen: VersionHistory) -> Judgement:
     """The judgement on the migrations of all versions after that one.
 
     A failed version counts too, because it may have migrated. One that is not on record was
@@ -215,7 +217,7 @@ def why_refused(
         return [f"rollbackTo: version {target} is live already"]
     command = last_reversing_command(target, seen) if gates_check else None
     judgement = (
-        judgement_against(target, seen) if command is None else judgement_since(command, seen)
+        judgement_against(target, seen) if command is None else _judgement_since(command, seen)
     )
     if overridden or judgement.verdict.allows_rollback:
         return []
@@ -248,7 +250,7 @@ def last_reversing_command(target: int, seen: VersionHistory) -> int | None:
         and one.version > fits
         and one.has_served
         and one.version in seen.records
-        and seen.records[one.version].kind is Kind.COMMAND
+        and seen.records[one.version].kind is ReleaseKind.COMMAND
         and not seen.records[one.version].judgement.verdict.allows_rollback
     ]
     return max(commands, default=None)
@@ -290,35 +292,36 @@ def _push_a_fix(failed: int, *, is_only_choice: bool = False) -> str:
     return f"To keep version {failed}: correct the cause and push again."
 
 
-def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
+def without_its_spec(
+    app: str, execution: str, failed: int, target: int, digest: str | None
+) -> list[str]:
     """The next steps if the spec of the target version is deleted."""
     if digest is None:
         return [_push_a_fix(failed, is_only_choice=True)]
-    again = f'{{"app": "{app}", "digest": "{digest}"}}'
-    image = f"To release the image of version {target} with the current spec: start an execution "
-    return [_push_a_fix(failed), f"{image}with {again}."]
+    start = start_command(execution, {"app": app, "digest": digest})
+    return [
+        _push_a_fix(failed),
+        f"To release the image of version {target} with the current spec: {start}",
+    ]
 
 
 def _roll_back_by_hand(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
-    execution = _rollback_to(seen, target, overrides=overrides)
-    return f"To roll back: start an execution with {execution}."
+    overridden = {"allowDestructive": True} if overrides else {}
+    request = {"app": seen.app, "rollbackTo": target.version, **overridden}
+    return f"To roll back to version {target.version}: {start_command(seen.execution, request)}"
 
 
-def _rollback_to(seen: RollbackInput, target: Deployment, *, overrides: bool = False) -> str:
-    override = ', "allowDestructive": true' if overrides else ""
-    return f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
-
-
-def _take_back(seen: RollbackInput, target: Deployment) -> str:
+def _reverse_and_roll_back(seen: RollbackInput, target: Deployment) -> list[str]:
     if not seen.reversal:
         why = f": {seen.why_not}" if seen.why_not else ""
-        return (
-            f"{_roll_back_by_hand(seen, target, overrides=True)} The migrations stay applied, "
-            f"because no command reverses just these{why}. "
-            "Only a snapshot or backup has the earlier data."
-        )
-    return (
-        "To roll back: first reverse the migrations with an execution with "
-        f"{' and then '.join(seen.reversal)}. Then start an execution with "
-        f"{_rollback_to(seen, target)}."
-    )
+        return [
+            _roll_back_by_hand(seen, target, overrides=True),
+            f"A rollback does not reverse the migrations, because no command reverses just "
+            f"these{why}. Only a snapshot or backup has the earlier data.",
+        ]
+    reversing = [start_command(seen.execution, one) for one in seen.reversal]
+    return [
+        "Before a rollback, reverse the migrations, one command after the other: "
+        f"{' and then '.join(reversing)}",
+        _roll_back_by_hand(seen, target, overrides=False),
+    ]

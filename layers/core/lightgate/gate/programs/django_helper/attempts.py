@@ -38,6 +38,19 @@ class Attempts:
                 raise
         return None
 
+    def is_unfinished(self) -> bool:
+        """Whether the last attempt of this container ran `migrate`, and did not succeed."""
+        last: list[Any] = ["", "succeeded", False]
+        try:
+            sql = f"SELECT state, detail FROM {TABLE} WHERE container = %s"
+            for state, detail in self.database.rows(sql, [self.database.who[1]]):
+                one = json.loads(detail)
+                if "plan" in one:  # not that of a rollback
+                    last = max(last, [one["at"], state, one.get("ran", True)])
+        except Exception:  # noqa: BLE001 - no table, or one of another shape
+            return False
+        return bool(last[1] != "succeeded" and last[2])
+
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
         found: dict[str, str] = {}
@@ -77,7 +90,7 @@ class Attempts:
         self, plan: Plan, after: Plan, end: dict[str, Any], is_good: bool, /
     ) -> tuple[str, bool]:
         """Record the end; return the state of the database, and whether that could be recorded."""
-        state = self.compare(plan, after) if end["ran"] else "unchanged"
+        state = self.compare(plan, after, end["began"]) if end["ran"] else "unchanged"
         self.attempt.update(end, database=state)
         try:
             self.record("succeeded" if is_good else "failed")
@@ -103,13 +116,17 @@ class Attempts:
         with self.db.cursor() as cursor:
             return TABLE in self.db.introspection.table_names(cursor)
 
-    def compare(self, before: Plan, after: Plan) -> str:
-        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself."""
+    def compare(self, before: Plan, after: Plan, has_begun: bool) -> str:
+        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself.
+
+        Proved is a plan that the server undoes as a whole, and a command that has not come to its
+        first migration, since Django prints each one before it begins it.
+        """
         schema = self.database.schema()
         if before.migrations is None or after.migrations is None:
             return "not known"
         if after.applied != self.attempt["applied"] or schema != self.attempt["schema"]:
             return "part-way"
-        can = self.db.features.can_rollback_ddl
-        is_proved = before.is_atomic and can and not self.database.busy()
-        return "unchanged" if is_proved else "not known"
+        is_undone = before.is_atomic and self.db.features.can_rollback_ddl
+        is_proved = is_undone or (before.is_shown and not has_begun)
+        return "unchanged" if is_proved and not self.database.busy() else "not known"

@@ -11,11 +11,13 @@ from django.db import connections  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.channel import BEAT
 from lightgate.gate.programs.django_helper.errors import StaysShut, read_refusal
-from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT
+from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT, TABLE
 from lightgate.gate.programs.django_helper.times import since
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.channel import Channel
+
+LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
 
 
 class Database:
@@ -80,6 +82,15 @@ class Database:
     def schema(self) -> str | None:
         """A hash of PostgreSQL's schema: a migration may be committed and not yet recorded."""
         return str(self.rows(FINGERPRINT)[0][0]) if "blockers" in self.engine else None
+
+    def look(self) -> tuple[set[Any], str | None, list[Any]]:
+        """The migrations on record, the schema, and the attempts of gates."""
+        with self.db.cursor() as cursor:
+            tables = self.db.introspection.table_names(cursor)
+        queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
+        found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
+        recorded = {".".join(row) for row in found.get("django_migrations", [])}
+        return recorded, self.schema(), sorted(found.get(TABLE, []))
 
     def go_on_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:

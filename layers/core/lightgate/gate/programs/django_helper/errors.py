@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+LINE = 400  # characters of a list in an error
+
 
 class StaysShut(Exception):  # noqa: N818
     """Why the gate stays shut. Before the command has run, the database is unchanged."""
@@ -22,6 +24,15 @@ def error_text(error: BaseException) -> str:
     kind = type(error)
     text = " ".join(str(error).split())
     return f"{kind.__module__}.{kind.__name__}: {text}"[:500].replace("builtins.", "", 1)
+
+
+def listed(items: list[str]) -> str:
+    """The items in a line: as many as there is room for, and how many that leaves out."""
+    shown = items[:]
+    while len(shown) > 1 and len("; ".join(shown)) > LINE:
+        shown.pop()
+    more = len(items) - len(shown)
+    return "; ".join(shown + ([f"and {more} more"] if more else []))
 
 
 def read_refusal(error: BaseException) -> tuple[str, str]:

@@ -8,41 +8,58 @@ from typing import Any, Sequence
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, is_filled, worst
+from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, worst
+from lightgate.gate.programs.django_helper.defaults import is_filled
+from lightgate.gate.programs.django_helper.errors import error_text
 
 
 def describe(
     step: Any, state: Any, created: set[Any], existing: Sequence[str], /
 ) -> dict[str, Any]:
-    """The migration for an event; `irreversible` says what of it cannot be reversed."""
+    """The migration for an event; `irreversible` says what of it cannot be reversed.
+
+    Each operation has its class, its kind and its model or field. Two more follow if one of them
+    is not empty: what of it may break old code, and the error that kept it from being judged.
+    """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
     for operation in migration.operations:
-        what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
         label, kind = "contract", type(operation).__name__
-        if is_backwards:
-            kind = "undo " + kind
-        else:
+        why = problem = ""
+        if not is_backwards:
+            # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why = classify(operation, app, state, created, existing)
-                if not is_reversible(operation, app, state):
-                    irreversible = irreversible or kind
-                kind += why
+            except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
+                label, problem = "unknown", error_text(error)[:200]
+            try:
+                is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
-            except Exception:  # noqa: BLE001 - the app's own operations
-                label, irreversible = "unknown", irreversible or kind
-        name = ".".join(one for one in what if isinstance(one, str))
-        operations.append([label, f"{kind} {name}".strip()])
+            except Exception as error:  # noqa: BLE001
+                label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
+            irreversible = irreversible or (kind if is_lasting else "")
+        more = [why, problem] if why or problem else []
+        operations.append([label, kind, name_of(operation), *more])
     return {
+        **({"reversed": True} if is_backwards else {}),
         "name": f"{app}.{migration.name}",
-        "class": worst(label for label, _ in operations),
+        "class": worst(one[0] for one in operations),
         "atomic": migration.atomic is True,
         "operations": operations,
         "irreversible": irreversible,
     }
+
+
+def name_of(operation: Any) -> str:
+    """The model or the field that the operation names."""
+    try:
+        found = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
+    except Exception:  # noqa: BLE001 - they may be properties of the app's
+        return ""
+    return ".".join(str(one) for one in found if isinstance(one, str))
 
 
 def is_reversible(operation: Any, app: str, state: Any, /) -> bool:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class DjangoHelper(HelperProcess):
     """It reads the plan, and holds the lock beside the command."""
 
-    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+    def __init__(
+        self, gate: Gate, config: dict[str, Any], seen: dict[str, Any] | None = None
+    ) -> None:
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
@@ -28,7 +30,8 @@ class DjangoHelper(HelperProcess):
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
         super().__init__(gate, [*argv, "-c", config["helper"]])
         who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
-        self.send(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
+        self.send(**config["django"], **who, **around, waitSeconds=config["timeoutSeconds"])
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
@@ -86,6 +89,11 @@ class DjangoHelper(HelperProcess):
                 self.gate.result = answer
                 return False
 
+    def look(self) -> None:
+        """Have the helper look at the database, after one command and before the next."""
+        self.send(do="look")
+        self.answer()
+
     def environment(self, is_main: bool) -> dict[str, str]:
         self.ran = self.ran or is_main
         return {**self.order["environment"], **(self.order["options"] if is_main else {})}
@@ -98,7 +106,8 @@ class DjangoHelper(HelperProcess):
         self.silence = APP_START + self.gate.config["django"]["databaseTimeoutSeconds"]
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
-        self.send(do="end", ok=not failure, ran=self.ran, error=error, migration=migration)
+        end = {"ok": not failure, "ran": self.ran, "began": self.gate.has_shown_a_migration}
+        self.send(do="end", error=error, migration=migration, **end)
         try:
             answer = self.answer()
         except (Failed, Stopped) as problem:
@@ -108,9 +117,9 @@ class DjangoHelper(HelperProcess):
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]
-        error = answer.pop("error")
+        error, cause = answer.pop("error"), answer.pop("cause")
         if error and not failure:
-            raise Failed("pending", error, 1, **answer)
+            raise Failed(cause, error, 1, **answer)
         if not failure:
             del answer["database"]
         return answer
