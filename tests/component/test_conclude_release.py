@@ -286,7 +286,7 @@ def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> Non
 
 
 @pytest.mark.parametrize("step", ["snapshot", "deployment"])
-def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
+def test_a_lock_that_was_lost_without_a_recorded_outcome_ends_the_release_as_failed(
     runtime: Runtime, step: str
 ) -> None:
     reason = "The release no longer holds the deployment lock."

@@ -100,7 +100,7 @@ def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) 
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_whether_the_image_may_be_pulled_is_looked_up(
+def test_the_policy_shows_whether_the_image_may_be_pulled(
     cloud: Cloud, runtime: Runtime, allowed: bool
 ) -> None:
     cloud.lightsail.let_pull(NAME)

@@ -1,19 +1,32 @@
 """The gate of a site, and what a release with it comes to."""
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightgate.gate.packaging import program_text
 from lightgate.migrations.compatibility import judge_plan
 from lightgate.migrations.plan import read_plans
-from tests.gate.programs import Program, Runner, free_port
+from tests.gate.programs import Program, Runner
+from tests.gate.projects import Project
 
-LONGEST = 900.0  # seconds until a gate has ended, on a machine that is busy
+LONGEST = 1500.0  # seconds until a gate has ended, on a machine that is busy
+
+
+@dataclass
+class Node(Project):
+    """A gate whose command is the `migrate` of a project that is there already."""
+
+    call: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Write nothing."""
+
+    @property
+    def manage(self) -> list[str]:
+        return self.call
 
 
 def start(
@@ -24,37 +37,13 @@ def start(
     directory: Path,
     environment: Mapping[str, str],
     *more: str,
-    **django: Any,
 ) -> Program:
-    """A gate whose command is the site's own `migrate`."""
     own = {"python": str(python)}
-    first = own.get(manage[0], str(python.parent / manage[0]))
-    call = [first, *manage[1:]]
-    config = {
-        "release": release,
-        "container": "migrate",
-        "after": [],
-        "port": free_port(),
-        "mode": "task",
-        "timeoutSeconds": LONGEST,
-        "graceSeconds": 0.2,
-        "afterFailure": "hold",
-        "healthCheck": None,
-        "django": {
-            "manage": call,
-            "database": "default",
-            "policy": "warn",
-            "allowDestructive": False,
-            "lockTimeoutSeconds": 2,
-            "requireLock": True,
-            "databaseTimeoutSeconds": 60,
-            **django,
-        },
-    }
-    command = [program_text("django_helper"), *call, "migrate", "--noinput", *more]
-    options = {"cwd": directory, "env": {**os.environ, "PYTHONPATH": "", **environment}}
-    source = program_text("supervisor")
-    return runner.program(source, config, command, str(python), options)
+    call = [own.get(manage[0], str(python.parent / manage[0])), *manage[1:]]
+    whole = {"PYTHONPATH": "", **environment}
+    node = Node(directory, {}, python=str(python), environment=whole, call=call)
+    limits = {"databaseTimeoutSeconds": 60}
+    return node.gate(runner, *more, release=release, timeoutSeconds=LONGEST, django=limits)
 
 
 @dataclass(frozen=True)

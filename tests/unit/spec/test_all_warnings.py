@@ -87,7 +87,7 @@ def test_success_codes_that_take_an_error_for_healthy_are_mentioned(
         ),
     ],
 )
-def test_what_is_not_filled_in_and_looks_like_it_is_mentioned(asked: Json, line: str) -> None:
+def test_a_variable_that_is_not_filled_in_gets_a_warning(asked: Json, line: str) -> None:
     assert advice(verification=asked) == ([line] if line else [])
 
 

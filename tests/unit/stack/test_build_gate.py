@@ -12,6 +12,9 @@ import pytest
 from build_gate import texts
 from build_gate.join import JoinError, join
 from build_gate.minify import minify
+from tests.interpreters import any_python
+
+__all__ = ["any_python"]
 
 FROM = "from lightgate.gate.programs.program"
 
@@ -149,6 +152,31 @@ def test_texts_within_an_f_string_get_the_other_quotes(source: str) -> None:
 
     assert text.count('"') == 2
     assert output(text) == output(source)
+
+
+SHADOWED = """
+import os
+def both(names):
+    odd = [first for (first, second) in {1: 2}.items() if second not in (5,)]
+    words = list(names)
+    words = [os.fsdecode(word) for word in words]
+    return odd, words
+def other(names):
+    return [os.fsdecode(name) for name in names]
+print(both(["x"]), other(["y"]), os.name, os.sep, os.curdir)
+"""
+
+
+def test_a_comprehension_hides_no_global_from_the_next_one(any_python: str) -> None:
+    renamed = SHADOWED.replace("os", "A").replace("import A", "import os as A")
+    for source in (SHADOWED, renamed.replace("second", "A")):
+        ran = subprocess.run(
+            [any_python, "-c", minify(source, "program")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == "([1], ['x']) ['y'] posix / .\n"
 
 
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
