@@ -73,7 +73,7 @@ def _sent(endpoint: Any, model: OperationModel, request: Json, send: Send) -> An
     while True:
         answer, failure = None, None
         try:
-            answer = _parsed(model, *send(request))
+            answer = _parsed(endpoint, model, *send(request))
         except Exception as error:  # noqa: BLE001 - as botocore does
             failure = error
         if answer is not None:
@@ -91,7 +91,7 @@ def _sent(endpoint: Any, model: OperationModel, request: Json, send: Send) -> An
 
 
 def _parsed(
-    model: OperationModel, status: int, headers: Mapping[str, str], body: bytes | str
+    endpoint: Any, model: OperationModel, status: int, headers: Mapping[str, str], body: bytes | str
 ) -> tuple[SimpleNamespace, Json]:
     found = HTTPHeaders.from_dict({name: str(value) for name, value in headers.items()})
     content = body.encode() if isinstance(body, str) else body
@@ -103,6 +103,8 @@ def _parsed(
     }
     parser = _parser(model.service_model.resolved_protocol)
     parsed = parser.parse(answer, model.output_shape)
+    if int(status) >= 300:
+        endpoint._add_modeled_error_fields(answer, parsed, model, parser)
     http = SimpleNamespace(status_code=int(status), headers=found, content=content)
     return http, parsed
 
