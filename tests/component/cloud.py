@@ -179,7 +179,7 @@ class _Border:
         if bucket is None or wanted["Key"] in bucket.keys:
             return None
         missing = _error("NoSuchKey", "The specified key does not exist.", 404)
-        return self.cloud.faults.before_call(model) or missing
+        return self.cloud.faults.before_call(model=model, params=params) or missing
 
 
 def refused_snapshot(operation: str, form: dict[str, str]) -> aws_rules.Refusal | None:
