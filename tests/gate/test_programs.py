@@ -105,7 +105,7 @@ def test_a_missing_command_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 4, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_wrong_member_is_refused(name: str, data: st.DataObject) -> None:
     config = json.loads(json.dumps(GOOD))

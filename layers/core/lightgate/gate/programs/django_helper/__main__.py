@@ -66,7 +66,7 @@ class Helper:
 
     def work(self) -> None:
         self.database.connect()
-        if self.config["look"]:
+        if self.config["before"]:
             self.tell_state()
         plan = self.read_plan()
         self.report_plan(plan)
