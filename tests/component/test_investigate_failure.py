@@ -175,8 +175,8 @@ def test_a_failed_watch_period_is_diagnosed_with_its_problem(
     ("code", "kind"),
     [
         (RefusalCode.ARCHITECTURE, FailureKind.ARCHITECTURE),
-        (RefusalCode.PLATFORM_BUSY, FailureKind.PLATFORM_BUSY),
-        (RefusalCode.OTHER, None),
+        (RefusalCode.SERVICE_BUSY, FailureKind.PLATFORM_BUSY),
+        (RefusalCode.SPEC, None),
     ],
 )
 def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(

@@ -35,7 +35,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize(
     ("name", "limit"),
-    [("supervisor", 25_000), ("waiter", 2_600), ("django_helper", 30_000), ("s3_client", 1_800)],
+    [("supervisor", 26_000), ("waiter", 2_600), ("django_helper", 34_000), ("s3_client", 1_800)],
 )
 def test_the_text_of_a_program_is_small_and_plain(name: str, limit: int) -> None:
     source = PROGRAMS[name]
@@ -48,7 +48,7 @@ def test_all_that_a_django_app_needs_leaves_room_in_a_request() -> None:
     """Beside ten containers of the usual size, which have some 22 KB of their own."""
     texts = "\0".join(PROGRAMS.values()).encode()
     packed = len(zlib.compress(texts, 9)) * 5 / 4
-    assert packed + len(json.dumps(program_text("distributor"))) < 27 * 1024
+    assert packed + len(json.dumps(program_text("distributor"))) < 31 * 1024
 
 
 def run(source: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:

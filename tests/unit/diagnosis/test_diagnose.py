@@ -36,9 +36,9 @@ def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (RefusalCode.PLATFORM_BUSY, Kind.PLATFORM_BUSY),
+        (RefusalCode.SERVICE_BUSY, Kind.PLATFORM_BUSY),
         (RefusalCode.ARCHITECTURE, Kind.ARCHITECTURE),
-        (RefusalCode.OTHER, Kind.UNKNOWN),
+        (RefusalCode.SPEC, Kind.UNKNOWN),
     ],
 )
 def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureKind) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications import email
@@ -67,6 +68,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "release": RELEASE,
         "tag": None,
         "status": "ROLLED_BACK",
+        "code": None,
         "reasons": list(rolled_back().conclusion.reasons),
         "failure": encode(MIGRATION_ERROR),
         "judgement": encode(SAFE),
@@ -142,7 +144,10 @@ def worst_evidence() -> Any:
                 ),
             )
         ),
-        refused([f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41),
+        refused(
+            [f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41,
+            code=RefusalCode.SPEC,
+        ),
         broken("States.TaskFailed: " + "🌾" * 500, 8),
     ],
     ids=lambda conclusion: conclusion.outcome.value,

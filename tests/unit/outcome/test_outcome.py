@@ -2,6 +2,7 @@
 
 import pytest
 
+from lightgate.errors import RefusalCode
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -10,7 +11,7 @@ from tests.support.builders import EXECUTION, deployment
 
 
 def test_a_refusal_keeps_all_reasons() -> None:
-    ended = refused(["a: is missing", "b: is missing"])
+    ended = refused(["a: is missing", "b: is missing"], code=RefusalCode.INPUT)
 
     assert ended.outcome is Outcome.REFUSED
     assert list(ended.reasons) == ["a: is missing", "b: is missing"]
@@ -102,6 +103,6 @@ def test_with_nothing_before_there_is_nothing_to_choose() -> None:
 def test_the_next_step_of_a_refusal_is_to_correct_it_and_start_again_in_the_same_way(
     kind: ReleaseKind,
 ) -> None:
-    [step] = refused(["no"], kind).next_steps
+    [step] = refused(["no"], kind, code=RefusalCode.INPUT).next_steps
 
     assert ("push again" in step) is (kind is ReleaseKind.IMAGE)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import lightgate
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Verdict
 from lightgate.operations import metrics
 from lightgate.outcome.outcome import Outcome
@@ -72,3 +74,16 @@ def test_every_link_leads_somewhere() -> None:
 def test_a_restore_names_a_new_database() -> None:
     restore = RUNBOOK.partition("## Restore the database")[2]
     assert "--db-instance-identifier crops-backend-db-restored-" in restore
+
+
+def test_each_refusal_code_is_explained() -> None:
+    section = RUNBOOK.partition("## Refusal codes")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(RefusalCode)
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_each_refusal_code_is_given_somewhere(code: RefusalCode) -> None:
+    product = Path(lightgate.__file__).parent
+
+    assert any(f"code=RefusalCode.{code.name}" in f.read_text() for f in product.rglob("*.py"))
