@@ -11,7 +11,7 @@ import yaml
 
 from lightgate.json_reader import one_of
 from lightgate.spec import keys
-from lightgate.spec.key_reader import keys_of
+from lightgate.spec.key_reader import is_required, keys_of
 
 _TABLE = Path(__file__).with_suffix(".yaml")
 _ABSENT = object()
@@ -53,7 +53,9 @@ def _table() -> Iterator[WrongSpec]:
 
 
 def _names(found: re.Match[str]) -> str:
-    return one_of(key.name for key, _ in keys_of(getattr(keys, found[1])))
+    """The keys of a class as a message lists them: first those that are required."""
+    listed = sorted(keys_of(getattr(keys, found[1])), key=lambda each: not is_required(each[1]))
+    return one_of(key.name for key, _ in listed)
 
 
 def _text(

@@ -291,14 +291,14 @@ class Helper:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
         if unplanned and end["ok"]:
-            cause, end["error"] = "unplanned", "; ".join(unplanned)[:400]
+            cause, end["error"] = "unplanned", listed(unplanned)
         end["ran"] = end["ran"] or bool(unplanned)
         is_good = end["ok"] and not pending and not unplanned
         database, recorded = self.attempts.record_end(plan, after, end, is_good)
         result: dict[str, Any] = {"schema": after.schema, "left": after.found}
         result.update(database=database, recorded=recorded)
         if unplanned:
-            result["unplanned"] = [one[:200] for one in unplanned[:20]]
+            result["unplanned"] = [one[:200] for one in unplanned]
         elif database == "part-way" and plan.is_atomic:
             left = {one["name"] for one in after.migrations or []}
             result["effect"] = worst(
