@@ -39,11 +39,14 @@ class Attempts:
         return None
 
     def is_unfinished(self) -> bool:
-        """Whether the last attempt of this container ran `migrate`, and did not succeed."""
+        """Whether the last attempt of an earlier release ran `migrate`, and did not succeed.
+
+        A later release does not count: the live version must open while it migrates.
+        """
         last: list[Any] = ["", "succeeded", False]
         try:
-            sql = f"SELECT state, detail FROM {TABLE} WHERE container = %s"
-            for state, detail in self.database.rows(sql, [self.database.who[1]]):
+            sql = f"SELECT state, detail FROM {TABLE} WHERE release_id < %s AND container = %s"
+            for state, detail in self.database.rows(sql, self.database.who):
                 one = json.loads(detail)
                 if "plan" in one:  # not that of a rollback
                     last = max(last, [one["at"], state, one.get("ran", True)])
