@@ -13,6 +13,7 @@ reports why the code cannot.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -22,14 +23,16 @@ from django.db import Error  # type: ignore[import-untyped]
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
-from lightgate.gate.programs.django_helper.database import Database
+from lightgate.gate.programs.django_helper.database import Database, pids
 from lightgate.gate.programs.django_helper.environment import choose_environment
-from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
+from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, read_trouble
 from lightgate.gate.programs.django_helper.lock import Lock
 from lightgate.gate.programs.django_helper.plan import Plan
 from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.targets import read_arguments
+from lightgate.gate.programs.django_helper.times import since
+from lightgate.gate.programs.django_helper.watch import Watch
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
@@ -43,7 +46,8 @@ def main() -> None:
         channel.send(do="fail", cause=shut.cause, error=shut.error, **shut.more)
     except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
         cause = "database" if isinstance(error, Error) else "django"
-        channel.send(do="fail", cause=cause, error=error_text(error))
+        detail = read_trouble(error) if isinstance(error, Error) else None
+        channel.send(do="fail", cause=cause, error=error_text(error), detail=detail)
 
 
 class Helper:
@@ -53,15 +57,16 @@ class Helper:
         self.channel = channel
         self.config: dict[str, Any] = channel.receive(None) or {}
         self.permitted: str | None = None  # the hash of a plan
+        self.has_ended_wait = False  # of the command for a lock
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
         try:
             self.arguments = read_arguments(self.config["command"], self.config["manage"])
             self.database = Database(channel, self.config, self.arguments)
-            self.lock = Lock(self.database)
         except Exception as error:
             raise StaysShut("settings", error_text(error)) from error
         self.attempts = Attempts(self.database)
+        self.lock = Lock(self.database, self.attempts)
 
     def work(self) -> None:
         self.database.connect()
@@ -92,7 +97,9 @@ class Helper:
         The commands around the main one do not run either. Those of a preset are about what is
         to be applied (makemigrations --check, migrate --plan), or change rows (loaddata).
         """
-        obstacles = find_obstacles(plan, found)
+        if found is None:
+            self.await_quiet()
+        obstacles = find_obstacles(plan, found, self.attempts)
         if self.config["rollback"] == "unchecked":
             return self.open(plan, **({"overridden": obstacles[:10]} if obstacles else {}))
         if obstacles:
@@ -101,14 +108,29 @@ class Helper:
             self.attempts.record_rollback(plan)
         return self.open(plan)
 
+    def await_quiet(self) -> None:
+        """Wait until no session of an earlier attempt is left: it may still change the schema."""
+        began, limit = monotonic(), self.config["waitSeconds"]
+        before, reported = self.attempts.newest(), None
+        while holder := self.attempts.busy(before, since(began)):
+            why = "a session of an earlier attempt"
+            if limit is not None and since(began) > limit:
+                late = f"not free after {round(since(began))} s: {why}"
+                raise StaysShut("lock", late, detail="not free", holder=holder)
+            if pids(holder) != reported:
+                reported = pids(holder)
+                self.channel.emit("waiting", **{"for": ["lock"], "why": why, "holder": holder})
+            self.channel.receive(BEAT)
+
     # The plan
 
     def read_plan(self) -> Plan:
+        plan: Plan
         if get_commands()["migrate"] != "django.core":
             return Plan()
         try:
-            plan = Plan.read(self.database.db, self.arguments)
-        except Error:
+            plan = self.database.patiently(lambda: Plan.read(self.database.db, self.arguments))
+        except (Error, StaysShut):
             raise
         except Exception as error:
             raise StaysShut("plan", error_text(error)) from error
@@ -131,12 +153,13 @@ class Helper:
         """Refuse a plan that policy or earlier attempts rule out."""
         state = found and found["state"]
         if found and state == "failed":
-            more = {"detail": "failed before", "migration": found.get("migration")}
+            more = {key: found.get(key) for key in ("migration", "left") if found.get(key)}
+            more["detail"] = "failed before"
             raise StaysShut("attempt", found["error"], found["database"], **more)
         # While the lock is ours, no attempt can be in progress. A migration that was committed but
         # not recorded would run twice; it shows as a schema that changed without a record.
         if found and state == "started" and is_locked and plan.migrations != []:
-            changed = plan.applied != found["applied"], found["schema"] != self.database.schema()
+            changed = plan.applied != found["applied"], found["schema"] != self.attempts.schema()
             if changed == (False, True) or not found["again"]:
                 began_at = found["at"]
                 why = f"an attempt of this release began at {began_at} and never ended"
@@ -163,8 +186,12 @@ class Helper:
                 self.lock.check("unchanged")
             if monotonic() > next_check:
                 next_check = monotonic() + PLAN_CHECK
-                if plan.is_outdated(self.database.db):
-                    return False
+                try:
+                    with self.database.limited():
+                        if plan.is_outdated(self.database.db):
+                            return False
+                except Error:
+                    self.database.db.close()  # what is pending is read again with the permit
             message = self.channel.receive(BEAT) or {}
             self.permitted = message.get("permitted")
             if message.get("seconds"):
@@ -175,45 +202,89 @@ class Helper:
 
     def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
         """Have the command run. Meanwhile keep the lock, and report what blocks the command."""
-        environment, limit = choose_environment(self.database, plan)
+        environment, limit = choose_environment(self.database, self.attempts.sessions, plan)
         if monotonic() > self.until:
             raise StaysShut("permit", "the permit has expired")
-        notes["recorded"] = self.attempts.record_start(plan, found, limit.get("named", False))
+        is_named = limit.get("named", False)
+        notes["recorded"] = self.attempts.record_start(plan, found, is_named)
         self.channel.emit("locked", lockTimeout=limit, **notes)
         self.channel.send(do="run", **environment)
-        blockers: list[dict[str, Any]] = []
+        watch = Watch(self.database, self.attempts, is_named)
         while True:
             message = self.channel.receive(BEAT)
             if message and message["do"] == "end":
                 return self.record_end(plan, message)
             if message:
-                tries = message["try"]
-                fields = {"for": ["database lock"], "holder": blockers, "try": tries}
-                self.channel.emit("waiting", **fields)
+                may = self.is_passing(message) and self.may_repeat(plan)
+                if may:
+                    watch.report(**{"try": message["try"]})
+                self.channel.send(do="again", may=may)
                 continue
             self.lock.check("not known")
             try:
-                now = self.database.sessions("blockers")
+                with self.database.limited():
+                    watch.look()
+                if limit["seconds"] is not None:
+                    self.limit_wait(watch, plan, limit["seconds"])
             except Error:
                 self.database.db.close()  # a limit of the role; the next query connects again
-                continue
-            if now and [one["pid"] for one in now] != [one["pid"] for one in blockers]:
-                self.channel.emit("waiting", **{"for": ["database lock"], "holder": now})
-            blockers = now or blockers
+
+    def limit_wait(self, watch: Watch, plan: Plan, seconds: float, /) -> None:
+        """End a statement that waits on MySQL, where nothing would be left half applied.
+
+        As long as it waits, every new query of the table waits behind it.
+        """
+        is_late = watch.waiting and monotonic() - watch.since > seconds
+        if is_late and plan.shows and self.attempts.is_untouched(self.read_plan()):
+            self.attempts.sessions.end(["QUERY " + one for one in watch.waiting])
+            self.has_ended_wait = True
+
+    def is_passing(self, end: dict[str, Any]) -> bool:
+        """Whether the trouble passes: a statement that was interrupted, only if that was us."""
+        if end["detail"] == "interrupted" and self.has_ended_wait:
+            end["detail"] = "lock timeout"
+        return bool(end["detail"] != "interrupted")
+
+    def may_repeat(self, plan: Plan) -> bool:
+        """Whether the command may run again after passing trouble, as nothing was half applied."""
+        self.end_sessions()
+        if self.attempts.attempt["again"]:
+            return not self.attempts.busy(self.attempts.attempt)
+        is_whole = plan.shows or plan.single
+        return (
+            is_whole
+            and self.attempts.is_untouched(self.read_plan())
+            and not self.attempts.busy(self.attempts.attempt)
+        )
+
+    def end_sessions(self) -> None:
+        """End what the server still does for our command, which has ended or was stopped."""
+        attempts, until = self.attempts, monotonic() + END_LIMIT
+        name = ("lightgate:%s:%s" % self.database.who)[:63]
+        while monotonic() < until:
+            left = attempts.busy(attempts.attempt)
+            if not left:
+                return
+            self.lock.keep()  # with the lock it is our command, and no other node's
+            attempts.sessions.end([one["pid"] for one in left if one["application"] == name])
+            self.channel.receive(BEAT)
 
     def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
+        self.database.db.close()  # it was idle, so the server or a proxy may have closed it
         self.database.connect()
-        until = monotonic() + END_LIMIT
-        while not end["ok"] and self.database.busy() and monotonic() < until:
-            self.channel.receive(BEAT)
+        if not end["ok"]:
+            with suppress(Error):
+                self.end_sessions()
         after = self.read_plan()
         pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
         if pending:
             end["error"] = "still to be applied: " + ", ".join(pending)[:400]
         is_good = end["ok"] and not pending
-        database, recorded = self.attempts.record_end(plan, after, end, is_good)
-        result = {"schema": after.schema, "database": database, "recorded": recorded}
-        if database == "part-way" and plan.is_atomic:
+        result = self.attempts.record_end(plan, after, end, is_good)
+        result["schema"] = after.schema
+        if not end["ok"] and self.is_passing(end) and end["detail"]:
+            result["detail"] = end["detail"]
+        if result["database"] == "part-way" and plan.is_atomic:
             left = {one["name"] for one in after.migrations or []}
             result["effect"] = worst(
                 m["class"] for m in plan.migrations or [] if m["name"] not in left

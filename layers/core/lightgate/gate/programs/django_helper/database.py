@@ -4,18 +4,46 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
-from django.db import connections  # type: ignore[import-untyped]
+from django.db import Error, connections, transaction  # type: ignore[import-untyped]
+from django.db.backends.signals import connection_created  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.channel import BEAT
-from lightgate.gate.programs.django_helper.errors import StaysShut, read_refusal
-from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT
+from lightgate.gate.programs.django_helper.errors import (
+    StaysShut,
+    error_text,
+    read_refusal,
+    read_trouble,
+)
+from lightgate.gate.programs.django_helper.sql import (
+    ENGINES,
+    MY_SESSION,
+    MY_SUSPECTS,
+    MY_TABLE_LOCKS,
+    OUR_TABLES,
+)
 from lightgate.gate.programs.django_helper.times import since
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.channel import Channel
+
+# A query of ours waits for a lock so long, and is then tried again. MySQL's own limits are days.
+LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
+MY_LIMITS = (
+    "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
+)
+NETWORK = {
+    "postgresql": {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    },
+    "mysql": {"connect_timeout": 5, "read_timeout": 40},
+}
 
 
 class Database:
@@ -27,9 +55,10 @@ class Database:
         # A pool's connections would outlive what is set for them.
         options = self.db.settings_dict["OPTIONS"]
         options.pop("pool", None)
-        if self.db.vendor in ("postgresql", "mysql"):
-            options.setdefault("connect_timeout", 5)
+        for key, value in NETWORK.get(self.db.vendor, {}).items():
+            options.setdefault(key, value)
         self.engine: dict[str, str] = ENGINES.get(self.db.vendor, {})
+        connection_created.connect(set_limits, weak=False)
 
     def connect(self) -> None:
         """Wait until the database answers."""
@@ -55,6 +84,51 @@ class Database:
         if reported:
             self.channel.emit("database", state="up", seconds=since(began))
 
+    def patiently(self, work: Callable[[], Any]) -> Any:
+        """Do what queries tables of ours. While another session has locked them, report who.
+
+        `work` is done again after passing trouble, so it may be done twice.
+        """
+        began = monotonic()
+        reported: list[dict[str, Any]] | None = None
+        while True:
+            try:
+                with self.limited():
+                    return work()
+            except Error as error:
+                trouble, why = read_trouble(error), error_text(error)
+                is_lost = trouble is None and not self.db.is_usable()
+                limit = self.config["waitSeconds"] if trouble == "lock timeout" else 60
+                if not (trouble or is_lost) or (limit is not None and since(began) > limit):
+                    if trouble != "lock timeout":
+                        raise
+                    late = f"a query of the gate was blocked for {round(since(began))} s: {why}"
+                    holder = reported or []
+                    raise StaysShut("lock", late, detail="not free", holder=holder) from error
+            if is_lost or trouble == "connection lost":
+                self.db.close()
+                self.connect()
+            elif trouble == "lock timeout":
+                holder = self.holders_of(OUR_TABLES)
+                if reported is None or pids(holder) != pids(reported):
+                    reported = holder
+                    fields = {"for": ["database lock"], "why": why, "holder": holder}
+                    self.channel.emit("waiting", **fields)
+            self.channel.receive(BEAT)
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Limit how long a query may wait. In a transaction, so that no pooler keeps the limits."""
+        self.db.ensure_connection()
+        self.db.set_autocommit(True)
+        if self.db.vendor != "postgresql":
+            yield
+            return
+        with transaction.atomic(using=self.alias):
+            for item in LIMITS.items():
+                self.rows("SELECT set_config(%s, %s, true)", item)
+            yield
+
     def rows(self, sql: str, values: Any = None, connection: Any = None, /) -> list[Any]:
         with (connection or self.db).cursor() as cursor:
             cursor.execute(sql, values)
@@ -63,11 +137,10 @@ class Database:
     def sessions(self, which: str) -> list[dict[str, Any]]:
         """The sessions that are in the way. PostgreSQL hides the age of other roles' sessions."""
         sql = self.engine.get(which)
-        found = self.rows(sql) if sql else []
-        return [{"pid": pid, "application": who, "seconds": s} for pid, who, s in found[:10]]
+        return shown(self.rows(sql)) if sql else []
 
     def busy(self) -> list[dict[str, Any]]:
-        """The sessions of our commands: the lock may be free while one of them still migrates.
+        """The sessions of our commands, by their name on PostgreSQL.
 
         A pooler keeps connections whose client has gone, with the name of the last client.
         """
@@ -77,11 +150,57 @@ class Database:
             is_pooled = pid != self.db.connection.info.backend_pid
         return self.sessions("busy in a pool" if is_pooled else "busy")
 
-    def schema(self) -> str | None:
-        """A hash of PostgreSQL's schema: a migration may be committed and not yet recorded."""
-        return str(self.rows(FINGERPRINT)[0][0]) if "blockers" in self.engine else None
+    def holders_of(self, tables: Sequence[str], but: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The sessions that hold locks of these tables, as far as the server shows them."""
+        if self.db.vendor != "mysql":
+            with suppress(Error):
+                return self.sessions("locked tables")
+            return []
+        names = ", ".join(["%s"] * len(tables))
+        return self.others([f"{source} IN ({names})" for source in MY_TABLE_LOCKS], but, tables)
+
+    def suspects(self, but: Sequence[str]) -> list[dict[str, Any]]:
+        """The sessions on this MySQL database that may hold a lock: more is not to be seen."""
+        return self.others([f"{source} AND p.db = database()" for source in MY_SUSPECTS], but, ())
+
+    def others(
+        self, sources: list[str], but: Sequence[str], values: Sequence[str], /
+    ) -> list[dict[str, Any]]:
+        """What the first of these sources shows that shows any session but these."""
+        for source in sources:
+            with suppress(Error):
+                numbers = ", ".join(["connection_id()", *but])
+                rest = f" AND p.id NOT IN ({numbers}) AND coalesce(p.state, '') NOT LIKE %s"
+                found = self.rows(f"{MY_SESSION}{source}{rest}", [*values, "Waiting for %"])
+                if found:
+                    return shown(found)
+        return []
+
+    def schema(self) -> list[list[str]] | None:
+        """What the schema consists of; None if we cannot read it from this kind of database."""
+        sql = self.engine.get("schema")
+        if not sql:
+            return None
+        found = self.patiently(lambda: self.rows(sql))
+        return sorted([str(one) for one in row] for row in found if row[1] not in OUR_TABLES)
 
     def go_on_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:
             raise StaysShut(cause, f"{why}; requireLock forbids to go on")
         return why
+
+
+def shown(rows: list[Any]) -> list[dict[str, Any]]:
+    return [{"pid": pid, "application": who, "seconds": s} for pid, who, s in rows[:10]]
+
+
+def pids(sessions: list[dict[str, Any]]) -> list[int]:
+    return [one["pid"] for one in sessions]
+
+
+def set_limits(connection: Any, **_: Any) -> None:
+    """Limit how long a new connection of ours to MySQL waits: by default it is for days."""
+    if connection.vendor == "mysql":
+        with suppress(Error), connection.cursor() as cursor:
+            name = "max_statement_time" if connection.mysql_is_mariadb else "max_execution_time"
+            cursor.execute(MY_LIMITS % f"{name} = {30 if connection.mysql_is_mariadb else 30000}")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Sequence
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
@@ -14,19 +15,31 @@ from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classif
 def describe(
     step: Any, state: Any, created: set[Any], existing: Sequence[str], /
 ) -> dict[str, Any]:
-    """The migration for an event; `irreversible` says what of it cannot be reversed."""
+    """The migration for an event; `irreversible` says what of it cannot be reversed.
+
+    `shows` says that whatever it changes shows in the schema, and `single` that all of it is one
+    transaction, also on a server that commits DDL at once.
+    """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
+    shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
+    single = (
+        shows and len(migration.operations) == 1 and is_single(migration, migration.operations[0])
+    )
     for operation in migration.operations:
         what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
         label, kind = "contract", type(operation).__name__
         if is_backwards:
             kind = "undo " + kind
         else:
+            is_atomic = is_atomic and not re.search(
+                r"(?i)\bcommit\b", str(getattr(operation, "sql", ""))
+            )
             try:
+                shows = shows and not fills_rows(operation, app, state)
                 label, why = classify(operation, app, state, created, existing)
                 if not is_reversible(operation, app, state):
                     irreversible = irreversible or kind
@@ -36,13 +49,32 @@ def describe(
                 label, irreversible = "unknown", irreversible or kind
         name = ".".join(one for one in what if isinstance(one, str))
         operations.append([label, f"{kind} {name}".strip()])
+        shows = shows and label in ("additive", "contract")
     return {
         "name": f"{app}.{migration.name}",
         "class": worst(label for label, _ in operations),
-        "atomic": migration.atomic is True,
+        "atomic": is_atomic,
+        "shows": shows,
+        "single": single,
         "operations": operations,
         "irreversible": irreversible,
     }
+
+
+def is_single(migration: Any, operation: Any, /) -> bool:
+    """Whether the operation is one transaction, also outside that of its migration."""
+    if type(operation).__name__ == "RunSQL":
+        return bool(re.fullmatch(r"(?i)\s*(insert|update|delete)\b[^;]*;?\s*", str(operation.sql)))
+    own = getattr(operation, "atomic", None)
+    return own or (migration.atomic and own is not False)
+
+
+def fills_rows(operation: Any, app: str, state: Any, /) -> bool:
+    """Whether Django updates rows before it alters the column, which the schema does not show."""
+    if type(operation).__name__ != "AlterField":
+        return False
+    old = state.models[app, operation.model_name_lower].fields[operation.name]
+    return old.null and not operation.field.null
 
 
 def is_reversible(operation: Any, app: str, state: Any, /) -> bool:

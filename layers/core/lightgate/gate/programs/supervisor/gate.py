@@ -26,6 +26,7 @@ from lightgate.gate.programs.supervisor.masking import mask
 # The lists that are shortened in an event that is too long, in this order.
 SHORTENED = (
     "lastLines",
+    "left",
     "migrationsApplied",
     "operations",
     "migrations",
