@@ -1,4 +1,4 @@
-"""MariaDB commits each DDL statement, and a metadata lock stops everybody: what the gate does."""
+"""The gate on MariaDB, which commits each DDL statement, and whose metadata locks stop everybody."""
 
 import os
 import signal
@@ -229,7 +229,7 @@ def mariadb_kill(project: Project, beginning: str) -> None:
     rows(project, f"kill query {found}")
 
 
-def test_a_migration_that_outlives_the_servers_patience_with_idle_sessions_succeeds(
+def test_a_migration_longer_than_wait_timeout_succeeds(
     runner: Runner, on_mariadb: Project
 ) -> None:
     released(runner, on_mariadb)

@@ -20,6 +20,7 @@ _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
+_MOST_LEFT = 15
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9
 # The causes of a failure before the gate has begun to apply anything.
@@ -62,19 +63,35 @@ class Detail(enum.StrEnum):
     FAILED_BEFORE = "failed before"
     NEVER_ENDED = "never ended"
     STOPPED = "stopped"
+    LOCK_TIMEOUT = "lock timeout"
+    DEADLOCK = "deadlock"
+    CONNECTION_LOST = "connection lost"
+    STATEMENT_TIMEOUT = "statement timeout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSession:
-    """A session of the database. Of other roles' sessions the age is not told."""
+    """A session of the database. Of other roles' sessions the age is not told.
+
+    MySQL may not show who holds a lock: then a session that may hold it is a suspect.
+    """
 
     pid: int
     application: str
     seconds: int | None
+    is_suspect: bool = False
 
     def __str__(self) -> str:
         age = "" if self.seconds is None else f", for {self.seconds} s"
         return f'session {self.pid} ("{self.application}"{age})'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """What a failed migration has left. `undo` is the SQL that undoes it, None if none is safe."""
+
+    what: str
+    undo: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +100,7 @@ class Failure:
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
     `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
-    None if it cannot read the database.
+    None if it cannot read the database. `left` is what of a half applied migration is there.
     """
 
     container: str
@@ -95,6 +112,7 @@ class Failure:
     database: str | None = None
     detail: Detail | None = None
     holders: Sequence[DatabaseSession] = ()
+    left: Sequence[Leftover] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,7 +345,15 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         last_lines=_lines(event),
         detail=_detail(event.get("detail")),
         holders=holders_of(event),
+        left=tuple(_left(event.get("left"))),
     )
+
+
+def _left(told: object) -> Iterable[Leftover]:
+    for one in told[:_MOST_LEFT] if isinstance(told, list) else []:
+        match one:
+            case [str(what), undo]:
+                yield Leftover(what=plain_text(what) or "", undo=plain_text(undo))
 
 
 def _detail(told: object) -> Detail | None:
@@ -335,13 +361,15 @@ def _detail(told: object) -> Detail | None:
 
 
 def holders_of(event: Mapping[str, Any]) -> tuple[DatabaseSession, ...]:
-    """The sessions that an event names."""
-    found = event.get("holder")
-    holders = map(_holder, found[:_MOST_HOLDERS] if isinstance(found, list) else [])
-    return tuple(holder for holder in holders if holder is not None)
+    """The sessions that an event names, or that it suspects."""
+    lists = ((event.get("holder"), False), (event.get("suspects"), True))
+    found = (
+        _session(one, guess) for told, guess in lists if isinstance(told, list) for one in told
+    )
+    return tuple(one for one in found if one is not None)[:_MOST_HOLDERS]
 
 
-def _holder(found: object) -> DatabaseSession | None:
+def _session(found: object, is_suspect: bool) -> DatabaseSession | None:
     if not isinstance(found, dict) or type(found.get("pid")) is not int:
         return None
     seconds = found.get("seconds")
@@ -349,6 +377,7 @@ def _holder(found: object) -> DatabaseSession | None:
         pid=found["pid"],
         application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
         seconds=seconds if type(seconds) is int else None,
+        is_suspect=is_suspect,
     )
 
 

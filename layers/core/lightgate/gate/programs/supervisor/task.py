@@ -139,7 +139,7 @@ def run(
         raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
     if child.code:
         failure = child.failure()
-        trouble = failure.more.get("detail")
+        trouble = str(failure.more.get("detail"))
         passes = is_main and trouble in PASSING and tries <= RETRIES
         if helper and passes and helper.may_repeat(tries, trouble):
             return False

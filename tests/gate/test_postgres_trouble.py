@@ -1,4 +1,4 @@
-"""What PostgreSQL has when a plan cannot be undone, and whose lock is in the way of the gate."""
+"""The gate on PostgreSQL: plans that cannot be undone, and locks of other sessions."""
 
 import threading
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_lock_on_a_table_that_the_plan_does_not_touch_is_not_waited_for(
     assert gate.named("waiting") == []
 
 
-def test_whoever_locks_a_table_that_the_gate_reads_is_named(
+def test_the_session_that_locks_a_table_of_the_gate_is_named(
     runner: Runner, crops: Project, rows: Rows, database: Database
 ) -> None:
     rows.begin()
@@ -57,7 +57,7 @@ def test_whoever_locks_a_table_that_the_gate_reads_is_named(
 @pytest.mark.slow
 @pytest.mark.parametrize("table", ["django_migrations", "lightgate_attempt"])
 def test_the_wait_for_a_locked_table_has_an_end(
-    runner: Runner, crops: Project, rows: Rows, database: Database, table: str
+    runner: Runner, crops: Project, database: Database, table: str
 ) -> None:
     crops.gate(runner, release=OLD).event("succeeded")
     crops.migration(ADD_COLOUR)
@@ -117,7 +117,7 @@ def test_an_attempt_that_never_ended_keeps_old_code_shut_unless_it_was_atomic(
     opens(back(runner, crops))
 
 
-def test_an_index_that_failed_concurrently_is_to_be_dropped_first(
+def test_an_invalid_index_is_reported_with_the_statement_that_drops_it(
     runner: Runner, crops: Project, rows: Rows, database: Database
 ) -> None:
     rows.begin()
@@ -162,11 +162,13 @@ def test_a_deadlock_is_tried_again(
         other.execute("set deadlock_timeout = '1min'")
         other.execute("update crops_crop set name = name || '!' where name like 'b%'")
         gate = crops.gate(runner, release=NEWER)
-        eventually(lambda: len(gate.named("applying")) == 2, "does not migrate", gate)
-        go.touch()
+        half = "select count(*) from pg_stat_activity where state = 'idle in transaction'"
+        half += " and application_name like 'lightgate:%'"
+        eventually(lambda: rows(half) == [(1,)], "does not migrate", gate)
         both = "update crops_crop set name = name || '!' where name like 'a%'"
         thread = threading.Thread(target=lambda: (other.execute(both), other.commit()))
         thread.start()
+        go.touch()
         assert gate.event("succeeded")["migrations"] == ["crops.0002_change"]
         thread.join()
     assert b"deadlock detected" in gate.command_output
