@@ -26,6 +26,10 @@ STACK = "lightgate"
 _START = timedelta(seconds=30)
 
 
+_SPEED = 60
+"""The factor by which Lightsail, RDS and the waits of the state machine are faster here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """The outputs of a deployed stack."""
@@ -43,10 +47,6 @@ class LocalCloud:
     At the end its directory is removed. After an error the directory stays, because of the logs.
     """
 
-    wait_scale: float = 1 / 60
-    """The factor on the state machine's waits."""
-    speed: float = 60
-    """The factor by which the emulator is faster than Lightsail."""
     snapshot_seconds: float = 60
     """The duration of an RDS snapshot, in AWS's seconds."""
     port: int = 0
@@ -141,7 +141,7 @@ class LocalCloud:
             running_engine(
                 port=engine,
                 public_url=self.endpoint,
-                wait_scale=self.wait_scale,
+                wait_scale=1 / _SPEED,
                 directory=self.directory / "engine",
                 logs=self.logs,
             )
@@ -158,9 +158,9 @@ class LocalCloud:
             base_path=Path(sys.executable).parent,
             outside=[self.database.port, gateway],
             iam=engine_url,
-            speed=self.speed,
+            speed=_SPEED,
             # A minute of real time, because a container starts slowly on a busy machine.
-            activation_limit=60 * self.speed,
+            activation_limit=60 * _SPEED,
         )
         self.on_progress("starting the gateway")
         self._start_program(
@@ -169,7 +169,7 @@ class LocalCloud:
             port=gateway,
             engine=engine_url,
             lightsail=self._lightsail_endpoint,
-            snapshot_seconds=self.snapshot_seconds / self.speed,
+            snapshot_seconds=self.snapshot_seconds / _SPEED,
         )
 
     def _start_program(self, stack: contextlib.ExitStack, module: str, **options: object) -> str:

@@ -167,19 +167,23 @@ class _Border:
         """Refuse what moto takes and RDS does not, unless the call fails anyway."""
         if (fault := self.cloud.faults.before_call(model)) is not None:
             return fault
-        form, backend = params["body"], rds_backends[ACCOUNT][REGION]
-        of_cluster = model.name == "CreateDBClusterSnapshot"
-        databases: Any = backend.clusters if of_cluster else backend.databases
-        found = databases.get(form[aws_rules.SNAPSHOTS[model.name].database])
-        refusal = aws_rules.snapshot(
-            form,
-            None if found is None else str(found.status),
-            None if of_cluster or found is None else found.db_cluster_identifier,
-        )
+        refusal = refused_snapshot(model.name, params["body"])
         return _error(refusal.code, refusal.message) if refusal else None
 
     def _lightsail(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         return self.cloud.lightsail.answer(request)
+
+
+def refused_snapshot(operation: str, form: dict[str, str]) -> aws_rules.Refusal | None:
+    """RDS accepts no snapshot of a database in a wrong state; moto does."""
+    backend, of_cluster = rds_backends[ACCOUNT][REGION], operation == "CreateDBClusterSnapshot"
+    databases: Any = backend.clusters if of_cluster else backend.databases
+    found = databases.get(form[aws_rules.SNAPSHOTS[operation].database])
+    return aws_rules.snapshot(
+        form,
+        None if found is None else str(found.status),
+        None if of_cluster or found is None else found.db_cluster_identifier,
+    )
 
 
 border = cache(_Border)

@@ -19,6 +19,11 @@ from botocore.parsers import ResponseParserError
 
 type Json = dict[str, Any]
 
+# Secrets. Escaping changes what is between these words, and never the words.
+WORDS = ("Zq1canaryAlpha", "Zq2canaryBeta", "Zq3canaryGamma")
+KEY = f"{WORDS[0]} \"\\/%'é\n{WORDS[1]}"
+DATABASE = f"postgres://crops:{WORDS[2]}@db.example/crops"
+
 
 def _of_client(code: str, status: int = 400) -> Callable[[Any, str, str], Exception]:
     def make(client: Any, operation: str, text: str) -> Exception:

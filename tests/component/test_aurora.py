@@ -4,7 +4,7 @@ import pytest
 
 from lightgate.aws.rds import CLUSTERS, Snapshots
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.errors import NotDeletedError, RefusedError
+from lightgate.errors import RefusedError
 from lightgate.names import snapshot_id, snapshot_id_after
 from tests.component import clusters
 from tests.component.cloud import Cloud
@@ -38,14 +38,6 @@ def test_a_cluster_snapshot_is_taken_once_under_its_name(
     assert first.status is SnapshotStatus.AVAILABLE
     assert first.at is not None
     assert NAME in names(cloud)
-
-
-@pytest.mark.parametrize("theirs", [{"release": "r2"}, {"database": "other-db"}])
-def test_a_name_in_use_is_refused(snapshots: Snapshots, theirs: dict[str, str]) -> None:
-    take(snapshots, **theirs)
-
-    with pytest.raises(RefusedError, match="does not belong to this release"):
-        take(snapshots)
 
 
 def test_a_cluster_that_takes_none_now_is_busy(cloud: Cloud, snapshots: Snapshots) -> None:
@@ -105,13 +97,6 @@ def test_a_cluster_that_waiting_does_not_mend_is_refused_with_its_status(
 
     with pytest.raises(RefusedError, match=f"crops-db has the status {status}"):
         take(snapshots)
-
-
-@pytest.mark.parametrize("status", ["failing-over", "upgrading", "hibernating"])
-def test_a_cluster_that_may_take_one_later_is_waited_for(snapshots: Snapshots, status: str) -> None:
-    clusters.is_now("crops-db", status)
-
-    assert take(snapshots).status is SnapshotStatus.BUSY
 
 
 @pytest.mark.parametrize("app", ["crops", "a" * 16, "a" * 17, "a-" * 19 + "a", "crops-again" * 3])
@@ -183,21 +168,6 @@ def test_a_snapshot_that_only_looks_like_ours_is_neither_counted_nor_deleted(
     cloud.faults.change_answers("rds.DescribeDBClusterSnapshots", change)
 
     assert snapshots.prune("crops", "crops-db", keep=1) == ours[1:2]
-
-
-def test_one_snapshot_that_cannot_be_deleted_does_not_keep_the_others(
-    cloud: Cloud, snapshots: Snapshots
-) -> None:
-    ours = [snapshot_id("crops", f"r{number}") for number in range(3)]
-    for number, name in enumerate(ours):
-        take(snapshots, name, release=f"r{number}")
-    cloud.faults.refuse("rds.DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault")
-
-    with pytest.raises(NotDeletedError) as error:
-        snapshots.prune("crops", "crops-db", keep=1)
-
-    assert error.value.failed == {ours[0]: "InvalidDBClusterSnapshotStateFault: refused"}
-    assert error.value.deleted == ours[1:2]
 
 
 def test_the_continuous_backup_of_a_cluster_says_how_far_it_reaches(snapshots: Snapshots) -> None:

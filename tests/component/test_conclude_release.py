@@ -136,25 +136,17 @@ def test_a_rollback_records_both_versions(cloud: Cloud, runtime: Runtime) -> Non
     marker = rollback_marker(RELEASE)
     deploy(cloud, runtime, RELEASE)
     deploy(cloud, runtime, marker)
-    back = RollbackProgress(
-        status=RollbackStatus.GOOD,
-        target=1,
-        version=3,
-        release=marker,
-        begun_at=STARTED,
-        poll_seconds=10,
-    )
+    usual: Json = {"begun_at": STARTED, "poll_seconds": 10}
+    good = RollbackStatus.GOOD
+    back = RollbackProgress(status=good, target=1, version=3, release=marker, **usual)
+    answers = {"deployment": deployed(), "verification": verified("FAILED"), "rollback": back}
 
-    settled = record_outcome(
-        ended(deployment=deployed(), verification=verified("FAILED"), rollback=back), runtime
-    )
+    settled = record_outcome(ended(**answers), runtime)
 
     assert settled.status == "ROLLED_BACK"
     found = runtime.releases.versions(NAME)
-    assert [(past.release, past.is_good) for past in found.values()] == [
-        (RELEASE, False),
-        (marker, True),
-    ]
+    seen = [(past.release, past.is_good) for past in found.values()]
+    assert seen == [(RELEASE, False), (marker, True)]
 
 
 def test_a_release_that_was_cut_off_leaves_what_it_had_deployed_as_not_known(
@@ -199,16 +191,19 @@ def test_a_release_whose_admission_cannot_be_read_is_not_called_refused(
 
 
 @pytest.mark.parametrize("how", [{"stopped": "ABORTED"}, {"error": {"Error": "x", "Cause": "y"}}])
-def test_an_unreported_restore_point_is_named_with_its_restore_commands(
-    runtime: Runtime, how: Json
+@pytest.mark.parametrize("needs_permit", [True, False])
+def test_an_unreported_restore_point_is_named_and_its_restore_commands_if_it_may_be_needed(
+    runtime: Runtime, how: Json, *, needs_permit: bool
 ) -> None:
-    told = message(record_outcome(ended(**how), runtime))
+    release = IMAGE if needs_permit else replace(IMAGE, asking_gates={})
+
+    told = message(record_outcome(ended(release, **how), runtime))
 
     snapshot = f"lightgate-{NAME}-{RELEASE}"
     assert told["snapshot"]["id"] == snapshot
     assert told["snapshot"]["status"] is None
     assert f"Snapshot   {snapshot} (unknown whether it was created)" in told["text"]
-    assert f"--db-snapshot-identifier {snapshot}" in told["text"]
+    assert (f"--db-snapshot-identifier {snapshot}" in told["text"]) == (not needs_permit)
 
 
 def test_a_snapshot_that_failed_is_called_so(cloud: Cloud, runtime: Runtime) -> None:

@@ -8,12 +8,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
-from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.outcome import RecordedOutcome
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
 from tests.component import table
 from tests.component.cloud import Cloud
+from tests.support.builders import version_record
 
 WRITE = "dynamodb.TransactWriteItems"
 ARN = "arn:aws:states:us-east-1:123456789012:execution:release:one"
@@ -164,18 +163,7 @@ def test_an_empty_answer_to_the_end_of_an_execution_is_no_answer(
 
 
 def past(version: int, release: str = ID) -> VersionRecord:
-    return VersionRecord(
-        version=version,
-        release=release,
-        kind=Kind.IMAGE,
-        digest="sha256:1",
-        spec_version=3,
-        spec_digest="ab",
-        code=release,
-        fits=version,
-        is_good=True,
-        judgement=Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",)),
-    )
+    return version_record(version, release=release)
 
 
 def ended(*versions: VersionRecord) -> RecordedOutcome:

@@ -38,13 +38,7 @@ def test_an_image_is_found_by_its_tag_and_by_its_digest(cloud: Cloud, registry: 
     assert by_tag == registry.manifest(REPOSITORY, {"imageDigest": digest})
     assert by_tag.digest == digest == images.digest_of(by_tag.text.encode())
     assert by_tag.media_type == images.MANIFEST
-
-
-def test_a_single_image_is_runnable_itself(cloud: Cloud, registry: Registry) -> None:
-    images.push(cloud, REPOSITORY, "latest")
-    manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
-
-    assert registry.runnable(REPOSITORY, manifest) == manifest
+    assert registry.runnable(REPOSITORY, by_tag) == by_tag, "a single image is runnable itself"
 
 
 def test_the_amd64_image_of_an_index_is_runnable(cloud: Cloud, registry: Registry) -> None:
@@ -76,25 +70,19 @@ def test_the_configuration_says_what_the_image_runs(cloud: Cloud, registry: Regi
     )
 
 
-def test_a_pin_is_one_more_tag_of_the_same_image(cloud: Cloud, registry: Registry) -> None:
-    digest = images.push(cloud, REPOSITORY, "latest")
+def test_a_pin_is_one_more_tag_of_the_same_image_and_holds_when_the_pushed_tag_moves_on(
+    cloud: Cloud, registry: Registry
+) -> None:
+    digest = images.push(cloud, REPOSITORY, "latest", name="v1")
     manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
+    pinned = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}:{pin_tag(digest)}"
 
-    reference = registry.pin(REPOSITORY, manifest, pin_tag(digest))
+    for _ in ("the first time", "again"):
+        assert registry.pin(REPOSITORY, manifest, pin_tag(digest)) == pinned
+        assert tags(cloud, digest) == ["latest", pin_tag(digest)]
+    images.push(cloud, REPOSITORY, "latest", name="v2")
 
-    assert reference == (
-        f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}:{pin_tag(digest)}"
-    )
-    assert tags(cloud, digest) == ["latest", pin_tag(digest)]
-
-
-def test_pinning_again_changes_nothing(cloud: Cloud, registry: Registry) -> None:
-    digest = images.push(cloud, REPOSITORY, "latest")
-    manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
-    first = registry.pin(REPOSITORY, manifest, pin_tag(digest))
-
-    assert registry.pin(REPOSITORY, manifest, pin_tag(digest)) == first
-    assert tags(cloud, digest) == ["latest", pin_tag(digest)]
+    assert registry.manifest(REPOSITORY, {"imageTag": pin_tag(digest)}).digest == digest
 
 
 @pytest.mark.parametrize("code", ["ImageAlreadyExistsException", "ImageTagAlreadyExistsException"])
@@ -106,16 +94,6 @@ def test_a_pin_that_is_there_already_is_good_under_both_of_its_errors(
     cloud.faults.refuse("ecr.PutImage", code)
 
     assert registry.pin(REPOSITORY, manifest, "pinned").endswith(f"/{REPOSITORY}:pinned")
-
-
-def test_the_pin_holds_when_the_pushed_tag_moves_on(cloud: Cloud, registry: Registry) -> None:
-    digest = images.push(cloud, REPOSITORY, "latest", name="v1")
-    manifest = registry.manifest(REPOSITORY, {"imageTag": "latest"})
-    registry.pin(REPOSITORY, manifest, pin_tag(digest))
-
-    images.push(cloud, REPOSITORY, "latest", name="v2")
-
-    assert registry.manifest(REPOSITORY, {"imageTag": pin_tag(digest)}).digest == digest
 
 
 def test_a_pin_that_is_fixed_to_another_image_is_refused(cloud: Cloud) -> None:

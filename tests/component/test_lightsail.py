@@ -102,19 +102,6 @@ def test_the_role_that_pulls_images_is_reported_once_it_is_there(
     assert role.startswith("arn:aws:iam::170441448102:role/amazon/lightsail/")
 
 
-def test_a_deployment_names_the_stack_that_made_it(lightsail: Lightsail) -> None:
-    asked = request()
-    asked["containers"]["web"]["environment"][STACK_VARIABLE] = "lightgate-staging"
-
-    created = lightsail.create_deployment(asked)
-
-    assert isinstance(created, Deployment)
-    assert created.stack == "lightgate-staging"
-    shown = lightsail.service(NAME)
-    assert [each.stack for each in shown.deployments] == ["lightgate-staging"]
-    assert (shown.newest_release, shown.tagged_stack) == (created, None)
-
-
 def test_the_tag_of_a_service_names_the_stack_that_it_is_given_to(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:
@@ -142,14 +129,20 @@ def test_the_name_of_the_stack_is_no_secret(cloud: Cloud, lightsail: Lightsail) 
     assert list(log.lines) == ["the app of lightgate is ready", "with ***"]
 
 
-def test_the_images_of_a_version_are_reported_wherever_it_is_shown(lightsail: Lightsail) -> None:
-    created = lightsail.create_deployment(request())
+def test_images_and_stack_of_a_version_are_reported_wherever_it_is_shown(
+    lightsail: Lightsail,
+) -> None:
+    asked = request()
+    asked["containers"]["web"]["environment"][STACK_VARIABLE] = "lightgate-staging"
+    created = lightsail.create_deployment(asked)
     service = lightsail.service(NAME)
 
     assert isinstance(created, Deployment)
+    assert (service.newest_release, service.tagged_stack) == (created, None)
     for shown in (created, service.next, *service.deployments):
         assert shown is not None
         assert shown.images == {"web": "registry/crops:1"}
+        assert shown.stack == "lightgate-staging"
 
 
 def test_a_version_is_listed_with_all_that_it_takes_to_deploy_it_again(
@@ -225,37 +218,30 @@ def test_a_second_deployment_at_a_time_is_busy_and_takes_no_version(
 
 
 @pytest.mark.parametrize(
-    ("advice", "words"),
-    [("minutes", "Please try again in a few minutes"), ("wait", "Please wait for it to complete")],
+    ("switch", "text", "words"),
+    [
+        ("busy_error_text", "minutes", "Please try again in a few minutes"),
+        ("busy_error_text", "wait", "Please wait for it to complete"),
+        ("throttle_text", "account", "maximum API request rate"),
+        ("throttle_text", "rate", "Rate exceeded"),
+    ],
 )
-def test_a_service_that_is_updated_is_busy(
-    cloud: Cloud, lightsail: Lightsail, advice: str, words: str
+def test_a_service_that_is_updated_or_throttles_is_busy(
+    cloud: Cloud, lightsail: Lightsail, switch: str, text: str, words: str
 ) -> None:
-    cloud.lightsail.switches = cloud.lightsail.switches.changed({"busy_error_text": advice})
-    cloud.lightsail.update(NAME, takes=timedelta(minutes=1))
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({switch: text})
+    if switch == "throttle_text":
+        cloud.lightsail.fail(CREATE, "throttled")
+    else:
+        cloud.lightsail.update(NAME, takes=timedelta(minutes=1))
 
     refused = lightsail.create_deployment(request())
     cloud.clock.sleep(60)
 
     assert isinstance(refused, Busy)
     assert words in refused.reason
-    assert isinstance(lightsail.create_deployment(request()), Deployment)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"), [("account", "maximum API request rate"), ("rate", "Rate exceeded")]
-)
-def test_a_throttled_creation_is_busy(
-    cloud: Cloud, lightsail: Lightsail, text: str, words: str
-) -> None:
-    cloud.lightsail.switches = cloud.lightsail.switches.changed({"throttle_text": text})
-    cloud.lightsail.fail(CREATE, "throttled")
-
-    refused = lightsail.create_deployment(request())
-
-    assert isinstance(refused, Busy)
-    assert words in refused.reason
     assert cloud.lightsail.deployments(NAME) == {}
+    assert isinstance(lightsail.create_deployment(request()), Deployment)
 
 
 @pytest.mark.parametrize("policy", ["missing", "silent"])
@@ -276,27 +262,20 @@ def test_a_deployment_that_cannot_be_pulled_fails_with_the_lines_that_lightsail_
     assert list(log.system) == lines
 
 
-def test_a_creation_whose_answer_is_lost_is_not_repeated(
-    cloud: Cloud, lightsail: Lightsail
+@pytest.mark.parametrize(
+    ("fault", "error", "versions"),
+    [("lost", "ReadTimeoutError", {1: "ACTIVATING"}), ("broken", "ServiceException", {})],
+)
+def test_a_creation_whose_answer_is_lost_or_an_error_is_not_repeated(
+    cloud: Cloud, lightsail: Lightsail, fault: str, error: str, versions: dict[int, str]
 ) -> None:
-    cloud.lightsail.fail(CREATE, "lost")
+    cloud.lightsail.fail(CREATE, fault)
 
-    with pytest.raises(UnreachableError, match="ReadTimeoutError"):
+    with pytest.raises(UnreachableError, match=error):
         lightsail.create_deployment(request())
 
-    assert version_of(lightsail.service(NAME), "r1") == 1
-    assert cloud.lightsail.deployments(NAME) == {1: "ACTIVATING"}
-
-
-def test_a_creation_that_breaks_the_service_is_not_repeated(
-    cloud: Cloud, lightsail: Lightsail
-) -> None:
-    cloud.lightsail.fail(CREATE, "broken")
-
-    with pytest.raises(UnreachableError, match="ServiceException"):
-        lightsail.create_deployment(request())
-
-    assert cloud.lightsail.deployments(NAME) == {}
+    assert cloud.lightsail.deployments(NAME) == versions
+    assert version_of(lightsail.service(NAME), "r1") == max(versions, default=None)
 
 
 @pytest.mark.parametrize(
@@ -385,16 +364,24 @@ def test_reading_survives_a_trouble_of_the_service(
     assert lightsail.service(NAME).state == "READY"
 
 
-def test_the_lines_of_the_gate_come_in_order_over_all_pages(
-    cloud: Cloud, lightsail: Lightsail
+@pytest.mark.parametrize(
+    "pages",
+    [{}, {"log_overlap": 2}, {"log_end": "same-token"}],
+    ids=["in a row", "that repeat events", "with a token that leads to itself"],
+)
+def test_the_lines_of_the_gate_come_once_and_in_order_over_all_pages(
+    cloud: Cloud, lightsail: Lightsail, pages: dict[str, object]
 ) -> None:
-    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
+    cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2, **pages})
     since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
     cloud.clock.sleep(10)
+    calls: list[str] = []
+    cloud.faults.watch(calls.append)
 
     lines = lightsail.gate_lines(NAME, "web", since)
 
     assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
+    assert calls.count(f"lightsail.{GET_LOG}") <= 7
 
 
 def test_lines_that_have_not_arrived_yet_come_later(cloud: Cloud, lightsail: Lightsail) -> None:
@@ -466,35 +453,8 @@ def test_the_end_of_an_endless_log_is_read_and_no_line_twice(
     assert len(said) == len(set(said)) < 200
 
 
-def test_events_that_pages_repeat_are_read_once(cloud: Cloud, lightsail: Lightsail) -> None:
-    cloud.lightsail.switches = cloud.lightsail.switches.changed(
-        {"log_page_size": 2, "log_overlap": 2}
-    )
-    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
-    cloud.clock.sleep(10)
-
-    lines = lightsail.gate_lines(NAME, "web", since)
-
-    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
-
-
 def test_lines_that_the_app_writes_twice_are_read_twice(cloud: Cloud, lightsail: Lightsail) -> None:
     assert app_log(cloud, lightsail, "again", "again").lines == ("again", "again")
-
-
-def test_a_token_that_leads_to_itself_ends_the_reading(cloud: Cloud, lightsail: Lightsail) -> None:
-    cloud.lightsail.switches = cloud.lightsail.switches.changed(
-        {"log_page_size": 2, "log_end": "same-token"}
-    )
-    since = begin(cloud, lightsail, logged({at: f"e{at}" for at in range(1, 8)}))
-    cloud.clock.sleep(10)
-    calls: list[str] = []
-    cloud.faults.watch(calls.append)
-
-    lines = lightsail.gate_lines(NAME, "web", since)
-
-    assert [json.loads(line)["event"] for line in lines] == [f"e{at}" for at in range(1, 8)]
-    assert calls.count(f"lightsail.{GET_LOG}") == 5
 
 
 def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:
@@ -509,20 +469,16 @@ def app_log(cloud: Cloud, lightsail: Lightsail, *lines: str) -> AppLog:
     return found
 
 
-def test_the_log_of_an_app_is_read_as_a_whole(cloud: Cloud, lightsail: Lightsail) -> None:
+def test_the_log_of_an_app_is_read_as_a_whole_without_values_of_the_environment(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
     cloud.lightsail.switches = cloud.lightsail.switches.changed({"log_page_size": 2})
     opened = {"lightgate": 1, "release": "r1", "container": "web", "event": "open"}
 
-    log = app_log(cloud, lightsail, "one", json.dumps(opened), "two", "three", "four")
+    log = app_log(cloud, lightsail, "one", json.dumps(opened), f"the key is {SECRET}!", "four")
 
-    assert list(log.lines) == ["one", "two", "three", "four"]
+    assert list(log.lines) == ["one", "the key is ***!", "four"]
     assert log.starts == 1
-
-
-def test_no_value_of_the_environment_is_read_from_a_log(cloud: Cloud, lightsail: Lightsail) -> None:
-    log = app_log(cloud, lightsail, f"the key is {SECRET}!")
-
-    assert list(log.lines) == ["the key is ***!"]
 
 
 def test_gate_lines_are_read_without_values_of_the_environment(

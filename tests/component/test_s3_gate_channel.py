@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -56,17 +57,6 @@ def grant(mailboxes: GateChannels, cloud: Cloud, plan: str = "p") -> Permit:
 # The permit
 
 
-def test_a_gate_channel_opens_with_a_pending_permit(cloud: Cloud, mailboxes: GateChannels) -> None:
-    assert mailboxes.open(GATE) == stored(cloud) == pending(RELEASE)
-
-
-def test_opening_again_leaves_what_stands(cloud: Cloud, mailboxes: GateChannels) -> None:
-    mailboxes.open(GATE)
-    granted = grant(mailboxes, cloud)
-
-    assert mailboxes.open(GATE) == granted == stored(cloud)
-
-
 def test_a_removed_permit_is_void_and_reading_makes_no_new_one(
     cloud: Cloud, mailboxes: GateChannels
 ) -> None:
@@ -79,13 +69,16 @@ def test_a_removed_permit_is_void_and_reading_makes_no_new_one(
     assert cloud.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
-def test_a_grant_names_release_plan_and_end(cloud: Cloud, mailboxes: GateChannels) -> None:
-    mailboxes.open(GATE)
+def test_a_gate_channel_opens_once_and_its_grant_names_release_and_plan(
+    cloud: Cloud, mailboxes: GateChannels
+) -> None:
+    assert mailboxes.open(GATE) == stored(cloud) == pending(RELEASE)
+    assert mailboxes.messages(GATE) == []
 
     granted = grant(mailboxes, cloud)
 
-    assert stored(cloud) == granted
     assert (granted.release, granted.plan, granted.state) == (RELEASE, "p", PermitState.GRANTED)
+    assert mailboxes.open(GATE) == granted == stored(cloud)
 
 
 def test_a_plan_that_has_changed_can_be_granted_instead(
@@ -290,10 +283,6 @@ def test_messages_come_in_the_order_of_events(
     assert events == ["plan", "status", "result"]
 
 
-def test_an_empty_gate_channel_says_nothing(mailboxes: GateChannels) -> None:
-    assert mailboxes.messages(GATE) == []
-
-
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x" * 20_000])
 def test_a_message_that_is_too_long_or_no_text_is_ignored(
     mailboxes: GateChannels, put: Callable[[str, bytes], None], junk: bytes
@@ -357,16 +346,12 @@ def test_urls_signed_across_two_seconds_are_signed_again(
 def test_the_session_is_confined_to_what_the_urls_do(
     cloud: Cloud, mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, Any] = {}
-    sts = cloud.client("sts")
-    monkeypatch.setattr(
-        mailboxes,
-        "_sts",
-        type("Sts", (), {"assume_role": lambda _, **k: recorded(sts, k, asked)})(),
-    )
+    sts = Mock(wraps=cloud.client("sts"))
+    monkeypatch.setattr(mailboxes, "_sts", sts)
 
     mailboxes.urls("crops", RELEASE, ["migrate"])
 
+    [(_, asked)] = sts.assume_role.call_args_list
     folder = f"arn:aws:s3:::mailbox/crops/{RELEASE}/*"
     assert json.loads(asked["Policy"])["Statement"] == [
         {
@@ -378,8 +363,3 @@ def test_the_session_is_confined_to_what_the_urls_do(
     ]
     assert len(asked["Policy"]) <= 2048
     assert asked["DurationSeconds"] == 3600
-
-
-def recorded(sts: Any, asked: dict[str, Any], record: dict[str, Any]) -> Any:
-    record.update(asked)
-    return sts.assume_role(**asked)

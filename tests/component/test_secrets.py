@@ -123,13 +123,16 @@ def test_a_binary_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
     assert "is binary" in reason
 
 
-@pytest.mark.parametrize(
+BOTH = pytest.mark.parametrize(
     ("call", "reference"),
     [
         ("secretsmanager.GetSecretValue", managed("crops/empty")),
         ("ssm.GetParameter", parameter("/crops/empty")),
     ],
 )
+
+
+@BOTH
 def test_an_empty_answer_is_not_taken_for_a_binary_secret(
     cloud: Cloud, secrets: Secrets, call: str, reference: SecretReference
 ) -> None:
@@ -141,13 +144,7 @@ def test_an_empty_answer_is_not_taken_for_a_binary_secret(
         secrets.resolve([reference])
 
 
-@pytest.mark.parametrize(
-    ("call", "reference"),
-    [
-        ("secretsmanager.GetSecretValue", managed("crops/db")),
-        ("ssm.GetParameter", parameter("/crops/key")),
-    ],
-)
+@BOTH
 def test_a_secret_that_may_not_be_read_is_refused_with_the_code(
     cloud: Cloud, secrets: Secrets, call: str, reference: SecretReference
 ) -> None:
@@ -156,6 +153,13 @@ def test_a_secret_that_may_not_be_read_is_refused_with_the_code(
     [reason] = refusal(secrets, reference)
 
     assert reason == f"the secret {reference} cannot be read: AccessDeniedException"
+
+
+def test_a_trouble_of_the_store_passes_and_is_tried_again(cloud: Cloud, secrets: Secrets) -> None:
+    cloud.faults.refuse("secretsmanager.GetSecretValue", "InternalServiceError")
+
+    with pytest.raises(UnreachableError, match="InternalServiceError"):
+        secrets.resolve([managed("crops/db")])
 
 
 def test_it_is_not_all_denied_if_something_else_is_wrong_too(
@@ -179,13 +183,6 @@ def test_a_deleted_secret_is_refused(cloud: Cloud, secrets: Secrets) -> None:
     [reason] = refusal(secrets, managed("crops/plain"))
 
     assert reason.endswith("InvalidRequestException")
-
-
-def test_a_trouble_of_the_store_passes_and_is_tried_again(cloud: Cloud, secrets: Secrets) -> None:
-    cloud.faults.refuse("secretsmanager.GetSecretValue", "InternalServiceError")
-
-    with pytest.raises(UnreachableError, match="InternalServiceError"):
-        secrets.resolve([managed("crops/db")])
 
 
 def test_a_version_changes_with_the_value_and_shows_none(cloud: Cloud, secrets: Secrets) -> None:
@@ -220,13 +217,9 @@ def test_the_version_of_a_stage_is_its_own(cloud: Cloud, secrets: Secrets) -> No
 
 def test_an_unknown_version_is_left_out(cloud: Cloud, secrets: Secrets) -> None:
     keep(cloud, "crops/plain", VALUE)
-    references = [
-        managed("crops/none"),
-        managed("crops/plain", None, "NO_SUCH_STAGE"),
-        parameter("/crops/none"),
-    ]
+    unknown = managed("crops/plain", None, "NO_SUCH_STAGE")
 
-    assert secrets.versions(references) == {}
+    assert secrets.versions([managed("crops/none"), unknown, parameter("/crops/none")]) == {}
 
 
 @pytest.mark.parametrize("call", ["secretsmanager.DescribeSecret", "ssm.DescribeParameters"])

@@ -13,7 +13,7 @@ import pytest
 import lightgate
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind
 from lightgate.gate.report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.plan import read_plans
@@ -23,6 +23,7 @@ from local.demo.crops import FAILURES
 from tests.crops.releases import Release, Site
 from tests.crops.test_releases import applied, columns
 from tests.support.builders import judged
+from tests.support.failed_release import symptoms
 
 WITHIN = timedelta(seconds=20)
 # These two cannot even look at their migrations.
@@ -37,17 +38,9 @@ def nowhere() -> Site:
 
 def diagnosed(log: str, port: int = 8000) -> Diagnosis:
     """What follows from the lines that a container of the app has really written."""
-    return diagnose(
-        Symptoms(
-            app="crops-backend",
-            service="crops-backend",
-            repository="crops-backend",
-            digest=None,
-            evidence=NO_GATE_REPORT,
-            logs={"web": read_app_log("web", log.splitlines(), version=8, release="r1")},
-            endpoint=Endpoint(container="web", port=port, path="/healthz", success_codes="200"),
-        )
-    )
+    web = read_app_log("web", log.splitlines(), version=8, release="r1")
+    endpoint = Endpoint(container="web", port=port, path="/healthz", success_codes="200")
+    return diagnose(symptoms(evidence=NO_GATE_REPORT, logs={"web": web}, endpoint=endpoint))
 
 
 # What the gate's own helper reads in the app, as an event would report it.

@@ -13,6 +13,7 @@ from local.demo import crops
 from tests.crops.releases import Answer, Site
 from tests.e2e.by_hand import RELEASE, Ended, begin, end
 from tests.e2e.conftest import Ready
+from tests.e2e.gate_lines import gate_lines
 from tests.e2e.schema import schema
 
 # The looks of a watch follow on each other faster here than on AWS, and the period is in real
@@ -98,11 +99,7 @@ class Farm:
 
     def events(self, container: str, since: datetime) -> set[str]:
         """What the gate in the container has told since then."""
-        log = self.ready.cloud.client("lightsail").get_container_log(
-            serviceName=crops.APP, containerName=container, startTime=since
-        )
-        lines = [event["message"] for event in log["logEvents"]]
-        return {json.loads(line)["event"] for line in lines if line.startswith('{"lightgate"')}
+        return {line["event"] for line in gate_lines(self.ready, since, container)}
 
     def columns(self) -> set[str]:
         """Those of the harvests, as the database itself tells them."""

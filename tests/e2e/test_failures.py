@@ -142,19 +142,6 @@ def test_a_health_check_at_a_path_that_the_app_has_not_is_told_as_such(farm: Far
     assert farm.state == before
 
 
-def test_a_plan_that_the_policy_forbids_is_refused_with_its_operation(farm: Farm) -> None:
-    before = farm.state
-    farm.specify(migrations={"policy": "block"})
-
-    ended = farm.release("one-way")
-
-    assert (ended.status, ended.execution.error) == ("REFUSED", "REFUSED")
-    assert ended.message["failure"]["kind"] == "migration-refused"
-    assert "harvests.0005_no_season: RemoveField harvest.season" in ended.message["text"]
-    assert farm.state == before
-    goes_on(farm)
-
-
 def test_a_slow_migration_is_stopped_at_its_limit_and_leaves_nothing_behind(farm: Farm) -> None:
     before = farm.state
     farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)

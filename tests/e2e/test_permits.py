@@ -15,6 +15,7 @@ from local.cloud.sns_inbox import Inbox
 from local.demo import crops
 from tests.e2e.by_hand import RELEASE, begin, end
 from tests.e2e.conftest import Ready
+from tests.e2e.farm import Farm
 from tests.e2e.pushing import wait_until
 from tests.e2e.schema import schema
 
@@ -41,14 +42,6 @@ def ready() -> Iterator[Ready]:
         yield ready
 
 
-def serving(ready: Ready) -> int:
-    """The version that serves."""
-    lightsail = ready.cloud.client("lightsail")
-    [service] = lightsail.get_container_services(serviceName=crops.APP)["containerServices"]
-    version: int = service["currentDeployment"]["version"]
-    return version
-
-
 class Mailbox:
     """The bucket as its owner sees it."""
 
@@ -67,9 +60,7 @@ class Mailbox:
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         permit = Permit.from_text(body.decode())
         assert permit is not None
-        voided = (
-            permit.voided(VoidCause.NOT_ITS_TURN, "somebody has withdrawn it").to_text().encode()
-        )
+        voided = permit.voided(VoidCause.STOPPED, "somebody has withdrawn it").to_text().encode()
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=voided)
 
     def empty(self) -> None:
@@ -88,7 +79,7 @@ class Mailbox:
 def test_a_gate_whose_permit_is_withdrawn_or_deleted_while_it_holds_applies_nothing(
     ready: Ready, interfere: Callable[[Mailbox], None]
 ) -> None:
-    before, version, mailbox = schema(ready), serving(ready), Mailbox(ready)
+    before, version, mailbox = schema(ready), Farm(ready).version, Mailbox(ready)
 
     arn = begin(ready, "default-only", allowDestructive=True)
     wait_until(mailbox.is_told_a_plan, RELEASE)
@@ -97,20 +88,20 @@ def test_a_gate_whose_permit_is_withdrawn_or_deleted_while_it_holds_applies_noth
 
     assert ended.status in {"REFUSED", "ROLLED_BACK"}, ended.message["text"]
     assert ended.message["gate"]["migrations"] == []
-    assert (schema(ready), serving(ready)) == (before, version)
+    assert (schema(ready), Farm(ready).version) == (before, version)
 
 
 def test_a_plan_that_drops_a_column_is_refused_with_its_operation_and_nothing_is_applied(
     ready: Ready,
 ) -> None:
-    before, version = schema(ready), serving(ready)
+    before, version = schema(ready), Farm(ready).version
 
     refused = end(ready, begin(ready, "one-way"))
 
     assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
     assert "harvests.0005_no_season: RemoveField harvest.season" in refused.message["text"]
     assert refused.message["snapshot"] is None
-    assert (schema(ready), serving(ready)) == (before, version)
+    assert (schema(ready), Farm(ready).version) == (before, version)
 
 
 def test_what_the_policy_has_refused_can_be_released_by_hand(ready: Ready) -> None:

@@ -5,6 +5,7 @@ The tests go from the version that serves to the next in the order of this file.
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from local.demo import crops
 from tests.e2e.conftest import started
 from tests.e2e.farm import LONG_WATCH, Farm, taking_back, with_v2
+from tests.e2e.pushing import wait_until
 
 # A stack of its own, and a dozen releases. What is decided is tested on every run in
 # tests/workflow.
@@ -27,14 +29,40 @@ WRITE: Mapping[str, Any] = {"method": "POST", "path": "/", "body": "{}", "succes
 
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
-    """A version was kept although it fails, because its migration closed the way back to v2."""
     with started() as ready:
-        farm = with_v2(ready)
-        farm.specify(watch=LONG_WATCH)
-        kept = farm.release("one-way-fails-later")
-        assert kept.status == "FAILED", kept.message["text"]
-        assert farm.version == kept.message["version"]
-        yield farm
+        yield with_v2(ready)
+
+
+def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose(
+    farm: Farm,
+) -> None:
+    farm.specify(watch=LONG_WATCH)
+
+    ended = farm.release("one-way-fails-later")
+
+    message, version = ended.message, farm.version
+    assert (ended.status, ended.execution.error) == ("FAILED", "FAILED")
+    assert message["failure"]["kind"] == "watch-failed"
+    assert "GET / returned 500 (expected 200)" in message["failure"]["evidence"]
+    assert message["judgement"]["verdict"] == "ONE_WAY"
+    [reason] = message["judgement"]["reasons"]
+    assert reason.startswith("harvests.0005_no_season: RemoveField harvest.season: ")
+    assert version == message["version"] == message["previousVersion"] + 1
+    assert "season" not in farm.columns()
+    # It is left as it is, and so is the database. Each of its processes fails once asked enough.
+    wait_until(lambda: farm.read().status == 500, timedelta(seconds=20))
+    text = message["text"]
+    assert reason in text
+    assert f"To keep version {version}: correct the cause and push again." in text
+    assert "Before a rollback, reverse the migrations" in text
+    assert taking_back("one-way-fails-later") in text
+    assert f"--input '{json.dumps(way_back(message))}'" in text
+    assert f"--db-snapshot-identifier {message['snapshot']['id']}" in text
+
+
+def way_back(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    previous = message["previousVersion"]
+    return {"app": crops.APP, "rollbackTo": previous}
 
 
 def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> None:

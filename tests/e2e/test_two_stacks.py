@@ -4,7 +4,6 @@ Both have an app `crops`, and both watch the one repository. The tests go on wit
 in the order of this file.
 """
 
-import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,49 +15,40 @@ import pytest
 
 from lightgate.names import STACK_TAG
 from local.cloud import account, executions, registry
-from local.cloud.cloud import PROJECT, LocalCloud, Stack
-from local.cloud.executions import Execution
+from local.cloud.cloud import PROJECT, LocalCloud
 from local.cloud.sns_inbox import Inbox
+from tests.e2e.by_hand import end
+from tests.e2e.conftest import Ready
 from tests.e2e.pushing import image, spec, wait_until
 
 # A cloud and two stacks of its own.
 pytestmark = pytest.mark.slow
 
 APP = "crops"
-SOON, RELEASE = timedelta(seconds=20), timedelta(seconds=120)
+SOON = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two stacks, the container service of its app, and its subscriber."""
+    """One of the two stacks, and the container service of its app."""
 
-    cloud: LocalCloud
+    ready: Ready
     name: str
-    stack: Stack
     service: str
-    inbox: Inbox
 
     def specify(self, **changes: Any) -> None:
         short = {"serviceName": self.service, "verification": {"watchSeconds": 2}}
-        document = spec(APP) | short | changes
-        account.put_app(self.cloud.client("ssm"), APP, document, apps_path=self.stack.apps_path)
-
-    def executions(self) -> list[str]:
-        machine = self.cloud.client("stepfunctions")
-        return executions.all_of(machine, self.stack.state_machine_arn)
-
-    def ended(self, arn: str) -> tuple[Execution, Any]:
-        """How the execution ended, and its message."""
-        machine = self.cloud.client("stepfunctions")
-        ended = executions.wait_for_end(machine, arn, within=RELEASE)
-        [message] = self.inbox.receive(1, SOON)
-        return ended, json.loads(message.text)
+        document, path = spec(APP) | short | changes, self.ready.stack.apps_path
+        account.put_app(self.ready.cloud.client("ssm"), APP, document, apps_path=path)
 
     def release(self, **request: Any) -> Any:
         """The message of a release by hand."""
-        machine = self.cloud.client("stepfunctions")
-        arn = executions.start(machine, self.stack.state_machine_arn, {"app": APP, **request})
-        return self.ended(arn)[1]
+        return end(self.ready, self.start(**request)).message
+
+    def start(self, **request: Any) -> str:
+        machine = self.ready.cloud.client("stepfunctions")
+        asked = {"app": APP, **request}
+        return executions.start(machine, self.ready.stack.state_machine_arn, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +58,7 @@ class Account:
 
     def push(self, folder: Path, tag: str, name: str) -> None:
         pushed = image(folder / name, name)
-        registry.push(self.production.cloud.endpoint, APP, tag, pushed)
+        registry.push(self.production.ready.cloud.endpoint, APP, tag, pushed)
 
 
 def stack_names() -> dict[str, str]:
@@ -97,13 +87,14 @@ def both(request: pytest.FixtureRequest) -> Iterator[Account]:
             service = f"{APP}-{environment}"
             account.create_container_service(cloud.client("lightsail"), service)
             inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, environment)
-            sides[environment] = Side(cloud, names[environment], stack, service, inbox)
+            ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url="")
+            sides[environment] = Side(ready, names[environment], service)
         yield Account(**sides)
 
 
 def serving(side: Side, service: str | None = None) -> tuple[int, str]:
     """The version of the service that serves, and the stack that made it."""
-    lightsail = side.cloud.client("lightsail")
+    lightsail = side.ready.cloud.client("lightsail")
     name = service or side.service
     [found] = lightsail.get_container_services(serviceName=name)["containerServices"]
     current = found["currentDeployment"]
@@ -111,12 +102,12 @@ def serving(side: Side, service: str | None = None) -> tuple[int, str]:
 
 
 def test_each_stack_has_its_apps_below_a_path_of_its_own(both: Account) -> None:
-    assert both.production.stack.apps_path == "/lightgate/apps"
-    assert both.staging.stack.apps_path == "/lightgate-staging/apps"
+    assert both.production.ready.stack.apps_path == "/lightgate/apps"
+    assert both.staging.ready.stack.apps_path == "/lightgate-staging/apps"
 
 
 def test_each_stack_is_reconciled_by_a_schedule_of_its_own(both: Account) -> None:
-    scheduler = both.production.cloud.client("scheduler")
+    scheduler = both.production.ready.cloud.client("scheduler")
     targets = {
         found["Name"]: scheduler.get_schedule(Name=found["Name"])["Target"]["Arn"]
         for found in scheduler.list_schedules()["Schedules"]
@@ -135,27 +126,27 @@ def test_a_push_for_the_app_of_one_stack_starts_nothing_in_the_other(
     both.production.specify(tags=["latest"])
 
     both.push(tmp_path, "staging", "one")
-    wait_until(both.staging.executions, SOON)
-    [arn] = both.staging.executions()
-    ended, message = both.staging.ended(arn)
+    staging, production = both.staging.ready, both.production.ready
+    wait_until(staging.executions, SOON)
+    [arn] = staging.executions()
+    ended = end(staging, arn)
 
-    assert (ended.status, message["status"]) == ("SUCCEEDED", "SUCCEEDED")
+    assert (ended.execution.status, ended.status) == ("SUCCEEDED", "SUCCEEDED")
     assert serving(both.staging) == (1, "lightgate-staging")
-    assert both.production.executions() == []
+    assert production.executions() == []
 
 
 def test_a_push_that_both_watch_is_released_by_each_to_its_own_service(
     both: Account, tmp_path: Path
 ) -> None:
     both.staging.specify(tags=["latest"])
-    known = len(both.staging.executions())
+    staging, production = both.staging.ready, both.production.ready
+    known = len(staging.executions())
 
     both.push(tmp_path, "latest", "two")
-    wait_until(lambda: len(both.staging.executions()) > known, SOON)
-    wait_until(both.production.executions, SOON)
-    results = [
-        side.ended(side.executions()[0])[1]["status"] for side in (both.staging, both.production)
-    ]
+    wait_until(lambda: len(staging.executions()) > known, SOON)
+    wait_until(production.executions, SOON)
+    results = [end(ready, ready.executions()[0]).status for ready in (staging, production)]
 
     assert results == ["SUCCEEDED", "SUCCEEDED"]
     assert serving(both.staging) == (2, "lightgate-staging")
@@ -166,14 +157,11 @@ def test_an_execution_that_is_stopped_is_cleaned_up_after_by_its_own_stack(
     both: Account,
 ) -> None:
     staging = both.staging
-    machine = staging.cloud.client("stepfunctions")
-    arn = executions.start(machine, staging.stack.state_machine_arn, {"app": APP, "tag": "latest"})
-    machine.stop_execution(executionArn=arn)
+    arn = staging.start(tag="latest")
+    staging.ready.cloud.client("stepfunctions").stop_execution(executionArn=arn)
 
-    _, message = staging.ended(arn)
-
-    assert message["execution"] == arn
-    assert both.production.inbox.receive(1, timedelta(seconds=1)) == []
+    assert end(staging.ready, arn).message["execution"] == arn
+    assert both.production.ready.inbox.receive(1, timedelta(seconds=1)) == []
 
 
 def test_a_service_of_the_other_stack_is_refused_until_a_person_gives_it_away(
@@ -192,7 +180,7 @@ def test_a_service_of_the_other_stack_is_refused_until_a_person_gives_it_away(
     command = f"--resource-name {production.service} --tags key={STACK_TAG},value={staging.name}"
     assert reason.endswith(command)
 
-    staging.cloud.client("lightsail").tag_resource(
+    staging.ready.cloud.client("lightsail").tag_resource(
         resourceName=production.service, tags=[{"key": STACK_TAG, "value": staging.name}]
     )
     taken = staging.release(tag="latest")

@@ -10,12 +10,17 @@ from urllib.parse import parse_qsl
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
-from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.cloud import aws_rules
 from local.lightsail.switches import Switches
-from tests.component.cloud import ACCOUNT, REGION, Blobs, shared_client, skip_formalities
+from tests.component.cloud import (
+    REGION,
+    Blobs,
+    refused_snapshot,
+    shared_client,
+    skip_formalities,
+)
 from tests.component.lightsail_service import Course, LightsailService
 from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
@@ -105,16 +110,7 @@ class Account:
 
 
 def _refused_snapshot(call: Call) -> AWSResponse | None:
-    """RDS accepts no snapshot of a database in a wrong state; moto does."""
     body: Any = call.request.body
     form = dict(parse_qsl(body.decode() if isinstance(body, bytes) else str(body)))
-    kind, backend = aws_rules.SNAPSHOTS[call.operation], rds_backends[ACCOUNT][REGION]
-    of_cluster = call.operation == "CreateDBClusterSnapshot"
-    databases: Any = backend.clusters if of_cluster else backend.databases
-    found = databases.get(form[kind.database])
-    refusal = aws_rules.snapshot(
-        form,
-        None if found is None else str(found.status),
-        None if of_cluster or found is None else found.db_cluster_identifier,
-    )
+    refusal = refused_snapshot(call.operation, form)
     return response(call, refusal.status, refusal.body()) if refusal else None

@@ -1,46 +1,26 @@
-"""Executions of the state machine, in virtual time: Retry, Catch, Wait and time limits included.
+"""Executions of the state machine, in virtual time: Retry, Catch, Wait and time limits included."""
 
-It understands what the definition uses, and nothing else.
-"""
-
-import contextlib
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import boto3
-from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionStatus
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.cloud import aws_rules
-from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import Account
 from tests.faults.clock import TimeIsUp
 from tests.faults.stack import Json, Stack
 from tests.faults.wire import Killed
-from tests.workflow.state_data import StateData, iso
-
-_INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
-_FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
+from tests.support import state_machine
+from tests.support.state_machine import TaskError, call_service, covers
 
 
 class StoppedError(Exception):
     """The execution was stopped from outside."""
-
-
-class TaskError(Exception):
-    """A task has failed: with the name by which Retry and Catch know it, and why."""
-
-    def __init__(self, name: str, cause: str) -> None:
-        super().__init__(name, cause)
-        self.name, self.cause = name, cause
 
 
 class Tasks:
@@ -72,21 +52,15 @@ class Tasks:
         finally:
             wire.caller, clock.deadline = None, None
 
-    def integrate(self, state: str, resource: str, parameters: Json) -> Json:
+    def call_service(self, state: str, service: str, operation: str, parameters: Json) -> Json:
         """A call that Step Functions makes itself."""
-        service, operation = _INTEGRATION.fullmatch(resource).groups()  # type: ignore[union-attr]
-        client, wire = _client_without_retries(service), self._account.wire
+        wire = self._account.wire
         wire.caller = state
         self.invoked[state] += 1
         try:
-            answer = getattr(client, xform_name(operation))(**parameters)
-        except ClientError as error:
-            raise TaskError(f"{service}.{type(error).__name__}", str(error)) from error
-        except Exception as error:
-            raise TaskError(f"{service}.SdkClientException", type(error).__name__) from error
+            return call_service(_client_without_retries(service), service, operation, parameters)
         finally:
             wire.caller = None
-        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def invoke_by_event(self, name: str, event: Json) -> None:
         """As EventBridge does it: twice more after an error. What fails then is left."""
@@ -111,25 +85,15 @@ def _cause(error: Exception) -> str:
     return json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
 
 
-class Execution:
-    """One execution. `passed` are its states so far, `said` all that its history holds.
+class Execution(state_machine.Execution):
+    """One execution. It goes on from state to state, and not before `due`."""
 
-    It goes on from state to state, and not before `due`.
-    """
+    _all: "Executions"
 
-    def __init__(self, executions: "Executions", arn: str, request: Any, started: datetime) -> None:
-        self.arn = arn
-        self.name = arn.rpartition(":")[2]
-        self.passed: list[str] = []
-        self.said: list[str] = [json.dumps(request)]
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.state: str | None = executions.definition["StartAt"]
+    def __init__(self, executions: "Executions", shown: Any) -> None:
+        super().__init__(executions, shown)
         self.due = executions.clock.now()
         self._retries = 0
-        self._all = executions
-        context = {"Execution": {"Id": arn, "Name": self.name, "StartTime": iso(started)}}
-        self._data = StateData(request, context)
 
     @property
     def status(self) -> str:
@@ -144,87 +108,38 @@ class Execution:
     def step(self) -> None:
         """Enter the next state, or try its task once more."""
         assert self.state is not None
+        retries = self._retries
         try:
-            if self._retries == 0:
+            if retries == 0:
                 self._all.before_state(self)
                 self.passed.append(self.state)
-            self._enter(self.state)
+            self.enter()
         except StoppedError:
-            self._end(ExecutionStatus.ABORTED)
+            self.end(ExecutionStatus.ABORTED)
+        if self._retries == retries:
+            self._retries = 0
 
-    def _enter(self, name: str) -> None:
-        state: Json = self._all.definition["States"][name]
-        match state["Type"]:
-            case "Pass":
-                result = state.get("Result", self._data.filled(state.get("Parameters")))
-                self._data.put(state.get("ResultPath", "$"), result)
-                self.state = state["Next"]
-            case "Wait":
-                self._wait(state)
-            case "Choice":
-                chosen = (each["Next"] for each in state["Choices"] if self._data.holds(each))
-                self.state = next(chosen, state["Default"])
-            case "Task":
-                self._carry_out(name, state)
-            case "Succeed":
-                self._end(ExecutionStatus.SUCCEEDED)
-            case "Fail":
-                self.error = state.get("Error") or self._data.value(state["ErrorPath"])
-                self.cause = state.get("Cause") or self._data.value(state["CausePath"])
-                self._end(ExecutionStatus.FAILED)
-
-    def _wait(self, state: Json) -> None:
-        path: str = state["SecondsPath"]
-        seconds: Any = None
-        with contextlib.suppress(KeyError, TypeError):
-            seconds = self._data.value(path)
-        self.cause = aws_rules.wait_seconds(path, seconds)
-        if self.cause is not None:
-            self.error = "States.Runtime"
-            self._end(ExecutionStatus.FAILED)
-            return
-        self._rest(seconds)
-        self.state = state["Next"]
-
-    def _rest(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         self.due = self._all.clock.now() + timedelta(seconds=seconds)
 
-    def _carry_out(self, name: str, state: Json) -> None:
-        parameters = self._data.filled(state["Parameters"])
-        self.said.append(json.dumps(parameters))
-        try:
-            answer = self._all.carry_out(name, state["Resource"], parameters)
-        except TaskError as failure:
-            self.said.append(f"{failure.name} {failure.cause}")
-            if (pause := _pause(state, failure.name, self._retries)) is not None:
-                self._retries += 1
-                self._rest(pause)
-                return
-            self._retries = 0
-            self._catch(state, failure)
-            return
-        self._retries = 0
-        self.said.append(json.dumps(answer))
-        if state.get("ResultPath", "$") is not None:
-            self._data.put(state.get("ResultPath", "$"), answer)
-        self.state = state["Next"]
+    def invoke(self, function: str, parameters: Json) -> Json:
+        assert self.state is not None
+        tasks = self._all.tasks
+        return self._all.around(self.state, lambda: tasks.invoke(function, parameters))
 
-    def _catch(self, state: Json, failure: TaskError) -> None:
-        for catch in state.get("Catch", []):
-            if _covers(catch, failure.name):
-                self._data.put(catch["ResultPath"], {"Error": failure.name, "Cause": failure.cause})
-                self.state = catch["Next"]
-                return
-        self.error, self.cause = failure.name, failure.cause
-        self._end(ExecutionStatus.FAILED)
+    def call_service(self, service: str, operation: str, parameters: Json) -> Json:
+        assert self.state is not None
+        return self._all.tasks.call_service(self.state, service, operation, parameters)
 
-    def _end(self, status: ExecutionStatus) -> None:
-        self.state = None
-        shown = self._all.shown(self.arn)
-        shown.exec_status, shown.stop_date = status, datetime.now(UTC)
+    def tries_again(self, state: Json, failure: TaskError) -> bool:
+        pause = _pause(state, failure.name, self._retries)
+        if pause is not None:
+            self._retries += 1
+            self.sleep(pause)
+        return pause is not None
 
 
-class Executions:
+class Executions(state_machine.Executions[Execution]):
     """All executions of the machine, which go on only when somebody runs them.
 
     `before_state` is told of every state before it is entered, and may stop the execution.
@@ -233,32 +148,16 @@ class Executions:
     """
 
     def __init__(self, account: Account, stack: Stack, tasks: Tasks) -> None:
-        self.clock = account.clock
-        self.definition = stack.definition
-        self.all: list[Execution] = []
+        super().__init__(
+            stack.definition,
+            stack.machine,
+            account.client("stepfunctions"),
+            lambda shown: Execution(self, shown),
+        )
+        self.clock, self.tasks = account.clock, tasks
         self.unheard: set[str] = set()
         self.before_state: Callable[[Execution], None] = lambda _: None
         self.around: Callable[[str, Callable[[], Json]], Json] = lambda _, once: once()
-        self._account, self._stack, self._tasks = account, stack, tasks
-
-    def start(self, request: Json, name: str) -> Execution:
-        """As a person starts it from the console."""
-        arn = self._account.client("stepfunctions").start_execution(
-            stateMachineArn=self._stack.machine, name=name, input=json.dumps(request)
-        )["executionArn"]
-        self.discover()
-        [found] = [each for each in self.all if each.arn == arn]
-        return found
-
-    def discover(self) -> list[Execution]:
-        """All executions that have not ended."""
-        known = {each.arn for each in self.all}
-        for shown in self._shown():
-            if shown.execution_arn not in known:
-                data = shown.execution_input
-                request = json.loads(data) if isinstance(data, str) else data
-                self.all.append(Execution(self, shown.execution_arn, request, shown.start_date))
-        return [each for each in self.all if each.state is not None]
 
     def run_all(self) -> None:
         """Every execution to its end, one after another, and then its event to CleanUp."""
@@ -270,34 +169,15 @@ class Executions:
         """As EventBridge tells of an execution that has not succeeded."""
         if execution.arn not in self.unheard and execution.status in ("FAILED", "ABORTED"):
             detail = {"executionArn": execution.arn, "status": execution.status}
-            self._tasks.invoke_by_event("CleanUpFunction", {"detail": detail})
-
-    def carry_out(self, state: str, resource: str, parameters: Json) -> Json:
-        function = _FUNCTION.fullmatch(resource)
-        if function is not None:
-            return self.around(state, lambda: self._tasks.invoke(function[1], parameters))
-        return self._tasks.integrate(state, resource, parameters)
-
-    def shown(self, arn: str) -> Any:
-        """What DescribeExecution reads."""
-        [found] = [each for each in self._shown() if each.execution_arn == arn]
-        return found
-
-    def _shown(self) -> Iterator[Any]:
-        backend = stepfunctions_parser_backends[ACCOUNT][REGION]
-        yield from backend.describe_state_machine(self._stack.machine).executions
+            self.tasks.invoke_by_event("CleanUpFunction", {"detail": detail})
 
 
 def _pause(state: Json, error: str, retries: int) -> float | None:
     """How long to wait before the task is tried again; None if it is not."""
     for rule in state.get("Retry", []):
-        if _covers(rule, error):
+        if covers(rule, error):
             if retries >= rule.get("MaxAttempts", 3):
                 return None
             pause = rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** retries
             return min(float(pause), float(rule.get("MaxDelaySeconds", pause)))
     return None
-
-
-def _covers(rule: Json, error: str) -> bool:
-    return bool({"States.ALL", error} & set(rule["ErrorEquals"]))

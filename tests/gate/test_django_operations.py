@@ -9,7 +9,16 @@ import django
 import pytest
 from django.conf import settings
 from django.contrib.postgres import operations as postgres
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.fields import ArrayField, DateRangeField
+from django.contrib.postgres.indexes import (
+    BloomIndex,
+    BrinIndex,
+    GinIndex,
+    GistIndex,
+    HashIndex,
+    SpGistIndex,
+)
+from django.contrib.postgres.search import SearchVectorField
 from django.db import migrations, models
 from django.db.migrations.state import ProjectState
 
@@ -21,6 +30,15 @@ from lightgate.gate.programs.django_helper.compatibility import classify
 from lightgate.gate.programs.django_helper.operations import describe
 
 M, F = migrations, models
+
+
+class Chosen(F.CharField):
+    """A field of the app that chooses the type of its column."""
+
+    def db_type(self, _: Any) -> str:
+        return "citext"
+
+
 CROP = M.CreateModel(
     "Crop",
     [
@@ -32,6 +50,18 @@ CROP = M.CreateModel(
         ("price", F.DecimalField(max_digits=6, decimal_places=2)),
     ],
 )
+MORE = {
+    "farm": F.ForeignKey("crops.Plant", F.CASCADE),
+    "photo": F.FileField(max_length=1000),
+    "facts": F.JSONField(),
+    "words": SearchVectorField(),
+    "sizes": ArrayField(F.IntegerField()),
+    "tags": ArrayField(F.TextField()),
+    "codes": ArrayField(ArrayField(F.CharField(max_length=600))),
+    "span": DateRangeField(),
+    "choice": Chosen(max_length=9),
+    "grade": F.SmallIntegerField(db_default=1),
+}
 PLANT = M.CreateModel("Plant", [("id", F.BigAutoField(primary_key=True))])
 INDEX = F.Index(fields=["name"], name="by_name")
 TO_CROP = F.ForeignKey("crops.Crop", F.CASCADE)
@@ -79,6 +109,32 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
     [
         (field(F.IntegerField(null=True)), "additive"),
         (field(F.IntegerField(db_default=0)), "additive"),
+        (field(F.IntegerField(db_default=None)), "contract"),
+        (field(F.IntegerField(db_default=F.Value(None))), "contract"),
+        (field(F.IntegerField(null=True, db_default=None)), "additive"),
+        (field(F.BooleanField(db_default=False)), "additive"),
+        (field(F.JSONField(db_default={"a": 1})), "additive"),
+        (field(F.DateTimeField(db_default=F.functions.Now())), "additive"),
+        (field(F.PositiveIntegerField(db_default=5)), "additive"),
+        (field(F.PositiveIntegerField(null=True, db_default=-5)), "contract (db_default)"),
+        (field(F.SmallIntegerField(db_default=40_000)), "contract (db_default)"),
+        (field(F.CharField(max_length=3, db_default="long")), "contract (db_default)"),
+        (field(F.CharField(max_length=4, db_default=F.Value("long"))), "additive"),
+        (
+            field(F.DecimalField(max_digits=4, decimal_places=2, db_default=1000)),
+            "contract (db_default)",
+        ),
+        (field(F.BooleanField(null=True, db_default="maybe")), "contract (db_default)"),
+        (field(F.UUIDField(db_default="x")), "contract (db_default)"),
+        (field(F.IntegerField(db_default=F.Value(1) / 0)), "contract (db_default)"),
+        (
+            field(F.IntegerField(db_default=F.functions.NullIf(1, 1), null=True)),
+            "contract (db_default)",
+        ),
+        (field(Choosy(max_length=9, db_default="a", null=True)), "contract (db_default)"),
+        (field(F.ForeignKey("crops.Plant", F.CASCADE, db_default=5)), "contract (db_default)"),
+        (field(ArrayField(F.CharField(max_length=1), db_default=["ab"])), "contract (db_default)"),
+        (field(ArrayField(F.CharField(max_length=1), db_default=[])), "additive"),
         (field(F.IntegerField(default=0)), "contract"),
         (field(F.TextField(default="", blank=True)), "contract"),
         (field(F.IntegerField(null=True, unique=True)), "contract"),
@@ -118,7 +174,30 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (index(fields=["size"], kind=OwnIndex), "contract (expression)"),
         (index(fields=["story"]), "contract (unbounded)"),
         (index(fields=["size"], include=["story"]), "contract (unbounded)"),
-        (index(fields=["story"], kind=GinIndex), "additive"),
+        (index(fields=["farm_id"]), "additive"),
+        (index(fields=["farm_id", "story"]), "contract (unbounded)"),
+        (index(fields=["photo"]), "contract (unbounded)"),
+        (index(fields=["story"], kind=GinIndex), "contract (unbounded)"),
+        (index(fields=["story"], kind=GinIndex, opclasses=["gin_trgm_ops"]), "additive"),
+        (index(fields=["facts"], kind=GinIndex), "additive"),
+        (index(fields=["words"], kind=GinIndex), "additive"),
+        (index(fields=["sizes"], kind=GinIndex), "additive"),
+        (index(fields=["tags"], kind=GinIndex), "contract (unbounded)"),
+        (index(fields=["codes"], kind=GinIndex), "additive"),
+        (index(fields=["name", "codes"] * 40, kind=GinIndex), "additive"),
+        (index(fields=["words"], kind=GistIndex), "additive"),
+        (
+            index(fields=["story"], kind=GistIndex, opclasses=["gist_trgm_ops"]),
+            "contract (unbounded)",
+        ),
+        (index(fields=["span"], kind=GistIndex), "additive"),
+        (index(fields=["size"], include=["story"], kind=SpGistIndex), "contract (unbounded)"),
+        (index(fields=["story"], kind=SpGistIndex), "additive"),
+        (index(fields=["story"], kind=BrinIndex), "contract (unbounded)"),
+        (index(fields=["price"], kind=BrinIndex), "additive"),
+        (index(fields=["story"], kind=HashIndex), "additive"),
+        (index(fields=["story"], kind=BloomIndex), "additive"),
+        (index(fields=["choice"]), "contract (unbounded)"),
         (M.RemoveIndex("Crop", "by_name"), "contract"),
         (M.AddConstraint("Crop", UNIQUE), "contract"),
         (M.AlterModelOptions("Crop", {"ordering": ["name"]}), "additive"),
@@ -131,12 +210,25 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (alter("name", F.CharField(max_length=49)), "contract"),
         (alter("name", F.CharField()), "additive"),
         (alter("name", F.TextField()), "additive"),
-        (alter("name", F.CharField(max_length=50, null=True, help_text="x")), "additive"),
+        (alter("name", F.CharField(max_length="51")), "additive"),
+        (alter("name", F.CharField(max_length="49")), "contract"),
+        (alter("story", F.TextField(max_length=3)), "additive"),
+        (alter("story", F.TextField(db_index=True, max_length="9")), "contract (unbounded)"),
+        (alter("photo", F.FileField(max_length=900)), "contract"),
+        (alter("name", F.CharField(max_length=50, help_text="x")), "additive"),
+        (alter("name", F.CharField(max_length=50, null=True)), "contract (NULL)"),
+        (alter("farm", F.ForeignKey("crops.Plant", F.CASCADE, null=True)), "contract (NULL)"),
+        (alter("size", F.IntegerField(null=True, blank=True)), "additive"),
         (alter("name", F.CharField(max_length=50, unique=True)), "contract"),
         (alter("name", F.CharField(max_length=50, db_index=True)), "additive"),
         (alter("story", F.TextField(db_index=True)), "contract (unbounded)"),
         (alter("name", F.CharField(max_length=50, db_column="n")), "contract"),
         (alter("name", F.CharField(max_length=50, db_default="")), "additive"),
+        (alter("grade", F.SmallIntegerField(db_default=3)), "additive"),
+        (alter("grade", F.SmallIntegerField(db_default=0)), "additive"),
+        (alter("grade", F.SmallIntegerField(db_default=40_000)), "contract"),
+        (alter("grade", F.SmallIntegerField(db_default=None)), "contract"),
+        (alter("grade", F.SmallIntegerField()), "contract"),
         (alter("name", F.IntegerField()), "contract"),
         (alter("name", Choosy(max_length=50, choices=[("a", "b")])), "contract"),
         (alter("size", F.IntegerField()), "contract"),
@@ -154,6 +246,8 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
 def test_what_an_operation_means(operation: Any, label: str) -> None:
     state = ProjectState()
     CROP.state_forwards("crops", state)
+    for name, column in MORE.items():
+        field(column, name).state_forwards("crops", state)
     before = sorted(state.models)
 
     assert " ".join(classify(operation, "crops", state, {("crops", "plant")}, [])).strip() == label
@@ -168,7 +262,7 @@ def told(*operations: Any, existing: Sequence[str] = (), known: Sequence[Any] = 
     for one in known:
         one.state_forwards("crops", state)
     whole = describe((migration, False), state, set(), existing)
-    return [f"{label} {what}" for label, what in whole["operations"]]
+    return [f"{one[0]} {one[1]}" for one in whole["operations"]]
 
 
 @pytest.mark.parametrize(
@@ -334,7 +428,34 @@ def test_backwards_everything_is_taken_away() -> None:
     ]
 
 
-def test_an_operation_that_cannot_be_judged_is_unknown() -> None:
+class Broken:
+    """What can be asked for nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
+def test_an_operation_that_cannot_be_judged_is_unknown_and_says_why() -> None:
+    missing = alter("name", F.TextField())  # of a model that is not there
     migration = M.Migration("0001", "crops")
-    migration.operations = [alter("name", F.TextField())]  # of a model that is not there
-    assert describe((migration, False), ProjectState(), set(), [])["class"] == "unknown"
+    migration.operations = [missing, Broken(), PLANT]
+
+    whole = describe((migration, False), ProjectState(), set(), [])
+
+    assert whole["class"] == "unknown"
+    assert whole["irreversible"] == "AlterField"
+    assert whole["operations"] == [
+        ["unknown", "AlterField Crop.name", "KeyError: ('crops', 'crop')"],
+        ["unknown", "Broken", "LookupError: model_name"],
+        ["additive", "CreateModel Plant"],
+    ]
+
+
+def test_the_operations_after_one_that_cannot_be_judged_are_judged() -> None:
+    odd = field(F.CharField(max_length="x", db_default="a"))
+
+    assert told(odd, alter("extra", F.TextField()), index(fields=["extra"]), known=[CROP]) == [
+        "unknown AddField Crop.extra",
+        "contract AlterField Crop.extra",
+        "contract AddIndex(unbounded) Crop",
+    ]

@@ -1,4 +1,4 @@
-"""The gate on MariaDB, which commits each DDL statement, and whose metadata locks stop everybody."""
+"""The gate on MariaDB, which commits each DDL statement at once."""
 
 import os
 import signal
@@ -229,9 +229,7 @@ def mariadb_kill(project: Project, beginning: str) -> None:
     rows(project, f"kill query {found}")
 
 
-def test_a_migration_longer_than_wait_timeout_succeeds(
-    runner: Runner, on_mariadb: Project
-) -> None:
+def test_a_migration_longer_than_wait_timeout_succeeds(runner: Runner, on_mariadb: Project) -> None:
     released(runner, on_mariadb)
     on_mariadb.database["OPTIONS"] = {"init_command": "set session wait_timeout = 1"}
     on_mariadb.migration(sql("do sleep(3)"))

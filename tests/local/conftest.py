@@ -92,3 +92,14 @@ def account(lightsail_stub: str, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def client(account: Account) -> Callable[[str], Any]:
     return account.client
+
+
+@pytest.fixture(scope="session")
+def role(account: Account) -> str:
+    """A role that may do everything: the engine does not enforce a state machine's own."""
+    principal = {"Service": "states.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    made = account.client("iam").create_role(RoleName="machines", AssumeRolePolicyDocument=trust)
+    arn: str = made["Role"]["Arn"]
+    return arn

@@ -19,32 +19,18 @@ type Run = Callable[[dict[str, object], dict[str, object]], Execution]
 
 BY_PATH: dict[str, object] = {"SecondsPath": "$.seconds"}
 
-TRUST: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "states.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
-
 
 @pytest.fixture(scope="module")
-def run(account: Account) -> Run:
+def run(account: Account, role: str) -> Run:
     """Run an execution of a machine with one Wait state to its end."""
-    name, stepfunctions = f"waits-{uuid4().hex}", account.client("stepfunctions")
-    role = account.client("iam").create_role(
-        RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST)
-    )
+    stepfunctions = account.client("stepfunctions")
 
     def run(wait: dict[str, object], request: dict[str, object]) -> Execution:
         states = {"Wait": {"Type": "Wait", **wait, "Next": "End"}, "End": {"Type": "Succeed"}}
         machine = stepfunctions.create_state_machine(
             name=f"waits-{uuid4().hex}",
             definition=json.dumps({"StartAt": "Wait", "States": states}),
-            roleArn=role["Role"]["Arn"],
+            roleArn=role,
         )["stateMachineArn"]
         arn = executions.start(stepfunctions, machine, request)
         return executions.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))

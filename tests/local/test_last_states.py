@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.records.outcome import RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
+from tests.component import table
+from tests.local.conftest import Account
 from tests.workflow.release_machine import DEFINITION
 
 SOON = timedelta(seconds=20)
@@ -21,41 +22,30 @@ type Json = dict[str, Any]
 type Connect = Callable[[str], Any]
 
 
-def run_from(start: str, state: Json, topic: str, client: Connect) -> executions.Execution:
-    """Run the real definition from this state on, with what has come to it."""
-    definition = json.loads(DEFINITION.read_text().replace("${TopicArn}", topic)) | {
-        "StartAt": start
-    }
-    text = json.dumps(definition).replace("${TableName}", "releases")
-    machine = client("stepfunctions").create_state_machine(
-        name=f"from-{start.rstrip('?')}-{abs(hash(json.dumps(state)))}",
-        definition=text,
-        roleArn=_role(client),
-    )["stateMachineArn"]
-    arn = executions.start(client("stepfunctions"), machine, state)
-    return executions.wait_for_end(client("stepfunctions"), arn, within=SOON)
-
-
-def _role(client: Connect) -> str:
-    """A role that may do everything: the engine does not enforce a state machine's own."""
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Service": "states.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        },
-    }
-    name = f"release-{uuid4().hex[:8]}"
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    arn: str = role["Role"]["Arn"]
-    return arn
+type RunFrom = Callable[[str, Json], executions.Execution]
 
 
 @pytest.fixture
-def topic(client: Connect, request: pytest.FixtureRequest) -> str:
-    name = f"topic-{abs(hash(request.node.name))}"
-    arn: str = client("sns").create_topic(Name=name)["TopicArn"]
+def run_from(client: Connect, topic: str, role: str) -> RunFrom:
+    """Run the real definition from this state on, with what has come to it."""
+
+    def run(start: str, state: Json) -> executions.Execution:
+        definition = DEFINITION.read_text().replace("${TopicArn}", topic)
+        text = definition.replace("${TableName}", table.NAME)
+        machine = client("stepfunctions").create_state_machine(
+            name=f"from-{uuid4().hex}",
+            definition=json.dumps({**json.loads(text), "StartAt": start}),
+            roleArn=role,
+        )["stateMachineArn"]
+        arn = executions.start(client("stepfunctions"), machine, state)
+        return executions.wait_for_end(client("stepfunctions"), arn, within=SOON)
+
+    return run
+
+
+@pytest.fixture
+def topic(client: Connect) -> str:
+    arn: str = client("sns").create_topic(Name=f"topic-{uuid4().hex}")["TopicArn"]
     return arn
 
 
@@ -74,11 +64,11 @@ def inbox(client: Connect, topic: str) -> Inbox:
     ],
 )
 def test_an_undetermined_outcome_reaches_a_queue_as_json(
-    client: Connect, topic: str, inbox: Inbox, known: Json, app: str, stage: str
+    run_from: RunFrom, inbox: Inbox, known: Json, app: str, stage: str
 ) -> None:
     state = {"execution": "arn:of:it", "startedAt": "2026-11-16T01:54:34Z", "error": ERROR}
 
-    ended = run_from("IsReleaseNamed?", state | known, topic, client)
+    ended = run_from("IsReleaseNamed?", state | known)
 
     assert (ended.status, ended.error) == ("FAILED", "Undetermined")
     [message] = inbox.receive(1, SOON)
@@ -89,21 +79,9 @@ def test_an_undetermined_outcome_reaches_a_queue_as_json(
 
 
 def test_a_message_that_was_sent_is_no_longer_owed(
-    client: Connect, topic: str, inbox: Inbox
+    account: Account, run_from: RunFrom, inbox: Inbox
 ) -> None:
-    client("dynamodb").create_table(
-        TableName="releases",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "app", "AttributeType": "S"},
-            {"AttributeName": "item", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "app", "KeyType": "HASH"},
-            {"AttributeName": "item", "KeyType": "RANGE"},
-        ],
-    )
-    records = Releases(Table(client("dynamodb"), "releases"))
+    records = Releases(table.create(account))
     for release in ("r1", "r2"):
         outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
         records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
@@ -116,13 +94,9 @@ def test_a_message_that_was_sent_is_no_longer_owed(
         "message": json.dumps({"default": "refused"}),
         "publish": True,
     }
+    end = {"status": "REFUSED", "cause": "it is refused"}
 
-    ended = run_from(
-        "IsMessageOwed?",
-        {"outcome": settlement, "end": {"status": "REFUSED", "cause": "it is refused"}},
-        topic,
-        client,
-    )
+    ended = run_from("IsMessageOwed?", {"outcome": settlement, "end": end})
 
     assert (ended.status, ended.error) == ("FAILED", "REFUSED")
     [message] = inbox.receive(1, SOON)

@@ -17,8 +17,9 @@ from lightgate.migrations.plan import Plan
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock
-from lightgate.release.release import Release
+from lightgate.release.release import Kind, Release
 from lightgate.spec.keys import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
@@ -184,7 +185,7 @@ def admission(release: Release, **changes: Any) -> Admission:
         "stage": release.stage,
         "release": release,
         "database": None,
-        "restoring": None,
+        "restore_input": None,
         "take_snapshot": False,
         "history": Timings(),
         "poll_seconds": 10,
@@ -261,9 +262,29 @@ def admitted(**changes: Any) -> Release:
 IMAGE = admitted()
 
 
+def version_record(version: int, **changes: Any) -> VersionRecord:
+    """A good version on record, with code of its own."""
+    release = changes.get("release", f"r{version}")
+    values: Json = {
+        "version": version,
+        "release": release,
+        "kind": Kind.IMAGE,
+        "digest": DIGEST,
+        "spec_version": 3,
+        "spec_digest": SPEC_DIGEST,
+        "code": release,
+        "fits": version,
+        "is_good": True,
+        "judgement": Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is removed.",)),
+    }
+    return VersionRecord(**(values | changes))
+
+
 def ending(**changes: Any) -> DeploymentEnd:
     """Of version 8, which failed while version 7 went on serving."""
     values: Json = {
+        "app": "crops-backend",
+        "execution": EXECUTION,
         "release": None,
         "status": Status.FAILED,
         "version": 8,

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.gate.programs.supervisor.config import (
+    CHECK_DEFAULTS,
+    DEFAULTS,
+    DJANGO_DEFAULTS,
+)
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 
@@ -19,6 +24,17 @@ def gate_config(container: Json) -> Json:
     command = container["command"]
     assert command[1:4] == ["-I", "-S", "-c"]
     config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
+    return whole_config(config)
+
+
+def whole_config(config: Json) -> Json:
+    """With what the supervisor assumes where nothing is said; that of a waiter is whole."""
+    if "port" in config:
+        config = {**DEFAULTS, **config}
+    if config.get("healthCheck"):
+        config["healthCheck"] = {**CHECK_DEFAULTS, **config["healthCheck"]}
+    if "django" in config:
+        config["django"] = {**DJANGO_DEFAULTS, **config["django"]}
     return config
 
 

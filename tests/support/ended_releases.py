@@ -15,8 +15,11 @@ from tests.support.builders import DIGEST, RELEASE, STARTED, ending, evidence, f
 
 RESTORE = "aws rds restore-db-instance-from-db-snapshot --db-instance-identifier new"
 TAKE_BACK = [
-    f'{{"app": "crops-backend", "digest": "{DIGEST}", "command": '
-    '["python", "manage.py", "migrate", "harvests", "0004_fill_season"]}'
+    {
+        "app": "crops-backend",
+        "digest": DIGEST,
+        "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
+    }
 ]
 MIGRATION_ERROR = Diagnosis(
     kind=FailureKind.MIGRATION_ERROR,

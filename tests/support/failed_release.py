@@ -7,7 +7,7 @@ from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.symptoms import Symptoms
 from lightgate.gate.report import Phase
-from tests.support.builders import DIGEST, evidence
+from tests.support.builders import DIGEST, EXECUTION, evidence
 
 OPENED = evidence(Phase.SUCCEEDED)
 
@@ -74,6 +74,7 @@ def symptoms(**changes: Any) -> Symptoms:
         "service": "crops-backend",
         "repository": "crops-backend",
         "digest": DIGEST,
+        "execution": EXECUTION,
         "evidence": OPENED,
         "logs": {"migrate": None, "web": None},
         "endpoint": Endpoint(container="web", port=8000, path="/healthz", success_codes="200"),

@@ -8,16 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lightgate.backup.restore_commands import RestoreInput, point_the_app, restore_from_snapshot
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
-from lightgate.deployment.status import Status
+from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.errors import RefusalCode
+from lightgate.diagnosis.symptoms import Diagnosis
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import subject
@@ -27,6 +31,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database, SecretStore
@@ -43,10 +48,14 @@ from tests.support.builders import (
     ending,
     evidence,
     failure,
+    gate_line,
+    judged,
     report,
     seconds,
     service,
+    version_record,
 )
+from tests.support.failed_release import symptoms
 
 _DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SPEC = "/lightgate/apps/crops-backend"
@@ -68,20 +77,20 @@ _NEW = LiveVersion(version=8, tag="v3")
 _TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
 _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
-_ROWS = Judgement(
-    verdict=Verdict.UNKNOWN,
-    reasons=(
-        "harvests.0005_tidy_crops: RunPython: it runs code of the app, which may do anything to "
-        "rows and schema.",
-    ),
-)
-_DROPS = Judgement(
-    verdict=Verdict.ONE_WAY,
-    reasons=(
-        "harvests.0007_no_season: RemoveField harvest.season: the release before still uses it, "
-        "and its queries fail without it.",
-    ),
-)
+
+
+def _judged(migration: str, label: str, what: str) -> Judgement:
+    """The judgement on a plan of one migration, as a gate reports it."""
+    told = gate_line(
+        "plan",
+        **{"hash": "ab12", "count": 1, "class": label},
+        migrations=[{"name": migration, "operations": [[label, what]]}],
+    )
+    return judged({"migrate": read_plans(RELEASE, "migrate", [told])})
+
+
+_ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
+_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField harvest.season")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +135,7 @@ def _snapshot(**changes: Any) -> Snapshot:
                     secrets={SecretStore.SECRETS_MANAGER.value: ["crops/database-url"]},
                     digest=f"sha256:{'5' * 64}",
                 ),
-                "aws stepfunctions start-execution --state-machine-arn "
-                f"{EXECUTION.replace(':execution:', ':stateMachine:').rpartition(':')[0]} --input "
-                f'\'{{"app": "crops-backend", "digest": "sha256:{"5" * 64}"}}\'',
+                start_command(EXECUTION, {"app": "crops-backend", "digest": f"sha256:{'5' * 64}"}),
             ),
             **changes,
         }
@@ -156,24 +163,43 @@ def _good(version: int, rounds: int = 3) -> Verified:
 
 def _bad(version: int) -> Verified:
     watch = _watch(9, 3, _PROBLEM)
-    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, go_back=True)
+    return Verified(status=WatchStatus.FAILED, version=version, watch=watch, needs_rollback=True)
 
 
 def _diagnosed(found: GateReport, **changes: Any) -> Diagnosis:
-    return diagnose(
-        Symptoms(
-            **{
-                "app": "crops-backend",
-                "service": "crops-backend",
-                "repository": "crops-backend",
-                "digest": DIGEST,
-                "evidence": found,
-                "gates": ("migrate",),
-                "logs": _LOGS,
-                **changes,
-            }
-        )
-    )
+    usual = {"gates": ("migrate",), "logs": _LOGS, "endpoint": None}
+    return diagnose(symptoms(evidence=found, **{**usual, **changes}))
+
+
+def _concluded(
+    found: GateReport,
+    judgement: Judgement,
+    seen: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Report:
+    """What follows from the reports of the gate. `seen` is what else is known of the end."""
+    known = {"evidence": found, "judgement": judgement, "verified": _good(7), **(seen or {})}
+    values = {
+        "evidence": found,
+        "judgement": judgement,
+        "conclusion": conclude(ending(**known)),
+        "failure": None if "failure" in changes else _diagnosed(found),
+    }
+    return _ended(**{**values, **changes})
+
+
+# Version 8 serves, and failed its watch period.
+_UNHEALTHY = {
+    "status": Status.ACTIVE,
+    "service": service(current=deployment(8)),
+    "verified": _bad(8),
+}
+
+
+def _crashed(exception: str) -> Mapping[str, AppLog]:
+    """The log of an app that raises on each of three starts."""
+    lines = ("Traceback (most recent call last):", exception)
+    return {"web": AppLog(lines=lines * 3, starts=3)}
 
 
 def _released() -> Report:
@@ -202,37 +228,25 @@ def _migration_failed() -> Report:
         ),
         database="part-way",
     )
-    found = replace(
-        evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True), effect="data"
-    )
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
+    return _concluded(
+        replace(found, effect="data"),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[_take_back()],
     )
 
 
-def _take_back() -> str:
-    return json.dumps(
-        {
-            "app": "crops-backend",
-            "digest": DIGEST,
-            "command": ["python", "manage.py", "migrate", "harvests", "0004_fill_season"],
-        }
-    )
+def _take_back(target: str = "0004_fill_season") -> Mapping[str, object]:
+    command = ["python", "manage.py", "migrate", "harvests", target]
+    return {"app": "crops-backend", "digest": DIGEST, "command": command}
 
 
 def _nothing_applied() -> Report:
     failed = failure(database="unchanged")
-    found = evidence(Phase.FAILED, failed=failed, atomic=True, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=failed, atomic=True, changed=False),
+        _DROPS,
         applied_nothing=True,
         not_applied=["harvests.0006_one_harvest_a_day", "harvests.0007_no_season"],
     )
@@ -246,24 +260,14 @@ def _watch_failed() -> Report:
         watch=_watch(3),
         reasons=["Version 7 can work with the database as it is now."],
     )
-    found = evidence()
-    return _ended(
+    current = service(current=deployment(9, release=f"{RELEASE}-back"))
+    return _concluded(
+        evidence(),
+        _NOTHING,
+        {**_UNHEALTHY, "release": RELEASE, "service": current, "rollback_result": back},
         live=LiveVersion(version=9, tag="v2.1"),
-        evidence=found,
         snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                release=RELEASE,
-                evidence=found,
-                service=service(current=deployment(9, release=f"{RELEASE}-back")),
-                verified=_bad(8),
-                went_back=back,
-                judgement=_NOTHING,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(evidence(), watch=_PROBLEM),
     )
 
 
@@ -271,11 +275,20 @@ def _kept() -> Report:
     found = evidence(
         migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)], changed=True
     )
-    history = VersionHistory(listed=[deployment(8), deployment(7, "INACTIVE")], records={})
-    reversal = [_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")]
+    images = {"web": f"crops-backend@{DIGEST}"}
+    own, previous = (
+        version_record(8, judgement=_DROPS, is_good=False),
+        version_record(7, judgement=_NOTHING),
+    )
+    history = VersionHistory(
+        listed=[deployment(8), replace(deployment(7, "INACTIVE"), images=images)],
+        records={8: own, 7: previous},
+    )
+    reversal = [_take_back("0006_one_harvest_a_day")]
     choice = decide_rollback(
         RollbackInput(
             app="crops-backend",
+            execution=EXECUTION,
             failed=8,
             previous=7,
             reversal=reversal,
@@ -287,39 +300,23 @@ def _kept() -> Report:
         status=RollbackStatus.KEPT,
         target=7,
         version=None,
-        reasons=[
-            "Version 7 may not be able to work with the database as it is now, so version 8 was "
-            "kept.",
-            *_DROPS.reasons,
-        ],
+        reasons=choice.reasons,
         next_steps=choice.next_steps,
     )
-    return _ended(
+    return _concluded(
+        found,
+        _DROPS,
+        {**_UNHEALTHY, "rollback_result": back},
         live=_NEW,
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(
-            ending(
-                status=Status.ACTIVE,
-                evidence=found,
-                service=service(current=deployment(8)),
-                verified=_bad(8),
-                went_back=back,
-                judgement=_DROPS,
-            )
-        ),
-        failure=_diagnosed(found, watch=_PROBLEM, logs=_LOGS),
+        failure=_diagnosed(found, watch=_PROBLEM),
         take_back=reversal,
     )
 
 
 def _cut_off() -> Report:
-    found = evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_ROWS)),
-        failure=_diagnosed(found),
-        judgement=_ROWS,
+    return _concluded(
+        evidence(Phase.APPLYING, [_TIDIED], began_at="2026-11-16T01:56:00.000Z", changed=True),
+        _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[],
         why_not_back="more was applied than the gate had planned",
@@ -327,63 +324,38 @@ def _cut_off() -> Report:
 
 
 def _old_code_may_fail() -> Report:
-    found = evidence(
-        Phase.SUCCEEDED,
-        migrations=[Migration(name="harvests.0007_no_season", seconds=0.1)],
-        changed=True,
-    )
-    crash = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="ModuleNotFoundError: No module named 'weather'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
-    return _ended(
-        evidence=found,
-        judgement=_DROPS,
-        conclusion=conclude(ending(evidence=found, verified=_good(7), judgement=_DROPS)),
-        failure=crash,
-        take_back=[_take_back().replace("0004_fill_season", "0006_one_harvest_a_day")],
+    dropped = Migration(name="harvests.0007_no_season", seconds=0.1)
+    found = evidence(Phase.SUCCEEDED, migrations=[dropped], changed=True)
+    return _concluded(
+        found,
+        _DROPS,
+        failure=_diagnosed(found, logs=_crashed("ModuleNotFoundError: No module named 'weather'")),
+        take_back=[_take_back("0006_one_harvest_a_day")],
     )
 
 
 def _first_release() -> Report:
+    nothing_live = service(deployments=[deployment(1, "FAILED")])
     found = evidence(Phase.SUCCEEDED, [Migration(name="harvests.0001_initial", seconds=0.4)])
-    return _ended(
+    return _concluded(
+        found,
+        _SAFE,
+        {"version": 1, "previous_version": None, "service": nothing_live, "verified": None},
         live=None,
         is_down=True,
-        evidence=found,
         version=1,
         previous_version=None,
-        conclusion=conclude(
-            ending(
-                version=1,
-                previous_version=None,
-                service=service(deployments=[deployment(1, "FAILED")]),
-                evidence=found,
-            )
-        ),
-        failure=Diagnosis(
-            kind=FailureKind.HEALTH_CHECK,
-            what=("The app listens on port 8000 of loopback only, where nobody reaches it."),
-            evidence="[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",
-            next_action="Let the app listen on 0.0.0.0:8000 and push again.",
+        failure=_diagnosed(
+            found,
+            logs={"web": AppLog(lines=("[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",))},
+            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200-399"),
         ),
     )
 
 
 def _overdue() -> Report:
-    found = evidence(Phase.SUCCEEDED)
-    return _ended(
-        evidence=found,
-        snapshot=None,
-        judgement=_NOTHING,
-        conclusion=conclude(ending(status=Status.OVERDUE, evidence=found, may_have_begun=False)),
-        failure=_diagnosed(found),
-    )
+    seen = {"status": Status.OVERDUE, "may_have_begun": False, "verified": None}
+    return _concluded(evidence(Phase.SUCCEEDED), _NOTHING, seen, snapshot=None)
 
 
 def _step_failed() -> Report:
@@ -391,20 +363,28 @@ def _step_failed() -> Report:
     return _ended(
         live=_NEW,
         evidence=evidence(),
+        judgement=_DROPS,
         conclusion=unverified(
-            error, app="crops-backend", version=8, previous=7, wrong=None, is_open=False
+            error,
+            app="crops-backend",
+            execution=EXECUTION,
+            version=8,
+            previous=7,
+            wrong=None,
+            is_open=False,
         ),
         failure=_diagnosed(evidence(), error=error),
     )
 
 
 def _broken() -> Report:
-    error = "States.Timeout: "
+    error = "States.Timeout"
     return _ended(
         live=_OLD,
         version=None,
         previous_version=None,
         judgement=None,
+        applied_nothing=True,
         conclusion=broken(error, None),
         failure=_diagnosed(evidence(Phase.SILENT), error=error),
     )
@@ -450,13 +430,16 @@ def _wrong_spec() -> Report:
         "serviceName: is missing",
         'containers.web.dependsOn[0].containerName: there is no container "migrat" '
         "(did you mean migrate?)",
+        live=_OLD,
     )
 
 
 def _wrong_architecture() -> Report:
-    reason = "The image is built for arm64, and Lightsail runs amd64 only."
+    with pytest.raises(RefusedError) as refusal:
+        parse_config('{"architecture": "arm64"}')
+    [reason] = refusal.value.reasons
     found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
-    return _not_admitted(reason, failure=found)
+    return _not_admitted(reason, failure=found, live=_OLD)
 
 
 def _policy() -> Report:
@@ -471,75 +454,48 @@ def _policy() -> Report:
         last_lines=(),
         exit_code=None,
     )
-    found = evidence(Phase.FAILED, failed=blocked, changed=False)
-    return _ended(
-        evidence=found,
-        conclusion=conclude(
-            ending(evidence=found, verified=_good(7), judgement=_DROPS, may_have_begun=False)
-        ),
-        failure=_diagnosed(found),
-        judgement=_DROPS,
+    return _concluded(
+        evidence(Phase.FAILED, failed=blocked, changed=False),
+        _DROPS,
+        {"may_have_begun": False},
         applied_nothing=True,
         not_applied=["harvests.0007_no_season"],
     )
 
 
+_BY_HAND = {"kind": Kind.ROLLBACK, "rollback_to": 5, "may_have_begun": False}
+
+
 def _rollback(**changes: Any) -> Report:
-    return _ended(
-        **{
-            "kind": Kind.ROLLBACK,
-            "snapshot": None,
-            "judgement": _NOTHING,
-            "reason": None,
-            "applied_nothing": True,
-            "rollback_to": 5,
-            "tag": "v1",
-            **changes,
-        }
-    )
+    values = {
+        "kind": Kind.ROLLBACK,
+        "snapshot": None,
+        "judgement": _NOTHING,
+        "reason": None,
+        "applied_nothing": True,
+        "rollback_to": 5,
+        "tag": "v1",
+    }
+    return _ended(**{**values, **changes})
 
 
 def _rollback_done() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-        may_have_begun=False,
-    )
-    return _rollback(
-        conclusion=conclude(seen),
-        watched=_good(8).shown,
-        live=LiveVersion(version=8, tag="v1"),
-    )
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND, "verified": _good(8)})
+    live = LiveVersion(version=8, tag="v1")
+    return _rollback(conclusion=conclude(seen), watched=_good(8).shown, live=live)
 
 
 def _rollback_failed() -> Report:
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.ROLLBACK,
-        rollback_to=5,
-        service=service(current=deployment(8)),
-        verified=_bad(8),
-        may_have_begun=False,
-    )
-    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5, logs=_LOGS)
+    found = _diagnosed(evidence(), watch=_PROBLEM, rollback_to=5)
     live = LiveVersion(version=8, tag="v1")
+    seen = ending(**{**_UNHEALTHY, **_BY_HAND})
     return _rollback(conclusion=conclude(seen), failure=found, live=live)
 
 
 def _rollback_did_not_start() -> Report:
-    seen = ending(kind=Kind.ROLLBACK, rollback_to=5, verified=_good(7), may_have_begun=False)
-    found = Diagnosis(
-        kind=FailureKind.APP_CRASH,
-        what="The app in web was started 3 times on 1 node(s) and did not stay up.",
-        evidence="KeyError: 'WEATHER_URL'",
-        next_action=(
-            "Run the command of web with this image and the app's variables by hand, mend it and "
-            "push again."
-        ),
-    )
+    seen = ending(**_BY_HAND, verified=_good(7))
+    logs = _crashed("ValueError: SECRET_KEY is too short")
+    found = _diagnosed(evidence(), rollback_to=5, logs=logs)
     return _rollback(conclusion=conclude(seen), failure=found)
 
 
@@ -551,9 +507,7 @@ def _rollback_refused() -> Report:
         last_lines=(),
     )
     found = evidence(Phase.FAILED, failed=shut, changed=False)
-    seen = ending(
-        kind=Kind.ROLLBACK, rollback_to=5, evidence=found, verified=_good(7), may_have_begun=False
-    )
+    seen = ending(**_BY_HAND, evidence=found, verified=_good(7))
     diagnosis = _diagnosed(found, rollback_to=5)
     return _rollback(conclusion=conclude(seen), failure=diagnosis, evidence=found)
 
@@ -573,16 +527,9 @@ def _command(**changes: Any) -> Report:
 
 def _command_done() -> Report:
     found = replace(evidence(), last_lines=["3 crops tidied"])
-    seen = ending(
-        status=Status.ACTIVE,
-        kind=Kind.COMMAND,
-        evidence=found,
-        service=service(current=deployment(8)),
-        verified=_good(8),
-    )
-    return _command(
-        conclusion=conclude(seen), evidence=found, watched=_good(8).shown, judgement=_ROWS
-    )
+    seen = {**_UNHEALTHY, "kind": Kind.COMMAND, "evidence": found, "verified": _good(8)}
+    conclusion = conclude(ending(**seen))
+    return _command(conclusion=conclusion, evidence=found, watched=_good(8).shown, judgement=_ROWS)
 
 
 def _command_failed() -> Report:
@@ -604,14 +551,9 @@ def _command_failed() -> Report:
 
 
 def _command_refused() -> Report:
-    return _not_admitted(
-        "command: no version is live, so there is no app to run it beside",
-        kind=Kind.COMMAND,
-        conclusion=refused(
-            ["command: no version is live, so there is no app to run it beside"],
-            Kind.COMMAND,
-        ),
-    )
+    why = "command: no version is live, so there is no app to run it beside"
+    conclusion = refused([why], Kind.COMMAND)
+    return _not_admitted(why, kind=Kind.COMMAND, is_down=True, conclusion=conclusion)
 
 
 _REPORTS = {
@@ -644,7 +586,7 @@ _REPORTS = {
 
 def _start() -> Mail:
     notice = start_notice(
-        admitted(reason="push of crops-backend:v3"),
+        admitted(reason="push of crops-backend:v3", tag="v3"),
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
@@ -655,7 +597,7 @@ def _start() -> Mail:
 def _not_pruned() -> Mail:
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(admitted(), database, failed, [])
+    notice = not_pruned(admitted(tag="v3"), database, failed, [])
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
@@ -665,12 +607,13 @@ def _undetermined() -> Mail:
     values = {
         "$.named.app": "crops-backend",
         "$.named.stage": "production",
+        "$.admission.app": "crops-backend",
+        "$.admission.stage": "production",
         "$.error.Error": "MissingError",
         "$.execution": EXECUTION,
     }
-    subject = states["PublishUndetermined"]["Parameters"]
     return Mail(
-        subject.get("Subject") or _formatted(subject["Subject.$"], values),
+        _formatted(states["NameApp"]["Parameters"]["subject.$"], values),
         _formatted(described["text.$"], values) + "\n",
     )
 

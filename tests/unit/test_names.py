@@ -55,13 +55,8 @@ APPS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).map(
 MOMENTS = st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1))  # noqa: DTZ001
 STACKS = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,127}", fullmatch=True)
 ODD = [
-    "a",
-    "0",
-    "a" * LONGEST_APP_NAME,
-    "a-" * 19 + "a",
-    "0-again",
-    "crops-take3",
-    "a" * 8 + "-b-c",
+    *("a", "0", "a" * LONGEST_APP_NAME, "a-" * 19 + "a"),
+    *("0-again", "crops-take3", "a" * 8 + "-b-c"),
 ]
 
 
@@ -93,15 +88,6 @@ def snapshots_of(app: str, release: str) -> Iterator[str]:
 @pytest.mark.parametrize("app", ODD)
 def test_odd_names_are_names_of_apps(app: str) -> None:
     assert parse_app_name(app) == app
-
-
-@pytest.mark.parametrize(
-    "app",
-    ["a--b", "a-", "-a", "A", "a_b", "a.b", "ä", "a b", "", "a\n", "a" * (LONGEST_APP_NAME + 1)],
-)
-def test_what_would_make_a_name_that_aws_refuses_is_no_name_of_an_app(app: str) -> None:
-    with pytest.raises(SpecError):
-        parse_app_name(app)
 
 
 @given(APPS, MOMENTS)

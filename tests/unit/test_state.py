@@ -106,7 +106,9 @@ def state() -> State:
     return bare_state(
         admission=admission(IMAGE, warnings=("A warning.",)),
         deployment=progress(gate=replace(evidence(), migrations=(), last_lines=())),
-        verification=Verified(status=WatchStatus.FAILED, version=8, watch=watch, go_back=True),
+        verification=Verified(
+            status=WatchStatus.FAILED, version=8, watch=watch, needs_rollback=True
+        ),
         rollback=RollbackProgress(
             status=RollbackStatus.BUSY,
             begun_at=STARTED,

@@ -48,7 +48,7 @@ class Functions:
         self.invoked: Counter[str] = Counter()
         self._log = io.StringIO()
         self._faults: dict[str, deque[str]] = defaultdict(deque)
-        self._events: dict[str, Callable[[], object]] = {}
+        self._events: dict[str, deque[Callable[[], object]]] = defaultdict(deque)
         for name, value in {**environment, "POWERTOOLS_TRACE_DISABLED": "1"}.items():
             patch.setenv(name, value)
         patch.setattr(Runtime, "now", lambda _self: clock.now())
@@ -64,9 +64,9 @@ class Functions:
     def fail(self, name: str, *faults: str) -> None:
         self._faults[name].extend(faults)
 
-    def before(self, name: str, event: Callable[[], object]) -> None:
-        """What happens in the world just before the function is first invoked."""
-        self._events[name] = event
+    def before(self, name: str, event: Callable[[], object], *, call: int = 1) -> None:
+        """What happens in the world just before the function is invoked for the n-th time."""
+        self._events[name] = deque([*[lambda: None] * (call - 1), event])
 
     def call(self, name: str, event: Json) -> Json:
         """What the handler returns; every exception passes."""
@@ -82,7 +82,8 @@ class Functions:
     def invoke(self, name: str, payload: str) -> tuple[Json, bool]:
         """The payload of the answer, and whether it is an error."""
         self.invoked[name] += 1
-        self._events.pop(name, lambda: None)()
+        if self._events[name]:
+            self._events[name].popleft()()
         fault = self._faults[name].popleft() if self._faults[name] else None
         try:
             if self.is_down():

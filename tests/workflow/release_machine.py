@@ -26,8 +26,8 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local.cloud import aws_rules
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
+from tests.support.state_machine import iso
 from tests.workflow.functions import Functions
-from tests.workflow.state_data import iso
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"

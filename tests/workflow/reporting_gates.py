@@ -11,7 +11,7 @@ from lightgate.outcome.durations import Durations
 from local.lightsail.model import Deployment
 from tests.component.cloud import ACCOUNT
 from tests.component.lightsail_service import Course
-from tests.workflow.world import APP, MAILBOXES, Json, World, spec
+from tests.workflow.world import APP, MAILBOXES, SUCCEEDED, Json, World, spec
 
 PLAN = "ab12cd34"
 MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
@@ -50,6 +50,11 @@ def told_plan(*migrations: str, hash_: str = PLAN, effect: str = "additive") -> 
         "atomic": True,
         "migrations": [{"name": name, "operations": operations} for name in migrations],
     }
+
+
+def released(plan: Json | None = None) -> Course:
+    """A release whose gate tells its plan; an empty one without any."""
+    return Course(ends="ACTIVE", log=[(20, "migrate", plan or told_plan()), (39, *SUCCEEDED)])
 
 
 def line_of(release: str, at: datetime, event: Json) -> Json:

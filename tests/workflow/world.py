@@ -1,6 +1,7 @@
 """Everything around a release: an app with its database, image, secrets, service and audience."""
 
 import copy
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class World:
         self.clock = cloud.clock
         self.lightsail = cloud.lightsail
         self.started_at: datetime = cloud.clock.now()
+        self._numbers = itertools.count(1)
         self.topic, self._queue = self._topic(), self._subscribed_queue()
         cloud.client("sns").subscribe(
             TopicArn=self.topic,
@@ -159,11 +161,14 @@ class World:
         self.lightsail.add(APP)
         self.previous = self.lightsail.deploy_by_somebody(APP)
 
-    def release(self, request: object = None, *, course: Course | None = None) -> Ended:
-        """Run one execution to its end."""
+    def release(
+        self, request: object = None, *, course: Course | None = None, **members: Any
+    ) -> Ended:
+        """Run one execution to its end. `members` are those of its input beside the app."""
         if course is not None:
             self.lightsail.courses.append(course)
-        return self.machine.run({"app": APP} if request is None else request)
+        name = f"by-hand-{next(self._numbers)}"
+        return self.machine.run({"app": APP, **members} if request is None else request, name)
 
     def put_spec(self, document: Json | str, app: str = APP) -> None:
         self.cloud.client("ssm").put_parameter(
@@ -247,10 +252,14 @@ class World:
         url: str = self.cloud.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         return url
 
+    def put_key(self, value: str) -> None:
+        """Store another value of the secret key."""
+        self.cloud.client("ssm").put_parameter(
+            Name="/crops/key", Value=value, Type="SecureString", Overwrite=True
+        )
+
     def _secrets(self) -> None:
         self.cloud.client("secretsmanager").create_secret(
             Name="crops/db", SecretString=json.dumps({"url": f"postgres://crops:{PASSWORD}@db/c"})
         )
-        self.cloud.client("ssm").put_parameter(
-            Name="/crops/key", Value=SECRET_KEY, Type="SecureString"
-        )
+        self.put_key(SECRET_KEY)

@@ -25,13 +25,17 @@ def minify(source: str, name: str) -> str:
         ),
         remove_literal_statements=True,
         rename_globals=True,
+        # The programs travel compressed, and a text that comes twice costs less than a name for it.
+        hoist_literals=False,
     )
     # Without annotations the text does not need the import that keeps them from being evaluated.
     text = text.removeprefix(_FUTURE)
     # In JSON a tab takes two bytes.
     text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
+    text = _with_other_quotes_within_quotes(text)
     if places := list(_quotes_within_the_same_quotes(text)):
-        raise ValueError(f"{name}: Python before 3.12 cannot read {places[0]}; use a variable")
+        place = f"{places[0].string} in {places[0].line.strip()[:100]}"
+        raise ValueError(f"{name}: Python before 3.12 cannot read {place}; use a variable")
     ast.parse(text, f"<{name}>", feature_version=(3, 8))
     if unbound := sorted(_unbound(symtable.symtable(text, f"<{name}>", "exec"))):
         raise ValueError(f"{name}: nothing binds {', '.join(unbound)}")
@@ -48,7 +52,20 @@ def _unbound(module: symtable.SymbolTable) -> set[str]:
     return used - bound - vars(builtins).keys() - {"__name__"}
 
 
-def _quotes_within_the_same_quotes(text: str) -> Iterator[str]:
+def _with_other_quotes_within_quotes(text: str) -> str:
+    """The text with `{a['b']}` in an f-string that has double quotes, and the other way round."""
+    lines = text.splitlines(keepends=True)
+    for token in _quotes_within_the_same_quotes(text):
+        (row, start), (_, end) = token.start, token.end
+        inner = token.string[1:-1]
+        if not set(inner) & set("\"'\\"):
+            other = "'" if token.string[0] == '"' else '"'
+            line = lines[row - 1]
+            lines[row - 1] = f"{line[:start]}{other}{inner}{other}{line[end:]}"
+    return "".join(lines)
+
+
+def _quotes_within_the_same_quotes(text: str) -> Iterator[tokenize.TokenInfo]:
     """The strings in f-strings that have the quotes of the f-string around them."""
     around: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -57,4 +74,4 @@ def _quotes_within_the_same_quotes(text: str) -> Iterator[str]:
         elif token.type == tokenize.FSTRING_END:
             around.pop()
         elif token.type == tokenize.STRING and token.string[-1] in around:
-            yield f"{token.string} in {token.line.strip()[:100]}"
+            yield token

@@ -35,7 +35,7 @@ from lightgate.verification.verified import Verified
 class StopStatus(enum.StrEnum):
     """Why a release does not go on after a step.
 
-    SETTLED: its outcome is on record already. LOST: another release has its lock.
+    RECORDED: its outcome is on record already. LOST: another release has its lock.
     """
 
     REFUSED = "REFUSED"
@@ -43,7 +43,7 @@ class StopStatus(enum.StrEnum):
     DUPLICATE = "DUPLICATE"
     SUPERSEDED = "SUPERSEDED"
     LOST = "LOST"
-    SETTLED = "SETTLED"
+    RECORDED = "RECORDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class StartNotice:
 class Admitted:
     """The decisions of Admit. They are recorded, and stay fixed for the whole release.
 
-    `database` is the restore point to take, None without a database. `restoring` has the
+    `database` is the restore point to take, None without a database. `restore_input` has the
     facts for the restore commands. `take_snapshot`: it is taken before the deployment is created.
     """
 
@@ -98,7 +98,7 @@ class Admitted:
     stage: str
     release: Release
     database: BackupOrder | None
-    restoring: RestoreInput | None
+    restore_input: RestoreInput | None
     take_snapshot: bool
     history: Timings
     poll_seconds: int

@@ -52,7 +52,9 @@ def test_the_aws_command_line_speaks_every_operation(emulator: Emulator) -> None
     listed = aws("get-container-service-deployments", *name)["deployments"]
     assert [(each["version"], each["state"]) for each in listed] == [(1, "ACTIVE")]
     assert aws("get-container-services", *name)["containerServices"][0]["state"] == "RUNNING"
-    assert aws("get-container-log", *name, "--container-name", "web")["logEvents"]
+    steady = ("--container-name", "web", "--filter-pattern", "steady")
+    [line] = aws("get-container-log", *name, *steady)["logEvents"]
+    assert line["message"] == "[deployment:1] Reached a steady state"
     assert len(aws("get-container-service-powers")["powers"]) == 6
     assert aws("get-container-images", *name) == {"containerImages": []}
     assert aws("get-container-api-metadata")["metadata"]
@@ -69,26 +71,6 @@ def test_the_aws_command_line_speaks_every_operation(emulator: Emulator) -> None
     assert updated["containerService"]["isDisabled"] is True
     service.waits_for("DISABLED")
     aws("delete-container-service", *name)
-
-
-def test_the_aws_command_line_creates_deploys_and_reads(emulator: Emulator) -> None:
-    aws = command_line(emulator)
-    name = ("--service-name", "by-hand")
-    created = aws("create-container-service", *name, "--power", "nano", "--scale", "1")
-    assert created["containerService"]["privateDomainName"] == "by-hand.service.local"
-    service = Service(emulator, "by-hand")
-    wait_for(lambda: service.state == "READY", "it is ready")
-    endpoint = json.dumps({"containerName": "web", "containerPort": 8000})
-    deployed = aws(
-        *("create-container-service-deployment", *name, "--public-endpoint", endpoint),
-        *("--containers", json.dumps({"web": web("cli")})),
-    )
-    version = deployed["containerService"]["nextDeployment"]["version"]
-    assert service.ended(version) == "ACTIVE"
-    log = aws("get-container-log", *name, "--container-name", "web", "--filter-pattern", "steady")
-    assert [each["message"] for each in log["logEvents"]] == [
-        "[deployment:1] Reached a steady state"
-    ]
 
 
 def test_a_restart_takes_up_where_the_server_was(registry: Registry, tmp_path: Path) -> None:

@@ -53,24 +53,21 @@ def test_a_failing_health_check_leaves_the_old_deployment_serving(emulator: Emul
     assert "[deployment:2] Took too long" in service.log("web")
 
 
-def test_a_failed_first_deployment_leaves_the_service_ready(emulator: Emulator) -> None:
-    service = emulator.service("never")
-    version = service.deploy({"web": web("v1", "python3", "-c", "raise SystemExit(3)")}, "web")
-    assert service.ended(version) == "FAILED"
+@pytest.mark.parametrize(
+    ("name", "container"),
+    [
+        ("crashes", web("v1", "python3", "-c", "raise SystemExit(3)")),
+        ("absent", {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"}),
+    ],
+)
+def test_a_failed_first_deployment_is_tried_three_times_and_leaves_the_service_ready(
+    emulator: Emulator, name: str, container: dict[str, object]
+) -> None:
+    service = emulator.service(name)
+    assert service.ended(service.deploy({"web": container})) == "FAILED"
     seen = service.read()
     assert seen["state"] == "READY"
     assert "currentDeployment" not in seen
-    assert service.log("web") == [
-        "[deployment:1] Creating your deployment",
-        *["[deployment:1] Started 1 new node"] * 3,
-        "[deployment:1] Canceled",
-    ]
-
-
-def test_an_image_that_cannot_be_pulled_is_tried_three_times(emulator: Emulator) -> None:
-    service = emulator.service("missing")
-    image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"
-    assert service.ended(service.deploy({"web": {"image": image}})) == "FAILED"
     assert service.log("web") == [
         "[deployment:1] Creating your deployment",
         *["[deployment:1] Started 1 new node"] * 3,

@@ -12,9 +12,9 @@ from lightgate.aws.lightsail import Lightsail
 from lightgate.deployment.redeploy import redeploy
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.gate.report import NO_GATE_REPORT
-from lightgate.spec.health_rules import HealthRules, Probe
+from lightgate.spec.health_rules import HealthRules
 from lightgate.verification.health import (
     WatchProgress,
     WatchStatus,
@@ -25,37 +25,18 @@ from lightgate.verification.health import (
 )
 from tests.emulator.emulator import Emulator, Service
 from tests.emulator.images import web
+from tests.support import watch_period
+from tests.support.failed_release import symptoms
 
 ABSENT = {"image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:absent"}
 CRASH = "import sys; print('starting', flush=True); import weather"
-READ = Probe(
-    method="GET",
-    path="/",
-    success_codes="200",
-    latency=timedelta(seconds=10),
-    headers={},
-    body=None,
-    expected_header=None,
-    expected_text=None,
-)
-RULES = HealthRules(
-    period=timedelta(), read=READ, write=None, answers_needed=3, failures_in_a_row=3
-)
+READ = replace(watch_period.READ, path="/", latency=timedelta(seconds=10))
+RULES = replace(watch_period.RULES, period=timedelta(), read=READ)
 
 
 def diagnosed(service: Service, version: int) -> Diagnosis:
     log = read_app_log("web", service.log("web"), version=version, release="none")
-    return diagnose(
-        Symptoms(
-            app=service.name,
-            service=service.name,
-            repository="web",
-            digest=None,
-            evidence=NO_GATE_REPORT,
-            logs={"web": log},
-            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200"),
-        )
-    )
+    return diagnose(symptoms(evidence=NO_GATE_REPORT, logs={"web": log}))
 
 
 def watched(

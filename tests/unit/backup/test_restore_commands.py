@@ -19,7 +19,6 @@ from lightgate.backup.restore_commands import (
     point_the_app,
     restore_from_snapshot,
     restore_to_moment,
-    restored_name,
     secrets_of,
 )
 from lightgate.backup.restore_points import Original
@@ -78,23 +77,28 @@ ORIGINALS = {
 }
 
 
-def restoring(original: Original | None) -> RestoreInput:
+def restore_input(original: Original | None) -> RestoreInput:
     secrets = {"secretsmanager": ["crops/db", "crops/mail"], "ssm": ["/crops/key"]}
     return RestoreInput(
         original=original, parameter="/lightgate/apps/crops", secrets=secrets, digest=None
     )
 
 
-def restores() -> list[tuple[DatabaseKind, Sequence[str]]]:
-    return [
-        (kind, commands)
+def restore(kind: DatabaseKind, to: str, original: Original | None) -> Sequence[str]:
+    if to == "snapshot":
+        return restore_from_snapshot(kind, "crops-db", RELEASE, "lightgate-crops-1", original)
+    return restore_to_moment(kind, "crops-db", RELEASE, MOMENT, original)
+
+
+every_restore = pytest.mark.parametrize(
+    ("kind", "commands"),
+    [
+        (kind, restore(kind, to, original))
         for kind in DatabaseKind
         for original in (ORIGINALS[kind], None)
-        for commands in (
-            restore_from_snapshot(kind, "crops-db", RELEASE, "lightgate-crops-1", original),
-            restore_to_moment(kind, "crops-db", RELEASE, MOMENT, original),
-        )
-    ]
+        for to in ("snapshot", "moment")
+    ],
+)
 
 
 # Instead of the CLI: notes the call, and answers as AWS would.
@@ -129,15 +133,9 @@ def test_every_call_is_one_that_the_cli_knows(
     tmp_path: Path, kind: DatabaseKind, to: str, *, is_known: bool
 ) -> None:
     original = ORIGINALS[kind] if is_known else None
-    restore = (
-        restore_from_snapshot(kind, "crops-db", RELEASE, "lightgate-crops-1", original)
-        if to == "snapshot"
-        else restore_to_moment(kind, "crops-db", RELEASE, MOMENT, original)
-    )
+    change = point_the_app(kind, "crops-db", RELEASE, restore_input(original), START)
 
-    found = calls(
-        tmp_path, restore, point_the_app(kind, "crops-db", RELEASE, restoring(original), START)
-    )
+    found = calls(tmp_path, restore(kind, to, original), change)
 
     assert len(found) > 8
     for call in found:
@@ -149,7 +147,7 @@ def test_the_new_address_takes_the_place_of_the_old_one_and_nothing_else_changes
 ) -> None:
     found = calls(
         tmp_path,
-        point_the_app(DatabaseKind.INSTANCE, "crops-db", RELEASE, restoring(None), START),
+        point_the_app(DatabaseKind.INSTANCE, "crops-db", RELEASE, restore_input(None), START),
     )
 
     changed = {call[3]: call[-1] for call in found if call[1].startswith("put-")}
@@ -181,7 +179,7 @@ def check(words: Sequence[str]) -> None:
     assert set(operation.input_shape.required_members) <= {known[o] for o in given & known.keys()}
 
 
-@pytest.mark.parametrize(("kind", "commands"), restores())
+@every_restore
 def test_a_restore_makes_a_new_database_and_waits_for_it(
     kind: DatabaseKind, commands: Sequence[str]
 ) -> None:
@@ -197,7 +195,7 @@ def test_a_restore_makes_a_new_database_and_waits_for_it(
     assert ("sleep" if is_lightsail else "aws rds wait db-instance-available") in commands[-1]
 
 
-@pytest.mark.parametrize(("kind", "commands"), restores())
+@every_restore
 def test_a_copy_is_not_reachable_from_everywhere(
     kind: DatabaseKind, commands: Sequence[str]
 ) -> None:
@@ -214,21 +212,15 @@ def test_a_copy_is_not_reachable_from_everywhere(
 
 @pytest.mark.parametrize("to", ["snapshot", "moment"])
 def test_a_multi_az_cluster_is_restored_with_its_own_instances(tmp_path: Path, to: str) -> None:
-    original = of_cluster(MULTI_AZ, INSTANCE)
-    kind = DatabaseKind.CLUSTER
-    commands = (
-        restore_from_snapshot(kind, "crops-db", RELEASE, "s", original)
-        if to == "snapshot"
-        else restore_to_moment(kind, "crops-db", RELEASE, MOMENT, original)
-    )
+    commands = restore(DatabaseKind.CLUSTER, to, of_cluster(MULTI_AZ, INSTANCE))
 
     for call in calls(tmp_path, commands):
         check(call)
-    restore, wait = commands
+    restored, wait = commands
     assert (
         " --db-cluster-parameter-group-name tuned --db-cluster-instance-class db.m6gd.large"
         " --storage-type io1 --iops 1000 --no-publicly-accessible"
-    ) in restore
+    ) in restored
     assert wait.startswith("aws rds wait db-cluster-available")
 
 
@@ -241,9 +233,9 @@ def test_the_base_rate_of_a_storage_type_is_not_given_to_a_restore() -> None:
 def test_a_copy_of_a_public_database_is_public_as_that() -> None:
     original = of_instance({**INSTANCE, "PubliclyAccessible": True})
 
-    [restore, _] = restore_from_snapshot(DatabaseKind.INSTANCE, "d", RELEASE, "s", original)
+    commands = restore(DatabaseKind.INSTANCE, "snapshot", original)
 
-    assert " --publicly-accessible" in restore
+    assert " --publicly-accessible" in commands[0]
 
 
 def test_a_restore_takes_over_what_the_original_has() -> None:
@@ -260,13 +252,14 @@ def test_a_restore_takes_over_what_the_original_has() -> None:
         " --serverless-v2-scaling-configuration MinCapacity=0.5,MaxCapacity=4.0"
         " --deletion-protection"
     )
-    by_kind = {
-        kind: restore_from_snapshot(kind, "crops-db", RELEASE, "s", original)
-        for kind, original in ORIGINALS.items()
-    }
+    by_kind = {kind: restore(kind, "snapshot", original) for kind, original in ORIGINALS.items()}
 
-    assert by_kind[DatabaseKind.INSTANCE][0] == (f"{at} {NEW} --db-snapshot-identifier s{instance}")
-    assert by_kind[DatabaseKind.CLUSTER][0].endswith(f"--snapshot-identifier s {cluster}")
+    assert by_kind[DatabaseKind.INSTANCE][0] == (
+        f"{at} {NEW} --db-snapshot-identifier lightgate-crops-1{instance}"
+    )
+    assert by_kind[DatabaseKind.CLUSTER][0].endswith(
+        f"--snapshot-identifier lightgate-crops-1 {cluster}"
+    )
     assert by_kind[DatabaseKind.CLUSTER][2].endswith(
         " --db-instance-class db.m6g.large --db-parameter-group-name tuned --no-publicly-accessible"
     )
@@ -278,7 +271,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
         DatabaseKind.INSTANCE,
         "crops-db",
         RELEASE,
-        restoring(ORIGINALS[DatabaseKind.INSTANCE]),
+        restore_input(ORIGINALS[DatabaseKind.INSTANCE]),
         START,
     )
 
@@ -293,7 +286,7 @@ def test_the_app_gets_the_address_name_and_image_that_fit() -> None:
 
 def test_the_restore_input_survives_json() -> None:
     for original in (*ORIGINALS.values(), None):
-        noted = restoring(original)
+        noted = restore_input(original)
         assert encode(decode(RestoreInput, encode(noted))) == encode(noted)
 
 
@@ -305,18 +298,11 @@ def test_only_the_names_of_secrets_are_noted() -> None:
     assert secrets_of(spec) == {"secretsmanager": ["crops/db"], "ssm": []}
 
 
-def test_the_new_name_fits_whatever_the_old_one_is() -> None:
-    for length in range(1, 64):
-        new = restored_name("x" * (length - 1) + "-", RELEASE)
-        assert re.fullmatch(r"[a-z](-?[a-z0-9])*", new) or length == 1
-        assert len(f"{new}-1") <= 63
-
-
 def test_a_restore_names_the_snapshot_or_the_moment() -> None:
-    snapshot = restore_from_snapshot(DatabaseKind.INSTANCE, "d", RELEASE, "lightgate-x")
-    moment = restore_to_moment(DatabaseKind.INSTANCE, "d", RELEASE, MOMENT)
+    snapshot = restore(DatabaseKind.INSTANCE, "snapshot", None)
+    moment = restore(DatabaseKind.INSTANCE, "moment", None)
 
-    assert "--db-snapshot-identifier lightgate-x" in snapshot[0]
+    assert "--db-snapshot-identifier lightgate-crops-1" in snapshot[0]
     assert "--restore-time 2026-11-22T15:41:06Z" in moment[0]
 
 

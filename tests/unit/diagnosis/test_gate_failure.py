@@ -1,6 +1,7 @@
 """Why a gate stayed shut."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -315,5 +316,6 @@ def test_the_input_of_the_next_execution_can_be_copied(
     )
 
     for found, more in ((forced, {"allowDestructive": True}), (again, {})):
-        copied = found.next_action.partition("execution with ")[2].removesuffix(".")
-        assert json.loads(copied) == {"app": "crops-backend", **document, **more}
+        copied = shlex.split(found.next_action.partition(": ")[2])
+        assert copied[:3] == ["aws", "stepfunctions", "start-execution"]
+        assert json.loads(copied[-1]) == {"app": "crops-backend", **document, **more}

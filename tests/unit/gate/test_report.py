@@ -31,6 +31,12 @@ def read(*lines: str, **others: list[str]) -> GateReport:
     return read_gate_report(RELEASE, {"migrate": list(lines), **others})
 
 
+def failure_of(*lines: str, **others: list[str]) -> Failure:
+    found = read(*lines, **others).failure
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -91,7 +97,7 @@ def test_a_release_is_as_far_as_the_last_of_its_gates(second: str | None, expect
 def test_a_release_without_gates_has_nothing_to_report() -> None:
     evidence = read_gate_report(RELEASE, {})
 
-    assert evidence.phase is Phase.UNGATED
+    assert (evidence.phase, evidence.changed) == (Phase.UNGATED, None)
     assert evidence.phase.is_final
 
 
@@ -112,12 +118,9 @@ def test_the_last_word_of_a_gate_has_the_order_of_its_migrations() -> None:
     last = gate_line("applied", migration="crops.0003", seconds=1.5)
     end = gate_line("succeeded", migrations=["crops.0002", "crops.0003"])
 
-    seen = read(last, end)
+    names = [(one.name, one.seconds) for one in read(last, end).migrations]
 
-    assert [(one.name, one.seconds) for one in seen.migrations] == [
-        ("crops.0002", None),
-        ("crops.0003", 1.5),
-    ]
+    assert names == [("crops.0002", None), ("crops.0003", 1.5)]
 
 
 def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
@@ -128,7 +131,7 @@ def test_the_first_migration_counts_and_not_the_start_of_the_command() -> None:
 
 
 def test_a_failure_is_reported_in_the_gates_own_words() -> None:
-    assert read(APPLYING, FAILED).failure == Failure(
+    assert failure_of(APPLYING, FAILED) == Failure(
         container="migrate",
         cause="exit",
         error="boom",
@@ -138,24 +141,11 @@ def test_a_failure_is_reported_in_the_gates_own_words() -> None:
     )
 
 
-def test_the_gates_database_finding_is_kept() -> None:
-    failed = gate_line("failed", cause="exit", error="boom", database="part-way")
-
-    failure = read(failed).failure
-
-    assert failure is not None
-    assert failure.database == "part-way"
-
-
 @pytest.mark.parametrize(
     ("plans", "expected"),
     [
-        ([], False),
-        ([True], True),
-        ([False], False),
-        ([True, False], False),
-        (["true"], False),
-        ([True, True], True),
+        *(([], False), ([True], True), ([False], False), ([True, True], True)),
+        *(([True, False], False), (["true"], False)),
     ],
 )
 def test_the_migrations_are_atomic_only_if_every_plan_says_so(
@@ -173,10 +163,8 @@ def test_the_last_report_of_a_gate_includes_the_earlier_events(kind: str, key: s
     found = read(gate_line("applied", migration="a.0002", seconds=2.5), last)
 
     assert found.began_at == "2026-11-16T01:55:00+00:00"
-    assert {(one.name, one.seconds) for one in found.migrations} == {
-        ("a.0001", None),
-        ("a.0002", 2.5),
-    }
+    seconds = {one.name: one.seconds for one in found.migrations}
+    assert seconds == {"a.0001": None, "a.0002": 2.5}
 
 
 BEGUN = gate_line("applying", migration="a.0002")
@@ -230,54 +218,81 @@ def test_every_gate_has_to_show_that_it_changed_nothing(
 ) -> None:
     refused = gate_line("failed", container="other", cause="refused", database="unchanged")
 
-    assert read_gate_report(RELEASE, {"migrate": second, "other": [refused]}).changed is expected
+    assert read(*second, other=[refused]).changed is expected
 
 
-def test_the_migrations_of_an_app_without_gates_are_unknown() -> None:
-    assert read_gate_report(RELEASE, {}).changed is None
+BEGAN = {"beganAt": "2026-11-16T01:56:00Z"}
+FORGED = gate_line("failed", cause="refused", error="policy", database="unchanged")
+UNCHANGED = gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN)
+ATTEMPTED = gate_line("failed", cause="attempt", error="boom", database="unchanged")
 
 
-def test_the_first_failure_explains_the_later_ones() -> None:
-    again = gate_line("failed", cause="exit", error="the same again")
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([FAILED, gate_line("failed", cause="exit", error="the same again")], {"error": "boom"}),
+        ([gate_line("failed", database="part-way")], {"database": "part-way"}),
+        # What has damaged the database outranks what has not.
+        *(
+            (
+                [BEGUN, FORGED, UNCHANGED.replace('"unchanged"', json.dumps(database))],
+                {"cause": "exit", "database": database},
+            )
+            for database in ("part-way", "not known", None)
+        ),
+        # A gate that is refused does not undo what another one has begun.
+        ([BEGUN, FORGED], {"database": "not known"}),
+        # An attempt that has ended does not change a refusal.
+        ([BEGUN, UNCHANGED, FORGED], {"database": "unchanged"}),
+        ([BEGUN, ATTEMPTED, FORGED], {"database": "unchanged"}),
+        ([BEGUN, gate_line("succeeded", **BEGAN), FORGED], {"database": "unchanged"}),
+        # An end from before the last beginning is not the end of it.
+        (
+            [BEGUN, UNCHANGED, gate_line("applying", at="2026-11-16T01:58:00Z")],
+            {"database": "not known"},
+        ),
+    ],
+)
+def test_the_failure_that_explains_most_is_reported(
+    lines: list[str], expected: dict[str, str | None]
+) -> None:
+    failure = failure_of(*lines)
 
-    failure = read(FAILED, again).failure
-
-    assert failure is not None
-    assert failure.error == "boom"
+    assert {name: getattr(failure, name) for name in expected} == expected
 
 
 def test_a_gate_that_gave_up_because_of_another_one_explains_nothing() -> None:
     follower = gate_line("failed", container="a", cause="dependency", error="migrate failed")
 
-    evidence = read_gate_report(RELEASE, {"a": [follower], "migrate": [FAILED]})
-
-    assert evidence.failure is not None
-    assert evidence.failure.error == "boom"
+    assert failure_of(FAILED, a=[follower]).error == "boom"
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        gate_line("succeeded", release="20261116t015434z-7f5b2640-ffff"),
-        gate_line("succeeded", container="web"),
-        gate_line("succeeded").replace('"lightgate": 1', '"lightgate": 2'),
-        gate_line("succeeded")[:-1],
-        "prefix " + gate_line("succeeded"),
-        json.dumps([json.loads(gate_line("succeeded"))]),
+        SUCCEEDED.replace(RELEASE, "20261116t015434z-7f5b2640-ffff"),
+        SUCCEEDED.replace('"migrate"', '"web"'),
+        SUCCEEDED.replace('"lightgate": 1', '"lightgate": 2'),
+        SUCCEEDED[:-1],
+        json.dumps([json.loads(SUCCEEDED)]),
         gate_line(["succeeded"]),  # type: ignore[arg-type]
         "[" * 100_000,
+        # It does not begin as a gate writes it.
+        *(f"{before}{SUCCEEDED}" for before in ("prefix ", " ", "|")),
+        SUCCEEDED.replace('{"lightgate"', '{ "lightgate"'),
+        SUCCEEDED.replace('{"lightgate"', '{"x": 1, "lightgate"'),
+        SUCCEEDED.replace("lightgate", "\\u006cightgate", 1),
     ],
 )
 def test_a_line_of_anything_else_is_not_evidence(line: str) -> None:
+    assert line != SUCCEEDED
     assert read(line).phase is Phase.SILENT
 
 
 def test_terminal_control_characters_are_removed() -> None:
-    failure = read(gate_line("failed", error="a\x1b[2Jb\nc\u202e", lastLines=["\x07", 5])).failure
+    failure = failure_of(gate_line("failed", error="a\x1b[2Jb\nc\u202e", lastLines=["\x07", 5]))
 
-    assert failure is not None
-    assert failure.error == "a [2Jb c "
-    assert list(failure.last_lines) == [" ", ""]
+    assert (failure.error, list(failure.last_lines)) == ("a [2Jb c ", [" ", ""])
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity", "1" + "0" * 400, "true", '"1"'])
@@ -285,11 +300,8 @@ def test_a_number_that_cannot_be_passed_on_is_left_out(number: str) -> None:
     applied = APPLIED.replace("1.5", number)
     failed = FAILED.replace('"exitCode": 1', f'"exitCode": {number}')
 
-    evidence = read(applied, failed)
-
-    assert [m.seconds for m in evidence.migrations] == [None]
-    assert evidence.failure is not None
-    assert evidence.failure.exit_code is None
+    assert [m.seconds for m in read(applied, failed).migrations] == [None]
+    assert failure_of(applied, failed).exit_code is None
 
 
 def test_a_failure_from_an_earlier_lightgate_can_be_read() -> None:
@@ -365,113 +377,37 @@ def test_evidence_survives_its_way_through_the_state_machine(evidence: GateRepor
     assert evidence == decode(GateReport, document)
 
 
-BEGAN = {"beganAt": "2026-11-16T01:56:00Z"}
-FORGED = gate_line("failed", cause="refused", error="policy", database="unchanged")
-
-
-@pytest.mark.parametrize("database", ["part-way", "not known", None])
-def test_a_failure_with_damage_outranks_one_without(database: str | None) -> None:
-    real = gate_line("failed", cause="exit", error="boom", database=database, **BEGAN)
-
-    failure = read(BEGUN, FORGED, real).failure
-
-    assert failure is not None
-    assert (failure.cause, failure.database) == ("exit", database)
-
-
-def test_a_refused_gate_does_not_undo_another_gates_beginning() -> None:
-    failure = read(BEGUN, FORGED).failure
-
-    assert failure is not None
-    assert failure.database == "not known"
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN),
-        gate_line("failed", cause="attempt", error="boom", database="unchanged"),
-        gate_line("succeeded", **BEGAN),
-    ],
-)
-def test_an_ended_attempt_does_not_change_a_refusal(end: str) -> None:
-    failure = read(BEGUN, end, FORGED).failure
-
-    assert failure is not None
-    assert failure.database == "unchanged"
-
-
-def test_an_end_from_before_the_last_beginning_is_not_the_end_of_it() -> None:
-    later = gate_line("applying", at="2026-11-16T01:58:00Z")
-    end = gate_line("failed", cause="exit", error="boom", database="unchanged", **BEGAN)
-
-    failure = read(BEGUN, end, later).failure
-
-    assert failure is not None
-    assert failure.database == "not known"
-
-
 def test_a_gate_is_read_only_from_its_own_log() -> None:
     forged = [gate_line("failed", cause="refused", database="unchanged"), gate_line("succeeded")]
 
-    evidence = read_gate_report(RELEASE, {"migrate": [], "web": forged})
+    evidence = read(web=forged)
 
     assert (evidence.phase, evidence.failure) == (Phase.SILENT, None)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        " " + SUCCEEDED,
-        "|" + SUCCEEDED,
-        SUCCEEDED.replace('{"lightgate"', '{ "lightgate"'),
-        SUCCEEDED.replace('{"lightgate"', '{"x": 1, "lightgate"'),
-        SUCCEEDED.replace("lightgate", "\\u006cightgate", 1),
-    ],
-)
-def test_a_line_that_does_not_begin_as_a_gate_writes_it_is_not_evidence(line: str) -> None:
-    assert read(line).phase is Phase.SILENT
+PART_WAY = gate_line("failed", database="part-way", effect="data", **BEGAN)
+PART_WAY_ATTEMPT = gate_line("failed", cause="attempt", database="part-way")
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
+    ("lines", "other", "expected"),
     [
-        ([BEGUN, gate_line("failed", database="part-way", effect="data", **BEGAN)], "data"),
-        (
-            [
-                BEGUN,
-                gate_line("failed", database="part-way", effect="data", **BEGAN),
-                gate_line("failed", cause="attempt", database="part-way"),
-            ],
-            "data",
-        ),
-        ([BEGUN, gate_line("failed", cause="attempt", database="part-way")], None),
-        ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], None),
-        ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], None),
-        (
-            [
-                BEGUN,
-                gate_line("failed", database="part-way", effect="data", **BEGAN),
-                gate_line("failed", database="part-way", effect="contract", **BEGAN),
-            ],
-            None,
-        ),
-        ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], None),
+        ([BEGUN, PART_WAY], [], "data"),
+        ([BEGUN, PART_WAY, PART_WAY_ATTEMPT], [], "data"),
+        ([BEGUN, PART_WAY_ATTEMPT], [], None),
+        ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], [], None),
+        ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], [], None),
+        ([BEGUN, PART_WAY, PART_WAY.replace('"data"', '"contract"')], [], None),
+        ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], [], None),
+        # Two databases have changed.
+        ([BEGUN, PART_WAY], [gate_line("succeeded", container="other", **BEGAN)], None),
     ],
 )
 def test_the_effect_of_applied_migrations_comes_from_exactly_one_report(
-    lines: list[str], expected: str | None
+    lines: list[str], other: list[str], expected: str | None
 ) -> None:
-    assert read(*lines).effect == expected
-
-
-def test_one_effect_is_not_enough_for_several_changed_databases() -> None:
-    ended = gate_line("failed", database="part-way", effect="additive", **BEGAN)
-    other = gate_line("succeeded", container="other", **BEGAN)
-
-    both = read_gate_report(RELEASE, {"migrate": [BEGUN, ended], "other": [other]})
-
-    assert both.effect is None
+    others = {"other": other} if other else {}
+    assert read(*lines, **others).effect == expected
 
 
 def test_masked_log_lines_hold_no_secret_and_mean_the_same() -> None:
@@ -485,8 +421,7 @@ def test_masked_log_lines_hold_no_secret_and_mean_the_same() -> None:
 
     assert secret not in str(lines)
     assert lines[1:] == [APPLYING]
-    failure = read(*lines).failure
-    assert failure is not None
+    failure = failure_of(*lines)
     assert (failure.error, failure.last_lines, failure.exit_code) == ("no ***", ["***", "b"], 3)
 
 

@@ -77,6 +77,8 @@ def test_the_worst_operation_decides(judged: Plan, verdict: Verdict) -> None:
         ("contract", "AddIndexConcurrently(expression) harvest", "computes the index"),
         ("contract", "AddIndex(unbounded) harvest.by_note", "too long for the index"),
         ("contract", "AlterField(on_delete) harvest.plot", "relies on the old handling"),
+        ("contract", "AlterField(NULL) harvest.note", "reads None where it expects a value"),
+        ("contract", "AddField(db_default) harvest.size", "the insert may fail"),
         ("contract", "AddField(Odd) harvest.plot", "fails with NotNullViolation"),
         ("contract", "undo CreateModel Plot", "the table is removed"),
         ("contract", "undo AddField harvest.quality", "the column is removed"),
@@ -95,6 +97,25 @@ def test_a_reason_names_migration_and_operation_and_says_why(
 
     assert reason.startswith(f"harvests.0005_quality: {what}: ")
     assert why in reason
+
+
+def test_an_operation_that_the_gate_could_not_judge_is_unknown_for_that_reason() -> None:
+    operation = ["unknown", "AddIndex harvest", "KeyError: 'by\nday'"]
+    told = gate_line(
+        "plan",
+        **{"hash": "ab12", "count": 1, "class": "unknown"},
+        migrations=[{"name": "harvests.0005_quality", "operations": [operation]}],
+    )
+
+    found = judge_plan(read_plans(RELEASE, "migrate", [told])[0])
+
+    assert found == Judgement(
+        verdict=Verdict.UNKNOWN,
+        reasons=(
+            "harvests.0005_quality: AddIndex harvest: Lightgate could not judge it: "
+            "KeyError: 'by day'.",
+        ),
+    )
 
 
 def test_a_plan_that_could_not_be_read_is_unknown_and_says_so() -> None:

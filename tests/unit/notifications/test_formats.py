@@ -68,7 +68,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "judgement": encode(SAFE),
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
-        "takeBack": list(TAKE_BACK),
+        "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),
         "repository": "crops-backend",
@@ -128,7 +128,7 @@ def worst_evidence() -> Any:
         conclude(
             ending(
                 evidence=worst_evidence(),
-                went_back=RollbackResult(
+                rollback_result=RollbackResult(
                     status=RollbackStatus.KEPT,
                     target=7,
                     version=None,

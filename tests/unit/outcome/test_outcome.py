@@ -4,8 +4,9 @@ import pytest
 
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
-from tests.support.builders import deployment
+from tests.support.builders import EXECUTION, deployment
 
 
 def test_a_refusal_keeps_all_reasons() -> None:
@@ -16,19 +17,26 @@ def test_a_refusal_keeps_all_reasons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
+    ("version", "is_service_known", "reasons", "step"),
     [
-        (None, "No deployment of this release was found."),
-        (8, "Check how deployment 8 of this release ended before you push again."),
+        (None, True, ["No deployment of this release was found."], "Start the release again."),
+        (
+            None,
+            False,
+            ["Whether a deployment was created could not be determined."],
+            "Check the deployments of the container service, then start the release again.",
+        ),
+        (8, True, [], "Check how deployment 8 of this release ended before you push again."),
     ],
 )
 def test_a_broken_release_says_whether_anything_was_deployed(
-    version: int | None, expected: str
+    version: int | None, *, is_service_known: bool, reasons: list[str], step: str
 ) -> None:
-    ended = broken("States.Timeout: ", version)
+    ended = broken("States.Timeout", version, is_service_known=is_service_known)
 
     assert ended.outcome is Outcome.FAILED
-    assert expected == ended.next_steps[0]
+    assert ended.reasons == ["The release could not continue: States.Timeout.", *reasons]
+    assert ended.next_steps[0] == step
 
 
 def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
@@ -54,6 +62,7 @@ def left_serving(
     return unverified(
         "States.Timeout",
         app="crops",
+        execution=EXECUTION,
         version=8,
         previous=previous,
         wrong=wrong,
@@ -66,9 +75,10 @@ def test_an_unverified_version_stays_live_and_people_choose() -> None:
 
     assert ended.outcome is Outcome.FAILED
     assert ended.reasons[-1] == "Version 8 is live, but its health is unknown."
-    _, keep, back, _ = ended.next_steps
-    assert "To keep version 8: " in keep
-    assert back == ('To roll back: start an execution with {"app": "crops", "rollbackTo": 7}.')
+    check, back, _ = ended.next_steps
+    assert check == "Check now whether the app works. If it does, version 8 can stay live."
+    to_7 = start_command(EXECUTION, {"app": "crops", "rollbackTo": 7})
+    assert back == f"To roll back: {to_7}"
 
 
 def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
@@ -77,7 +87,7 @@ def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() 
     assert ended.reasons[-1] == ("Version 8 is live, but unhealthy: GET / returned 500.")
 
 
-def test_who_may_not_be_able_to_go_back_hears_what_that_takes() -> None:
+def test_an_unsafe_rollback_is_offered_with_what_it_takes() -> None:
     back = left_serving(is_open=False).next_steps[2]
 
     assert "reverse the applied migrations first" in back

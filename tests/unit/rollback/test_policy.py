@@ -13,6 +13,7 @@ from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import (
     RollbackAction,
     RollbackInput,
@@ -23,12 +24,12 @@ from lightgate.rollback.policy import (
     no_rollback_notice,
     why_refused,
 )
-from tests.support.builders import DIGEST, deployment
+from tests.support.builders import EXECUTION, deployment, version_record
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend"
 PINNED = f"{ECR}:lightgate-7f5b2640fe6f"
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
-TAKE_BACK = ['{"app": "crops-backend", "command": 1}', '{"app": "crops-backend", "command": 2}']
+TAKE_BACK = [{"app": "crops-backend", "command": 1}, {"app": "crops-backend", "command": 2}]
 WHY = "harvests.0005_no_season: RemoveField harvest.season: the previous version still uses it."
 ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=(WHY,))
 UNKNOWN = Judgement(verdict=Verdict.UNKNOWN, reasons=("Nobody knows.",))
@@ -41,27 +42,14 @@ def listed_deployment(
     return replace(deployment(version, state), images=images)
 
 
-def record(
-    version: int,
-    judgement: Judgement = NONE,
-    *,
-    is_good: bool = True,
-    kind: Kind = Kind.IMAGE,
-    **changes: Any,
-) -> VersionRecord:
+def shown(*versions: int | tuple[int, str]) -> list[Deployment]:
+    """The list of the service: versions that were live once, or have the state that is given."""
+    return [listed_deployment(*(one if isinstance(one, tuple) else (one,))) for one in versions]
+
+
+def record(version: int, judgement: Judgement = NONE, **changes: Any) -> VersionRecord:
     """A version on record, whose code is its own unless `fits` says otherwise."""
-    return VersionRecord(
-        version=version,
-        release=f"r{version}",
-        kind=kind,
-        digest=DIGEST,
-        spec_version=1,
-        spec_digest="ab",
-        code=f"r{version}",
-        fits=changes.get("fits", version),
-        is_good=is_good,
-        judgement=judgement,
-    )
+    return version_record(version, judgement=judgement, **changes)
 
 
 def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> VersionHistory:
@@ -69,7 +57,7 @@ def history(*recorded: VersionRecord, listed: Sequence[Deployment] = ()) -> Vers
     numbers = sorted((one.version for one in recorded), reverse=True)
     states = ["ACTIVE", *["INACTIVE"] * len(numbers)]
     return VersionHistory(
-        listed=listed or [listed_deployment(*each) for each in zip(numbers, states, strict=False)],
+        listed=listed or shown(*zip(numbers, states, strict=False)),
         records={one.version: one for one in recorded},
     )
 
@@ -82,9 +70,10 @@ def rollback_input(
 ) -> RollbackInput:
     """Version 8 has failed after version 7, which is on record as good."""
     own = record(8, judgement, is_good=False)
-    listed = listed or [listed_deployment(8, "ACTIVE"), listed_deployment(7)]
+    listed = listed or shown((8, "ACTIVE"), 7)
     values: dict[str, Any] = {
         "app": "crops-backend",
+        "execution": EXECUTION,
         "failed": 8,
         "previous": 7,
         "reversal": TAKE_BACK,
@@ -106,25 +95,25 @@ def test_an_unsafe_rollback_keeps_the_new_version_with_both_next_steps(
     judgement: Judgement,
 ) -> None:
     found = decide_rollback(rollback_input(judgement=judgement))
-    keep, back = found.next_steps
+    keep, reverse, back = found.next_steps
 
     assert (found.action, found.version) == (RollbackAction.KEEP, 7)
     assert judgement.reasons[0] in found.reasons
     assert keep == "To keep version 8: correct the cause and push again."
-    assert back == (
-        "To roll back: first reverse the migrations with an execution with "
-        f"{TAKE_BACK[0]} and then {TAKE_BACK[1]}. "
-        'Then start an execution with {"app": "crops-backend", "rollbackTo": 7}.'
+    first, second = (start_command(EXECUTION, request) for request in TAKE_BACK)
+    assert reverse == (
+        "Before a rollback, reverse the migrations, one command after the other: "
+        f"{first} and then {second}"
     )
+    to_7 = start_command(EXECUTION, {"app": "crops-backend", "rollbackTo": 7})
+    assert back == f"To roll back to version 7: {to_7}"
 
 
 def test_before_the_first_version_there_is_nothing_to_roll_back_to() -> None:
     found = decide_rollback(rollback_input(previous=None))
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
-    assert found.reasons == [
-        "There is no earlier version that is known to be good.",
-    ]
+    assert found.reasons == ["There is no earlier version that is known to be good."]
     assert found.next_steps == [
         "Correct the cause and push again. Version 8 stays live until then."
     ]
@@ -140,52 +129,58 @@ def test_a_version_that_the_service_has_forgotten_is_named() -> None:
     ]
 
 
-def test_a_version_that_failed_its_own_watch_is_not_gone_back_to() -> None:
-    seen = rollback_input(
-        record(7, is_good=False),
-        record(6),
-        listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
-    )
-
-    assert decide_rollback(seen).version == 6
+LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
+SKIPPED = f"Version 7 cannot be deployed again: {LOST[0]}."
+REDEPLOY, KEEP = RollbackAction.REDEPLOY, RollbackAction.KEEP
 
 
-def test_a_version_that_never_served_is_not_gone_back_to() -> None:
-    seen = rollback_input(
-        record(7, is_good=False),
-        record(6),
-        record(5),
-        listed=[listed_deployment(8), listed_deployment(6, "FAILED"), listed_deployment(5)],
-    )
+@pytest.mark.parametrize(
+    ("recorded", "listed", "changes", "action", "version", "words"),
+    [
+        ([record(7, is_good=False), record(6)], shown(8, 7, 6), {}, REDEPLOY, 6, ""),
+        (
+            [record(7, is_good=False), record(6), record(5)],
+            shown(8, (6, "FAILED"), 5),
+            {},
+            *(REDEPLOY, 5, ""),
+        ),
+        (
+            [record(7, ONE_WAY, is_good=False), record(6)],
+            shown(8, (7, "FAILED"), 6),
+            {"previous": 6},
+            *(KEEP, 6, WHY),
+        ),
+        (
+            [record(6)],
+            shown(8, (7, "FAILED"), 6),
+            {"previous": 6},
+            *(KEEP, 6, "Version 7 was deployed without Lightgate."),
+        ),
+        ([record(7), record(6)], shown(8, 7, 6), {"gone": {7: LOST}}, REDEPLOY, 6, SKIPPED),
+        ([record(7, ONE_WAY), record(6)], shown(8, 7, 6), {"gone": {7: LOST}}, KEEP, 6, WHY),
+        ([record(7, ONE_WAY), record(6)], shown(8, 7, 6), {"gone": {7: LOST}}, KEEP, 6, SKIPPED),
+    ],
+    ids=[
+        *("it failed its watch", "it never served", "a failed one in between counts"),
+        *("one without Lightgate", "its image is gone", "a skipped one counts", "and is named"),
+    ],
+)
+def test_the_newest_version_that_is_good_and_there_is_the_target(
+    recorded: list[VersionRecord],
+    listed: list[Deployment],
+    changes: dict[str, Any],
+    action: RollbackAction,
+    version: int,
+    words: str,
+) -> None:
+    found = decide_rollback(rollback_input(*recorded, listed=listed, **changes))
 
-    assert decide_rollback(seen).version == 5
-
-
-def test_failed_versions_in_between_count() -> None:
-    seen = rollback_input(
-        record(7, ONE_WAY, is_good=False),
-        record(6),
-        listed=[listed_deployment(8), listed_deployment(7, "FAILED"), listed_deployment(6)],
-        previous=6,
-    )
-
-    assert (decide_rollback(seen).action, decide_rollback(seen).version) == (RollbackAction.KEEP, 6)
-    assert WHY in decide_rollback(seen).reasons
-
-
-def test_a_version_deployed_without_lightgate_makes_rollback_unsafe() -> None:
-    seen = rollback_input(
-        record(6),
-        listed=[listed_deployment(8), listed_deployment(7, "FAILED"), listed_deployment(6)],
-        previous=6,
-    )
-
-    assert decide_rollback(seen).action is RollbackAction.KEEP
-    assert "Version 7 was deployed without Lightgate." in decide_rollback(seen).reasons
+    assert (found.action, found.version) == (action, version)
+    assert words in " ".join([*found.reasons, *found.notes])
 
 
 def test_a_version_deployed_without_lightgate_counts_as_the_one_that_served_last() -> None:
-    versions = [listed_deployment(7), listed_deployment(6)]
+    versions = shown(7, 6)
 
     assert last_good(history(listed=versions), 7) == versions[0]
     assert last_good(history(record(7, is_good=False), listed=versions), 7) is None
@@ -241,20 +236,8 @@ def refused_to(
     ],
 )
 def test_a_refused_rollback_names_the_newest_safe_version(target: int, reason: str) -> None:
-    seen = history(
-        record(8, SAFE),
-        record(7),
-        record(6, ONE_WAY),
-        record(5, is_good=False),
-        record(4),
-        listed=[
-            listed_deployment(8, "ACTIVE"),
-            listed_deployment(7),
-            listed_deployment(6),
-            listed_deployment(5, "FAILED"),
-            listed_deployment(4),
-        ],
-    )
+    recorded = [record(8, SAFE), record(7), record(6, ONE_WAY), record(5, is_good=False), record(4)]
+    seen = history(*recorded, listed=shown((8, "ACTIVE"), 7, 6, (5, "FAILED"), 4))
 
     refused = refused_to(target, seen)
 
@@ -291,12 +274,7 @@ COMMAND = record(7, ONE_WAY, kind=Kind.COMMAND)
 def test_after_a_reversing_command_the_old_versions_gate_decides(
     recorded: list[VersionRecord], seventh: str, is_left: bool
 ) -> None:
-    listed = [
-        listed_deployment(8, "ACTIVE"),
-        listed_deployment(7, seventh),
-        listed_deployment(6),
-        listed_deployment(5),
-    ]
+    listed = shown((8, "ACTIVE"), (7, seventh), 6, 5)
     seen = history(record(5), record(6), *recorded, listed=listed)
 
     assert (refused_to(5, seen) == []) is is_left
@@ -311,12 +289,7 @@ def test_migrations_of_a_failed_version_count_for_every_older_target(
     target: int, judgement: Judgement, reasons: list[str] | None
 ) -> None:
     """Version 8 has failed, and 7 serves on."""
-    listed = [
-        listed_deployment(8, "FAILED"),
-        listed_deployment(7, "ACTIVE"),
-        listed_deployment(6),
-        listed_deployment(5),
-    ]
+    listed = shown((8, "FAILED"), (7, "ACTIVE"), 6, 5)
     failed = record(8, judgement, is_good=False)
     refused = refused_to(
         target, history(record(5), record(6), record(7), failed, listed=listed), serving=7
@@ -341,28 +314,18 @@ OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=Kind.ROLLBACK, fits=None)
 @pytest.mark.parametrize(
     ("between", "again", "action", "reason"),
     [
-        (record(6, ONE_WAY, is_good=False), COMPANION, RollbackAction.KEEP, WHY),
-        (record(6, ONE_WAY), ONCE_MORE, RollbackAction.KEEP, WHY),
-        (record(6, SAFE), ONCE_MORE, RollbackAction.REDEPLOY, "works with"),
-        (record(6, ONE_WAY), HAS_LOOKED, RollbackAction.REDEPLOY, "works with"),
-        (
-            record(6),
-            OF_AGES_AGO,
-            RollbackAction.KEEP,
-            "no longer lists the versions that came after",
-        ),
-        (record(6), OF_NOBODY_KNOWS_WHEN, RollbackAction.KEEP, "The release that the code"),
+        (record(6, ONE_WAY, is_good=False), COMPANION, KEEP, WHY),
+        (record(6, ONE_WAY), ONCE_MORE, KEEP, WHY),
+        (record(6, SAFE), ONCE_MORE, REDEPLOY, "works with"),
+        (record(6, ONE_WAY), HAS_LOOKED, REDEPLOY, "works with"),
+        (record(6), OF_AGES_AGO, KEEP, "no longer lists the versions that came after"),
+        (record(6), OF_NOBODY_KNOWS_WHEN, KEEP, "The release that the code"),
     ],
 )
 def test_code_that_was_deployed_once_more_is_as_old_as_it_was(
     between: VersionRecord, again: VersionRecord, action: RollbackAction, reason: str
 ) -> None:
-    listed = [
-        listed_deployment(8, "ACTIVE"),
-        listed_deployment(7),
-        listed_deployment(6),
-        listed_deployment(5),
-    ]
+    listed = shown((8, "ACTIVE"), 7, 6, 5)
     found = decide_rollback(rollback_input(record(5), between, again, listed=listed))
 
     assert (found.action, found.version) == (action, 7)
@@ -391,11 +354,12 @@ def test_the_next_steps_say_why_no_command_reverses_the_migrations() -> None:
 
     found = decide_rollback(rollback_input(judgement=ONE_WAY, reversal=[], why_not=why))
 
-    assert found.next_steps[-1] == (
-        'To roll back: start an execution with {"app": "crops-backend", "rollbackTo": 7, '
-        '"allowDestructive": true}. The migrations stay applied, because no command reverses just '
-        f"these: {why}. Only a snapshot or backup has the earlier data."
-    )
+    request = {"app": "crops-backend", "rollbackTo": 7, "allowDestructive": True}
+    assert found.next_steps[-2:] == [
+        f"To roll back to version 7: {start_command(EXECUTION, request)}",
+        "A rollback does not reverse the migrations, because no command reverses just these: "
+        f"{why}. Only a snapshot or backup has the earlier data.",
+    ]
 
 
 JUDGEMENTS = st.sampled_from([NONE, SAFE, ONE_WAY, UNKNOWN])
@@ -428,10 +392,7 @@ def test_nothing_unsafe_is_deployed_automatically(
     previous: int | None,
 ) -> None:
     failed = record(8, judgement, is_good=False)
-    shown_then = [
-        listed_deployment(8, "ACTIVE"),
-        *(one for one in listed if one.version != failed.version),
-    ]
+    shown_then = [*shown((8, "ACTIVE")), *(one for one in listed if one.version != failed.version)]
     seen = rollback_input(previous=previous, history=history(*recorded, failed, listed=shown_then))
     found = decide_rollback(seen)
 
@@ -447,48 +408,12 @@ def test_nothing_unsafe_is_deployed_automatically(
     assert judgement.verdict.allows_rollback
 
 
-LOST = ["crops:lightgate-7f5b2640fe6f of web is not in ECR any more"]
-
-
-def test_a_version_with_a_deleted_image_is_skipped_with_a_note() -> None:
-    found = decide_rollback(
-        rollback_input(
-            record(7),
-            record(6),
-            listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
-            gone={7: LOST},
-        )
-    )
-
-    assert (found.action, found.version) == (RollbackAction.REDEPLOY, 6)
-    assert found.notes == [f"Version 7 cannot be deployed again: {LOST[0]}."]
-
-
-def test_migrations_of_a_skipped_version_count_against_the_older_one() -> None:
-    versions = [record(7, ONE_WAY), record(6)]
-
-    found = decide_rollback(
-        rollback_input(
-            *versions,
-            listed=[listed_deployment(8), listed_deployment(7), listed_deployment(6)],
-            gone={7: LOST},
-        )
-    )
-
-    assert (found.action, found.version) == (RollbackAction.KEEP, 6)
-    assert WHY in found.reasons
-    assert f"Version 7 cannot be deployed again: {LOST[0]}." in found.reasons
-
-
 def test_without_any_good_image_rollback_is_impossible() -> None:
-    listed = [listed_deployment(8), listed_deployment(7), listed_deployment(6)]
+    listed = shown(8, 7, 6)
+    seen = rollback_input(record(7), record(6), listed=listed, gone={7: LOST, 6: LOST})
 
-    found = decide_rollback(
-        rollback_input(record(7), record(6), listed=listed, gone={7: LOST, 6: LOST})
-    )
+    found = decide_rollback(seen)
 
     assert (found.action, found.version) == (RollbackAction.IMPOSSIBLE, None)
-    assert [reason.split(" cannot")[0] for reason in found.reasons[1:]] == [
-        "Version 7",
-        "Version 6",
-    ]
+    told = [reason.split(" cannot")[0] for reason in found.reasons[1:]]
+    assert told == ["Version 7", "Version 6"]

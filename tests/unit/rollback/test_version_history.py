@@ -18,7 +18,6 @@ from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support import builders
 from tests.support.builders import (
-    DIGEST,
     IMAGE,
     RELEASE,
     SPEC_DIGEST,
@@ -27,6 +26,7 @@ from tests.support.builders import (
     failure,
     progress,
     service,
+    version_record,
 )
 
 NONE, SAFE = Judgement(verdict=Verdict.NONE), Judgement(verdict=Verdict.SAFE)
@@ -40,17 +40,9 @@ REFUSED = {"refusal": "The policy forbids it.", "permitted": False}
 def past(
     version: int, digest: str | None = "sha256:5", spec_version: int | None = 2
 ) -> VersionRecord:
-    return VersionRecord(
-        version=version,
-        release=f"r{version}",
-        kind=Kind.IMAGE,
-        digest=digest,
-        spec_version=spec_version,
-        spec_digest=None if spec_version is None else SPEC_DIGEST,
-        code=f"r{version}",
-        fits=version,
-        is_good=True,
-        judgement=ONE_WAY,
+    spec_digest = None if spec_version is None else SPEC_DIGEST
+    return version_record(
+        version, digest=digest, spec_version=spec_version, spec_digest=spec_digest
     )
 
 
@@ -98,20 +90,9 @@ def made(
 
 
 def test_a_success_is_on_record_as_a_good_version_with_its_image_its_spec_and_its_verdict() -> None:
-    assert made(IMAGE, deployment(), succeeded=True) == [
-        VersionRecord(
-            version=8,
-            release=RELEASE,
-            kind=Kind.IMAGE,
-            digest=DIGEST,
-            spec_version=3,
-            spec_digest=SPEC_DIGEST,
-            code=RELEASE,
-            fits=8,
-            is_good=True,
-            judgement=SAFE,
-        )
-    ]
+    [own] = made(IMAGE, deployment(), succeeded=True)
+
+    assert own == version_record(8, release=RELEASE, judgement=SAFE)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +204,9 @@ UNCHANGED = GateReport(
 )
 
 
+SILENT: dict[str, Any] = {"began_at": None}  # its command was not seen to begin
+
+
 @pytest.mark.parametrize(
     ("gate", "changes", "expected"),
     [
@@ -235,6 +219,9 @@ UNCHANGED = GateReport(
         ({"failure": replace(UNDONE, database=None)}, {}, ONE_WAY),
         ({"failure": None}, {}, ONE_WAY),
         ({"atomic": False}, {}, ONE_WAY),
+        # A system check has failed, before the first migration of a plan that is not atomic.
+        ({"atomic": False, "failure": replace(UNDONE, migration=None)}, {}, NONE),
+        ({"atomic": False, "failure": replace(UNDONE, migration=None), **SILENT}, {}, ONE_WAY),
         ({"migrations": [APPLIED]}, {}, ONE_WAY),
         # Another gate has applied something, or has not told.
         ({"changed": True}, {}, ONE_WAY),
@@ -260,18 +247,9 @@ def test_the_rollbacks_version_is_recorded_beside_the_failed_one(status: str, go
     own, back = made(IMAGE, deployment(), rollback=rollback(status))
 
     assert own.version == 8
-    assert back == VersionRecord(
-        version=9,
-        release=rollback_marker(RELEASE),
-        kind=Kind.ROLLBACK,
-        digest="sha256:7",
-        spec_version=2,
-        spec_digest=SPEC_DIGEST,
-        code="r3",
-        fits=3,
-        is_good=good,
-        judgement=NONE,
-    )
+    source = {"digest": "sha256:7", "spec_version": 2, "code": "r3", "fits": 3}
+    marked = {"release": rollback_marker(RELEASE), "kind": Kind.ROLLBACK}
+    assert back == version_record(9, **marked, **source, is_good=good, judgement=NONE)
 
 
 def test_a_rollback_that_was_not_followed_is_recorded_as_not_good() -> None:

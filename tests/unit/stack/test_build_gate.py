@@ -141,6 +141,16 @@ def test_what_python_3_8_cannot_read_is_refused(source: str) -> None:
         minify(source, "program")
 
 
+@pytest.mark.parametrize(
+    "source", ["""d={'a':1}\nprint(f"{d['a']}{d['a']}-{'é'!r}")""", """print(f'{"x"}')"""]
+)
+def test_texts_within_an_f_string_get_the_other_quotes(source: str) -> None:
+    text = minify(source, "program")
+
+    assert text.count('"') == 2
+    assert output(text) == output(source)
+
+
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
 def test_a_name_that_nothing_binds_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="nothing binds"):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
+from lightgate.deployment.status import Service
 from lightgate.outage import Checks
 from lightgate.spec.health_rules import HealthRules, check_interval, most_checks
 from lightgate.verification.health import (
@@ -28,15 +29,28 @@ from tests.support.watch_period import READ, RULES, WRITE, good
 LIVE = service(current=deployment(8), deployments=[deployment(8), deployment(7, "INACTIVE")])
 OTHER = service(current=deployment(9), deployments=[deployment(9), deployment(8, "INACTIVE")])
 LAGGING = service(current=deployment(7), deployments=[deployment(7)])
+BEGUN = WatchProgress(began_at=STARTED)
 POLL = 10
+
+
+def check(
+    seen: WatchProgress,
+    *,
+    problem: str | None = None,
+    shown: Service = LIVE,
+    rules: HealthRules = RULES,
+    **more: Any,
+) -> WatchProgress:
+    """One more check of version 8."""
+    changes: dict[str, Any] = {"problems": {"read": problem}, **more}
+    return add_check(seen, rules, shown, version=8, marker=None, **changes)
 
 
 def watched(rounds: Iterable[bool], rules: HealthRules = RULES) -> list[WatchStatus]:
     """The state of the watch period after each check, one every ten seconds."""
-    seen, found = WatchProgress(began_at=STARTED), []
+    seen, found = BEGUN, []
     for index, is_good in enumerate(rounds, start=1):
-        problems = {"read": None if is_good else "GET / returned 500"}
-        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = check(seen, problem=None if is_good else "GET / returned 500", rules=rules)
         found.append(judge_watch(seen, rules, STARTED + seconds(POLL * index)))
     return found
 
@@ -95,11 +109,11 @@ def test_the_last_checks_of_a_long_watch_period_decide(
 
 
 def test_checks_that_are_far_apart_are_waited_for() -> None:
-    seen = WatchProgress(began_at=STARTED)
+    seen = BEGUN
     for index in range(1, 4):
         now = STARTED + seconds(300 * index)
         assert judge_watch(seen, RULES, now) is WatchStatus.WATCHING
-        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
+        seen = check(seen)
 
     assert judge_watch(seen, RULES, now) is WatchStatus.GOOD
 
@@ -141,19 +155,9 @@ def test_good_comes_only_after_the_period_and_enough_passed_checks_in_a_row(
 
 def test_a_write_is_asked_for_until_it_was_good_once() -> None:
     rules = replace(RULES.at_once(), write=WRITE)
-    seen = WatchProgress(began_at=STARTED)
 
-    refused = add_check(
-        seen,
-        rules,
-        LIVE,
-        version=8,
-        marker=None,
-        problems={"read": None, "write": "POST / returned 500"},
-    )
-    written = add_check(
-        refused, rules, LIVE, version=8, marker=None, problems={"read": None, "write": None}
-    )
+    refused = check(BEGUN, rules=rules, problems={"read": None, "write": "POST / returned 500"})
+    written = check(refused, rules=rules, problems={"read": None, "write": None})
 
     assert list(probes_of(refused, rules)) == ["read", "write"]
     assert list(probes_of(written, rules)) == ["read"]
@@ -170,15 +174,8 @@ def test_without_a_good_write_nothing_is_good() -> None:
     "shown",
     [OTHER, service(current=deployment(9)), service(current=deployment(8, release="another"))],
 )
-def test_a_replaced_version_has_neither_passed_nor_failed(shown: Any) -> None:
-    seen = add_check(
-        WatchProgress(began_at=STARTED),
-        RULES,
-        shown,
-        version=8,
-        marker=None,
-        problems={"read": "no answer"},
-    )
+def test_a_replaced_version_has_neither_passed_nor_failed(shown: Service) -> None:
+    seen = check(BEGUN, problem="no answer", shown=shown)
 
     assert judge_watch(seen, RULES, STARTED) is WatchStatus.REPLACED
     assert summary(seen) == (
@@ -191,39 +188,21 @@ def test_only_an_active_version_takes_the_place_of_another(state: str) -> None:
     later = deployment(9, state)
     shown = service(current=later, deployments=[later, deployment(8)])
 
-    seen = add_check(
-        WatchProgress(began_at=STARTED),
-        RULES,
-        shown,
-        version=8,
-        marker=None,
-        problems={"read": None},
-    )
-
-    assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
+    assert judge_watch(check(BEGUN, shown=shown), RULES, STARTED) is WatchStatus.WATCHING
 
 
 def test_a_read_that_lags_behind_replaces_nothing() -> None:
-    seen = add_check(
-        WatchProgress(began_at=STARTED),
-        RULES,
-        LAGGING,
-        version=8,
-        marker=None,
-        problems={"read": None},
-    )
+    seen = check(BEGUN, shown=LAGGING)
 
-    assert judge_watch(seen, RULES, STARTED) is WatchStatus.WATCHING
-    assert seen.good_in_a_row == 1
+    assert (judge_watch(seen, RULES, STARTED), seen.good_in_a_row) == (WatchStatus.WATCHING, 1)
 
 
 PRIVATE = replace(RULES, read=None)
 
 
 def test_without_a_public_url_being_current_and_active_is_good() -> None:
-    begun = WatchProgress(began_at=STARTED)
-    live = add_check(begun, PRIVATE, LIVE, version=8, marker=None, problems={})
-    gone = add_check(begun, PRIVATE, service(), version=8, marker=None, problems={})
+    live = check(BEGUN, rules=PRIVATE, problems={})
+    gone = check(BEGUN, rules=PRIVATE, shown=service(), problems={})
 
     assert (live.good_in_a_row, gone.bad_in_a_row) == (1, 1)
     assert gone.problem == "The service does not show version 8 as live"
@@ -241,26 +220,17 @@ def test_without_a_public_url_being_current_and_active_is_good() -> None:
 def test_an_app_that_is_started_again_and_again_fails_and_a_replaced_node_does_not(
     restarts: list[int | None], status: WatchStatus
 ) -> None:
-    seen = WatchProgress(began_at=STARTED)
+    seen = BEGUN
     for count in restarts:
-        seen = add_check(seen, PRIVATE, LIVE, version=8, marker=None, problems={}, restarts=count)
+        seen = check(seen, rules=PRIVATE, problems={}, restarts=count)
 
     assert judge_watch(seen, PRIVATE, STARTED + seconds(50)) is status
 
 
 def test_the_watch_progress_survives_json_and_stays_small() -> None:
-    seen = WatchProgress(began_at=STARTED)
+    seen = BEGUN
     for _ in range(500):
-        seen = add_check(
-            seen,
-            RULES,
-            LIVE,
-            version=8,
-            marker=None,
-            problems={"read": "x\x1b" * 900},
-            slowest=timedelta(seconds=1.5),
-            restarts=9,
-        )
+        seen = check(seen, problem="x\x1b" * 900, slowest=timedelta(seconds=1.5), restarts=9)
     document = json.dumps(encode(seen))
 
     assert decode(WatchProgress, json.loads(document)) == seen
@@ -271,10 +241,10 @@ def test_the_watch_progress_survives_json_and_stays_small() -> None:
 def crashing(every: float, period: int) -> WatchStatus:
     """How the watch ends of an app without URL that is started again every so many seconds."""
     rules = replace(PRIVATE, period=seconds(period))
-    seen, status, at = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, timedelta()
+    seen, status, at = BEGUN, WatchStatus.WATCHING, timedelta()
     while status is WatchStatus.WATCHING:
         count = int(at.total_seconds() / every)
-        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems={}, restarts=count)
+        seen = check(seen, rules=rules, problems={}, restarts=count)
         status = judge_watch(seen, rules, STARTED + at)
         at += check_interval(rules)
     return status
@@ -313,10 +283,9 @@ def test_no_watch_period_takes_more_checks_than_planned(
     rules = replace(
         RULES, period=seconds(period), answers_needed=needed, failures_in_a_row=failures
     )
-    seen, status, now = WatchProgress(began_at=STARTED), WatchStatus.WATCHING, STARTED
+    seen, status, now = BEGUN, WatchStatus.WATCHING, STARTED
     for is_good in rounds:
-        problems = {"read": None if is_good else "GET / returned 500"}
-        seen = add_check(seen, rules, LIVE, version=8, marker=None, problems=problems)
+        seen = check(seen, problem=None if is_good else "GET / returned 500", rules=rules)
         if (status := judge_watch(seen, rules, now)) is not WatchStatus.WATCHING:
             break
         now += check_interval(rules)
@@ -326,9 +295,9 @@ def test_no_watch_period_takes_more_checks_than_planned(
 
 
 def test_a_watch_period_counts_no_outage() -> None:
-    seen = WatchProgress(began_at=STARTED)
+    seen = BEGUN
     for _ in range(3):
-        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": None})
+        seen = check(seen)
     checked = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))
 
     assert judge_watch(seen, RULES, STARTED + seconds(120)) is WatchStatus.GOOD
@@ -337,10 +306,9 @@ def test_a_watch_period_counts_no_outage() -> None:
 
 
 def test_a_version_that_does_not_get_good_fails_an_outage_later() -> None:
-    seen = WatchProgress(began_at=STARTED)
+    seen = BEGUN
     for index in range(40):
-        problem = "GET / returned 500" if index % 5 == 4 else None
-        seen = add_check(seen, RULES, LIVE, version=8, marker=None, problems={"read": problem})
+        seen = check(seen, problem="GET / returned 500" if index % 5 == 4 else None)
     assert judge_watch(seen, RULES, STARTED + seconds(180)) is WatchStatus.FAILED
 
     later = replace(seen, checks=Checks(last_at=STARTED, outage=seconds(300)))

@@ -24,25 +24,23 @@ from tests.workflow.world import APP, MAILBOXES, World
 # Stopped, redriven, over.
 
 
-def holding(
-    world: World, patch: pytest.MonkeyPatch, **gate_options: Any
-) -> tuple[Stepper, Walk, Gate]:
+def holding(world: World, stepper: Stepper, **gate_options: Any) -> tuple[Walk, Gate]:
     """An execution whose gate has told its plan, and holds."""
     remember(world, snapshot=120, node=120)
     world.instance.snapshot_takes = minutes(5)
-    gate, stepper = Gate(world, "a.0002", **gate_options), Stepper(world, patch)
+    gate = Gate(world, "a.0002", **gate_options)
     walk = stepper.start({"app": APP}, "one")
     while gate.ready_at is None:
         walk.step()
     walk.step()
     assert gate.states == ["pending"]
-    return stepper, walk, gate
+    return walk, gate
 
 
 def test_a_release_stopped_while_its_gate_waits_permits_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper, walk, gate = holding(world, monkeypatch)
+    walk, gate = holding(world, stepper)
     walk.stop()
 
     stepper.clean_up(walk)
@@ -55,10 +53,8 @@ def test_a_release_stopped_while_its_gate_waits_permits_nothing(
     assert again.passed[-1] == "NotReleased"
 
 
-def test_a_release_that_has_lost_the_lock_permits_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, walk, gate = holding(world, monkeypatch)
+def test_a_release_that_has_lost_the_lock_permits_nothing(world: World, stepper: Stepper) -> None:
+    walk, gate = holding(world, stepper)
     Locks(world.table).change(APP, lambda lock: (abandon_lock(lock, walk.arn), None))
 
     walk.run()
@@ -69,9 +65,9 @@ def test_a_release_that_has_lost_the_lock_permits_nothing(
 
 
 def test_a_push_that_waits_does_not_keep_the_gate_from_its_permit(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper, walk, gate = holding(world, monkeypatch)
+    walk, gate = holding(world, stepper)
     stepper.start({"app": APP}, "two").run()
 
     walk.run()
@@ -91,9 +87,9 @@ def delete_mailboxes(world: World) -> None:
 
 
 def test_a_gate_whose_channel_is_deleted_while_it_waits_applies_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    _, walk, gate = holding(world, monkeypatch, via="log", patience=600)
+    walk, gate = holding(world, stepper, via="log", patience=600)
 
     delete_mailboxes(world)
     walk.run()

@@ -13,6 +13,7 @@ from botocore.model import OperationModel
 
 from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.backup.progress import READ_LAG
+from tests.component import clusters
 from tests.component.lightsail_databases import LightsailDatabases
 from tests.component.lightsail_service import Course
 from tests.workflow.reporting_gates import (
@@ -36,6 +37,7 @@ from tests.workflow.world import (
     unprotected,
 )
 
+OFF, STOPPED = "automated backups are off", "continuous backup has stopped"
 IN_TIME = {"instance": "crops-db", "backup": "point-in-time"}
 
 
@@ -131,19 +133,6 @@ def test_a_busy_database_is_waited_for_no_longer_than_its_snapshot_may_be(world:
     assert "database.timeoutSeconds (120)" in reasons(world)
 
 
-@pytest.mark.slow
-def test_a_database_that_stays_busy_permits_nothing(world: World) -> None:
-    world.put_spec(database(backup="when-pending"))
-    world.instance.busy_until = world.clock.now() + minutes(60)
-    gate = Gate(world, "a.0002")
-
-    world.release()
-
-    check_nothing_was_applied(world, gate)
-    assert world.record()["status"] == "ROLLED_BACK"
-    assert world.instance.snapshots() == {}
-
-
 def test_a_snapshot_longer_than_the_wait_limit_comes_first(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.snapshot_takes = minutes(15)
@@ -176,57 +165,42 @@ def test_a_continuous_backup_is_a_restore_point_without_a_wait(world: World) -> 
     assert "restore-db-instance-to-point-in-time" in " ".join(snapshot["restore"])
 
 
-def test_a_continuous_backup_that_is_off_refuses_the_release(world: World) -> None:
-    world.put_spec(database(backup="point-in-time"))
-    continuous_backup(world, reaches=None)
-    gate = Gate(world, "a.0002")
-
-    ended = world.release()
-
-    assert (ended.status, ended.error) == ("FAILED", "REFUSED")
-    assert gate.deployment is None
-    assert "automated backups are off" in reasons(world)
-
-
-def test_a_continuous_backup_that_does_not_go_on_refuses_what_is_pending(world: World) -> None:
-    world.put_spec(database(backup="point-in-time"))
-    continuous_backup(world, reaches=world.clock.now() - minutes(90))
-    gate = Gate(world, "a.0002")
-
-    ended = world.release()
-
-    assert ended.error == "REFUSED"
-    check_nothing_was_applied(world, gate)
-    assert "continuous backup has stopped" in reasons(world)
-
-
-@pytest.mark.parametrize(
-    ("reached", "words"),
-    [
-        (None, "automated backups are off"),
-        (minutes(90), "continuous backup has stopped"),
-    ],
-)
-def test_without_an_asking_gate_the_continuous_backup_is_checked_before_the_deployment(
+@pytest.mark.parametrize(("reached", "words"), [(None, OFF), (minutes(90), STOPPED)])
+def test_a_continuous_backup_that_is_off_or_has_stopped_refuses_what_is_pending(
     world: World, reached: timedelta | None, words: str
 ) -> None:
-    world.put_spec(unprotected() | {"database": IN_TIME})
+    world.put_spec(database(backup="point-in-time"))
     continuous_backup(world, reaches=world.clock.now() - reached if reached else None)
+    gate = Gate(world, "a.0002")
 
     ended = world.release()
 
     assert ended.error == "REFUSED"
-    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+    assert gate.began_at is None
+    assert world.lightsail.serving(APP) == 1
     assert words in reasons(world)
 
 
-def test_without_an_asking_gate_a_running_continuous_backup_is_enough(world: World) -> None:
+@pytest.mark.parametrize(
+    ("reached", "words"), [(None, OFF), (minutes(90), STOPPED), (minutes(29), None)]
+)
+def test_without_an_asking_gate_the_continuous_backup_is_checked_before_the_deployment(
+    world: World, reached: timedelta | None, words: str | None
+) -> None:
     world.put_spec(unprotected() | {"database": IN_TIME})
-    at = world.clock.now() - minutes(29)
+    at = world.clock.now() - reached if reached else None
     continuous_backup(world, reaches=at)
 
-    assert world.release(course=succeeded("a.0002")).status == "SUCCEEDED"
-    assert world.message().content["snapshot"]["restoresTo"] == at.isoformat()
+    ended = world.release(course=succeeded("a.0002"))
+
+    if words is not None:
+        assert ended.error == "REFUSED"
+        assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
+        assert words in reasons(world)
+    else:
+        assert ended.status == "SUCCEEDED"
+        assert at is not None
+        assert world.message().content["snapshot"]["restoresTo"] == at.isoformat()
 
 
 @pytest.mark.slow
@@ -260,21 +234,27 @@ def test_the_moment_to_restore_to_stays_before_what_was_permitted(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("backup", "request_"),
-    [("none", {}), ("always", {"skipSnapshot": True}), ("when-pending", {"skipSnapshot": True})],
+    ("backup", "request_", "why"),
+    [
+        ("none", {}, 'database.backup is "none"'),
+        ("always", {"skipSnapshot": True}, '"skipSnapshot" was asked for'),
+        ("when-pending", {"skipSnapshot": True}, '"skipSnapshot" was asked for'),
+    ],
 )
-def test_without_a_restore_point_a_plan_is_permitted_at_once(
-    world: World, backup: str, request_: Json
+def test_without_a_restore_point_a_plan_is_permitted_at_once_and_the_message_says_why(
+    world: World, backup: str, request_: Json, why: str
 ) -> None:
     world.put_spec(database(backup=backup))
     gate = Gate(world, "a.0002")
 
-    ended = world.release({"app": APP, **request_})
+    ended = world.release(**request_)
 
     assert ended.status == "SUCCEEDED"
     assert gate.states[-1] == "granted"
     assert world.instance.snapshots() == {}
-    assert world.message().content["snapshot"] is None
+    told = world.message().content
+    assert (told["snapshot"], told["noRestorePoint"]) == (None, why)
+    assert f"Database   No restore point: {why}" in told["text"]
 
 
 def test_a_failed_release_tells_every_command_up_to_the_app_on_the_restored_database(
@@ -284,9 +264,7 @@ def test_a_failed_release_tells_every_command_up_to_the_app_on_the_restored_data
     assert first.status == "SUCCEEDED"
     world.messages()
     failed = migration_failed("a.0002", "no such column", "a.0001")
-    world.lightsail.courses.append(failed)
-
-    world.machine.run({"app": APP}, name="second")
+    world.release(course=failed)
 
     message = world.message()
     snapshot = message.content["snapshot"]
@@ -322,9 +300,9 @@ def test_a_database_that_cannot_be_described_stops_no_release(world: World) -> N
 def test_the_first_release_is_without_overlap_and_the_next_one_overlaps(world: World) -> None:
     world.instance.snapshot_takes = minutes(5)
     first = Gate(world, "a.0002", starts=120)
-    world.machine.run({"app": APP}, name="first")
+    world.release()
     second = Gate(world, "a.0003", starts=120)
-    ended = world.machine.run({"app": APP}, name="second")
+    ended = world.release()
 
     one, two = (message.content for message in world.messages())
     assert first.deployment is not None
@@ -355,13 +333,7 @@ def test_a_snapshot_that_takes_longer_than_ever_is_waited_for_by_the_gate(world:
 
 
 def test_an_aurora_cluster_gets_a_cluster_snapshot(world: World) -> None:
-    rds = world.cloud.client("rds")
-    rds.create_db_cluster(
-        DBClusterIdentifier="crops-cluster",
-        Engine="aurora-postgresql",
-        MasterUsername="crops",
-        MasterUserPassword="of-the-tests",
-    )
+    clusters.add(world.cloud, "crops-cluster")
     world.put_spec(spec(database={"cluster": "crops-cluster"}))
     gate = Gate(world, "a.0002")
 
@@ -370,7 +342,7 @@ def test_an_aurora_cluster_gets_a_cluster_snapshot(world: World) -> None:
     assert ended.status == "SUCCEEDED"
     assert gate.states == ["pending", "granted"]
     snapshot = world.message().content["snapshot"]
-    found = rds.describe_db_cluster_snapshots(DBClusterIdentifier="crops-cluster")
+    found = world.cloud.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")
     names = [each["DBClusterSnapshotIdentifier"] for each in found["DBClusterSnapshots"]]
     assert snapshot["id"] in names
     assert "restore-db-cluster-from-snapshot" in " ".join(snapshot["restore"])
@@ -481,9 +453,9 @@ def test_surplus_snapshots_of_a_lightsail_database_are_deleted(
             snapshot["state"] = "available"
 
     world.clock.watch(be_available)
-    for number in range(2):
+    for _ in range(2):
         Gate(world, "a.0002")
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release()
 
     taken = [message.content["snapshot"]["id"] for message in world.messages()]
     assert len(set(taken)) == 2
@@ -506,9 +478,9 @@ def test_a_lightsail_database_is_not_interrupted_when_nothing_is_pending(
 def statuses_of(world: World, releases: int, *, starts: float) -> list[str]:
     """How so many releases end, each of which has something pending."""
     ended = []
-    for number in range(releases):
+    for _ in range(releases):
         Gate(world, "a.0002", starts=starts)
-        ended.append(world.machine.run({"app": APP}, name=f"release-{number}").status)
+        ended.append(world.release().status)
     return ended
 
 
@@ -611,12 +583,11 @@ def test_a_release_that_is_over_begins_no_snapshot(
 
 
 def test_the_time_of_a_snapshot_does_not_begin_before_it_is_asked_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
     """The release before was stopped: its functions are waited for, for longer than that."""
     world.put_spec(database(timeoutSeconds=60))
     world.instance.snapshot_takes = timedelta(seconds=30)
-    stepper = Stepper(world, monkeypatch)
     stopped = stepper.start({"app": APP}, "one").run_to("Deploy")
     stopped.stop()
     stepper.clean_up(stopped)
@@ -643,23 +614,3 @@ def test_a_success_says_what_it_could_be_undone_with_and_how_old_that_is(world: 
     assert " s before the first migration could start" in told["text"]
     assert "restore-db-instance-from-db-snapshot" in told["text"]
     assert world.record()["savedSeconds"] == told["savedSeconds"]
-
-
-@pytest.mark.parametrize(
-    ("backup", "request_", "why"),
-    [
-        ("none", {}, 'database.backup is "none"'),
-        ("always", {"skipSnapshot": True}, '"skipSnapshot" was asked for'),
-    ],
-)
-def test_the_message_says_that_there_was_no_restore_point(
-    world: World, backup: str, request_: Json, why: str
-) -> None:
-    world.put_spec(database(backup=backup))
-    Gate(world, "a.0002")
-
-    world.release({"app": APP, **request_})
-
-    told = world.message().content
-    assert told["noRestorePoint"] == why
-    assert f"Database   No restore point: {why}" in told["text"]

@@ -16,30 +16,38 @@ from tests.workflow.world import APP, World
 PLANS = pytest.mark.parametrize("plan", [(), ("a.0002",)], ids=["nothing pending", "pending"])
 
 
-def deny(patch: pytest.MonkeyPatch, when: Callable[[], bool], *calls: str) -> None:
+type Deny = Callable[..., None]
+
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Deny:
     """Let S3 refuse these calls of the controller while it is so."""
-    for call in calls:
-        patch.setattr(GateChannels, call, _denied(getattr(GateChannels, call), when))
+
+    def deny(when: Callable[[], bool], *calls: str) -> None:
+        error = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+        for call in calls:
+            _raise(monkeypatch, GateChannels, call, error, when)
+
+    return deny
 
 
-def _denied(real: Callable[..., object], when: Callable[[], bool]) -> Callable[..., object]:
+@pytest.fixture
+def deny_log(monkeypatch: pytest.MonkeyPatch) -> Deny:
+    error = UnreachableError("GetContainerLog answers ServiceException")
+    return lambda when: _raise(monkeypatch, Lightsail, "gate_lines", error, when)
+
+
+def _raise(
+    patch: pytest.MonkeyPatch, of: type, call: str, error: Exception, when: Callable[[], bool]
+) -> None:
+    real = getattr(of, call)
+
     def denied(*args: object, **more: str) -> object:
         if when():
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+            raise error
         return real(*args, **more)
 
-    return denied
-
-
-def deny_log(patch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:
-    real = Lightsail.gate_lines
-
-    def denied(self: Lightsail, *args: object) -> list[str]:
-        if when():
-            raise UnreachableError("GetContainerLog answers ServiceException")
-        return real(self, *args)  # type: ignore[arg-type]
-
-    patch.setattr(Lightsail, "gate_lines", denied)
+    patch.setattr(of, call, denied)
 
 
 def begin_by_of(gate: Gate) -> datetime:
@@ -49,15 +57,10 @@ def begin_by_of(gate: Gate) -> datetime:
 
 @PLANS
 def test_a_release_that_needs_no_more_permits_ends_well_without_its_gate_channel(
-    world: World, monkeypatch: pytest.MonkeyPatch, plan: tuple[str, ...]
+    world: World, deny: Deny, plan: tuple[str, ...]
 ) -> None:
     gate = Gate(world, *plan, via="log", takes=60)
-    deny(
-        monkeypatch,
-        lambda: (gate.began_at if plan else gate.ready_at) is not None,
-        "_object",
-        "_write",
-    )
+    deny(lambda: (gate.began_at if plan else gate.ready_at) is not None, "_object", "_write")
 
     ended = world.release()
 
@@ -68,11 +71,9 @@ def test_a_release_that_needs_no_more_permits_ends_well_without_its_gate_channel
     assert world.lock.holder is None
 
 
-def test_an_unvoidable_permit_is_waited_for_until_it_expires(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unvoidable_permit_is_waited_for_until_it_expires(world: World, deny: Deny) -> None:
     gate = Gate(world, "a.0002", takes=20)
-    deny(monkeypatch, lambda: gate.began_at is not None, "_write")
+    deny(lambda: gate.began_at is not None, "_write")
 
     ended = world.release()
 
@@ -83,13 +84,13 @@ def test_an_unvoidable_permit_is_waited_for_until_it_expires(
 
 
 def test_a_gate_channel_that_answers_again_is_voided_and_waited_for_no_longer(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, deny: Deny
 ) -> None:
     gate = Gate(world, "a.0002", takes=20)
     ends = timedelta(seconds=400) + world.clock.now()
     granted: list[datetime] = []
     world.clock.watch(lambda: granted.append(begin_by_of(gate)) if gate.began_at else None)
-    deny(monkeypatch, lambda: gate.began_at is not None and world.clock.now() < ends, "_write")
+    deny(lambda: gate.began_at is not None and world.clock.now() < ends, "_write")
 
     ended = world.release()
 
@@ -100,10 +101,10 @@ def test_a_gate_channel_that_answers_again_is_voided_and_waited_for_no_longer(
 
 @pytest.mark.parametrize("calls", [("_object", "_write"), ("_write",)], ids=str)
 def test_nothing_is_permitted_by_who_cannot_read_and_write_permits(
-    world: World, monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]
+    world: World, deny: Deny, calls: tuple[str, ...]
 ) -> None:
     gate = Gate(world, "a.0002", via="log", patience=300)
-    deny(monkeypatch, lambda: gate.ready_at is not None, *calls)
+    deny(lambda: gate.ready_at is not None, *calls)
 
     ended = world.release()
 
@@ -114,21 +115,17 @@ def test_nothing_is_permitted_by_who_cannot_read_and_write_permits(
     assert world.lock.holder is None
 
 
-def test_a_permit_is_given_once_the_gate_channel_answers_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_permit_is_given_once_the_gate_channel_answers_again(world: World, deny: Deny) -> None:
     gate = Gate(world, "a.0002")
     ends = timedelta(seconds=240) + world.clock.now()
-    deny(monkeypatch, lambda: gate.ready_at is not None and world.clock.now() < ends, "_object")
+    deny(lambda: gate.ready_at is not None and world.clock.now() < ends, "_object")
 
     assert world.release().status == "SUCCEEDED"
     assert gate.states == ["pending", "granted"]
 
 
-def test_without_a_deployment_nothing_is_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deny(monkeypatch, lambda: True, "_object", "_write")
+def test_without_a_deployment_nothing_is_waited_for(world: World, deny: Deny) -> None:
+    deny(lambda: True, "_object", "_write")
 
     ended = world.release()
 
@@ -139,21 +136,21 @@ def test_without_a_deployment_nothing_is_waited_for(
 
 @PLANS
 def test_a_release_whose_log_cannot_be_read_goes_by_the_gate_channel(
-    world: World, monkeypatch: pytest.MonkeyPatch, plan: tuple[str, ...]
+    world: World, deny_log: Deny, plan: tuple[str, ...]
 ) -> None:
     gate = Gate(world, *plan)
-    deny_log(monkeypatch, lambda: gate.ready_at is not None)
+    deny_log(lambda: gate.ready_at is not None)
 
     assert world.release().status == "SUCCEEDED"
     assert "The log of migrate could not be read" in world.message().text
 
 
 def test_a_gate_that_cannot_be_read_makes_no_success(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, deny: Deny, deny_log: Deny
 ) -> None:
     gate = Gate(world)
-    deny_log(monkeypatch, lambda: gate.ready_at is not None)
-    deny(monkeypatch, lambda: gate.ready_at is not None, "_object", "_write")
+    deny_log(lambda: gate.ready_at is not None)
+    deny(lambda: gate.ready_at is not None, "_object", "_write")
 
     ended = world.release()
 
@@ -162,13 +159,13 @@ def test_a_gate_that_cannot_be_read_makes_no_success(
 
 
 def test_a_reported_failure_stays_when_the_gate_channel_becomes_unreadable(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, deny: Deny
 ) -> None:
     monkeypatch.setattr("tests.workflow.reporting_gates._ENDS_AFTER", timedelta(seconds=300))
     gate = Gate(world, "a.0002", takes=20)
     monkeypatch.setattr(gate, "_succeed", lambda: gate._fail("of the gate itself"))
     ends = timedelta(seconds=250) + world.clock.now()
-    deny(monkeypatch, lambda: world.clock.now() > ends, "_object", "_write")
+    deny(lambda: world.clock.now() > ends, "_object", "_write")
 
     assert world.release().error == "FAILED"
     assert "of the gate itself" in world.message().text
@@ -177,21 +174,21 @@ def test_a_reported_failure_stays_when_the_gate_channel_becomes_unreadable(
 # Whoever takes over.
 
 
-def stopped_with_a_permit(world: World, patch: pytest.MonkeyPatch) -> tuple[Stepper, Walk, Gate]:
+def stopped_with_a_permit(world: World, stepper: Stepper, deny: Deny) -> tuple[Walk, Gate]:
     """A release that was stopped while it migrates, and whose permit cannot be voided."""
-    gate, stepper = Gate(world, "a.0002", takes=1000), Stepper(world, patch)
+    gate = Gate(world, "a.0002", takes=1000)
     walk = stepper.start({"app": APP}, "one")
     while gate.began_at is None:
         walk.step()
-    deny(patch, lambda: True, "_object", "_write")
+    deny(lambda: True, "_object", "_write")
     walk.stop()
-    return stepper, walk, gate
+    return walk, gate
 
 
 def test_the_lock_is_not_free_while_a_permit_cannot_be_voided(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper, deny: Deny
 ) -> None:
-    stepper, walk, gate = stopped_with_a_permit(world, monkeypatch)
+    walk, gate = stopped_with_a_permit(world, stepper, deny)
 
     with pytest.raises(Exception, match="cannot be voided"):
         stepper.clean_up(walk)

@@ -17,11 +17,6 @@ from tests.workflow.world import APP, World, spec
 SAME = "this image with the same spec and secrets"
 
 
-@pytest.fixture
-def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
-    return Stepper(world, monkeypatch)
-
-
 def request(digest: str, tag: str, *, after: float) -> dict[str, str]:
     """The input for a push in so many seconds, by the clock that also dates specs and secrets."""
     return pushes.request(digest, tag, after=after, since=datetime.now(UTC))
@@ -56,9 +51,7 @@ def change_secret(world: World) -> None:
 
 
 def change_parameter(world: World) -> None:
-    world.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
-    )
+    world.put_key("another")
 
 
 def store_parameter_anew(world: World) -> None:
@@ -260,11 +253,17 @@ def index(world: World, tag: str) -> str:
     return images.push_index(world.cloud, APP, tag, {"amd64": world.digest}, name=tag)
 
 
-def test_one_image_in_two_indexes_is_one_release(world: World) -> None:
+@pytest.mark.parametrize("state", ["TakeSnapshot", "WaitForDeployment", None])
+def test_one_image_in_two_indexes_is_one_release(
+    world: World, stepper: Stepper, state: str | None
+) -> None:
     latest, v14 = index(world, "latest"), index(world, "v14")
-    world.machine.run(request(latest, "latest", after=0), "one")
+    one = stepper.start(request(latest, "latest", after=0), "one")
+    one.run_to(state) if state else one.run()
 
-    world.machine.run(request(v14, "v14", after=2), "two")
+    stepper.start(request(v14, "v14", after=2), "two").run()
+    one.run()
+    stepper.run_all()
 
     assert sorted(world.statuses()) == ["DUPLICATE", "SUCCEEDED"]
     assert len(world.instance.snapshots()) == 1
@@ -279,30 +278,19 @@ def test_an_index_around_the_image_that_is_live_is_a_duplicate(world: World) -> 
     assert sorted(world.statuses()) == ["DUPLICATE", "SUCCEEDED"]
 
 
-@pytest.mark.parametrize("state", ["TakeSnapshot", "WaitForDeployment"])
-def test_one_image_in_two_indexes_is_one_release_while_it_is_in_progress(
-    world: World, stepper: Stepper, state: str
-) -> None:
-    latest, v14 = index(world, "latest"), index(world, "v14")
-    one = stepper.start(request(latest, "latest", after=0), "one").run_to(state)
-
-    stepper.start(request(v14, "v14", after=2), "two").run()
-    one.run()
-    stepper.run_all()
-
-    assert sorted(world.statuses()) == ["DUPLICATE", "SUCCEEDED"]
-
-
 def test_the_message_names_the_image_that_runs_and_the_index_that_was_pushed(
     world: World,
 ) -> None:
     pushed = index(world, "latest")
 
-    world.machine.run(request(pushed, "latest", after=0), "one")
+    world.release(request(pushed, "latest", after=0))
 
     content = world.message().content
     assert (content["digest"], content["runningDigest"]) == (pushed, world.digest)
     assert f"Image      {APP}@{world.digest}, pushed in the index {pushed}" in content["text"]
+    for key in ("digest", "runningDigest"):
+        world.release(digest=content[key])
+        assert world.message().content["status"] == "SUCCEEDED"
 
 
 def test_a_single_image_has_no_index_in_its_message(world: World) -> None:
@@ -375,13 +363,3 @@ def test_the_image_of_an_index_is_deployed_under_one_tag_whichever_index_was_pus
 
     [pin] = [tag for image in world.images() for tag in image.tags if "lightgate" in tag]
     assert pin == f"lightgate-{world.digest.removeprefix('sha256:')[:12]}"
-
-
-@pytest.mark.parametrize("key", ["digest", "runningDigest"])
-def test_either_digest_in_a_message_can_be_released_by_hand(world: World, key: str) -> None:
-    world.machine.run(request(index(world, "latest"), "latest", after=0), "one")
-    digest = world.message().content[key]
-
-    world.machine.run({"app": APP, "digest": digest}, "two")
-
-    assert world.message().content["status"] == "SUCCEEDED"

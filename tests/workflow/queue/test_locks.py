@@ -18,11 +18,6 @@ from tests.workflow.world import APP, World, migration_failed, spec, succeeded
 QUICK = Course(ends="ACTIVE", after=timedelta(), log=succeeded(at=0).log)
 
 
-@pytest.fixture
-def stepper(world: World, monkeypatch: pytest.MonkeyPatch) -> Stepper:
-    return Stepper(world, monkeypatch)
-
-
 type Choose = Callable[[int], int]
 
 
@@ -61,8 +56,8 @@ class Play:
         world.lightsail.add(self.app)
         world.lightsail.courses.clear()
         world.lightsail.courses.extend(courses)
-        stepper.walks.clear()
-        stepper.forget()
+        stepper.all.clear()
+        stepper.kept().clear()
 
     def push(self, name: str, *, after: int) -> Walk:
         request = pushes.request(self.digest(name), name, after=after, app=self.app)
@@ -115,45 +110,32 @@ def check_two(play: Play, newest: str) -> None:
     assert len(digests) == len(set(digests))
     lock = play.lock
     assert (lock.holder, lock.waiting) == (None, None)
-    assert lock.fence == len([walk for walk in play.stepper.walks if "TakeSnapshot" in walk.tasks])
+    assert lock.fence == len([walk for walk in play.stepper.all if "TakeSnapshot" in walk.tasks])
     told = [message.content["messageId"] for message in play.world.messages()]
     assert len(told) == len(set(told)) == len(digests)
-    assert "WaitForService" not in {state for walk in play.stepper.walks for state in walk.passed}
+    assert "WaitForService" not in {state for walk in play.stepper.all for state in walk.passed}
+
+
+FAILING = replace(migration_failed("a.0002", "boom"), after=timedelta())
 
 
 @pytest.mark.slow
-def test_two_pushes_end_on_the_newer_one_in_every_order(play: Callable[..., Play]) -> None:
+@pytest.mark.parametrize(
+    ("course", "second", "orders"),
+    [(QUICK, "v2", 50), (FAILING, "v2", 50), (QUICK, "v1", 10)],
+    ids=["two images", "the first release fails", "one image is one release"],
+)
+def test_two_pushes_end_on_the_newer_one_in_every_order(
+    play: Callable[..., Play], course: Course, second: str, orders: int
+) -> None:
     def two(choose: Choose) -> None:
-        playing = play(QUICK, QUICK)
-        begin_two(playing, "v1", "v2")
+        playing = play(course, QUICK)
+        begin_two(playing, "v1", second)
         playing.go(choose)
-        check_two(playing, "v2")
+        check_two(playing, second)
+        assert second != "v1" or len(playing.images()) == 1
 
-    assert every_order(two) > 50
-
-
-@pytest.mark.slow
-def test_so_they_do_if_the_first_one_fails(play: Callable[..., Play]) -> None:
-    def two(choose: Choose) -> None:
-        failing = replace(migration_failed("a.0002", "boom"), after=timedelta())
-        playing = play(failing, QUICK)
-        begin_two(playing, "v1", "v2")
-        playing.go(choose)
-        check_two(playing, "v2")
-
-    assert every_order(two) > 50
-
-
-@pytest.mark.slow
-def test_two_pushes_of_one_image_are_one_release_in_every_order(play: Callable[..., Play]) -> None:
-    def two(choose: Choose) -> None:
-        playing = play(QUICK, QUICK)
-        begin_two(playing, "v1", "v1")
-        playing.go(choose)
-        check_two(playing, "v1")
-        assert len(playing.images()) == 1
-
-    assert every_order(two) > 10
+    assert every_order(two) > orders
 
 
 @pytest.mark.slow

@@ -30,26 +30,6 @@ def later(world: World) -> World:
     return world
 
 
-def test_a_push_that_was_missed_is_released(later: World) -> None:
-    [name] = look(later)["started"]
-
-    assert name.startswith(APP)
-    content = later.message().content
-    assert (content["status"], content["digest"]) == ("SUCCEEDED", later.digest)
-    assert content["reason"] == "push of crops-backend:latest, whose event never came"
-
-
-def test_a_second_check_starts_nothing(later: World) -> None:
-    look(later)
-
-    assert look(later) == {"started": [], "troubled": []}
-    assert len(later.messages()) == 1
-
-
-def test_a_push_whose_event_may_still_come_is_left_to_it(world: World) -> None:
-    assert look(world)["started"] == []
-
-
 def test_a_refused_push_is_not_released_again(later: World) -> None:
     look(later)
     later.messages()
@@ -60,29 +40,29 @@ def test_a_refused_push_is_not_released_again(later: World) -> None:
     assert look(later)["started"] == []
 
 
-def test_a_late_event_does_not_repeat_the_failed_release_of_its_push(later: World) -> None:
+@pytest.fixture
+def failed(later: World) -> World:
+    """The release of the missed push has failed."""
     later.lightsail.courses.append(migration_failed("a.0002", "boom"))
     look(later)
     assert later.message().content["status"] == "ROLLED_BACK"
-    tried = later.lightsail.deployments(APP)
-
-    late = request(later.digest, "latest", after=-2, since=later.started_at)
-    later.machine.run(late, "late")
-
-    assert later.lightsail.deployments(APP) == tried
-    assert sorted(later.statuses()) == ["DUPLICATE", "ROLLED_BACK"]
-    assert later.messages() == []
+    return later
 
 
-def test_a_push_after_the_failed_release_of_its_image_is_released(later: World) -> None:
-    later.lightsail.courses.append(migration_failed("a.0002", "boom"))
-    look(later)
-    later.messages()
+def test_a_late_event_does_not_repeat_the_failed_release_of_its_push(failed: World) -> None:
+    tried = failed.lightsail.deployments(APP)
 
-    again = request(later.digest, "latest", after=0, since=later.clock.now())
-    later.machine.run(again, "again")
+    failed.release(request(failed.digest, "latest", after=-2, since=failed.started_at))
 
-    assert later.message().content["status"] == "SUCCEEDED"
+    assert failed.lightsail.deployments(APP) == tried
+    assert sorted(failed.statuses()) == ["DUPLICATE", "ROLLED_BACK"]
+    assert failed.messages() == []
+
+
+def test_a_push_after_the_failed_release_of_its_image_is_released(failed: World) -> None:
+    failed.release(request(failed.digest, "latest", after=0, since=failed.clock.now()))
+
+    assert failed.message().content["status"] == "SUCCEEDED"
 
 
 def test_an_image_that_was_released_by_hand_is_known(later: World) -> None:
@@ -93,8 +73,8 @@ def test_an_image_that_was_released_by_hand_is_known(later: World) -> None:
 
 def test_a_rollback_by_hand_to_an_older_image_is_not_undone(later: World) -> None:
     newest = push_later(later, "v2")
-    later.machine.run({"app": APP, "digest": newest}, "forwards")
-    later.machine.run({"app": APP, "digest": later.digest}, "back")
+    later.release(digest=newest)
+    later.release(digest=later.digest)
     assert [message.content["status"] for message in later.messages()] == ["SUCCEEDED"] * 2
 
     assert look(later)["started"] == []
@@ -132,15 +112,16 @@ def test_a_broken_spec_does_not_stop_the_others(later: World, text: str) -> None
     assert len(look(later)["started"]) == 1
 
 
+NO_APP = "A.name_that_no_app_can_have_" + "x" * 60
+
+
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "text",
     [
         "{",
-        "[]",
-        '{"serviceName": "crops"}',
-        "AQICAHhCipherText==",
         json.dumps(spec(repository="docker.io/acme/crops")),
+        *("[]", '{"serviceName": "crops"}', "AQICAHhCipherText=="),
         json.dumps(spec(repository="999999999999.dkr.ecr.us-east-1.amazonaws.com/crops")),
     ],
 )
@@ -158,8 +139,7 @@ def test_a_broken_spec_that_names_no_repository_of_the_account_is_reported_once(
 
 
 def test_a_parameter_that_can_be_no_app_is_reported_once(world: World) -> None:
-    name = "A.name_that_no_app_can_have_" + "x" * 60
-    world.put_spec("{", app=name)
+    world.put_spec("{", app=NO_APP)
 
     look(world)
     look(world)
@@ -185,9 +165,7 @@ def test_a_broken_spec_that_names_its_repository_is_left_to_the_next_push(world:
 
 
 def test_a_spec_that_is_corrected_before_its_report_begins_releases_nothing(world: World) -> None:
-    execution = world.machine.run(broken_spec_request(APP), "report")
-
-    assert execution.error == "REFUSED"
+    assert world.release(broken_spec_request(APP)).error == "REFUSED"
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 
@@ -206,10 +184,7 @@ def test_trouble_with_one_app_does_not_stop_the_others(later: World) -> None:
     assert len(answer["started"]) == len(answer["troubled"]) == 1
 
 
-def test_an_app_that_ended_unnoticed_is_cleaned_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_an_app_that_ended_unnoticed_is_cleaned_up(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     one.stop()
@@ -221,10 +196,7 @@ def test_an_app_that_ended_unnoticed_is_cleaned_up(
     assert world.message().content["status"] == "SUCCEEDED"
 
 
-def test_a_forgotten_waiting_release_is_started(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_forgotten_waiting_release_is_started(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse("stepfunctions.StartExecution", "ExecutionLimitExceeded")
@@ -237,10 +209,7 @@ def test_a_forgotten_waiting_release_is_started(
     assert [message.content["status"] for message in world.messages()] == ["SUCCEEDED"] * 2
 
 
-def test_a_release_stopped_in_the_queue_is_not_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_release_stopped_in_the_queue_is_not_waited_for(world: World, stepper: Stepper) -> None:
     world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta()))
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
@@ -260,7 +229,7 @@ PUBLISH = "sns.Publish"
 def refused_without_a_message(world: World, request: object) -> None:
     """A release that is refused while SNS takes nothing, and an outage that outlasts CleanUp."""
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
-    ended = world.machine.run(request, f"refused-{len(world.records())}")
+    ended = world.release(request)
     assert (ended.status, ended.error) == ("FAILED", "Unpublished")
     with pytest.raises(UnreachableError):
         world.functions.call("clean_up", {"detail": {"executionArn": ended.arn}})
@@ -314,9 +283,8 @@ def test_a_message_that_sns_does_not_take_keeps_no_other_from_being_sent(world: 
 
 
 def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
 
     look(world)
@@ -328,9 +296,8 @@ def test_the_message_of_a_release_in_progress_is_left_to_its_execution(
 
 @pytest.mark.parametrize("request_", [{"app": APP}, {"app": APP, "tag": "v9"}])
 def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_left_to_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, request_: object
+    world: World, stepper: Stepper, request_: object
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(request_, "one").run_to("PublishOutcome")
     world.cloud.faults.refuse("stepfunctions.DescribeExecution", "ExecutionDoesNotExist")
 
@@ -342,9 +309,8 @@ def test_the_message_of_an_execution_that_step_functions_does_not_know_yet_is_le
 
 
 def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start({"app": APP, "tag": "v9"}, "one").run_to("PublishOutcome")
     one.stop()
     stepper.erase(one)
@@ -356,10 +322,7 @@ def test_a_message_is_sent_though_aws_has_forgotten_the_execution(
     assert world.message().content["status"] == "REFUSED"
 
 
-def test_a_message_sent_while_reconcile_runs_is_sent_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_message_sent_while_reconcile_runs_is_sent_once(world: World, stepper: Stepper) -> None:
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("PublishOutcome")
 
     def end_the_execution(call: str) -> None:
@@ -380,9 +343,8 @@ class OutOfTimeError(BaseException):
 
 
 def test_the_waiting_release_starts_although_sns_does_not_answer(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     stepper.start({"app": "nobody"}, "refused").run_to("PublishOutcome").stop()
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("StartNext")
     stepper.start(push(world, "v1.2", after=5), "two").run()
@@ -413,9 +375,8 @@ def test_a_message_is_sent_though_no_spec_can_be_read(world: World) -> None:
 
 
 def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     one.stop()
     world.cloud.client("ssm").delete_parameter(Name=f"/lightgate/apps/{APP}")
@@ -427,9 +388,8 @@ def test_a_stopped_release_of_an_app_that_is_gone_ends_with_a_message(
 
 
 def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     two = stepper.start(push(world, "v1.2", after=5), "two").run()
     one.stop()
@@ -449,9 +409,8 @@ def test_recovery_of_an_abandoned_release_does_not_wait_for_its_message(
 
 
 def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("Deploy")
     one.stop()
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)
@@ -463,9 +422,8 @@ def test_the_next_push_takes_the_lock_of_an_abandoned_release_while_sns_takes_no
 
 
 def test_a_waiting_release_begins_while_sns_takes_no_message(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     one = stepper.start(push(world, "v1.1", after=0), "one").run_to("RecordOutcome")
     stepper.start(push(world, "v1.2", after=5), "two").run()
     world.cloud.faults.refuse(PUBLISH, "InternalError", times=50)

@@ -71,11 +71,10 @@ def test_the_second_app_of_one_push_on_one_service_is_refused_by_name(
 
 
 def test_two_apps_that_request_one_service_at_once_have_one_winner(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
     """The other app's Admit runs between the last read and the write of this one."""
     world.put_spec(spec(), app=COPY)
-    stepper = Stepper(world, monkeypatch)
     ours, theirs = stepper.start({"app": APP}, "ours"), stepper.start({"app": COPY}, "theirs")
 
     def be_faster(call: str) -> None:
@@ -107,10 +106,9 @@ def test_a_release_by_hand_of_a_second_app_is_refused(world: World, request_: Js
 
 
 def test_a_second_app_is_refused_while_a_release_of_the_first_one_is_in_progress(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
     world.put_spec(spec(), app=COPY)
-    stepper = Stepper(world, monkeypatch)
     walk = stepper.start({"app": APP}, "ours").run_to("Deploy")
 
     stepper.start({"app": COPY}, "theirs").run()
@@ -160,10 +158,7 @@ def test_a_renamed_app_takes_the_service_over_once_the_old_spec_is_gone(world: W
     check_refused(release(world, APP, "three"), APP, COPY)
 
 
-def test_a_renamed_app_waits_for_the_release_of_the_old_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
+def test_a_renamed_app_waits_for_the_release_of_the_old_one(world: World, stepper: Stepper) -> None:
     walk = stepper.start({"app": APP}, "one").run_to("CheckDeployment")
     world.put_spec(spec(), app=COPY)
     delete_spec(world, APP)
@@ -183,10 +178,9 @@ def test_a_renamed_app_waits_for_the_release_of_the_old_one(
 
 
 def test_a_release_of_the_old_app_that_was_stopped_does_not_block_the_renamed_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
     """Nobody has noticed its end. A function of it may still run, so the new one waits."""
-    stepper = Stepper(world, monkeypatch)
     world.put_spec(spec(database=None))
     stepper.start({"app": APP}, "one").run_to("Deploy").stop()
     world.put_spec(spec(database=None), app=COPY)
@@ -260,9 +254,8 @@ def test_the_service_of_an_app_that_moved_is_free(world: World) -> None:
 
 
 def test_a_service_is_not_free_while_the_app_that_moved_still_releases_there(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     walk = stepper.start({"app": APP}, "one").run_to("CheckDeployment")
     moved(world)
 
@@ -293,11 +286,11 @@ def test_two_apps_can_swap_their_services(world: World) -> None:
 
 
 def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
     """It has read its spec before that was deleted."""
-    release(world, APP, "one")
-    stepper = Stepper(world, monkeypatch)
+    stepper.start({"app": APP}, "one").run()
+    world.messages()
     ours = stepper.start({"app": APP}, "two")
     world.put_spec(spec(), app=COPY)
 
@@ -316,10 +309,10 @@ def test_an_app_that_gets_the_lock_meanwhile_keeps_its_service(
 
 
 def test_a_service_is_not_taken_over_if_the_old_app_gets_the_lock_in_that_moment(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    release(world, APP, "one")
-    stepper = Stepper(world, monkeypatch)
+    stepper.start({"app": APP}, "one").run()
+    world.messages()
     walks: list[Walk] = [stepper.start({"app": APP}, "two")]
     walks[0].run_to("Admit")
     world.put_spec(spec(), app=COPY)
@@ -356,9 +349,8 @@ def test_in_a_table_without_such_items_a_service_belongs_to_the_app_of_its_newes
 
 
 def test_in_a_table_without_such_items_a_release_in_progress_keeps_its_service(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     stepper.start({"app": APP}, "one").run_to("Deploy")
     forget_services(world)
     world.put_spec(spec(), app=COPY)
@@ -393,27 +385,10 @@ def test_a_service_without_a_known_app_is_free(world: World) -> None:
 # The lock of the app itself, and those that clean up.
 
 
-def test_one_app_still_has_one_release_at_a_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stepper = Stepper(world, monkeypatch)
-    walk = stepper.start({"app": APP}, "one").run_to("Deploy")
-    other = images.push(world.cloud, APP, "v2", name="v2")
-
-    second = stepper.start({"app": APP, "digest": other}, "two").run()
-
-    assert second.data["admission"]["status"] == "QUEUED"
-    walk.run()
-    stepper.run_all()
-    assert {each.content["status"] for each in world.messages()} <= {"SUCCEEDED", "SUPERSEDED"}
-    assert world.lock.holder is None
-
-
 @pytest.mark.parametrize("by", ["clean_up", "reconcile"])
 def test_cleaning_up_after_one_app_leaves_the_release_of_the_app_that_has_the_service_now(
-    world: World, monkeypatch: pytest.MonkeyPatch, by: str
+    world: World, stepper: Stepper, by: str
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     old = stepper.start({"app": APP}, "one").run_to("TakeSnapshot")
     old.stop()
     world.put_spec(spec(), app=COPY)

@@ -31,7 +31,7 @@ FIRST = ("TakeSnapshot", "RecordOutcome", "Deploy", "StartNext", "Admit", "Check
 BY_WEIGHT = [*FIRST, *(state for state in WAY if state not in FIRST)]
 HERE = {"account": ACCOUNT, "region": REGION}
 BEFORE_DEPLOY = WAY[: WAY.index("WaitForDeployment")]
-BEFORE_SETTLED = [state for state in BY_WEIGHT if WAY.index(state) < WAY.index("StartNext")]
+BEFORE_START_NEXT = [state for state in BY_WEIGHT if WAY.index(state) < WAY.index("StartNext")]
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_the_waiting_release_starts_when_the_running_one_is_stopped(
 
 
 @pytest.mark.representatives(4)
-@pytest.mark.parametrize("state", BEFORE_SETTLED)
+@pytest.mark.parametrize("state", BEFORE_START_NEXT)
 def test_people_hear_that_a_release_was_stopped_and_in_what_state(
     world: World, stepper: Stepper, state: str
 ) -> None:
@@ -237,7 +237,7 @@ def test_a_redriven_release_with_an_outcome_sends_no_second_message(
     assert world.lightsail.deployments(APP).keys() == deployed.keys()
     assert world.instance.snapshots() == snapshots
     assert again.state is None
-    if state in BEFORE_SETTLED:
+    if state in BEFORE_START_NEXT:
         assert again.passed[-1] == "NotReleased"
         assert "before the outcome of the release was recorded" in (again.cause or "")
     check_free(world)
@@ -512,36 +512,24 @@ def test_a_rollback_keeps_its_id_though_its_image_is_on_record_only_by_now(
     assert walk.run().passed[-1] == "Released"
 
 
-def is_still_running(answer: dict[str, Any]) -> None:
-    answer["status"] = "RUNNING"
-
-
+@pytest.mark.parametrize("is_known", [True, False])
 def test_an_end_that_step_functions_does_not_show_yet_is_cleaned_up_on_the_next_delivery(
-    world: World, stepper: Stepper
+    world: World, stepper: Stepper, is_known: bool
 ) -> None:
-    one = stopped_at(world, stepper, "TakeSnapshot")
-    world.cloud.faults.change_answers(DESCRIBE, is_still_running)
+    one, faults = stopped_at(world, stepper, "TakeSnapshot"), world.cloud.faults
+    if is_known:
+        faults.change_answers(DESCRIBE, lambda answer: answer.update(status="RUNNING"))
+    else:
+        faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
 
     with pytest.raises(StillRunningError):
         stepper.clean_up(one)
-    world.cloud.faults.answer_again(DESCRIBE)
+    if is_known:
+        faults.answer_again(DESCRIBE)
     stepper.clean_up(one)
 
     assert world.message().content["status"] == "FAILED"
     check_free(world)
-
-
-def test_an_execution_that_step_functions_does_not_know_yet_is_cleaned_up_on_the_next_delivery(
-    world: World, stepper: Stepper
-) -> None:
-    one = stopped_at(world, stepper, "TakeSnapshot")
-    world.cloud.faults.refuse(DESCRIBE, "ExecutionDoesNotExist")
-
-    with pytest.raises(StillRunningError):
-        stepper.clean_up(one)
-    stepper.clean_up(one)
-
-    assert world.lock.holder is None
 
 
 @pytest.mark.parametrize(

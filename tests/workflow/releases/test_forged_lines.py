@@ -9,31 +9,22 @@ from urllib.parse import quote
 import pytest
 
 from lightgate.names import RELEASE_VARIABLE
+from tests.component.leaks import DATABASE, KEY, WORDS
 from tests.component.lightsail_service import Course
 from tests.workflow.release_machine import Ended
 from tests.workflow.releases.test_failed import FAILS
 from tests.workflow.reporting_gates import Gate, line_of, permit_of, put_letter, told_plan
 from tests.workflow.world import APP, MAILBOXES, SUCCEEDED, Json, World, applied, spec, unprotected
 
-# Escaping changes what is between these words, and never the words.
-WORDS = ("Zq1canaryAlpha", "Zq2canaryBeta", "Zq3canaryGamma")
-KEY = f"{WORDS[0]} \"\\/%'é\n{WORDS[1]}"
-DATABASE = f"postgres://crops:{WORDS[2]}@db.example/crops"
 SIDECAR = {"image": f"public.ecr.aws/nginx/nginx:1.27@sha256:{'7' * 64}", "command": ["nginx"]}
 CONTAINERS = ("migrate", "web", "proxy")
 
 
 @pytest.fixture
-def canaries(world: World) -> World:
-    """The world whose secrets are canaries, and whose app has a container without any gate."""
-    world.cloud.client("secretsmanager").put_secret_value(
-        SecretId="crops/db", SecretString=json.dumps({"url": DATABASE})
-    )
-    world.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value=KEY, Type="SecureString", Overwrite=True
-    )
-    world.put_spec(with_sidecar(spec()))
-    return world
+def canaries(canaries: World) -> World:
+    """The world of canaries whose app has a container without any gate."""
+    canaries.put_spec(with_sidecar(spec()))
+    return canaries
 
 
 def with_sidecar(document: Json) -> Json:
@@ -144,18 +135,14 @@ def test_a_secret_in_forged_lines_is_shown_nowhere_when_the_release_fails(
 def test_a_secret_of_the_live_version_is_masked_as_well(canaries: World) -> None:
     log = [*applied("a.0002"), (39, *SUCCEEDED)]
     assert canaries.release(course=Course(log=log)).status == "SUCCEEDED"
-    canaries.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value="quite another one", Type="SecureString", Overwrite=True
-    )
+    canaries.put_key("quite another one")
 
     def write() -> None:
         text = f"Listening at: http://0.0.0.0:9999 {KEY.splitlines()[0]}"
         canaries.lightsail.logs.restore(APP, "web", text, canaries.clock.now())
 
     canaries.functions.before("record_outcome", write)
-    canaries.lightsail.courses.append(Course(ends="FAILED", after=FAILS, log=log))
-
-    ended = canaries.machine.run({"app": APP, "reason": "the second"}, name="second")
+    ended = canaries.release(course=Course(ends="FAILED", after=FAILS, log=log))
 
     assert ended.error is not None
     check_nothing_is_shown(canaries, ended)
@@ -206,9 +193,19 @@ def test_open_values_of_the_spec_are_not_masked(canaries: World) -> None:
 # Nobody but the gate's own container says how the gate went.
 
 
-@pytest.mark.parametrize("container", ["web", "proxy"])
-def test_lines_of_other_containers_make_no_success_and_no_safe_verdict(
-    canaries: World, container: str
+@pytest.mark.representatives(5)
+@pytest.mark.parametrize(
+    ("container", "before"),
+    [
+        ("web", ""),
+        ("proxy", ""),
+        # A line that does not begin as a gate's is none.
+        *(("migrate", each) for each in ("x ", " ", "\t")),
+        *(("migrate", each) for each in ("\ufeff", "\x1b[0m", "\r", "|", '{"a": 1} ')),
+    ],
+)
+def test_only_whole_lines_of_the_gates_container_make_a_success_or_a_safe_verdict(
+    canaries: World, container: str, before: str
 ) -> None:
     canaries.put_spec(
         {**with_sidecar(unprotected()), "pollSeconds": 300, "deploymentTimeoutSeconds": 1800}
@@ -218,30 +215,8 @@ def test_lines_of_other_containers_make_no_success_and_no_safe_verdict(
         deployment = canaries.lightsail.deployment(APP, 2)
         release = deployment.containers["web"].environment[RELEASE_VARIABLE]
         for event in (told_plan(), {"event": "succeeded", "seconds": 1}):
-            line = json.dumps(line_of(release, canaries.clock.now(), event))
-            canaries.lightsail.logs.restore(APP, container, line, canaries.clock.now())
-
-    canaries.functions.before("check_deployment", write)
-
-    ended = canaries.release(course=Course())
-
-    assert ended.error == "FAILED"
-    assert canaries.message().content["judgement"]["verdict"] == "UNKNOWN"
-
-
-@pytest.mark.representatives(3)
-@pytest.mark.parametrize("before", ["x ", " ", "\t", "\ufeff", "\x1b[0m", "\r", "|", '{"a": 1} '])
-def test_a_line_that_does_not_begin_as_a_gates_is_none(canaries: World, before: str) -> None:
-    canaries.put_spec(
-        {**with_sidecar(unprotected()), "pollSeconds": 300, "deploymentTimeoutSeconds": 1800}
-    )
-
-    def write() -> None:
-        deployment = canaries.lightsail.deployment(APP, 2)
-        release = deployment.containers["web"].environment[RELEASE_VARIABLE]
-        for event in (told_plan(), {"event": "succeeded", "seconds": 1}):
             line = before + json.dumps(line_of(release, canaries.clock.now(), event))
-            canaries.lightsail.logs.restore(APP, "migrate", line, canaries.clock.now())
+            canaries.lightsail.logs.restore(APP, container, line, canaries.clock.now())
 
     canaries.functions.before("check_deployment", write)
 

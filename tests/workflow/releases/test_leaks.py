@@ -8,32 +8,15 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.component.leaks import KINDS, Border, Json, rendered
+from tests.component.leaks import KINDS, WORDS, Border, Json, rendered
 from tests.workflow.releases.test_failed import crash
-from tests.workflow.releases.test_rolled_back import released
-from tests.workflow.reporting_gates import told_plan
+from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.stepper import Stepper
 from tests.workflow.tracing import Traces, tracing
 from tests.workflow.world import APP, World
 
 CREATE = ("lightsail", "CreateContainerServiceDeployment")
-# Escaping changes what is between these words, and never the words.
-WORDS = ("Zq1canaryAlpha", "Zq2canaryBeta", "Zq3canaryGamma")
-KEY = f"{WORDS[0]} \"\\/%'é\n{WORDS[1]}"
-DATABASE = f"postgres://crops:{WORDS[2]}@db.example/crops"
 SIGNING = ("SecretAccessKey", "SessionToken")
-
-
-@pytest.fixture
-def canaries(world: World) -> World:
-    """The world whose secrets are canaries."""
-    world.cloud.client("secretsmanager").put_secret_value(
-        SecretId="crops/db", SecretString=json.dumps({"url": DATABASE})
-    )
-    world.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value=KEY, Type="SecureString", Overwrite=True
-    )
-    return world
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from tests.component.lightsail_service import Course
-from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import released
 from tests.workflow.world import APP, World, succeeded
 
 
@@ -95,17 +95,13 @@ def test_a_foreign_version_is_never_rolled_back_or_called_the_previous_one(
     world.site.bad = {3: "Internal Server Error"}
     world.lightsail.courses.append(released())
 
-    def wait_for(calls: int) -> None:
-        def reached() -> None:
-            if calls > 1:
-                wait_for(calls - 1)
-            else:
-                make_anew(world, versions=versions, exactly_then=exactly_then)
+    world.functions.before(
+        "roll_back",
+        lambda: make_anew(world, versions=versions, exactly_then=exactly_then),
+        call=call,
+    )
 
-        world.functions.before("roll_back", reached)
-
-    wait_for(call)
-    ended = world.machine.run({"app": APP, "reason": "the second"}, name="second")
+    ended = world.release()
 
     assert ended.error == "FAILED"
     assert len(world.lightsail.deployments(APP)) == versions
@@ -115,13 +111,12 @@ def test_a_foreign_version_is_never_rolled_back_or_called_the_previous_one(
 def test_a_service_that_was_made_anew_has_no_version_to_roll_back_to_on_record(
     world: World,
 ) -> None:
-    for name in ("first", "second"):
-        world.lightsail.courses.append(released())
-        world.machine.run({"app": APP, "reason": name}, name=name)
+    for _ in range(2):
+        world.release(course=released())
     make_anew(world, versions=3)
     world.messages()
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+    ended = world.release(rollbackTo=2)
 
     assert ended.error == "REFUSED"
     assert "deployed without Lightgate" in world.message().text

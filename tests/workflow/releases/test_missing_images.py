@@ -1,6 +1,6 @@
 """An old version whose image is gone is not deployed again, and people hear which image that is.
 
-The slow matrix adds the other answers of ECR and of the store of the service.
+How the images are looked up has its tests in tests/component/test_image_stores.py.
 """
 
 import json
@@ -16,8 +16,7 @@ from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import PINNED
 from tests.workflow.release_machine import Ended
 from tests.workflow.releases.test_by_hand import DONE, command_course
-from tests.workflow.releases.test_rolled_back import released
-from tests.workflow.reporting_gates import told_plan
+from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.world import APP, Json, World, spec
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -28,16 +27,11 @@ def reference(digest: str) -> str:
     return f"{REGISTRY}/{APP}:{pin_tag(digest)}"
 
 
-def delete(world: World, digest: str, repository: str = APP) -> None:
+def delete(world: World, digest: str) -> None:
     """As a lifecycle policy does: the image with all its tags."""
     world.cloud.client("ecr").batch_delete_image(
-        repositoryName=repository, imageIds=[{"imageDigest": digest}]
+        repositoryName=APP, imageIds=[{"imageDigest": digest}]
     )
-
-
-def move(world: World, digest: str, name: str = "somebody-else") -> str:
-    """Let the pin tag of the image point to another image."""
-    return images.push(world.cloud, APP, pin_tag(digest), name=name)
 
 
 class Versions:
@@ -51,7 +45,7 @@ class Versions:
         for version in (2, 3, 4):
             digest = self.push(f"image-{version}", index=index)
             self.pushed[version] = digest
-            assert self.release(f"release-{version}").status == "SUCCEEDED"
+            assert self.release().status == "SUCCEEDED"
             assert world.lightsail.serving(APP) == version
         world.messages()
 
@@ -65,9 +59,9 @@ class Versions:
             pushed = images.push_index(self.world.cloud, APP, tag, {"amd64": digest}, name=name)
         return pushed
 
-    def release(self, name: str, **request: Any) -> Ended:
+    def release(self, **request: Any) -> Ended:
         self.world.lightsail.courses.append(released())
-        return self.world.machine.run({"app": APP, **request}, name)
+        return self.world.release(**request)
 
     def fail(self, before: Callable[[], object] = lambda: None) -> Ended:
         """Version 5 answers badly."""
@@ -75,33 +69,24 @@ class Versions:
         self.world.site.bad = {5: BAD}
         self.world.functions.before("roll_back", before)
         self.world.lightsail.courses.append(released())
-        return self.release("the-bad-one")
+        return self.release()
 
     def edit(self, version: int, changes: Mapping[str, str]) -> None:
         """Let containers of the version have other images."""
-        runner = self.world.lightsail.services[APP]
 
-        def changed(service: Any) -> Any:
-            return replace(
+        def changed(one: Any) -> Any:
+            web = one.containers["web"]
+            others = {name: replace(web, image=image) for name, image in changes.items()}
+            return replace(one, containers={**one.containers, **others})
+
+        self.world.lightsail.services[APP].change(
+            lambda service: replace(
                 service,
                 deployments=[
-                    replace(
-                        one,
-                        containers={
-                            **one.containers,
-                            **{
-                                name: replace(one.containers["web"], image=image)
-                                for name, image in changes.items()
-                            },
-                        },
-                    )
-                    if one.version == version
-                    else one
-                    for one in service.deployments
+                    changed(one) if one.version == version else one for one in service.deployments
                 ],
             )
-
-        runner.change(changed)
+        )
 
     @property
     def content(self) -> Json:
@@ -145,7 +130,7 @@ def test_an_older_rollback_target_is_recorded_as_the_source(versions: Versions) 
     versions.world.site.bad = {7: BAD}
     versions.world.lightsail.courses.append(released())
 
-    versions.release("the-next")
+    versions.release()
 
     assert versions.image_of(8) == versions.image_of(3)
 
@@ -165,72 +150,42 @@ def test_a_rollback_is_impossible_if_no_good_version_has_its_image(versions: Ver
 
 
 def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
-    world: World,
+    versions: Versions,
 ) -> None:
-    """Version 3 has dropped a column, so only it is a safe target, and its image is deleted."""
-    versions = Versions.__new__(Versions)
-    versions.world, versions.pushed, versions.runs = world, {}, {}
-    versions.pushed[2] = versions.push("image-2")
-    versions.release("two")
-    versions.pushed[3] = versions.push("image-3")
-    world.lightsail.courses.append(released(told_plan("crops.0002_size", effect="contract")))
-    world.machine.run({"app": APP}, "three")
-    versions.push("image-4")
-    world.site.bad = {4: BAD}
-    delete(world, versions.pushed[3])
+    """Version 5 drops a column, so only it is a safe target of version 6, and its image goes."""
+    world = versions.world
+    image = versions.push("image-5")
+    world.release(course=released(told_plan("crops.0002_size", effect="contract")))
+    versions.push("image-6")
+    world.site.bad = {6: BAD}
+    delete(world, image)
     world.messages()
 
-    ended = versions.release("four")
-
-    assert ended.error == "FAILED"
-    assert world.lightsail.serving(APP) == 4
+    assert versions.release().error == "FAILED"
+    assert world.lightsail.serving(APP) == 6
     content = versions.content
-    assert "Version 3 cannot be deployed again: " in " ".join(content["reasons"])
-    assert '"rollbackTo": 2, "allowDestructive": true' in " ".join(content["nextSteps"])
+    assert "Version 5 cannot be deployed again: " in " ".join(content["reasons"])
+    assert '"rollbackTo": 4, "allowDestructive": true' in " ".join(content["nextSteps"])
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
-def test_an_image_that_ecr_says_nothing_of_is_not_missing(versions: Versions, code: str) -> None:
-    refuse = versions.world.cloud.faults.refuse
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_an_image_that_ecr_says_nothing_of_is_not_missing(
+    versions: Versions, code: str, by_hand: bool
+) -> None:
+    def refuse() -> None:
+        versions.world.cloud.faults.refuse("ecr.BatchGetImage", code, times=1 if by_hand else 9)
 
-    ended = versions.fail(lambda: refuse("ecr.BatchGetImage", code, times=9))
+    if by_hand:
+        refuse()
+        assert versions.release(rollbackTo=3).status == "SUCCEEDED"
+    else:
+        assert versions.fail(refuse).error == "ROLLED_BACK"
+        assert versions.image_of(6) == versions.image_of(4)
 
-    assert ended.error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(4)
     warnings = " ".join(versions.content["warnings"])
     assert "Whether these images still exist is unknown" in warnings
     assert f"ECR answers {code}" in warnings
-
-
-def test_an_empty_answer_of_ecr_is_not_a_missing_image(versions: Versions) -> None:
-    def empty(answer: Json) -> None:
-        answer.update(images=[], failures=[])
-
-    faults = versions.world.cloud.faults
-
-    ended = versions.fail(lambda: faults.change_answers("ecr.BatchGetImage", empty))
-
-    assert ended.error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(4)
-
-
-def test_a_pin_tag_that_points_to_another_image_counts_as_missing(versions: Versions) -> None:
-    other = move(versions.world, versions.pushed[4])
-
-    assert versions.fail().error == "ROLLED_BACK"
-
-    assert versions.image_of(6) == versions.image_of(3)
-    told = " ".join(versions.content["reasons"])
-    assert f"points to {other} now, and not to {versions.pushed[4]}" in told
-
-
-def test_a_repository_that_was_deleted_has_no_image(versions: Versions) -> None:
-    client = versions.world.cloud.client("ecr")
-
-    ended = versions.fail(lambda: client.delete_repository(repositoryName=APP, force=True))
-
-    assert ended.error == "FAILED"
-    assert versions.world.lightsail.serving(APP) == 5
 
 
 def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
@@ -246,18 +201,14 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     def bring_back() -> None:
         images.push(world.cloud, APP, pin_tag(versions.pushed[4]), name="image-4")
 
-    world.functions.before("roll_back", lambda: world.functions.before("roll_back", bring_back))
+    world.functions.before("roll_back", bring_back, call=2)
     world.lightsail.courses.append(released())
 
-    assert versions.release("the-bad-one").error == "ROLLED_BACK"
+    assert versions.release().error == "ROLLED_BACK"
 
     assert versions.image_of(6) == versions.image_of(3)
-    [back] = [
-        one
-        for record in world.records().values()
-        for one in record.get("versions", [])
-        if one["version"] == 6
-    ]
+    made = [one for record in world.records().values() for one in record.get("versions", [])]
+    [back] = [one for one in made if one["version"] == 6]
     assert back["digest"] == versions.pushed[3]
 
 
@@ -268,7 +219,7 @@ def test_the_start_message_says_that_the_live_image_is_deleted(
     delete(world, versions.pushed[4])
     versions.push("image-5")
 
-    versions.release("the-next")
+    versions.release()
 
     start, final = world.messages()
     assert start.attributes["status"] == "STARTED"
@@ -278,22 +229,6 @@ def test_the_start_message_says_that_the_live_image_is_deleted(
 
 
 # Images with several platforms.
-
-
-def test_a_version_of_an_index_has_the_image_that_its_tag_points_to(world: World) -> None:
-    versions = Versions(world, index=True)
-
-    assert versions.fail().error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(4)
-    assert versions.content["warnings"] == []
-
-
-def test_the_image_in_an_index_may_be_gone_as_well(world: World) -> None:
-    versions = Versions(world, index=True)
-    delete(world, versions.runs[4])
-
-    assert versions.fail().error == "ROLLED_BACK"
-    assert versions.image_of(6) == versions.image_of(3)
 
 
 def age(versions: Versions) -> None:
@@ -321,26 +256,20 @@ def age(versions: Versions) -> None:
             world.table.client.put_item(TableName=world.table.name, Item=item)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
 def test_a_version_recorded_by_its_index_can_be_rolled_back_to(
-    world: World,
+    world: World, is_there: bool
 ) -> None:
+    """A lifecycle policy deletes an index that has lost its last tag."""
     versions = Versions(world, index=True)
     age(versions)
+    if not is_there:
+        delete(world, versions.pushed[4])
 
     assert versions.fail().error == "ROLLED_BACK"
     assert versions.image_of(6) == reference(versions.pushed[4])
-    assert versions.content["warnings"] == []
-
-
-def test_a_version_is_rolled_back_to_if_only_its_index_was_deleted(world: World) -> None:
-    """As a lifecycle policy deletes what has lost its last tag."""
-    versions = Versions(world, index=True)
-    age(versions)
-    delete(world, versions.pushed[4])
-
-    assert versions.fail().error == "ROLLED_BACK"
-    assert versions.image_of(6) == reference(versions.pushed[4])
-    assert f"the index {versions.pushed[4]} is gone" in " ".join(versions.content["warnings"])
+    gone = f"the index {versions.pushed[4]} is gone"
+    assert (gone in " ".join(versions.content["warnings"])) is not is_there
 
 
 # rollbackTo, and a command beside what serves.
@@ -353,7 +282,7 @@ def test_a_rollback_by_hand_to_a_version_without_its_image_is_refused_before_any
     before = versions.world.lightsail.deployments(APP)
     snapshots = versions.world.instance.snapshots()
 
-    ended = versions.release("back", rollbackTo=2)
+    ended = versions.release(rollbackTo=2)
 
     assert ended.error == "REFUSED"
     assert versions.world.lightsail.deployments(APP) == before
@@ -369,109 +298,21 @@ def test_no_override_restores_a_deleted_image(versions: Versions) -> None:
     for version in (2, 3):
         delete(versions.world, versions.pushed[version])
 
-    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
+    ended = versions.release(rollbackTo=3, allowDestructive=True)
 
     assert ended.error == "REFUSED"
     assert "No other earlier good version" in " ".join(versions.content["reasons"])
-
-
-@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
-def test_a_rollback_by_hand_goes_on_if_ecr_says_nothing(versions: Versions, code: str) -> None:
-    refuse = versions.world.cloud.faults.refuse
-    refuse("ecr.BatchGetImage", code)
-
-    ended = versions.release("back", rollbackTo=3)
-
-    assert ended.status == "SUCCEEDED"
-    assert f"ECR answers {code}" in " ".join(versions.content["warnings"])
 
 
 def test_an_image_that_is_deleted_during_the_snapshot_is_not_deployed(versions: Versions) -> None:
     world = versions.world
     world.functions.before("deploy", lambda: delete(world, versions.pushed[3]))
 
-    ended = versions.release("back", rollbackTo=3)
+    ended = versions.release(rollbackTo=3)
 
     assert ended.error == "REFUSED"
     assert world.lightsail.serving(APP) == 4
     assert "is not in ECR any more" in " ".join(versions.content["reasons"])
-
-
-OTHERS = {
-    "public": ("nginx:1.27", "not in the private registry"),
-    "public gallery": ("public.ecr.aws/nginx/nginx:1.27", "not in the private registry"),
-    "another account": (f"210987654321.dkr.ecr.{REGION}.amazonaws.com/x:1", "not in the private"),
-    "another region": (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/x:1", "not in the private"),
-}
-
-
-@pytest.mark.representatives(2)
-@pytest.mark.parametrize(("image", "why"), OTHERS.values(), ids=OTHERS.keys())
-def test_an_image_that_cannot_be_asked_for_is_mentioned(
-    versions: Versions, image: str, why: str
-) -> None:
-    versions.edit(3, {"cache": image})
-
-    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
-
-    assert ended.status == "SUCCEEDED"
-    warnings = " ".join(versions.content["warnings"])
-    assert f"Whether these images still exist is unknown: {image} of cache" in warnings
-    assert why in warnings
-
-
-@pytest.mark.parametrize("by", ["tag", "digest"])
-def test_an_image_of_another_repository_is_looked_up_as_well(versions: Versions, by: str) -> None:
-    world = versions.world
-    world.cloud.client("ecr").create_repository(repositoryName="tools/cache")
-    digest = images.push(world.cloud, "tools/cache", "v7", name="cache")
-    named = ":v7" if by == "tag" else f"@{digest}"
-    versions.edit(3, {"cache": f"{REGISTRY}/tools/cache{named}"})
-    delete(world, digest, "tools/cache")
-
-    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
-
-    assert ended.error == "REFUSED"
-    told = " ".join(versions.content["reasons"])
-    assert f"{REGISTRY}/tools/cache{named} of cache is not in ECR any more" in told
-    assert "the newest first: 2" in told
-
-
-STORED: list[tuple[str, list[str], bool]] = [
-    (f":{APP}.web.3", [f":{APP}.web.3"], True),
-    (f":{APP}.web.3", [f":{APP}.web.33", f":{APP}.web.4"], False),
-    (f":{APP}.web.3", [], False),
-    (f":{APP}.web.latest", [f":{APP}.web.4"], True),
-    (f":{APP}.web.latest", [f":{APP}.webs.4"], False),
-]
-
-
-@pytest.mark.representatives(2)
-@pytest.mark.parametrize(("image", "kept", "is_there"), STORED)
-def test_an_image_in_the_store_of_the_service_is_looked_up_there(
-    versions: Versions, image: str, kept: list[str], is_there: bool
-) -> None:
-    def show(answer: Json) -> None:
-        answer["containerImages"] = [{"image": each} for each in kept]
-
-    versions.edit(3, {"web": image})
-    versions.world.cloud.faults.change_answers("lightsail.GetContainerImages", show)
-
-    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
-
-    assert (ended.status == "SUCCEEDED") == is_there
-    if not is_there:
-        assert f"is not in the store of {APP} any more" in " ".join(versions.content["reasons"])
-
-
-def test_a_store_that_is_not_shown_is_not_empty(versions: Versions) -> None:
-    versions.edit(3, {"web": f":{APP}.web.3"})
-    versions.world.lightsail.fail("GetContainerImages", *["throttled"] * 20)
-
-    ended = versions.release("back", rollbackTo=3, allowDestructive=True)
-
-    assert ended.status == "SUCCEEDED"
-    assert "Lightsail answers ThrottlingException" in " ".join(versions.content["warnings"])
 
 
 def test_a_version_from_a_public_image_can_be_rolled_back_to(
@@ -480,7 +321,7 @@ def test_a_version_from_a_public_image_can_be_rolled_back_to(
     world.release(course=released())
     world.messages()
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 1, "allowDestructive": True}, "back")
+    ended = world.release(rollbackTo=1, allowDestructive=True)
 
     assert ended.status == "SUCCEEDED"
     assert PINNED in " ".join(world.message().content["warnings"])
@@ -494,9 +335,7 @@ def test_a_command_is_refused_if_the_live_version_cannot_be_deployed_again_besid
     world.lightsail.courses.append(command_course((160, told_plan()), (190, DONE)))
     command = ["python", "manage.py", "check"]
 
-    ended = world.machine.run(
-        {"app": APP, "digest": versions.pushed[3], "command": command}, "command"
-    )
+    ended = world.release(digest=versions.pushed[3], command=command)
 
     assert ended.error == "REFUSED"
     assert world.lightsail.serving(APP) == 4

@@ -4,13 +4,10 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
-from tests.workflow.releases.test_rolled_back import released
-from tests.workflow.reporting_gates import told_plan
-from tests.workflow.world import APP, SUCCEEDED, World, applied, spec
+from tests.workflow.reporting_gates import released, told_plan
+from tests.workflow.world import APP, SUCCEEDED, World, applied
 
 QUALITY = "harvests.0005_quality"
 ONE_WAY = told_plan(QUALITY, effect="contract")
@@ -18,36 +15,9 @@ SHOW = ["python", "manage.py", "showmigrations", "--plan"]
 UNDO = ["python", "manage.py", "migrate", "harvests", "0004"]
 
 
-@pytest.fixture
-def good(world: World) -> World:
-    """The world with a first release, version 2, that was verified."""
-    assert world.release(course=released()).status == "SUCCEEDED"
-    world.messages()
-    return world
-
-
-def run(world: World, name: str, course: Course | None = None, **request: Any) -> str:
-    """How an execution ends: `name` is also its reason."""
-    if course is not None:
-        world.lightsail.courses.append(course)
-    ended = world.machine.run({"app": APP, "reason": name, **request}, name=name)
-    return ended.error or ended.status
-
-
 def crashed() -> Course:
     """A migration is applied that old code may not be able to run on; then the app ends."""
     log = [(20, "migrate", ONE_WAY), *applied(QUALITY), (39, *SUCCEEDED)]
-    return Course(ends="FAILED", after=timedelta(seconds=400), log=log)
-
-
-def undone(database: str) -> Course:
-    """The migration fails, and the gate says what it has found in the database afterwards."""
-    failed = {"event": "failed", "cause": "exit", "error": "no", "migration": QUALITY}
-    log = [
-        (20, "migrate", ONE_WAY),
-        (30, "migrate", {"event": "applying", "migration": QUALITY}),
-        (31, "migrate", {**failed, "database": database}),
-    ]
     return Course(ends="FAILED", after=timedelta(seconds=400), log=log)
 
 
@@ -60,7 +30,7 @@ def command(plan: dict[str, object]) -> Course:
 def shows(world: World) -> str:
     """A person reads the applied migrations, as the runbook says."""
     plan = {**told_plan("command", effect="unknown"), "once": True}
-    return run(world, "show", command(plan), digest=world.digest, command=SHOW)
+    return world.release(course=command(plan), digest=world.digest, command=SHOW).status
 
 
 def gate_config(world: World, version: int) -> dict[str, Any]:
@@ -75,12 +45,12 @@ def release_of(world: World, version: int) -> str:
 
 
 def test_a_command_beside_old_code_makes_it_no_younger(good: World) -> None:
-    assert run(good, "third", crashed()) != "SUCCEEDED"
+    assert good.release(course=crashed()).error
     assert shows(good) == "SUCCEEDED"
     good.messages()
     good.site.bad = {5: "Internal Server Error"}
 
-    assert run(good, "fifth", released()) == "FAILED"
+    assert good.release(course=released()).error == "FAILED"
 
     assert good.lightsail.serving(APP) == 5
     text = good.message().text
@@ -89,49 +59,37 @@ def test_a_command_beside_old_code_makes_it_no_younger(good: World) -> None:
 
 
 def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> None:
-    run(good, "third", crashed())
+    good.release(course=crashed())
     shows(good)
 
     assert release_of(good, 4) != release_of(good, 2)
     assert gate_config(good, 4)["release"] == release_of(good, 2)
     # Also beside the next command, and after a rollback to it.
     shows_again = command(told_plan("command", effect="unknown"))
-    assert run(good, "again", shows_again, digest=good.digest, command=SHOW) == "SUCCEEDED"
-    assert run(good, "back", rollbackTo=2, allowDestructive=True) == "SUCCEEDED"
+    assert good.release(course=shows_again, digest=good.digest, command=SHOW).status == "SUCCEEDED"
+    assert good.release(rollbackTo=2, allowDestructive=True).status == "SUCCEEDED"
     assert gate_config(good, 5)["release"] == release_of(good, 2)
     assert gate_config(good, 6)["release"] == release_of(good, 2)
 
 
-def test_an_overridden_version_is_no_automatic_rollback_target(good: World) -> None:
-    run(good, "third", released(ONE_WAY))
-    assert run(good, "back", released(), rollbackTo=2, allowDestructive=True) == "SUCCEEDED"
-    good.messages()
-    good.site.bad = {5: "Internal Server Error"}
-
-    assert run(good, "fifth", released()) == "FAILED"
-
-    assert good.lightsail.serving(APP) == 5
-    assert "Version 4 may fail with the current database" in good.message().text
-
-
 def test_a_version_that_its_gate_has_admitted_is_a_rollback_target(good: World) -> None:
-    run(good, "third", released(ONE_WAY))
+    good.release(course=released(ONE_WAY))
     undo = command(told_plan(f"undo {QUALITY}", effect="contract"))
-    run(good, "undo", undo, digest=good.digest, command=UNDO)
-    assert run(good, "back", released(), rollbackTo=2) == "SUCCEEDED"
+    good.release(course=undo, digest=good.digest, command=UNDO)
+    assert good.release(course=released(), rollbackTo=2).status == "SUCCEEDED"
     good.messages()
     good.site.bad = {6: "Internal Server Error"}
 
-    assert run(good, "sixth", released()) == "ROLLED_BACK"
+    assert good.release(course=released()).error == "ROLLED_BACK"
     assert "Version 5 is live again as version 7" in good.message().text
 
 
 def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> None:
-    run(good, "third", released())
-    assert run(good, "fourth", crashed()) != "SUCCEEDED"
+    good.release(course=released())
+    assert good.release(course=crashed()).error
     good.messages()
 
-    assert run(good, "back", rollbackTo=2) == "REFUSED"
+    assert good.release(rollbackTo=2).error == "REFUSED"
 
     assert good.lightsail.serving(APP) == 3
     text = good.message().text
@@ -140,47 +98,15 @@ def test_a_rollback_is_refused_if_a_failed_version_has_migrated(good: World) -> 
     assert QUALITY in text
 
 
-@pytest.mark.parametrize(
-    ("database", "ends"), [("unchanged", "ROLLED_BACK"), ("not known", "FAILED")]
-)
-def test_a_migration_that_left_nothing_keeps_the_rollback_safe(
-    good: World, database: str, ends: str
-) -> None:
-    run(good, "third", undone(database))
-    good.messages()
-    good.site.bad = {4: "Internal Server Error"}
-
-    assert run(good, "fourth", released()) == ends
-
-
 def test_a_rollback_by_hand_to_an_unhealthy_version_has_a_warning(good: World) -> None:
     good.site.bad = {3: "Internal Server Error"}
-    assert run(good, "third", released()) == "ROLLED_BACK"
+    assert good.release(course=released()).error == "ROLLED_BACK"
     good.site.bad = {}
     good.messages()
 
-    assert run(good, "back", released(), rollbackTo=3) == "SUCCEEDED"
+    assert good.release(course=released(), rollbackTo=3).status == "SUCCEEDED"
     [warning] = good.message().content["warnings"]
     assert warning == "Version 3 was not verified as healthy when it was live, and may fail again."
-
-
-def test_a_version_with_a_deleted_spec_is_not_rolled_back_to(world: World) -> None:
-    world.put_spec(spec(pollSeconds=30))
-    world.release(course=released())
-    digest, name = world.digest, f"/lightgate/apps/{APP}"
-    world.messages()
-    run(world, "third", released())
-    world.messages()
-    # The versions of a parameter that is put once more begin with 1.
-    world.cloud.client("ssm").delete_parameter(Name=name)
-    world.put_spec(spec())
-
-    assert run(world, "back", rollbackTo=2) == "REFUSED"
-
-    first, second = world.message().content["reasons"]
-    assert first.startswith("rollbackTo: the spec with which version 2 was deployed")
-    assert f'{{"app": "{APP}", "digest": "{digest}"}}' in first
-    assert second.startswith(f"app: version 2 of the spec of {APP} does not exist any more")
 
 
 def test_a_command_can_run_beside_what_was_deployed_without_lightgate(world: World) -> None:
@@ -188,5 +114,5 @@ def test_a_command_can_run_beside_what_was_deployed_without_lightgate(world: Wor
     assert "Version 2 runs the same app as before" in world.message().text
     world.site.bad = {3: "Internal Server Error"}
 
-    assert run(world, "next", released()) == "FAILED"
+    assert world.release(course=released()).error == "FAILED"
     assert "The release that the code of version 2 is from is unknown." in world.message().text

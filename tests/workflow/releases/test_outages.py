@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 
 from lightgate.outage import LONGEST_OUTAGE
-from tests.component.lightsail_service import CREATE, Course
+from tests.component.lightsail_service import CREATE
 from tests.component.running import running_cloud
 from tests.workflow.release_machine import Ended
 from tests.workflow.reporting_gates import (
@@ -20,9 +20,9 @@ from tests.workflow.reporting_gates import (
     check_nothing_was_applied,
     database,
     minutes,
-    told_plan,
+    released,
 )
-from tests.workflow.world import APP, SUCCEEDED, Json, World, migration_failed, spec, succeeded
+from tests.workflow.world import APP, Json, World, migration_failed, spec, succeeded
 
 type Scenario = Callable[[World], None]
 LAMBDA = "lambda"
@@ -79,10 +79,9 @@ def failing_its_migration(world: World) -> None:
 def failing_its_watch(world: World, **changes: object) -> None:
     """Lightgate rolls back to a version that is on record."""
     world.put_spec(spec(verification=THREE_CHECKS, **changes))
-    released = Course(ends="ACTIVE", log=[(20, "migrate", told_plan()), (39, *SUCCEEDED)])
-    world.release(course=released)
+    world.release(course=released())
     world.site.bad = {3: "Internal Server Error"}
-    world.lightsail.courses.append(released)
+    world.lightsail.courses.append(released())
 
 
 def run(world: World, scenario: Scenario, *, outage: "Outage | None" = None) -> Ended:
@@ -90,7 +89,7 @@ def run(world: World, scenario: Scenario, *, outage: "Outage | None" = None) -> 
     world.messages()
     if outage is not None:
         outage.begin_with(world)
-    return world.machine.run({"app": APP, "reason": "the last one"}, name="last")
+    return world.release()
 
 
 def outcome(world: World, ended: Ended) -> Json:
@@ -118,7 +117,7 @@ class Outage:
 
     def begin_with(self, world: World) -> None:
         self._world = world
-        self._wait_for(self._check)
+        world.functions.before(self._step, self._begin, call=self._check)
         if self._service == LAMBDA:
             world.functions.is_down = self._is_on
         else:
@@ -130,14 +129,8 @@ class Outage:
                 lambda: functions.running is not None and self._is_on(),
             )
 
-    def _wait_for(self, check: int) -> None:
-        def reached() -> None:
-            if check > 1:
-                self._wait_for(check - 1)
-            else:
-                self._began = self._world.clock.now()
-
-        self._world.functions.before(self._step, reached)
+    def _begin(self) -> None:
+        self._began = self._world.clock.now()
 
     def _is_on(self) -> bool:
         now = self._world.clock.now()
@@ -304,7 +297,7 @@ def test_a_deployment_whose_creation_is_throttled_is_created_afterwards(
         world.messages()
         # One attempt a minute.
         world.functions.before(step, lambda: world.lightsail.fail(CREATE, *["throttled"] * 6))
-        ended = world.machine.run({"app": APP, "reason": "the last one"}, name="last")
+        ended = world.release()
 
         assert outcome(world, ended) == expected
 

@@ -6,10 +6,9 @@ import pytest
 
 from lightgate import runtime
 from lightgate.names import RELEASE_VARIABLE
-from lightgate.spec.parser import LONGEST_APP_NAME
-from tests.component import clusters, images
+from tests.component import images
 from tests.component.lightsail_service import Course
-from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import released
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
@@ -76,16 +75,6 @@ def test_the_release_waits_until_its_snapshot_is_available(world: World) -> None
     assert snapshot["availableAt"] < deployed_at
 
 
-def test_an_instance_that_is_backed_up_is_waited_for(world: World) -> None:
-    world.instance.busy_until = world.clock.now() + timedelta(minutes=5)
-
-    ended = world.release(course=succeeded())
-
-    assert ended.status == "SUCCEEDED"
-    assert "WaitForInstance" in ended.states
-    assert list(world.instance.snapshots().values()) == ["available"]
-
-
 @pytest.mark.parametrize("status", ["starting", "backing-up", "configuring-log-exports"])
 def test_an_instance_that_will_be_available_is_waited_for(world: World, status: str) -> None:
     world.instance.is_now(status)
@@ -114,23 +103,6 @@ def test_an_instance_that_cannot_be_described_is_tried(world: World) -> None:
     world.cloud.faults.refuse("rds.DescribeDBInstances", "AccessDenied")
 
     assert world.release(course=succeeded()).status == "SUCCEEDED"
-
-
-def test_the_longest_app_name_has_its_release_and_its_snapshot(world: World) -> None:
-    app = "a" * LONGEST_APP_NAME
-    clusters.add(world.cloud, "crops-cluster")
-    world.put_spec(spec(database={"cluster": "crops-cluster", "keepSnapshots": 1}), app)
-
-    ended = [
-        world.machine.run({"app": app}, name=f"release-{number}").status for number in range(2)
-    ]
-
-    assert ended == ["SUCCEEDED"] * 2
-    taken = [message.content["snapshot"]["id"] for message in world.messages()]
-    found = world.cloud.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")
-    kept = [one["DBClusterSnapshotIdentifier"] for one in found["DBClusterSnapshots"]]
-    assert len(set(taken)) == 2
-    assert kept == taken[1:]
 
 
 def test_a_release_by_hand_may_skip_the_snapshot(world: World) -> None:
@@ -249,34 +221,14 @@ def test_an_unprotected_service_is_released_once_its_gate_has_succeeded(world: W
 
 
 def test_only_as_many_snapshots_stay_as_the_spec_says(world: World) -> None:
-    for number in range(4):
+    for _ in range(4):
         world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release()
 
     kept = sorted(world.instance.snapshots())
     taken = sorted(message.content["snapshot"]["id"] for message in world.messages())
     assert len(taken) == 4
     assert kept == taken[-2:]
-
-
-def test_pruning_ignores_foreign_snapshots(world: World) -> None:
-    rds = world.cloud.client("rds")
-    world.machine.run({"app": APP}, name="release-0")
-    [first] = world.instance.snapshots()
-    for name in ("lightgate-before-the-move", "before-the-move"):
-        rds.copy_db_snapshot(
-            SourceDBSnapshotIdentifier=first, TargetDBSnapshotIdentifier=name, CopyTags=True
-        )
-
-    for number in range(1, 4):
-        world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
-
-    taken = [message.content["snapshot"]["id"] for message in world.messages()]
-    assert set(world.instance.snapshots()) == {
-        *taken[-2:],
-        *("lightgate-before-the-move", "before-the-move"),
-    }
 
 
 def test_two_stacks_in_one_account_prune_only_their_own(
@@ -285,23 +237,23 @@ def test_two_stacks_in_one_account_prune_only_their_own(
     taken: dict[str, list[str]] = {"blue": [], "green": []}
     for stack in taken:
         world.lightsail.add(stack)
-    for number in range(2):
+    for _ in range(2):
         for stack, names in taken.items():
             monkeypatch.setenv("LIGHTGATE_STACK", stack)
             runtime._runtime.cache_clear()
             world.clock.sleep(3600)
             kept = {"instance": "crops-db", "keepSnapshots": 1}
             world.put_spec(spec(serviceName=stack, database=kept))
-            world.machine.run({"app": APP}, name=f"{stack}-{number}")
+            world.release()
             names.append(world.message().content["snapshot"]["id"])
 
     assert set(world.instance.snapshots()) == {taken["blue"][-1], taken["green"][-1]}
 
 
 def test_an_undeletable_snapshot_is_reported_and_does_not_stop_the_others(world: World) -> None:
-    for number in range(2):
+    for _ in range(2):
         world.clock.sleep(3600)
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release()
     world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 1}))
     kept, surplus = sorted(world.instance.snapshots())
     world.messages()
@@ -361,12 +313,11 @@ def test_a_rollback_keeps_as_many_snapshots_as_the_spec_of_today_says(world: Wor
         if number == 2:
             world.put_spec(spec(database={"instance": "crops-db", "keepSnapshots": 50}))
         world.clock.sleep(3600)
-        world.lightsail.courses.append(released())
-        world.machine.run({"app": APP}, name=f"release-{number}")
+        world.release(course=released())
     before = set(world.instance.snapshots())
     world.clock.sleep(3600)
 
-    ended = world.machine.run({"app": APP, "rollbackTo": 2}, name="back")
+    ended = world.release(rollbackTo=2)
 
     assert ended.status == "SUCCEEDED"
     assert len(before) == 3

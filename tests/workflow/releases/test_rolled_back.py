@@ -10,42 +10,28 @@ from lightgate.release.lock import abandon_lock
 from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.release_machine import attempts
-from tests.workflow.reporting_gates import told_plan
+from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, SUCCEEDED, Message, World, succeeded
-
-
-def released(plan: dict[str, object] | None = None) -> Course:
-    """A release whose gate tells its plan; an empty one without any."""
-    told = plan or told_plan()
-    return Course(ends="ACTIVE", log=[(20, "migrate", told), (39, *SUCCEEDED)])
-
-
-@pytest.fixture
-def good(world: World) -> World:
-    """The world with a first release, version 2, that was verified."""
-    assert world.release(course=released()).status == "SUCCEEDED"
-    world.messages()
-    return world
 
 
 def fail(world: World, course: Course, *, bad: dict[int, str] | None = None) -> str | None:
     """The second release, version 3, which answers badly. How its execution ends."""
     world.site.bad = bad if bad is not None else {3: "Internal Server Error"}
-    world.lightsail.courses.append(course)
-    return world.machine.run({"app": APP, "reason": "the second"}, name="second").error
+    return world.release(course=course).error
 
 
-def test_an_unhealthy_version_is_rolled_back(good: World) -> None:
-    error = fail(good, released())
+BACK = {1: "INACTIVE", 2: "INACTIVE", 3: "INACTIVE", 4: "ACTIVE"}
 
-    assert error == "ROLLED_BACK"
-    assert good.lightsail.deployments(APP) == {
-        1: "INACTIVE",
-        2: "INACTIVE",
-        3: "INACTIVE",
-        4: "ACTIVE",
-    }
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_an_unhealthy_version_is_rolled_back_also_if_each_step_runs_twice(
+    good: World, twice: bool
+) -> None:
+    good.functions.twice = twice
+
+    assert fail(good, released()) == "ROLLED_BACK"
+    assert good.lightsail.deployments(APP) == BACK
     content = good.message().content
     assert content["status"] == "ROLLED_BACK"
     assert content["judgement"]["verdict"] == "NONE"
@@ -135,9 +121,7 @@ def test_a_verdict_stays_when_the_gates_report_is_gone(good: World) -> None:
     def forget() -> None:
         good.lightsail.logs = LogStore(good.clock.now)
 
-    good.functions.before(
-        "check_deployment", lambda: good.functions.before("check_deployment", forget)
-    )
+    good.functions.before("check_deployment", forget, call=2)
 
     assert fail(good, released(told_plan("crops.0002_size", effect="contract"))) == "FAILED"
     assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
@@ -152,9 +136,7 @@ def test_without_a_plan_the_safety_of_a_rollback_is_unknown(good: World) -> None
 
 def test_migrations_unknown_to_the_image_are_reported(good: World) -> None:
     ahead = {"count": 1, "class": "contract", "names": ["crops.0003_later"]}
-    good.lightsail.courses.append(released({**told_plan(), "ahead": ahead}))
-
-    good.machine.run({"app": APP}, name="second")
+    good.release(course=released({**told_plan(), "ahead": ahead}))
 
     assert any("crops.0003_later" in warning for warning in good.message().content["warnings"])
 
@@ -195,9 +177,7 @@ def test_the_start_message_says_that_there_is_no_automatic_rollback(loose: World
 
 
 def test_with_automatic_rollback_there_is_no_start_message(good: World) -> None:
-    good.lightsail.courses.append(released())
-
-    ended = good.machine.run({"app": APP}, name="second")
+    ended = good.release(course=released())
 
     assert "PublishStart" not in ended.states
     assert good.message().attributes["status"] == "SUCCEEDED"
@@ -238,7 +218,7 @@ def test_a_gate_of_the_old_version_that_stays_shut_keeps_the_new_one(good: World
     good.lightsail.courses.append(Course(ends="FAILED", log=[(20, "migrate", shut)]))
     good.site.bad = {3: "bad"}
 
-    ended = good.machine.run({"app": APP}, name="second")
+    ended = good.release()
 
     assert ended.error == "FAILED"
     assert good.lightsail.serving(APP) == 3
@@ -249,9 +229,7 @@ def test_a_rolled_back_version_can_be_rolled_back_to_again(good: World) -> None:
     fail(good, released())
     good.messages()
     good.site.bad = {5: "bad again"}
-    good.lightsail.courses.append(released())
-
-    ended = good.machine.run({"app": APP, "reason": "the third"}, name="third")
+    ended = good.release(course=released())
 
     assert ended.error == "ROLLED_BACK"
     assert good.lightsail.serving(APP) == 6
@@ -276,20 +254,8 @@ def test_a_rollback_that_is_cut_off_goes_on(good: World, faults: list[str]) -> N
     good.functions.fail("roll_back", *faults)
 
     assert fail(good, released()) == "ROLLED_BACK"
-    assert good.lightsail.deployments(APP) == {
-        1: "INACTIVE",
-        2: "INACTIVE",
-        3: "INACTIVE",
-        4: "ACTIVE",
-    }
+    assert good.lightsail.deployments(APP) == BACK
     assert "Version 2 is live again as version 4." in good.message().text
-
-
-def test_every_step_that_runs_twice_leads_to_the_same(good: World) -> None:
-    good.functions.twice = True
-
-    assert fail(good, released()) == "ROLLED_BACK"
-    assert good.lightsail.serving(APP) == 4
 
 
 def test_a_replaced_version_is_left_alone(good: World) -> None:
@@ -324,12 +290,9 @@ def test_a_busy_service_is_waited_for_but_not_for_ever(
     assert ("busy for too long" in good.message().text) is (error == "FAILED")
 
 
-def test_the_next_release_waits_for_an_abandoned_rollback(
-    good: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_release_waits_for_an_abandoned_rollback(good: World, stepper: Stepper) -> None:
     good.site.bad = {3: "bad"}
     good.lightsail.courses.append(released())
-    stepper = Stepper(good, monkeypatch)
     walk = stepper.start({"app": APP}, "second").run_to("WaitForRollback")
     assert good.lightsail.deployments(APP)[4] == "ACTIVATING"
     walk.stop()
@@ -340,32 +303,17 @@ def test_the_next_release_waits_for_an_abandoned_rollback(
     assert good.lightsail.deployments(APP)[4] == "INACTIVE"
 
 
+@pytest.mark.parametrize("faults", [[], ["after"]])
 def test_secrets_are_read_again_and_changes_are_reported_without_values(
-    good: World,
+    good: World, faults: list[str]
 ) -> None:
-    good.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value="the-key-of-today", Type="SecureString", Overwrite=True
-    )
-
-    fail(good, released())
-
-    assert (
-        good.lightsail.deployment(APP, 4).containers["web"].environment["SECRET_KEY"]
-        == "the-key-of-today"
-    )
-    message = good.message()
-    assert "SECRET_KEY" in message.text
-    assert "the-key-of-today" not in message.text + good.functions.log
-
-
-def test_a_changed_secret_is_reported_also_after_a_lost_answer_of_the_rollback(
-    good: World,
-) -> None:
-    good.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value="another", Type="SecureString", Overwrite=True
-    )
-    # The first release that fails has the new one as well; the version to go back to has not.
-    good.functions.fail("roll_back", "after")
+    good.put_key("the-key-of-today")
+    # The release that fails has the new one as well; the version to go back to has not.
+    good.functions.fail("roll_back", *faults)
 
     assert fail(good, released()) == "ROLLED_BACK"
-    assert "The value of SECRET_KEY has changed" in good.message().content["text"]
+    again = good.lightsail.deployment(APP, 4).containers["web"]
+    assert again.environment["SECRET_KEY"] == "the-key-of-today"
+    message = good.message()
+    assert "The value of SECRET_KEY has changed" in message.content["text"]
+    assert "the-key-of-today" not in message.text + good.functions.log

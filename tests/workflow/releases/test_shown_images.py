@@ -9,8 +9,7 @@ from lightgate.names import COMMAND_CONTAINER, pin_tag
 from local.lightsail.model import Deployment
 from tests.component import images
 from tests.workflow.releases.test_by_hand import BACK, DONE, command_course
-from tests.workflow.releases.test_rolled_back import released
-from tests.workflow.reporting_gates import told_plan
+from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.world import APP, World, spec, succeeded
 
 OTHER = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{APP}:v11"
@@ -123,26 +122,10 @@ def test_an_image_by_a_tag_is_refused_with_what_to_write(world: World) -> None:
     assert "write redis:7@sha256:…" in reasons[1]
 
 
-@pytest.fixture
-def two(world: World) -> World:
-    """The world with two good releases, versions 2 and 3."""
-    for name in ("first", "second"):
-        world.lightsail.courses.append(released())
-        world.machine.run({"app": APP, "reason": name}, name=name)
-    assert world.lightsail.serving(APP) == 3
-    world.messages()
-    return world
-
-
-def by_hand(world: World, **request: Any) -> str | None:
-    ended = world.machine.run({"app": APP, **request}, name="by-hand-again")
-    return ended.error or ended.status
-
-
 def test_a_rollback_by_hand_that_runs_another_image_is_no_success(two: World) -> None:
     two.functions.before("verify_release", lambda: show(two, 4, "web"))
 
-    assert by_hand(two, rollbackTo=2) == "FAILED"
+    assert two.release(rollbackTo=2).error == "FAILED"
     assert f"web runs {OTHER}" in two.message().text
 
 
@@ -153,21 +136,16 @@ def test_a_rollback_to_an_image_of_a_repository_that_the_spec_does_not_name_any_
     images.push(two.cloud, "crops-anew", "latest", name="anew")
     two.put_spec(spec(repository="crops-anew"))
 
-    assert by_hand(two, rollbackTo=2) == "SUCCEEDED", two.message().text
+    assert two.release(rollbackTo=2).status == "SUCCEEDED", two.message().text
 
 
 def test_an_automatic_rollback_that_runs_another_image_is_not_called_rolled_back(
     two: World,
 ) -> None:
     two.site.bad = {4: "Internal Server Error"}
-    two.lightsail.courses.append(released())
+    two.functions.before("roll_back", lambda: show(two, 5, "web"), call=2)
 
-    def once_it_is_created() -> None:
-        two.functions.before("roll_back", lambda: show(two, 5, "web"))
-
-    two.functions.before("roll_back", once_it_is_created)
-
-    assert by_hand(two, reason="the third") == "FAILED"
+    assert two.release(course=released()).error == "FAILED"
     assert two.lightsail.serving(APP) == 5
     assert f"web runs {OTHER}" in two.message().text
 
@@ -177,5 +155,5 @@ def test_a_command_beside_another_image_is_no_success(two: World, container: str
     two.lightsail.courses.append(command_course((160, told_plan("undo")), (190, DONE)))
     two.functions.before("verify_release", lambda: show(two, 4, container))
 
-    assert by_hand(two, digest=two.digest, command=BACK) == "FAILED"
+    assert two.release(digest=two.digest, command=BACK).error == "FAILED"
     assert f"{container} runs {OTHER}" in two.message().text

@@ -8,9 +8,9 @@ import pytest
 from lightgate.names import RELEASE_VARIABLE, STACK_TAG, STACK_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.release_machine import Ended
-from tests.workflow.reporting_gates import told_plan
+from tests.workflow.reporting_gates import released
 from tests.workflow.stepper import Stepper
-from tests.workflow.world import APP, STACK, SUCCEEDED, World, spec
+from tests.workflow.world import APP, STACK, World, spec
 
 OTHER = "lightgate-staging"
 FOREIGN = "20261115t110000z-00112233-aabb"
@@ -27,6 +27,10 @@ def marked(stack: str | None = OTHER, release: str = FOREIGN) -> Mapping[str, st
 
 def deploy_by_other(world: World, course: Course | None = None, stack: str | None = OTHER) -> int:
     return world.lightsail.deploy_by_somebody(APP, course, environment=marked(stack))
+
+
+NO_RELEASE = {1: "INACTIVE", 2: "ACTIVE"}
+BELONGS = f"belongs to the stack {OTHER}"
 
 
 def check_untouched(world: World, ended: Ended, versions: Mapping[int, str], *words: str) -> None:
@@ -59,28 +63,21 @@ def test_each_container_of_a_deployment_names_its_stack(
     assert {container.environment[STACK_VARIABLE] for container in containers} == {STACK}
 
 
-def test_a_stack_goes_on_with_its_own_service(world: World) -> None:
-    first = world.machine.run({"app": APP}, "first")
-    second = world.machine.run({"app": APP}, "second")
-
-    assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
-
-
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({}, [f"the container service {APP} {BELONGS}", "version 2"]),
+        ({"rollbackTo": 1, "allowDestructive": True}, []),
+        ({"allowDestructive": True, **COMMAND}, []),
+    ],
+    ids=["image", "rollback", "command"],
+)
 def test_a_service_that_another_stack_serves_is_left_alone_and_the_message_says_how_to_take_it(
-    world: World,
+    world: World, request_: dict[str, object], words: list[str]
 ) -> None:
     deploy_by_other(world)
 
-    ended = world.release()
-
-    check_untouched(
-        world,
-        ended,
-        {1: "INACTIVE", 2: "ACTIVE"},
-        f"the container service {APP} belongs to the stack {OTHER}",
-        "version 2",
-        TAKES_OVER,
-    )
+    check_untouched(world, world.release(**request_), NO_RELEASE, BELONGS, TAKES_OVER, *words)
 
 
 @pytest.mark.parametrize("course", [Course(ends=None), FAILS], ids=["in progress", "failed"])
@@ -90,36 +87,16 @@ def test_the_newest_deployment_counts_whether_it_serves_or_not(
     deploy_by_other(world, course)
     world.clock.sleep(1000)
 
-    ended = world.release()
-
     state = "FAILED" if course is FAILS else "ACTIVATING"
-    check_untouched(world, ended, {1: "ACTIVE", 2: state}, f"belongs to the stack {OTHER}")
+    check_untouched(world, world.release(), {1: "ACTIVE", 2: state}, BELONGS)
 
 
 def test_a_deployment_by_hand_does_not_change_the_owner_of_the_service(world: World) -> None:
     deploy_by_other(world)
     world.lightsail.deploy_by_somebody(APP)
 
-    ended = world.release()
-
-    check_untouched(
-        world, ended, {1: "INACTIVE", 2: "INACTIVE", 3: "ACTIVE"}, f"belongs to the stack {OTHER}"
-    )
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [{"rollbackTo": 1}, COMMAND],
-    ids=["rollback", "command"],
-)
-def test_a_release_by_hand_is_refused_as_well(world: World, request_: dict[str, object]) -> None:
-    deploy_by_other(world)
-
-    ended = world.release({"app": APP, "allowDestructive": True, **request_})
-
-    check_untouched(
-        world, ended, {1: "INACTIVE", 2: "ACTIVE"}, f"belongs to the stack {OTHER}", TAKES_OVER
-    )
+    versions = {1: "INACTIVE", 2: "INACTIVE", 3: "ACTIVE"}
+    check_untouched(world, world.release(), versions, BELONGS)
 
 
 def test_the_command_of_the_message_gives_the_service_to_this_stack(world: World) -> None:
@@ -137,7 +114,7 @@ def test_a_service_that_was_given_away_is_left_alone_from_then_on(world: World) 
     world.message()
     world.lightsail.tag(APP, STACK_TAG, OTHER)
 
-    ended = world.machine.run({"app": APP}, "second")
+    ended = world.release()
 
     assert ended.error == "REFUSED"
     told = " ".join(world.message().content["reasons"])
@@ -154,16 +131,8 @@ def test_a_tag_without_a_value_names_no_owner(world: World) -> None:
 def test_a_deployment_that_names_no_stack_is_not_taken_for_an_own_one(world: World) -> None:
     deploy_by_other(world, stack=None)
 
-    ended = world.release()
-
-    check_untouched(
-        world,
-        ended,
-        {1: "INACTIVE", 2: "ACTIVE"},
-        f"release {FOREIGN}",
-        "its stack is unknown",
-        TAKES_OVER,
-    )
+    words = [f"release {FOREIGN}", "its stack is unknown", TAKES_OVER]
+    check_untouched(world, world.release(), NO_RELEASE, *words)
 
 
 @pytest.mark.parametrize("marker", ["{}", "{}-back"])
@@ -174,7 +143,7 @@ def test_a_deployment_that_names_no_stack_is_an_own_one_if_its_release_is_on_rec
     release = world.message().content["release"]
     world.lightsail.deploy_by_somebody(APP, environment=marked(None, marker.format(release)))
 
-    assert world.machine.run({"app": APP}, "second").status == "SUCCEEDED"
+    assert world.release().status == "SUCCEEDED"
 
 
 def test_a_stack_that_was_created_again_under_its_name_goes_on_with_its_service(
@@ -183,7 +152,7 @@ def test_a_stack_that_was_created_again_under_its_name_goes_on_with_its_service(
     world.release()
     world.empty_table()
 
-    assert world.machine.run({"app": APP}, "second").status == "SUCCEEDED"
+    assert world.release().status == "SUCCEEDED"
 
 
 def test_the_slower_of_two_stacks_on_a_free_service_deploys_nothing(
@@ -214,30 +183,23 @@ def test_a_release_that_waits_for_the_deployment_of_another_stack_deploys_nothin
 
     assert ended.error == "REFUSED"
     assert "Deploy" in ended.states
-    assert f"belongs to the stack {OTHER}" in " ".join(world.message().content["reasons"])
+    assert BELONGS in " ".join(world.message().content["reasons"])
     assert world.lightsail.deployments(APP) == {1: "ACTIVE", 2: "ACTIVATING"}
 
 
-def test_a_service_that_was_given_away_meanwhile_is_not_rolled_back(world: World) -> None:
+def test_a_service_that_was_given_away_meanwhile_is_not_rolled_back(good: World) -> None:
     """Nothing is pending in either release, so only the tag stands against the rollback."""
-    course = Course(ends="ACTIVE", log=[(20, "migrate", told_plan()), (39, *SUCCEEDED)])
-    assert world.release(course=course).status == "SUCCEEDED"
-    world.messages()
-    world.site.bad = {3: "Internal Server Error"}
-    world.lightsail.courses.append(course)
-    world.functions.before("roll_back", lambda: world.lightsail.tag(APP, STACK_TAG, OTHER))
+    good.site.bad = {3: "Internal Server Error"}
+    good.functions.before("roll_back", lambda: good.lightsail.tag(APP, STACK_TAG, OTHER))
 
-    ended = world.machine.run({"app": APP}, "second")
-
-    assert ended.error == "FAILED"
-    assert f"belongs to the stack {OTHER}" in " ".join(world.message().content["reasons"])
-    assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "INACTIVE", 3: "ACTIVE"}
+    assert good.release(course=released()).error == "FAILED"
+    assert BELONGS in " ".join(good.message().content["reasons"])
+    assert good.lightsail.deployments(APP) == {1: "INACTIVE", 2: "INACTIVE", 3: "ACTIVE"}
 
 
 def test_a_waiting_release_on_a_lost_service_deploys_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    stepper = Stepper(world, monkeypatch)
     world.put_spec(spec(database=None))
     walk = stepper.start({"app": APP}, "one").run_to("Deploy")
     world.lightsail.tag(APP, STACK_TAG, OTHER)

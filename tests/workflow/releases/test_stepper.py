@@ -7,9 +7,8 @@ from tests.workflow.world import APP, World
 
 
 @pytest.fixture
-def waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> Walk:
+def waiting(stepper: Stepper) -> Walk:
     """A release that is about to wait for its deployment."""
-    stepper = Stepper(world, monkeypatch)
     return stepper.start({"app": APP}, "one").run_to("WaitForDeployment")
 
 

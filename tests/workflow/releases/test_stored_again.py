@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from lightgate.names import RELEASE_VARIABLE
 from tests.component import table
 from tests.component.lightsail_service import Course
 from tests.workflow.releases.test_by_hand import BACK
-from tests.workflow.releases.test_rolled_back import released
+from tests.workflow.reporting_gates import released
 from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, PASSWORD, SPEC, STACK, Json, World, spec, succeeded
 
@@ -42,12 +41,11 @@ def other_database() -> Json:
     return spec(secrets={**SPEC["secrets"], "DATABASE_URL": "secretsmanager:other/db:url"})
 
 
-@pytest.fixture
-def other_secret(world: World) -> World:
+@pytest.fixture(autouse=True)
+def other_secret(world: World) -> None:
     world.cloud.client("secretsmanager").create_secret(
         Name="other/db", SecretString=json.dumps({"url": OTHER_URL})
     )
-    return world
 
 
 def urls(world: World) -> set[str | None]:
@@ -56,21 +54,30 @@ def urls(world: World) -> set[str | None]:
     return {c.environment.get("DATABASE_URL") for one in shown for c in one.containers.values()}
 
 
-@pytest.mark.parametrize("document", [ungated(), elsewhere()], ids=["ungated", "elsewhere"])
-def test_nothing_is_deployed_by_a_spec_that_was_stored_anew_during_the_release(
-    world: World, document: Json
+AGAIN = f"app: the spec of {APP} was deleted and stored again: version 1 of"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda world: store_again(world, ungated()), AGAIN),
+        (lambda world: store_again(world, elsewhere()), AGAIN),
+        (delete, "does not exist"),
+    ],
+    ids=["ungated", "elsewhere", "deleted"],
+)
+def test_nothing_is_deployed_by_a_spec_that_is_another_one_since_the_release_began(
+    world: World, change: Callable[[World], None], words: str
 ) -> None:
     world.lightsail.add("somebody-elses")
-    world.functions.before("deploy", lambda: store_again(world, document))
+    world.functions.before("deploy", lambda: change(world))
 
     ended = world.release()
 
     assert ended.error == "REFUSED"
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
     assert world.lightsail.deployments("somebody-elses") == {}
-    reason, advice = world.message().content["reasons"]
-    assert reason.startswith(f"app: the spec of {APP} was deleted and stored again: version 1 of")
-    assert advice == "Start the release again; it then uses the spec as it is now."
+    assert words in world.message().content["reasons"][0]
 
 
 def test_a_spec_that_was_stored_anew_has_no_such_version_any_more(world: World) -> None:
@@ -81,16 +88,6 @@ def test_a_spec_that_was_stored_anew_has_no_such_version_any_more(world: World) 
     reason, advice = world.message().content["reasons"]
     assert reason.startswith(f"app: version 2 of the spec of {APP} does not exist any more")
     assert advice == "Start the release again; it then uses the spec as it is now."
-
-
-def test_nothing_is_deployed_by_a_spec_that_was_deleted_during_the_release(world: World) -> None:
-    world.functions.before("deploy", lambda: delete(world))
-
-    ended = world.release()
-
-    assert ended.error == "REFUSED"
-    assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
-    assert "does not exist" in world.message().content["reasons"][0]
 
 
 def test_a_spec_that_is_stored_again_with_the_same_text_is_the_same(world: World) -> None:
@@ -119,11 +116,8 @@ def test_a_version_is_not_verified_by_a_spec_that_it_does_not_have(
 def test_a_deployment_is_followed_although_its_spec_was_stored_anew_and_its_answer_lost(
     world: World,
 ) -> None:
-    def lose() -> None:
-        world.functions.before("deploy", lambda: store_again(world, ungated()))
-
     world.functions.fail("deploy", "after")
-    world.functions.before("deploy", lose)
+    world.functions.before("deploy", lambda: store_again(world, ungated()), call=2)
 
     ended = world.release(course=succeeded())
 
@@ -132,19 +126,10 @@ def test_a_deployment_is_followed_although_its_spec_was_stored_anew_and_its_answ
     assert world.message().content["version"] == 2
 
 
-@pytest.fixture
-def good(other_secret: World) -> World:
-    """The world with a first release, version 2, that was verified."""
-    assert other_secret.release(course=released()).status == "SUCCEEDED"
-    other_secret.messages()
-    return other_secret
-
-
 def fail(world: World) -> str | None:
     """The second release, version 3, which answers badly."""
     world.site.bad = {3: "Internal Server Error"}
-    world.lightsail.courses.append(released())
-    return world.machine.run({"app": APP, "reason": "the second"}, name="second").error
+    return world.release(course=released()).error
 
 
 def test_an_old_version_gets_no_secrets_of_another_spec_when_it_is_rolled_back_to(
@@ -162,51 +147,32 @@ def test_an_old_version_gets_no_secrets_of_another_spec_when_it_is_rolled_back_t
 
 
 def test_the_image_of_an_old_version_can_be_released_if_the_number_of_its_spec_is_gone(
-    other_secret: World,
+    world: World,
 ) -> None:
-    other_secret.put_spec(SPEC)
-    other_secret.release(course=released())
-    other_secret.messages()
-    other_secret.functions.before("roll_back", lambda: store_again(other_secret, other_database()))
+    world.put_spec(SPEC)
+    world.release(course=released())
+    world.messages()
+    world.functions.before("roll_back", lambda: store_again(world, other_database()))
 
-    assert fail(other_secret) == "FAILED"
-    assert other_secret.lightsail.serving(APP) == 3
-    content = other_secret.message().content
+    assert fail(world) == "FAILED"
+    assert world.lightsail.serving(APP) == 3
+    content = world.message().content
     assert "Version 2 cannot be deployed again automatically" in " ".join(content["reasons"])
-    released_anew = f'{{"app": "{APP}", "digest": "{other_secret.digest}"}}'
-    assert released_anew in " ".join(content["nextSteps"])
+    assert f'{{"app": "{APP}", "digest": "{world.digest}"}}' in " ".join(content["nextSteps"])
 
 
 def test_a_rollback_whose_spec_is_stored_anew_meanwhile_is_not_called_good(good: World) -> None:
-    def later() -> None:
-        good.functions.before("roll_back", lambda: store_again(good, other_database()))
-
-    good.functions.before("roll_back", later)
+    good.functions.before("roll_back", lambda: store_again(good, other_database()), call=2)
 
     assert fail(good) == "FAILED"
     assert good.lightsail.deployments(APP)[4] == "ACTIVATING"
     assert "could not be checked" in " ".join(good.message().content["reasons"])
 
 
-def by_hand(world: World, **request: Any) -> str | None:
-    ended = world.machine.run({"app": APP, **request}, name="by-hand-again")
-    return ended.error or ended.status
-
-
-@pytest.fixture
-def two(good: World) -> World:
-    """The world with two good releases, versions 2 and 3."""
-    good.lightsail.courses.append(released())
-    good.machine.run({"app": APP, "reason": "the second"}, name="second")
-    good.messages()
-    assert good.lightsail.serving(APP) == 3
-    return good
-
-
 def test_a_rollback_by_hand_is_refused_if_the_spec_of_then_is_gone(two: World) -> None:
     store_again(two, other_database())
 
-    assert by_hand(two, rollbackTo=2) == "REFUSED"
+    assert two.release(rollbackTo=2).error == "REFUSED"
     assert OTHER_URL not in urls(two)
     reasons = two.message().content["reasons"]
     assert reasons[0].startswith("rollbackTo: the spec with which version 2 was deployed")
@@ -218,7 +184,7 @@ def test_a_rollback_by_hand_deploys_nothing_by_a_spec_that_was_stored_anew_meanw
 ) -> None:
     two.functions.before("deploy", lambda: store_again(two, other_database()))
 
-    assert by_hand(two, rollbackTo=2) == "REFUSED"
+    assert two.release(rollbackTo=2).error == "REFUSED"
     assert two.lightsail.serving(APP) == 3
 
 
@@ -226,7 +192,7 @@ def test_a_rollback_by_hand_deploys_nothing_by_a_spec_that_was_stored_anew_meanw
 def test_a_command_runs_beside_no_app_that_is_made_of_another_spec(two: World, before: str) -> None:
     two.functions.before(before, lambda: store_again(two, other_database()))
 
-    assert by_hand(two, digest=two.digest, command=BACK) == "REFUSED"
+    assert two.release(digest=two.digest, command=BACK).error == "REFUSED"
     assert two.lightsail.serving(APP) == 3
     assert OTHER_URL not in urls(two)
 
@@ -242,28 +208,21 @@ def forget_digests(world: World) -> None:
             world.cloud.client("dynamodb").put_item(TableName=table.NAME, Item=item)
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
 @pytest.mark.parametrize("change", [lambda _: None, lambda w: store_again(w, other_database())])
 def test_a_version_whose_spec_is_unknown_is_rolled_back_to_with_the_secrets_that_it_had(
-    good: World, change: Callable[[World], None]
+    good: World, change: Callable[[World], None], by_hand: bool
 ) -> None:
+    if by_hand:
+        good.release(course=released())
     forget_digests(good)
     change(good)
 
-    assert fail(good) == "ROLLED_BACK"
+    ended = good.release(rollbackTo=2).status if by_hand else fail(good)
+
+    assert ended == ("SUCCEEDED" if by_hand else "ROLLED_BACK")
     assert good.lightsail.serving(APP) == 4
     again = good.lightsail.deployment(APP, 4).containers["web"]
-    assert again.environment["DATABASE_URL"] == f"postgres://crops:{PASSWORD}@db/c"
-
-
-@pytest.mark.parametrize("change", [lambda _: None, lambda w: store_again(w, other_database())])
-def test_a_rollback_by_hand_to_a_version_whose_spec_is_unknown_keeps_its_secrets(
-    two: World, change: Callable[[World], None]
-) -> None:
-    forget_digests(two)
-    change(two)
-
-    assert by_hand(two, rollbackTo=2) == "SUCCEEDED"
-    again = two.lightsail.deployment(APP, 4).containers["web"]
     assert again.environment["DATABASE_URL"] == f"postgres://crops:{PASSWORD}@db/c"
 
 
@@ -273,7 +232,7 @@ def test_a_rollback_by_hand_to_a_version_without_lightgate_keeps_its_secrets(wor
     world.release(course=released())
     assert world.lightsail.serving(APP) == 3
 
-    assert by_hand(world, rollbackTo=2, allowDestructive=True) == "SUCCEEDED"
+    assert world.release(rollbackTo=2, allowDestructive=True).status == "SUCCEEDED"
     again = world.lightsail.deployment(APP, 4).containers["web"]
     assert again.environment["DATABASE_URL"] == "postgres://of-the-time-before"
 
@@ -283,15 +242,15 @@ def test_a_command_runs_beside_no_version_whose_spec_is_unknown(two: World) -> N
     forget_digests(two)
     store_again(two, other_database())
 
-    assert by_hand(two, digest=two.digest, command=BACK) == "REFUSED"
+    assert two.release(digest=two.digest, command=BACK).error == "REFUSED"
     assert two.lightsail.serving(APP) == 3
     assert OTHER_URL not in urls(two)
 
 
 def test_a_release_that_an_older_version_has_admitted_deploys_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, stepper: Stepper
 ) -> None:
-    walk = Stepper(world, monkeypatch).start({"app": APP}, "older").run_to("Deploy")
+    walk = stepper.start({"app": APP}, "older").run_to("Deploy")
     del walk.data["admission"]["release"]["specDigest"]
 
     walk.run()

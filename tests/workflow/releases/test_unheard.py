@@ -166,11 +166,8 @@ def test_each_release_says_so_however_it_ends(world: World, status: str) -> None
     assert world.record()["warnings"][0].startswith("No one receives")
 
 
-def test_a_release_that_was_stopped_says_so_as_well(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_release_that_was_stopped_says_so_as_well(world: World, stepper: Stepper) -> None:
     show(world)
-    stepper = Stepper(world, monkeypatch)
     walk = stepper.start({"app": APP}, "one").run_to("TakeSnapshot")
     walk.stop()
 
@@ -218,7 +215,7 @@ def test_a_quiet_end_looks_for_no_subscribers(world: World) -> None:
         "requestedAt": world.started_at.isoformat(),
         "reason": "the same once more",
     }
-    world.machine.run({"app": APP, **again}, "again")
+    world.release(**again)
 
     assert LIST not in calls
 

@@ -27,14 +27,6 @@ def test_a_release_of_a_careful_spec_has_no_warnings(world: World) -> None:
     assert warned(world) == []
 
 
-def test_an_unknown_host_is_in_the_final_message(world: World) -> None:
-    world.put_spec(spec(environment={"REDIS_URL": "redis://redis:6379"}))
-
-    [warning] = warned(world)
-
-    assert warning.startswith("environment.REDIS_URL: names the host redis")
-
-
 def test_a_password_in_plain_text_is_in_the_final_message_without_its_value(world: World) -> None:
     world.put_spec(spec(environment={"DB_PASSWORD": PASSWORD}))
 
@@ -82,12 +74,6 @@ def test_a_release_goes_on_without_the_specs_of_other_apps(world: World) -> None
     assert warned(world) == []
 
 
-def put_secret(world: World, value: str) -> None:
-    world.cloud.client("ssm").put_parameter(
-        Name="/crops/key", Value=value, Type="SecureString", Overwrite=True
-    )
-
-
 @pytest.mark.parametrize(
     ("value", "wrong"),
     [(f"{PASSWORD}\n", "ends in a line break"), (f"{PASSWORD} ", "ends in a space")],
@@ -95,7 +81,7 @@ def put_secret(world: World, value: str) -> None:
 def test_a_secret_with_white_space_at_its_end_is_in_the_final_message_without_its_value(
     world: World, value: str, wrong: str
 ) -> None:
-    put_secret(world, value)
+    world.put_key(value)
 
     [warning] = warned(world)
 
@@ -105,7 +91,7 @@ def test_a_secret_with_white_space_at_its_end_is_in_the_final_message_without_it
 
 
 def test_the_warning_of_a_secret_outlives_a_lost_answer_of_deploy(world: World) -> None:
-    put_secret(world, f"{PASSWORD}\n")
+    world.put_key(f"{PASSWORD}\n")
     world.functions.fail("deploy", "after")
 
     [warning] = warned(world)
@@ -114,15 +100,11 @@ def test_the_warning_of_a_secret_outlives_a_lost_answer_of_deploy(world: World) 
 
 
 def test_a_deployment_whose_answer_was_lost_goes_on_without_its_secrets(world: World) -> None:
-    faults = world.cloud.faults
+    def refuse() -> None:
+        world.cloud.faults.refuse("ssm.GetParameter", "InternalServerError", times=9)
+
     world.functions.fail("deploy", "after")
-    # Before the second time that Deploy runs.
-    world.functions.before(
-        "deploy",
-        lambda: world.functions.before(
-            "deploy", lambda: faults.refuse("ssm.GetParameter", "InternalServerError", times=9)
-        ),
-    )
+    world.functions.before("deploy", refuse, call=2)
 
     assert warned(world) == []
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}

@@ -63,6 +63,8 @@ class LastKnown:
 
     repository: str
     stage: str
+    service: str
+    service_since: datetime | None
 
 
 class Releases:
@@ -138,11 +140,12 @@ class Releases:
         return found
 
     def last_known(self, app: str) -> LastKnown | None:
-        """The repository and stage of the app's last admitted release; None without one."""
+        """The facts from the app's last admitted release; None without one."""
         for item in self._newest_items(app):
             if "admission" in item:
                 release = json.loads(item["admission"]["S"])["release"]
-                return LastKnown(repository=release["repository"], stage=release["stage"])
+                with contextlib.suppress(DecodeError):
+                    return decode(LastKnown, release, ignore_unknown=True)
         return None
 
     def _newest_outcomes(self, app: str) -> Iterator[Json]:

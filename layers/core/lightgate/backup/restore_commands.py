@@ -291,29 +291,33 @@ def point_the_app(
     kind: DatabaseKind,
     database: str,
     release: str,
-    restoring: RestoreInput,
-    start: str,
+    restore_input: RestoreInput,
+    start: str | None,
 ) -> Sequence[str]:
     """What a person runs then, so that the app works with the new database.
 
     The new address takes the place of the old one in each of the secrets that has it, and in the
-    spec in its parameter, which gets the new name as well. `start` releases the image that fits.
+    spec in its parameter, which gets the new name as well. `start` releases the image that
+    fits, None if that is unknown.
     """
     new = restored_name(database, release)
-    original, parameter = restoring.original or _looked_up(kind, database), restoring.parameter
+    original, parameter = (
+        restore_input.original or _looked_up(kind, database),
+        restore_input.parameter,
+    )
     return [
         f"OLD={original.address}",
         f"NEW=$({_DESCRIBED[kind].format(new, _ADDRESSES[kind])})",
         *(
             _EXCHANGED[SecretStore(store)].format(names=shlex.join(names))
-            for store, names in restoring.secrets.items()
+            for store, names in restore_input.secrets.items()
             if names
         ),
         f"SPEC=$(aws ssm get-parameter --name {parameter} --query Parameter.Value --output text"
         f""" | sed -E 's/("{kind.value}" *: *)"{database}"/\\1"{new}"/')""",
         f"aws ssm put-parameter --name {parameter} --type String --tier Intelligent-Tiering"
         ' --overwrite --value "${SPEC//${OLD:?}/${NEW:?}}"',
-        start,
+        *([start] if start is not None else []),
     ]
 
 

@@ -18,6 +18,11 @@ from typing import Any
 
 from lightgate.errors import RefusedError
 from lightgate.gate.packaging import Programs
+from lightgate.gate.programs.supervisor.config import (
+    CHECK_DEFAULTS,
+    DEFAULTS,
+    DJANGO_DEFAULTS,
+)
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
     MAILBOX_VARIABLE,
@@ -214,28 +219,37 @@ def _supervisor_config(
     around = {"before": commands.before, "then": commands.then}
     django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
     check = container.health_check
-    return {
+    whole = {
         **_waiter_config(container, inputs.code, ports),
         "port": ports[container.name],
         "mode": "task" if runs_to_an_end else "service",
         "timeoutSeconds": spec.time_limit(container.name),
         "graceSeconds": GRACE_SECONDS,
-        "afterFailure": (container.after_failure or _usual_after_failure(django)).value,
+        "afterFailure": (container.after_failure or _usual_after_failure(django is not None)).value,
         "secretNames": sorted(container.secrets),
         "healthCheck": check
-        and {
-            "command": list(check.command),
-            "interval": check.interval_seconds,
-            "timeout": check.timeout_seconds,
-            "retries": check.retries,
-            "startPeriod": check.start_period_seconds,
-        },
+        and _without(
+            CHECK_DEFAULTS,
+            {
+                "command": list(check.command),
+                "interval": check.interval_seconds,
+                "timeout": check.timeout_seconds,
+                "retries": check.retries,
+                "startPeriod": check.start_period_seconds,
+            },
+        ),
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
         **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
-        **({"pending": "always"} if inputs.part is Part.COMMAND and not django else {}),
-        **({"django": django} if django else {}),
+        **({"pending": "always"} if inputs.part is Part.COMMAND and django is None else {}),
+        **({"django": django} if django is not None else {}),
         **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
     }
+    return _without(DEFAULTS, whole)
+
+
+def _without(defaults: Mapping[str, Any], config: Mapping[str, Any]) -> Request:
+    """What the supervisor does not assume anyway."""
+    return {k: v for k, v in config.items() if k not in defaults or defaults[k] != v}
 
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
@@ -257,7 +271,7 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
 def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
     migrations = spec.migrations
-    return {
+    whole = {
         "manage": list(manage_of(container) or USUAL_MANAGE),
         "database": database_alias(command),
         "policy": migrations.policy.value,
@@ -266,11 +280,12 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,
     }
+    return _without(DJANGO_DEFAULTS, whole)
 
 
-def _usual_after_failure(django: Request | None) -> AfterFailure:
+def _usual_after_failure(reads_plan: bool) -> AfterFailure:
     """End only where the attempt is on record: a relaunched container would run it again."""
-    return AfterFailure.EXIT if django else AfterFailure.HOLD
+    return AfterFailure.EXIT if reads_plan else AfterFailure.HOLD
 
 
 def _own_command(container: Container, source: Source) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
             kind=FailureKind.PLATFORM_BUSY,
             what="AWS was busy, or refused more calls.",
             evidence=error,
-            next_action=f"Try again later: start an execution with {seen.again}.",
+            next_action=f"Try again later: {seen.start_again}",
         )
     if seen.refusal is RefusalCode.ARCHITECTURE:
         return wrong_architecture(

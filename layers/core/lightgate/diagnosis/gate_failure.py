@@ -1,6 +1,7 @@
 """Why a gate stayed shut, from the cause that it reported and from what it was waiting for."""
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -136,8 +137,8 @@ def _refused(seen: Symptoms, failure: Failure) -> Diagnosis:
         what=f"The migration policy forbids this plan; {_applied(seen)}.",
         evidence=failure.error,
         next_action=(
-            "Make the migration compatible with the live version. To release it anyway, start an "
-            f"execution with {seen.all_the_same}."
+            "Make the migration compatible with the live version. To release it anyway: "
+            f"{seen.start_anyway}"
         ),
     )
 
@@ -159,7 +160,7 @@ def _deadlock(seen: Symptoms, failure: Failure) -> Diagnosis:
         kind=FailureKind.DEADLOCK,
         what=f"{_subject(failure)} was ended by a deadlock with another session.{_left(failure)}",
         evidence=failure.error,
-        next_action=f"The same image can succeed: start an execution with {seen.again}.",
+        next_action=f"The same image can succeed. Start the release again: {seen.start_again}",
     )
 
 
@@ -174,7 +175,7 @@ def _statement_timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=(
             "Raise the limit for the role that migrates: statement_timeout on PostgreSQL, "
             "max_statement_time on MariaDB, max_execution_time on MySQL; or split the migration. "
-            f"Then start an execution with {seen.again}."
+            f"Then start the release again: {seen.start_again}"
         ),
     )
 
@@ -187,7 +188,7 @@ def _connection_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=(
             "Check whether the database was restarted, failed over or was short of memory then, "
             "and whether it ends idle sessions (wait_timeout on MySQL, idle_session_timeout on "
-            f"PostgreSQL). Then start an execution with {seen.again}."
+            f"PostgreSQL). Then start the release again: {seen.start_again}"
         ),
     )
 
@@ -211,7 +212,7 @@ def _lock_wait(
         kind=FailureKind.LOCK_WAIT,
         what=f"{what} {who}",
         evidence=evidence,
-        next_action=f"{_about_holders(holders)} Then start an execution with {seen.again}.",
+        next_action=f"{_about_holders(holders)} Then start the release again: {seen.start_again}",
     )
 
 
@@ -254,8 +255,8 @@ def _unreachable(
         ),
         Detail.UNREACHABLE: (
             "Check whether the database is available, and whether its security group allows "
-            "172.26.0.0/16, the network of the containers. Then start an execution with "
-            f"{seen.again}."
+            "172.26.0.0/16, the network of the containers. Then start the "
+            f"release again: {seen.start_again}"
         ),
     }
     return Diagnosis(
@@ -263,7 +264,7 @@ def _unreachable(
         what=what,
         evidence=evidence,
         next_action=actions.get(
-            reason, f"Repair the database and start an execution with {seen.again}."
+            reason, f"Repair the database, then start the release again: {seen.start_again}"
         ),
     )
 
@@ -348,7 +349,7 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=(
             "Add CA certificates to the image and let the container reach S3; then push again."
             if is_mailbox
-            else f"Start an execution with {seen.again}."
+            else f"Start the release again: {seen.start_again}"
         ),
     )
 
@@ -362,27 +363,32 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
         ),
         evidence=failure.error,
         next_action=(
-            "Keep the live version, correct the cause and push again. To roll back anyway, start "
-            f"an execution with {seen.all_the_same}."
+            "Keep the live version, correct the cause and push again. To roll back anyway: "
+            f"{seen.start_anyway}"
         ),
     )
 
 
-def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=f"{_gate(failure)}.{_left(failure)}",
+        what=f"{_gate(seen, failure)}.{_left(failure)}",
         evidence=failure.error,
         next_action=_GATE_ACTIONS.get(
             failure.cause,
-            f"Run the command of {failure.container} with this image on your machine.",
+            f"Run {_command(seen, failure)} with this image on your machine.",
         ),
     )
 
 
-def _gate(failure: Failure) -> str:
+def _command(seen: Symptoms, failure: Failure) -> str:
+    is_known = failure.container == COMMAND_CONTAINER and seen.command
+    return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
+
+
+def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
-        return f"The command failed ({failure.cause})"
+        return f"{_command(seen, failure)} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -402,7 +408,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {_applied(seen)}.",
                 evidence=wait.why,
-                next_action=f"Start an execution with {seen.again}.",
+                next_action=f"Start the release again: {seen.start_again}",
             )
         case _:
             what = f"{over} for the lock of the database; {_applied(seen)}."

@@ -1,7 +1,6 @@
 """What is known of a release that failed, and what follows: its diagnosis."""
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
 from lightgate.gate.report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
+from lightgate.release.start_command import start_command
 
 
 class FailureKind(enum.StrEnum):
@@ -54,6 +54,7 @@ class Symptoms:
     """
 
     app: str
+    execution: str
     service: str
     repository: str
     digest: str | None
@@ -82,14 +83,14 @@ class Symptoms:
         return max(said, key=len, default=())
 
     @property
-    def again(self) -> str:
-        """The execution input that asks for the same once more."""
-        return json.dumps(self._input)
+    def start_again(self) -> str:
+        """The command that starts the same release again."""
+        return start_command(self.execution, self._input)
 
     @property
-    def all_the_same(self) -> str:
-        """The execution input that asks for it although it may break what serves."""
-        return json.dumps({**self._input, "allowDestructive": True})
+    def start_anyway(self) -> str:
+        """The command that starts it although it may break the live version."""
+        return start_command(self.execution, {**self._input, "allowDestructive": True})
 
     @property
     def _input(self) -> Mapping[str, Any]:

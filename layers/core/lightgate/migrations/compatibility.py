@@ -81,8 +81,16 @@ _WHY_THAT = {
         "an expression fails, the write fails"
     ),
     "unbounded": (
-        "the previous version may write a text that is too long for the index, which holds about "
-        "2,700 bytes in PostgreSQL, and such a write fails"
+        "the previous version may write a value that is too long for the index, which holds 2,700 "
+        "to 8,100 bytes in PostgreSQL, and such a write fails"
+    ),
+    "NULL": (
+        "new rows may leave the column empty, and the previous version then reads None where it "
+        "expects a value"
+    ),
+    "db_default": (
+        "the database puts this default into each row that the previous version inserts, and "
+        "Lightgate cannot tell that the column takes it, so the insert may fail"
     ),
     "on_delete": (
         "the handling of rows that refer to a deleted row moves between Django and the database, "
@@ -189,6 +197,8 @@ def _reason(operation: Operation) -> str:
         why = _WHY_THAT.get(that.removesuffix(")")) or _WHY.get(kind, _CONTRACT)
     else:
         why = _WHY_UNKNOWN.get(kind, _ODD)
+    if operation.problem is not None:
+        why = f"Lightgate could not judge it: {operation.problem}"
     return f"{operation.migration}: {operation.what}: {why}."
 
 

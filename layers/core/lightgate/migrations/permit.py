@@ -27,7 +27,7 @@ class VoidCause(enum.StrEnum):
     """Why a permit is void.
 
     POLICY and NO_RESTORE_POINT are refusals: a person has to change something first. TOO_LATE: what
-    is begun now might be cut off. NOT_ITS_TURN: the release must not act any more. ENDED: its gate,
+    is begun now might be cut off. STOPPED: the release must not act any more. ENDED: its gate,
     its deployment or the release itself had ended before, which is known anyway. LOST: the permit
     that was there is missing or cannot be read.
     """
@@ -35,7 +35,7 @@ class VoidCause(enum.StrEnum):
     POLICY = "policy"
     NO_RESTORE_POINT = "no-restore-point"
     TOO_LATE = "too-late"
-    NOT_ITS_TURN = "not-its-turn"
+    STOPPED = "stopped"
     ENDED = "ended"
     LOST = "lost"
 

@@ -119,7 +119,7 @@ def _has_ended(seen: PermitInput) -> Decision | None:
     """The release, its deployment or its gate has ended."""
     if seen.objection is not None:
         return _withdraw(
-            VoidCause.NOT_ITS_TURN, f"This release must not continue: {seen.objection.rstrip('.')}."
+            VoidCause.STOPPED, f"This release must not continue: {seen.objection.rstrip('.')}."
         )
     if seen.phase is Phase.SUCCEEDED:
         return _decision(PermitAction.NOTHING, "The gate has opened.")

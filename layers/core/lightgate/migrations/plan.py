@@ -40,11 +40,15 @@ _EFFECTS = {effect.value: effect for effect in Effect}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One step of a pending migration, such as `AddField harvest.season`."""
+    """One step of a pending migration, such as `AddField harvest.season`.
+
+    `problem` is the error that kept the gate from judging it.
+    """
 
     migration: str
     what: str
     effect: Effect
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,12 +166,13 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
         name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
         for operation in _list(migration.get("operations")):
             match operation:
-                case [str(effect), str(what)] if effect != Effect.ADDITIVE:
+                case [str(effect), str(what), *problem] if effect != Effect.ADDITIVE:
                     found.append(
                         Operation(
                             migration=name,
                             what=plain_text(what, _LONGEST_NAME) or "an operation",
                             effect=_EFFECTS.get(effect, Effect.UNKNOWN),
+                            problem=plain_text(next(iter(problem), None), _LONGEST_NAME),
                         )
                     )
     return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]

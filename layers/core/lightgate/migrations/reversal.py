@@ -5,7 +5,6 @@ exactly these migrations, or why there are none. The report is untrusted: the ca
 people, and Lightgate never runs them automatically.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,10 @@ class Reversal:
     calls: Sequence[Sequence[str]] = ()
     why_not: str | None = None
 
-    def executions(self, app: str, digest: str | None, policy: str | None) -> Sequence[str]:
-        """Each call as the input of an execution with the image that has the migrations.
+    def executions(
+        self, app: str, digest: str | None, policy: str | None
+    ) -> Sequence[Mapping[str, object]]:
+        """Each call as the request of an execution with the image that has the migrations.
 
         A reversal always counts as a change that may break the live version.
         """
@@ -37,8 +38,7 @@ class Reversal:
             return ()
         allowed = {"allowDestructive": True} if policy == Policy.BLOCK else {}
         return [
-            json.dumps({"app": app, "digest": digest, "command": list(call), **allowed})
-            for call in self.calls
+            {"app": app, "digest": digest, "command": list(call), **allowed} for call in self.calls
         ]
 
 

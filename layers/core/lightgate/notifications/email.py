@@ -7,9 +7,10 @@ from itertools import groupby
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
-from lightgate.notifications.report import Report, Snapshot, start_command
+from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome, correct_it
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 
 _MOST_NAMES = 20
 _WIDTH = 11
@@ -143,8 +144,10 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
         return []
     told = " ".join(opening(report))
     is_news = failure.evidence and failure.evidence not in told
+    # The reasons tell the health checks of this version already.
+    is_told = failure.kind is FailureKind.WATCH_FAILED and not is_news
     return [
-        ("Cause", failure.what),
+        *([] if is_told else [("Cause", failure.what)]),
         *([("Evidence", failure.evidence)] if is_news and failure.evidence else []),
         ("Runbook", f"docs/runbook.md, section {failure.kind.value}"),
     ]
@@ -157,17 +160,17 @@ def next_steps(report: Report) -> Sequence[str]:
         return steps
     if failure.kind is FailureKind.MIGRATION_REFUSED and not is_damaged(report):
         return [failure.next_action]
+    live = report.live
+    if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
+        # The version is live, so the same release need not start again.
+        return steps
     if _is_known(failure):
         steps = [step for step in steps if step != correct_it(report.kind)]
     return [failure.next_action, *(step for step in steps if step != failure.next_action)]
 
 
 def _next(report: Report) -> Iterator[tuple[str, str]]:
-    steps = next_steps(report)
-    yield from (("Next", step) for step in steps)
-    # The steps name the input of an execution.
-    if any("execution" in step and '"' in step for step in steps):
-        yield "Next", f"To start an execution: {start_command(report.execution, 'INPUT')}"
+    return (("Next", step) for step in next_steps(report))
 
 
 def facts(report: Report) -> Sequence[tuple[str, str]]:
@@ -183,7 +186,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
         how = "not applied" if report.applied_nothing else "not known to be applied"
         yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
     if report.snapshot is not None:
-        yield _restore_point(report.snapshot)
+        began = "command" if report.kind is Kind.COMMAND else "first migration"
+        yield _restore_point(report.snapshot, began)
     if report.no_restore_point is not None:
         yield "Database", f"No restore point: {report.no_restore_point}"
 
@@ -268,14 +272,15 @@ def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
     if not may_need_a_restore(report):
         return [_first_to_restore(report)]
     told = " ".join(report.conclusion.next_steps)
-    reversing = [execution for execution in report.take_back if execution not in told]
+    commands = [start_command(report.execution, request) for request in report.take_back]
+    reversing = [command for command in commands if command not in told]
     why_not = report.why_not_back
     snapshot = report.snapshot
     restore, point = (snapshot.restore, snapshot.point_the_app) if snapshot else ((), ())
     return [
         _section(
             "To reverse the applied migrations, one after the other:",
-            [start_command(report.execution, one) for one in reversing],
+            reversing,
         ),
         [f"No command reverses just the applied migrations: {why_not}."]
         if why_not and why_not not in told
@@ -310,9 +315,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*names[:_MOST_NAMES], *rest])
 
 
-def _restore_point(snapshot: Snapshot) -> tuple[str, str]:
+def _restore_point(snapshot: Snapshot, began: str) -> tuple[str, str]:
     is_there, moment = snapshot.available_at is not None, _moment(snapshot.restores_to)
-    old = f", {_span(snapshot.age)} before the first migration could start" if snapshot.age else ""
+    old = f", {_span(snapshot.age)} before the {began} could start" if snapshot.age else ""
     if snapshot.id is None:
         reaches = f"up to {moment}{old}" if is_there else "not available"
         return "Backup", f"continuous backup, {reaches}"

@@ -42,8 +42,13 @@ def subject(report: Report) -> str:
 
 
 def subject_line(stage: str, app: str, status: str, words: str) -> str:
-    line = f"[{stage}] {app} {status} {words}"
-    return one_line(line).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+    """Too long a subject loses the middle of its words: their end says what is live now."""
+    line = one_line(f"[{stage}] {app} {status} {words}").encode("ascii", "replace").decode()
+    if len(line) <= _LONGEST_SUBJECT:
+        return line
+    kept = max(0, _LONGEST_SUBJECT - (len(line) - len(words)) - len("..."))
+    end = len(words) - (kept - kept // 2)
+    return (line[: len(line) - len(words) + kept // 2] + "..." + words[end:])[:_LONGEST_SUBJECT]
 
 
 def machine(report: Report) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def machine(report: Report) -> dict[str, Any]:
         "savedSeconds": encode(report.saved),
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
-        "takeBack": list(report.take_back),
+        "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),
         "execution": report.execution,

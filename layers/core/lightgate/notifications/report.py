@@ -1,7 +1,5 @@
 """What is told of an ended release, put together from the state that its execution carries."""
 
-import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +20,7 @@ from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
 from lightgate.release.release import Kind, Release
+from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
     applied_nothing,
     may_have_changed,
@@ -111,7 +110,7 @@ class Report:
     applied_nothing: bool = False
     watched: str | None = None
     not_applied: Sequence[str] = ()
-    take_back: Sequence[str] = ()
+    take_back: Sequence[Mapping[str, object]] = ()
     why_not_back: str | None = None
     tag: str | None = None
     requested_digest: str | None = None
@@ -188,9 +187,7 @@ def report_of(
         judgement=planned_judgement(release, deployment)
         if release is not None and deployment is not None
         else None,
-        applied_nothing=release is not None
-        and deployment is not None
-        and (applied_nothing(release, deployment) or not may_have_changed(release, deployment)),
+        applied_nothing=release is not None and _applied_nothing(release, deployment),
         watched=_watched(facts),
         not_applied=[name for name in facts.planned if name not in applied],
         take_back=reversal.executions(app, release.digest, release.policy)
@@ -206,13 +203,15 @@ def report_of(
     )
 
 
-def start_command(execution: str, request: str) -> str:
-    """The command that starts another execution of the same state machine."""
-    machine = execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
-    return (
-        f"aws stepfunctions start-execution --state-machine-arn {machine}"
-        f" --input {shlex.quote(request)}"
-    )
+def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
+    """Whether the release has certainly applied nothing.
+
+    Only CheckDeployment grants permits. So before its first answer no gate that needs one has
+    begun, even if a deployment was created whose number is lost.
+    """
+    if deployment is None:
+        return bool(release.gates) and release.asking_gates.keys() >= set(release.gates)
+    return applied_nothing(release, deployment) or not may_have_changed(release, deployment)
 
 
 def _all_is_applied(deployment: DeploymentProgress | None, evidence: GateReport) -> bool:
@@ -290,8 +289,8 @@ def _restore(order: BackupOrder, facts: Facts, found: SnapshotProgress | None) -
     """The commands that restore it. Without `found` it is the snapshot that was asked for."""
     if facts.admitted is None:
         return ()
-    release, restoring = facts.admitted.release.id, facts.admitted.restoring
-    name, original = order.database, restoring.original if restoring else None
+    release, restore_input = facts.admitted.release.id, facts.admitted.restore_input
+    name, original = order.database, restore_input.original if restore_input else None
     snapshot = order.snapshot if found is None else found.id
     if snapshot is not None:
         return restore_from_snapshot(order.kind, name, release, snapshot, original)
@@ -302,10 +301,9 @@ def _restore(order: BackupOrder, facts: Facts, found: SnapshotProgress | None) -
 
 def _point_the_app(order: BackupOrder, facts: Facts) -> Sequence[str]:
     admitted = facts.admitted
-    if admitted is None or admitted.restoring is None:
+    if admitted is None or admitted.restore_input is None:
         return ()
-    digest = admitted.restoring.digest or "sha256:…"
-    request = json.dumps({"app": admitted.release.app, "digest": digest}, ensure_ascii=False)
-    start = start_command(facts.state.execution, request)
-    release = admitted.release.id
-    return point_the_app(order.kind, order.database, release, admitted.restoring, start)
+    release, digest = admitted.release.id, admitted.restore_input.digest
+    request = {"app": admitted.release.app, "digest": digest}
+    start = None if digest is None else start_command(facts.state.execution, request)
+    return point_the_app(order.kind, order.database, release, admitted.restore_input, start)

@@ -1,5 +1,6 @@
 """A shorter report, for a message that would be too large."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
     evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
     failure, diagnosis = evidence.failure, report.failure
     # A part of the executions would reverse only a part of the migrations.
-    is_short = sum(map(len, report.take_back)) <= limits.step
+    is_short = len(json.dumps(report.take_back)) <= limits.step
     return replace(
         report,
         reason=report.reason and _short(report.reason, limits.text),

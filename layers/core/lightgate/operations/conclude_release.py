@@ -163,6 +163,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
     versions = _versions(facts, service, conclusion.outcome, runtime)
+    shown = service if facts.release is not None else _service_of(app, conclusion.outcome, runtime)
     report = report_of(
         facts,
         conclusion,
@@ -171,8 +172,8 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         kind=kind_of(facts),
         tag=_requested_tag(facts.state.request),
         digest=_requested_digest(facts.state.request),
-        live=_live(service, versions, app, runtime),
-        is_down=service is not None and service.current is None,
+        live=_live(shown, versions, app, runtime),
+        is_down=shown is not None and shown.current is None,
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
@@ -201,6 +202,22 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         digest=None if is_command else digest,
         owes_message=not conclusion.outcome.is_quiet,
     )
+
+
+def _service_of(app: str, outcome: Outcome, runtime: Runtime) -> Service | None:
+    """The service of the app's last admitted release, to tell what is live beside a refusal.
+
+    None if there was no such release, or if it cannot be read.
+    """
+    if outcome.is_quiet:
+        return None
+    with contextlib.suppress(RefusedError, UnreachableError):
+        with reaching("DynamoDB"):
+            last = runtime.releases.last_known(app)
+        if last is not None:
+            with reaching("Lightsail"):
+                return runtime.lightsail.service(last.service, last.service_since)
+    return None
 
 
 def _live(
@@ -252,16 +269,17 @@ def _conclude(
             case StopStatus.LOST:
                 # Another release gets the lock only after the outcome. Here it is missing.
                 return _broken(" ".join(stop.reasons), facts, service, None)
-    went_back = state.rollback
+    rollback_result = state.rollback
     is_gone = service is None and deployment is not None
     if state.error is not None and not is_gone:
-        return _broken(words_of(state.error), facts, service, went_back)
+        return _broken(words_of(state.error), facts, service, rollback_result)
     if facts.stopped is not None and not is_gone:
         return stopped(
             facts.stopped,
             admitted=facts.release is not None,
             deployment=_deployment(facts, service),
             back=_deployment_back(facts, service),
+            is_service_known=service is not None,
         )
     release = facts.release
     if deployment is None or release is None:
@@ -270,6 +288,8 @@ def _conclude(
         return gone(why_gone, deployment.version, kind)
     return conclude(
         DeploymentEnd(
+            app=release.app,
+            execution=state.execution,
             release=release.id,
             kind=kind,
             status=deployment.status,
@@ -284,7 +304,7 @@ def _conclude(
             judgement=planned_judgement(release, deployment),
             earlier=_earlier(release, deployment, service, runtime),
             verified=state.verification,
-            went_back=went_back,
+            rollback_result=rollback_result,
         )
     )
 
@@ -304,11 +324,13 @@ def _broken(
         or deployment.status is not Status.ACTIVE
         or not service.serves_own(version, release.id)
     ):
-        return broken(error, version, back)
+        is_known = service is not None or release is None
+        return broken(error, version, back, is_service_known=is_known)
     seen = facts.state.verification
     return unverified(
         error,
         app=release.app,
+        execution=facts.state.execution,
         version=version,
         previous=deployment.previous_version,
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
@@ -393,7 +415,7 @@ def words_of(error: Mapping[str, Any]) -> str:
         text = json.loads(error["Cause"])["errorMessage"]
     except (ValueError, KeyError, TypeError):
         text = error.get("Cause") or ""
-    return readable(f"{error.get('Error')}: {str(text)[:500]}")
+    return readable(": ".join(filter(None, [str(error.get("Error")), str(text)[:500].strip()])))
 
 
 def _request(request: object) -> Mapping[str, Any]:

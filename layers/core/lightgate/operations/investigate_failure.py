@@ -55,6 +55,7 @@ def _symptoms_of(facts: Facts) -> Symptoms | None:
     evidence = deployment.gate if deployment is not None else None
     known = Symptoms(
         app=release.app if release is not None else requested_app(state.request),
+        execution=state.execution,
         service=release.service if release is not None else "",
         repository=release.repository if release is not None else "",
         digest=release.digest if release is not None else None,

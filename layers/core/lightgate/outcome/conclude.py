@@ -16,6 +16,7 @@ from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
@@ -37,6 +38,8 @@ class DeploymentEnd:
     `rollback_to` is the version that a person wanted back.
     """
 
+    app: str
+    execution: str
     release: str | None
     status: Status
     version: int
@@ -51,7 +54,7 @@ class DeploymentEnd:
     judgement: Judgement
     earlier: Judgement
     verified: Verified | None = None
-    went_back: RollbackResult | None = None
+    rollback_result: RollbackResult | None = None
 
     @property
     def before(self) -> int | None:
@@ -117,7 +120,7 @@ def _active(seen: DeploymentEnd) -> Conclusion:
     version, verified = seen.version, seen.verified
     if verified is not None and verified.is_bad(version):
         wrong = f"Version {version} became active and was unhealthy: {verified.shown}"
-        return _after_going_back([wrong], seen)
+        return _after_rollback([wrong], seen)
     if not seen.serves:
         return _failed(
             f"Version {version} became active, but it is no longer live.",
@@ -143,9 +146,9 @@ def _success(seen: DeploymentEnd) -> Sequence[str]:
             return [_UNCHANGED.format(seen.version) + "."]
 
 
-def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
+def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """The version was not to be left serving: what became of going back."""
-    back = seen.went_back
+    back = seen.rollback_result
     if back is None:
         return _failed(
             *wrong, f"Lightgate did not roll back. {_serving(seen.service)}", _choose(seen)
@@ -169,7 +172,7 @@ def _after_going_back(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
         )
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[*wrong, *_how_going_back_ended(back), *back.notes, _serving(seen.service)],
+        reasons=[*wrong, *_how_the_rollback_ended(back), *back.notes, _serving(seen.service)],
         next_steps=["Check now whether the app works.", *back.next_steps],
     )
 
@@ -178,9 +181,10 @@ def _choose(seen: DeploymentEnd) -> str:
     """Lightgate never undoes a rollback or a command by itself."""
     if seen.kind is Kind.IMAGE or seen.previous_version is None:
         return _check_and_push(seen)
+    request = {"app": seen.app, "rollbackTo": seen.previous_version}
     return (
-        "Check now whether the app works. To roll back to the previous version, start an "
-        f'execution with "rollbackTo": {seen.previous_version}.'
+        "Check now whether the app works. To roll back to the previous version: "
+        f"{start_command(seen.execution, request)}"
     )
 
 
@@ -188,7 +192,7 @@ def _check_and_push(seen: DeploymentEnd) -> str:
     return f"Check whether version {seen.version} works with the database, then push again."
 
 
-def _how_going_back_ended(back: RollbackResult) -> Sequence[str]:
+def _how_the_rollback_ended(back: RollbackResult) -> Sequence[str]:
     """How the rollback ended, without the reasons that spoke for it."""
     to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
     if back.version is None:
@@ -236,8 +240,8 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
         at_work = [_half_done(seen)] if is_half_done else []
-        return _failed(*reasons, *_serving_before(seen), *at_work, _LOOK_AT_DATABASE)
-    if seen.serves or seen.went_back is not None:
+        return _failed(*reasons, *_serving_before(seen), *at_work, _look_at_database(seen.kind))
+    if seen.serves or seen.rollback_result is not None:
         return _unprotected(reasons, seen)
     if before is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
@@ -304,7 +308,7 @@ def _against(version: int, seen: DeploymentEnd) -> list[str]:
 
 def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """It serves although its gate failed, or did until something was done about it."""
-    if seen.kind is Kind.COMMAND and seen.went_back is None:
+    if seen.kind is Kind.COMMAND and seen.rollback_result is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
             _serving_before(seen)[0],
@@ -315,13 +319,13 @@ def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
         f"Version {seen.version} {live} live although its gate failed: without a public endpoint, "
         "Lightsail does not wait for the gate."
     )
-    if seen.went_back is None:
+    if seen.rollback_result is None:
         return _failed(
             *reasons,
             because,
             _check_and_push(seen),
         )
-    return _after_going_back([*reasons, because], seen)
+    return _after_rollback([*reasons, because], seen)
 
 
 def _asked_in_vain(seen: DeploymentEnd) -> bool:
@@ -442,9 +446,11 @@ def _half_done(seen: DeploymentEnd) -> str:
     return f"Deployment {seen.version} ended during {what}."
 
 
-_LOOK_AT_DATABASE = (
-    "Compare the output of python manage.py showmigrations with the database before you push again."
-)
+def _look_at_database(kind: Kind) -> str:
+    return (
+        "Compare the output of python manage.py showmigrations with the database before you "
+        f"{AGAIN[kind]}."
+    )
 
 
 def _why(seen: DeploymentEnd) -> list[str]:

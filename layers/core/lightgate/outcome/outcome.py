@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
 
 # What a person does after the cause is corrected.
@@ -67,12 +68,17 @@ def superseded(reasons: Sequence[str]) -> Conclusion:
 
 
 def stopped(
-    how: str, *, admitted: bool, deployment: Deployment | None, back: Deployment | None = None
+    how: str,
+    *,
+    admitted: bool,
+    deployment: Deployment | None,
+    back: Deployment | None = None,
+    is_service_known: bool = True,
 ) -> Conclusion:
     """The execution of the release ended before its outcome was recorded.
 
     `deployment` is as the service shows it now, as is `back`, the deployment of the rollback: no
-    execution follows them any more.
+    execution follows them any more. Without `is_service_known` the service could not be read.
     """
     reason = f"The execution ended as {how} before the outcome of the release was recorded."
     if not admitted:
@@ -82,7 +88,8 @@ def stopped(
             next_steps=[_RELEASE_AGAIN],
         )
     if deployment is None:
-        next_step = f"No deployment of this release was found. {_RELEASE_AGAIN}"
+        found, next_step = _without_deployment(is_service_known=is_service_known)
+        reason += f" {found}"
     elif deployment.state == "ACTIVATING":
         reason += f" Its deployment {deployment.version} was still activating."
         next_step = (
@@ -116,20 +123,43 @@ def gone(why: str, version: int, kind: Kind) -> Conclusion:
     )
 
 
-def broken(error: str, version: int | None, back: RollbackResult | None = None) -> Conclusion:
-    """A step failed with an unexpected error, and its retries failed as well."""
-    deployed = (
-        "No deployment of this release was found."
-        if version is None
-        else f"Check how deployment {version} of this release ended before you push again."
-    )
-    left = []
+def broken(
+    error: str,
+    version: int | None,
+    back: RollbackResult | None = None,
+    *,
+    is_service_known: bool = True,
+) -> Conclusion:
+    """A step failed with an unexpected error, and its retries failed as well.
+
+    Without `is_service_known` the service could not be read.
+    """
+    reasons = [_stopped_by(error)]
+    if version is None:
+        found, deployed = _without_deployment(is_service_known=is_service_known)
+        reasons.append(found)
+    else:
+        deployed = f"Check how deployment {version} of this release ended before you push again."
     if back is not None and back.version is not None:
-        left = [_left_behind(back.version, back.status or "not created")]
+        reasons.append(_left_behind(back.version, back.status or "not created"))
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[f"The release could not continue: {error}", *left],
+        reasons=reasons,
         next_steps=[deployed, _FAILED_STEP],
+    )
+
+
+def _stopped_by(error: str) -> str:
+    return f"The release could not continue: {error.rstrip('.')}."
+
+
+def _without_deployment(*, is_service_known: bool) -> tuple[str, str]:
+    """What is known of a release of which no deployment is known, and what to do then."""
+    if is_service_known:
+        return "No deployment of this release was found.", _RELEASE_AGAIN
+    return (
+        "Whether a deployment was created could not be determined.",
+        "Check the deployments of the container service, then start the release again.",
     )
 
 
@@ -150,7 +180,14 @@ def unreadable() -> Conclusion:
 
 
 def unverified(
-    error: str, *, app: str, version: int, previous: int | None, wrong: str | None, is_open: bool
+    error: str,
+    *,
+    app: str,
+    execution: str,
+    version: int,
+    previous: int | None,
+    wrong: str | None,
+    is_open: bool,
 ) -> Conclusion:
     """The new version is live, and a step failed that would have checked it.
 
@@ -158,22 +195,22 @@ def unverified(
     work with the current database.
     """
     said = f"unhealthy: {wrong}" if wrong else "its health is unknown."
-    keep = f"To keep version {version}: correct what is wrong, and push again."
-    steps = ["Check now whether the app works.", keep]
+    steps = [f"Check now whether the app works. If it does, version {version} can stay live."]
+    if wrong:
+        steps.append(f"To keep version {version}: correct what is wrong and push again.")
     if previous is not None:
-        execution = f'{{"app": "{app}", "rollbackTo": {previous}}}'
-        back = f"To roll back: start an execution with {execution}."
+        back = start_command(execution, {"app": app, "rollbackTo": previous})
+        steps.append(f"To roll back: {back}")
         if not is_open:
-            back += (
-                f" Version {previous} may fail with the current database, so the rollback is "
+            steps.append(
+                f"Version {previous} may fail with the current database, so the rollback is "
                 "refused unless you reverse the applied migrations first, or add "
-                '"allowDestructive": true.'
+                '"allowDestructive": true to the input.'
             )
-        steps.append(back)
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[
-            f"The release could not continue: {error}",
+            _stopped_by(error),
             f"Version {version} is live, but {said}",
         ],
         next_steps=[*steps, _FAILED_STEP],

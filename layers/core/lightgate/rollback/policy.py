@@ -15,6 +15,7 @@ from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Kind
+from lightgate.release.start_command import start_command
 
 
 class RollbackAction(enum.StrEnum):
@@ -43,9 +44,10 @@ class RollbackInput:
     """
 
     app: str
+    execution: str
     failed: int
     previous: int | None
-    reversal: Sequence[str]
+    reversal: Sequence[Mapping[str, object]]
     why_not: str | None
     history: VersionHistory
     gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -99,7 +101,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
                 f"Version {target.version} cannot be deployed again automatically: {why}.",
                 *skipped,
             ],
-            next_steps=[_push_a_fix(seen.failed), _go_back(seen, target, overrides=True)],
+            next_steps=[_push_a_fix(seen.failed), _roll_back_by_hand(seen, target, overrides=True)],
         )
     judgement = judgement_against(target.version, seen.history)
     if judgement.verdict.allows_rollback:
@@ -120,7 +122,7 @@ def decide_rollback(seen: RollbackInput) -> RollbackDecision:
             *judgement.reasons,
             *skipped,
         ],
-        next_steps=[_push_a_fix(seen.failed), _take_back(seen, target)],
+        next_steps=[_push_a_fix(seen.failed), *_reverse_and_roll_back(seen, target)],
     )
 
 
@@ -290,34 +292,36 @@ def _push_a_fix(failed: int, *, is_only_choice: bool = False) -> str:
     return f"To keep version {failed}: correct the cause and push again."
 
 
-def without_its_spec(app: str, failed: int, target: int, digest: str | None) -> list[str]:
+def without_its_spec(
+    app: str, execution: str, failed: int, target: int, digest: str | None
+) -> list[str]:
     """The next steps if the spec of the target version is deleted."""
     if digest is None:
         return [_push_a_fix(failed, is_only_choice=True)]
-    again = f'{{"app": "{app}", "digest": "{digest}"}}'
-    image = f"To release the image of version {target} with the current spec: start an execution "
-    return [_push_a_fix(failed), f"{image}with {again}."]
+    start = start_command(execution, {"app": app, "digest": digest})
+    return [
+        _push_a_fix(failed),
+        f"To release the image of version {target} with the current spec: {start}",
+    ]
 
 
-def _go_back(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
-    execution = _rollback_to(seen, target, overrides=overrides)
-    return f"To roll back: start an execution with {execution}."
+def _roll_back_by_hand(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
+    overridden = {"allowDestructive": True} if overrides else {}
+    request = {"app": seen.app, "rollbackTo": target.version, **overridden}
+    return f"To roll back to version {target.version}: {start_command(seen.execution, request)}"
 
 
-def _rollback_to(seen: RollbackInput, target: Deployment, *, overrides: bool = False) -> str:
-    override = ', "allowDestructive": true' if overrides else ""
-    return f'{{"app": "{seen.app}", "rollbackTo": {target.version}{override}}}'
-
-
-def _take_back(seen: RollbackInput, target: Deployment) -> str:
+def _reverse_and_roll_back(seen: RollbackInput, target: Deployment) -> list[str]:
     if not seen.reversal:
         why = f": {seen.why_not}" if seen.why_not else ""
-        return (
-            f"{_go_back(seen, target, overrides=True)} The migrations stay applied, because no "
-            f"command reverses just these{why}. Only a snapshot or backup has the earlier data."
-        )
-    return (
-        "To roll back: first reverse the migrations with an execution with "
-        f"{' and then '.join(seen.reversal)}. Then start an execution with "
-        f"{_rollback_to(seen, target)}."
-    )
+        return [
+            _roll_back_by_hand(seen, target, overrides=True),
+            f"A rollback does not reverse the migrations, because no command reverses just "
+            f"these{why}. Only a snapshot or backup has the earlier data.",
+        ]
+    reversing = [start_command(seen.execution, one) for one in seen.reversal]
+    return [
+        "Before a rollback, reverse the migrations, one command after the other: "
+        f"{' and then '.join(reversing)}",
+        _roll_back_by_hand(seen, target, overrides=False),
+    ]

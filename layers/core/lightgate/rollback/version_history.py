@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import CUT_OFF, Phase
+from lightgate.gate.report import CUT_OFF, Failure, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
 from lightgate.records.version import Source, VersionRecord
@@ -129,7 +129,7 @@ def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
 
 
 def _left_nothing(deployment: DeploymentProgress) -> bool:
-    """Whether the whole migration failed, and the gate has found the database unchanged.
+    """Whether the command failed, and the gate has found the database unchanged.
 
     Any contradiction makes it false: another gate that has changed something, an applied migration,
     or an app that has started. The gate must have run the command itself, or its permit must have
@@ -141,11 +141,20 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
     failure = gate.failure
     return (
         gate.changed is False
-        and gate.atomic
         and not gate.migrations
         and failure.database == "unchanged"
-        and (failure.migration is not None or failure.cause == "refused")
+        and (_undid_its_migration(gate, failure) or _came_to_no_migration(gate, failure))
     )
+
+
+def _undid_its_migration(gate: GateReport, failure: Failure) -> bool:
+    return gate.atomic and (failure.migration is not None or failure.cause == "refused")
+
+
+def _came_to_no_migration(gate: GateReport, failure: Failure) -> bool:
+    """Whether its command ended before the first migration, for example by a system check."""
+    has_run = gate.has_begun and failure.cause in ("exit", *CUT_OFF)
+    return has_run and failure.migration is None
 
 
 def records_of_release(

@@ -45,7 +45,7 @@ def admit(state: State, runtime: Runtime) -> Admission | Stop:
     """PROCEED with the release, or why it does not start, or that it has to wait.
 
     REFUSED has every reason known by then. QUEUED, DUPLICATE and SUPERSEDED come from the
-    deployment lock. TAKEN_OVER: an abandoned release may still act, so wait. SETTLED: the outcome
+    deployment lock. TAKEN_OVER: an abandoned release may still act, so wait. RECORDED: the outcome
     of this execution is on record already. Idempotent: a release that has the lock keeps it and its
     id, and a recorded outcome is repeated. Every answer names the app and its stage, as far as they
     could be read.
@@ -100,7 +100,7 @@ def _begin(
         stage=release.stage,
         release=release,
         database=order,
-        restoring=_restoring(prepared, runtime) if order else None,
+        restore_input=_restore_input(prepared, runtime) if order else None,
         take_snapshot=order is not None and backs_up_first(order, release, history, poll),
         history=history,
         poll_seconds=wait_seconds(poll),
@@ -145,7 +145,7 @@ def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder
     )
 
 
-def _restoring(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
+def _restore_input(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
     """The facts for the restore commands, noted while the database and the spec still exist."""
     spec, service = prepared.spec, prepared.service
     past = listed_records(runtime.releases.versions(prepared.release.app), service)
@@ -161,7 +161,7 @@ def _restoring(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
 def _recorded_stop(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose outcome is on record."""
     is_of_the_lock = outcome.status in LockStatus
-    status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.SETTLED
+    status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.RECORDED
     return Stop(status=status, reasons=(outcome.cause,))
 
 

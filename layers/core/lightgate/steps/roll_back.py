@@ -95,7 +95,7 @@ def _start(state: State, progress: RollbackProgress, runtime: Runtime) -> Rollba
         case RollbackAction.REDEPLOY:
             [target] = [one for one in service.deployments if one.version == decided.target]
             decided = replace(decided, warnings=list(kept.of(target).notes))
-            return _redeploy(release, failed, target.version, decided, runtime)
+            return _redeploy(state, target.version, decided, runtime)
 
 
 def _decide(
@@ -145,6 +145,7 @@ def _rollback_input(
     )
     return RollbackInput(
         app=release.app,
+        execution=state.execution,
         failed=failed,
         previous=deployment.previous_version,
         reversal=reversal.executions(release.app, release.digest, release.policy),
@@ -158,8 +159,9 @@ def _rollback_input(
 
 
 def _redeploy(
-    release: Release, failed: int, target: int, decided: RollbackProgress, runtime: Runtime
+    state: State, target: int, decided: RollbackProgress, runtime: Runtime
 ) -> RollbackProgress:
+    release, failed = state.admitted.release, state.created.version
     source = decided.source or Source()
     try:
         assembled = build_rollback(release, target, source.spec, decided.release, CHECKED, runtime)
@@ -173,7 +175,9 @@ def _redeploy(
                 "named in a spec that no longer exists.",
                 *error.reasons,
             ],
-            next_steps=without_its_spec(release.app, failed, target, source.digest),
+            next_steps=without_its_spec(
+                release.app, state.execution, failed, target, source.digest
+            ),
         )
     except DeniedError as error:
         # A new IAM permission takes some time to work.

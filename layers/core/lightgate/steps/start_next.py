@@ -42,7 +42,7 @@ def _is_repeated(state: State) -> bool:
     """Whether the execution was redriven after its outcome had been recorded."""
     is_lost = state.rollback is not None and state.rollback.status is RollbackStatus.LOST
     stop = state.stop.status if state.stop is not None else None
-    return is_lost or stop in (StopStatus.SETTLED, StopStatus.LOST)
+    return is_lost or stop in (StopStatus.RECORDED, StopStatus.LOST)
 
 
 def _remember_durations(app: str, state: State, runtime: Runtime) -> None:

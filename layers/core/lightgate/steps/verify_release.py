@@ -34,7 +34,7 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
         elif is_own:
             return _skipped(
                 f"Version {version} is live although its gate failed.",
-                go_back=release.kind is Kind.IMAGE,
+                needs_rollback=release.kind is Kind.IMAGE,
             )
         elif previous is None:
             return _skipped("No version was live before.")
@@ -54,12 +54,12 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
         if why is not None:
             return _skipped(why)
     # The person who started a rollback or a command decides about the next step.
-    go_back = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
+    needs_rollback = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
     return Verified(
         status=found.status,
         version=subject.version,
         watch=found.watched,
-        go_back=go_back,
+        needs_rollback=needs_rollback,
         poll_seconds=found.poll_seconds,
     )
 
@@ -71,8 +71,10 @@ def _sentence(error: RefusedError) -> str:
     return why if text == why else text[:1].upper() + text[1:]
 
 
-def _skipped(reason: str, *, go_back: bool = False) -> Verified:
-    return Verified(status=WatchStatus.SKIPPED, version=None, reason=reason, go_back=go_back)
+def _skipped(reason: str, *, needs_rollback: bool = False) -> Verified:
+    return Verified(
+        status=WatchStatus.SKIPPED, version=None, reason=reason, needs_rollback=needs_rollback
+    )
 
 
 def _new_one(

@@ -11,15 +11,15 @@ NO_CHECK = "It was not checked."
 class Verified:
     """The health of a version; `reason` says why it was not checked.
 
-    `go_back`: the version is live and unhealthy, so RollBack decides about it next. While the
-    status is WATCHING, the next check is due after `poll_seconds`.
+    `needs_rollback`: the version is live and unhealthy, so RollBack decides about it next. While
+    the status is WATCHING, the next check is due after `poll_seconds`.
     """
 
     status: WatchStatus
     version: int | None
     watch: WatchProgress | None = None
     reason: str | None = None
-    go_back: bool = False
+    needs_rollback: bool = False
     poll_seconds: int | None = None
 
     def is_good(self, version: int) -> bool:

@@ -15,34 +15,23 @@ import socket
 import sys
 import time
 
-LIMIT = 1 << 20  # bytes; the distributor never sends more
-
-
-def main() -> None:
-    port, hashes = int(sys.argv[1]), sys.argv[2].split(",")
-    del sys.argv[1:3]
-    # As PID 1 a process gets no signal that it has no handler for. The program replaces this
-    # handler by its own, so that a TERM is never lost. The handler raises no exception: Python
-    # drops what is raised while an object is closed.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
-    program, *helpers = [get(port, wanted) for wanted in hashes]
-    sys.argv[2:2] = [text.decode() for text in helpers]
-    # The minifier shortens no name beside a plain exec. This exec sees none of our names.
-    builtins.exec(program, {"__name__": "__main__"})  # noqa: S102
-
-
-def get(port: int, wanted: str, /) -> bytes:
-    """The text with this hash. It waits until the distributor listens on the port."""
+# As PID 1 a process gets no signal that it has no handler for. The program replaces this handler
+# by its own, so that a TERM is never lost. The handler raises no exception: Python drops what is
+# raised while an object is closed.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+arguments, texts = sys.argv, []
+# All at the level of the module: each container brings this text.
+for wanted in arguments[2].split(","):
     text = b""
     while hashlib.sha256(text).hexdigest()[:32] != wanted:
         time.sleep(0.05)
         try:
-            with socket.create_connection(("127.0.0.1", port), 1) as distributor:
+            with socket.create_connection(("127.0.0.1", int(arguments[1])), 1) as distributor:
                 distributor.sendall(wanted.encode())
-                text = distributor.makefile("rb").read(LIMIT)
+                text = distributor.makefile("rb").read(1 << 20)  # it never sends more
         except OSError:
             pass  # nothing listens yet
-    return text
-
-
-main()
+    texts.append(text.decode())
+arguments[1:4] = arguments[3:4] + texts[1:]
+# The minifier shortens no name beside a plain exec. This exec sees none of our names.
+builtins.exec(texts[0], {"__name__": "__main__"})  # noqa: S102

@@ -6,8 +6,8 @@ Standard input is a socket to the supervisor: JSON objects, one a line, both way
 an `event` for the log, a `beat`, or what the supervisor has to `do`. Standard output belongs to the
 app, whose settings may print. Python 3.8 and Django 4.2, and later.
 
-In a deployment that rolls back to an old release the helper applies nothing, takes no lock and
-needs no permit. It opens the gate if the code can run on the schema as it is now. Otherwise it
+In a deployment that rolls back to an old release the helper applies nothing and needs no permit. It
+waits until no earlier attempt is in progress. It opens the gate if the code can run on the schema as it is now. Otherwise it
 reports why the code cannot.
 """
 
@@ -23,7 +23,7 @@ from django.db import Error  # type: ignore[import-untyped]
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
-from lightgate.gate.programs.django_helper.database import Database, pids
+from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
 from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, read_trouble
 from lightgate.gate.programs.django_helper.lock import Lock
@@ -31,7 +31,6 @@ from lightgate.gate.programs.django_helper.plan import Plan
 from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.targets import read_arguments
-from lightgate.gate.programs.django_helper.times import since
 from lightgate.gate.programs.django_helper.watch import Watch
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
@@ -97,8 +96,8 @@ class Helper:
         The commands around the main one do not run either. Those of a preset are about what is
         to be applied (makemigrations --check, migrate --plan), or change rows (loaddata).
         """
-        if found is None:
-            self.await_quiet()
+        if found is None and self.database.engine:
+            self.lock.take(self.until)  # nothing that is still in progress changes the schema later
         obstacles = find_obstacles(plan, found, self.attempts)
         if self.config["rollback"] == "unchecked":
             return self.open(plan, **({"overridden": obstacles[:10]} if obstacles else {}))
@@ -107,20 +106,6 @@ class Helper:
         if found is None:
             self.attempts.record_rollback(plan)
         return self.open(plan)
-
-    def await_quiet(self) -> None:
-        """Wait until no session of an earlier attempt is left: it may still change the schema."""
-        began, limit = monotonic(), self.config["waitSeconds"]
-        before, reported = self.attempts.newest(), None
-        while holder := self.attempts.busy(before, since(began)):
-            why = "a session of an earlier attempt"
-            if limit is not None and since(began) > limit:
-                late = f"not free after {round(since(began))} s: {why}"
-                raise StaysShut("lock", late, detail="not free", holder=holder)
-            if pids(holder) != reported:
-                reported = pids(holder)
-                self.channel.emit("waiting", **{"for": ["lock"], "why": why, "holder": holder})
-            self.channel.receive(BEAT)
 
     # The plan
 

@@ -117,7 +117,7 @@ class Attempts:
         self, plan: Plan, after: Plan, end: dict[str, Any], is_good: bool, /
     ) -> dict[str, Any]:
         """Record the end; return what is left in the database, and whether it could be recorded."""
-        state = self.compare(plan, after) if end["ran"] else "unchanged"
+        state = self.compare(plan, after, end["began"]) if end["ran"] else "unchanged"
         result: dict[str, Any] = {"database": state, "recorded": True}
         if state == "part-way" and not plan.is_atomic and not is_good:
             is_first = after.applied == self.attempt["applied"]
@@ -186,14 +186,20 @@ class Attempts:
         same = after.applied == attempt["applied"] and self.schema() == attempt["schema"]
         return after.migrations is not None and attempt["schema"] is not None and same
 
-    def compare(self, before: Plan, after: Plan) -> str:
-        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself."""
+    def compare(self, before: Plan, after: Plan, has_begun: bool) -> str:
+        """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself.
+
+        Proved is a plan that the server undoes as a whole, a first migration whose changes would
+        show in the schema, and a command that has not come to its first migration, since Django
+        prints each one before it begins it.
+        """
         if before.migrations is None or after.migrations is None:
             return "not known"
         is_same = after.applied == self.attempt["applied"]
         if not is_same or self.schema() != self.attempt["schema"]:
             return "part-way"
-        is_proved = before.is_atomic or (before.shows and self.is_untouched(after))
+        is_proved = before.is_atomic or (before.is_shown and not has_begun)
+        is_proved = is_proved or (before.shows and self.is_untouched(after))
         return "unchanged" if is_proved and not self.busy(self.attempt) else "not known"
 
 

@@ -7,7 +7,16 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
-from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
+
+from lightgate.gate.programs.django_helper.defaults import has_default, is_filled, takes_default
+from lightgate.gate.programs.django_helper.indexes import (
+    LIMITED,
+    LONGEST_KEY,
+    column_length,
+    find_index_hazard,
+    key_length,
+    kinds_of,
+)
 
 # The classes. `additive`: the release that still serves can go on reading and writing. `data`: rows
 # change. `contract`: that release may break; without an index or with a new constraint old queries
@@ -32,9 +41,6 @@ WIDER = [
     ("IntegerField", "BigIntegerField"),
     ("AutoField", "BigAutoField"),
 ]
-LONG = {"CharField", "TextField", "BinaryField", "JSONField", "ArrayField", "HStoreField"}
-# In characters of four bytes: an entry of PostgreSQL's B-tree has at most 2704 bytes.
-LONGEST_KEY = 650
 
 
 def classify(
@@ -68,6 +74,8 @@ def classify(
         created.add((app, operation.new_name.lower()))
     is_safe, why = model in created, ""
     if name == "AddField":
+        if not is_safe and has_default(operation.field) and not takes_default(operation.field):
+            return "contract", "(db_default)"
         is_safe = is_safe or adds_safely(operation.field)
     elif name == "AlterField":
         is_safe = is_safe or widens(state.models[model].fields[operation.name], operation.field)
@@ -94,45 +102,12 @@ def find_hazard(operation: Any, model: tuple[str, str], state: Any, created: set
         deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, field)]
         if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):
             return "(on_delete)"
-        return (
-            "(unbounded)"
-            if field.db_index > old.db_index and key_length(field) > LONGEST_KEY
-            else ""
-        )
+        if field.db_index > old.db_index and key_length(field) > LONGEST_KEY:
+            return "(unbounded)"
+        return "(NULL)" if field.null and not old.null else ""
     if getattr(field, "generated", False):
         return "(GeneratedField)"
     return "(ForeignKey)" if refers(field, model, created) else ""
-
-
-def find_index_hazard(index: Any, fields: Any) -> str:
-    kind = type(index)
-    if (
-        not kind.__module__.startswith("django.")
-        or index.expressions
-        or is_computed(index.condition)
-    ):
-        return "(expression)"
-    names = [*(name for name, _ in index.fields_orders), *index.include]
-    is_tree = kind.__name__ in ("Index", "BTreeIndex")
-    is_long = is_tree and sum(key_length(fields[name]) for name in names) > LONGEST_KEY
-    return "(unbounded)" if is_long else ""
-
-
-def is_computed(condition: Any) -> bool:
-    """Whether the condition does more than compare columns with values."""
-    return any(
-        is_computed(one)
-        if hasattr(one, "children")
-        else type(one) is not tuple or hasattr(one[1], "resolve_expression")
-        for one in getattr(condition, "children", ())
-    )
-
-
-def key_length(field: Any) -> float:
-    """The most characters of a value, or 0 if the field is of a kind that is always short."""
-    field = getattr(field, "output_field", field)
-    is_long = any(kind.__name__ in LONG for kind in type(field).__mro__)
-    return (field.max_length or float("inf")) if is_long else 0
 
 
 def refers(field: Any, model: tuple[str, str], created: set[Any], /) -> bool:
@@ -146,12 +121,6 @@ def refers(field: Any, model: tuple[str, str], created: set[Any], /) -> bool:
         holds = holds and deletes.__name__ == "DB_SET_DEFAULT"
     ends = {resolve_relation(to.model, *model), *([model] if field.many_to_many else [])}
     return holds and not ends <= created
-
-
-def is_filled(field: Any) -> bool:
-    """Whether the database itself fills the column of a row that comes without a value."""
-    has_default = getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
-    return has_default or field.many_to_many or getattr(field, "generated", False)
 
 
 def adds_safely(field: Any) -> bool:
@@ -168,10 +137,12 @@ def widens(old: Any, new: Any) -> bool:
         return False
     was, now = old.deconstruct()[3], new.deconstruct()[3]
     for key in {*was, *now} - set(UNSEEN):
-        is_relaxed = key in ("null", "db_index", "db_default") and now.get(key) not in (None, False)
+        is_relaxed = key in ("null", "db_index") and now.get(key) not in (None, False)
+        if key == "db_default" and key in now:  # old code that knows no default gives every value
+            is_relaxed = key not in was or (has_default(new) and takes_default(new))
         if was.get(key) != now.get(key) and not is_relaxed:
             return False
-    return new.max_length is None or (old.max_length or new.max_length + 1) <= new.max_length
+    return not kinds_of(new) & LIMITED or column_length(old) <= column_length(new)
 
 
 def worst(labels: Any) -> str:

@@ -21,7 +21,6 @@ from lightgate.gate.programs.django_helper.errors import (
 from lightgate.gate.programs.django_helper.sql import (
     ENGINES,
     MY_SESSION,
-    MY_SUSPECTS,
     MY_TABLE_LOCKS,
     OUR_TABLES,
 )
@@ -35,15 +34,6 @@ LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
 MY_LIMITS = (
     "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
 )
-NETWORK = {
-    "postgresql": {
-        "connect_timeout": 5,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-    },
-    "mysql": {"connect_timeout": 5, "read_timeout": 40},
-}
 
 
 class Database:
@@ -55,8 +45,8 @@ class Database:
         # A pool's connections would outlive what is set for them.
         options = self.db.settings_dict["OPTIONS"]
         options.pop("pool", None)
-        for key, value in NETWORK.get(self.db.vendor, {}).items():
-            options.setdefault(key, value)
+        if self.db.vendor in ("postgresql", "mysql"):
+            options.setdefault("connect_timeout", 5)
         self.engine: dict[str, str] = ENGINES.get(self.db.vendor, {})
         connection_created.connect(set_limits, weak=False)
 
@@ -157,23 +147,20 @@ class Database:
                 return self.sessions("locked tables")
             return []
         names = ", ".join(["%s"] * len(tables))
-        return self.others([f"{source} IN ({names})" for source in MY_TABLE_LOCKS], but, tables)
-
-    def suspects(self, but: Sequence[str]) -> list[dict[str, Any]]:
-        """The sessions on this MySQL database that may hold a lock: more is not to be seen."""
-        return self.others([f"{source} AND p.db = database()" for source in MY_SUSPECTS], but, ())
+        for source in MY_TABLE_LOCKS:
+            found = self.others(f"{source} IN ({names})", but, tables)
+            if found:
+                return found
+        return []
 
     def others(
-        self, sources: list[str], but: Sequence[str], values: Sequence[str], /
+        self, source: str, but: Sequence[str], values: Sequence[str] = (), /
     ) -> list[dict[str, Any]]:
-        """What the first of these sources shows that shows any session but these."""
-        for source in sources:
-            with suppress(Error):
-                numbers = ", ".join(["connection_id()", *but])
-                rest = f" AND p.id NOT IN ({numbers}) AND coalesce(p.state, '') NOT LIKE %s"
-                found = self.rows(f"{MY_SESSION}{source}{rest}", [*values, "Waiting for %"])
-                if found:
-                    return shown(found)
+        """The sessions but these on a MySQL server that do not wait themselves."""
+        numbers = ", ".join(["connection_id()", *but])
+        rest = f" AND p.id NOT IN ({numbers}) AND coalesce(p.state, '') NOT LIKE %s"
+        with suppress(Error):
+            return shown(self.rows(f"{MY_SESSION}{source}{rest}", [*values, "Waiting for %"]))
         return []
 
     def schema(self) -> list[list[str]] | None:

@@ -7,12 +7,8 @@ from typing import Any
 # The codes of what a later attempt may be spared: SQLSTATE, or the number of MySQL and MariaDB.
 TROUBLES = {
     "lock timeout": ("55P03", 1205, 3572),
-    "deadlock": ("40P01", 1213),
     "statement timeout": ("57014", 1969, 3024),
-    "connection lost": (
-        *("57P01", "57P02", "57P05", "25P03", "08000", "08003", "08006"),
-        *(1053, 1927, 2006, 2013, 2055, 4031),
-    ),
+    "connection lost": ("57P01", "57P02", "57P05", "08006", 1927, 2006, 2013, 4031),
 }
 
 

@@ -9,7 +9,9 @@ from typing import Any, Sequence
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, is_filled, worst
+from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, worst
+from lightgate.gate.programs.django_helper.defaults import is_filled
+from lightgate.gate.programs.django_helper.errors import error_text
 
 
 def describe(
@@ -19,6 +21,8 @@ def describe(
 
     `shows` says that whatever it changes shows in the schema, and `single` that all of it is one
     transaction, also on a server that commits DDL at once.
+
+    Each operation has its class, its name and, if it could not be judged, the error.
     """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
@@ -26,33 +30,31 @@ def describe(
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
     shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
-    single = (
-        shows and len(migration.operations) == 1 and is_single(migration, migration.operations[0])
-    )
+    single = shows and len(migration.operations) == 1 and is_single(migration)
     for operation in migration.operations:
-        what = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
-        label, kind = "contract", type(operation).__name__
-        if is_backwards:
-            kind = "undo " + kind
-        else:
-            is_atomic = is_atomic and not re.search(
-                r"(?i)\bcommit\b", str(getattr(operation, "sql", ""))
-            )
+        kind, told = type(operation).__name__, []
+        label, what = "contract", "undo " + kind if is_backwards else kind
+        if not is_backwards:
+            # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
+                statement = str(getattr(operation, "sql", ""))
+                is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
                 shows = shows and not fills_rows(operation, app, state)
                 label, why = classify(operation, app, state, created, existing)
-                if not is_reversible(operation, app, state):
-                    irreversible = irreversible or kind
-                kind += why
+                what += why
+            except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
+                label, told, is_atomic = "unknown", [error_text(error)[:200]], False
+            try:
+                is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
-            except Exception:  # noqa: BLE001 - the app's own operations
-                label, irreversible = "unknown", irreversible or kind
-        name = ".".join(one for one in what if isinstance(one, str))
-        operations.append([label, f"{kind} {name}".strip()])
+            except Exception as error:  # noqa: BLE001
+                label, is_lasting, told = "unknown", True, told or [error_text(error)[:200]]
+            irreversible = irreversible or (kind if is_lasting else "")
+        operations.append([label, f"{what} {name_of(operation)}".strip(), *told])
         shows = shows and label in ("additive", "contract")
     return {
         "name": f"{app}.{migration.name}",
-        "class": worst(label for label, _ in operations),
+        "class": worst(one[0] for one in operations),
         "atomic": is_atomic,
         "shows": shows,
         "single": single,
@@ -61,8 +63,9 @@ def describe(
     }
 
 
-def is_single(migration: Any, operation: Any, /) -> bool:
-    """Whether the operation is one transaction, also outside that of its migration."""
+def is_single(migration: Any) -> bool:
+    """Whether its only operation is one transaction, also outside that of the migration."""
+    operation = migration.operations[0]
     if type(operation).__name__ == "RunSQL":
         return bool(re.fullmatch(r"(?i)\s*(insert|update|delete)\b[^;]*;?\s*", str(operation.sql)))
     own = getattr(operation, "atomic", None)
@@ -75,6 +78,15 @@ def fills_rows(operation: Any, app: str, state: Any, /) -> bool:
         return False
     old = state.models[app, operation.model_name_lower].fields[operation.name]
     return old.null and not operation.field.null
+
+
+def name_of(operation: Any) -> str:
+    """The model or the field that the operation names."""
+    try:
+        found = [getattr(operation, key, None) for key in ("model_name", "old_name", "name")]
+    except Exception:  # noqa: BLE001 - they may be properties of the app's
+        return ""
+    return ".".join(str(one) for one in found if isinstance(one, str))
 
 
 def is_reversible(operation: Any, app: str, state: Any, /) -> bool:

@@ -28,6 +28,7 @@ class Plan:
     applied = ""
     is_atomic = False
     shows = single = False  # of the first migration, see `describe`
+    is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
@@ -70,8 +71,11 @@ class Plan:
                 one["atomic"] = False
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
+        plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
-        plan.hash = digest([connection.alias, plan.migrations])
+        # Texts of errors may differ from one process to the next.
+        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
         plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
@@ -114,7 +118,7 @@ class Plan:
         return [
             f"{migration['name']}: {what} ({label})"
             for migration in self.migrations
-            for label, what in migration["operations"]
+            for label, what, *_ in migration["operations"]
             if label in classes
         ]
 

@@ -75,11 +75,8 @@ WHERE m.lock_status = 'GRANTED' AND m.object_schema = database() AND m.object_na
     """JOIN information_schema.metadata_lock_info m ON m.thread_id = p.id
 WHERE m.table_schema = database() AND m.table_name""",
 )
-# Otherwise a session is suspected that has a transaction open, or runs a statement.
-MY_SUSPECTS = (
-    "JOIN information_schema.innodb_trx ON trx_mysql_thread_id = p.id WHERE 1",
-    "WHERE p.command NOT IN ('Sleep', 'Daemon')",
-)
+# Otherwise a session on the database that runs a statement is suspected.
+MY_SUSPECTS = "WHERE p.db = database() AND p.command <> 'Sleep'"
 # Each session: id, name, seconds of its statement, what tells it from later ones with this id,
 # address and port of its client, whether it is our own, whether it waits for a lock, its statement.
 ENGINES = {

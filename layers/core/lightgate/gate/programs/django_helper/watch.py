@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.django_helper.database import pids
+from lightgate.gate.programs.django_helper.sql import MY_SUSPECTS
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.attempts import Attempts
@@ -54,4 +55,7 @@ class Watch:
         if not waits:
             return {}
         holder = self.database.holders_of(re.findall(r"\w+", waits[0][7] or "-") or [""], ids)
-        return {"holder": holder, "suspects": [] if holder else self.database.suspects(ids)}
+        return {
+            "holder": holder,
+            "suspects": [] if holder else self.database.others(MY_SUSPECTS, ids),
+        }

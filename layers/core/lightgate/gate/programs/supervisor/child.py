@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lightgate.gate.programs.supervisor.gate import Gate
 
 EVENT = b'{"lightgate"'  # the beginning of our events, which no line of a child may have
+BEGIN = b"pplying "  # what Django prints, and flushes, before it applies or reverses a migration
+LEAST = len(BEGIN)
 
 
 class Child:
@@ -40,6 +42,7 @@ class Child:
         self.line = b""  # the beginning of the current line
         self.line_was_read = False  # a migration's begin was seen in it
         self.unsent = b""  # the end of it, not yet passed on
+        self.newest = b""  # the output that came last
         self.read_at = 0.0
         self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
         self.raised: deque[str] = deque(maxlen=10)
@@ -125,6 +128,9 @@ class Child:
         self.read_at = monotonic()
         is_whole = piece.endswith(b"\n")
         self.line = (self.line + piece)[: self.longest]
+        self.newest = self.newest[-LEAST:] + piece
+        if BEGIN in self.newest and not self.is_probe:
+            self.gate.has_shown_a_migration = True
         self.unsent += piece
         begun, ended, seconds = read_progress(self.text())
         if begun and not self.line_was_read and not self.is_probe:

@@ -103,8 +103,8 @@ class DjangoHelper(HelperProcess):
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
         detail = failure and failure.more.get("detail")
-        end = {"ok": not failure, "ran": self.ran, "error": error, "detail": detail}
-        self.send(do="end", migration=migration, **end)
+        end = {"ok": not failure, "ran": self.ran, "began": self.gate.has_shown_a_migration}
+        self.send(do="end", error=error, migration=migration, detail=detail, **end)
         try:
             answer = self.answer()
         except (Failed, Stopped) as problem:

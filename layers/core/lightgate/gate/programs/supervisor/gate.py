@@ -44,6 +44,7 @@ class Gate:
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
         self.applied: list[str] = []
+        self.has_shown_a_migration = False
         self.result: dict[str, Any] = {}  # more fields of `succeeded`
         self.began: dict[bool, str] = {}  # when the command (False) or a migration (True) began
         self.mailbox = Mailbox(self)

@@ -1,0 +1,53 @@
+"""Whether the database itself fills a column that old code leaves out."""
+
+# ruff: noqa: ANN401 - Django has no types
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError  # type: ignore[import-untyped]
+from django.db.models import NOT_PROVIDED, Value  # type: ignore[import-untyped]
+
+# Expressions that have a value whatever the row is.
+ALWAYS = ("Now", "Pi", "Random", "RandomUUID", "TransactionNow", "UUID4", "UUID7")
+
+
+def has_default(field: Any) -> bool:
+    """Whether the column has a default that is not NULL."""
+    value = constant(field)
+    return value is not NOT_PROVIDED and value is not None
+
+
+def constant(field: Any) -> Any:
+    default = getattr(field, "db_default", NOT_PROVIDED)
+    return default.value if type(default) is Value else default
+
+
+def is_filled(field: Any) -> bool:
+    """Whether each row that comes without a value gets one."""
+    is_given = has_default(field) and takes_default(field)
+    return is_given or field.many_to_many or getattr(field, "generated", False)
+
+
+def takes_default(field: Any) -> bool:
+    """Whether the column is certain to take its default, as its own check sees it."""
+    value, kind = constant(field), type(field)
+    if hasattr(value, "resolve_expression"):
+        return type(value).__name__ in ALWAYS and type(value).__module__.startswith("django.")
+    if field.remote_field:
+        return not field.db_constraint  # the row that it refers to may not be there
+    if not kind.__module__.startswith("django.db.models."):
+        # What is in an array or a range has checks of its own.
+        return kind.__module__.startswith("django.contrib.postgres.") and not value
+    _, _, arguments, options = field.deconstruct()
+    options.pop("validators", None)  # those of the app are no check of the column
+    twin = kind(*arguments, **options)
+    try:
+        value = twin.to_python(value)
+        for check in twin.validators:
+            if check not in twin.default_validators:
+                check(value)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""A command that fails before its first migration leaves the database unchanged, and says so."""
+
+import json
+
+import pytest
+
+from lightgate.gate.report import read_gate_report
+from tests.gate.programs import RELEASE, Program, Runner
+from tests.gate.projects import Project, Rows
+
+CHECK = """
+    import os
+    from django.core import checks
+    @checks.register()
+    def broken(**_):
+        {0}
+    """
+FAILS = CHECK.format('return [checks.Error("no mail server is set")]')
+KILLED = CHECK.format("os.kill(os.getpid(), 9)")
+# Changes rows, and cannot be undone as a whole.
+FILL = "migrations.RunPython(lambda apps, editor: {})"
+
+
+def failed_with(gate: Program) -> str:
+    gate.event("failed")
+    lines = [json.dumps(one) for one in gate.events]
+    report = read_gate_report(RELEASE, {"migrate": lines})
+    assert report.failure is not None
+    assert (report.failure.database == "unchanged") == (report.changed is False)
+    return f"{report.failure.cause}, {report.failure.database}"
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "end"),
+    [
+        (FAILS, [], "exit, unchanged"),
+        (KILLED, [], "signal, unchanged"),
+        ("", ["--no-such-option"], "exit, unchanged"),
+        (FAILS, ["--verbosity", "0"], "exit, not known"),
+    ],
+    ids=["a check fails", "killed by a check", "a wrong option", "it prints nothing"],
+)
+def test_a_command_that_came_to_no_migration_has_changed_nothing(
+    runner: Runner, crops: Project, rows: Rows, models: str, more: list[str], end: str
+) -> None:
+    rows.begin()
+    crops.migration(FILL.format("None"), atomic=False)
+    crops.write("crops/models.py", models)
+
+    assert failed_with(crops.gate(runner, *more)) == end
+    assert rows.applied() == ["0001_initial"]
+
+
+@pytest.mark.parametrize("before", ["", "print('x', end='', flush=True), "])
+def test_a_migration_that_began_and_left_no_trace_may_have_changed_rows(
+    runner: Runner, crops: Project, rows: Rows, before: str
+) -> None:
+    rows.begin()
+    crops.migration(FILL.format(f"({before}1 / 0)"), atomic=False)
+    crops.write(
+        "crops/models.py",
+        """
+        from django.db.models.signals import pre_migrate
+        def say(**_):
+            print("no newline here", end="", flush=True)
+        pre_migrate.connect(say)
+        """,
+    )
+
+    assert failed_with(crops.gate(runner)) == "exit, not known"
+
+
+def test_on_sqlite_a_command_that_came_to_no_migration_has_changed_nothing(
+    runner: Runner, crops: Project
+) -> None:
+    crops.database = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
+    crops.migration(FILL.format("None"), atomic=False)
+    crops.write("crops/models.py", FAILS)
+
+    assert failed_with(crops.gate(runner)) == "exit, unchanged"
