@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightgate.deployment.compiler import Source, compile_deployment
-from lightgate.gate.programs.supervisor.config import (
-    CHECK_DEFAULTS,
-    DEFAULTS,
-    DJANGO_DEFAULTS,
-)
+from lightgate.gate.config import with_defaults
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 
@@ -29,13 +25,7 @@ def gate_config(container: Json) -> Json:
 
 def whole_config(config: Json) -> Json:
     """With what the supervisor assumes where nothing is said; that of a waiter is whole."""
-    if "port" in config:
-        config = {**DEFAULTS, **config}
-    if config.get("healthCheck"):
-        config["healthCheck"] = {**CHECK_DEFAULTS, **config["healthCheck"]}
-    if "django" in config:
-        config["django"] = {**DJANGO_DEFAULTS, **config["django"]}
-    return config
+    return with_defaults(config) if "port" in config else config
 
 
 def own_command(container: Json) -> list[str]:

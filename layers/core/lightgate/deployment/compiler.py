@@ -17,12 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from lightgate.errors import RefusedError
+from lightgate.gate.config import without_defaults
 from lightgate.gate.packaging import Programs
-from lightgate.gate.programs.supervisor.config import (
-    CHECK_DEFAULTS,
-    DEFAULTS,
-    DJANGO_DEFAULTS,
-)
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
     MAILBOX_VARIABLE,
@@ -228,28 +224,20 @@ def _supervisor_config(
         "afterFailure": (container.after_failure or _usual_after_failure(django is not None)).value,
         "secretNames": sorted(container.secrets),
         "healthCheck": check
-        and _without(
-            CHECK_DEFAULTS,
-            {
-                "command": list(check.command),
-                "interval": check.interval_seconds,
-                "timeout": check.timeout_seconds,
-                "retries": check.retries,
-                "startPeriod": check.start_period_seconds,
-            },
-        ),
+        and {
+            "command": list(check.command),
+            "interval": check.interval_seconds,
+            "timeout": check.timeout_seconds,
+            "retries": check.retries,
+            "startPeriod": check.start_period_seconds,
+        },
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
         **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
         **({"pending": "always"} if inputs.part is Part.COMMAND and django is None else {}),
         **({"django": django} if django is not None else {}),
         **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
     }
-    return _without(DEFAULTS, whole)
-
-
-def _without(defaults: Mapping[str, Any], config: Mapping[str, Any]) -> Request:
-    """What the supervisor does not assume anyway."""
-    return {k: v for k, v in config.items() if k not in defaults or defaults[k] != v}
+    return without_defaults(whole)
 
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
@@ -271,7 +259,7 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
 def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
     migrations = spec.migrations
-    whole = {
+    return {
         "manage": list(manage_of(container) or USUAL_MANAGE),
         "database": database_alias(command),
         "policy": migrations.policy.value,
@@ -280,7 +268,6 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,
     }
-    return _without(DJANGO_DEFAULTS, whole)
 
 
 def _usual_after_failure(reads_plan: bool) -> AfterFailure:

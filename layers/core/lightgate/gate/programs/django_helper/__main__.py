@@ -7,8 +7,8 @@ an `event` for the log, a `beat`, or what the supervisor has to `do`. Standard o
 app, whose settings may print. Python 3.8 and Django 4.2, and later.
 
 In a deployment that rolls back to an old release the helper applies nothing and needs no permit. It
-waits until no earlier attempt is in progress. It opens the gate if the code can run on the schema as it is now. Otherwise it
-reports why the code cannot.
+waits until no earlier attempt is in progress, and opens the gate if the code can run on the schema
+as it is now. Otherwise it reports why the code cannot.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ def describe(
         if not is_backwards:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
-                statement = str(getattr(operation, "sql", ""))
-                is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
-                shows = shows and not fills_rows(operation, app, state)
                 label, why = classify(operation, app, state, created, existing)
                 what += why
+                shows = shows and not fills_rows(operation, app, state)
+                statement = str(getattr(operation, "sql", ""))
+                is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
                 label, told, is_atomic = "unknown", [error_text(error)[:200]], False
             try:

@@ -26,7 +26,7 @@ class DjangoHelper(HelperProcess):
         self.ran = False
         manage, command = config["django"]["manage"], config["command"]
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
-        super().__init__(gate, [*argv, "-c", config["helper"]])
+        super().__init__(gate, [*argv, "-c", config.pop("helper")])
         who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
         self.send(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
 

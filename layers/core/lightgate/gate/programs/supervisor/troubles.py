@@ -13,7 +13,8 @@ TROUBLES = {
     "interrupted": r"user request|\(1317, ",
     "statement timeout": r"QueryCanceled|(statement|transaction) timeout|\((1969|3024), ",
     "connection lost": r"AdminShutdown|CrashShutdown|SessionTimeout|due to (administ|idle)"
-    r"|closed the connection|connection (is|was|has been|already) closed|\((1053|1927|2006|2013|2055|4031), ",
+    r"|closed the connection|connection (is|was|has been|already) closed"
+    r"|\((1053|1927|2006|2013|2055|4031), ",
 }
 PASSING = ("deadlock", "lock timeout", "interrupted")
 
