@@ -74,6 +74,7 @@ lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
+	for site in requirements/sites/*.in; do uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header $$site -o $${site%.in}.txt; done
 
 clean: ## Remove all files that the targets have created
 	rm -rf $(VENV) build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,1 +1,1 @@
-"""What it costs, measured on the machine at hand."""
+"""Measures what the gate costs on this machine."""

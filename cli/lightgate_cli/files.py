@@ -6,14 +6,36 @@ from typing import BinaryIO
 import click
 
 from lightgate.deployment.pinning import other_images
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, SpecError
 from lightgate.image.config import ImageConfig, parse_config
+from lightgate.spec.image_rules import migrations_of_the_image
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate_cli import report
 
 spec_argument = click.argument("spec_file", metavar="SPEC", type=click.File("rb"))
+
+image_config_option = click.option(
+    "--image-config",
+    metavar="FILE",
+    type=click.File("rb"),
+    help="The CMD and ENTRYPOINT of the image: the output of `docker image inspect IMAGE`, or the "
+    "image's configuration blob. With it, what the image itself runs is checked too.",
+)
+
+
+def read_config(spec_file: BinaryIO, image_config: BinaryIO | None) -> ImageConfig | None:
+    """The configuration of the image, if it is given.
+
+    Raises:
+        UsageError: both files are standard input.
+    """
+    if image_config is None:
+        return None
+    if spec_file.name == image_config.name == "<stdin>":
+        raise click.UsageError("Only one of SPEC and --image-config can be standard input.")
+    return _read_image(image_config)
 
 
 def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
@@ -23,6 +45,8 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
         RefusedError: the spec is wrong; one reason for each problem.
     """
     spec = parse_spec(file.read())
+    if image is not None and (reasons := list(migrations_of_the_image(spec, image))):
+        raise SpecError(*reasons)
     for text in warnings(spec, image):
         report.warning(text)
     for text in other_images(spec):
@@ -30,7 +54,7 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
     return spec
 
 
-def read_image(file: BinaryIO) -> ImageConfig:
+def _read_image(file: BinaryIO) -> ImageConfig:
     """The configuration of an image, as `docker image inspect` or the registry gives it.
 
     Raises:

@@ -5,12 +5,12 @@ from typing import BinaryIO
 
 import click
 
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.image.config import ImageConfig
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.spec.keys import AppSpec
 from lightgate_cli import report
-from lightgate_cli.files import read_image, read_spec, spec_argument
+from lightgate_cli.files import image_config_option, read_config, read_spec, spec_argument
 
 # It stands where a release has its own id, and is as long.
 _RELEASE = "yyyymmddthhmmssz-xxxxxxxx-xxxx"
@@ -36,22 +36,14 @@ _NO_IMAGE = ImageConfig(command=("(the image's CMD)",), entrypoint=(), architect
 @click.option(
     "--image", metavar="URI", help="How Lightsail pulls the image. [default: a placeholder]"
 )
-@click.option(
-    "--image-config",
-    metavar="FILE",
-    type=click.File("rb"),
-    help="The CMD and ENTRYPOINT of the image: the output of `docker image inspect IMAGE`, or the "
-    "image's configuration blob. Needed where a container gives no command.",
-)
+@image_config_option
 def plan(spec_file: BinaryIO, image: str | None, image_config: BinaryIO | None) -> None:
     """Print the deployment that Lightgate would create, as JSON.
 
     SPEC is the JSON file of the app, or - for standard input. The JSON is the exact request to
     Lightsail. Secrets stay references, and the ids of the release and the stack are placeholders.
     """
-    if image_config is not None and spec_file.name == image_config.name == "<stdin>":
-        raise click.UsageError("Only one of SPEC and --image-config can be standard input.")
-    config = read_image(image_config) if image_config else None
+    config = read_config(spec_file, image_config)
     spec = read_spec(spec_file, config)
     if config is None:
         _warn_of_unknown_commands(spec)
@@ -78,7 +70,7 @@ def _request(spec: AppSpec, image: str | None, config: ImageConfig) -> object:
     secrets = [each for c in spec.containers.values() for each in c.secrets.values()]
     return compile_deployment(
         spec,
-        Source(reference=reference, config=config),
+        ImageSource(reference=reference, config=config),
         _RELEASE,
         {secret: str(secret) for secret in secrets},
         stack=_STACK,

@@ -5,7 +5,13 @@ from typing import BinaryIO
 import click
 
 from lightgate_cli import report
-from lightgate_cli.files import name_of, read_spec, spec_argument
+from lightgate_cli.files import (
+    image_config_option,
+    name_of,
+    read_config,
+    read_spec,
+    spec_argument,
+)
 
 
 @click.command(
@@ -17,12 +23,13 @@ from lightgate_cli.files import name_of, read_spec, spec_argument
     """
 )
 @spec_argument
-def validate(spec_file: BinaryIO) -> None:
+@image_config_option
+def validate(spec_file: BinaryIO, image_config: BinaryIO | None) -> None:
     """Report every problem of a spec at once.
 
     SPEC is the JSON file of the app, such as containers-with-migrations.json, or - for standard
     input. Each problem has its place in the file, the value, and what is allowed there. Warnings
     name what is valid and perhaps does not work as you mean it.
     """
-    read_spec(spec_file)
+    read_spec(spec_file, read_config(spec_file, image_config))
     report.ok(f"{name_of(spec_file)} is valid")

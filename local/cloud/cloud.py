@@ -6,8 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -79,14 +78,6 @@ class LocalCloud:
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no static types
         return client_for(service, self.endpoint)
 
-    def set_switches(self, service: str, **switches: object) -> None:
-        """Change the emulator's switches for one container service."""
-        self._control("PUT", f"services/{service}/switches", switches)
-
-    def lose_node(self, service: str) -> None:
-        """Let the host of the service's node fail. Lightsail then launches another node."""
-        self._control("POST", f"services/{service}/replace-node", {"abrupt": True})
-
     def deploy(
         self,
         project: Path = PROJECT,
@@ -118,16 +109,6 @@ class LocalCloud:
             table_name=outputs["TableName"],
         )
 
-    def _control(self, method: str, path: str, wanted: Mapping[str, object]) -> None:
-        request = urllib.request.Request(
-            f"{self._lightsail_endpoint}/_control/{path}",
-            data=json.dumps(wanted).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
-
     def _start(self, stack: contextlib.ExitStack) -> None:
         self.on_progress("starting the database")
         self.database = stack.enter_context(
@@ -149,7 +130,7 @@ class LocalCloud:
         self.on_progress("starting Lightsail")
         state = self.directory / "lightsail"
         state.mkdir()
-        self._lightsail_endpoint = self._start_program(
+        self.lightsail_endpoint = self._start_program(
             stack,
             "lightsail",
             port=lightsail,
@@ -168,7 +149,7 @@ class LocalCloud:
             "cloud.gateway",
             port=gateway,
             engine=engine_url,
-            lightsail=self._lightsail_endpoint,
+            lightsail=self.lightsail_endpoint,
             snapshot_seconds=self.snapshot_seconds / _SPEED,
         )
 

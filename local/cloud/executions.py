@@ -1,4 +1,4 @@
-"""Executions of the state machine: start one, find those a push started, wait for their end."""
+"""Executions of the state machine: find the one that a push started, and how far it is."""
 
 import json
 import time
@@ -30,14 +30,6 @@ class Execution:
         return self.status == "RUNNING"
 
 
-def start(stepfunctions: Client, machine_arn: str, request: Mapping[str, Any]) -> str:
-    """Start an execution and return its ARN."""
-    text = json.dumps(request)
-    return str(
-        stepfunctions.start_execution(stateMachineArn=machine_arn, input=text)["executionArn"]
-    )
-
-
 def describe(stepfunctions: Client, arn: str) -> Execution:
     found = stepfunctions.describe_execution(executionArn=arn)
     return Execution(
@@ -67,15 +59,6 @@ def wait_for_start(
             return new[0]
         time.sleep(_POLL.total_seconds())
     raise LocalCloudError(f"no execution was started within {within.total_seconds():g} s")
-
-
-def wait_for_end(stepfunctions: Client, arn: str, *, within: timedelta) -> Execution:
-    deadline = time.monotonic() + within.total_seconds()
-    while (execution := describe(stepfunctions, arn)).running:
-        if time.monotonic() > deadline:
-            raise LocalCloudError(f"{arn} is still running after {within.total_seconds():g} s")
-        time.sleep(_POLL.total_seconds())
-    return execution
 
 
 def history(stepfunctions: Client, arn: str) -> list[Mapping[str, Any]]:

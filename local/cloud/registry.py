@@ -57,13 +57,6 @@ def build(folders: Sequence[Path], config: ImageConfig) -> Image:
     return _image(layer, _encoded(_configuration(config, layer_id=_digest(tar))))
 
 
-def damaged(image: Image) -> Image:
-    """The image with a truncated layer: it can be pushed, but not pulled."""
-    manifest = json.loads(image.manifest)
-    [layer] = (image.blobs[one["digest"]] for one in manifest["layers"])
-    return _image(layer[: len(layer) // 2], image.blobs[manifest["config"]["digest"]])
-
-
 def _image(layer: bytes, configuration: bytes) -> Image:
     manifest = {
         "schemaVersion": 2,

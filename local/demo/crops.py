@@ -48,11 +48,6 @@ def image(release: str, *, architecture: str = "amd64") -> Image:
     return registry.build(folders(release), ImageConfig(cmd=command, architecture=architecture))
 
 
-def unpullable_image(release: str) -> Image:
-    """The release as an image that can be pushed, but that no node can pull."""
-    return registry.damaged(image(release))
-
-
 def furnish(client: Callable[[str], Any], database: Database) -> str:
     """Make the account ready for a first release of the app, and return its public URL.
 

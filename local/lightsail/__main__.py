@@ -31,7 +31,6 @@ from local.lightsail.switches import Switches, UnknownSwitchError, describe_swit
 if TYPE_CHECKING:
     from local.lightsail.api.permissions import Permissions
 
-_LOG = logging.getLogger("local.lightsail")
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 2
 _ONE_NODE = """{why}.

@@ -15,7 +15,7 @@ from typing import Any
 
 from lightgate.deployment.compiler import (
     LARGEST_REQUEST_BYTES,
-    Source,
+    ImageSource,
     compile_deployment,
 )
 from lightgate.gate.packaging import program_text
@@ -454,7 +454,7 @@ def _becomes(document: dict[str, Any]) -> str:
         entrypoint=(),
         architecture="amd64",
     )
-    source = Source(
+    source = ImageSource(
         reference="ACCOUNT.dkr.ecr.REGION.amazonaws.com/crops-backend:lightgate-DIGEST",
         config=image,
     )

@@ -132,7 +132,20 @@ def test_the_plan_warns_of_what_the_image_does_by_itself(
     said = lightgate("plan", written(GUIDE), "--image-config", written(image, "image.json"))
 
     assert said.code == 0
-    assert said.errors[1].startswith("warning: image: its ENTRYPOINT (./migrate.sh) runs migrate")
+    assert said.errors[1].startswith("warning: image: its ENTRYPOINT (./migrate.sh) comes before")
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_an_image_that_migrates_by_itself_is_refused(
+    lightgate: Callable[..., Said], written: Callable[..., Path], command: str
+) -> None:
+    line = 'python manage.py migrate; exec "$@"'
+    image = {"architecture": "amd64", "config": {"Entrypoint": ["sh", "-c", line, "--"]}}
+
+    said = lightgate(command, written(GUIDE), "--image-config", written(image, "image.json"))
+
+    assert (said.code, said.output) == (1, "")
+    assert said.errors[-2].startswith("error: image: its ENTRYPOINT (sh -c 'python manage.py")
 
 
 def test_the_stage_of_a_container_without_a_command_needs_no_image(
@@ -212,8 +225,8 @@ def test_every_problem_is_reported_at_once_with_its_path(
         'error: stage: "prod" is not valid; allowed is development, staging or production (did you '
         "mean production?)",
         "error: containers.web.dependson: is not a known key (did you mean dependsOn?); allowed is "
-        "image, command, environment, secrets, ports, dependsOn, healthCheck, timeoutSeconds, "
-        "pendingCommand, afterFailure, manage, fixtures or python",
+        "image, command, before, then, environment, secrets, ports, dependsOn, healthCheck, "
+        "timeoutSeconds, pendingCommand, afterFailure, manage, fixtures or python",
         "error: pollSeconds: 0 is out of range; allowed is 1 to 300",
         "Correct these 3 problems and run the command again.",
     ]
@@ -331,6 +344,10 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
         check=False,
         **{"stderr": subprocess.PIPE, **options},
     )
+
+
+def test_help_names_the_command_and_not_the_module() -> None:
+    assert run("--help", stdout=subprocess.PIPE).stdout.startswith(b"Usage: lightgate [OPTIONS]")
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> bytes:

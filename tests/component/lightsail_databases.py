@@ -23,6 +23,7 @@ class LightsailDatabases:
     """
 
     def __init__(self, client: Any) -> None:
+        self.client = client
         self.databases: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, Any]] = {}
         self.kept: set[str] = set()

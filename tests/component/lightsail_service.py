@@ -60,7 +60,7 @@ class Course:
 
     ends: str | None = "ACTIVE"
     after: timedelta = timedelta(seconds=150)
-    log: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
+    log: Sequence[tuple[float, str, Mapping[str, Any] | str]] = ()
 
 
 class _Runner:
@@ -110,6 +110,9 @@ class _Runner:
         self._say(deployment, "Creating your deployment", *[_STARTED] * self._pulls)
         for seconds, container, event in course.log:
             written_at = deployment.created_at + timedelta(seconds=seconds)
+            if isinstance(event, str):  # a line of the app itself
+                self._region.logs.restore(self._service.name, container, event, written_at)
+                continue
             line = {
                 "lightgate": 1,
                 "release": deployment.containers[container].environment[RELEASE_VARIABLE],

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from lightgate.aws.s3_gate_channel import Address
+from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import SnapshotProgress
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import RELEASE_VARIABLE, rollback_marker
 from lightgate.operations.conclude_release import conclude_release, why_not_permitted, words_of
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime, Settings
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
@@ -262,7 +262,7 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
 def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact(
     runtime: Runtime, cause: VoidCause
 ) -> None:
-    address = Address(app=NAME, release=RELEASE, container="migrate")
+    address = GateAddress(app=NAME, release=RELEASE, container="migrate")
     runtime.gate_channels.open(address)
     before = why_not_permitted(IMAGE, runtime)
     permit = runtime.gate_channels.void(address, cause, "in whatever words")
@@ -272,7 +272,7 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
 
 
 def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> None:
-    address = Address(app=NAME, release=RELEASE, container="migrate")
+    address = GateAddress(app=NAME, release=RELEASE, container="migrate")
     runtime.gate_channels.open(address)
     runtime.gate_channels.void(address, VoidCause.TOO_LATE, "It came too late.")
     waiting = replace(evidence(), phase=Phase.WAITING)

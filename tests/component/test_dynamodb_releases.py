@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
 from tests.component import table
 from tests.component.cloud import Cloud
@@ -18,8 +18,8 @@ WRITE = "dynamodb.TransactWriteItems"
 ARN = "arn:aws:states:us-east-1:123456789012:execution:release:one"
 STARTED = datetime(2026, 11, 16, 1, 54, 34, 999000, tzinfo=UTC)
 ID = "20261116t015434z-7f5b2640-a1b2"
-FIRST = RecordedOutcome(app="crops", release="r1", status="SUCCEEDED", cause="no reason")
-SECOND = replace(FIRST, status="FAILED")
+FIRST = RecordedOutcome(app="crops", release="r1", status=EndStatus.SUCCEEDED, cause="no reason")
+SECOND = replace(FIRST, status=EndStatus.FAILED)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def ended(*versions: VersionRecord) -> RecordedOutcome:
 def test_versions_are_on_record_by_their_numbers(records: Releases) -> None:
     record_outcome(records, "20261116t0154-1", ended(past(7)))
     record_outcome(records, "20261116t0155-2", ended(past(8), past(9, f"{ID}-back")))
-    record_outcome(records, "20261116t0156-3", replace(FIRST, status="REFUSED"))
+    record_outcome(records, "20261116t0156-3", replace(FIRST, status=EndStatus.REFUSED))
     record_outcome(records, "20261116t0157-4", ended(past(5)), app="weather")
 
     found = records.versions("crops")

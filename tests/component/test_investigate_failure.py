@@ -12,7 +12,7 @@ from lightgate.deployment.status import Deployment, Status
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import read_gate_report
+from lightgate.gate.gate_report import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.operations import investigate_failure as investigation
 from lightgate.operations.investigate_failure import investigate_failure
@@ -145,7 +145,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     cloud.lightsail.let_pull(NAME)
     facts = failed(cloud, runtime, *NO_MODULE, gate=[opened()])
     hangs = threading.Event()
-    monkeypatch.setattr(investigation, "TIME_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr(investigation, "_TIME_LIMIT", timedelta(seconds=1))
     monkeypatch.setattr(type(runtime.registry), "policy", lambda *_: hangs.wait(30))
 
     found = investigate_failure(facts, runtime)

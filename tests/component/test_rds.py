@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +13,6 @@ from lightgate.names import snapshot_id
 from tests.component import clusters
 from tests.component.cloud import Cloud
 from tests.component.rds_instance import Instance
-
-type Json = dict[str, Any]
 
 NAME = "lightgate-crops-20261122t154106z-87ae2d53-5d93"
 
@@ -49,43 +46,6 @@ def test_a_snapshot_is_creating_until_it_is_available(
     assert (begun.status, before.status) == (SnapshotStatus.CREATING, SnapshotStatus.CREATING)
     assert snapshots.state(NAME).status is SnapshotStatus.AVAILABLE
     assert instance.snapshots() == {NAME: "available"}
-
-
-def test_taking_it_again_goes_on_with_the_same_snapshot(
-    instance: Instance, snapshots: Snapshots
-) -> None:
-    instance.snapshot_takes = timedelta(minutes=5)
-    first = take(snapshots)
-
-    assert take(snapshots) == first
-    assert list(instance.snapshots()) == [NAME]
-
-
-def without_tags(cloud: Cloud) -> None:
-    cloud.client("rds").create_db_snapshot(
-        DBInstanceIdentifier="crops-db", DBSnapshotIdentifier=NAME
-    )
-
-
-@pytest.mark.parametrize(
-    "take_theirs",
-    [
-        without_tags,
-        lambda cloud: take(Snapshots(cloud.client("rds")), release="r2"),
-        lambda cloud: take(Snapshots(cloud.client("rds")), database="other-db"),
-        lambda cloud: take(Snapshots(cloud.client("rds"), stack="green")),
-    ],
-    ids=["no tags", "another release", "another database", "another stack"],
-)
-@pytest.mark.usefixtures("instance")
-def test_a_name_in_use_is_refused(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, take_theirs: Callable[[Cloud], object]
-) -> None:
-    Instance(cloud, "other-db", monkeypatch)
-    take_theirs(cloud)
-
-    with pytest.raises(RefusedError, match="does not belong to this release"):
-        take(Snapshots(cloud.client("rds"), stack="blue"))
 
 
 def test_an_instance_that_takes_none_now_is_busy_in_the_words_of_rds(
@@ -130,13 +90,6 @@ def test_the_account_running_out_of_snapshots_is_refused(
     assert "number of snapshots. Delete old ones" in str(refused.value)
 
 
-def test_a_deleted_snapshot_does_not_show(cloud: Cloud, snapshots: Snapshots) -> None:
-    take(snapshots)
-    cloud.client("rds").delete_db_snapshot(DBSnapshotIdentifier=NAME)
-
-    assert snapshots.state(NAME) is None
-
-
 def test_a_snapshot_that_exists_and_does_not_show_yet_is_asked_for_again(
     cloud: Cloud, instance: Instance, snapshots: Snapshots
 ) -> None:
@@ -148,15 +101,6 @@ def test_a_snapshot_that_exists_and_does_not_show_yet_is_asked_for_again(
     assert len(instance.snapshots()) == 1
 
 
-@pytest.mark.parametrize("end", ["failed", "deleting", "incompatible-restore", "of-tomorrow"])
-def test_every_state_that_is_not_known_to_be_good_is_a_failure(
-    instance: Instance, snapshots: Snapshots, end: str
-) -> None:
-    instance.snapshot_ends = end
-
-    assert take(snapshots) == SnapshotState(status=SnapshotStatus.FAILED, detail=end)
-
-
 def test_any_other_error_passes(cloud: Cloud, snapshots: Snapshots) -> None:
     cloud.faults.refuse("rds.CreateDBSnapshot", "AccessDenied")
 
@@ -165,28 +109,6 @@ def test_any_other_error_passes(cloud: Cloud, snapshots: Snapshots) -> None:
 
 
 # The instance as RDS describes it.
-
-
-def test_an_instance_is_described_as_it_is(instance: Instance, snapshots: Snapshots) -> None:
-    instance.is_now("storage-full")
-
-    found = snapshots.describe("crops-db")
-
-    assert found is not None
-    assert (found.kind, found.name, found.status) == ("instance", "crops-db", "storage-full")
-    assert found.cluster is None
-    assert found.original.options["db-instance-class"] == "db.t4g.micro"
-
-
-def test_a_member_of_a_cluster_is_described_with_its_cluster(
-    cloud: Cloud, snapshots: Snapshots
-) -> None:
-    clusters.add(cloud, "crops-cluster")
-
-    found = snapshots.describe("crops-cluster-1")
-
-    assert found is not None
-    assert found.cluster == "crops-cluster"
 
 
 def test_an_instance_whose_cluster_has_no_name_is_a_member_of_none(
@@ -204,10 +126,6 @@ def test_an_instance_whose_cluster_has_no_name_is_a_member_of_none(
     assert found.cluster is None
 
 
-def test_an_instance_that_does_not_exist_has_no_description(snapshots: Snapshots) -> None:
-    assert snapshots.describe("nowhere") is None
-
-
 def test_an_instance_that_rds_does_not_show_is_unknown_and_not_missing(
     cloud: Cloud, snapshots: Snapshots
 ) -> None:
@@ -215,29 +133,6 @@ def test_an_instance_that_rds_does_not_show_is_unknown_and_not_missing(
 
     with pytest.raises(UnreachableError, match="AccessDenied"):
         snapshots.describe("crops-db")
-
-
-@pytest.mark.parametrize("status", ["stopped", "stopping", "deleting", "incompatible-network"])
-def test_an_instance_that_waiting_does_not_mend_is_refused_with_its_status(
-    instance: Instance, snapshots: Snapshots, status: str
-) -> None:
-    instance.is_now(status)
-
-    with pytest.raises(RefusedError, match=f"crops-db has the status {status}"):
-        take(snapshots)
-    assert instance.snapshots() == {}
-
-
-@pytest.mark.parametrize("status", ["starting", "backing-up", "modifying", "hibernating"])
-def test_an_instance_that_may_take_one_later_is_waited_for(
-    instance: Instance, snapshots: Snapshots, status: str
-) -> None:
-    instance.is_now(status)
-
-    state = take(snapshots)
-
-    assert state.status is SnapshotStatus.BUSY
-    assert state.detail.endswith(f"Its status is {status}.")
 
 
 def test_a_busy_instance_with_an_unreadable_status_is_waited_for(
@@ -277,23 +172,12 @@ def test_an_instance_that_is_named_in_upper_case_is_the_same(
 # Deleting old snapshots.
 
 
-def take_each(snapshots: Snapshots, count: int, **changes: str) -> list[str]:
+def take_each(snapshots: Snapshots, count: int) -> list[str]:
     """So many snapshots under the names that Lightgate gives them, the oldest first."""
-    app, taken = changes.get("app", "crops"), []
-    for number in range(count):
-        name = snapshot_id(app, f"r{number:03}")
-        take(snapshots, name, release=f"r{number:03}", **changes)
-        taken.append(name)
+    taken = [snapshot_id("crops", f"r{number:03}") for number in range(count)]
+    for number, name in enumerate(taken):
+        take(snapshots, name, release=f"r{number:03}")
     return taken
-
-
-def copy(cloud: Cloud, source: str, target: str, **changes: Any) -> None:
-    """Copy a snapshot by hand, to keep it."""
-    cloud.client("rds").copy_db_snapshot(
-        SourceDBSnapshotIdentifier=source,
-        TargetDBSnapshotIdentifier=target,
-        **{"CopyTags": True, **changes},
-    )
 
 
 def test_pruning_keeps_the_newest(cloud: Cloud, instance: Instance, snapshots: Snapshots) -> None:
@@ -318,131 +202,6 @@ def test_pruning_counts_the_snapshots_that_replaced_others(snapshots: Snapshots)
         take(snapshots, name, release="r0")
 
     assert snapshots.prune("crops", "crops-db", keep=1) == names[:2]
-
-
-def test_pruning_never_touches_what_is_not_the_apps_own(
-    cloud: Cloud, instance: Instance, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rds, ours = cloud.client("rds"), take_each(snapshots, 2)
-    other = Instance(cloud, "other-db", monkeypatch)
-    take_each(snapshots, 1, app="weather")
-    [of_other] = take_each(snapshots, 1, database="other-db", app="elsewhere")
-    for name, tags in {
-        "lightgate-crops-by-hand": [],
-        "before-the-move": [{"Key": "lightgate:app", "Value": "crops"}],
-    }.items():
-        rds.create_db_snapshot(
-            DBInstanceIdentifier="crops-db", DBSnapshotIdentifier=name, Tags=tags
-        )
-    automated = rds.describe_db_snapshots(SnapshotType="automated")["DBSnapshots"]
-
-    deleted = snapshots.prune("crops", "crops-db", keep=1)
-
-    assert deleted == ours[:1]
-    assert set(instance.snapshots()) == {
-        ours[1],
-        *("lightgate-weather-r000", "lightgate-crops-by-hand", "before-the-move"),
-    }
-    assert set(other.snapshots()) == {of_other}
-    assert rds.describe_db_snapshots(SnapshotType="automated")["DBSnapshots"] == automated
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "before-the-move",
-        "lightgate-crops-r000-mine",
-        "lightgate-crops-keep",
-        "lightgate-crops-r001",
-        "lightgate-weather-r000",
-        "lightgate-r000",
-        "lightgate-crops-r000-again-for-ever",
-    ],
-)
-def test_a_persons_copy_is_neither_counted_nor_deleted(
-    cloud: Cloud, instance: Instance, snapshots: Snapshots, name: str
-) -> None:
-    [first] = take_each(snapshots, 1)
-    copy(cloud, first, name)
-    copy(cloud, first, f"{name}-2")
-
-    assert snapshots.prune("crops", "crops-db", keep=1) == []
-    take(snapshots, snapshot_id("crops", "r009"), release="r009")
-    assert snapshots.prune("crops", "crops-db", keep=1) == [first]
-    assert set(instance.snapshots()) == {name, f"{name}-2", "lightgate-crops-r009"}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"SnapshotType": "shared"},
-        {"SnapshotType": "awsbackup"},
-        {"DBSnapshotArn": "arn:aws:rds:us-east-1:999999999999:snapshot:lightgate-crops-r000"},
-        {"SourceDBSnapshotIdentifier": "arn:aws:rds:eu-west-1:123456789012:snapshot:lightgate-x"},
-        {"DbiResourceId": "db-OFANINSTANCETHATWASDELETED"},
-        *({"Status": status} for status in ("creating", "deleting", "failed", "copying")),
-    ],
-)
-def test_a_snapshot_that_only_looks_like_ours_is_neither_counted_nor_deleted(
-    cloud: Cloud, instance: Instance, snapshots: Snapshots, changes: Json
-) -> None:
-    taken = take_each(snapshots, 3)
-
-    def change(answer: Json) -> None:
-        for found in answer["DBSnapshots"]:
-            if found["DBSnapshotIdentifier"] == taken[0]:
-                found.update(changes)
-
-    cloud.faults.change_answers("rds.DescribeDBSnapshots", change)
-
-    assert snapshots.prune("crops", "crops-db", keep=1) == taken[1:2]
-    assert set(instance.snapshots()) == {taken[0], taken[2]}
-
-
-def test_two_stacks_with_an_app_of_one_name_leave_each_others_snapshots_alone(
-    cloud: Cloud, instance: Instance
-) -> None:
-    blue = Snapshots(cloud.client("rds"), stack="lightgate-blue")
-    green = Snapshots(cloud.client("rds"), stack="lightgate-green")
-    of_blue = take_each(blue, 2)
-    for number in range(2):
-        name = snapshot_id("crops", f"g{number}")
-        take(green, name, release=f"g{number}")
-
-    assert green.prune("crops", "crops-db", keep=2) == []
-    assert blue.prune("crops", "crops-db", keep=1) == of_blue[:1]
-    assert set(instance.snapshots()) == {of_blue[1], "lightgate-crops-g0", "lightgate-crops-g1"}
-
-
-def test_a_stack_does_not_touch_a_snapshot_without_a_stack(
-    cloud: Cloud, instance: Instance, snapshots: Snapshots
-) -> None:
-    older = take_each(snapshots, 3)
-
-    assert Snapshots(cloud.client("rds"), stack="blue").prune("crops", "crops-db", keep=1) == []
-    assert set(instance.snapshots()) == set(older)
-
-
-def test_a_release_that_began_before_the_stack_was_on_its_snapshot_goes_on(
-    cloud: Cloud, snapshots: Snapshots
-) -> None:
-    first = take(snapshots)
-
-    assert take(Snapshots(cloud.client("rds"), stack="blue")) == first
-
-
-def test_one_snapshot_that_cannot_be_deleted_does_not_keep_the_others(
-    cloud: Cloud, instance: Instance, snapshots: Snapshots
-) -> None:
-    taken = take_each(snapshots, 4)
-    cloud.faults.refuse("rds.DeleteDBSnapshot", "AccessDenied", "not authorized")
-
-    with pytest.raises(NotDeletedError) as error:
-        snapshots.prune("crops", "crops-db", keep=1)
-
-    assert error.value.failed == {taken[0]: "AccessDenied: not authorized"}
-    assert error.value.deleted == taken[1:3]
-    assert set(instance.snapshots()) == {taken[0], taken[3]}
 
 
 def test_a_lost_answer_to_a_deletion_counts_as_failed_and_the_next_pruning_goes_on(
@@ -476,11 +235,6 @@ def test_nothing_is_deleted_where_rds_does_not_answer(
     with pytest.raises(UnreachableError, match="RDS answers AccessDenied"):
         snapshots.prune("crops", "crops-db", keep=1)
     assert set(instance.snapshots()) == set(taken)
-
-
-def test_nothing_is_deleted_where_the_instance_does_not_exist(snapshots: Snapshots) -> None:
-    with pytest.raises(RefusedError, match="no RDS instance nowhere"):
-        snapshots.prune("crops", "nowhere", keep=1)
 
 
 def test_pruning_sees_more_than_one_page(
@@ -537,8 +291,3 @@ def test_the_continuous_backup_says_how_far_it_reaches(
 
     assert found.status is status
     assert found.at == (reaches if status is SnapshotStatus.AVAILABLE else None)
-
-
-def test_a_missing_instance_has_no_continuous_backup(snapshots: Snapshots) -> None:
-    with pytest.raises(RefusedError, match="there is no RDS instance nowhere"):
-        snapshots.latest_restorable("nowhere")

@@ -15,14 +15,14 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber
 
-from lightgate.aws.s3_gate_channel import Address, ContendedError, GateChannels
+from lightgate.aws.s3_gate_channel import ContendedError, GateAddress, GateChannels
 from lightgate.errors import UnreachableError
 from lightgate.migrations.permit import Permit, PermitState, VoidCause, pending
 from tests.component.cloud import ACCOUNT, Cloud
 
 BUCKET = "mailbox"
 RELEASE = "20261122t154106z-87ae2d53-5d93"
-GATE = Address(app="crops", release=RELEASE, container="migrate")
+GATE = GateAddress(app="crops", release=RELEASE, container="migrate")
 PERMIT = f"crops/{RELEASE}/migrate/permit.json"
 
 
@@ -173,7 +173,7 @@ def between(
     """Let something happen between the reading of a permit and its writing."""
     read, left = mailboxes._read, [act] * times
 
-    def read_and_act(address: Address) -> Any:
+    def read_and_act(address: GateAddress) -> Any:
         found = read(address)
         if left:
             left.pop()()
@@ -333,7 +333,7 @@ def test_urls_signed_across_two_seconds_are_signed_again(
 ) -> None:
     sign, times = mailboxes._url, iter("112222222")
 
-    def sign_later(presigner: Any, address: Address, name: str) -> str:
+    def sign_later(presigner: Any, address: GateAddress, name: str) -> str:
         return sign(presigner, address, name).replace("X-Amz-Date=", f"X-Amz-Date={next(times)}")
 
     monkeypatch.setattr(mailboxes, "_url", sign_later)

@@ -14,7 +14,7 @@ import lightgate
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind
-from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.plan import read_plans
 from local.cloud.postgres import Database

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from local.cloud import executions, registry
+from local.cloud import registry
 from local.cloud.executions import Execution
 from local.cloud.registry import Image
 from local.demo import crops
 from tests.e2e.conftest import Ready
+from tests.support import local_cloud
 
 RELEASE = timedelta(seconds=120)
 
@@ -33,11 +34,11 @@ def begin(ready: Ready, name: str, image: Image | None = None, **request: Any) -
     registry.push(ready.cloud.endpoint, crops.APP, f"build-{name}", pushed)
     asked = {"app": crops.APP, "tag": f"build-{name}", **request}
     machine = ready.cloud.client("stepfunctions")
-    return executions.start(machine, ready.stack.state_machine_arn, asked)
+    return local_cloud.start(machine, ready.stack.state_machine_arn, asked)
 
 
 def end(ready: Ready, arn: str, within: timedelta = RELEASE) -> Ended:
     machine = ready.cloud.client("stepfunctions")
-    execution = executions.wait_for_end(machine, arn, within=within)
+    execution = local_cloud.wait_for_end(machine, arn, within=within)
     [message] = ready.inbox.receive(1, timedelta(seconds=20))
     return Ended(execution=execution, message=json.loads(message.text))

@@ -13,6 +13,7 @@ from local.cloud.cloud import LocalCloud, Stack
 from local.cloud.executions import Execution
 from local.cloud.sns_inbox import Inbox
 from local.demo import crops
+from tests.support import local_cloud
 
 WITHIN = timedelta(seconds=60)
 
@@ -29,8 +30,8 @@ class Ready:
     def release(self, request: Any) -> Execution:
         """Start an execution by hand and wait for its end."""
         machine = self.cloud.client("stepfunctions")
-        arn = executions.start(machine, self.stack.state_machine_arn, request)
-        return executions.wait_for_end(machine, arn, within=WITHIN)
+        arn = local_cloud.start(machine, self.stack.state_machine_arn, request)
+        return local_cloud.wait_for_end(machine, arn, within=WITHIN)
 
     def executions(self) -> list[str]:
         machine = self.cloud.client("stepfunctions")

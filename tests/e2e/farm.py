@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.names import pin_tag
-from local.cloud import account, executions
+from local.cloud import account
 from local.cloud.registry import Image
 from local.demo import crops
 from tests.crops.releases import Answer, Site
@@ -15,6 +15,7 @@ from tests.e2e.by_hand import RELEASE, Ended, begin, end
 from tests.e2e.conftest import Ready
 from tests.e2e.gate_lines import gate_lines
 from tests.e2e.schema import schema
+from tests.support import local_cloud
 
 # The looks of a watch follow on each other faster here than on AWS, and the period is in real
 # seconds: this is enough for an app that does well, and the other until an app has shown that it
@@ -70,7 +71,7 @@ class Farm:
 
     def start(self, request: Mapping[str, Any]) -> str:
         machine = self.ready.cloud.client("stepfunctions")
-        return executions.start(machine, self.ready.stack.state_machine_arn, request)
+        return local_cloud.start(machine, self.ready.stack.state_machine_arn, request)
 
     @property
     def version(self) -> int:

@@ -21,6 +21,7 @@ from tests.e2e.conftest import Ready, started
 from tests.e2e.gate_lines import gate_lines
 from tests.e2e.pushing import wait_until
 from tests.e2e.schema import schema
+from tests.support import local_cloud
 
 # A stack of its own, and minutes for which a gate holds. On every run the gate is tested in
 # tests/gate, without a stack.
@@ -42,7 +43,7 @@ def ready() -> Iterator[Ready]:
     """v2 has been released and serves, and the stack is gone with all that it had in the bucket."""
     with started() as ready:
         cloud = ready.cloud
-        cloud.set_switches(crops.APP, log_lag=0)
+        local_cloud.set_switches(cloud, crops.APP, log_lag=0)
         spec = crops.spec() | {"platformPatienceSeconds": PATIENCE}
         spec["containers"]["migrate"]["timeoutSeconds"] = LIMIT
         account.put_app(cloud.client("ssm"), crops.APP, spec)
@@ -89,7 +90,7 @@ def serving(url: str) -> str | None:
 def test_a_node_with_nothing_pending_serves_again(ready: Ready) -> None:
     lost_at = datetime.now(UTC)
 
-    ready.cloud.lose_node(crops.APP)
+    local_cloud.lose_node(ready.cloud, crops.APP)
     wait_until(lambda: "succeeded" in events(ready, lost_at), SOON)
     wait_until(lambda: serving(ready.url) == "v2", SOON)
 
@@ -101,7 +102,7 @@ def test_a_node_that_finds_something_pending_applies_nothing_and_stays_shut(read
         connection.execute(RESTORED)
     restored, lost_at = schema(ready), datetime.now(UTC)
 
-    ready.cloud.lose_node(crops.APP)
+    local_cloud.lose_node(ready.cloud, crops.APP)
     holds = timedelta(seconds=HOLD) + SOON
     answers = []
 

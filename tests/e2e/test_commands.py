@@ -16,6 +16,7 @@ from local.demo.traffic import Traffic
 from tests.e2e.conftest import started
 from tests.e2e.farm import LONG_WATCH, Farm, with_v2
 from tests.e2e.pushing import wait_until
+from tests.support import local_cloud
 
 # A stack of its own and some releases. What a command is and what it may do is tested on every
 # run in tests/workflow and tests/gate.
@@ -107,7 +108,7 @@ def test_a_node_that_is_launched_later_does_not_run_the_command_again(farm: Farm
     assert ended.status == "SUCCEEDED", ended.message["text"]
     lost_at = datetime.now(UTC)
 
-    farm.ready.cloud.lose_node(crops.APP)
+    local_cloud.lose_node(farm.ready.cloud, crops.APP)
     wait_until(lambda: "plan" in farm.events(COMMAND_CONTAINER, lost_at), SOON)
     wait_until(lambda: farm.read().status == 200, SOON)
     time.sleep(HOLDS.total_seconds())

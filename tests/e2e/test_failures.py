@@ -19,6 +19,7 @@ from tests.e2e.by_hand import Ended
 from tests.e2e.conftest import started
 from tests.e2e.farm import Farm, with_v2
 from tests.e2e.pushing import wait_until
+from tests.support import local_cloud
 
 # A stack of its own, and a release for each failure. What a diagnosis follows from is tested on
 # every run in tests/unit, and how a release ends in tests/workflow.
@@ -40,7 +41,7 @@ def farm() -> Iterator[Farm]:
 @pytest.fixture(autouse=True)
 def usual(farm: Farm) -> None:
     farm.specify()
-    farm.ready.cloud.set_switches(crops.APP, activation_limit=SOON)
+    local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=SOON)
 
 
 def goes_on(farm: Farm) -> None:
@@ -144,7 +145,7 @@ def test_a_health_check_at_a_path_that_the_app_has_not_is_told_as_such(farm: Far
 
 def test_a_slow_migration_is_stopped_at_its_limit_and_leaves_nothing_behind(farm: Farm) -> None:
     before = farm.state
-    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=LATE)
     farm.specify(migrate={"timeoutSeconds": 4})
 
     ended = farm.release("slow-migration")
@@ -160,7 +161,7 @@ def test_a_slow_migration_is_stopped_at_its_limit_and_leaves_nothing_behind(farm
 
 def test_what_lightsail_cuts_off_in_a_migration_is_never_called_rolled_back(farm: Farm) -> None:
     before = farm.state
-    farm.ready.cloud.set_switches(crops.APP, activation_limit=MIDST)
+    local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=MIDST)
 
     ended = farm.release("slow-migration")
 
@@ -179,7 +180,7 @@ def test_what_lightsail_cuts_off_in_a_migration_is_never_called_rolled_back(farm
 
 def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
     before = farm.state
-    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=LATE)
     farm.specify(migrate={"timeoutSeconds": 90})
     url = farm.ready.cloud.database.url
 
@@ -209,7 +210,7 @@ def test_an_image_that_cannot_be_pulled_is_told_with_the_statement_to_add(farm: 
 
     wait_until(role, timedelta(seconds=30))
 
-    ended = farm.release("unpullable", crops.unpullable_image("v2.1"), within=SILENT)
+    ended = farm.release("unpullable", local_cloud.unpullable_image("v2.1"), within=SILENT)
 
     text = is_rolled_back(ended, farm, "image-pull", "UNKNOWN")
     statement = {
@@ -243,7 +244,7 @@ def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_wo
 def test_a_database_that_is_down_takes_what_serves_with_it_and_that_is_said(farm: Farm) -> None:
     """The last one: nobody starts the database again."""
     version, spec = farm.version, {"databaseTimeoutSeconds": 5}
-    farm.ready.cloud.set_switches(crops.APP, activation_limit=LATE)
+    local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=LATE)
     farm.specify(migrations=spec)
     os.kill(server(farm.ready.cloud), signal.SIGINT)
     wait_until(lambda: farm.read().status == 500, timedelta(seconds=20))

@@ -163,7 +163,7 @@ def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_can_onl
     assert "harvests.0005_quality: AddField harvest.quality: " in message["text"]
     serves = f"Version {before} is still live and healthy: "
     assert serves in message["text"]
-    assert f"version {before} may fail with the current database" in message["text"]
+    assert f"Version {before} may fail with the current database" in message["text"]
     assert "quality" in farm.columns()
     assert farm.version == before
     assert (farm.read().status, farm.read().release) == (200, "v2")
@@ -183,7 +183,7 @@ def test_a_default_that_only_django_knows_closes_the_way_back(farm: Farm) -> Non
 
     text = refused.message["text"]
     assert (refused.status, refused.execution.error) == ("REFUSED", "REFUSED")
-    assert f"version {unable} may fail with the current database" in text
+    assert f"version {unable} may not work with the current database" in text
     assert f"the newest version that works with it is version {able.message['version']}." in text
     assert "harvests.0005_quality: AddField harvest.quality: " in text
     assert back.status == "SUCCEEDED", back.message["text"]

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from lightgate.names import STACK_TAG
-from local.cloud import account, executions, registry
+from local.cloud import account, registry
 from local.cloud.cloud import PROJECT, LocalCloud
 from local.cloud.sns_inbox import Inbox
 from tests.e2e.by_hand import end
 from tests.e2e.conftest import Ready
 from tests.e2e.pushing import image, spec, wait_until
+from tests.support import local_cloud
 
 # A cloud and two stacks of its own.
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ class Side:
     def start(self, **request: Any) -> str:
         machine = self.ready.cloud.client("stepfunctions")
         asked = {"app": APP, **request}
-        return executions.start(machine, self.ready.stack.state_machine_arn, asked)
+        return local_cloud.start(machine, self.ready.stack.state_machine_arn, asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ class Gate:
         self.account.lightsail.services[self.service].end(self.deployment, state, _ENDS_AFTER)
 
     def _told(self) -> Json:
-        operations = [[self.plan.effect, "AddField harvest.season"]]
+        operations = [[self.plan.effect, "AddField", "harvest.season"]]
         return {
             "event": "plan",
             "hash": "ab12cd34",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.gate.gate_report import read_gate_report
 from lightgate.gate.packaging import program_text
-from lightgate.gate.report import read_gate_report
 from tests.gate.programs import (
     RELEASE,
     Program,
@@ -502,3 +502,16 @@ def test_a_hanging_health_check_is_ended(runner: Runner) -> None:
     failed = runner.supervisor(shell("true"), healthCheck=hanging).event("failed")
     assert failed["cause"] == "preflight"
     assert "0.1 s" in failed["error"]
+
+
+def test_an_event_that_is_too_long_keeps_the_newest_lines_and_says_how_many_are_missing(
+    runner: Runner,
+) -> None:
+    lines = " ".join(f"{n}-{'x' * 490}" for n in range(25))
+    failed = runner.supervisor(shell(f"for l in {lines}; do echo $l; done; exit 3")).event("failed")
+
+    shown = failed["lastLines"]
+    assert shown[-1].startswith("24-")
+    assert failed["omitted"] == {"lastLines": 20 - len(shown)}
+    assert 10 < len(shown) < 20
+    assert len(json.dumps(failed)) <= 8000

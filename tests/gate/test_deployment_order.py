@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.packaging import program_text
 from lightgate.image.config import ImageConfig
 from lightgate.spec.keys import AppSpec
@@ -107,7 +107,7 @@ def deployed(service: Service, containers: Json) -> tuple[int, Json]:
     """Compile and create the deployment: its version and its request."""
     spec = spec_of(service, containers)
     config = ImageConfig(command=("python3", "server.py"), entrypoint=(), architecture="amd64")
-    source = Source(reference=f"{HOST}/web:latest", config=config)
+    source = ImageSource(reference=f"{HOST}/web:latest", config=config)
     request = compile_deployment(spec, source, RELEASE, compiled_secrets(spec))
     answer = service.api.create_container_service_deployment(**request)
     return int(answer["containerService"]["nextDeployment"]["version"]), request

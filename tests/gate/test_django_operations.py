@@ -250,7 +250,9 @@ def test_what_an_operation_means(operation: Any, label: str) -> None:
         field(column, name).state_forwards("crops", state)
     before = sorted(state.models)
 
-    assert " ".join(classify(operation, "crops", state, {("crops", "plant")}, [])).strip() == label
+    found, why = classify(operation, "crops", state, {("crops", "plant")}, [])
+
+    assert (f"{found} ({why})" if why else found) == label
 
     assert sorted(state.models) == before
 
@@ -262,7 +264,12 @@ def told(*operations: Any, existing: Sequence[str] = (), known: Sequence[Any] = 
     for one in known:
         one.state_forwards("crops", state)
     whole = describe((migration, False), state, set(), existing)
-    return [f"{one[0]} {one[1]}" for one in whole["operations"]]
+    return list(map(shown, whole["operations"]))
+
+
+def shown(operation: list[str]) -> str:
+    label, kind, target, detail, *_ = [*operation, "", ""]
+    return f"{label} {kind}{f'({detail})' if detail else ''} {target}".strip()
 
 
 @pytest.mark.parametrize(
@@ -406,7 +413,7 @@ def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None
 
     whole = describe((migration, False), ProjectState(), set(), [])
 
-    assert [label for label, _ in whole["operations"]] == ["additive"] * 5
+    assert [one[0] for one in whole["operations"]] == ["additive"] * 5
     assert whole["class"] == "additive"
     assert whole["name"] == "crops.0001"
 
@@ -421,10 +428,11 @@ def test_backwards_everything_is_taken_away() -> None:
     whole = describe((migration, True), state, set(), [])
 
     assert whole["class"] == "contract"
+    assert whole["reversed"]
     assert whole["operations"] == [
-        ["contract", "undo CreateModel Crop"],
-        ["contract", "undo RemoveField Crop.size"],
-        ["contract", "undo RunSQL"],
+        ["contract", "CreateModel", "Crop"],
+        ["contract", "RemoveField", "Crop.size"],
+        ["contract", "RunSQL", ""],
     ]
 
 
@@ -445,9 +453,9 @@ def test_an_operation_that_cannot_be_judged_is_unknown_and_says_why() -> None:
     assert whole["class"] == "unknown"
     assert whole["irreversible"] == "AlterField"
     assert whole["operations"] == [
-        ["unknown", "AlterField Crop.name", "KeyError: ('crops', 'crop')"],
-        ["unknown", "Broken", "LookupError: model_name"],
-        ["additive", "CreateModel Plant"],
+        ["unknown", "AlterField", "Crop.name", "", "KeyError: ('crops', 'crop')"],
+        ["unknown", "Broken", "", "", "LookupError: model_name"],
+        ["additive", "CreateModel", "Plant"],
     ]
 
 

@@ -1,11 +1,14 @@
 """The gate of a Django app: it reads the plan first, and does only what is to be done."""
 
+import json
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from lightgate.migrations.compatibility import Verdict, judge_plan
+from lightgate.migrations.plan import read_plan
 from tests.gate.programs import Runner, eventually, resident_kilobytes
 from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows
 
@@ -57,6 +60,32 @@ def test_a_blocked_plan_applies_nothing(runner: Runner, crops: Project, rows: Ro
     allowed = crops.gate(runner, django={"policy": "block", "allowDestructive": True}, release="r2")
     assert allowed.event("succeeded")["migrations"] == [name]
     assert allowed.event("plan")["allowDestructive"] is True
+
+
+def test_a_plan_that_is_too_long_shows_the_dangers_first_and_counts_the_rest(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    for number in range(90):
+        crops.migration(ADD_COLOUR.replace("colour", f"c{number}"), name="a_name_" * 6)
+    danger = crops.migration(", ".join([REMOVE_NAME, *[ADD_COLOUR.replace("col", "x")] * 2]))
+
+    gate = crops.gate(runner, django={"policy": "block"}, release="r2")
+
+    told = gate.event("plan")
+    assert gate.event("failed")["cause"] == "refused"
+    assert told["migrations"][0]["name"] == danger
+    assert told["migrations"][0]["operations"] == [["contract", "RemoveField", "crop.name"]]
+    assert told["migrations"][0]["omitted"] == 2
+    assert (told["count"], told["class"]) == (91, "contract")
+    assert told["classes"] == {"contract": 1, "additive": 92}
+    assert told["omitted"]["migrations"] == 91 - len(told["migrations"]) > 0
+    plan = read_plan("r2", "migrate", [json.dumps(told)])
+    assert plan is not None
+    assert str(plan.cut).startswith(
+        f"{len(told['migrations'])} of 91 pending migrations are listed"
+    )
+    assert judge_plan(plan).verdict is Verdict.ONE_WAY
 
 
 def test_a_failure_reports_the_worst_class_of_what_was_applied(

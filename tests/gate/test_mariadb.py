@@ -90,7 +90,7 @@ def test_what_mariadb_has_committed_is_part_way_and_has_no_effect_that_may_be_tr
     assert "1062" in failed["error"]
     assert failed["database"] == "part-way"
     assert "effect" not in failed
-    assert failed["left"] == [["removed column crops_crop.name", None]]
+    assert failed["leftovers"] == [["removed column crops_crop.name", None]]
     assert columns(on_mariadb) == {"id", "slug"}
 
 
@@ -117,10 +117,10 @@ def test_what_is_left_can_be_undone_as_reported_and_then_released(
 ) -> None:
     released(runner, on_mariadb)
     name = on_mariadb.migration(f"{ADD_SLUG}, {UNIQUE}")
-    left = on_mariadb.gate(runner, release=NEWER).event("failed")["left"]
+    left = on_mariadb.gate(runner, release=NEWER).event("failed")["leftovers"]
     assert left == [["added column crops_crop.slug", "ALTER TABLE `crops_crop` DROP COLUMN `slug`"]]
     again = on_mariadb.gate(runner, release=NEWER).event("failed")
-    assert (again["cause"], again["left"]) == ("attempt", left)
+    assert (again["cause"], again["leftovers"]) == ("attempt", left)
     for _, undo in left:
         rows(on_mariadb, undo)
     without(on_mariadb, name)
@@ -133,7 +133,7 @@ def test_what_was_renamed_is_never_to_be_dropped(runner: Runner, on_mariadb: Pro
     on_mariadb.migration(
         f"migrations.RenameField('crop', 'name', 'title'), {sql('select no_such_column')}"
     )
-    left = on_mariadb.gate(runner, release=NEWER).event("failed")["left"]
+    left = on_mariadb.gate(runner, release=NEWER).event("failed")["leftovers"]
     assert sorted(left) == [
         ["added column crops_crop.title", None],
         ["removed column crops_crop.name", None],
@@ -151,7 +151,7 @@ def test_every_kind_of_leftover_can_be_undone(runner: Runner, on_mariadb: Projec
             " alter table crops_crop add unique index one (id, size); select no_such_column"
         )
     )
-    left = on_mariadb.gate(runner, release=NEWER).event("failed")["left"]
+    left = on_mariadb.gate(runner, release=NEWER).event("failed")["leftovers"]
     assert {what for what, _ in left} == {
         "added constraint crops_crop.big",
         "added constraint crops_crop.one",

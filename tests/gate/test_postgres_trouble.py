@@ -75,7 +75,7 @@ def test_old_code_stays_shut_after_a_plan_that_was_not_atomic_failed(
     name = crops.migration(f"{REMOVE_NAME}, {FAILS}", atomic=False)
     failed = crops.gate(runner, release=NEWER).event("failed")
     (crops.directory / f"crops/migrations/{name.partition('.')[2]}.py").unlink()
-    assert failed["left"] == [["removed column crops_crop.name", None]]
+    assert failed["leftovers"] == [["removed column crops_crop.name", None]]
     assert f"{name} may be half applied" in stays_shut(back(runner, crops))["error"]
     opens(back(runner, crops, "unchecked"))
     assert f"{name} may be half applied" in stays_shut(back(runner, crops))["error"]
@@ -126,11 +126,11 @@ def test_an_invalid_index_is_reported_with_the_statement_that_drops_it(
     with locked(database, "insert into crops_crop (name) values ('a')"):
         failed = crops.gate(runner, release=NEWER).event("failed")
     assert failed["detail"] == "statement timeout"
-    assert failed["left"] == [["added invalid index crops_crop.by_name", "DROP INDEX by_name"]]
+    assert failed["leftovers"] == [["added invalid index crops_crop.by_name", "DROP INDEX by_name"]]
     del crops.database["OPTIONS"]
     again = crops.gate(runner, release="r3").event("failed")
     assert "already exists" in again["error"]
-    rows(failed["left"][0][1])
+    rows(failed["leftovers"][0][1])
     crops.gate(runner, release="r4").event("succeeded")
 
 
@@ -141,7 +141,7 @@ def test_a_migration_that_was_applied_before_the_failure_is_not_to_be_undone(
     crops.migration(ADD_COLOUR, atomic=False)
     crops.migration(f"{ADD_COLOUR.replace('colour', 'size')}, {FAILS}", atomic=False)
     failed = crops.gate(runner, release=NEWER).event("failed")
-    assert failed["left"] == [
+    assert failed["leftovers"] == [
         ["added column crops_crop.size", 'ALTER TABLE crops_crop DROP COLUMN "size"']
     ]
 

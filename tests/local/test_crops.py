@@ -13,6 +13,7 @@ from local.cloud import registry
 from local.demo import crops
 from local.lightsail.node.images import Image, ImagePullError, ImageStore
 from tests.local.conftest import Account
+from tests.support import local_cloud
 
 
 def pulled(account: Account, image: registry.Image, directory: Path) -> Image:
@@ -39,7 +40,7 @@ def test_an_unpullable_image_is_taken_by_the_registry_and_by_no_node(
     account: Account, tmp_path: Path
 ) -> None:
     with pytest.raises(ImagePullError, match="broken image"):
-        pulled(account, crops.unpullable_image("v1"), tmp_path)
+        pulled(account, local_cloud.unpullable_image("v1"), tmp_path)
 
 
 def test_an_image_for_another_architecture_is_refused_before_anything_is_deployed() -> None:

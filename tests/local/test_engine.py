@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import executions
 from local.cloud.credentials import REGION
 from local.cloud.executions import Execution
 from tests.local.conftest import Account
+from tests.support import local_cloud
 
 type Run = Callable[[dict[str, object], dict[str, object]], Execution]
 
@@ -32,8 +32,8 @@ def run(account: Account, role: str) -> Run:
             definition=json.dumps({"StartAt": "Wait", "States": states}),
             roleArn=role,
         )["stateMachineArn"]
-        arn = executions.start(stepfunctions, machine, request)
-        return executions.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))
+        arn = local_cloud.start(stepfunctions, machine, request)
+        return local_cloud.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))
 
     return run
 

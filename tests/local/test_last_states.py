@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 
 from lightgate.aws.dynamodb_releases import Releases
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.component import table
 from tests.local.conftest import Account
+from tests.support import local_cloud
 from tests.workflow.release_machine import DEFINITION
 
 SOON = timedelta(seconds=20)
@@ -37,8 +38,8 @@ def run_from(client: Connect, topic: str, role: str) -> RunFrom:
             definition=json.dumps({**json.loads(text), "StartAt": start}),
             roleArn=role,
         )["stateMachineArn"]
-        arn = executions.start(client("stepfunctions"), machine, state)
-        return executions.wait_for_end(client("stepfunctions"), arn, within=SOON)
+        arn = local_cloud.start(client("stepfunctions"), machine, state)
+        return local_cloud.wait_for_end(client("stepfunctions"), arn, within=SOON)
 
     return run
 
@@ -83,7 +84,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
 ) -> None:
     records = Releases(table.create(account))
     for release in ("r1", "r2"):
-        outcome = RecordedOutcome(app="crops", release=release, status="REFUSED", cause="x")
+        outcome = RecordedOutcome(app="crops", release=release, status=EndStatus.REFUSED, cause="x")
         records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
     settlement = {
         "app": "crops",

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from lightgate.aws.clients import make_presigner
-from lightgate.aws.s3_gate_channel import Address, GateChannels
+from lightgate.aws.s3_gate_channel import GateAddress, GateChannels
 from lightgate.gate.packaging import program_text
 from lightgate.migrations.permit import PermitState
 from tests.gate.mailbox_server import PATIENT
@@ -20,7 +20,7 @@ from tests.gate.programs import RELEASE, Runner, eventually, shell
 from tests.local.conftest import Account
 
 type Connect = Callable[[str], Any]
-GATE = Address(app="crops", release=RELEASE, container="migrate")
+GATE = GateAddress(app="crops", release=RELEASE, container="migrate")
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_the_session_that_signs_can_do_no_more_than_the_urls(
 
     assert ask(url("put_object", GATE.key("permit")), b"{}")[0] == 403
     assert ask(url("get_object", GATE.key("plan")))[0] == 403
-    other = Address(app="crops", release="another", container="migrate")
+    other = GateAddress(app="crops", release="another", container="migrate")
     assert ask(url("put_object", other.key("plan")), b"{}")[0] == 403
     assert ask(url("put_object", GATE.key("plan")), b"{}")[0] == 200
 

@@ -21,6 +21,7 @@ from local.cloud.registry import Image, ImageConfig
 from local.cloud.sns_inbox import Inbox, Message
 from tests.local.conftest import Account
 from tests.local.waiting import eventually
+from tests.support import local_cloud
 
 type Connect = Callable[[str], Any]
 SOURCE = Path(__file__).parent / "stack"
@@ -130,8 +131,8 @@ def test_an_execution_waits_less_and_its_message_reaches_a_subscriber(
     stepfunctions = client("stepfunctions")
     inbox = Inbox(client("sns"), client("sqs"), outputs["TopicArn"], "inbox")
 
-    arn = executions.start(stepfunctions, outputs["StateMachineArn"], {})
-    ended = executions.wait_for_end(stepfunctions, arn, within=SOON)
+    arn = local_cloud.start(stepfunctions, outputs["StateMachineArn"], {})
+    ended = local_cloud.wait_for_end(stepfunctions, arn, within=SOON)
     [message] = inbox.receive(1, SOON)
 
     assert ended.status == "SUCCEEDED"

@@ -7,10 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightgate.backup.timings import Timings
-from lightgate.deployment.compiler import Source
+from lightgate.deployment.compiler import ImageSource
 from lightgate.deployment.status import Deployment, FollowedDeployment, Service, Status
 from lightgate.errors import RefusedError
-from lightgate.gate.report import NO_GATE_REPORT, Failure, GateReport, Migration, Phase
+from lightgate.gate.gate_report import (
+    NO_GATE_REPORT,
+    CommandStep,
+    DatabaseAfter,
+    Failure,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
@@ -19,7 +28,7 @@ from lightgate.outcome.conclude import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.spec.keys import AppSpec, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
@@ -108,9 +117,9 @@ def source(
     command: Sequence[str] = ("gunicorn", "crops.wsgi"),
     entrypoint: Sequence[str] = (),
     reference: str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crops-backend:lightgate-7f5b",
-) -> Source:
+) -> ImageSource:
     config = ImageConfig(command=tuple(command), entrypoint=tuple(entrypoint), architecture="amd64")
-    return Source(reference=reference, config=config)
+    return ImageSource(reference=reference, config=config)
 
 
 def deployment(version: int, state: str = "ACTIVE", release: str | None = None) -> Deployment:
@@ -156,7 +165,13 @@ def failure(**changes: Any) -> Failure:
         "exit_code": 1,
         "last_lines": ["  Applying harvests.0006_one_harvest_a_day...", "IntegrityError"],
     }
-    return Failure(**(values | changes))
+    values |= changes
+    values["cause"] = GateCause(values["cause"])
+    if values.get("database") is not None:
+        values["database"] = DatabaseAfter(values["database"])
+    if values.get("step") is not None:
+        values["step"] = CommandStep(values["step"])
+    return Failure(**values)
 
 
 def evidence(
@@ -268,7 +283,7 @@ def version_record(version: int, **changes: Any) -> VersionRecord:
     values: Json = {
         "version": version,
         "release": release,
-        "kind": Kind.IMAGE,
+        "kind": ReleaseKind.IMAGE,
         "digest": DIGEST,
         "spec_version": 3,
         "spec_digest": SPEC_DIGEST,

@@ -5,12 +5,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from lightgate.deployment.compiler import Source, compile_deployment
-from lightgate.gate.config import with_defaults
+from lightgate.deployment.compiler import ImageSource, compile_deployment
+from lightgate.gate.config_defaults import NESTED_DEFAULTS
+from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 
-def compiled(document: Json | None = None, image: Source | None = None, **changes: Any) -> Json:
+def compiled(
+    document: Json | None = None, image: ImageSource | None = None, **changes: Any
+) -> Json:
     spec = parse(document) if document is not None else app_spec(**changes)
     return compile_deployment(spec, image or source(), RELEASE, compiled_secrets(spec))
 
@@ -25,7 +28,12 @@ def gate_config(container: Json) -> Json:
 
 def whole_config(config: Json) -> Json:
     """With what the supervisor assumes where nothing is said; that of a waiter is whole."""
-    return with_defaults(config) if "port" in config else config
+    if "port" not in config:
+        return config
+    nested = {
+        k: {**v, **config[k]} for k, v in NESTED_DEFAULTS.items() if config.get(k) is not None
+    }
+    return {**DEFAULTS, **config, **nested}
 
 
 def own_command(container: Json) -> list[str]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import Migration, Phase
+from lightgate.gate.gate_report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude

@@ -6,7 +6,7 @@ from typing import Any
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.symptoms import Symptoms
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from tests.support.builders import DIGEST, EXECUTION, evidence
 
 OPENED = evidence(Phase.SUCCEEDED)

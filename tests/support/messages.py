@@ -18,7 +18,8 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.gate.effect import Effect
+from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.plan import read_plans
@@ -30,7 +31,7 @@ from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
@@ -79,18 +80,18 @@ _SAFE = Judgement(verdict=Verdict.SAFE)
 _NOTHING = Judgement(verdict=Verdict.NONE)
 
 
-def _judged(migration: str, label: str, what: str) -> Judgement:
+def _judged(migration: str, label: str, *what: str) -> Judgement:
     """The judgement on a plan of one migration, as a gate reports it."""
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": label},
-        migrations=[{"name": migration, "operations": [[label, what]]}],
+        migrations=[{"name": migration, "operations": [[label, *what]]}],
     )
     return judged({"migrate": read_plans(RELEASE, "migrate", [told])})
 
 
 _ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
-_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField harvest.season")
+_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField", "harvest.season")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def _migration_failed() -> Report:
     )
     found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
     return _concluded(
-        replace(found, effect="data"),
+        replace(found, effect=Effect.DATA),
         _ROWS,
         not_applied=["harvests.0006_one_harvest_a_day"],
         take_back=[_take_back()],
@@ -404,7 +405,9 @@ def _stopped() -> Report:
 
 def _service_gone() -> Report:
     why = "There is no container service crops-backend in this region"
-    return _ended(conclusion=gone(why, 8, Kind.IMAGE), snapshot=None, judgement=None, live=None)
+    return _ended(
+        conclusion=gone(why, 8, ReleaseKind.IMAGE), snapshot=None, judgement=None, live=None
+    )
 
 
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
@@ -463,12 +466,12 @@ def _policy() -> Report:
     )
 
 
-_BY_HAND = {"kind": Kind.ROLLBACK, "rollback_to": 5, "may_have_begun": False}
+_BY_HAND = {"kind": ReleaseKind.ROLLBACK, "rollback_to": 5, "may_have_begun": False}
 
 
 def _rollback(**changes: Any) -> Report:
     values = {
-        "kind": Kind.ROLLBACK,
+        "kind": ReleaseKind.ROLLBACK,
         "snapshot": None,
         "judgement": _NOTHING,
         "reason": None,
@@ -515,7 +518,7 @@ def _rollback_refused() -> Report:
 def _command(**changes: Any) -> Report:
     return _ended(
         **{
-            "kind": Kind.COMMAND,
+            "kind": ReleaseKind.COMMAND,
             "reason": "tidy up",
             "command": ["python", "manage.py", "tidy_crops"],
             "live": LiveVersion(version=8, tag="v2.1"),
@@ -527,7 +530,7 @@ def _command(**changes: Any) -> Report:
 
 def _command_done() -> Report:
     found = replace(evidence(), last_lines=["3 crops tidied"])
-    seen = {**_UNHEALTHY, "kind": Kind.COMMAND, "evidence": found, "verified": _good(8)}
+    seen = {**_UNHEALTHY, "kind": ReleaseKind.COMMAND, "evidence": found, "verified": _good(8)}
     conclusion = conclude(ending(**seen))
     return _command(conclusion=conclusion, evidence=found, watched=_good(8).shown, judgement=_ROWS)
 
@@ -541,7 +544,7 @@ def _command_failed() -> Report:
     )
     found = evidence(Phase.FAILED, failed=failed)
     seen = ending(
-        kind=Kind.COMMAND,
+        kind=ReleaseKind.COMMAND,
         evidence=found,
         service=service(current=deployment(8)),
         verified=_good(8),
@@ -552,8 +555,8 @@ def _command_failed() -> Report:
 
 def _command_refused() -> Report:
     why = "command: no version is live, so there is no app to run it beside"
-    conclusion = refused([why], Kind.COMMAND)
-    return _not_admitted(why, kind=Kind.COMMAND, is_down=True, conclusion=conclusion)
+    conclusion = refused([why], ReleaseKind.COMMAND)
+    return _not_admitted(why, kind=ReleaseKind.COMMAND, is_down=True, conclusion=conclusion)
 
 
 _REPORTS = {

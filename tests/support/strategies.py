@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lightgate.gate.packaging import FIRST_GATE_PORT
+from lightgate.spec.command_words import wrong_words
 from tests.support.builders import Json
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -16,7 +17,11 @@ VARIABLES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
 ).filter(lambda text: "{{" not in text)
-COMMANDS = st.tuples(TEXTS.filter(bool), st.lists(TEXTS, max_size=3)).map(lambda t: [t[0], *t[1]])
+COMMANDS = (
+    st.tuples(TEXTS.filter(bool), st.lists(TEXTS, max_size=3))
+    .map(lambda t: [t[0], *t[1]])
+    .filter(lambda command: wrong_words(tuple(command)) is None)
+)
 PORTS = st.integers(1, 65535) | st.integers(FIRST_GATE_PORT - 5, FIRST_GATE_PORT + 15)
 FIXTURES = st.lists(st.sampled_from(["dev_data.json", "fixtures/dev data.json"]), max_size=2)
 REFERENCES = st.sampled_from(
@@ -182,8 +187,9 @@ def _add_what_tells_pending(draw: st.DrawFn, container: Json, awaited: set[str])
         return
     if draw(st.booleans()) and "SUCCESS" in awaited:
         container["command"] = ["python", "manage.py", "migrate", *container["command"]]
-    elif draw(st.booleans()):
+    elif draw(st.booleans()) and "SUCCESS" in awaited:
         container["manage"] = draw(COMMANDS)
+        container["command"] = [*container["manage"], "migrate"]
     elif draw(st.booleans()):
         container["pendingCommand"] = draw(COMMANDS)
 

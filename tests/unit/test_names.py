@@ -13,7 +13,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightgate.aws.s3_gate_channel import MESSAGES, Address, GateChannels
+from lightgate.aws.s3_gate_channel import MESSAGES, GateAddress, GateChannels
 from lightgate.aws.snapshots import is_of_app, tags_of
 from lightgate.backup.restore_commands import restore_from_snapshot, restored_name
 from lightgate.errors import SpecError
@@ -224,7 +224,7 @@ def test_an_execution_has_a_name_that_step_functions_takes(app: str, event: str)
 def test_the_keys_and_the_session_of_a_gate_channel_fit(app: str, started_at: datetime) -> None:
     release = release_of(started_at)
     container = "c" * limits("lightsail", "ContainerName")["max"]
-    address = Address(app=app, release=release, container=container)
+    address = GateAddress(app=app, release=release, container=container)
     boxes = GateChannels(None, None, "b" * 63, "arn:aws-us-gov:iam::123456789012:role/r")
 
     assert all(len(address.key(name)) <= LONGEST_S3_KEY for name in ("permit", *MESSAGES))

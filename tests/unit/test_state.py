@@ -12,6 +12,8 @@ import pytest
 
 from lightgate.codec import DecodeError, encode
 from lightgate.names import rollback_marker
+from lightgate.outcome.outcome import Outcome
+from lightgate.records.recorded_outcome import EndStatus
 from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
@@ -185,3 +187,8 @@ def test_the_ending_steps_read_any_state_as_far_as_possible() -> None:
     assert State.read_at_the_end(document()) == state()
     own = {"Error": "States.Timeout", "Cause": ""}
     assert State.read_at_the_end({**changed("surprise", 1), "error": own}).error == own
+
+
+@pytest.mark.parametrize("status", [*Outcome, *StopStatus])
+def test_an_execution_may_end_with_each_outcome_and_each_stop(status: str) -> None:
+    assert status in EndStatus

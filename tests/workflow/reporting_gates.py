@@ -41,7 +41,7 @@ def reasons(world: World) -> str:
 
 def told_plan(*migrations: str, hash_: str = PLAN, effect: str = "additive") -> Json:
     """The event by which a gate tells its plan."""
-    operations = [[effect, "AddField harvest.season"]]
+    operations = [[effect, "AddField", "harvest.season"]]
     return {
         "event": "plan",
         "hash": hash_,

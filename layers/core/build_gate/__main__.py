@@ -5,4 +5,8 @@ from pathlib import Path
 
 from build_gate.texts import write_texts
 
-write_texts(Path(sys.argv[1]))
+match sys.argv[1:]:
+    case [folder] if not folder.startswith("-"):
+        write_texts(Path(folder))
+    case _:
+        sys.exit("Usage: python -m build_gate FOLDER")

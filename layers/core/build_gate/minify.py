@@ -3,7 +3,9 @@
 import ast
 import builtins
 import io
+import keyword
 import re
+import string
 import symtable
 import tokenize
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ def minify(source: str, name: str) -> str:
     )
     # Without annotations the text does not need the import that keeps them from being evaluated.
     text = text.removeprefix(_FUTURE)
+    text = _without_globals_in_comprehensions(text)
     # In JSON a tab takes two bytes.
     text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
     text = _with_other_quotes_within_quotes(text)
@@ -50,6 +53,43 @@ def _unbound(module: symtable.SymbolTable) -> set[str]:
         used |= {one.get_name() for one in table.get_symbols() if one.is_global()}
     bound = {one.get_name() for one in module.get_symbols() if one.is_local()}
     return used - bound - vars(builtins).keys() - {"__name__"}
+
+
+def _without_globals_in_comprehensions(text: str) -> str:
+    """The text without a comprehension whose variable has the name of a global that others use.
+
+    In Python 3.12.1 a global has no value in one comprehension of a function if it has the name of
+    the variable of another one there.
+    """
+    tree = ast.parse(text)
+    globals_ = {one.get_name() for one in symtable.symtable(text, "", "exec").get_symbols()}
+    letters = string.ascii_letters + "_"
+    short = (before + letter for before in ["", *letters] for letter in letters)
+    taken = globals_ | _names(tree)
+    free = [name for name in short if name not in taken and not keyword.iskeyword(name)]
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        found = [node for node in ast.walk(function) if isinstance(node, _INLINED)]
+        used = {name for node in found for name in _names(node) - _variables(node)} & globals_
+        for node in found:
+            new = dict(zip(sorted(_variables(node) & used), free, strict=False))
+            outside = set(ast.walk(node.generators[0].iter))
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and inner not in outside:
+                    inner.id = new.get(inner.id, inner.id)
+                elif isinstance(inner, ast.arg) and inner not in outside:
+                    inner.arg = new.get(inner.arg, inner.arg)
+    return python_minifier.unparse(tree)
+
+
+_INLINED = (ast.ListComp, ast.SetComp, ast.DictComp)
+
+
+def _variables(node: ast.ListComp | ast.SetComp | ast.DictComp) -> set[str]:
+    return {name for one in node.generators for name in _names(one.target)}
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _with_other_quotes_within_quotes(text: str) -> str:

@@ -1,6 +1,6 @@
 """Lightgate: migration-gated deployments of Django apps on AWS Lightsail containers.
 
-The modules of this package are rules and values: they know no AWS client, no clock and
-no environment. `lightgate.aws` holds one adapter for each AWS service, and
-`lightgate.runtime` joins the two for a Lambda function.
+This is the code that runs on AWS. `steps`, `operations` and `runtime` carry a release out, and
+`aws` makes the calls. All other packages have rules and values only. The command line is in `cli`,
+the local cloud in `local`.
 """

@@ -30,7 +30,7 @@ _SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
 _MOST_STEPS = 5
 # The last step to a key that is itself a value, such as the name of a container.
 KEY_ITSELF = -1
-type Steps = tuple[str | int, ...]
+type _Steps = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -43,9 +43,9 @@ class Problems:
 
     document: str = "the document"
     lines: list[str] = field(default_factory=list)
-    unread: list[Steps] = field(default_factory=list)
+    unread: list[_Steps] = field(default_factory=list)
 
-    def add(self, path: str, text: str, unread: Steps | None = None) -> None:
+    def add(self, path: str, text: str, unread: _Steps | None = None) -> None:
         if len(path) > _LONGEST_PATH:
             path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
         self.lines.append(f"{path or self.document}: {text}")
@@ -70,7 +70,7 @@ class Node:
     value: Any
     path: str
     problems: Problems
-    place: Steps = ()
+    place: _Steps = ()
 
     def problem(self, text: str) -> None:
         self.problems.add(self.path, text, self.place)
@@ -106,7 +106,9 @@ class Node:
         for key in self.value:
             if key not in allowed:
                 meant = self.child(closest(key, allowed) or key, None)
-                replace(self.child(key, None), place=meant.place).problem(unknown_key(key, allowed))
+                replace(self.child(key, None), place=meant.place).problem(
+                    _unknown_key(key, allowed)
+                )
         for key in required:
             if key not in self.value:
                 self.child(key, None).problem("is missing")
@@ -380,6 +382,6 @@ def nearest(word: str, options: Iterable[str]) -> str:
     return f" (did you mean {option}?)" if option else ""
 
 
-def unknown_key(key: str, allowed: Iterable[str]) -> str:
+def _unknown_key(key: str, allowed: Iterable[str]) -> str:
     hint = nearest(key, allowed)
     return f"is not a known key{hint}; allowed is {one_of(allowed)}"

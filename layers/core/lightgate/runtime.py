@@ -32,7 +32,7 @@ from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
 from lightgate.aws.s3_gate_channel import GateChannels
-from lightgate.aws.secrets import Secrets
+from lightgate.aws.secretsmanager import Secrets
 from lightgate.aws.sns import Topic
 from lightgate.aws.ssm import AppParameters
 from lightgate.aws.stepfunctions import Executions
@@ -197,7 +197,7 @@ def _runtime() -> Runtime:
     return Runtime(Settings.from_environment(os.environ))
 
 
-type Step = Callable[[Json, Runtime], object]
+type _Step = Callable[[Json, Runtime], object]
 
 
 def run_step(
@@ -217,7 +217,7 @@ def run_step(
     return run(carry_out, event, context, reads_secrets=reads_secrets)
 
 
-def run(step: Step, event: Json, context: LambdaContext, *, reads_secrets: bool = False) -> Json:
+def run(step: _Step, event: Json, context: LambdaContext, *, reads_secrets: bool = False) -> Json:
     """Carry out one step for its Lambda handler, with log, trace and metrics around it.
 
     The event is never logged as a whole: a person may have written anything into it. An error of a

@@ -20,12 +20,14 @@ from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
+from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
 from lightgate.migrations.reversal import Reversal
 from lightgate.outage import Checks
-from lightgate.records.version import Source
+from lightgate.records.recorded_outcome import EndStatus
+from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
 from lightgate.release.release import Release
 from lightgate.verification.health import WatchProgress, summary
@@ -137,7 +139,8 @@ class DeploymentProgress:
     `pending`: a gate has, or had, migrations to apply. `permitted`: a gate may have begun.
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
-    once a gate has asked for a permit.
+    once a gate has asked for a permit. `recorded` is what each gate has reported of the record of
+    its database, `outside` what was applied past the gates.
     """
 
     status: Status
@@ -161,6 +164,8 @@ class DeploymentProgress:
     judgement: Judgement | None = None
     gate: GateReport | None = None
     snapshot: SnapshotProgress | None = None
+    recorded: Mapping[str, RecordedMigrations] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
 
 
 class RollbackStatus(enum.StrEnum):
@@ -205,7 +210,7 @@ class RollbackResult:
 
     @property
     def shown(self) -> str:
-        return summary(self.watch) if self.watch is not None else "Nobody has asked it."
+        return summary(self.watch) if self.watch is not None else "No health check was made."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +224,7 @@ class RollbackProgress(RollbackResult):
     begun_at: datetime
     poll_seconds: int
     release: str
-    source: Source | None = None
+    source: VersionSource | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
     denied_at: datetime | None = None
@@ -245,7 +250,7 @@ class FinalOutcome:
     app: str
     stage: str
     release: str
-    status: str
+    status: EndStatus
     cause: str
     subject: str
     message: str
@@ -257,7 +262,7 @@ class FinalOutcome:
 class End:
     """How the execution ends, and why."""
 
-    status: str
+    status: EndStatus
     cause: str
 
 
@@ -349,7 +354,7 @@ class Facts:
     `recorded` is the admission on record, also if the answer of Admit is lost. `unreadable` is
     the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
-    the release failed, `planned` which migrations were pending.
+    the release failed, `planned` which migrations were pending, `planned_count` how many.
     """
 
     state: State
@@ -358,6 +363,7 @@ class Facts:
     stopped: str | None = None
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()
+    planned_count: int = 0
 
     @property
     def admitted(self) -> Admitted | None:

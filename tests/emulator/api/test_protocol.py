@@ -161,23 +161,9 @@ def test_unknown_members_are_ignored_or_refused(emulator: Emulator) -> None:
         emulator.control("PUT", "switches", {"unknown_members": "ignore"})
 
 
-NAME = r"^(?:[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9])$"
-
-
 @pytest.mark.parametrize(
     ("containers", "public", "says"),
     [
-        (
-            {"backend_api": web()},
-            None,
-            f'Container name "backend_api" does not match pattern: {NAME}',
-        ),
-        (
-            {"frontend-ui": {"image": ":container-service-1.my-react-ui.LATEST"}},
-            None,
-            'Container "frontend-ui" has invalid image ":container-service-1.my-react-ui.LATEST". '
-            'Example of valid image: ":rules.frontend-ui.123".',
-        ),
         ({f"c{n}": web() for n in range(11)}, None, "at most 10 containers"),
         ({}, None, "at least one container"),
         ({"web": {**web(), "ports": {"8000": "GRPC"}}}, None, "HTTP, HTTPS, TCP, UDP"),
@@ -198,7 +184,7 @@ def test_a_bad_deployment_is_refused_with_the_reason(
     with pytest.raises(ClientError) as refused:
         emulator.api.create_container_service_deployment(**request)
     assert refused.value.response["Error"]["Code"] == "InvalidInputException"
-    assert says.replace("rules", name) in refused.value.response["Error"]["Message"]
+    assert says in refused.value.response["Error"]["Message"]
 
 
 @pytest.mark.parametrize(

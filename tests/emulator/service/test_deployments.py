@@ -37,22 +37,6 @@ def test_a_good_deployment_becomes_active_and_serves(emulator: Emulator) -> None
     ]
 
 
-def test_a_failing_health_check_leaves_the_old_deployment_serving(emulator: Emulator) -> None:
-    service = emulator.service("sick")
-    assert service.ended(service.deploy({"web": web("old")}, "web")) == "ACTIVE"
-    emulator.control("PUT", "services/sick/switches", {"activation_limit": 80})
-
-    version = service.deploy({"web": web("new", SICK="1")}, "web")
-
-    assert service.get() == (200, "old")
-    assert service.ended(version) == "FAILED"
-    assert service.get() == (200, "old")
-    seen = service.read()
-    assert seen["state"] == "RUNNING"
-    assert seen["currentDeployment"]["version"] == 1
-    assert "[deployment:2] Took too long" in service.log("web")
-
-
 @pytest.mark.parametrize(
     ("name", "container"),
     [

@@ -13,7 +13,7 @@ from lightgate.deployment.redeploy import redeploy
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.spec.health_rules import HealthRules
 from lightgate.verification.health import (
     WatchProgress,

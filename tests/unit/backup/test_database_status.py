@@ -3,10 +3,10 @@
 import pytest
 
 from lightgate.backup.database_status import (
-    Condition,
+    DatabaseReadiness,
     busy,
-    condition_of,
     missing,
+    readiness_of,
     why_doubtful,
     why_unusable,
 )
@@ -47,7 +47,7 @@ def test_a_database_that_is_down_is_refused_with_its_status(
 ) -> None:
     why = why_unusable(described(status, kind=kind))
 
-    assert condition_of(status) is Condition.DOWN
+    assert readiness_of(status) is DatabaseReadiness.DOWN
     assert why is not None
     assert why.startswith(f"database.{kind}: ")
     assert f"crops-db has the status {status}." in why
@@ -56,7 +56,9 @@ def test_a_database_that_is_down_is_refused_with_its_status(
 
 @pytest.mark.parametrize("status", [*CHANGING, *READY])
 def test_a_status_that_passes_by_itself_is_not_refused(status: str) -> None:
-    assert condition_of(status) is (Condition.READY if status in READY else Condition.CHANGING)
+    assert readiness_of(status) is (
+        DatabaseReadiness.READY if status in READY else DatabaseReadiness.CHANGING
+    )
     assert why_unusable(described(status)) is None
     assert why_doubtful(described(status)) is None
 
@@ -65,7 +67,7 @@ def test_a_status_that_passes_by_itself_is_not_refused(status: str) -> None:
 def test_an_unknown_status_is_a_warning_and_no_refusal(status: str) -> None:
     warning = why_doubtful(described(status))
 
-    assert condition_of(status) is Condition.UNKNOWN
+    assert readiness_of(status) is DatabaseReadiness.UNKNOWN
     assert why_unusable(described(status)) is None
     assert warning is not None
     assert f"crops-db has the status {status}, which Lightgate does not know" in warning

@@ -99,11 +99,14 @@ AWKWARD = [
 
 def test_a_command_passes_through_word_for_word() -> None:
     request = compiled(
-        containers={"migrate": migrate(command=["run", *AWKWARD]), "web": web(command=AWKWARD)}
+        containers={
+            "migrate": migrate(command=["awk", *AWKWARD]),
+            "web": web(command=["awk", *AWKWARD]),
+        }
     )
 
-    assert own_command(request["containers"]["migrate"]) == ["run", *AWKWARD]
-    assert own_command(request["containers"]["web"]) == AWKWARD
+    assert own_command(request["containers"]["migrate"]) == ["awk", *AWKWARD]
+    assert own_command(request["containers"]["web"]) == ["awk", *AWKWARD]
 
 
 def test_a_missing_command_is_the_images_own() -> None:

@@ -71,13 +71,36 @@ def test_the_helper_reaches_the_settings_as_the_users_command_does(
     assert (django["manage"], django["database"]) == (manage, database)
 
 
-def test_the_spec_can_say_how_manage_py_is_called_where_a_shell_hides_it() -> None:
-    command = ["sh", "-c", "python manage.py migrate && python manage.py loaddata x"]
-    changes = {"command": command, "manage": ["python", "manage.py"]}
+def test_the_spec_can_say_how_manage_py_is_called_where_nobody_could_know() -> None:
+    changes = {"command": ["nautobot-server", "migrate"], "manage": ["nautobot-server"]}
 
     request = compiled(containers={"migrate": migrate(**changes), "web": web()})
 
     assert gate_config(request["containers"]["migrate"])["django"]["manage"] == changes["manage"]
+
+
+def test_a_call_of_migrate_in_a_shell_runs_without_it() -> None:
+    line = ["sh", "-c", "exec ./manage.py migrate --noinput"]
+    request = compiled(containers={"migrate": migrate(command=line), "web": web()})
+
+    container = request["containers"]["migrate"]
+    assert own_command(container) == ["./manage.py", "migrate", "--noinput"]
+    assert gate_config(container)["django"]["manage"] == ["./manage.py"]
+
+
+def test_what_comes_before_and_then_reaches_the_gate_beside_that_of_the_stage() -> None:
+    around = {"before": [["./wait.sh"]], "then": [["./load.sh"], ["./index.sh"]]}
+    staging = migrate(**around)
+    del staging["command"]
+
+    own = compiled(containers={"migrate": migrate(**around), "web": web()})
+    of_stage = compiled(containers={"migrate": staging, "web": web()}, stage="staging")
+
+    config = gate_config(own["containers"]["migrate"])
+    assert {key: config[key] for key in around} == around
+    config = gate_config(of_stage["containers"]["migrate"])
+    assert config["before"][-2:] == [["python", "manage.py", "migrate", "--plan"], ["./wait.sh"]]
+    assert config["then"] == around["then"]
 
 
 def test_how_migrations_are_applied_reaches_the_gate() -> None:

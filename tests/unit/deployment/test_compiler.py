@@ -235,7 +235,7 @@ def test_a_request_that_is_too_large_is_refused_and_names_the_largest_environmen
     )
 
     assert re.fullmatch(
-        r"containers: the deployment has \d{5} bytes and may have 49152; 41\d{3} of them "
+        r"containers: the deployment has \d{5} bytes and may have 57344; 41\d{3} of them "
         r"are environments with their secrets, the largest that of step-3 with 4\d{3}\. Shorten "
         r"them, or let fewer containers wait for each other\.",
         reason,
@@ -246,7 +246,7 @@ def test_the_size_is_that_of_the_escaped_text_which_is_sent() -> None:
     spec = app_spec(secrets={"KEY": "ssm:/crops/key"})
     [reference] = {*compiled_secrets(spec)}
 
-    with pytest.raises(RefusedError, match=r"the deployment has \d+ bytes and may have 49152"):
+    with pytest.raises(RefusedError, match=r"the deployment has \d+ bytes and may have 57344"):
         compile_deployment(spec, source(), RELEASE, {reference: "ü" * 7000})
     compile_deployment(spec, source(), RELEASE, {reference: "u" * 7000})
 

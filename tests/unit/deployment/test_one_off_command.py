@@ -95,10 +95,15 @@ def test_it_stays_alive_after_a_failure_so_that_nothing_starts_it_again(
 
 def test_a_way_to_call_manage_py_that_is_given_is_used_for_migrate_only() -> None:
     spec = app_spec(
-        containers={"migrate": migrate(manage=["poetry", "run", "./manage.py"]), "web": web()}
+        containers={
+            "migrate": migrate(command=["nautobot-server", "migrate"], manage=["nautobot-server"]),
+            "web": web(),
+        }
     )
+    own = ("nautobot-server", "migrate", "crops", "0001")
 
-    assert config_of(container_of(BACK, spec))["django"]["manage"][0] == "poetry"
+    assert config_of(container_of(own, spec))["django"]["manage"] == ["nautobot-server"]
+    assert config_of(container_of(BACK, spec))["django"]["manage"] == list(BACK[:-3])
     assert "django" not in config_of(container_of(SHOW, spec))
 
 

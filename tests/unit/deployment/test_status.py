@@ -8,7 +8,7 @@ import pytest
 
 from lightgate.deployment.status import Service, Status, confirmed_status, judge_deployment
 from lightgate.errors import RefusedError
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.outage import LONGEST_OUTAGE
 from tests.support.builders import STARTED, deployment, evidence, seconds, service, watch
 

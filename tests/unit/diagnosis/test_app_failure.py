@@ -12,7 +12,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.symptoms import FailureKind
-from lightgate.gate.report import NO_GATE_REPORT, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
 from tests.support.failed_release import (
     BAD_HOST,

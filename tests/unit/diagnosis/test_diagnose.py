@@ -11,7 +11,7 @@ from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.report import NO_GATE_REPORT, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateCause, Phase
 from lightgate.image.config import INDEX_TYPES, Manifest, parse_config, platform_digest
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
@@ -137,7 +137,7 @@ TEXT = st.text(max_size=30) | st.sampled_from([*NO_MODULE, *NO_VARIABLE, BAD_HOS
 
 @given(
     phase=st.sampled_from(Phase),
-    cause=st.none() | st.sampled_from(["exit", "lock", "attempt", "signal", "preflight"]) | TEXT,
+    cause=st.none() | st.sampled_from(GateCause),
     error=TEXT,
     lines=st.lists(TEXT, max_size=6),
     system=st.lists(st.sampled_from(["Canceled", "Started 1 new node", "?"]), max_size=4),
@@ -146,7 +146,7 @@ TEXT = st.text(max_size=30) | st.sampled_from([*NO_MODULE, *NO_VARIABLE, BAD_HOS
 )
 def test_whatever_was_observed_there_is_one_diagnosis_with_an_action(
     phase: Phase,
-    cause: str | None,
+    cause: GateCause | None,
     error: str,
     lines: list[str],
     system: list[str],

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import DatabaseSession, Detail, Leftover, Phase
+from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Leftover, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -114,7 +114,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),
         ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
         ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
-        ({"cause": "brand new", "error": "what is this"}, Kind.GATE_ERROR),
+        ({"cause": GateCause.UNKNOWN, "error": "what is this"}, Kind.GATE_ERROR),
         (
             {"cause": "django", "error": NO_VARIABLE[-2], "last_lines": NO_VARIABLE},
             Kind.MISSING_VARIABLE,
@@ -149,11 +149,11 @@ def test_a_refusal_by_the_policy_is_known_where_the_permit_cannot_be_read() -> N
 
 
 def test_a_gate_of_an_earlier_version_that_was_stopped_was_cut_off() -> None:
-    assert of_gate(cause="signal", error="stopped by SIGTERM").kind is Kind.CUT_OFF
+    assert of_gate(cause="signal", error="in whatever words", exit_code=143).kind is Kind.CUT_OFF
 
 
 def test_who_holds_the_table_is_named() -> None:
-    wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
+    wait = Wait(container="migrate", what=Awaited.DATABASE_LOCK, why=None, holders=(PSQL,))
 
     found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
 
@@ -162,7 +162,7 @@ def test_who_holds_the_table_is_named() -> None:
 
 
 def test_a_time_limit_that_passed_behind_another_session_is_that_sessions_doing() -> None:
-    wait = Wait(container="migrate", what="database lock", why=None, holders=(PSQL,))
+    wait = Wait(container="migrate", what=Awaited.DATABASE_LOCK, why=None, holders=(PSQL,))
 
     found = of_gate(wait, cause="timeout", error="not finished after 300 s")
 
@@ -287,7 +287,7 @@ OTHER = DatabaseSession(pid=4713, application="report", seconds=None)
 def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
     holders: list[DatabaseSession], action: str
 ) -> None:
-    wait = Wait(container="migrate", what="database lock", why=None, holders=holders)
+    wait = Wait(container="migrate", what=Awaited.DATABASE_LOCK, why=None, holders=holders)
 
     found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.diagnosis.gate_waits import Wait, read_wait
-from lightgate.gate.report import DatabaseSession
+from lightgate.diagnosis.gate_waits import Awaited, Wait, read_wait
+from lightgate.gate.gate_report import DatabaseSession
 from tests.support.builders import RELEASE, gate_line
 
 PSQL = {"pid": 4711, "application": "psql", "seconds": 35}
@@ -28,7 +28,7 @@ def test_who_holds_the_lock_is_named() -> None:
 
     assert wait == Wait(
         container="migrate",
-        what="lock",
+        what=Awaited.LOCK,
         why="held by another gate",
         holders=(DatabaseSession(pid=4711, application="psql", seconds=35),),
     )

@@ -1,22 +1,53 @@
 """What is decided does not depend on our own sentences: each may be reworded."""
 
+import ast
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lightgate
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import Detail, GateReport, Phase
+from lightgate.gate.gate_report import Detail, GateCause, GateReport, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
 from tests.support.failed_release import symptoms
 
-WORDS = st.text(alphabet="abc :.-", min_size=1, max_size=40)
+PRODUCT = Path(lightgate.__file__).parent
+# These rules read the words of Django, of a driver or of AWS, so they quote them.
+READERS = ("app_failure.py", "diagnose.py", "gate_failure.py", "log_patterns.py")
+
+
+def own_sentences() -> Iterator[str]:
+    """Every text of the product that has several words, as it stands in its code."""
+    for file in PRODUCT.rglob("*.py"):
+        if file.name not in READERS:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    text = " ".join(node.value.split())
+                    if " " in text and len(text) < 300:
+                        yield text
+
+
+SENTENCES = sorted(set(own_sentences()))
+WORDS = st.sampled_from(SENTENCES)
 # The causes whose words are Lightgate's own; those of a command or of a driver are quoted.
-OWN = ["lock", "database", "attempt", "signal", "permit", "mailbox", "refused", "schema", "timeout"]
+OWN = [
+    GateCause.LOCK,
+    GateCause.DATABASE,
+    GateCause.ATTEMPT,
+    GateCause.SIGNAL,
+    GateCause.PERMIT,
+    GateCause.MAILBOX,
+    GateCause.REFUSED,
+    GateCause.SCHEMA,
+    GateCause.TIMEOUT,
+]
 
 
 @given(
@@ -27,7 +58,7 @@ OWN = ["lock", "database", "attempt", "signal", "permit", "mailbox", "refused", 
     others=WORDS,
 )
 def test_the_class_of_a_gates_failure_does_not_depend_on_its_words(
-    cause: str, detail: Detail | None, void: VoidCause | None, words: str, others: str
+    cause: GateCause, detail: Detail | None, void: VoidCause | None, words: str, others: str
 ) -> None:
     def kind(text: str) -> str:
         told = failure(cause=cause, detail=detail, error=text, last_lines=())
@@ -39,6 +70,15 @@ def test_the_class_of_a_gates_failure_does_not_depend_on_its_words(
     assert kind(words) == kind(others)
 
 
+@pytest.mark.parametrize("cause", OWN)
+def test_no_sentence_of_lightgate_decides_the_class_of_a_gates_failure(cause: GateCause) -> None:
+    def kind(text: str) -> str:
+        told = failure(cause=cause, error=text, last_lines=())
+        return diagnose(symptoms(evidence=evidence(Phase.FAILED, failed=told))).kind
+
+    assert len({kind(text) for text in SENTENCES}) == 1
+
+
 @pytest.mark.parametrize("code", RefusalCode)
 @given(words=WORDS, others=WORDS)
 def test_the_class_of_a_refusal_does_not_depend_on_its_words(
@@ -47,6 +87,10 @@ def test_the_class_of_a_refusal_does_not_depend_on_its_words(
     kinds = {diagnose(symptoms(error=text, refusal=code)).kind for text in (words, others)}
 
     assert len(kinds) == 1
+
+
+def test_the_sentences_of_the_gate_programs_are_among_the_words() -> None:
+    assert {"stopped by SIGTERM", "the permit has expired"} <= set(SENTENCES)
 
 
 @given(st.sampled_from(Detail))

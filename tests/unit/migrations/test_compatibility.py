@@ -1,14 +1,22 @@
 """Whether the release before can run on the schema of the next one."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.migrations.compatibility import Judgement, Verdict, judge_plan, together
-from lightgate.migrations.plan import Effect, Operation, Plan, read_plans
+from lightgate.gate.effect import Effect
+from lightgate.migrations.compatibility import (
+    Judgement,
+    Verdict,
+    judge_applied,
+    judge_plan,
+    together,
+)
+from lightgate.migrations.plan import Operation, Plan, read_plans
 from tests.support.builders import RELEASE, gate_line, judged
 
 EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])
@@ -16,7 +24,8 @@ ADDITIVE = Plan(hash="1", count=1, effect=Effect.ADDITIVE, breaking=[])
 OPERATIONS = st.builds(
     Operation,
     migration=st.sampled_from(["crops.0002_a", "crops.0003_b"]),
-    what=st.sampled_from(["AddField crop.a", "RunSQL", "RunPython", "Odd x", "AlterField crop.b"]),
+    kind=st.sampled_from(["AddField", "RunSQL", "RunPython", "Odd", "AlterField"]),
+    target=st.sampled_from([None, "crop.a"]),
     effect=st.sampled_from(Effect),
 )
 PLANS = st.builds(
@@ -30,12 +39,19 @@ PLANS = st.builds(
 JUDGEMENTS = PLANS.map(judge_plan)
 
 
+WHAT = re.compile(r"(?P<undo>undo )?(?P<kind>[\w.]+)(\((?P<detail>\w+)\))?( (?P<target>\S+))?")
+
+
 def plan(label: str, what: str, effect: str | None = None) -> Plan:
-    """A plan of one migration as a gate tells it."""
+    """A plan of one migration as a gate tells it: `what` is the text of its operation."""
+    found = WHAT.fullmatch(what)
+    assert found is not None
+    operation = [label, found["kind"], found["target"] or "", found["detail"] or ""]
+    migration = {"name": "harvests.0005_quality", "operations": [operation]}
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": effect or label},
-        migrations=[{"name": "harvests.0005_quality", "operations": [[label, what]]}],
+        migrations=[{**migration, "reversed": bool(found["undo"])}],
     )
     [found] = read_plans(RELEASE, "migrate", [told])
     return found
@@ -99,8 +115,20 @@ def test_a_reason_names_migration_and_operation_and_says_why(
     assert why in reason
 
 
+def test_a_gate_of_an_earlier_version_tells_an_operation_in_one_text() -> None:
+    migration = {"name": "crops.0002", "operations": [["contract", "undo AddField crop.size"]]}
+    told = gate_line(
+        "plan", **{"hash": "ab12", "count": 1, "class": "contract"}, migrations=[migration]
+    )
+
+    found = judge_plan(read_plans(RELEASE, "migrate", [told])[0])
+
+    assert found.verdict is Verdict.ONE_WAY
+    assert found.reasons[0].startswith("crops.0002: undo AddField crop.size: ")
+
+
 def test_an_operation_that_the_gate_could_not_judge_is_unknown_for_that_reason() -> None:
-    operation = ["unknown", "AddIndex harvest", "KeyError: 'by\nday'"]
+    operation = ["unknown", "AddIndex", "harvest", "", "KeyError: 'by\nday'"]
     told = gate_line(
         "plan",
         **{"hash": "ab12", "count": 1, "class": "unknown"},
@@ -194,7 +222,7 @@ def test_a_judgement_survives_the_state_machine(judged: Judgement) -> None:
 
 def test_thousands_of_operations_make_no_long_story() -> None:
     many = [
-        Operation(migration="m" * 200, what="RemoveField " + "x" * 180, effect=Effect.CONTRACT)
+        Operation(migration="m" * 200, kind="RemoveField", target="x" * 180, effect=Effect.CONTRACT)
         for _ in range(900)
     ]
     judged = judge_plan(
@@ -203,3 +231,25 @@ def test_thousands_of_operations_make_no_long_story() -> None:
 
     assert judged.reasons[-1] == "There are 880 more reasons."
     assert len(json.dumps(encode(judged))) < 16_000
+
+
+@pytest.mark.parametrize(
+    ("planned", "effect", "expected"),
+    [
+        (Verdict.ONE_WAY, Effect.ADDITIVE, Verdict.SAFE),
+        (Verdict.ONE_WAY, Effect.DATA, Verdict.UNKNOWN),
+        (Verdict.ONE_WAY, Effect.CONTRACT, Verdict.ONE_WAY),
+        (Verdict.ONE_WAY, Effect.UNKNOWN, Verdict.ONE_WAY),
+        (Verdict.UNKNOWN, Effect.UNKNOWN, Verdict.UNKNOWN),
+        (Verdict.SAFE, None, Verdict.SAFE),
+        (Verdict.SAFE, Effect.CONTRACT, Verdict.UNKNOWN),
+        (Verdict.SAFE, Effect.UNKNOWN, Verdict.UNKNOWN),
+        (Verdict.NONE, Effect.UNKNOWN, Verdict.UNKNOWN),
+    ],
+)
+def test_an_applied_part_that_is_worse_than_its_plan_is_never_safe(
+    planned: Verdict, effect: Effect | None, expected: Verdict
+) -> None:
+    found = judge_applied(Judgement(verdict=planned), effect, ["crops.0002"])
+
+    assert found.verdict is expected

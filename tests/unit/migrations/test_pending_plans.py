@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Status
-from lightgate.gate.report import later, read_gate_report
+from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import (
     applied_judgement,
     applied_nothing,
@@ -163,7 +163,7 @@ PERMITS: Mapping[str, Permits] = {
 
 def lines_of(trace: Trace, effect: str, gate: str = "migrate") -> list[str]:
     plan = {"hash": "p", "count": 1, "class": effect, "atomic": True}
-    plan["migrations"] = [{"name": NAME, "operations": [[effect, "AddField crop.x"]]}]
+    plan["migrations"] = [{"name": NAME, "operations": [[effect, "AddField", "crop.x"]]}]
     told = [("plan", plan), *trace.events] if trace.tells_plan else trace.events
     return [
         gate_line(kind, gate, at=(STARTED + timedelta(seconds=number)).isoformat(), **more)
@@ -352,7 +352,7 @@ def test_a_persons_command_that_is_refused_or_stopped_is_never_nothing(permits: 
 
     found = ended(lines, permits, command=("python", "manage.py", "check"))
 
-    assert found.release.kind is Kind.COMMAND
+    assert found.release.kind is ReleaseKind.COMMAND
     assert found.verdict is Verdict.UNKNOWN
 
 

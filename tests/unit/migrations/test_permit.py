@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.gate.programs.supervisor.permit import read_permit
-from lightgate.migrations.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
+from lightgate.migrations.permit import (
+    LARGEST_PERMIT_BYTES,
+    Permit,
+    PermitState,
+    VoidCause,
+    pending,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
@@ -42,7 +48,7 @@ def test_a_permit_comes_back_from_its_text_as_it_was(steps: list[tuple[str, str]
     text = after(steps).to_text()
 
     assert Permit.from_text(text) == after(steps)
-    assert len(text.encode()) <= LARGEST_BYTES
+    assert len(text.encode()) <= LARGEST_PERMIT_BYTES
 
 
 def test_a_permit_that_an_earlier_version_has_voided_is_void_without_a_cause() -> None:

@@ -16,10 +16,11 @@ from lightgate.backup.deploy_timing import when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
-from lightgate.gate.report import Phase
+from lightgate.gate.effect import Effect
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
-from lightgate.migrations.plan import Effect, Plan
+from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.keys import Policy
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit, longest_limit

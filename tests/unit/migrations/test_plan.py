@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.migrations.plan import Effect, Operation, Plan, read_plan, read_plans
+from lightgate.gate.effect import Effect
+from lightgate.migrations.compatibility import Verdict, judge_plan
+from lightgate.migrations.plan import Operation, Plan, read_plan, read_plans
 
 TOLD: dict[str, Any] = {
     "lightgate": 1,
@@ -18,10 +20,10 @@ TOLD: dict[str, Any] = {
     "count": 2,
     "class": "contract",
     "migrations": [
-        {"name": "crops.0002", "operations": [["additive", "AddField crop.a"]]},
+        {"name": "crops.0002", "operations": [["additive", "AddField", "crop.a"]]},
         {
             "name": "crops.0003",
-            "operations": [["contract", "RemoveField crop.b"], ["unknown", "Odd c"]],
+            "operations": [["contract", "RemoveField", "crop.b"], ["unknown", "Odd", "c"]],
         },
     ],
 }
@@ -46,10 +48,78 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
             "crops.0003: Odd c (unknown)",
         ],
         operations=[
-            Operation(migration="crops.0003", what="RemoveField crop.b", effect=Effect.CONTRACT),
-            Operation(migration="crops.0003", what="Odd c", effect=Effect.UNKNOWN),
+            Operation(
+                migration="crops.0003", kind="RemoveField", target="crop.b", effect=Effect.CONTRACT
+            ),
+            Operation(migration="crops.0003", kind="Odd", target="c", effect=Effect.UNKNOWN),
         ],
+        listed=2,
     )
+
+
+CUT = {
+    **TOLD,
+    "count": 185,
+    "class": "unknown",
+    "classes": {"unknown": 2, "additive": 400, "contract": 3},
+    "omitted": {"migrations": 183},
+}
+
+
+def test_a_plan_that_was_cut_says_so_and_counts_everything() -> None:
+    plan = read(CUT)
+
+    assert plan is not None
+    assert plan.counts == {Effect.CONTRACT: 3, Effect.UNKNOWN: 2, Effect.ADDITIVE: 400}
+    assert plan.untold == 3
+    assert plan.cut == (
+        "2 of 185 pending migrations are listed, those with the greatest risk first. "
+        "Operations of all of them: contract 3, unknown 2, additive 400."
+    )
+
+
+def test_a_plan_that_is_listed_whole_says_nothing_of_a_cut() -> None:
+    plan = read(TOLD)
+
+    assert plan is not None
+    assert plan.cut is None
+
+
+def test_a_cut_does_not_turn_not_safe_into_unknown() -> None:
+    plan = read({**CUT, "migrations": []})
+
+    assert plan is not None
+    judged = judge_plan(plan)
+    assert judged.verdict is Verdict.ONE_WAY
+    assert "class unknown" in judged.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "classes", [None, [], 3, {"additive": "x"}, {"?": 1}, {"contract": -1}, {"data": 10**99}]
+)
+def test_counts_that_cannot_be_read_make_no_plan_safer(classes: Any) -> None:
+    plan = read({**TOLD, "classes": classes})
+
+    assert plan is not None
+    assert judge_plan(plan).verdict is Verdict.ONE_WAY
+
+
+@pytest.mark.parametrize(
+    ("classes", "verdict"),
+    [
+        ({"additive": 3}, Verdict.SAFE),
+        ({"additive": 3, "data": 1}, Verdict.UNKNOWN),
+        ({"additive": 3, "contract": 1}, Verdict.ONE_WAY),
+        ({"additive": 3, "?": 1}, Verdict.UNKNOWN),
+    ],
+)
+def test_the_counts_decide_where_the_class_says_less(
+    classes: dict[str, int], verdict: Verdict
+) -> None:
+    plan = read({**TOLD, "class": "additive", "migrations": [], "classes": classes})
+
+    assert plan is not None
+    assert judge_plan(plan).verdict is verdict
 
 
 @pytest.mark.parametrize("harmless", [{"class": "additive"}, {"count": 0}, {"migrations": []}])
@@ -100,13 +170,13 @@ def test_only_what_says_so_itself_is_to_be_run_once(value: object, *, expected: 
 
 
 def test_an_operation_of_an_unknown_kind_is_unknown() -> None:
-    odd = [{"name": "crops.0002", "operations": [["harmless", "Odd c"], ["data", "RunPython"]]}]
+    odd = [{"name": "crops.0002", "operations": [["harmless", "Odd", "c"], ["data", "RunPython"]]}]
     plan = read({**TOLD, "migrations": odd})
 
     assert plan is not None
     assert plan.operations == [
-        Operation(migration="crops.0002", what="Odd c", effect=Effect.UNKNOWN),
-        Operation(migration="crops.0002", what="RunPython", effect=Effect.DATA),
+        Operation(migration="crops.0002", kind="Odd", target="c", effect=Effect.UNKNOWN),
+        Operation(migration="crops.0002", kind="RunPython", effect=Effect.DATA),
     ]
 
 

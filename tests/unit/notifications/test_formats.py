@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.report import read_gate_report
+from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import next_steps, text
 from lightgate.notifications.formats import machine, sns_message, subject
@@ -68,6 +68,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "judgement": encode(SAFE),
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
+        "unlisted": 0,
         "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),

@@ -7,12 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate.report import read_gate_report
+from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import judge_plan, together
 from lightgate.migrations.plan import read_plans
-from lightgate.operations.payload_limit import LARGEST_BYTES, shortened, size
+from lightgate.operations.payload_limit import LARGEST_ANSWER_BYTES, shortened
 from lightgate.state import DeploymentProgress
 from tests.support.builders import progress
 
@@ -76,7 +77,7 @@ def test_any_gate_report_fits_and_the_decision_stays(
 
     found = shortened(whole)
 
-    assert size(found) <= LARGEST_BYTES
+    assert len(json.dumps(encode(found), ensure_ascii=False).encode()) <= LARGEST_ANSWER_BYTES
     before, after = whole.gate, found.gate
     assert before is not None
     assert after is not None

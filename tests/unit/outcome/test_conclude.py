@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import GateReport, Migration, Phase
+from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause, pending
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
@@ -240,7 +240,7 @@ def test_a_command_that_got_no_permit_is_refused(cause: str | None) -> None:
         failed = failure(cause=cause, **COMMAND_GATE)
         found = evidence(Phase.FAILED, failed=failed, changed=False)
 
-    ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND)
+    ended = conclusion(Status.FAILED, LIVE, found, kind=ReleaseKind.COMMAND)
 
     assert ended.outcome is Outcome.REFUSED
     assert f"Version 8 runs the same app as before and is healthy: {SHOWN}" in ended.reasons
@@ -252,7 +252,9 @@ def test_a_command_that_may_have_been_run_is_never_refused() -> None:
     stopped = evidence(Phase.FAILED, failed=failure(cause="signal", **COMMAND_GATE), changed=True)
 
     for found in (silent, waits, stopped):
-        ended = conclusion(Status.FAILED, LIVE, found, kind=Kind.COMMAND, may_have_begun=True)
+        ended = conclusion(
+            Status.FAILED, LIVE, found, kind=ReleaseKind.COMMAND, may_have_begun=True
+        )
         assert ended.outcome is Outcome.FAILED
 
 
@@ -394,7 +396,7 @@ def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
     shut = failure(cause="schema", migration=None, error="a.0002 is not known to the code")
 
     ended = conclusion(
-        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=Kind.ROLLBACK
+        Status.FAILED, PREVIOUS, evidence(Phase.FAILED, failed=shut), kind=ReleaseKind.ROLLBACK
     )
 
     assert ended.outcome is Outcome.REFUSED
@@ -403,7 +405,7 @@ def test_an_old_version_that_cannot_run_on_the_schema_is_refused() -> None:
 
 
 def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
-    ended = conclusion(Status.ACTIVE, LIVE, kind=Kind.ROLLBACK, rollback_to=5)
+    ended = conclusion(Status.ACTIVE, LIVE, kind=ReleaseKind.ROLLBACK, rollback_to=5)
 
     assert ended.outcome is Outcome.SUCCEEDED
     assert list(ended.reasons) == ["Version 5 is live again as version 8."]
@@ -412,8 +414,10 @@ def test_a_rollback_by_hand_says_which_version_serves_again() -> None:
 def test_the_message_of_a_command_has_its_end_and_the_live_version() -> None:
     found = failure(container=COMMAND_CONTAINER, migration=None, error="it ended with exit code 1")
 
-    good = conclusion(Status.ACTIVE, LIVE, kind=Kind.COMMAND)
-    bad = conclusion(Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=Kind.COMMAND)
+    good = conclusion(Status.ACTIVE, LIVE, kind=ReleaseKind.COMMAND)
+    bad = conclusion(
+        Status.FAILED, LIVE, evidence(Phase.FAILED, failed=found), kind=ReleaseKind.COMMAND
+    )
 
     same = "Version 8 runs the same app as before"
     assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
@@ -482,7 +486,6 @@ def test_the_reason_of_a_rollback_is_as_good_as_the_evidence(
         ("part-way", False, Outcome.FAILED),
         ("not known", True, Outcome.FAILED),
         ("not known", False, Outcome.FAILED),
-        ("as good as new", True, Outcome.FAILED),
     ],
 )
 @pytest.mark.parametrize("cause", ["exit", "timeout"])
@@ -514,8 +517,8 @@ def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() ->
     assert '"allowDestructive": true' in ended.next_steps[0]
 
 
-@pytest.mark.parametrize("kind", [Kind.ROLLBACK, Kind.COMMAND])
-def test_what_a_person_has_asked_for_is_left_to_the_person(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ReleaseKind.ROLLBACK, ReleaseKind.COMMAND])
+def test_what_a_person_has_asked_for_is_left_to_the_person(kind: ReleaseKind) -> None:
     ended = conclusion(Status.ACTIVE, LIVE, verified=verified(8, "FAILED"), kind=kind)
 
     assert ended.outcome is Outcome.FAILED
@@ -548,7 +551,7 @@ FOUND = [None, *(verified(v, s) for v in (7, 8, 9) for s in ("GOOD", "FAILED", "
 
 def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() -> None:
     for status, shown, phase, previous, found, back, kind in itertools.product(
-        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, Kind
+        Status, [LIVE, PREVIOUS, NOTHING, ANOTHER], Phase, [7, None], FOUND, BACKS, ReleaseKind
     ):
         ended = conclusion(
             status,

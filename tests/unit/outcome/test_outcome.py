@@ -3,7 +3,7 @@
 import pytest
 
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import EXECUTION, deployment
@@ -98,8 +98,10 @@ def test_with_nothing_before_there_is_nothing_to_choose() -> None:
     assert "rollbackTo" not in " ".join(left_serving(previous=None).next_steps)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ReleaseKind)
+def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(
+    kind: ReleaseKind,
+) -> None:
     [step] = refused(["no"], kind).next_steps
 
-    assert ("push again" in step) is (kind is Kind.IMAGE)
+    assert ("push again" in step) is (kind is ReleaseKind.IMAGE)

@@ -12,7 +12,7 @@ from lightgate.deployment.pinning import is_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import (
     RollbackAction,
@@ -253,7 +253,7 @@ def test_a_refusal_says_if_no_version_is_safe() -> None:
     assert '"allowDestructive": true' in first
 
 
-COMMAND = record(7, ONE_WAY, kind=Kind.COMMAND)
+COMMAND = record(7, ONE_WAY, kind=ReleaseKind.COMMAND)
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,15 @@ COMMAND = record(7, ONE_WAY, kind=Kind.COMMAND)
     [
         ([record(6, ONE_WAY), COMMAND, record(8, SAFE)], "INACTIVE", True),
         # The command itself is what serves.
-        ([record(7, ONE_WAY), record(8, UNKNOWN, kind=Kind.COMMAND)], "INACTIVE", True),
+        ([record(7, ONE_WAY), record(8, UNKNOWN, kind=ReleaseKind.COMMAND)], "INACTIVE", True),
         # What came after the command stands against it still.
         ([record(6, ONE_WAY), COMMAND, record(8, ONE_WAY)], "INACTIVE", False),
         # It has taken nothing back.
-        ([record(6, ONE_WAY), record(7, NONE, kind=Kind.COMMAND), record(8)], "INACTIVE", False),
+        (
+            [record(6, ONE_WAY), record(7, NONE, kind=ReleaseKind.COMMAND), record(8)],
+            "INACTIVE",
+            False,
+        ),
         ([record(6), record(7, ONE_WAY), record(8)], "INACTIVE", False),
         # It was never permitted: the app beside which it was to run did not become active.
         ([record(6, ONE_WAY), COMMAND, record(8)], "FAILED", False),
@@ -304,11 +308,11 @@ def test_a_person_may_want_a_version_back_that_did_not_do_well() -> None:
     assert refused_to(7, history(record(8, SAFE), record(7, is_good=False))) == []
 
 
-COMPANION = record(7, UNKNOWN, kind=Kind.COMMAND, fits=5)
-ONCE_MORE = record(7, NONE, kind=Kind.ROLLBACK, fits=5)
-HAS_LOOKED = record(7, NONE, kind=Kind.ROLLBACK, fits=7)
-OF_AGES_AGO = record(7, NONE, kind=Kind.ROLLBACK, fits=2)
-OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=Kind.ROLLBACK, fits=None)
+COMPANION = record(7, UNKNOWN, kind=ReleaseKind.COMMAND, fits=5)
+ONCE_MORE = record(7, NONE, kind=ReleaseKind.ROLLBACK, fits=5)
+HAS_LOOKED = record(7, NONE, kind=ReleaseKind.ROLLBACK, fits=7)
+OF_AGES_AGO = record(7, NONE, kind=ReleaseKind.ROLLBACK, fits=2)
+OF_NOBODY_KNOWS_WHEN = record(7, NONE, kind=ReleaseKind.ROLLBACK, fits=None)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +346,7 @@ def test_it_is_as_old_for_a_person_and_for_what_a_person_is_advised() -> None:
 
 def test_code_of_unknown_age_is_not_left_to_its_gates() -> None:
     seen = history(
-        record(5), OF_NOBODY_KNOWS_WHEN, record(8, UNKNOWN, kind=Kind.COMMAND), record(9)
+        record(5), OF_NOBODY_KNOWS_WHEN, record(8, UNKNOWN, kind=ReleaseKind.COMMAND), record(9)
     )
 
     assert refused_to(7, seen, serving=9)
@@ -374,7 +378,7 @@ PAST = st.builds(
     st.integers(1, 7),
     JUDGEMENTS,
     is_good=st.booleans(),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ReleaseKind),
     fits=st.none() | st.integers(1, 7),
 )
 

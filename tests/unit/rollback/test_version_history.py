@@ -7,11 +7,18 @@ import pytest
 
 from lightgate.codec import encode
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import NO_GATE_REPORT, GateReport, Migration, Phase
+from lightgate.gate.gate_report import (
+    NO_GATE_REPORT,
+    DatabaseAfter,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+)
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.names import rollback_marker
-from lightgate.records.version import Source, VersionRecord, read_version
-from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.records.version import VersionRecord, VersionSource, read_version
+from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.rollback.version_history import applied_judgement, listed_records, records_of_release
 from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
 from lightgate.verification.health import WatchStatus
@@ -62,7 +69,7 @@ def rollback(status: str) -> RollbackProgress:
         release=rollback_marker(RELEASE),
         begun_at=STARTED,
         poll_seconds=10,
-        source=Source(
+        source=VersionSource(
             digest="sha256:7", spec_version=2, spec_digest=SPEC_DIGEST, code="r3", fits=3
         ),
     )
@@ -211,11 +218,11 @@ SILENT: dict[str, Any] = {"began_at": None}  # its command was not seen to begin
     ("gate", "changes", "expected"),
     [
         ({}, {}, NONE),
-        ({"failure": replace(UNDONE, cause="refused", migration=None)}, {}, NONE),
+        ({"failure": replace(UNDONE, cause=GateCause.REFUSED, migration=None)}, {}, NONE),
         # It has not run the command, and cannot know of the node that it was waiting for.
-        ({"failure": replace(UNDONE, cause="lock", migration=None)}, {}, ONE_WAY),
-        ({"failure": replace(UNDONE, database="part-way")}, {}, ONE_WAY),
-        ({"failure": replace(UNDONE, database="not known")}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, cause=GateCause.LOCK, migration=None)}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database=DatabaseAfter.PART_WAY)}, {}, ONE_WAY),
+        ({"failure": replace(UNDONE, database=DatabaseAfter.UNKNOWN)}, {}, ONE_WAY),
         ({"failure": replace(UNDONE, database=None)}, {}, ONE_WAY),
         ({"failure": None}, {}, ONE_WAY),
         ({"atomic": False}, {}, ONE_WAY),
@@ -248,7 +255,7 @@ def test_the_rollbacks_version_is_recorded_beside_the_failed_one(status: str, go
 
     assert own.version == 8
     source = {"digest": "sha256:7", "spec_version": 2, "code": "r3", "fits": 3}
-    marked = {"release": rollback_marker(RELEASE), "kind": Kind.ROLLBACK}
+    marked = {"release": rollback_marker(RELEASE), "kind": ReleaseKind.ROLLBACK}
     assert back == version_record(9, **marked, **source, is_good=good, judgement=NONE)
 
 
@@ -280,10 +287,14 @@ def test_the_spec_of_a_record_without_its_text_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "code", "fits"),
-    [(Kind.IMAGE, "r7", 7), (Kind.COMMAND, None, None), (Kind.ROLLBACK, None, None)],
+    [
+        (ReleaseKind.IMAGE, "r7", 7),
+        (ReleaseKind.COMMAND, None, None),
+        (ReleaseKind.ROLLBACK, None, None),
+    ],
 )
 def test_an_old_record_tells_only_of_an_image_how_old_its_code_is(
-    kind: Kind, code: str | None, fits: int | None
+    kind: ReleaseKind, code: str | None, fits: int | None
 ) -> None:
     written = {**encode(past(7)), "kind": kind.value}
     del written["code"], written["fits"]

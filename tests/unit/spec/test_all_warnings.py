@@ -5,7 +5,9 @@ import re
 import pytest
 from hypothesis import given, settings
 
+from lightgate.errors import SpecError
 from lightgate.image.config import ImageConfig
+from lightgate.spec.image_rules import migrations_of_the_image
 from lightgate.spec.warnings.all_warnings import warnings
 from tests.support.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.support.strategies import valid_specs
@@ -21,6 +23,10 @@ def config(
 
 def advice(image: ImageConfig | None = None, **changes: object) -> list[str]:
     return warnings(app_spec(**(WITH_DATABASE | changes)), image)
+
+
+def refusals(image: ImageConfig, **changes: object) -> list[str]:
+    return list(migrations_of_the_image(app_spec(**(WITH_DATABASE | changes)), image))
 
 
 def test_there_is_nothing_to_say_of_a_careful_spec_and_a_plain_image() -> None:
@@ -133,29 +139,101 @@ def test_a_check_of_a_container_that_others_wait_for_is_carried_out() -> None:
 @pytest.mark.parametrize(
     "command", [["python", "manage.py", "migrate"], ["sh", "-c", "./manage.py migrate; gunicorn"]]
 )
-def test_migrating_outside_a_gate_is_mentioned(command: list[str]) -> None:
-    [line] = advice(containers={"migrate": migrate(), "web": web(command=command)})
+def test_migrating_outside_a_gate_is_mentioned_if_the_spec_allows_it(command: list[str]) -> None:
+    containers = {"migrate": migrate(), "web": web(command=command)}
+    [line] = advice(containers=containers, migrations={"allowOutsideGate": True})
 
     assert line.startswith("containers.web.command: runs migrate outside a gate")
 
 
-def test_a_cmd_that_migrates_is_mentioned_where_it_is_run() -> None:
-    commandless = {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]}
-    migrating = config(command=("sh", "-c", "./manage.py migrate && gunicorn"))
+ALLOWED: Json = {"migrations": {"allowOutsideGate": True}}
 
-    [line] = advice(migrating, containers={"migrate": {}, "web": commandless})
+
+def test_an_image_that_migrates_is_refused_unless_the_spec_allows_it() -> None:
+    entrypoint = config(entrypoint=("sh", "-c", 'manage.py migrate; exec "$@"'))
+    cmd = config(command=("sh", "-c", "./manage.py migrate && gunicorn"))
+    commandless = {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]}
+    containers: Json = {"containers": {"migrate": {}, "web": commandless}}
+
+    assert refusals(entrypoint) == [
+        "image: its ENTRYPOINT (sh -c 'manage.py migrate; exec \"$@\"') runs migrate in every "
+        "container, without plan, lock and policy, and before the gate; take it out of the image, "
+        'or say "migrations": {"allowOutsideGate": true}'
+    ]
+    assert refusals(cmd, **containers) == [
+        "containers.web.command: is missing, and the image's CMD (sh -c './manage.py migrate && "
+        "gunicorn') runs migrate outside a gate, without plan, lock and policy; move migrate to a "
+        "container that this one waits for with SUCCESS, or say "
+        '"migrations": {"allowOutsideGate": true}'
+    ]
+    # Its containers give commands of their own.
+    assert refusals(cmd) == []
+    for image, more in ((entrypoint, {}), (cmd, containers)):
+        assert refusals(image, **more, **ALLOWED) == []
+        assert "runs migrate" in advice(image, **more, **ALLOWED)[-1]
+
+
+def test_a_cmd_behind_an_entrypoint_is_read_with_it() -> None:
+    image = config(command=("migrate",), entrypoint=("python", "manage.py"))
+    side: Json = {"containers": {"migrate": migrate(), "web": web(), "side": {}}}
+
+    assert [line.partition(":")[0] for line in refusals(image, **side)] == [
+        "containers.side.command"
+    ]
+    assert refusals(image) == []
+
+
+def test_a_script_in_the_cmd_is_mentioned_where_it_is_run() -> None:
+    commandless = {"ports": {"8000": "HTTP"}, "dependsOn": [wait_for("migrate")]}
+    script = config(command=("./start.sh",))
+
+    [line] = advice(script, containers={"migrate": {}, "web": commandless})
 
     assert line.startswith(
-        "containers.web.command: is missing, and the image's CMD (sh -c ./manage"
+        "containers.web.command: is missing, and the image's CMD (./start.sh) may run migrate"
     )
-    assert advice(migrating) == []
+    assert advice(script) == []
 
 
-def test_an_entrypoint_that_migrates_makes_the_gate_useless() -> None:
-    [line] = advice(config(entrypoint=("sh", "-c", 'manage.py migrate; exec "$@"')))
+@pytest.mark.parametrize("entrypoint", [("tini", "--"), ("/usr/bin/dumb-init", "--"), ()])
+def test_an_entrypoint_that_only_runs_the_command_is_not_mentioned(
+    entrypoint: tuple[str, ...],
+) -> None:
+    assert advice(config(entrypoint=entrypoint)) == []
 
-    assert line.startswith("image: its ENTRYPOINT (sh -c manage.py migrate")
-    assert line.endswith("the gate, which then protects nothing; take it out of the image")
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (
+            ["sh", "-c", "./manage.py migrate && ./manage.py collectstatic"],
+            "runs migrate and more, so its plan would not show all that it does; write "
+            '"command": ["./manage.py", "migrate"], "then": [["./manage.py", "collectstatic"]]',
+        ),
+        (
+            ["sh", "-c", "./manage.py migrate; ./manage.py collectstatic"],
+            "runs migrate and more, so its plan would not show all that it does; give python "
+            'manage.py migrate alone, and move the rest to "before" and "then"',
+        ),
+        (
+            ["./entrypoint.sh"],
+            '"./entrypoint.sh" may run migrate, and Lightgate cannot read its plan; write '
+            '"command": ["python", "manage.py", "migrate"], with the rest in "before" and "then", '
+            'or name the words that call manage.py in "manage"',
+        ),
+    ],
+)
+def test_a_gate_without_a_plan_is_mentioned_and_refused_by_the_policy_block(
+    command: list[str], line: str
+) -> None:
+    containers = {"migrate": migrate(command=command), "web": web()}
+
+    assert advice(containers=containers) == [f"containers.migrate.command: {line}"]
+    with pytest.raises(SpecError) as refused:
+        advice(containers=containers, migrations={"policy": "block"})
+    assert refused.value.reasons == (
+        f"containers.migrate.command: {line}; the policy block needs a plan",
+    )
 
 
 def test_a_script_as_command_gets_a_warning() -> None:
@@ -163,9 +241,9 @@ def test_a_script_as_command_gets_a_warning() -> None:
 
     assert line == (
         "image: its ENTRYPOINT (/docker-entrypoint.sh) comes before every command, the gate's "
-        'too. If it does not end in exec "$@", the gate never runs; if it is a script that runs '
-        "migrate, that happens before the gate. Neither can be seen from here; an image without "
-        "an ENTRYPOINT is safe"
+        'too. If it does not end in exec "$@", the gate never runs. If it runs migrate, that '
+        "happens before the gate: Lightgate reports it, and does not roll back automatically. An "
+        "image without an ENTRYPOINT is safe"
     )
 
 

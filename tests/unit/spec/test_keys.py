@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.spec.keys import AppSpec, Condition, matches
+from lightgate.spec.keys import AppSpec, DependencyCondition, matches
 from tests.support.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.support.strategies import valid_specs
 
@@ -62,7 +62,7 @@ def test_only_success_and_health_make_a_gate() -> None:
             "ends": migrate(),
             "serves": migrate(healthCheck={"command": ["true"]}),
             "runs": migrate(),
-            "starts": migrate(),
+            "starts": migrate(command=["redis-server"]),
             "web": web(
                 dependsOn=[
                     wait_for("ends", "SUCCESS"),
@@ -76,13 +76,13 @@ def test_only_success_and_health_make_a_gate() -> None:
 
     assert spec.gates() == ("ends", "serves")
     assert spec.gates_before("web") == {"ends", "serves"}
-    assert spec.conditions_on("runs") == {Condition.COMPLETE}
+    assert spec.conditions_on("runs") == {DependencyCondition.COMPLETE}
     assert spec.conditions_on("web") == frozenset()
 
 
 def started_when(failing: str, spec: AppSpec) -> set[str]:
     """Start every container that may start, where one starts, ends, and has failed."""
-    facts: dict[str, set[Condition]] = {}
+    facts: dict[str, set[DependencyCondition]] = {}
     while True:
         ready = {
             name
@@ -92,8 +92,8 @@ def started_when(failing: str, spec: AppSpec) -> set[str]:
         if ready == facts.keys():
             return ready
         for name in ready:
-            weak = {Condition.START, Condition.COMPLETE}
-            facts[name] = weak if name == failing else set(Condition)
+            weak = {DependencyCondition.START, DependencyCondition.COMPLETE}
+            facts[name] = weak if name == failing else set(DependencyCondition)
 
 
 @given(valid_specs())

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lightgate.errors import SpecError
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.keys import (
-    Condition,
     Database,
     Dependency,
+    DependencyCondition,
     HealthCheck,
     SecretReference,
     SecretStore,
@@ -63,7 +63,7 @@ def test_the_containers_of_the_guide_are_understood_as_they_stand() -> None:
     assert spec.containers["web"].command is None
     assert [c.image for c in spec.containers.values()] == [None, None]
     assert spec.containers["web"].depends_on == (
-        Dependency(container="migrate", condition=Condition.SUCCESS),
+        Dependency(container="migrate", condition=DependencyCondition.SUCCESS),
     )
 
 
@@ -261,10 +261,12 @@ def test_a_service_without_an_endpoint_may_say_that_it_is_unprotected() -> None:
     assert spec.public_endpoint is None
 
 
-def test_a_public_container_may_migrate_in_its_own_command() -> None:
+def test_a_public_container_may_migrate_in_its_own_command_if_the_spec_says_so() -> None:
     own = web(command=["sh", "-c", "python manage.py migrate && gunicorn"], dependsOn=[])
 
-    assert app_spec(containers={"web": own}).gates() == ()
+    spec = app_spec(containers={"web": own}, migrations={"allowOutsideGate": True})
+
+    assert spec.gates() == ()
 
 
 def test_a_gate_may_hold_the_endpoint_through_others() -> None:

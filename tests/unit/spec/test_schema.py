@@ -26,10 +26,21 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 ACROSS = "it is about two places of the spec at once"
 ANOTHER_VALUE = "which value is right depends on another one"
+COMMAND = "no pattern says what a command does"
 CASE = "a pattern is about case, and a header's name is not"
 BEYOND_A_SCHEMA = {
     "after-failure-where-nobody-waits": ACROSS,
+    "before-that-migrates": COMMAND,
+    "before-where-nobody-waits": ACROSS,
     "command-lone-surrogate": "no pattern can name half of a character",
+    "command-one-word-with-spaces": COMMAND,
+    "command-operator-before-a-server": COMMAND,
+    "command-operator-in-a-list": COMMAND,
+    "command-redirection-in-a-list": COMMAND,
+    "command-that-migrates-outside-the-gate": COMMAND,
+    "command-variable-beside-migrate": COMMAND,
+    "command-variable-in-a-list": COMMAND,
+    "command-without-a-plan-where-the-policy-blocks": COMMAND,
     "cycle-of-three": ACROSS,
     "cycle-of-two": ACROSS,
     "depends-on-healthy-and-success": ACROSS,
@@ -53,6 +64,9 @@ BEYOND_A_SCHEMA = {
     "fixtures-of-a-foreign-image": ACROSS,
     "image-of-another-service": ANOTHER_VALUE,
     "images-none-is-the-pushed-one": ACROSS,
+    "manage-beside-a-longer-command": COMMAND,
+    "manage-beside-a-script": COMMAND,
+    "manage-of-another-call": COMMAND,
     "manage-of-a-foreign-image": ACROSS,
     "manage-where-nobody-waits": ACROSS,
     "migrate-of-the-stage-waited-for-with-complete": ACROSS,
@@ -65,6 +79,8 @@ BEYOND_A_SCHEMA = {
     "python-missing-where-a-foreign-image-waits": ACROSS,
     "python-without-a-gate": ACROSS,
     "several-rules": ACROSS,
+    "then-beside-another-command": ACROSS,
+    "then-with-an-operator": COMMAND,
     "timeout-beyond-the-patience": ACROSS,
     "timeout-exponent": "a schema takes 3e2 for a whole number",
     "verification-write-codes-backwards": "which of two numbers is lower",

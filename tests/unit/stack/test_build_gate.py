@@ -12,6 +12,9 @@ import pytest
 from build_gate import texts
 from build_gate.join import JoinError, join
 from build_gate.minify import minify
+from tests.interpreters import any_python
+
+__all__ = ["any_python"]
 
 FROM = "from lightgate.gate.programs.program"
 
@@ -151,6 +154,31 @@ def test_texts_within_an_f_string_get_the_other_quotes(source: str) -> None:
     assert output(text) == output(source)
 
 
+SHADOWED = """
+import os
+def both(names):
+    odd = [first for (first, second) in {1: 2}.items() if second not in (5,)]
+    words = list(names)
+    words = [os.fsdecode(word) for word in words]
+    return odd, words
+def other(names):
+    return [os.fsdecode(name) for name in names]
+print(both(["x"]), other(["y"]), os.name, os.sep, os.curdir)
+"""
+
+
+def test_a_comprehension_hides_no_global_from_the_next_one(any_python: str) -> None:
+    renamed = SHADOWED.replace("os", "A").replace("import A", "import os as A")
+    for source in (SHADOWED, renamed.replace("second", "A")):
+        ran = subprocess.run(
+            [any_python, "-c", minify(source, "program")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == "([1], ['x']) ['y'] posix / .\n"
+
+
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
 def test_a_name_that_nothing_binds_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="nothing binds"):
@@ -201,3 +229,15 @@ def test_many_may_build_at_once(copied: Path) -> None:
 
     assert set(found) == {"print('waits')"}
     assert [path.name for path in (copied / "cache").glob("new-*")] == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"]])
+def test_a_wrong_call_shows_the_usage_and_writes_nothing(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "build_gate", *arguments]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "Usage: python -m build_gate FOLDER\n")
+    assert list(tmp_path.iterdir()) == []

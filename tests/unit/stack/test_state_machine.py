@@ -12,7 +12,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate.aws import http_probe as prober
-from lightgate.aws.dynamodb_releases import _OWED, _owed
+from lightgate.aws.dynamodb_releases import OWED, owed_key
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.release.lock import LONGEST_STEP
 from lightgate.release.poll_interval import wait_seconds
@@ -25,8 +25,6 @@ STATES: dict[str, Json] = MACHINE["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 FUNCTIONS = sorted(ROOT.glob("functions/*/app.py"))
 FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
-# The states whose name is a whole sentence, and the ends.
-SELF_EXPLAINING = {"Choice", "Succeed", "Fail"}
 
 
 @cache
@@ -226,9 +224,9 @@ def test_no_message_is_sent_before_the_lock_is_released() -> None:
 def test_the_state_machine_marks_the_message_that_reconcile_would_send_again() -> None:
     key = TASKS["MarkMessageSent"]["Parameters"]["Key"]
 
-    assert key["app"] == {"S": _OWED}
+    assert key["app"] == {"S": OWED}
     assert key["item"]["S.$"] == "States.Format('{}#{}', $.outcome.app, $.outcome.release)"
-    assert _owed("crops", "r1") == "crops#r1"
+    assert owed_key("crops", "r1") == "crops#r1"
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("Publish")])
@@ -243,7 +241,7 @@ def test_every_publication_has_all_forms_and_all_attributes(name: str) -> None:
 def test_a_state_says_why_it_is_there(name: str) -> None:
     state = STATES[name]
 
-    assert state.get("Comment", "").endswith(".") or state["Type"] in SELF_EXPLAINING
+    assert state.get("Comment", state.get("Cause", "")).endswith(".")
     assert state["Type"] != "Choice" or name.endswith("?")
 
 

@@ -168,7 +168,13 @@ def test_a_deployment_that_fails_while_a_migration_is_applied_requires_manual_ac
 def test_a_last_report_that_comes_late_decides_about_the_database(world: World) -> None:
     world.lightsail.switches = world.lightsail.switches.changed({"log_lag": 250})
     begun = {"event": "applying", "migration": "a.0002"}
-    failed = {"event": "failed", "migration": "a.0002", "error": "boom", "database": "unchanged"}
+    failed = {
+        "event": "failed",
+        "cause": "exit",
+        "migration": "a.0002",
+        "error": "boom",
+        "database": "unchanged",
+    }
     log = [*applied(), (380, "migrate", begun), (399, "migrate", failed)]
 
     ended = world.release(course=Course(ends="FAILED", after=FAILS, log=log))

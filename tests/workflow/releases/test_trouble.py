@@ -156,7 +156,7 @@ def test_an_outcome_that_cannot_be_determined_is_sent_in_all_forms_with_all_attr
     assert ended.states[-2:] == ["PublishUndetermined", "Undetermined"]
     assert world.records() == {}
     message = world.message()
-    known = f"[{stage}] {app}" if stage != "unknown" else "Lightgate"
+    known = "Lightgate" if "admit" in failing else f"[{stage}] {app}"
     assert message.subject.startswith(f"{known} FAILED, the outcome ")
     assert message.subject.endswith(" is unknown")
     assert message.attributes == {"app": app, "status": "FAILED", "stage": stage}

@@ -17,12 +17,12 @@ from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord, read_version
 from lightgate.release.lock import LockAnswer, LockRequest, LockStatus, execution_name_of
 from lightgate.state import Admitted
 
-type Json = dict[str, Any]
+type _Json = dict[str, Any]
 type Write = dict[str, Any]
 """One write of a transaction, as DynamoDB takes it."""
 
@@ -31,7 +31,7 @@ type Write = dict[str, Any]
 _MOST_RELEASES = 200
 _LISTED_VERSIONS = 50
 # The state machine writes this name, too (MarkMessageSent).
-_OWED = "#owed-messages"
+OWED = "#owed-messages"
 _NOT_ENDED = "attribute_not_exists(ended)"
 _ITS_ONLY_RELEASE = f"{_NOT_ENDED} AND (attribute_not_exists(#release) OR #release = :release)"
 _NO_OUTCOME = "attribute_not_exists(outcome)"
@@ -39,7 +39,7 @@ _NO_OUTCOME = "attribute_not_exists(outcome)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRecord:
-    """A release on record. `outcome` is None while it is in progress.
+    """A release on record. `outcome` and `status` are None while it is in progress.
 
     `admission` is what Admit has decided. The outcome of a release whose execution was stopped is
     made from it. It is None if there is none, or if this version of Lightgate cannot read it.
@@ -48,7 +48,7 @@ class ReleaseRecord:
     """
 
     release: str
-    status: str
+    status: EndStatus | None
     execution: str | None
     digest: str | None
     fingerprint: str | None
@@ -148,7 +148,7 @@ class Releases:
                     return decode(LastKnown, release, ignore_unknown=True)
         return None
 
-    def _newest_outcomes(self, app: str) -> Iterator[Json]:
+    def _newest_outcomes(self, app: str) -> Iterator[_Json]:
         for item in self._newest_items(app):
             if "outcome" in item:
                 yield json.loads(item["outcome"]["S"])
@@ -212,7 +212,7 @@ class Releases:
 
     def owes_message(self, app: str, release: str) -> bool:
         """Whether the release still has to be heard of."""
-        return self._table.read(_OWED, _owed(app, release)) is not None
+        return self._table.read(OWED, owed_key(app, release)) is not None
 
     def owed_messages(self) -> Iterator[tuple[str, str]]:
         """App and release of all that still have to be heard of, those in progress included."""
@@ -220,7 +220,7 @@ class Releases:
             TableName=self._table.name,
             ConsistentRead=True,
             KeyConditionExpression="app = :owed",
-            ExpressionAttributeValues={":owed": {"S": _OWED}},
+            ExpressionAttributeValues={":owed": {"S": OWED}},
         )
         for page in pages:
             for found in page["Items"]:
@@ -264,7 +264,7 @@ class Releases:
             }
             yield self._owes(app, lock_request.release)
         else:
-            status = answer.status.value
+            status = EndStatus(answer.status)
             ending = RecordedOutcome(
                 app=app, release=lock_request.release, status=status, cause=answer.reason
             )
@@ -285,10 +285,10 @@ class Releases:
                 yield self._image_known(app, digest, lock_request.release)
 
     def _owes(self, app: str, release: str) -> Write:
-        return self._table.put(_OWED, _owed(app, release), {})
+        return self._table.put(OWED, owed_key(app, release), {})
 
     def _owes_nothing(self, app: str, release: str) -> Write:
-        key = self._table.key(_OWED, _owed(app, release))
+        key = self._table.key(OWED, owed_key(app, release))
         return {"Delete": {"TableName": self._table.name, "Key": key}}
 
     def _image_known(self, app: str, digest: str, release: str) -> Write:
@@ -307,7 +307,7 @@ def _execution(arn: str) -> str:
     return f"execution#{execution_name_of(arn)}"
 
 
-def _owed(app: str, release: str) -> str:
+def owed_key(app: str, release: str) -> str:
     return f"{app}#{release}"
 
 
@@ -328,9 +328,10 @@ def _is_condition(error: ClientError) -> bool:
 
 def _record(found: Mapping[str, Any]) -> ReleaseRecord:
     outcome, admission = _text(found, "outcome"), _text(found, "admission")
+    status = _text(found, "status")
     return ReleaseRecord(
         release=str(_text(found, "item")).removeprefix("release#"),
-        status=_text(found, "status") or "",
+        status=EndStatus(status) if status is not None and status in EndStatus else None,
         execution=_text(found, "execution"),
         digest=_text(found, "digest"),
         fingerprint=_text(found, "fingerprint") or None,
@@ -340,12 +341,12 @@ def _record(found: Mapping[str, Any]) -> ReleaseRecord:
     )
 
 
-def _admitted(document: Json) -> Admitted | None:
+def _admitted(document: _Json) -> Admitted | None:
     with contextlib.suppress(DecodeError):
         return decode(Admitted, document, ignore_unknown=True)
     return None
 
 
-def _outcome(document: Json) -> RecordedOutcome:
+def _outcome(document: _Json) -> RecordedOutcome:
     """Also of another version of Lightgate. The versions are read by themselves."""
     return decode(RecordedOutcome, {**document, "versions": []}, ignore_unknown=True)

@@ -14,6 +14,7 @@ from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.errors import NotShownError, RefusedError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
+from lightgate.migrations.outside import applied_in
 from lightgate.names import (
     MAILBOX_VARIABLE,
     RELEASE_VARIABLE,
@@ -41,8 +42,8 @@ _CLOCK_MARGIN = timedelta(minutes=1)
 _NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
 
 # For each container the variables whose values the spec gives openly.
-type OpenVariables = Mapping[str, Collection[str]]
-_NOTHING_OPEN: OpenVariables = MappingProxyType({})
+type _OpenVariables = Mapping[str, Collection[str]]
+_NOTHING_OPEN: _OpenVariables = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ class Lightsail:
 
     @reaching("GetContainerServiceDeployments")
     def mask(
-        self, service: str, release: str | None = None, is_open: OpenVariables = _NOTHING_OPEN
+        self, service: str, release: str | None = None, is_open: _OpenVariables = _NOTHING_OPEN
     ) -> Mask:
         """Takes the secrets out of all that the service's containers write.
 
@@ -173,9 +174,14 @@ class Lightsail:
         lines = self._lines(service, container, since, "lightgate")
         return reports(lines, mask or self.mask(service)) if lines else []
 
+    @reaching("GetContainerLog")
+    def applied(self, service: str, container: str, since: datetime) -> list[str]:
+        """The migrations that Django says it applies, in the container's log since then."""
+        return applied_in(self._lines(service, container, since, "Applying"))
+
     @reaching("GetContainerServiceDeployments")
     def app_logs(
-        self, service: str, deployment: Deployment, is_open: OpenVariables = _NOTHING_OPEN
+        self, service: str, deployment: Deployment, is_open: _OpenVariables = _NOTHING_OPEN
     ) -> Mapping[str, AppLog | UnreachableError]:
         """The log of each container since the deployment was created, or why it could not be read.
 
@@ -216,7 +222,7 @@ class Lightsail:
         return listed
 
     def _secrets(
-        self, shown: Iterable[Mapping[str, Any]], release: str | None, is_open: OpenVariables
+        self, shown: Iterable[Mapping[str, Any]], release: str | None, is_open: _OpenVariables
     ) -> list[str]:
         """The values of the variables, but of those that `mask` leaves out, and of expired URLs."""
         secret: set[str] = set()

@@ -12,7 +12,13 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.aws.snapshots import delete_surplus, is_of_app, is_of_release, tags_of
-from lightgate.backup.database_status import Condition, busy, condition_of, missing, why_unusable
+from lightgate.backup.database_status import (
+    DatabaseReadiness,
+    busy,
+    missing,
+    readiness_of,
+    why_unusable,
+)
 from lightgate.backup.restore_commands import of_lightsail
 from lightgate.backup.restore_points import Description
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
@@ -143,7 +149,7 @@ class LightsailSnapshots:
         found = _described(self._existing_database(database))
         if (why := why_unusable(found)) is not None:
             raise RefusedError(why) from error
-        if condition_of(found.status) is Condition.READY:
+        if readiness_of(found.status) is DatabaseReadiness.READY:
             raise error
         return SnapshotState(status=SnapshotStatus.BUSY, detail=busy(found, error_message(error)))
 

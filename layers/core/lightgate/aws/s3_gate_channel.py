@@ -14,7 +14,13 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, make_presigner, reaching
 from lightgate.errors import UnreachableError
-from lightgate.migrations.permit import LARGEST_BYTES, Permit, PermitState, VoidCause, pending
+from lightgate.migrations.permit import (
+    LARGEST_PERMIT_BYTES,
+    Permit,
+    PermitState,
+    VoidCause,
+    pending,
+)
 from lightgate.spec.time_limits import SIGNED_FOR
 
 _SESSION = _SIGNED_FOR = SIGNED_FOR
@@ -29,7 +35,7 @@ _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class GateAddress:
     """The place in the bucket of one gate of a release."""
 
     app: str
@@ -58,7 +64,7 @@ class GateChannels:
         self._s3, self._sts = s3, sts
         self._bucket, self._role = bucket, role
 
-    def open(self, address: Address) -> Permit:
+    def open(self, address: GateAddress) -> Permit:
         """Write a pending permit unless there is one, and return the current one. Idempotent.
 
         Call it before the deployment is created: a permit that is missing cannot be granted.
@@ -73,7 +79,7 @@ class GateChannels:
         return permit
 
     @reaching("S3")
-    def permit(self, address: Address) -> Permit:
+    def permit(self, address: GateAddress) -> Permit:
         """The current permit. Writes nothing.
 
         A missing permit counts as void: it was there before the deployment, and the one that was
@@ -82,7 +88,7 @@ class GateChannels:
         return self._read(address)[0] or _lost(address)
 
     @reaching("S3")
-    def grant(self, address: Address, seen: Permit, plan: str, until: datetime) -> Permit:
+    def grant(self, address: GateAddress, seen: Permit, plan: str, until: datetime) -> Permit:
         """Permit this plan, if it is begun before `until`; the permit that stands afterwards.
 
         Only the permit that was `seen` when that was decided is changed: one that has changed
@@ -93,7 +99,7 @@ class GateChannels:
         return permit or _lost(address)
 
     @reaching("S3")
-    def void(self, address: Address, cause: VoidCause, reason: str) -> Permit:
+    def void(self, address: GateAddress, cause: VoidCause, reason: str) -> Permit:
         """Withdraw the permit for good, in any state. Idempotent.
 
         A gate that has read a granted permit before may still begin until the permit's `until`.
@@ -104,7 +110,7 @@ class GateChannels:
         return permit or _lost(address)
 
     def _change(
-        self, address: Address, change: Callable[[Permit | None], Permit | None]
+        self, address: GateAddress, change: Callable[[Permit | None], Permit | None]
     ) -> Permit | None:
         """Write what `change` makes of the permit, unless that is nothing or no change.
 
@@ -129,7 +135,7 @@ class GateChannels:
         raise ContendedError(address.key(_PERMIT))
 
     @reaching("S3")
-    def messages(self, address: Address) -> list[str]:
+    def messages(self, address: GateAddress) -> list[str]:
         """The gate's messages, one line each, in the order in which the gate sends them.
 
         A message that is missing, too long or no text is left out.
@@ -154,11 +160,11 @@ class GateChannels:
         )
         presigner = make_presigner(answer["Credentials"])
         return {
-            gate: self._template(presigner, Address(app=app, release=release, container=gate))
+            gate: self._template(presigner, GateAddress(app=app, release=release, container=gate))
             for gate in gates
         }
 
-    def _template(self, presigner: Any, address: Address) -> str:  # noqa: ANN401 - boto3
+    def _template(self, presigner: Any, address: GateAddress) -> str:  # noqa: ANN401 - boto3
         """One URL with a star for the name, and a signature for each name.
 
         The URLs differ in nothing else, if they were signed in the same second; each would be
@@ -175,7 +181,7 @@ class GateChannels:
                 return json.dumps({"url": f"{heads.pop()}=", "signatures": signatures})
         raise UnreachableError("presigned URLs of one second differ in more than the signature")
 
-    def _url(self, presigner: Any, address: Address, name: str) -> str:  # noqa: ANN401 - boto3
+    def _url(self, presigner: Any, address: GateAddress, name: str) -> str:  # noqa: ANN401 - boto3
         url: str = presigner.generate_presigned_url(
             "get_object" if name == _PERMIT else "put_object",
             Params={"Bucket": self._bucket, "Key": address.key(name)},
@@ -202,12 +208,12 @@ class GateChannels:
             ],
         }
 
-    def _read(self, address: Address) -> tuple[Permit | None, str | None]:
-        text, etag = self._object(address, _PERMIT, LARGEST_BYTES)
+    def _read(self, address: GateAddress) -> tuple[Permit | None, str | None]:
+        text, etag = self._object(address, _PERMIT, LARGEST_PERMIT_BYTES)
         permit = Permit.from_text(text) if text else None
         return (permit if permit and permit.release == address.release else None), etag
 
-    def _object(self, address: Address, name: str, limit: int) -> tuple[str | None, str | None]:
+    def _object(self, address: GateAddress, name: str, limit: int) -> tuple[str | None, str | None]:
         """Its text, if it is one of at most `limit` bytes, and its ETag; neither if missing."""
         try:
             found = self._s3.get_object(Bucket=self._bucket, Key=address.key(name))
@@ -222,7 +228,7 @@ class GateChannels:
         except UnicodeDecodeError:
             return None, found["ETag"]
 
-    def _write(self, address: Address, permit: Permit, **condition: str) -> None:
+    def _write(self, address: GateAddress, permit: Permit, **condition: str) -> None:
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
@@ -247,7 +253,7 @@ class _NoBucket(Exception):  # noqa: N818
     """There is nothing to write into."""
 
 
-def _lost(address: Address) -> Permit:
+def _lost(address: GateAddress) -> Permit:
     return Permit(
         release=address.release,
         state=PermitState.VOID,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.aws.clients import reaching
-from lightgate.records.outcome import Publication
+from lightgate.records.recorded_outcome import Publication
 
 # Ten pages.
 _MOST_SUBSCRIPTIONS = 1000

@@ -9,7 +9,7 @@ import enum
 from lightgate.backup.restore_points import Description
 from lightgate.spec.database_kinds import DatabaseKind
 
-WORDS = {
+_WORDS = {
     DatabaseKind.INSTANCE: "RDS instance",
     DatabaseKind.CLUSTER: "Aurora cluster",
     DatabaseKind.LIGHTSAIL: "Lightsail database",
@@ -51,7 +51,7 @@ _DOWN_PREFIXES = ("inaccessible-", "incompatible-", "insufficient-")
 _DOWN_SUFFIX = "-failed"
 
 
-class Condition(enum.StrEnum):
+class DatabaseReadiness(enum.StrEnum):
     """What the status of a database means for a release.
 
     READY: it takes a snapshot. CHANGING: it takes none now, and that passes by itself. DOWN: it
@@ -64,26 +64,26 @@ class Condition(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-def condition_of(status: str) -> Condition:
+def readiness_of(status: str) -> DatabaseReadiness:
     word = status.lower()
     if word in _READY:
-        return Condition.READY
+        return DatabaseReadiness.READY
     if word in _CHANGING or word.startswith(_CHANGING_PREFIXES):
-        return Condition.CHANGING
+        return DatabaseReadiness.CHANGING
     if word in _DOWN or word.startswith(_DOWN_PREFIXES) or word.endswith(_DOWN_SUFFIX):
-        return Condition.DOWN
-    return Condition.UNKNOWN
+        return DatabaseReadiness.DOWN
+    return DatabaseReadiness.UNKNOWN
 
 
 def why_unusable(found: Description) -> str | None:
     """Why no release can begin with the database; None if one can, or if that is unknown."""
-    head = f"database.{found.kind}: the {WORDS[found.kind]} {found.name}"
+    head = f"database.{found.kind}: the {_WORDS[found.kind]} {found.name}"
     if found.cluster is not None:
         return (
             f"{head} is a member of the DB cluster {found.cluster}, and RDS takes snapshots of the "
             f"whole cluster only; {_instead(found.kind, found.name, found)}"
         )
-    if condition_of(found.status) is not Condition.DOWN:
+    if readiness_of(found.status) is not DatabaseReadiness.DOWN:
         return None
     advice = (
         "Start it, and release the image again."
@@ -98,17 +98,17 @@ def why_unusable(found: Description) -> str | None:
 
 def why_doubtful(found: Description) -> str | None:
     """A warning where the status does not show whether a release can begin; None if it does."""
-    if condition_of(found.status) is not Condition.UNKNOWN:
+    if readiness_of(found.status) is not DatabaseReadiness.UNKNOWN:
         return None
     return (
-        f"The {WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate does "
-        "not know. AWS may take no snapshot of it."
+        f"The {_WORDS[found.kind]} {found.name} has the status {found.status}, which Lightgate "
+        "does not know. AWS may take no snapshot of it."
     )
 
 
 def busy(found: Description, message: str) -> str:
     """AWS's reason why it takes no snapshot now, with the status if that is another one."""
-    if condition_of(found.status) is Condition.READY or found.status in message:
+    if readiness_of(found.status) is DatabaseReadiness.READY or found.status in message:
         return message
     return f"{message} Its status is {found.status}."
 
@@ -118,7 +118,7 @@ def missing(kind: DatabaseKind, name: str, other: Description | None = None) -> 
 
     `other` is a database of another kind that has this name.
     """
-    reason = f"database.{kind}: there is no {WORDS[kind]} {name} in this region"
+    reason = f"database.{kind}: there is no {_WORDS[kind]} {name} in this region"
     if other is None:
         return reason
     return f"{reason}, but there is {_A[other.kind]} {name}; {_instead(kind, name, other)}"

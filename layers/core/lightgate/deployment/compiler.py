@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lightgate.errors import RefusedError
-from lightgate.gate.config import without_defaults
+from lightgate.gate.config_defaults import without_defaults
 from lightgate.gate.packaging import Programs
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
@@ -34,20 +34,20 @@ from lightgate.spec.keys import (
     Container,
     PublicEndpoint,
     SecretReference,
-    manage_of,
+    call_of,
 )
 from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
-LARGEST_REQUEST_BYTES = 48 * 1024
+LARGEST_REQUEST_BYTES = 56 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.
-MAILBOX_POLL_SECONDS = 2
+_MAILBOX_POLL_SECONDS = 2
 # After this time without an answer from S3 the gate gives up.
-MAILBOX_REACH_SECONDS = 120
+_MAILBOX_REACH_SECONDS = 120
 
 _NO_MAILBOXES: Mapping[str, str] = MappingProxyType({})
 
@@ -67,7 +67,7 @@ class Part(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ImageSource:
     """The image of a release: how Lightsail pulls it, and what it would run by itself."""
 
     reference: str
@@ -78,7 +78,7 @@ class Source:
 class _Inputs:
     """What is this release's own."""
 
-    source: Source
+    source: ImageSource
     release: str
     stack: str
     code: str
@@ -89,7 +89,7 @@ class _Inputs:
 
 def compile_deployment(
     spec: AppSpec,
-    source: Source,
+    source: ImageSource,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
@@ -167,11 +167,7 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     """The member `command`, if the image's own does not do."""
     ports = programs.ports
     if spec.conditions_on(container.name):
-        commands = (
-            preset(spec, container.name)
-            if spec.uses_preset(container.name)
-            else Commands(main=_own_command(container, inputs.source))
-        )
+        commands = _commands(spec, container, inputs.source)
         config = _supervisor_config(spec, container, inputs, ports, commands)
         gate = programs.supervisor(container.name, config)
         own = commands.main
@@ -186,6 +182,18 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     # Without -I and -S a module of the app's own would shadow one of the standard library
     # (measured-facts.md, "Launching").
     return {"command": [python, "-I", "-S", "-c", *gate, *own]}
+
+
+def _commands(spec: AppSpec, container: Container, source: ImageSource) -> Commands:
+    """What the supervisor of the container runs."""
+    if spec.uses_preset(container.name):
+        return preset(spec, container.name)
+    call = call_of(container) if spec.reads_plan(container.name) else None
+    return Commands(
+        before=container.before,
+        main=call.argv if call is not None else _own_command(container, source),
+        then=container.then,
+    )
 
 
 def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) -> Request:
@@ -250,17 +258,17 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
     )
     longest_wait = int(wait_limit.longest.total_seconds())
     return {
-        "pollSeconds": MAILBOX_POLL_SECONDS,
+        "pollSeconds": _MAILBOX_POLL_SECONDS,
         "patienceSeconds": longest_wait,
-        "reachSeconds": min(MAILBOX_REACH_SECONDS, longest_wait),
+        "reachSeconds": min(_MAILBOX_REACH_SECONDS, longest_wait),
     }
 
 
 def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
-    migrations = spec.migrations
+    migrations, call = spec.migrations, call_of(container)
     return {
-        "manage": list(manage_of(container) or USUAL_MANAGE),
+        "manage": list(call.manage if call is not None else container.manage or USUAL_MANAGE),
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,
@@ -275,7 +283,7 @@ def _usual_after_failure(reads_plan: bool) -> AfterFailure:
     return AfterFailure.EXIT if reads_plan else AfterFailure.HOLD
 
 
-def _own_command(container: Container, source: Source) -> tuple[str, ...]:
+def _own_command(container: Container, source: ImageSource) -> tuple[str, ...]:
     """The command of the container, which its gate starts after the migration."""
     if container.command is not None:
         return container.command

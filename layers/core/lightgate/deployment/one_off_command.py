@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lightgate.deployment.compiler import Part, Request, Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, Part, Request, compile_deployment
 from lightgate.gate.packaging import Programs
 from lightgate.names import COMMAND_CONTAINER
-from lightgate.spec.django_command import manage_call
+from lightgate.spec.django_command import migrate_call
 from lightgate.spec.keys import (
     AfterFailure,
     AppSpec,
-    Condition,
     Container,
     Dependency,
+    DependencyCondition,
     SecretReference,
 )
 
@@ -41,7 +41,9 @@ def command_spec(spec: AppSpec, command: tuple[str, ...]) -> AppSpec:
         health_check=None,
         pending_command=None,
         after_failure=AfterFailure.HOLD,
-        manage=model.manage if manage_call(command) is not None else None,
+        manage=model.manage if migrate_call(command, model.manage) is not None else None,
+        before=(),
+        then=(),
         fixtures=(),
     )
     return replace(
@@ -58,7 +60,7 @@ _AFTER = "after-it"
 
 
 def _waiting(own: Container, spec: AppSpec) -> Container:
-    dependency = Dependency(container=COMMAND_CONTAINER, condition=Condition.SUCCESS)
+    dependency = Dependency(container=COMMAND_CONTAINER, condition=DependencyCondition.SUCCESS)
     ports = {port: kind for name in spec.containers for port, kind in spec.open_ports(name).items()}
     return replace(own, name=_AFTER, command=("true",), ports=ports, depends_on=(dependency,))
 
@@ -66,7 +68,7 @@ def _waiting(own: Container, spec: AppSpec) -> Container:
 def compile_command(
     spec: AppSpec,
     command: tuple[str, ...],
-    source: Source,
+    source: ImageSource,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,
@@ -100,7 +102,7 @@ def compile_command(
 
 def compile_app(
     spec: AppSpec,
-    source: Source,
+    source: ImageSource,
     release: str,
     secrets: Mapping[SecretReference, str],
     *,

@@ -13,7 +13,7 @@ from typing import Any
 from lightgate.deployment.pinning import is_pinned
 from lightgate.names import COMMAND_CONTAINER, PREFIX
 
-type Request = dict[str, Any]
+type _Request = dict[str, Any]
 
 _MARKER_PREFIX = f"{PREFIX}_".upper()
 
@@ -25,7 +25,7 @@ class Redeployment:
     The request holds secrets: it does not show itself. The notes name variables, no values.
     """
 
-    request: Request = field(repr=False)
+    request: _Request = field(repr=False)
     notes: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ def redeploy(
         containers[name] = _container(container, {**old, **new, **_known(markers)})
         if not is_pinned(container["image"]):
             loose.append(f"The image {container['image']} of {name} may have changed since then.")
-    request: Request = {"serviceName": service, "containers": containers}
+    request: _Request = {"serviceName": service, "containers": containers}
     if endpoint := shown.get("publicEndpoint"):
         request["publicEndpoint"] = _given(endpoint)
     told = (
@@ -62,7 +62,7 @@ def redeploy(
     return Redeployment(request=request, notes=(*([told] if changed else []), *loose))
 
 
-def _container(shown: Mapping[str, Any], environment: Mapping[str, str]) -> Request:
+def _container(shown: Mapping[str, Any], environment: Mapping[str, str]) -> _Request:
     container = {
         "image": shown["image"],
         "environment": dict(environment),
@@ -81,7 +81,7 @@ def _known(markers: Mapping[str, str]) -> Mapping[str, str]:
     return markers
 
 
-def _given(endpoint: Mapping[str, Any]) -> Request:
+def _given(endpoint: Mapping[str, Any]) -> _Request:
     return {key: value for key, value in endpoint.items() if value is not None}
 
 

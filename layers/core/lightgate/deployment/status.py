@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lightgate.errors import RefusedError
-from lightgate.gate.report import GateReport, Phase
+from lightgate.gate.gate_report import GateReport, Phase
 from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
 # gate's report only enriches the message; after a FAILED one it decides what is said of
 # the database, and is worth a longer wait.
-LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
-LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
+_LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
+_LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
 # CloudWatch or S3 may answer again after an outage, and then the reports are read first.
-_UNREAD_PATIENCE = LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
+_UNREAD_PATIENCE = _LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
 # The container's clock and Lightsail's need not agree with each other.
 _CLOCK_MARGIN = timedelta(minutes=5)
 
@@ -177,13 +177,13 @@ def judge_deployment(
         if unprotected:
             if gate_report.phase is Phase.FAILED:
                 return Status.FAILED, ended_at
-        elif is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_ACTIVE:
+        elif is_overdue or now - ended_at >= _LOG_PATIENCE_AFTER_ACTIVE:
             return Status.ACTIVE, ended_at
     elif service.has_replaced(watch.version, watch.marker):
         return Status.ACTIVE, ended_at or now
     elif service.has_failed(watch.version, watch.marker):
         ended_at = ended_at or now
-        patience_ends = is_overdue or now - ended_at >= LOG_PATIENCE_AFTER_FAILED
+        patience_ends = is_overdue or now - ended_at >= _LOG_PATIENCE_AFTER_FAILED
         if gate_report.phase.is_final or patience_ends:
             return Status.FAILED, ended_at
     if is_overdue:

@@ -18,7 +18,7 @@ from lightgate.diagnosis.log_patterns import (
 )
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.spec.success_codes import accepts
 
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")

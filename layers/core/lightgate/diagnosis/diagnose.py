@@ -11,8 +11,8 @@ from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
 from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
+from lightgate.gate.gate_report import Failure, GateCause, Phase
 from lightgate.gate.log_lines import plain_text
-from lightgate.gate.report import Failure, Phase
 
 _BUSY = re.compile(
     r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests|ServiceUnavailable"
@@ -47,7 +47,7 @@ def _with_refused_permit(seen: Symptoms) -> Symptoms:
         return seen
     failure = Failure(
         container=seen.wait.container if seen.wait is not None else "",
-        cause="permit",
+        cause=GateCause.PERMIT,
         error=seen.no_permit.reason or "",
         migration=None,
         exit_code=None,

@@ -6,10 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lightgate.diagnosis import gate_waits
+from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.report import DatabaseSession, Detail, Failure, Phase
+from lightgate.gate.gate_report import (
+    CommandStep,
+    DatabaseAfter,
+    DatabaseSession,
+    Detail,
+    Failure,
+    GateCause,
+    Phase,
+)
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import COMMAND_CONTAINER
 
@@ -34,6 +42,7 @@ _UNREACHABLE = (
     "the database system is shutting down",
     "Can't connect to",
 )
+_STOPPED_BY_SIGTERM = 128 + 15
 _NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
 
 
@@ -128,6 +137,19 @@ def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
         what=f"The command of {failure.container} succeeded, but left migrations unapplied.",
         evidence=failure.error,
         next_action="Correct the container's command so that it applies all migrations.",
+    )
+
+
+def _unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    where = " by what runs before migrate" if failure.step is CommandStep.BEFORE else ""
+    return Diagnosis(
+        kind=FailureKind.UNPLANNED_CHANGE,
+        what=f"The database was changed{where} beside the plan that was permitted.",
+        evidence=failure.error,
+        next_action=(
+            "Find out what changed it: compare python manage.py showmigrations with the plan. Then "
+            "move every change into a migration and push again."
+        ),
     )
 
 
@@ -271,7 +293,7 @@ def _unreachable(
 
 def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
     wait = seen.wait
-    if wait is not None and wait.what == gate_waits.DATABASE_LOCK:
+    if wait is not None and wait.what == Awaited.DATABASE_LOCK:
         # That the wait has ended nobody tells; a session that stood in the way is worth a look.
         what = (
             f"{_subject(failure)} was stopped at its time limit, while it waited for a table."
@@ -291,7 +313,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
-    if failure.detail is Detail.STOPPED or "SIGTERM" in failure.error:
+    if failure.detail is Detail.STOPPED or failure.exit_code == _STOPPED_BY_SIGTERM:
         return _cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
@@ -341,7 +363,7 @@ def _permit(seen: Symptoms, failure: Failure) -> Diagnosis:
     told = seen.no_permit.cause if seen.no_permit is not None else None
     if VoidCause.POLICY in (told, seen.refusal_cause):
         return _refused(seen, failure)
-    is_mailbox = failure.cause == "mailbox"
+    is_mailbox = failure.cause is GateCause.MAILBOX
     return Diagnosis(
         kind=FailureKind.NO_PERMIT,
         what=f"The gate got no permit for its plan; {_applied(seen)}.",
@@ -382,6 +404,8 @@ def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _command(seen: Symptoms, failure: Failure) -> str:
+    if failure.command:
+        return failure.command
     is_known = failure.container == COMMAND_CONTAINER and seen.command
     return shlex.join(seen.command or ()) if is_known else f"the command of {failure.container}"
 
@@ -389,6 +413,8 @@ def _command(seen: Symptoms, failure: Failure) -> str:
 def _gate(seen: Symptoms, failure: Failure) -> str:
     if failure.container == COMMAND_CONTAINER:
         return f"{_command(seen, failure)} failed ({failure.cause})"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return (
         f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
     )
@@ -400,10 +426,10 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
         raise ValueError("there is nothing that the gate waits for")
     over = "Lightsail ended the deployment while the gate was waiting"
     match wait.what:
-        case gate_waits.DATABASE:
+        case Awaited.DATABASE:
             what = f"{over} for the database; {_applied(seen)}."
             return _unreachable(seen, what, wait.why, Detail.UNREACHABLE)
-        case gate_waits.PERMIT:
+        case Awaited.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {_applied(seen)}.",
@@ -418,7 +444,7 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
 def _subject(failure: Failure) -> str:
     if failure.migration:
         return f"Migration {failure.migration}"
-    return f"The command of {failure.container}"
+    return failure.around or f"The command of {failure.container}"
 
 
 def _applied(seen: Symptoms) -> str:
@@ -430,26 +456,30 @@ def _applied(seen: Symptoms) -> str:
 
 def _left(failure: Failure) -> str:
     """What the gate found in the database afterwards."""
-    return {
-        "unchanged": " The database is unchanged.",
-        "part-way": " A part of the plan is applied.",
-        "not known": " The state of the database is unknown.",
-    }.get(failure.database or "", "")
+    return "" if failure.database is None else _LEFT[failure.database]
 
 
-_RULES: dict[str, Callable[[Symptoms, Failure], Diagnosis]] = {
-    "exit": _exit,
-    "preflight": _preflight,
-    "pending": _pending,
-    "refused": _refused,
-    "schema": _schema,
-    "lock": _lock,
-    "database": _database,
-    "timeout": _timeout,
-    "signal": _signal,
-    "attempt": _attempt,
-    "permit": _permit,
-    "mailbox": _permit,
+_LEFT = {
+    DatabaseAfter.UNCHANGED: " The database is unchanged.",
+    DatabaseAfter.PART_WAY: " A part of the plan is applied.",
+    DatabaseAfter.UNKNOWN: " The state of the database is unknown.",
+}
+
+
+_RULES: dict[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = {
+    GateCause.EXIT: _exit,
+    GateCause.PREFLIGHT: _preflight,
+    GateCause.PENDING: _pending,
+    GateCause.UNPLANNED: _unplanned,
+    GateCause.REFUSED: _refused,
+    GateCause.SCHEMA: _schema,
+    GateCause.LOCK: _lock,
+    GateCause.DATABASE: _database,
+    GateCause.TIMEOUT: _timeout,
+    GateCause.SIGNAL: _signal,
+    GateCause.ATTEMPT: _attempt,
+    GateCause.PERMIT: _permit,
+    GateCause.MAILBOX: _permit,
 }
 # Before the rules of the cause.
 _TROUBLES: dict[Detail | None, Callable[[Symptoms, Failure], Diagnosis]] = {
@@ -460,14 +490,20 @@ _TROUBLES: dict[Detail | None, Callable[[Symptoms, Failure], Diagnosis]] = {
     Detail.LOST: _lock_lost,
 }
 _GATE_ACTIONS = {
-    "exec": "Correct the container's command in the spec, or install what it calls in the image.",
-    "preflight": "Run the container's health check with this image on your machine.",
-    "healthCheck": "Run the container's health check on your machine.",
-    "settings": "Run python manage.py check with this image and the app's variables.",
-    "django": "Run python manage.py check with this image and the app's variables.",
-    "plan": "Run python manage.py migrate --plan with this image and the app's variables.",
-    "record": "Give the database role the right to create and write the table lightgate_attempt.",
-    "port": "Use another port in the app: the gate needs this one.",
-    "config": "Push again. If it fails again, someone changed the commands of the deployment.",
-    "dependency": "Read the log of the container that failed first.",
+    GateCause.EXEC: (
+        "Correct the container's command in the spec, or install what it calls in the image."
+    ),
+    GateCause.PREFLIGHT: "Run the container's health check with this image on your machine.",
+    GateCause.HEALTH_CHECK: "Run the container's health check on your machine.",
+    GateCause.SETTINGS: "Run python manage.py check with this image and the app's variables.",
+    GateCause.DJANGO: "Run python manage.py check with this image and the app's variables.",
+    GateCause.PLAN: "Run python manage.py migrate --plan with this image and the app's variables.",
+    GateCause.RECORD: (
+        "Give the database role the right to create and write the table lightgate_attempt."
+    ),
+    GateCause.PORT: "Use another port in the app: the gate needs this one.",
+    GateCause.CONFIG: (
+        "Push again. If it fails again, someone changed the commands of the deployment."
+    ),
+    GateCause.DEPENDENCY: "Read the log of the container that failed first.",
 }

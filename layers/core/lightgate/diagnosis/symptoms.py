@@ -10,7 +10,7 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
-from lightgate.gate.report import GateReport
+from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
 from lightgate.release.start_command import start_command
 
@@ -25,6 +25,7 @@ class FailureKind(enum.StrEnum):
     STATEMENT_TIMEOUT = "statement-timeout"
     CONNECTION_LOST = "connection-lost"
     DATABASE_UNREACHABLE = "database-unreachable"
+    UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"

@@ -9,8 +9,8 @@ from typing import Any
 from lightgate.errors import RefusalCode, RefusedError
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
-ARCHITECTURE = "amd64"
-OPERATING_SYSTEM = "linux"
+_ARCHITECTURE = "amd64"
+_OPERATING_SYSTEM = "linux"
 
 # Other variables of an image may be secrets.
 _LISTENS = re.compile(r"(?:PORT|GUNICORN_CMD_ARGS|(?:UVICORN|GRANIAN|UWSGI)_[A-Z0-9_]+)=")
@@ -131,15 +131,15 @@ def platform_digest(manifest: Manifest) -> str | None:
         for entry in document.get("manifests") or ():
             platform = entry.get("platform") or {}
             found = f"{platform.get('os', 'unknown')}/{platform.get('architecture', 'unknown')}"
-            if found == f"{OPERATING_SYSTEM}/{ARCHITECTURE}":
+            if found == f"{_OPERATING_SYSTEM}/{_ARCHITECTURE}":
                 return _digest(entry["digest"])
             platforms.append(found)
     except (KeyError, TypeError, AttributeError):
         raise RefusedError(f"the manifest of {manifest.digest} cannot be read") from None
     raise RefusedError(
-        f"the image {manifest.digest} has no {OPERATING_SYSTEM}/{ARCHITECTURE} variant, which is "
+        f"the image {manifest.digest} has no {_OPERATING_SYSTEM}/{_ARCHITECTURE} variant, which is "
         f"all that Lightsail runs; it has {', '.join(platforms) or 'none'}. Build it with "
-        f"docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}.",
+        f"docker build --platform {_OPERATING_SYSTEM}/{_ARCHITECTURE}.",
         code=RefusalCode.ARCHITECTURE,
     )
 
@@ -176,10 +176,10 @@ def parse_config(blob: bytes | str) -> ImageConfig:
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise RefusedError("the configuration of the image cannot be read") from None
-    if parsed.architecture != ARCHITECTURE:
+    if parsed.architecture != _ARCHITECTURE:
         raise RefusedError(
-            f"the image is built for {parsed.architecture}, and Lightsail runs {ARCHITECTURE} "
-            f"only. Build it with docker build --platform {OPERATING_SYSTEM}/{ARCHITECTURE}.",
+            f"the image is built for {parsed.architecture}, and Lightsail runs {_ARCHITECTURE} "
+            f"only. Build it with docker build --platform {_OPERATING_SYSTEM}/{_ARCHITECTURE}.",
             code=RefusalCode.ARCHITECTURE,
         )
     return parsed

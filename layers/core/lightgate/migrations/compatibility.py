@@ -8,8 +8,9 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lightgate.gate.effect import Effect
 from lightgate.gate.log_lines import plain_text
-from lightgate.migrations.plan import Effect, Operation, Plan
+from lightgate.migrations.plan import Operation, Plan
 
 _MOST_REASONS = 20
 _LONGEST_REASON = 600
@@ -98,13 +99,13 @@ _WHY_THAT = {
     ),
 }
 # For a reversed migration: it drops what the operation made, or restores what it removed.
-_UNDONE = "undo "
-_WHY_UNDONE = {
+_WHY_REVERSED = {
     "CreateModel": "the table is removed, and the live version may still use it",
     "AddField": "the column is removed, and the live version may still use it",
     "RemoveField": "the column comes back, and the live version may not fill it",
     "DeleteModel": "the table comes back empty",
 }
+_REVERSED = "it is reversed, and the live version may rely on it"
 _WHY_UNKNOWN = {
     "RunSQL": "it is SQL, which Lightgate does not read",
     "RunPython": "it runs code of the app, which may do anything to rows and schema",
@@ -151,7 +152,11 @@ def judge_plan(plan: Plan) -> Judgement:
     cannot work with the rows.
     """
     reasons = [_reason(one) for one in plan.operations if one.effect is not Effect.ADDITIVE]
-    effects = {plan.effect, *(one.effect for one in plan.operations)}
+    if plan.untold and reasons:
+        reasons.append(
+            f"{plan.untold} more operations are not safe, and the gate did not list them."
+        )
+    effects = plan.effects
     if Effect.CONTRACT in effects:
         return _judgement(Verdict.ONE_WAY, reasons or [_not_told(plan)])
     if effects != {Effect.ADDITIVE} or plan.count is None:
@@ -159,7 +164,9 @@ def judge_plan(plan: Plan) -> Judgement:
     return Judgement(verdict=Verdict.NONE if plan.is_empty else Verdict.SAFE)
 
 
-def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[str]) -> Judgement:
+def judge_applied(
+    planned: Judgement, effect: Effect | None, migrations: Iterable[str]
+) -> Judgement:
     """The verdict on the applied part of a plan that failed.
 
     `effect` is the worst of that part, None if it is unknown: then the whole plan counts.
@@ -172,6 +179,8 @@ def judge_applied(planned: Judgement, effect: str | None, migrations: Iterable[s
             return _unknown(
                 f"This release has changed rows, with {names or 'migrations that are unknown'}."
             )
+        case Effect.CONTRACT | Effect.UNKNOWN if planned.verdict.allows_rollback:
+            return _unknown("The gate reports that more was applied than its plan had.")
         case _:
             return planned
 
@@ -190,16 +199,18 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
 
 
 def _reason(operation: Operation) -> str:
-    kind, _, that = operation.what.removeprefix(_UNDONE).split(" ", 1)[0].partition("(")
-    if operation.what.startswith(_UNDONE):
-        why = _WHY_UNDONE.get(kind, "it is reversed, and the live version may rely on it")
-    elif operation.effect is Effect.CONTRACT:
-        why = _WHY_THAT.get(that.removesuffix(")")) or _WHY.get(kind, _CONTRACT)
-    else:
-        why = _WHY_UNKNOWN.get(kind, _ODD)
+    return f"{operation.migration}: {operation}: {_why(operation)}."
+
+
+def _why(operation: Operation) -> str:
     if operation.problem is not None:
-        why = f"Lightgate could not judge it: {operation.problem}"
-    return f"{operation.migration}: {operation.what}: {why}."
+        return f"Lightgate could not judge it: {operation.problem}"
+    if operation.is_reversed:
+        return _WHY_REVERSED.get(operation.kind, _REVERSED)
+    if operation.effect is Effect.CONTRACT:
+        why = _WHY_THAT.get(operation.detail or "")
+        return why or _WHY.get(operation.kind, _CONTRACT)
+    return _WHY_UNKNOWN.get(operation.kind, _ODD)
 
 
 def _not_told(plan: Plan) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Self
 # Escaped in JSON, each character has up to twelve bytes.
 _LONGEST_REASON = 600
 # The gate reads no larger permit (LARGEST in gate/programs/s3_client.py).
-LARGEST_BYTES = 8192
+LARGEST_PERMIT_BYTES = 8192
 
 
 class PermitState(enum.StrEnum):

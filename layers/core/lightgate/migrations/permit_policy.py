@@ -20,7 +20,7 @@ from lightgate.backup.deploy_timing import (
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
-from lightgate.gate.report import Phase
+from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
@@ -166,7 +166,8 @@ def _breaks_policy(seen: PermitInput) -> Decision | None:
         return None
     if not plan.effect.may_break_live_version:
         return None
-    what = "; ".join(plan.breaking) or f"the plan has the class {plan.effect.value}"
+    told = [*plan.breaking, *([f"and {plan.untold} more"] if plan.untold else [])]
+    what = "; ".join(told) or f"the plan has the class {plan.effect.value}"
     return _withdraw(
         VoidCause.POLICY,
         f'The policy "block" forbids changes that may break the live version: {what}.',

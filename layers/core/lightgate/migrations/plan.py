@@ -4,11 +4,11 @@ The gate applies only the plan with the permitted hash. So a forged plan in the 
 channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lightgate.gate.effect import Effect, effect_of
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
 
@@ -16,39 +16,31 @@ _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
 _MOST_MIGRATIONS = 10_000
 _MOST_AHEAD = 20
-
-
-class Effect(enum.StrEnum):
-    """The effect of a plan on the live version: that of its worst operation.
-
-    ADDITIVE leaves it able to read and to write, DATA changes rows, CONTRACT may break it, and
-    UNKNOWN may do anything.
-    """
-
-    ADDITIVE = "additive"
-    DATA = "data"
-    CONTRACT = "contract"
-    UNKNOWN = "unknown"
-
-    @property
-    def may_break_live_version(self) -> bool:
-        return self in (Effect.CONTRACT, Effect.UNKNOWN)
-
-
-_EFFECTS = {effect.value: effect for effect in Effect}
+_MOST_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One step of a pending migration, such as `AddField harvest.season`.
 
-    `problem` is the error that kept the gate from judging it.
+    `target` is the model or the field, `detail` what of the operation may break the live version.
+    `problem` is the error that kept the gate from judging it. A gate of an earlier version tells
+    all of them as its `kind`.
     """
 
     migration: str
-    what: str
+    kind: str
     effect: Effect
+    target: str | None = None
+    detail: str | None = None
     problem: str | None = None
+    is_reversed: bool = False
+
+    def __str__(self) -> str:
+        undo = "undo " if self.is_reversed else ""
+        detail = f"({self.detail})" if self.detail else ""
+        target = f" {self.target}" if self.target else ""
+        return f"{undo}{self.kind}{detail}{target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +49,14 @@ class Ahead:
 
     effect: Effect
     names: Sequence[str]
+    count: int = 0
 
     def __str__(self) -> str:
+        more = self.count - len(self.names)
+        names = [*self.names, *([f"and {more} more"] if more > 0 else [])]
         return (
             f"The database has migrations that this image does not know ({self.effect.value}): "
-            f"{', '.join(self.names)}."
+            f"{', '.join(names)}."
         )
 
 
@@ -70,9 +65,10 @@ class Plan:
     """A gate's plan. `count` is None if the gate could not determine the pending migrations.
 
     `breaking` names the reported operations that may break the live version, `operations` all
-    that are not additive. `once`: a plan that one node was permitted must not be permitted to
-    another. `ahead` are migrations that the database has and the image does not. `reversal` is how
-    to reverse the whole plan.
+    that are not additive. `counts` are the operations of each effect, also of those that the report
+    had no room for, and `listed` are the migrations that it had room for. `once`: a plan that one
+    node was permitted must not be permitted to another. `ahead` are migrations that the database
+    has and the image does not. `reversal` is how to reverse the whole plan.
     """
 
     hash: str
@@ -80,6 +76,8 @@ class Plan:
     effect: Effect
     breaking: Sequence[str]
     operations: Sequence[Operation] = ()
+    counts: Mapping[Effect, int] = field(default_factory=dict)
+    listed: int | None = None
     once: bool = False
     ahead: Ahead | None = None
     reversal: Reversal = UNTOLD
@@ -87,6 +85,29 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         return self.count == 0
+
+    @property
+    def effects(self) -> set[Effect]:
+        """The effects of all operations, reported or not."""
+        counted = {effect for effect, count in self.counts.items() if count}
+        return {self.effect, *counted, *(one.effect for one in self.operations)}
+
+    @property
+    def untold(self) -> int:
+        """How many operations that are not additive were not reported."""
+        risky = sum(count for effect, count in self.counts.items() if effect != Effect.ADDITIVE)
+        return max(0, risky - len(self.operations))
+
+    @property
+    def cut(self) -> str | None:
+        """The sentence that says that the report is only a part of the plan."""
+        if self.count is None or self.listed is None or self.listed >= self.count:
+            return None
+        counts = ", ".join(f"{effect.value} {count}" for effect, count in self.counts.items())
+        return (
+            f"{self.listed} of {self.count} pending migrations are listed, those with the greatest "
+            f"risk first. Operations of all of them: {counts}."
+        )
 
 
 def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None:
@@ -124,12 +145,13 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         return None
     operations = _operations(event)
     breaking = [
-        f"{one.migration}: {one.what} ({one.effect.value})"
+        f"{one.migration}: {one} ({one.effect.value})"
         for one in operations
         if one.effect.may_break_live_version
     ]
-    effect = _EFFECTS.get(str(event.get("class")), Effect.UNKNOWN)
-    if count is None or (breaking and not effect.may_break_live_version):
+    effect, counts = effect_of(event.get("class")), _counts(event)
+    is_breaking = breaking or any(one.may_break_live_version for one in counts)
+    if count is None or (is_breaking and not effect.may_break_live_version):
         effect = Effect.UNKNOWN
     return Plan(
         hash=name,
@@ -137,6 +159,8 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         effect=effect,
         breaking=breaking,
         operations=operations,
+        counts=counts,
+        listed=len(_list(event.get("migrations"))),
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
         reversal=read_reversal(event.get("takeBack"), _names(event), count),
@@ -148,13 +172,24 @@ def _names(event: Mapping[str, Any]) -> Sequence[str]:
     return [name for one in found if (name := plain_text(one, _LONGEST_NAME)) is not None]
 
 
+def _counts(event: Mapping[str, Any]) -> Mapping[Effect, int]:
+    """The worst effect first. What is no count counts as one."""
+    found = event.get("classes")
+    told: dict[Effect, int] = {}
+    for name, count in found.items() if isinstance(found, Mapping) else ():
+        effect, is_count = effect_of(name), type(count) is int and count >= 0
+        told[effect] = told.get(effect, 0) + (min(count, _MOST_COUNTED) if is_count else 1)
+    return {effect: told[effect] for effect in reversed(_FROM_GOOD_TO_BAD) if told.get(effect)}
+
+
 def _ahead(found: object) -> Ahead | None:
     if not isinstance(found, Mapping):
         return None
     names = [plain_text(name, _LONGEST_NAME) for name in _list(found.get("names"))]
     return Ahead(
-        effect=_EFFECTS.get(str(found.get("class")), Effect.UNKNOWN),
+        effect=effect_of(found.get("class")),
         names=[name for name in names if name is not None][:_MOST_AHEAD],
+        count=count if type(count := found.get("count")) is int and count < _MOST_COUNTED else 0,
     )
 
 
@@ -166,13 +201,18 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
         name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
         for operation in _list(migration.get("operations")):
             match operation:
-                case [str(effect), str(what), *problem] if effect != Effect.ADDITIVE:
+                case [str(effect), str(kind), *more] if effect != Effect.ADDITIVE:
+                    told = [plain_text(one, _LONGEST_NAME) for one in more]
+                    target, detail, problem = [*told, None, None, None][:3]
                     found.append(
                         Operation(
                             migration=name,
-                            what=plain_text(what, _LONGEST_NAME) or "an operation",
-                            effect=_EFFECTS.get(effect, Effect.UNKNOWN),
-                            problem=plain_text(next(iter(problem), None), _LONGEST_NAME),
+                            kind=plain_text(kind, _LONGEST_NAME) or "an operation",
+                            effect=effect_of(effect),
+                            target=target,
+                            detail=detail,
+                            problem=problem,
+                            is_reversed=migration.get("reversed") is True,
                         )
                     )
     return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]

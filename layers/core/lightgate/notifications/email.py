@@ -9,7 +9,7 @@ from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome, correct_it
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
 _MOST_NAMES = 20
@@ -59,13 +59,13 @@ def text(report: Report) -> str:
 def subject_words(report: Report) -> str:
     """The release by its short name, and what is live now."""
     match report.kind:
-        case Kind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
+        case ReleaseKind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
             return f"{report.name} is live"
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             what = report.name
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             what = "rollback"
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             what = "command"
     if report.is_down:
         return f"{what}, no version is live"
@@ -76,7 +76,7 @@ def subject_words(report: Report) -> str:
 def headline(report: Report) -> str:
     """What happened, and what is live now."""
     outcome = report.conclusion.outcome
-    if report.kind is Kind.IMAGE and outcome is Outcome.SUCCEEDED:
+    if report.kind is ReleaseKind.IMAGE and outcome is Outcome.SUCCEEDED:
         return f"Release {report.name} of {report.app} is live."
     if report.is_down:
         live = ", and no version is live"
@@ -96,18 +96,18 @@ def _then(report: Report) -> str:
 
 def _subject(report: Report) -> str:
     match report.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return f"Release {report.name} of {report.app}"
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             to = "" if report.rollback_to is None else f" to version {report.rollback_to}"
             return f"The rollback of {report.app}{to}"
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             return f"The command on {report.app}"
 
 
 def _is_live(report: Report) -> str:
     live, own = report.live, report.version
-    if report.kind is Kind.COMMAND or live is None or own is None or live.version < own:
+    if report.kind is ReleaseKind.COMMAND or live is None or own is None or live.version < own:
         return "is still live"
     return "is live" if live.version == own else "is live again"
 
@@ -158,7 +158,7 @@ def next_steps(report: Report) -> Sequence[str]:
     failure, steps = report.failure, report.conclusion.next_steps
     if failure is None:
         return steps
-    if failure.kind is FailureKind.MIGRATION_REFUSED and not is_damaged(report):
+    if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
     live = report.live
     if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
@@ -180,20 +180,23 @@ def facts(report: Report) -> Sequence[tuple[str, str]]:
 def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
-        stay = " and not reversed by a rollback" if is_damaged(report) else ""
-        yield "Database", f"{_count(applied)} applied{stay}: {_listed(applied)}"
+        stay = " and not reversed by a rollback" if _is_damaged(report) else ""
+        more = report.evidence.unlisted
+        yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:
         how = "not applied" if report.applied_nothing else "not known to be applied"
-        yield "Database", f"{_count(report.not_applied)} {how}: {_listed(report.not_applied)}"
+        names, more = report.not_applied, report.unlisted
+        yield "Database", f"{_count(names, more)} {how}: {_listed(names, more)}"
     if report.snapshot is not None:
-        began = "command" if report.kind is Kind.COMMAND else "first migration"
+        began = "command" if report.kind is ReleaseKind.COMMAND else "first migration"
         yield _restore_point(report.snapshot, began)
     if report.no_restore_point is not None:
         yield "Database", f"No restore point: {report.no_restore_point}"
 
 
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} migration{'s' if len(names) > 1 else ''}"
+def _count(names: Sequence[str], unlisted: int) -> str:
+    count = len(names) + unlisted
+    return f"{count} migration{'s' if count > 1 else ''}"
 
 
 def _rollback(report: Report) -> Iterator[tuple[str, str]]:
@@ -213,7 +216,7 @@ def _is_open(report: Report) -> bool:
     if report.applied_nothing:
         return True
     live, own = report.live, report.version
-    is_back = is_damaged(report) and live is not None and live.version != own
+    is_back = _is_damaged(report) and live is not None and live.version != own
     return report.previous_version is not None and not is_back
 
 
@@ -236,13 +239,13 @@ def _details(report: Report) -> Iterator[tuple[str, str]]:
     yield "Execution", report.execution
 
 
-def is_damaged(report: Report) -> bool:
+def _is_damaged(report: Report) -> bool:
     return report.conclusion.outcome in _DAMAGED
 
 
 def may_need_a_restore(report: Report) -> bool:
     """Whether the release failed and may have changed the database."""
-    return is_damaged(report) and not report.applied_nothing
+    return _is_damaged(report) and not report.applied_nothing
 
 
 def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:
@@ -263,7 +266,7 @@ def _printed(report: Report) -> Sequence[Sequence[str]]:
     failure = report.evidence.failure
     if failure is not None and report.conclusion.outcome is not Outcome.SUCCEEDED:
         return [_section(f"Last lines of {failure.container}:", failure.last_lines)]
-    printed = report.evidence.last_lines if report.kind is Kind.COMMAND else ()
+    printed = report.evidence.last_lines if report.kind is ReleaseKind.COMMAND else ()
     return [_section("Last lines of the command:", printed)]
 
 
@@ -309,10 +312,10 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    rest = [f"and {more} more"] if more > 0 else []
-    return ", ".join([*names[:_MOST_NAMES], *rest])
+def _listed(names: Sequence[str], unlisted: int) -> str:
+    shown = names[:_MOST_NAMES]
+    more = len(names) + unlisted - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
 
 
 def _restore_point(snapshot: Snapshot, began: str) -> tuple[str, str]:

@@ -89,6 +89,7 @@ def machine(report: Report) -> dict[str, Any]:
         "savedSeconds": encode(report.saved),
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
+        "unlisted": report.unlisted,
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),

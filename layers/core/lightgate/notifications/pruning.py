@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lightgate.notifications.email import one_line
 from lightgate.notifications.formats import all_forms, literal, subject_line
 from lightgate.notifications.report import name_of
-from lightgate.records.outcome import Publication
+from lightgate.records.recorded_outcome import Publication
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database
@@ -39,14 +39,10 @@ def not_pruned(
     Lightgate could not list the old snapshots.
     """
     name = name_of(release)
-    subject = subject_line(
-        release.stage, release.app, NOT_PRUNED, f"{name}, old snapshots could not be deleted"
-    )
-    count = f"{len(failed)} old snapshot{'s' if len(failed) > 1 else ''}"
-    head = (
-        f"Release {name} of {release.app} succeeded, but {count if failed else 'old snapshots'} "
-        "could not be deleted."
-    )
+    count = f"{len(failed)} " if failed else ""
+    kept = f"{count}old snapshot{'' if len(failed) == 1 else 's'} could not be deleted"
+    subject = subject_line(release.stage, release.app, NOT_PRUNED, f"{name}, {kept}")
+    head = f"Release {name} of {release.app} succeeded, but {kept}."
     shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
     why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]
     if len(failed) > len(shown):

@@ -13,13 +13,13 @@ from lightgate.backup.restore_commands import (
 )
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.gate.report import NO_GATE_REPORT, GateReport, Phase
+from lightgate.gate.gate_report import NO_GATE_REPORT, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
     applied_nothing,
@@ -82,8 +82,9 @@ class Report:
     its migrations mean for the previous version, also if `applied_nothing` says that none of them
     is applied, and `watched` the result of its health checks. `no_restore_point` is why the release
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
-    be applied, `take_back` the executions that reverse the applied ones, and `why_not_back` why
-    there are none; neither where nothing is known to be applied.
+    be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
+    are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
+    where nothing is known to be applied.
     """
 
     app: str
@@ -104,12 +105,13 @@ class Report:
     no_restore_point: str | None = None
     saved: timedelta = timedelta()
     pushed_digest: str | None = None
-    kind: Kind = Kind.IMAGE
+    kind: ReleaseKind = ReleaseKind.IMAGE
     failure: Diagnosis | None = None
     judgement: Judgement | None = None
     applied_nothing: bool = False
     watched: str | None = None
     not_applied: Sequence[str] = ()
+    unlisted: int = 0
     take_back: Sequence[Mapping[str, object]] = ()
     why_not_back: str | None = None
     tag: str | None = None
@@ -143,7 +145,7 @@ def report_of(
     *,
     app: str,
     stage: str,
-    kind: Kind,
+    kind: ReleaseKind,
     tag: str | None,
     digest: str | None,
     live: LiveVersion | None,
@@ -156,7 +158,10 @@ def report_of(
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
-    has_applied = kind is Kind.IMAGE and bool(applied or _all_is_applied(deployment, evidence))
+    has_applied = kind is ReleaseKind.IMAGE and bool(
+        applied or _all_is_applied(deployment, evidence)
+    )
+    not_applied = [name for name in facts.planned if name not in applied]
     return Report(
         kind=kind,
         app=release.app if release is not None else app,
@@ -189,7 +194,10 @@ def report_of(
         else None,
         applied_nothing=release is not None and _applied_nothing(release, deployment),
         watched=_watched(facts),
-        not_applied=[name for name in facts.planned if name not in applied],
+        not_applied=not_applied,
+        unlisted=max(0, facts.planned_count - len(not_applied) - _applied_count(evidence))
+        if not_applied
+        else 0,
         take_back=reversal.executions(app, release.digest, release.policy)
         if has_applied and release is not None
         else (),
@@ -201,6 +209,10 @@ def report_of(
         live=live,
         is_down=is_down,
     )
+
+
+def _applied_count(evidence: GateReport) -> int:
+    return len(evidence.migrations) + evidence.unlisted
 
 
 def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:

@@ -42,6 +42,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
         evidence=replace(
             evidence,
             migrations=evidence.migrations[: limits.items],
+            unlisted=evidence.unlisted + max(0, len(evidence.migrations) - limits.items),
             last_lines=_last(evidence.last_lines, limits),
             failure=failure
             and replace(
@@ -64,6 +65,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
         ),
         judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
         not_applied=report.not_applied[: limits.items],
+        unlisted=report.unlisted + max(0, len(report.not_applied) - limits.items),
         take_back=report.take_back if is_short else (),
         why_not_back=report.why_not_back if is_short else _NO_ROOM,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lightgate.aws.clients import reaching
-from lightgate.deployment.compiler import Source, check_size, compile_deployment
+from lightgate.deployment.compiler import ImageSource, check_size, compile_deployment
 from lightgate.deployment.one_off_command import compile_app, compile_command
 from lightgate.deployment.pinning import other_images
 from lightgate.deployment.redeploy import Redeployment, redeploy
@@ -25,7 +25,7 @@ from lightgate.names import (
 from lightgate.operations.gate_channel import open_gate_channels
 from lightgate.operations.kept_images import refuse_without_images
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec, SecretReference
@@ -40,13 +40,13 @@ def build_deployment(release: Release, service: Service, runtime: Runtime) -> Re
         RefusedError: an image, a secret or the spec is missing or wrong.
     """
     match release.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return _image(release, runtime)
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             mode, version = UNCHECKED if release.allow_destructive else CHECKED, release.rollback_to
             refuse_without_images(service, version or 0, release.app, "rollbackTo", runtime)
             return build_rollback(release, version or 0, release.spec, release.id, mode, runtime)
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             return _command(release, service, runtime)
 
 
@@ -81,12 +81,12 @@ def build_rollback(
 def notes_again(release: Release, service: Service, runtime: Runtime) -> Sequence[str]:
     """The notes of a deployment that exists, if the answer with its notes is lost."""
     match release.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return _image_notes_again(release, runtime)
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             version = release.rollback_to or 0
             return rollback_notes_again(release, version, release.spec, runtime)
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             ours = service.deployment_of(release.id)
             served = [
                 one.version
@@ -216,14 +216,14 @@ def _own_spec(release: Release, runtime: Runtime) -> AppSpec:
     return _spec(release.app, release.spec, runtime)
 
 
-def _source(spec: AppSpec, digest: str, runtime: Runtime) -> Source:
+def _source(spec: AppSpec, digest: str, runtime: Runtime) -> ImageSource:
     """The image, pinned, so that a node that is launched later runs the same."""
     registry = runtime.registry
     pushed = registry.manifest(spec.repository, {"imageDigest": digest})
     manifest = registry.runnable(spec.repository, pushed)
     config = registry.config(spec.repository, manifest)
     reference = registry.pin(spec.repository, manifest, pin_tag(manifest.digest))
-    return Source(reference=reference, config=config)
+    return ImageSource(reference=reference, config=config)
 
 
 def _secrets(spec: AppSpec, runtime: Runtime) -> Mapping[SecretReference, str]:

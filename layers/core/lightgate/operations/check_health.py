@@ -69,7 +69,7 @@ def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthCheck:
+class HealthCheckResult:
     """The state of the watch period after a check, and the seconds until the next one."""
 
     status: WatchStatus
@@ -79,7 +79,7 @@ class HealthCheck:
 
 def check_health(
     subject: Subject, service: Service, before: WatchProgress | None, runtime: Runtime
-) -> HealthCheck:
+) -> HealthCheckResult:
     """Call the app once, and judge it by this check and those `before`.
 
     A repetition after a lost answer only calls the app once more.
@@ -109,7 +109,7 @@ def check_health(
     )
     ended = runtime.now()
     watched = replace(found, checks=checks.ended(ended))
-    return HealthCheck(
+    return HealthCheckResult(
         status=judge_watch(watched, rules, ended),
         watched=watched,
         poll_seconds=wait_seconds(check_interval(rules)),

@@ -23,14 +23,14 @@ def check_subscribers(runtime: Runtime) -> list[str]:
     except UnreachableError as error:
         runtime.logger.warning("the subscriptions cannot be read", why=str(error))
         return [f"Whether the messages of Lightgate reach anyone is unknown: {error}."]
-    found = problems(subscriptions, runtime.settings.notification_email, runtime.topic.arn)
+    found = _problems(subscriptions, runtime.settings.notification_email, runtime.topic.arn)
     for problem in found:
         runtime.logger.error("messages may reach nobody", why=problem)
     subscription_problems(len(found), runtime)
     return found
 
 
-def problems(subscriptions: Sequence[Subscription], email: str, topic: str) -> list[str]:
+def _problems(subscriptions: Sequence[Subscription], email: str, topic: str) -> list[str]:
     """`email` is the address that the stack has subscribed; empty if it has subscribed none."""
     found = []
     if not any(one.is_confirmed for one in subscriptions):

@@ -13,7 +13,7 @@ from typing import Any
 
 from lightgate.aws.clients import reaching
 from lightgate.aws.dynamodb_releases import ReleaseRecord
-from lightgate.aws.s3_gate_channel import Address
+from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import (
     MissingError,
@@ -23,7 +23,7 @@ from lightgate.errors import (
     UnreachableError,
     readable,
 )
-from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.names import is_digest, rollback_marker
@@ -43,13 +43,14 @@ from lightgate.outcome.outcome import (
     unreadable,
     unverified,
 )
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import is_tag
 from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
+    judgement_beside_the_plan,
     listed_records,
     may_have_begun,
     planned_judgement,
@@ -106,7 +107,8 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
 
 
 def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message: bool) -> Concluded:
-    is_published = record.status in Outcome and not Outcome(record.status).is_quiet
+    status = record.status
+    is_published = status is not None and status in Outcome and not Outcome(status).is_quiet
     return Concluded(
         outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
     )
@@ -140,7 +142,7 @@ def why_not_permitted(release: Release, runtime: Runtime) -> Permit | None:
     None also where that cannot be read.
     """
     for gate in release.asking_gates:
-        address = Address(app=release.app, release=release.id, container=gate)
+        address = GateAddress(app=release.app, release=release.id, container=gate)
         try:
             permit = runtime.gate_channels.permit(address)
         except UnreachableError:
@@ -169,7 +171,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         conclusion,
         app=app,
         stage=_known_stage(facts) or stage_of(app, runtime),
-        kind=kind_of(facts),
+        kind=_kind_of(facts),
         tag=_requested_tag(facts.state.request),
         digest=_requested_digest(facts.state.request),
         live=_live(shown, versions, app, runtime),
@@ -183,7 +185,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         app=report.app,
         stage=report.stage,
         release=report.release,
-        status=conclusion.outcome.value,
+        status=EndStatus(conclusion.outcome),
         cause=" ".join(conclusion.reasons) or "no reason",
         subject=subject(report),
         message=sns_message(report),
@@ -194,7 +196,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         saved=report.saved,
     )
     # A command brings the app no image.
-    is_command = report.kind is Kind.COMMAND
+    is_command = report.kind is ReleaseKind.COMMAND
     digest = report.digest or _requested_digest(facts.state.request)
     return runtime.releases.record_outcome(
         outcome,
@@ -257,7 +259,7 @@ def _service(facts: Facts, runtime: Runtime) -> tuple[Service | None, str | None
 def _conclude(
     facts: Facts, service: Service | None, why_gone: str, no_permit: Permit | None, runtime: Runtime
 ) -> Conclusion:
-    state, deployment, kind = facts.state, facts.deployment, kind_of(facts)
+    state, deployment, kind = facts.state, facts.deployment, _kind_of(facts)
     if facts.unreadable is not None:
         return unreadable()
     if (stop := state.stop) is not None:
@@ -303,6 +305,7 @@ def _conclude(
             may_have_begun=may_have_begun(release, deployment),
             judgement=planned_judgement(release, deployment),
             earlier=_earlier(release, deployment, service, runtime),
+            beside=judgement_beside_the_plan(deployment),
             verified=state.verification,
             rollback_result=rollback_result,
         )
@@ -357,7 +360,7 @@ def _versions(
         return ()
     own, back = _own_version(facts, service), _version_back(facts, service)
     # Only a version that was deployed again copies its image and spec from a record.
-    is_again = own is not None and release.kind is not Kind.IMAGE
+    is_again = own is not None and release.kind is not ReleaseKind.IMAGE
     return records_of_release(
         release,
         facts.deployment,
@@ -372,14 +375,14 @@ def _versions(
     )
 
 
-def kind_of(facts: Facts) -> Kind:
+def _kind_of(facts: Facts) -> ReleaseKind:
     """The kind of the release; by its request if it was not admitted."""
     if facts.release is not None:
         return facts.release.kind
     asked = _request(facts.state.request)
     if asked.get("rollbackTo") is not None:
-        return Kind.ROLLBACK
-    return Kind.IMAGE if asked.get("command") is None else Kind.COMMAND
+        return ReleaseKind.ROLLBACK
+    return ReleaseKind.IMAGE if asked.get("command") is None else ReleaseKind.COMMAND
 
 
 def _own_version(facts: Facts, service: Service | None) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from lightgate.aws.s3_gate_channel import Address
+from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.migrations.permit import PermitState, VoidCause
 from lightgate.release.release import Release
@@ -65,5 +65,5 @@ def wait_limit_of(release: Release, gate: str, poll: timedelta) -> WaitLimit:
     return WaitLimit(platform_patience=release.platform_patience, limit=limit, poll=poll)
 
 
-def gate_address(release: Release, gate: str) -> Address:
-    return Address(app=release.app, release=release.id, container=gate)
+def gate_address(release: Release, gate: str) -> GateAddress:
+    return GateAddress(app=release.app, release=release.id, container=gate)

@@ -17,17 +17,18 @@ from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
 from lightgate.errors import LightgateError
+from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
-from lightgate.gate.report import NO_GATE_REPORT
+from lightgate.migrations.plan import read_plans
 from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
 from lightgate.operations.read_gates import read_gates
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import may_have_changed
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus
 
 # Recording the outcome needs the rest of the function's minute.
-TIME_LIMIT = timedelta(seconds=25)
+_TIME_LIMIT = timedelta(seconds=25)
 _LONGEST_NAME = 100
 _MOST_MIGRATIONS = 200
 
@@ -38,15 +39,18 @@ def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
     if symptoms is None:
         return facts
     names: Sequence[str] = ()
+    count = 0
     if facts.release is not None and facts.deployment is not None:
         investigation = _Investigation(symptoms, facts.release, facts.deployment, runtime)
         investigation.run()
         symptoms, names = investigation.symptoms, investigation.planned
+        count = max(investigation.planned_count, len(names))
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
     # A refusal before the deployment explains itself.
     has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
-    return replace(facts, diagnosis=None if has_said_all else diagnosis, planned=names)
+    shown = None if has_said_all else diagnosis
+    return replace(facts, diagnosis=shown, planned=names, planned_count=count)
 
 
 def _symptoms_of(facts: Facts) -> Symptoms | None:
@@ -103,6 +107,7 @@ class _Investigation:
         changed = may_have_changed(release, deployment)
         self.symptoms = replace(symptoms, may_have_changed=changed)
         self.planned: Sequence[str] = ()
+        self.planned_count = 0
         self._runtime = runtime
         self._service: Service | None = None
 
@@ -128,7 +133,7 @@ class _Investigation:
         # A call that hangs must not stop RecordOutcome.
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
-        thread.join(TIME_LIMIT.total_seconds())
+        thread.join(_TIME_LIMIT.total_seconds())
         self._add(unread=(*self.symptoms.unread, *missing))
 
     def _read_the_service(self) -> None:
@@ -144,12 +149,14 @@ class _Investigation:
     def _read_the_gates(self) -> None:
         release = self._release
         self._add(no_permit=why_not_permitted(release, self._runtime))
-        if release.kind is not Kind.IMAGE:
+        if release.kind is not ReleaseKind.IMAGE:
             return
         gate_lines = read_gates(release, self._deployment.created_at, self._runtime)
         names: dict[str, None] = {}
         for gate, lines in gate_lines.lines.items():
-            names |= dict.fromkeys(planned(release.id, gate, lines))
+            names |= dict.fromkeys(_planned(release.id, gate, lines))
+            counts = [plan.count or 0 for plan in read_plans(release.id, gate, lines)]
+            self.planned_count += max(counts, default=0)
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
 
     def _read_the_logs(self) -> None:
@@ -184,7 +191,7 @@ class _Investigation:
         self._runtime.logger.warning("a symptom could not be read", what=what, error=why)
 
 
-def planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
+def _planned(release: str, gate: str, lines: Iterable[str]) -> Iterator[str]:
     """The migrations that the gate has reported as pending at any time."""
     for event in events(release, gate, lines):
         named = event.get("migrations") if event["event"] == "plan" else None

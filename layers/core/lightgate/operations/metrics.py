@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.runtime import METRICS_NAMESPACE, Runtime
 
 

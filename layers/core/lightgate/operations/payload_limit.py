@@ -8,23 +8,19 @@ from lightgate.codec import decode, encode
 from lightgate.state import DeploymentProgress
 
 # The message of a release takes as much again, and is escaped once more.
-LARGEST_BYTES = 64 * 1024
+LARGEST_ANSWER_BYTES = 64 * 1024
 # These fields only explain; no later step decides by them.
 _EXPLAINS = ("notes", "waits", "judgements", "judgement", "gate")
-
-
-def size(deployment: DeploymentProgress) -> int:
-    return _size(encode(deployment))
 
 
 def shortened(deployment: DeploymentProgress) -> DeploymentProgress:
     """The deployment with shorter lists if it is too large. Fields that decide stay whole."""
     whole = encode(deployment)
-    if _size(whole) <= LARGEST_BYTES:
+    if _size(whole) <= LARGEST_ANSWER_BYTES:
         return deployment
     for most in (100, 50, 20, 10, 5, 2, 0):
         found = {k: _cut(v, most) if k in _EXPLAINS else v for k, v in whole.items()}
-        if _size(found) <= LARGEST_BYTES:
+        if _size(found) <= LARGEST_ANSWER_BYTES:
             return decode(DeploymentProgress, found)
     # A shortened reversal would be wrong, so it is left out.
     return replace(decode(DeploymentProgress, found), reversals={})

@@ -14,7 +14,7 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.ssm import SpecText
 from lightgate.backup.database_status import missing, why_doubtful, why_unusable
 from lightgate.backup.restore_points import Description
-from lightgate.deployment.compiler import Source, compile_deployment
+from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment, Service
@@ -26,7 +26,7 @@ from lightgate.operations.gate_channel import LONGEST_MAILBOX
 from lightgate.operations.kept_images import KeptImages, refuse_without_images
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind, Release, UsedSpec
+from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.release.request import ReleaseRequest
 from lightgate.rollback.policy import (
     VersionHistory,
@@ -37,6 +37,7 @@ from lightgate.rollback.policy import (
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.image_rules import migrations_of_the_image
 from lightgate.spec.keys import AppSpec, Policy, SecretReference
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
@@ -89,7 +90,7 @@ def prepare_release(
 def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
     """Equal only for releases that would deploy the same. It needs no secret value."""
     release = admitted.release
-    if release.kind is not Kind.IMAGE:
+    if release.kind is not ReleaseKind.IMAGE:
         return None
     references = _references(admitted.spec)
     versions = runtime.secrets.versions(references)
@@ -210,6 +211,8 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
 
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
+    if reasons := list(migrations_of_the_image(spec, config)):
+        raise RefusedError(*reasons)
     asking = asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.
     compile_deployment(
@@ -361,8 +364,8 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
 
 
 _LEFT_TO_GATES = (
-    "A command has run beside version {}. So the gate of version {}, and not the record, says "
-    "whether that version can work with the database as it is now."
+    "A command has run beside version {}, so the record does not show whether version {} can work "
+    "with the current database. The gate of that version checks this when it starts."
 )
 _NOT_GOOD = "Version {} was not verified as healthy when it was live, and may fail again."
 _OVERRIDDEN = (
@@ -409,8 +412,8 @@ _ANY_RELEASE = "0" * 30
 _ANY_MAILBOX = "x" * LONGEST_MAILBOX
 
 
-def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> Source:
-    return Source(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
+def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> ImageSource:
+    return ImageSource(reference=f"{spec.repository}:{pin_tag(digest)}", config=config)
 
 
 def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:

@@ -13,7 +13,7 @@ from lightgate.aws.stepfunctions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
 from lightgate.names import start_of
 from lightgate.operations.conclude_release import conclude_release
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.lock import Waiting, abandon_lock, next_to_start
 from lightgate.runtime import Json, Runtime
 from lightgate.state import Facts, State

@@ -7,22 +7,19 @@ migrations are known to break it, the outcome is not ROLLED_BACK.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import Failure, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
-
-# The causes with which a gate reports that it has applied nothing, and will apply nothing.
-_GATE_REFUSED = ("refused", "schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +31,8 @@ class DeploymentEnd:
     what else kept them from it.
     `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
     `judgement` says what its own migrations mean for the version before, and `earlier` what those
-    of other releases do that came after that version.
+    of other releases do that came after that version. `beside` is about what was applied in no
+    plan of its gates.
     `rollback_to` is the version that a person wanted back.
     """
 
@@ -46,20 +44,21 @@ class DeploymentEnd:
     previous_version: int | None
     service: Service
     evidence: GateReport
-    kind: Kind = Kind.IMAGE
+    kind: ReleaseKind = ReleaseKind.IMAGE
     rollback_to: int | None = None
     refusal: str | None = None
     no_permit: Permit | None = None
     may_have_begun: bool
     judgement: Judgement
     earlier: Judgement
+    beside: Judgement = field(default_factory=lambda: Judgement(verdict=Verdict.NONE))
     verified: Verified | None = None
     rollback_result: RollbackResult | None = None
 
     @property
     def before(self) -> int | None:
         """The version that has what served before: a command's own one, once that is active."""
-        is_own = self.kind is Kind.COMMAND and self.serves
+        is_own = self.kind is ReleaseKind.COMMAND and self.serves
         return self.version if is_own else self.previous_version
 
     @property
@@ -92,7 +91,8 @@ class DeploymentEnd:
     @property
     def on_the_schema_as_it_is(self) -> Judgement:
         """What the migrations that are applied, or may be, mean for the version before."""
-        return together([self.earlier, *([self._own] if self.may_have_changed else [])])
+        own = [self._own] if self.may_have_changed else []
+        return together([self.earlier, self.beside, *own])
 
     @property
     def _own(self) -> Judgement:
@@ -138,11 +138,11 @@ def _active(seen: DeploymentEnd) -> Conclusion:
 
 def _success(seen: DeploymentEnd) -> Sequence[str]:
     match seen.kind:
-        case Kind.IMAGE:
+        case ReleaseKind.IMAGE:
             return []
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             return [_UNCHANGED.format(seen.version) + "."]
 
 
@@ -153,7 +153,7 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
         return _failed(
             *wrong, f"Lightgate did not roll back. {_serving(seen.service)}", _choose(seen)
         )
-    if back.status in ("KEPT", "IMPOSSIBLE"):
+    if back.status in (RollbackStatus.KEPT, RollbackStatus.IMPOSSIBLE):
         return Conclusion(
             outcome=Outcome.FAILED,
             reasons=[*wrong, *back.reasons, *back.notes],
@@ -179,7 +179,7 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
 
 def _choose(seen: DeploymentEnd) -> str:
     """Lightgate never undoes a rollback or a command by itself."""
-    if seen.kind is Kind.IMAGE or seen.previous_version is None:
+    if seen.kind is ReleaseKind.IMAGE or seen.previous_version is None:
         return _check_and_push(seen)
     request = {"app": seen.app, "rollbackTo": seen.previous_version}
     return (
@@ -308,7 +308,7 @@ def _against(version: int, seen: DeploymentEnd) -> list[str]:
 
 def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """It serves although its gate failed, or did until something was done about it."""
-    if seen.kind is Kind.COMMAND and seen.rollback_result is None:
+    if seen.kind is ReleaseKind.COMMAND and seen.rollback_result is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
             _serving_before(seen)[0],
@@ -331,8 +331,8 @@ def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
 def _asked_in_vain(seen: DeploymentEnd) -> bool:
     """Whether a command was not run beside its app because its gate got no permit."""
     failure = seen.evidence.failure
-    is_why = failure is None or failure.cause in ("permit", "mailbox")
-    is_beside = seen.kind is Kind.COMMAND and seen.serves
+    is_why = failure is None or failure.cause.is_missing_permit
+    is_beside = seen.kind is ReleaseKind.COMMAND and seen.serves
     return is_why and is_beside and not seen.may_have_begun
 
 
@@ -342,7 +342,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
     It is a refusal as well if nobody could ask what serves: nothing has happened to it.
     """
     failure, before = seen.evidence.failure, seen.before
-    by_gate = failure is not None and failure.cause in _GATE_REFUSED
+    by_gate = failure is not None and failure.cause.is_refusal
     is_refused = by_gate or seen.refusal is not None or _asked_in_vain(seen)
     if seen.may_have_changed or not is_refused:
         return None
@@ -364,12 +364,12 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
 def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
     if failure is None:
         return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
-    if failure.cause == "schema":
+    if failure.cause is GateCause.SCHEMA:
         return (
             "Nothing was applied. Reverse the migrations that the old code does not know first, or "
             'start the execution again with "allowDestructive": true.'
         )
-    if seen.kind is Kind.COMMAND:
+    if seen.kind is ReleaseKind.COMMAND:
         return (
             "Nothing was applied. To run the command anyway, start the execution again with "
             '"allowDestructive": true.'
@@ -428,9 +428,9 @@ def _is_half_done(evidence: GateReport) -> bool:
     failure = evidence.failure
     if failure is None or failure.database is None:
         return evidence.phase is Phase.APPLYING or evidence.was_stopped
-    if failure.database == "part-way":
+    if failure.database is DatabaseAfter.PART_WAY:
         return not evidence.atomic
-    return failure.database != "unchanged"
+    return failure.database is not DatabaseAfter.UNCHANGED
 
 
 def _failed(*sentences: str) -> Conclusion:
@@ -439,14 +439,14 @@ def _failed(*sentences: str) -> Conclusion:
 
 
 def _half_done(seen: DeploymentEnd) -> str:
-    if seen.kind is Kind.COMMAND:
+    if seen.kind is ReleaseKind.COMMAND:
         what = "the command, so the command may have done only a part of its changes"
     else:
         what = "a migration, so that migration may be partly applied"
     return f"Deployment {seen.version} ended during {what}."
 
 
-def _look_at_database(kind: Kind) -> str:
+def _look_at_database(kind: ReleaseKind) -> str:
     return (
         "Compare the output of python manage.py showmigrations with the database before you "
         f"{AGAIN[kind]}."
@@ -489,6 +489,10 @@ def _what_failed(failure: Failure) -> str:
         return f"Migration {failure.migration} failed"
     if failure.container == COMMAND_CONTAINER:
         return "The command failed"
-    if failure.cause == "schema":
+    if failure.cause is GateCause.SCHEMA:
         return "The code of the old version was not started"
+    if failure.cause is GateCause.UNPLANNED:
+        return "The database was changed beside the permitted plan"
+    if failure.around is not None:
+        return f"{failure.around} failed ({failure.cause})"
     return f"The container {failure.container} failed ({failure.cause})"

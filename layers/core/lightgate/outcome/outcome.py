@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
 
 # What a person does after the cause is corrected.
-AGAIN: Mapping[Kind, str] = MappingProxyType(
+AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
     {
-        Kind.IMAGE: "push again",
-        Kind.ROLLBACK: "start the execution again",
-        Kind.COMMAND: "start the execution again",
+        ReleaseKind.IMAGE: "push again",
+        ReleaseKind.ROLLBACK: "start the execution again",
+        ReleaseKind.COMMAND: "start the execution again",
     }
 )
 
 
-def correct_it(kind: Kind) -> str:
+def correct_it(kind: ReleaseKind) -> str:
     return f"Correct the cause and {AGAIN[kind]}."
 
 
@@ -54,7 +54,7 @@ class Conclusion:
     next_steps: Sequence[str]
 
 
-def refused(reasons: Sequence[str], kind: Kind = Kind.IMAGE) -> Conclusion:
+def refused(reasons: Sequence[str], kind: ReleaseKind = ReleaseKind.IMAGE) -> Conclusion:
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=reasons,
@@ -106,7 +106,7 @@ def stopped(
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
 
 
-def gone(why: str, version: int, kind: Kind) -> Conclusion:
+def gone(why: str, version: int, kind: ReleaseKind) -> Conclusion:
     """The container service no longer exists, or is another one with the same name."""
     return Conclusion(
         outcome=Outcome.FAILED,

@@ -331,7 +331,7 @@ class HeldLock:
         )
 
 
-def require(lock: Lock, fence: int) -> None:
+def _require(lock: Lock, fence: int) -> None:
     """Make sure that this is the lock as it stands, and not an empty or outdated answer.
 
     The fence only grows and its item is never deleted. So a lock with a lower fence than one
@@ -354,9 +354,9 @@ def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
     created yet. After that it finishes first, because Lightsail cannot cancel a deployment.
 
     Raises:
-        MissingError: see `require`.
+        MissingError: see `_require`.
     """
-    require(lock, held.fence)
+    _require(lock, held.fence)
     holder = lock.holder
     if holder is None or not held.is_of(holder):
         return LockAnswer(
@@ -386,7 +386,7 @@ def begin_creating(lock: Lock, held: HeldLock) -> tuple[Lock, CreationStart]:
 
 def end_creating(lock: Lock, held: HeldLock) -> Lock:
     """Lightsail has certainly created no deployment: a newer push may supersede it again."""
-    require(lock, held.fence)
+    _require(lock, held.fence)
     if lock.holder is None or not held.is_of(lock.holder):
         return lock
     return replace(lock, holder=replace(lock.holder, creating=False))
@@ -398,9 +398,9 @@ def release_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
     `fence` is that of the execution's own lock, 0 if it never had it.
 
     Raises:
-        MissingError: see `require`.
+        MissingError: see `_require`.
     """
-    require(lock, fence)
+    _require(lock, fence)
     lock = _not_waiting_for(lock, execution)
     holder = lock.holder
     if holder is None or holder.execution != execution:
@@ -417,9 +417,9 @@ def abandon_lock(lock: Lock, execution: str, fence: int = 0) -> Lock:
     `fence` is that of the execution's own lock, 0 if it never had it.
 
     Raises:
-        MissingError: see `require`.
+        MissingError: see `_require`.
     """
-    require(lock, fence)
+    _require(lock, fence)
     lock = _not_waiting_for(lock, execution)
     holder = lock.holder
     if holder is None or holder.execution != execution:

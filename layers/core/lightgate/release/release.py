@@ -9,7 +9,7 @@ from typing import Self
 from lightgate.spec.keys import Policy
 
 
-class Kind(enum.StrEnum):
+class ReleaseKind(enum.StrEnum):
     """What a release deploys: an image, an old version again, or a command beside the app."""
 
     IMAGE = "IMAGE"
@@ -79,7 +79,7 @@ class Release:
         return UsedSpec.of(self.spec_version, self.spec_digest)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ReleaseKind:
         if self.rollback_to is not None:
-            return Kind.ROLLBACK
-        return Kind.IMAGE if self.command is None else Kind.COMMAND
+            return ReleaseKind.ROLLBACK
+        return ReleaseKind.IMAGE if self.command is None else ReleaseKind.COMMAND

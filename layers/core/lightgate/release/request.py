@@ -13,7 +13,7 @@ from lightgate.json_reader import Fields, Node, Problems, shown
 from lightgate.names import PIN_TAG_PREFIX
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-LONGEST_REASON = 500
+_LONGEST_REASON = 500
 # Each may have 128 characters, beside a repository of 256.
 _MOST_TAGS = 2
 # It travels through the state machine, and then as a part of the deployment.
@@ -120,7 +120,7 @@ def parse_request(document: object) -> ReleaseRequest:
         command=fields.read("command", _command, None),
         skip_snapshot=fields.read("skipSnapshot", Node.boolean, False),
         allow_destructive=fields.read("allowDestructive", Node.boolean, False),
-        reason=fields.read("reason", lambda n: n.text(LONGEST_REASON), None),
+        reason=fields.read("reason", lambda n: n.text(_LONGEST_REASON), None),
         pushed_tag=fields.read("pushedTag", lambda n: n.string(_TAG, "an image tag"), None),
         requested_at=fields.read("requestedAt", _moment, None),
     )

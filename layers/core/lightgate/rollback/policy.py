@@ -14,7 +14,7 @@ from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import Kind
+from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
 
@@ -170,7 +170,7 @@ def judgement_against(target: int, seen: VersionHistory) -> Judgement:
             f"The code of version {target} is that of version {fits}, and the service no longer "
             "lists the versions that came after it."
         )
-    return judgement_since(fits, seen)
+    return _judgement_since(fits, seen)
 
 
 def _fits(target: int, seen: VersionHistory) -> int | None:
@@ -178,7 +178,7 @@ def _fits(target: int, seen: VersionHistory) -> int | None:
     return seen.records[target].fits if target in seen.records else target
 
 
-def judgement_since(version: int, seen: VersionHistory) -> Judgement:
+def _judgement_since(version: int, seen: VersionHistory) -> Judgement:
     """The judgement on the migrations of all versions after that one.
 
     A failed version counts too, because it may have migrated. One that is not on record was
@@ -217,7 +217,7 @@ def why_refused(
         return [f"rollbackTo: version {target} is live already"]
     command = last_reversing_command(target, seen) if gates_check else None
     judgement = (
-        judgement_against(target, seen) if command is None else judgement_since(command, seen)
+        judgement_against(target, seen) if command is None else _judgement_since(command, seen)
     )
     if overridden or judgement.verdict.allows_rollback:
         return []
@@ -250,7 +250,7 @@ def last_reversing_command(target: int, seen: VersionHistory) -> int | None:
         and one.version > fits
         and one.has_served
         and one.version in seen.records
-        and seen.records[one.version].kind is Kind.COMMAND
+        and seen.records[one.version].kind is ReleaseKind.COMMAND
         and not seen.records[one.version].judgement.verdict.allows_rollback
     ]
     return max(commands, default=None)

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightgate.deployment.status import Service, Status
-from lightgate.gate.report import CUT_OFF, Failure, GateReport, Phase
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.names import rollback_marker
-from lightgate.records.version import Source, VersionRecord
-from lightgate.release.release import Kind, Release
+from lightgate.records.version import VersionRecord, VersionSource
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.state import DeploymentProgress, RollbackProgress
 from lightgate.verification.verified import Verified
 
@@ -28,7 +28,7 @@ _NOT_TOLD = Judgement(
 )
 _STOPPED = Judgement(
     verdict=Verdict.UNKNOWN,
-    reasons=("The command was stopped before it ended.",),
+    reasons=("The command was stopped before it ended, or may have been.",),
 )
 
 
@@ -49,14 +49,15 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
     It is never NONE if a migration was pending. It is at least UNKNOWN if a command was stopped.
     A rollback applies nothing.
     """
-    if release.kind is Kind.ROLLBACK:
-        return _APPLIES_NOTHING
+    if release.kind is ReleaseKind.ROLLBACK:
+        return judgement_beside_the_plan(deployment)
     if deployment is None or deployment.judgement is None:
         found = _NEVER_TOLD
     else:
         found = deployment.judgement
     if deployment is None:
         return found
+    found = together([found, judgement_beside_the_plan(deployment)])
     if found.verdict is Verdict.NONE and _was_pending(deployment):
         found = together([found, _NOT_TOLD])
     return together([found, _STOPPED]) if _was_stopped(deployment) else found
@@ -65,16 +66,34 @@ def planned_judgement(release: Release, deployment: DeploymentProgress | None) -
 def applied_judgement(release: Release, deployment: DeploymentProgress | None) -> Judgement:
     """The judgement on the migrations that the release has applied, or may have applied."""
     if applied_nothing(release, deployment):
-        return _APPLIES_NOTHING
+        return judgement_beside_the_plan(deployment)
     gate = deployment.gate if deployment is not None else None
     names = [one.name for one in gate.migrations] if gate is not None else []
     effect = gate.effect if gate is not None else None
-    return judge_applied(planned_judgement(release, deployment), effect, names)
+    judged = judge_applied(planned_judgement(release, deployment), effect, names)
+    return together([judged, judgement_beside_the_plan(deployment)])
+
+
+def judgement_beside_the_plan(deployment: DeploymentProgress | None) -> Judgement:
+    """The judgement on what was applied in no plan of the gates, by whoever it was."""
+    if deployment is None:
+        return _APPLIES_NOTHING
+    unplanned = deployment.gate.unplanned if deployment.gate is not None else ()
+    own = Judgement(
+        verdict=Verdict.ONE_WAY,
+        reasons=(
+            f"The command has changed more than its plan: {'; '.join(unplanned)}. The previous "
+            "version may fail.",
+        ),
+    )
+    return together([deployment.outside.judgement, *([own] if unplanned else [])])
 
 
 def applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether the release has certainly applied nothing."""
-    if release.kind is Kind.ROLLBACK:
+    if deployment is not None and deployment.outside.applied:
+        return False
+    if release.kind is ReleaseKind.ROLLBACK:
         return True
     if deployment is None:
         return False
@@ -88,13 +107,15 @@ def may_have_begun(release: Release, deployment: DeploymentProgress | None) -> b
     been granted.
     """
     let_begin = deployment is None or deployment.permitted or bool(deployment.unknown)
-    return release.kind is not Kind.ROLLBACK and (not release.asking_gates or let_begin)
+    return release.kind is not ReleaseKind.ROLLBACK and (not release.asking_gates or let_begin)
 
 
 def may_have_changed(release: Release, deployment: DeploymentProgress | None) -> bool:
     """Whether a gate has changed a database, or may have."""
     gate = deployment.gate if deployment is not None else None
     changed = gate.changed if gate is not None else None
+    if deployment is not None and deployment.outside.applied:
+        return True
     return may_have_begun(release, deployment) if changed is None else changed
 
 
@@ -108,12 +129,12 @@ def _has_begun(deployment: DeploymentProgress) -> bool:
 
 
 def _was_stopped(deployment: DeploymentProgress) -> bool:
-    """Whether a command was cut off after it had begun."""
+    """Whether a command was cut off after it had begun, or may have been."""
     gate = deployment.gate
     if gate is None or deployment.status not in (Status.FAILED, Status.OVERDUE):
         return False
-    was_cut_off = gate.failure is not None and gate.failure.cause in CUT_OFF and gate.has_begun
-    return was_cut_off or gate.phase is Phase.APPLYING
+    was_cut_off = gate.failure is not None and gate.failure.cause.may_have_cut_off
+    return (was_cut_off and gate.has_begun) or gate.phase is Phase.APPLYING
 
 
 def _never_permitted(release: Release, deployment: DeploymentProgress) -> bool:
@@ -142,19 +163,19 @@ def _left_nothing(deployment: DeploymentProgress) -> bool:
     return (
         gate.changed is False
         and not gate.migrations
-        and failure.database == "unchanged"
+        and failure.database is DatabaseAfter.UNCHANGED
         and (_undid_its_migration(gate, failure) or _came_to_no_migration(gate, failure))
     )
 
 
 def _undid_its_migration(gate: GateReport, failure: Failure) -> bool:
-    return gate.atomic and (failure.migration is not None or failure.cause == "refused")
+    return gate.atomic and (failure.migration is not None or failure.cause is GateCause.REFUSED)
 
 
 def _came_to_no_migration(gate: GateReport, failure: Failure) -> bool:
     """Whether its command ended before the first migration, for example by a system check."""
-    has_run = gate.has_begun and failure.cause in ("exit", *CUT_OFF)
-    return has_run and failure.migration is None
+    ended = (GateCause.EXIT, GateCause.TIMEOUT, GateCause.SIGNAL)
+    return gate.has_begun and failure.cause in ended and failure.migration is None
 
 
 def records_of_release(
@@ -177,7 +198,7 @@ def records_of_release(
     if own is not None:
         # A failed command does not affect the app beside it.
         is_active = deployment is not None and deployment.status is Status.ACTIVE
-        may_serve = is_active or release.kind is Kind.COMMAND
+        may_serve = is_active or release.kind is ReleaseKind.COMMAND
         is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
         found.append(
             _past(
@@ -187,6 +208,7 @@ def records_of_release(
                 _source(release, deployment, past, own),
                 is_good=is_good,
                 judgement=applied_judgement(release, deployment),
+                left=_left(deployment),
             )
         )
     if back is not None:
@@ -194,8 +216,8 @@ def records_of_release(
             _past(
                 back,
                 rollback_marker(release.id),
-                Kind.ROLLBACK,
-                (rollback.source if rollback is not None else None) or Source(),
+                ReleaseKind.ROLLBACK,
+                (rollback.source if rollback is not None else None) or VersionSource(),
                 is_good=rollback is not None and rollback.is_good,
                 judgement=_APPLIES_NOTHING,
             )
@@ -206,11 +228,12 @@ def records_of_release(
 def _past(
     version: int,
     release: str,
-    kind: Kind,
-    source: Source,
+    kind: ReleaseKind,
+    source: VersionSource,
     *,
     is_good: bool,
     judgement: Judgement,
+    left: Mapping[str, Mapping[str, str]] | None = None,
 ) -> VersionRecord:
     return VersionRecord(
         version=version,
@@ -224,7 +247,14 @@ def _past(
         tag=source.tag,
         is_good=is_good,
         judgement=judgement,
+        left=left or {},
     )
+
+
+def _left(deployment: DeploymentProgress | None) -> Mapping[str, Mapping[str, str]]:
+    """What each gate has left on record, as far as it has reported that."""
+    recorded = deployment.recorded if deployment is not None else {}
+    return {gate: one.left for gate, one in recorded.items() if one.left}
 
 
 def _source(
@@ -232,14 +262,14 @@ def _source(
     deployment: DeploymentProgress | None,
     past: Mapping[int, VersionRecord],
     own: int,
-) -> Source:
+) -> VersionSource:
     """The source of the app in the release's deployment.
 
     A command keeps that of the live version, a rollback repeats that of its target.
     """
     match release.kind:
-        case Kind.IMAGE:
-            return Source(
+        case ReleaseKind.IMAGE:
+            return VersionSource(
                 digest=release.digest,
                 spec_version=release.spec_version,
                 spec_digest=release.spec_digest,
@@ -247,12 +277,12 @@ def _source(
                 fits=own,
                 tag=release.tag,
             )
-        case Kind.ROLLBACK:
+        case ReleaseKind.ROLLBACK:
             before = release.rollback_to
-        case Kind.COMMAND:
+        case ReleaseKind.COMMAND:
             before = deployment.previous_version if deployment is not None else None
     known = past.get(before) if before is not None else None
-    source = known.source if known is not None else Source()
+    source = known.source if known is not None else VersionSource()
     is_checked = source.code is not None and _has_checked_schema(release, deployment)
     return replace(source, fits=own) if is_checked else source
 
@@ -266,7 +296,7 @@ def _has_checked_schema(release: Release, deployment: DeploymentProgress | None)
         return False
     told = deployment.judgements
     return (
-        release.kind is Kind.ROLLBACK
+        release.kind is ReleaseKind.ROLLBACK
         and not release.allow_destructive
         and bool(release.gates)
         and all(gate in told and told[gate].verdict is Verdict.NONE for gate in release.gates)

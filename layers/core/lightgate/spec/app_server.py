@@ -14,7 +14,7 @@ _MANAGERS = {"supervisord", "honcho", "circusd", "s6-svscan", "runsvdir"}
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ListenAddress:
     """Where a server listens. `port` is None if it is unknown."""
 
     host: str
@@ -50,7 +50,7 @@ class AppServer:
     """
 
     name: str
-    addresses: Sequence[Address]
+    addresses: Sequence[ListenAddress]
     is_default: bool
     fix: str
     may_have_a_file: bool = False
@@ -102,7 +102,9 @@ def _gunicorn(program: Program, known: Mapping[str, str], port: int) -> AppServe
         return None
     if given := known.get("PORT"):
         return AppServer("gunicorn", [_address(f"0.0.0.0:{given}", 8000)], True, write)
-    return AppServer("gunicorn", [Address("127.0.0.1", 8000)], True, write, may_have_a_file=True)
+    return AppServer(
+        "gunicorn", [ListenAddress("127.0.0.1", 8000)], True, write, may_have_a_file=True
+    )
 
 
 def _names_an_app(arguments: Sequence[str]) -> bool:
@@ -131,11 +133,11 @@ def _host_and_port(
     hosts, ports = program.values("--host"), program.values("--port")
     host = [*hosts, known.get(f"{prefix}_HOST", "")]
     number = [*ports, known.get(f"{prefix}_PORT", "")]
-    address = Address(
+    address = ListenAddress(
         next(filter(None, host), default[0]), _port(next(filter(None, number), default[1]))
     )
     if sockets:
-        address = Address("unix", None)
+        address = ListenAddress("unix", None)
     return AppServer(
         program.name,
         [address],
@@ -149,7 +151,7 @@ def _hypercorn(program: Program, port: int) -> AppServer | None:
     write = f"add --bind 0.0.0.0:{port} to it"
     if not bound and program.has("-c", "--config"):
         return None
-    addresses = [_address(one, 8000) for one in bound] or [Address("127.0.0.1", 8000)]
+    addresses = [_address(one, 8000) for one in bound] or [ListenAddress("127.0.0.1", 8000)]
     return AppServer("hypercorn", addresses, not bound, write)
 
 
@@ -159,9 +161,11 @@ def _daphne(program: Program, port: int) -> AppServer | None:
     hosts = program.values("-b", "--bind")
     sockets = program.values("-u", "--unix-socket", "--fd")
     ports = program.values("-p", "--port")
-    address = Address(hosts[-1] if hosts else "127.0.0.1", _port(ports[-1] if ports else "8000"))
+    address = ListenAddress(
+        hosts[-1] if hosts else "127.0.0.1", _port(ports[-1] if ports else "8000")
+    )
     if sockets and not hosts and not ports:
-        address = Address("unix", None)
+        address = ListenAddress("unix", None)
     return AppServer("daphne", [address], not (hosts or sockets), f"add -b 0.0.0.0 -p {port} to it")
 
 
@@ -169,8 +173,8 @@ def _waitress(program: Program, port: int) -> AppServer:
     bound = [_address(one, 8080) for value in program.values("--listen") for one in value.split()]
     hosts, ports = program.values("--host"), program.values("--port")
     if program.values("--unix-socket"):
-        bound.append(Address("unix", None))
-    default = Address(hosts[-1] if hosts else "", _port(ports[-1] if ports else "8080"))
+        bound.append(ListenAddress("unix", None))
+    default = ListenAddress(hosts[-1] if hosts else "", _port(ports[-1] if ports else "8080"))
     return AppServer(
         "waitress-serve",
         bound or [default],
@@ -196,7 +200,8 @@ def _uwsgi(program: Program, known: Mapping[str, str], port: int) -> AppServer |
     addresses = [_address(one.split(",")[0], None) for one in bound]
     # What speaks uWSGI's own protocol gives no answer to a request over HTTP.
     own = [
-        Address(one.host, one.port, is_http=False) for one in (_address(s, None) for s in sockets)
+        ListenAddress(one.host, one.port, is_http=False)
+        for one in (_address(s, None) for s in sockets)
     ]
     return AppServer("uwsgi", addresses or own, not (bound or sockets), f"add --http :{port} to it")
 
@@ -212,22 +217,22 @@ def _runserver(program: Program, port: int) -> AppServer:
             given = word
     write = f"give it the address 0.0.0.0:{port}"
     if given is None:
-        return AppServer("runserver", [Address("127.0.0.1", 8000)], True, write)
+        return AppServer("runserver", [ListenAddress("127.0.0.1", 8000)], True, write)
     if given.isdigit():
-        return AppServer("runserver", [Address("127.0.0.1", int(given))], True, write)
+        return AppServer("runserver", [ListenAddress("127.0.0.1", int(given))], True, write)
     return AppServer("runserver", [_address(given, 8000)], False, write)
 
 
-def _address(text: str, default: int | None) -> Address:
+def _address(text: str, default: int | None) -> ListenAddress:
     """`host:port`, `:port`, a host alone or a socket."""
     bare = re.sub(r"^(?:tcp|https?)://", "", text.strip())
     if bare.startswith(("unix:", "fd:", "/")):
-        return Address(bare.partition(":")[0], None)
+        return ListenAddress(bare.partition(":")[0], None)
     if found := re.fullmatch(r"(\[[^\]]*\]|[^:]*):(.*)", bare):
-        return Address("" if found[1] in _EVERYWHERE else found[1], _port(found[2]))
+        return ListenAddress("" if found[1] in _EVERYWHERE else found[1], _port(found[2]))
     if bare.isdigit() and bare != "0":
-        return Address("", int(bare))
-    return Address("" if bare in _EVERYWHERE else bare, default)
+        return ListenAddress("", int(bare))
+    return ListenAddress("" if bare in _EVERYWHERE else bare, default)
 
 
 def _port(text: str) -> int | None:

@@ -15,7 +15,7 @@ _NO_NUL = r"[^\0]+"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind[T]:
+class ValueKind[T]:
     """What may stand behind a key: how it is read, and what JSON Schema says of it.
 
     `stand_in` takes the place of a required value that is missing. `objects` are the classes whose
@@ -37,14 +37,14 @@ class Key:
     """One key of an object in the spec. `meaning` and `example` are for its owner."""
 
     name: str
-    kind: Kind[Any]
+    kind: ValueKind[Any]
     meaning: str
     example: object
 
 
 def key[T](
     name: str,
-    kind: Kind[T],
+    kind: ValueKind[T],
     meaning: str = "",
     *,
     example: object = None,
@@ -90,17 +90,17 @@ def read_object[T](of: type[T], node: Node) -> T:
     return of(**values)
 
 
-def whole(lowest: int, highest: int) -> Kind[int]:
+def whole(lowest: int, highest: int) -> ValueKind[int]:
     schema = {"type": "integer", "minimum": lowest, "maximum": highest}
-    return Kind(lambda node: node.integer(lowest, highest), schema, lowest)
+    return ValueKind(lambda node: node.integer(lowest, highest), schema, lowest)
 
 
-BOOLEAN = Kind(Node.boolean, {"type": "boolean"})
+BOOLEAN = ValueKind(Node.boolean, {"type": "boolean"})
 
 
-def choice[S: str](*options: S) -> Kind[S]:
+def choice[S: str](*options: S) -> ValueKind[S]:
     schema = {"type": "string", "enum": list(options)}
-    return Kind(lambda node: node.choice(*options), schema, options[0])
+    return ValueKind(lambda node: node.choice(*options), schema, options[0])
 
 
 def text(
@@ -110,7 +110,7 @@ def text(
     *,
     hint: Hint = lambda _: None,
     stricter: str | None = None,
-) -> Kind[str]:
+) -> ValueKind[str]:
     """A text that matches the pattern, which `allowed` says in words.
 
     `stricter` is the pattern for the schema, where a rule allows less than the pattern.
@@ -119,7 +119,7 @@ def text(
     def read(node: Node) -> str:
         return bare_name(node, pattern, allowed, longest, hint)
 
-    return Kind(read, text_schema(stricter or pattern, longest), "")
+    return ValueKind(read, text_schema(stricter or pattern, longest), "")
 
 
 def text_schema(pattern: str = _NO_NUL, longest: int = LONGEST_TEXT) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def text_schema(pattern: str = _NO_NUL, longest: int = LONGEST_TEXT) -> dict[str
     return {**whole_text, "pattern": f"^(?:{pattern})$", "not": braces}
 
 
-def list_of[T](kind: Kind[T], *, if_empty: str | None = None) -> Kind[tuple[T, ...]]:
+def list_of[T](kind: ValueKind[T], *, if_empty: str | None = None) -> ValueKind[tuple[T, ...]]:
     """`if_empty` says what is wrong with a list of nothing; without it, such a list is valid."""
 
     def read(node: Node) -> tuple[T, ...]:
@@ -139,12 +139,14 @@ def list_of[T](kind: Kind[T], *, if_empty: str | None = None) -> Kind[tuple[T, .
         return tuple(kind.read(item) for item in items)
 
     shortest = {} if if_empty is None else {"minItems": 1}
-    return Kind(read, {"type": "array", **shortest, "items": kind.schema}, objects=kind.objects)
+    return ValueKind(
+        read, {"type": "array", **shortest, "items": kind.schema}, objects=kind.objects
+    )
 
 
-def object_of[T](of: type[T]) -> Kind[T]:
+def object_of[T](of: type[T]) -> ValueKind[T]:
     schema = {"$ref": f"#/$defs/{definition(of)}"}
-    return Kind(lambda node: read_object(of, node), schema, objects=(of,))
+    return ValueKind(lambda node: read_object(of, node), schema, objects=(of,))
 
 
 def definition(of: type) -> str:

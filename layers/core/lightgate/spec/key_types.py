@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lightgate.image.addresses import (
     IMAGE,
     REPOSITORY,
-    database_hint,
     image_hint,
-    path_hint,
     repository_hint,
-    secret_hint,
-    service_hint,
     tag_hint,
 )
 from lightgate.json_reader import Node, shown
-from lightgate.spec.key_reader import Kind, choice, list_of, object_of, text, text_schema
+from lightgate.spec.address_hints import database_hint, path_hint, secret_hint, service_hint
+from lightgate.spec.command_words import instead_of_text
+from lightgate.spec.key_reader import ValueKind, choice, list_of, object_of, text, text_schema
 from lightgate.spec.plain_secrets import secret_in, secret_in_text
 from lightgate.spec.secret_reference import REFERENCE, SecretReference, SecretStore
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 # lightsail-facts.md, section 9: quotas of a container service.
 MOST_CONTAINERS = 10
-RESERVED_PREFIX = "LIGHTGATE_"
+_RESERVED_PREFIX = "LIGHTGATE_"
 TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
 
 # lightsail-facts.md, section 1: the pattern as the service applies it, group included.
@@ -102,7 +100,7 @@ def _image(node: Node) -> str:
 
 # A rule wants a digest, and allows one label of the image store, which means the pushed image.
 _WITH_DIGEST = IMAGE.removesuffix("?")
-IMAGE_REFERENCE = Kind(
+IMAGE_REFERENCE = ValueKind(
     _image, text_schema(rf"{_WITH_DIGEST}|:[a-z0-9-]+[.][a-z0-9-]+[.]latest", 1024)
 )
 
@@ -129,7 +127,7 @@ def _success_codes(node: Node) -> str:
     return codes
 
 
-SUCCESS_CODES = Kind(_success_codes, _CODES.schema)
+SUCCESS_CODES = ValueKind(_success_codes, _CODES.schema)
 
 
 def _argv(node: Node) -> tuple[str, ...]:
@@ -139,15 +137,20 @@ def _argv(node: Node) -> tuple[str, ...]:
             'belongs behind "secrets"'
         )
         return ()
+    is_main = re.fullmatch(r"containers\.[\w-]+\.command", node.path) is not None
+    if is_main and isinstance(node.value, str) and (advice := instead_of_text(node.value)):
+        node.problem(f"must be a list of arguments, not {shown(node.value)}{advice}")
+        return ()
     return node.argv()
 
 
 _ANY_TEXT = {**text_schema(), "minLength": 0, "pattern": r"^[^\0]*$"}
-ARGV = Kind(
+ARGV = ValueKind(
     _argv,
     {"type": "array", "minItems": 1, "prefixItems": [text_schema()], "items": _ANY_TEXT},
     (),
 )
+ARGVS = list_of(ARGV)
 
 
 def _map(names: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def _map(names: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # JSON Schema has no pattern that ignores case.
-_NOT_RESERVED = "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in RESERVED_PREFIX)
+_NOT_RESERVED = "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in _RESERVED_PREFIX)
 _VARIABLES = f"(?!{_NOT_RESERVED}){_VARIABLE}"
 
 
@@ -168,8 +171,8 @@ def _check_variable(node: Node, name: str) -> None:
         node.problem(
             f"{shown(name)} is not the name of a variable; allowed are letters, digits and _"
         )
-    elif name.upper().startswith(RESERVED_PREFIX):
-        node.problem(f"names that begin with {RESERVED_PREFIX} are reserved for Lightgate")
+    elif name.upper().startswith(_RESERVED_PREFIX):
+        node.problem(f"names that begin with {_RESERVED_PREFIX} are reserved for Lightgate")
 
 
 def _environment(node: Node) -> Mapping[str, str]:
@@ -183,7 +186,7 @@ def _environment(node: Node) -> Mapping[str, str]:
     return values
 
 
-ENVIRONMENT = Kind(_environment, _map(_VARIABLES, _ANY_TEXT))
+ENVIRONMENT = ValueKind(_environment, _map(_VARIABLES, _ANY_TEXT))
 
 
 def _secrets(node: Node) -> Mapping[str, SecretReference]:
@@ -207,7 +210,7 @@ def _secret_reference(node: Node) -> SecretReference:
     return SecretReference(store=SecretStore.PARAMETER_STORE, name="/")
 
 
-SECRETS = Kind(_secrets, _map(_VARIABLES, text_schema(REFERENCE)))
+SECRETS = ValueKind(_secrets, _map(_VARIABLES, text_schema(REFERENCE)))
 
 _PROTOCOL = choice("HTTP", "HTTPS", "TCP", "UDP")
 
@@ -222,7 +225,7 @@ def _ports(node: Node) -> dict[int, str]:
     return ports
 
 
-PORTS = Kind(_ports, _map(_PORT, _PROTOCOL.schema))
+PORTS = ValueKind(_ports, _map(_PORT, _PROTOCOL.schema))
 
 
 def _header_value(node: Node) -> str:
@@ -251,13 +254,13 @@ def _headers(node: Node) -> dict[str, str]:
     return headers
 
 
-HEADER_VALUE = Kind(_header_value, text_schema(_HEADER_VALUE, 1024), "")
-HEADERS = Kind(_headers, _map(_HEADER_NAME, HEADER_VALUE.schema))
+HEADER_VALUE = ValueKind(_header_value, text_schema(_HEADER_VALUE, 1024), "")
+HEADERS = ValueKind(_headers, _map(_HEADER_NAME, HEADER_VALUE.schema))
 
 _CONTAINER_NAME = text(_LIGHTSAIL_NAME, _LIGHTSAIL_NAME_WORDS, 53)
 
 
-def containers_of[C: DataclassInstance](of: type[C]) -> Kind[Mapping[str, C]]:
+def containers_of[C: DataclassInstance](of: type[C]) -> ValueKind[Mapping[str, C]]:
     """Containers by name; `of` is the class of one."""
     container = object_of(of)
 
@@ -279,4 +282,4 @@ def containers_of[C: DataclassInstance](of: type[C]) -> Kind[Mapping[str, C]]:
         "propertyNames": _CONTAINER_NAME.schema,
         "additionalProperties": container.schema,
     }
-    return Kind(read, schema, {}, (of,))
+    return ValueKind(read, schema, {}, (of,))

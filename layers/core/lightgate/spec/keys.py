@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lightgate.spec import key_types
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
-from lightgate.spec.django_command import manage_call
+from lightgate.spec.django_command import MigrateCall, migrate_call
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
@@ -48,7 +48,7 @@ class AfterFailure(enum.StrEnum):
     HOLD = "hold"
 
 
-class Condition(enum.StrEnum):
+class DependencyCondition(enum.StrEnum):
     """The state of another container that one waits for; names and meanings are those of ECS."""
 
     START = "START"
@@ -59,12 +59,12 @@ class Condition(enum.StrEnum):
     @property
     def proves_success(self) -> bool:
         """Whether the condition holds only if the other container succeeded or is healthy."""
-        return self in (Condition.SUCCESS, Condition.HEALTHY)
+        return self in (DependencyCondition.SUCCESS, DependencyCondition.HEALTHY)
 
     @property
     def needs_an_end(self) -> bool:
         """Whether the other container must end for the condition to hold."""
-        return self in (Condition.SUCCESS, Condition.COMPLETE)
+        return self in (DependencyCondition.SUCCESS, DependencyCondition.COMPLETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,9 @@ class Dependency:
     """A container to wait for, and the state that it must have reached."""
 
     container: str = key("containerName", text(), "The container to wait for.", example="migrate")
-    condition: Condition = key(
+    condition: DependencyCondition = key(
         "condition",
-        choice(*Condition),
+        choice(*DependencyCondition),
         "The state that it must have reached. The names and meanings are those of Amazon ECS.",
     )
 
@@ -138,9 +138,27 @@ class Container:
         "command",
         key_types.ARGV,
         "The program and its arguments; no shell reads them. If it is left out, a migration runs "
-        "the commands of the stage, and any other container runs the CMD of its image.",
+        "the commands of the stage, and any other container runs the CMD of its image. The gate "
+        "can read the plan only if the command is the call of `migrate` and nothing else.",
         example=["python", "manage.py", "migrate", "--noinput"],
         default=None,
+    )
+    before: tuple[tuple[str, ...], ...] = key(
+        "before",
+        key_types.ARGVS,
+        "Commands that run one after the other before the gate reads the plan of `command`, or of "
+        "the commands of the stage. If one fails, nothing is migrated. They must not change the "
+        "schema.",
+        example=[["python", "manage.py", "makemigrations", "--check", "--dry-run"]],
+        default=(),
+    )
+    then: tuple[tuple[str, ...], ...] = key(
+        "then",
+        key_types.ARGVS,
+        "Commands that run one after the other once everything is migrated, also if nothing was "
+        "pending. The gate opens after the last one. They must not change the schema.",
+        example=[["python", "manage.py", "collectstatic", "--noinput"]],
+        default=(),
     )
     environment: Mapping[str, str] = key(
         "environment",
@@ -197,8 +215,9 @@ class Container:
     manage: tuple[str, ...] | None = key(
         "manage",
         key_types.ARGV,
-        "How the commands of the stage, and the gate when it reads the plan, call manage.py. If "
-        "it is left out, it is the part before `migrate` in `command`, and for the commands of "
+        "How the commands of the stage, and the gate when it reads the plan, call manage.py. With "
+        "a `command`, that has to be these words followed by `migrate`. If it is left out, it is "
+        "the part before `migrate` in `command`, and for the commands of "
         "the stage it is `python manage.py`.",
         example=["python", "app/manage.py"],
         default=None,
@@ -474,8 +493,7 @@ class Database:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
     """How the gate applies Django's migrations. It reads the plan first, in a container whose
-    command is Django's `migrate`, or that has `manage`. Without pending migrations it opens at once
-    and changes nothing.
+    command is Django's `migrate`. Without pending migrations it applies nothing.
 
     `allow_destructive` overrides the policy; a person says so for one release, a spec never.
     """
@@ -489,6 +507,14 @@ class Migrations:
         default=Policy.WARN,
     )
     allow_destructive: bool = False
+    allow_outside_gate: bool = key(
+        "allowOutsideGate",
+        BOOLEAN,
+        "Must be `true` if a container that serves, or the ENTRYPOINT of the image, runs `migrate` "
+        "by itself. Such a migration has no plan, no lock and no policy. Lightgate reports it, and "
+        "does not roll back automatically after it.",
+        default=False,
+    )
     lock_timeout_seconds: int = key(
         "lockTimeoutSeconds",
         whole(0, 300),
@@ -619,7 +645,7 @@ class AppSpec:
         default=PLATFORM_PATIENCE_SECONDS,
     )
 
-    def conditions_on(self, name: str) -> frozenset[Condition]:
+    def conditions_on(self, name: str) -> frozenset[DependencyCondition]:
         """What the other containers wait for in this one; empty if nobody waits."""
         return frozenset(
             dependency.condition
@@ -670,7 +696,7 @@ class AppSpec:
         container = self.containers[name]
         if container.image is not None or not self.runs_to_an_end(name):
             return False
-        return self.uses_preset(name) or manage_of(container) is not None
+        return self.uses_preset(name) or call_of(container) is not None
 
     def asking_gates(self) -> tuple[str, ...]:
         """The gates that apply nothing without a permit; none if the release is sequential.
@@ -720,9 +746,9 @@ class AppSpec:
         return next((tag for tag in self.tags if "*" not in tag), None)
 
 
-def manage_of(container: Container) -> tuple[str, ...] | None:
-    """How the container's own command calls manage.py; None if it is not Django's."""
-    return container.manage or manage_call(container.command or ())
+def call_of(container: Container) -> MigrateCall | None:
+    """The call of `migrate` that the container's own command certainly is."""
+    return migrate_call(container.command or (), container.manage)
 
 
 def runs_migrate(words: Iterable[str]) -> bool:

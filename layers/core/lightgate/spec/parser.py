@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from lightgate.errors import SpecError
-from lightgate.image.addresses import RegistryAddress, app_hint, bare_name, without_registry
+from lightgate.image.addresses import RegistryAddress, bare_name, without_registry
 from lightgate.json_reader import Node, Problems, every_node, parse_json
+from lightgate.spec.address_hints import app_hint
 from lightgate.spec.key_reader import read_object
 from lightgate.spec.keys import AppSpec, Container
 from lightgate.spec.rules import check_rules, is_pushed_image

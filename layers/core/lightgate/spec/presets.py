@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from lightgate.spec.keys import AppSpec, Stage
+from lightgate.spec.shell_line import Argv
 
 USUAL_MANAGE = ("python", "manage.py")
-
-type Argv = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,28 +17,26 @@ class Commands:
     then: tuple[Argv, ...] = ()
 
 
-def preset(spec: AppSpec, container: str) -> Commands:
-    """The commands of the app's stage.
+def preset(spec: AppSpec, name: str) -> Commands:
+    """The commands of the app's stage, with those that the container adds around them.
 
     Staging does not use `migrate --check`, which fails exactly when there is something to
     migrate (measured-facts.md, "Migrations and old code"): it checks that no migration is
     missing, shows the plan, and migrates.
     """
-    manage = spec.containers[container].manage or USUAL_MANAGE
+    container = spec.containers[name]
+    manage = container.manage or USUAL_MANAGE
+    before: tuple[Argv, ...] = ()
+    then: tuple[Argv, ...] = ()
+    main: Argv = (*manage, "migrate", "--noinput")
     match spec.stage:
         case Stage.DEVELOPMENT:
-            fixtures = spec.containers[container].fixtures
-            return Commands(
-                main=(*manage, "migrate", "--noinput"),
-                then=((*manage, "loaddata", *fixtures),) if fixtures else (),
-            )
+            then = ((*manage, "loaddata", *container.fixtures),) if container.fixtures else ()
         case Stage.STAGING:
-            return Commands(
-                before=(
-                    (*manage, "makemigrations", "--check", "--dry-run"),
-                    (*manage, "migrate", "--plan"),
-                ),
-                main=(*manage, "migrate", "--noinput"),
+            before = (
+                (*manage, "makemigrations", "--check", "--dry-run"),
+                (*manage, "migrate", "--plan"),
             )
         case Stage.PRODUCTION:
-            return Commands(main=(*manage, "migrate", "--noinput", "--verbosity=2"))
+            main = (*main, "--verbosity=2")
+    return Commands(before=(*before, *container.before), main=main, then=(*then, *container.then))

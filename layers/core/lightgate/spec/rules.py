@@ -9,21 +9,29 @@ from datetime import timedelta
 from lightgate.image.addresses import ImageAddress, RegistryAddress, without_registry
 from lightgate.json_reader import KEY_ITSELF, Node, nearest, one_of, shown
 from lightgate.names import PIN_TAG_PREFIX
+from lightgate.spec.command_rules import (
+    beside_the_plan,
+    commands_of,
+    needs_a_plan,
+    not_the_call,
+    outside_the_gate,
+)
+from lightgate.spec.command_words import wrong_words
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.django_command import manage_call
 from lightgate.spec.health_rules import health_rules, most_checks
 from lightgate.spec.keys import (
     LONGEST_POLL_SECONDS,
     AppSpec,
-    Condition,
     Dependency,
+    DependencyCondition,
     Stage,
+    call_of,
     runs_migrate,
 )
 from lightgate.spec.time_limits import longest_limit
 
 # Step Functions keeps 25,000 events of an execution; the steps outside the waits take few.
-MOST_POLLS = 2600
+_MOST_POLLS = 2600
 # Waiting for the service, for the deployment, and for that of a rollback.
 _DEPLOYMENT_LIMITS = 3
 # One for the new version, and one for the version after a rollback.
@@ -188,7 +196,7 @@ class _Rules:
             self._report_no_container(target, *place)
             self._root.problems.unread.append(place)
         elif (
-            dependency.condition is Condition.HEALTHY
+            dependency.condition is DependencyCondition.HEALTHY
             and containers[target].health_check is None
             and self._was_read("containers", target, "healthCheck")
         ):
@@ -324,7 +332,7 @@ class _Rules:
         for name in self._spec.containers:
             conditions = self._spec.conditions_on(name)
             ends = sorted(condition for condition in conditions if condition.needs_an_end)
-            if ends and Condition.HEALTHY in conditions:
+            if ends and DependencyCondition.HEALTHY in conditions:
                 self._report(
                     f"is waited for with HEALTHY and with {ends[0]}: it cannot both run on and end",
                     *("containers", name),
@@ -353,14 +361,54 @@ class _Rules:
                     f"{shown(container.image)}",
                     *(*place, "command"),
                 )
+            self._check_words(name)
             if not self._knows_who_waits_for(name):
                 continue
+            self._check_plan(name)
             is_alone = not is_wrapped and self._was_read(*place, "dependsOn")
             if container.python is not None and is_alone:
                 self._report("has no use: this container runs no gate; remove it", *place, "python")
             for key, text, reads in self._useless_keys(name):
                 if all(self._was_read(*place, each) for each in reads):
                     self._report(text, *place, key)
+
+    def _check_words(self, name: str) -> None:
+        """Report what no shell reads, and every `migrate` beside the command."""
+        container = self._spec.containers[name]
+        for path, command in commands_of(container):
+            place = ("containers", name, *path)
+            if not self._was_read(*place):
+                continue
+            wrong = wrong_words(command, container.manage)
+            if wrong is None and path[0] in ("before", "then"):
+                wrong = beside_the_plan(command)
+            if wrong is not None:
+                self._report(wrong, *place)
+                self._root.problems.unread.append(place)
+
+    def _check_plan(self, name: str) -> None:
+        """Report a command that migrates without its plan, or that is more than its plan."""
+        place = ("containers", name)
+        keys = ("command", "image", "manage", "pendingCommand", "before", "then")
+        if self._spec.containers[name].image is not None or not all(
+            self._was_read(*place, key) for key in keys
+        ):
+            return
+        if (problem := self._plan_problem(name)) is not None:
+            self._report(problem, *place, "command")
+
+    def _plan_problem(self, name: str) -> str | None:
+        spec, container = self._spec, self._spec.containers[name]
+        if spec.runs_to_an_end(name) and container.manage:
+            return not_the_call(container, container.manage)
+        if not self._was_read("migrations"):
+            return None
+        if spec.runs_to_an_end(name):
+            return needs_a_plan(spec, name)
+        # A container that holds the endpoint back is missing among its dependencies.
+        endpoint = spec.public_endpoint
+        is_last = endpoint is None or endpoint.container == name
+        return outside_the_gate(spec, name) if is_last and name not in spec.gates() else None
 
     def _useless_keys(self, name: str) -> Iterator[tuple[str, str, Sequence[str]]]:
         """The keys of the container that would be ignored, why, and the keys that decide it."""
@@ -377,7 +425,15 @@ class _Rules:
             yield "manage", f"{task} and runs the pushed image; remove it", ("image",)
         if container.after_failure and not ends:
             yield "afterFailure", f"{task}; remove it", ()
-        is_django = container.manage or manage_call(container.command or ())
+        for key in ("before", "then"):
+            if getattr(container, key) and not spec.reads_plan(name):
+                yield (
+                    key,
+                    f"{task}, runs the pushed image and has the call of migrate as its command, or "
+                    "none; remove it",
+                    ("image", "command", "manage"),
+                )
+        is_django = container.manage or call_of(container)
         if container.pending_command and (not ends or spec.uses_preset(name) or is_django):
             text = f"{task} and is not Django, whose plan is read instead; remove it"
             yield "pendingCommand", text, ("image", "command", "manage")
@@ -389,7 +445,7 @@ class _Rules:
             if not spec.unprotected and self._was_read("unprotected"):
                 self._report(
                     "is missing: without it Lightsail checks no health, and a deployment becomes "
-                    'active while its gate still holds; add it, or say "unprotected": true',
+                    'active while its gate is still shut; add it, or say "unprotected": true',
                     "publicEndpoint",
                 )
             return
@@ -430,7 +486,7 @@ class _Rules:
         spec = self._spec
         snapshot = spec.database.timeout_seconds if spec.database else 0
         longest = snapshot + _DEPLOYMENT_LIMITS * spec.deployment_timeout_seconds
-        room = MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
+        room = _MOST_POLLS - _WATCHES * most_checks(health_rules(spec))
         shortest = math.ceil(longest / room)
         if spec.poll_seconds < shortest:
             found = (

@@ -15,7 +15,7 @@ from lightgate.operations.conclude_release import requested_app, stage_of
 from lightgate.operations.prepare_release import PreparedRelease, prepare_release
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
-from lightgate.records.outcome import RecordedOutcome
+from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.release.lock import (
     LONGEST_STEP,
     HeldLock,
@@ -23,12 +23,11 @@ from lightgate.release.lock import (
     LockAnswer,
     LockHolder,
     LockRequest,
-    LockStatus,
     acquire_lock,
     whole_seconds,
 )
 from lightgate.release.poll_interval import wait_seconds
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import ReleaseRequest, parse_request
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
@@ -38,7 +37,7 @@ from lightgate.spec.parser import parse_app_name
 from lightgate.state import Admission, Admitted, State, Stop, StopStatus
 
 # The time between two checks of the deployment of an abandoned release.
-PAUSE = timedelta(seconds=30)
+_PAUSE = timedelta(seconds=30)
 
 
 def admit(state: State, runtime: Runtime) -> Admission | Stop:
@@ -133,7 +132,7 @@ def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder
         return None
     mode = BackupMode.NONE if skip else database.backup
     # Without a plan, pending migrations are unknown. A person's release starts it first.
-    is_first = not release.asking_gates or release.kind is not Kind.IMAGE
+    is_first = not release.asking_gates or release.kind is not ReleaseKind.IMAGE
     if mode is BackupMode.WHEN_PENDING and is_first:
         mode = BackupMode.ALWAYS
     return BackupOrder(
@@ -158,10 +157,17 @@ def _restore_input(prepared: PreparedRelease, runtime: Runtime) -> RestoreInput:
     )
 
 
+_STOPPED_BY_THE_LOCK = {
+    EndStatus.QUEUED: StopStatus.QUEUED,
+    EndStatus.DUPLICATE: StopStatus.DUPLICATE,
+    EndStatus.SUPERSEDED: StopStatus.SUPERSEDED,
+    EndStatus.LOST: StopStatus.LOST,
+}
+
+
 def _recorded_stop(outcome: RecordedOutcome) -> Stop:
     """The answer to an execution whose outcome is on record."""
-    is_of_the_lock = outcome.status in LockStatus
-    status = StopStatus(outcome.status) if is_of_the_lock else StopStatus.RECORDED
+    status = _STOPPED_BY_THE_LOCK.get(outcome.status, StopStatus.RECORDED)
     return Stop(status=status, reasons=(outcome.cause,))
 
 
@@ -173,7 +179,7 @@ def _lock_request(
     at = whole_seconds(asked_at)
     tag_moved_to, live_fingerprint = None, None
     # A command brings the app no image.
-    digest = release.digest if release.kind is not Kind.COMMAND else None
+    digest = release.digest if release.kind is not ReleaseKind.COMMAND else None
     pushed = release.pushed_digest or digest
     if request.pushed_tag is not None:
         points_to = runtime.registry.digest_of_tag(release.repository, request.pushed_tag)
@@ -188,7 +194,7 @@ def _lock_request(
         fingerprint=prepared.fingerprint,
         at=at,
         request=request.again(pushed or "", at),
-        can_be_superseded=release.kind is Kind.IMAGE,
+        can_be_superseded=release.kind is ReleaseKind.IMAGE,
         pushed=request.pushed_tag is not None,
         tag_moved_to=tag_moved_to,
         live_fingerprint=live_fingerprint,
@@ -200,7 +206,9 @@ def _live_fingerprint(app: str, service: Service, runtime: Runtime) -> str | Non
     if service.current is None or service.current.release is None:
         return None
     record = runtime.releases.find(app, service.current.release)
-    return record.fingerprint if record is not None and record.status == "SUCCEEDED" else None
+    if record is None or record.status is not EndStatus.SUCCEEDED:
+        return None
+    return record.fingerprint
 
 
 def _acquire_lock(
@@ -255,4 +263,4 @@ def _wait(
     is_over = all(before is None or before.state != "ACTIVATING" for before in own)
     if is_over or now - release.started_at >= release.deployment_timeout:
         return None
-    return PAUSE
+    return _PAUSE

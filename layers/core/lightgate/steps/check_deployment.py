@@ -12,16 +12,17 @@ from lightgate.deployment.status import (
     judge_deployment,
 )
 from lightgate.diagnosis.gate_waits import read_wait
+from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
-from lightgate.gate.report import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
+from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.poll_interval import poll_interval, wait_seconds
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
 
@@ -94,6 +95,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         judgements=judgements,
         judgement=_judge(release, judgements, has_database=order is not None),
         reversals=_reversals(release.id, lines, deployment.reversals),
+        recorded=_recorded(release.id, lines, deployment.recorded),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=gate_report,
         poll_seconds=wait_seconds(poll_interval(release, check_input.poll, gate_waits=is_waiting)),
@@ -104,7 +106,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:
     """Why no gate may begin yet: a failing deployment of the app would cut the command off."""
-    if release.kind is not Kind.COMMAND or service.serves_own(version, release.id):
+    if release.kind is not ReleaseKind.COMMAND or service.serves_own(version, release.id):
         return None
     return "The app beside which the command runs is not active yet."
 
@@ -125,6 +127,17 @@ def _judgements(
     return found
 
 
+def _recorded(
+    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, RecordedMigrations]
+) -> Mapping[str, RecordedMigrations]:
+    """What each gate has reported of the migrations on record."""
+    known = RecordedMigrations()
+    return {
+        gate: before.get(gate, known).later(read_recorded(release, gate, lines[gate]))
+        for gate in lines
+    }
+
+
 def _reversals(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Reversal]
 ) -> Mapping[str, Reversal]:
@@ -139,16 +152,17 @@ def _reversals(
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
 ) -> tuple[str, ...]:
-    """The notes for the message, with the unknown migrations that the gates have found."""
+    """The notes for the message: plans that were cut, and migrations that the image lacks."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
-    ahead = (plain_text(str(plan.ahead), _LONGEST_NOTE) or "" for plan in plans if plan.ahead)
-    return tuple(dict.fromkeys([*before, *ahead]))[:_MOST_NOTES]
+    told = [note for plan in plans for note in (plan.cut, plan.ahead and str(plan.ahead)) if note]
+    notes = (plain_text(note, _LONGEST_NOTE) or "" for note in told)
+    return tuple(dict.fromkeys([*before, *notes]))[:_MOST_NOTES]
 
 
 def _judge(
     release: Release, judgements: Mapping[str, Judgement], *, has_database: bool
 ) -> Judgement:
     """The verdict on the release. The gates of a rollback apply nothing."""
-    if release.kind is Kind.ROLLBACK:
+    if release.kind is ReleaseKind.ROLLBACK:
         return Judgement(verdict=Verdict.NONE)
     return judge_gates(release.gates, judgements, has_database=has_database)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from lightgate.errors import NotYetError
+from lightgate.operations.changes_outside import with_outside
 from lightgate.operations.conclude_release import UNKNOWN, conclude_release
 from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.operations.metrics import release_ended
@@ -20,7 +21,8 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
     OutcomeWait while a gate may still act on a permit that cannot be voided.
     """
     try:
-        concluded = conclude_release(investigate_failure(Facts(state=state), runtime), runtime)
+        facts = with_outside(Facts(state=state), runtime)
+        concluded = conclude_release(investigate_failure(facts, runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("the outcome cannot be recorded yet", why=str(error))
         wait = min(error.wait, _PAUSE)

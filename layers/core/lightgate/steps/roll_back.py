@@ -20,15 +20,16 @@ from lightgate.deployment.status import (
     reports_since,
 )
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
-from lightgate.gate.report import GateReport, Phase, read_gate_report
+from lightgate.gate.gate_report import GateReport, Phase, read_gate_report
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
+from lightgate.operations.changes_outside import with_changes_outside
 from lightgate.operations.check_health import check_health, old_version
 from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
 from lightgate.outage import LONGEST_OUTAGE
-from lightgate.records.version import Source, VersionRecord
+from lightgate.records.version import VersionRecord, VersionSource
 from lightgate.release.release import Release
 from lightgate.rollback.policy import (
     RollbackAction,
@@ -59,6 +60,8 @@ def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
     service = runtime.lightsail.service(release.service, release.service_since)
     ours = service.deployment_of(progress.release)
     if ours is None and progress.version is None:
+        found = with_changes_outside(release, state.created, runtime)
+        state = replace(state, deployment=found)
         answer = _start(state, progress, runtime)
     else:
         answer = _follow(state, progress, ours, runtime)
@@ -162,7 +165,7 @@ def _redeploy(
     state: State, target: int, decided: RollbackProgress, runtime: Runtime
 ) -> RollbackProgress:
     release, failed = state.admitted.release, state.created.version
-    source = decided.source or Source()
+    source = decided.source or VersionSource()
     try:
         assembled = build_rollback(release, target, source.spec, decided.release, CHECKED, runtime)
         _, created = create_deployment(release, assembled.request, runtime)
@@ -330,7 +333,7 @@ def _without_details(gate_report: GateReport) -> GateReport:
 def _watch(
     answer: RollbackProgress, version: int, spec: AppSpec, service: Service, runtime: Runtime
 ) -> RollbackProgress:
-    source = answer.source or Source()
+    source = answer.source or VersionSource()
     subject = old_version(version, spec, service, digest=source.digest if source.spec else None)
     found = check_health(subject, service, answer.watch, runtime)
     if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):

@@ -6,7 +6,7 @@ from lightgate.errors import RefusedError
 from lightgate.image.addresses import ImageAddress
 from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.operations.check_health import Subject, check_health, new_version, old_version
-from lightgate.release.release import Kind, Release
+from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.parser import parse_spec
@@ -29,12 +29,12 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
         is_own = service.serves_own(version, release.id)
         if deployment.status is Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
-        elif is_own and release.kind is Kind.COMMAND and previous is not None:
+        elif is_own and release.kind is ReleaseKind.COMMAND and previous is not None:
             subject = _old_one(release, version, previous, service, runtime)
         elif is_own:
             return _skipped(
                 f"Version {version} is live although its gate failed.",
-                needs_rollback=release.kind is Kind.IMAGE,
+                needs_rollback=release.kind is ReleaseKind.IMAGE,
             )
         elif previous is None:
             return _skipped("No version was live before.")
@@ -54,7 +54,9 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
         if why is not None:
             return _skipped(why)
     # The person who started a rollback or a command decides about the next step.
-    needs_rollback = found.status is WatchStatus.FAILED and is_new and release.kind is Kind.IMAGE
+    needs_rollback = (
+        found.status is WatchStatus.FAILED and is_new and release.kind is ReleaseKind.IMAGE
+    )
     return Verified(
         status=found.status,
         version=subject.version,
@@ -81,10 +83,10 @@ def _new_one(
     release: Release, version: int, previous: int | None, service: Service, runtime: Runtime
 ) -> Subject:
     """The version of this release: one that has served before needs no watch period."""
-    if release.kind is Kind.COMMAND and previous is not None:
+    if release.kind is ReleaseKind.COMMAND and previous is not None:
         return _old_one(release, version, previous, service, runtime)
     spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
-    if release.kind is Kind.IMAGE:
+    if release.kind is ReleaseKind.IMAGE:
         return new_version(version, spec, marker=release.id, digest=release.digest)
     return old_version(
         version, spec, service, digest=release.digest if release.spec is not None else None
@@ -102,16 +104,16 @@ def _why_other_images(
     shown = service.deployment_of(release.id)
     if shown is None or shown.version != version:
         return f"The container service does not list version {version} of this release."
-    if release.kind is Kind.IMAGE:
+    if release.kind is ReleaseKind.IMAGE:
         pushed = _pinned(release, release.repository, runtime)
         spec = parse_spec(runtime.apps.read_again(release.app, release.spec).text)
         containers = spec.containers.items()
         return why_other_images(shown, {name: each.image or pushed for name, each in containers})
-    before = release.rollback_to if release.kind is Kind.ROLLBACK else previous
+    before = release.rollback_to if release.kind is ReleaseKind.ROLLBACK else previous
     source = None if before is None else service.version_of(before)
     if source is None:
         return f"Version {before}, whose images are needed for the comparison, is not listed."
-    if release.kind is Kind.COMMAND:
+    if release.kind is ReleaseKind.COMMAND:
         command = {COMMAND_CONTAINER: _pinned(release, release.repository, runtime)}
         return why_other_images(shown, {**without_command(source), **command})
     # The version may be older than the repository that the spec of today names.

@@ -4,7 +4,8 @@
 
 The first hash is that of the program. The others are those of its helpers, whose texts it gets as
 arguments after CONFIG. Only texts with these hashes run, whatever listens on the port. A hash is
-the first half of the SHA-256: each container has one for each of its programs, and little room.
+the first half of the SHA-256: each container has one for each of its programs, and little room. For
+the same reason there are no functions here.
 """
 
 import builtins
@@ -15,23 +16,25 @@ import socket
 import sys
 import time
 
-# As PID 1 a process gets no signal that it has no handler for. The program replaces this handler
-# by its own, so that a TERM is never lost. The handler raises no exception: Python drops what is
+port, hashes = int(sys.argv[1]), sys.argv[2].split(",")
+del sys.argv[1:3]
+# As PID 1 a process gets no signal that it has no handler for. The program replaces this handler by
+# its own, so that a TERM is never lost. The handler raises no exception: Python drops what is
 # raised while an object is closed.
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
-arguments, texts = sys.argv, []
-# All at the level of the module: each container brings this text.
-for wanted in arguments[2].split(","):
+texts = []
+for wanted in hashes:
     text = b""
     while hashlib.sha256(text).hexdigest()[:32] != wanted:
         time.sleep(0.05)
         try:
-            with socket.create_connection(("127.0.0.1", int(arguments[1])), 1) as distributor:
+            with socket.create_connection(("127.0.0.1", port), 1) as distributor:
                 distributor.sendall(wanted.encode())
-                text = distributor.makefile("rb").read(1 << 20)  # it never sends more
+                # The distributor never sends more.
+                text = distributor.makefile("rb").read(1 << 20)
         except OSError:
             pass  # nothing listens yet
     texts.append(text.decode())
-arguments[1:4] = arguments[3:4] + texts[1:]
+sys.argv[2:2] = texts[1:]
 # The minifier shortens no name beside a plain exec. This exec sees none of our names.
 builtins.exec(texts[0], {"__name__": "__main__"})  # noqa: S102

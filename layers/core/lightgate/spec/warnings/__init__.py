@@ -1,4 +1,4 @@
 """Warnings about valid specs that probably do not work: one function for each rule.
 
-A rule that makes a spec wrong belongs in `spec_parser`.
+A rule that makes a spec wrong belongs in `spec.rules`.
 """

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import nearest, printable
+from lightgate.spec.command_rules import needs_a_plan, without_plan
 from lightgate.spec.health_rules import PLACEHOLDERS
+from lightgate.spec.image_rules import warnings_of_the_image
 from lightgate.spec.keys import AppSpec, Container, runs_migrate
+from lightgate.spec.migrating import Migrates, migrates
 from lightgate.spec.warnings import connections, migrate, secrets, servers
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
@@ -26,14 +29,13 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
         secrets.inherited_by_other_images(spec),
         servers.ports_without_the_endpoints(spec),
         servers.out_of_reach(spec, config),
-        servers.variables_without_a_shell(spec),
         migrate.that_applies_too_little(spec),
     )
     return [
         *_of_the_app(spec),
         *_of_the_verification(spec),
         *(printable(line) for c in spec.containers.values() for line in _of_container(spec, c)),
-        *(map(printable, _of_the_image(spec, config)) if config is not None else ()),
+        *(map(printable, warnings_of_the_image(spec, config)) if config is not None else ()),
         *(str(each) for rule in rules for each in rule),
     ]
 
@@ -87,11 +89,7 @@ def _takes_an_error_for_healthy(codes: str) -> bool:
 def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
     path = f"containers.{container.name}"
     awaited = spec.conditions_on(container.name)
-    if runs_migrate(container.command or ()) and container.name not in spec.gates():
-        yield (
-            f"{path}.command: runs migrate outside a gate: at every start, on every node, and "
-            "nobody waits for its success; give it a container of its own to wait for"
-        )
+    yield from _about_migrate(spec, container, path)
     if container.health_check is not None and not awaited:
         yield f"{path}.healthCheck: is not carried out, because no container waits for this one"
     if container.timeout_seconds is None:
@@ -108,28 +106,25 @@ def _of_container(spec: AppSpec, container: Container) -> Iterator[str]:
         )
 
 
-def _of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
-    """The content of a script in the image is unknown here, only its name."""
-    if runs_migrate(config.command):
-        for name in spec.containers:
-            if spec.uses_image_command(name) and name not in spec.gates():
-                yield (
-                    f"containers.{name}.command: is missing, and the image's CMD "
-                    f"({' '.join(config.command)}) runs migrate, outside a gate; give the command "
-                    "without it"
-                )
-    if not config.entrypoint:
+def _about_migrate(spec: AppSpec, container: Container, path: str) -> Iterator[str]:
+    """A command whose migrations have no plan. Of another image nothing is known."""
+    if container.image is not None:
         return
-    entrypoint = " ".join(config.entrypoint)
-    if runs_migrate(config.entrypoint):
-        yield (
-            f"image: its ENTRYPOINT ({entrypoint}) runs migrate, in every container and before "
-            "the gate, which then protects nothing; take it out of the image"
-        )
-    else:
-        yield (
-            f"image: its ENTRYPOINT ({entrypoint}) comes before every command, the gate's too. If "
-            'it does not end in exec "$@", the gate never runs; if it is a script that runs '
-            "migrate, that happens before the gate. Neither can be seen from here; an image "
-            "without an ENTRYPOINT is safe"
-        )
+    if spec.runs_to_an_end(container.name):
+        if (why := without_plan(container)) is not None and needs_a_plan(
+            spec, container.name
+        ) is None:
+            yield f"{path}.command: {why}"
+    elif container.name not in spec.gates():
+        match migrates(container.command or ()):
+            case Migrates.YES:
+                yield (
+                    f"{path}.command: runs migrate outside a gate: at every start, on every node, "
+                    "and nobody waits for its success; give it a container of its own to wait for"
+                )
+            # Of a script that names no migration there is nothing to say before it runs.
+            case Migrates.PERHAPS if runs_migrate(container.command or ()):
+                yield (
+                    f"{path}.command: may run migrate outside a gate; Lightgate reports it then, "
+                    "and does not roll back automatically; give the command without it"
+                )

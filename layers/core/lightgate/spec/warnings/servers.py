@@ -1,16 +1,12 @@
-"""Servers that Lightsail cannot reach, and commands that need a shell."""
+"""Servers that Lightsail cannot reach."""
 
-import re
 from collections.abc import Iterator
 
 from lightgate.image.config import ImageConfig
 from lightgate.spec.app_server import AppServer, app_server, has_proxy_or_process_manager
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import programs
-from lightgate.spec.warnings.warning import SpecWarning, command_of, commands
-
-# Programs that fill in variables themselves, or give `$` another meaning.
-_FILLS_IN_ITSELF = ("envsubst", "awk", "sed", "perl", "python", "dockerize")
+from lightgate.spec.warnings.warning import SpecWarning, command_of
 
 
 def ports_without_the_endpoints(spec: AppSpec) -> Iterator[SpecWarning]:
@@ -66,17 +62,3 @@ def _why(server: AppServer, port: int) -> str:
         return f"{server.name} listens on {where}, {asked}"
     unless = ", unless gunicorn.conf.py in the image names one" if server.may_have_a_file else ""
     return f"{server.name} is given no address and listens on {where}{unless}, {asked}"
-
-
-def variables_without_a_shell(spec: AppSpec) -> Iterator[SpecWarning]:
-    for path, command in commands(spec):
-        for program in programs(command):
-            if program.in_shell or program.name.rstrip("0123456789.") in _FILLS_IN_ITSELF:
-                continue
-            names = re.findall(r"\$\{?([A-Z_][A-Z0-9_]*)", " ".join(program.arguments))
-            for name in dict.fromkeys(names):
-                yield SpecWarning(
-                    path,
-                    f"${name} is not filled in, because no shell runs this command",
-                    'write its value, or run the command with ["sh", "-c", "exec …"]',
-                )

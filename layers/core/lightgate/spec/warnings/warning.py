@@ -43,6 +43,8 @@ def commands(spec: AppSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
         check = container.health_check
         for key, command in (
             ("command", container.command),
+            *((f"before[{index}]", argv) for index, argv in enumerate(container.before)),
+            *((f"then[{index}]", argv) for index, argv in enumerate(container.then)),
             ("pendingCommand", container.pending_command),
             ("healthCheck.command", check.command if check else None),
         ):

@@ -25,12 +25,18 @@ from lightgate.gate.programs.django_helper.channel import BEAT, Channel
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
-from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, read_trouble
+from lightgate.gate.programs.django_helper.errors import (
+    StaysShut,
+    error_text,
+    listed,
+    read_trouble,
+)
 from lightgate.gate.programs.django_helper.lock import Lock
-from lightgate.gate.programs.django_helper.plan import Plan
+from lightgate.gate.programs.django_helper.plan import Plan, digest
 from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.targets import read_arguments
+from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplanned
 from lightgate.gate.programs.django_helper.watch import Watch
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
@@ -69,13 +75,15 @@ class Helper:
 
     def work(self) -> None:
         self.database.connect()
+        if self.config["look"]:
+            self.tell_state()
         plan = self.read_plan()
         self.report_plan(plan)
         found = self.attempts.find()
         if self.config["rollback"]:
             return self.open_for_rollback(plan, found)
         notes: dict[str, Any] = {}
-        while not plan.is_done(found):
+        while not plan.is_done(found) or self.is_owed(found):
             self.judge(plan, found, is_locked=bool(notes))
             if self.get_permit(plan, is_locked=bool(notes)):
                 if notes:
@@ -88,7 +96,32 @@ class Helper:
 
     def open(self, plan: Plan, **more: Any) -> None:  # noqa: ANN401
         self.lock.release()
-        self.channel.send(do="open", schema=plan.schema, **more)
+        self.channel.send(do="open", schema=plan.schema, left=plan.found, **more)
+
+    def tell_state(self) -> None:
+        """Tell the supervisor the state of the database, and wait until it says to go on.
+
+        Between two states another gate may have changed it, which is on record then.
+        """
+        recorded, schema, attempts = self.database.look()
+        state = {"look": [sorted(recorded), digest(schema)], "attempts": digest(attempts)}
+        old, changed = self.config["seen"], []
+        if old and old["attempts"] == state["attempts"] and old["look"] != state["look"]:
+            changed = sorted(recorded ^ set(old["look"][0]))[:20] or [CHANGED]
+        done = has_succeeded(self.attempts.find())
+        self.channel.send(do="state", done=done, changed=changed, **state)
+        while not self.channel.receive(BEAT):
+            pass
+
+    def is_owed(self, found: dict[str, Any] | None) -> bool:
+        """Whether a command has to run though nothing is pending: once in a release.
+
+        That is what comes after `migrate`. It is also `migrate` itself, if its last attempt failed:
+        its handlers of post_migrate may not have run.
+        """
+        if has_succeeded(found):
+            return False
+        return bool(self.config["then"]) or self.attempts.is_unfinished()
 
     def open_for_rollback(self, plan: Plan, found: dict[str, Any] | None) -> None:
         """Open if the code can run on the schema, or if a person has overridden this check.
@@ -100,9 +133,9 @@ class Helper:
             self.lock.take(self.until)  # nothing that is still in progress changes the schema later
         obstacles = find_obstacles(plan, found, self.attempts)
         if self.config["rollback"] == "unchecked":
-            return self.open(plan, **({"overridden": obstacles[:10]} if obstacles else {}))
+            return self.open(plan, **({"overridden": obstacles} if obstacles else {}))
         if obstacles:
-            raise StaysShut("schema", "; ".join(obstacles)[:500])
+            raise StaysShut("schema", listed(obstacles))
         if found is None:
             self.attempts.record_rollback(plan)
         return self.open(plan)
@@ -138,7 +171,7 @@ class Helper:
         """Refuse a plan that policy or earlier attempts rule out."""
         state = found and found["state"]
         if found and state == "failed":
-            more = {key: found.get(key) for key in ("migration", "left") if found.get(key)}
+            more = {key: found.get(key) for key in ("migration", "leftovers") if found.get(key)}
             more["detail"] = "failed before"
             raise StaysShut("attempt", found["error"], found["database"], **more)
         # While the lock is ours, no attempt can be in progress. A migration that was committed but
@@ -152,8 +185,8 @@ class Helper:
                 raise StaysShut("attempt", why, database, detail="never ended")
         blocked = plan.operations("contract", "unknown")
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
-            self.channel.emit("refused", hash=plan.hash, operations=blocked[:50])
-            raise StaysShut("refused", "policy: " + "; ".join(blocked)[:400])
+            self.channel.emit("refused", hash=plan.hash, operations=blocked)
+            raise StaysShut("refused", "policy: " + listed(blocked))
 
     def get_permit(self, plan: Plan, is_locked: bool) -> bool:
         """Wait until the supervisor has permitted this very plan: otherwise nothing is applied.
@@ -187,18 +220,26 @@ class Helper:
 
     def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
         """Have the command run. Meanwhile keep the lock, and report what blocks the command."""
+        # With nothing pending, only its handlers are wanted.
+        is_main = plan.migrations != [] or found is not None or self.attempts.is_unfinished()
+        self.looks = [self.database.look()]
         environment, limit = choose_environment(self.database, self.attempts.sessions, plan)
         if monotonic() > self.until:
             raise StaysShut("permit", "the permit has expired")
         is_named = limit.get("named", False)
         notes["recorded"] = self.attempts.record_start(plan, found, is_named)
         self.channel.emit("locked", lockTimeout=limit, **notes)
-        self.channel.send(do="run", **environment)
+        is_pending = plan.migrations != []
+        self.channel.send(do="run", main=is_main, pending=is_pending, **environment)
         watch = Watch(self.database, self.attempts, is_named)
         while True:
             message = self.channel.receive(BEAT)
             if message and message["do"] == "end":
                 return self.record_end(plan, message)
+            if message and message["do"] == "look":
+                self.looks.append(self.database.look())
+                self.channel.send(do="looked")
+                continue
             if message:
                 may = self.is_passing(message) and self.may_repeat(plan)
                 if may:
@@ -262,20 +303,32 @@ class Helper:
                 self.end_sessions()
         after = self.read_plan()
         pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
+        cause = "pending"
         if pending:
-            end["error"] = "still to be applied: " + ", ".join(pending)[:400]
-        is_good = end["ok"] and not pending
+            end["error"] = "still to be applied: " + listed(pending)
+        unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
+        if unplanned and end["ok"]:
+            cause, end["error"] = "unplanned", "; ".join(unplanned)[:400]
+        end["ran"] = end["ran"] or bool(unplanned)
+        is_good = end["ok"] and not pending and not unplanned
         result = self.attempts.record_end(plan, after, end, is_good)
-        result["schema"] = after.schema
+        result.update(schema=after.schema, left=after.found)
         if not end["ok"] and self.is_passing(end) and end["detail"]:
             result["detail"] = end["detail"]
-        if result["database"] == "part-way" and plan.is_atomic:
+        if unplanned:
+            result["unplanned"] = [one[:200] for one in unplanned[:20]]
+        elif result["database"] == "part-way" and plan.is_atomic:
             left = {one["name"] for one in after.migrations or []}
             result["effect"] = worst(
                 m["class"] for m in plan.migrations or [] if m["name"] not in left
             )
         self.lock.release()
-        self.channel.send(do="ended", error=None if is_good else end["error"], **result)
+        error = None if is_good else end["error"]
+        self.channel.send(do="ended", error=error, cause=cause, **result)
+
+
+def has_succeeded(found: dict[str, Any] | None) -> bool:
+    return found is not None and found["state"] == "succeeded"
 
 
 main()

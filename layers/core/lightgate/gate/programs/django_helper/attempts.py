@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import Error, transaction  # type: ignore[import-untyped]
 
+from lightgate.gate.programs.django_helper.database import fingerprint
 from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
 from lightgate.gate.programs.django_helper.leftovers import find_leftovers
-from lightgate.gate.programs.django_helper.plan import digest
 from lightgate.gate.programs.django_helper.sessions import Sessions
 from lightgate.gate.programs.django_helper.sql import CREATE_TABLE, TABLE
 from lightgate.gate.programs.django_helper.times import utc
@@ -53,6 +53,19 @@ class Attempts:
     def find(self) -> dict[str, Any] | None:
         ours = (one for one in self.read() or [] if tuple(one["who"]) == self.database.who)
         return next(ours, None)
+
+    def is_unfinished(self) -> bool:
+        """Whether the last attempt of this container ran `migrate`, and did not succeed."""
+        last: list[Any] = ["", "succeeded", False]
+        try:
+            sql = f"SELECT state, detail FROM {TABLE} WHERE container = %s"
+            for state, detail in self.database.rows(sql, [self.database.who[1]]):
+                one = json.loads(detail)
+                if "plan" in one:  # not that of a rollback
+                    last = max(last, [one["at"], state, one.get("ran", True)])
+        except Exception:  # noqa: BLE001 - no table, or one of another shape
+            return False
+        return bool(last[1] != "succeeded" and last[2])
 
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
@@ -94,7 +107,7 @@ class Attempts:
             # Whether it may be repeated if it does not end.
             "again": plan.is_atomic and is_named,
             "applied": plan.applied,
-            "schema": digest_of(self.before),
+            "schema": fingerprint(self.before),
             "sessions": self.sessions.known,
         }
         if found and found["state"] == "started":
@@ -122,7 +135,7 @@ class Attempts:
         if state == "part-way" and not plan.is_atomic and not is_good:
             is_first = after.applied == self.attempt["applied"]
             left = find_leftovers(self.db, self.before, self.database.schema(), is_first, after)
-            result["left"] = left[:15]
+            result["leftovers"] = left[:15]
         self.attempt.update(end, quiet=not self.busy(self.attempt), **result)
         try:
             self.record("succeeded" if is_good else "failed")
@@ -178,7 +191,7 @@ class Attempts:
         return found
 
     def schema(self) -> str | None:
-        return digest_of(self.database.schema())
+        return fingerprint(self.database.schema())
 
     def is_untouched(self, after: Plan) -> bool:
         """Whether neither the schema nor the record of migrations shows anything of the attempt."""
@@ -201,7 +214,3 @@ class Attempts:
         is_proved = before.is_atomic or (before.is_shown and not has_begun)
         is_proved = is_proved or (before.shows and self.is_untouched(after))
         return "unchanged" if is_proved and not self.busy(self.attempt) else "not known"
-
-
-def digest_of(schema: list[list[str]] | None) -> str | None:
-    return None if schema is None else digest(schema)

@@ -75,7 +75,7 @@ def classify(
     is_safe, why = model in created, ""
     if name == "AddField":
         if not is_safe and has_default(operation.field) and not takes_default(operation.field):
-            return "contract", "(db_default)"
+            return "contract", "db_default"
         is_safe = is_safe or adds_safely(operation.field)
     elif name == "AlterField":
         is_safe = is_safe or widens(state.models[model].fields[operation.name], operation.field)
@@ -94,20 +94,20 @@ def find_hazard(operation: Any, model: tuple[str, str], state: Any, created: set
     index = getattr(operation, "index", None)
     if model in created:
         fields = [one for _, one in getattr(operation, "fields", ())] or [field]
-        return "(ForeignKey)" if any(refers(one, model, created) for one in fields) else ""
+        return "ForeignKey" if any(refers(one, model, created) for one in fields) else ""
     if index:
         return find_index_hazard(index, state.models[model].fields)
     if type(operation).__name__ == "AlterField":
         old = state.models[model].fields[operation.name]
         deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, field)]
         if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):
-            return "(on_delete)"
+            return "on_delete"
         if field.db_index > old.db_index and key_length(field) > LONGEST_KEY:
-            return "(unbounded)"
-        return "(NULL)" if field.null and not old.null else ""
+            return "unbounded"
+        return "NULL" if field.null and not old.null else ""
     if getattr(field, "generated", False):
-        return "(GeneratedField)"
-    return "(ForeignKey)" if refers(field, model, created) else ""
+        return "GeneratedField"
+    return "ForeignKey" if refers(field, model, created) else ""
 
 
 def refers(field: Any, model: tuple[str, str], created: set[Any], /) -> bool:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
@@ -23,6 +25,7 @@ from lightgate.gate.programs.django_helper.sql import (
     MY_SESSION,
     MY_TABLE_LOCKS,
     OUR_TABLES,
+    TABLE,
 )
 from lightgate.gate.programs.django_helper.times import since
 
@@ -34,6 +37,7 @@ LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
 MY_LIMITS = (
     "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
 )
+LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
 
 
 class Database:
@@ -171,10 +175,27 @@ class Database:
         found = self.patiently(lambda: self.rows(sql))
         return sorted([str(one) for one in row] for row in found if row[1] not in OUR_TABLES)
 
+    def look(self) -> tuple[set[Any], str | None, list[Any]]:
+        """The migrations on record, the schema, and the attempts of gates."""
+        recorded, attempts = self.patiently(self.read_records)
+        return recorded, fingerprint(self.schema()), attempts
+
+    def read_records(self) -> tuple[set[Any], list[Any]]:
+        with self.db.cursor() as cursor:
+            tables = self.db.introspection.table_names(cursor)
+        queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
+        found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
+        recorded = {".".join(row) for row in found.get("django_migrations", [])}
+        return recorded, sorted(found.get(TABLE, []))
+
     def go_on_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:
             raise StaysShut(cause, f"{why}; requireLock forbids to go on")
         return why
+
+
+def fingerprint(schema: list[list[str]] | None) -> str | None:
+    return None if schema is None else hashlib.sha256(json.dumps(schema).encode()).hexdigest()[:32]
 
 
 def shown(rows: list[Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ TROUBLES = {
     "statement timeout": ("57014", 1969, 3024),
     "connection lost": ("57P01", "57P02", "57P05", "08006", 1927, 2006, 2013, 4031),
 }
+LINE = 400  # characters of a list in an error
 
 
 class StaysShut(Exception):  # noqa: N818
@@ -37,6 +38,15 @@ def read_trouble(error: BaseException) -> str | None:
     for name in ("sqlstate", "pgcode"):
         code = getattr(error.__cause__, name, None) or code
     return next((name for name, codes in TROUBLES.items() if code in codes), None)
+
+
+def listed(items: list[str]) -> str:
+    """The items in a line: as many as there is room for, and how many that leaves out."""
+    shown = items[:]
+    while len(shown) > 1 and len("; ".join(shown)) > LINE:
+        shown.pop()
+    more = len(items) - len(shown)
+    return "; ".join(shown + ([f"and {more} more"] if more else []))
 
 
 def read_refusal(error: BaseException) -> tuple[str, str]:

@@ -31,14 +31,14 @@ def find_index_hazard(index: Any, fields: Any) -> str:
         or index.expressions
         or is_computed(index.condition)
     ):
-        return "(expression)"
+        return "expression"
     keys = [
         0 if kind in CUT else entry_length(kind, find_field(name, fields), operators)
         for (name, _), operators in zip(index.fields_orders, index.opclasses or [""] * 99)
     ]
     rest = [key_length(find_field(name, fields)) for name in index.include]
     # GIN has an entry of its own for each column.
-    return "(unbounded)" if (max if kind == "GinIndex" else sum)(keys + rest) > LONGEST_KEY else ""
+    return "unbounded" if (max if kind == "GinIndex" else sum)(keys + rest) > LONGEST_KEY else ""
 
 
 def is_computed(condition: Any) -> bool:

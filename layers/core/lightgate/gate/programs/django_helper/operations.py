@@ -22,7 +22,8 @@ def describe(
     `shows` says that whatever it changes shows in the schema, and `single` that all of it is one
     transaction, also on a server that commits DDL at once.
 
-    Each operation has its class, its name and, if it could not be judged, the error.
+    Each operation has its class, its kind and its model or field. Two more follow if one of them
+    is not empty: what of it may break old code, and the error that kept it from being judged.
     """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
@@ -32,27 +33,28 @@ def describe(
     shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
     single = shows and len(migration.operations) == 1 and is_single(migration)
     for operation in migration.operations:
-        kind, told = type(operation).__name__, []
-        label, what = "contract", "undo " + kind if is_backwards else kind
+        label, kind = "contract", type(operation).__name__
+        why = problem = ""
         if not is_backwards:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why = classify(operation, app, state, created, existing)
-                what += why
                 shows = shows and not fills_rows(operation, app, state)
                 statement = str(getattr(operation, "sql", ""))
                 is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
-                label, told, is_atomic = "unknown", [error_text(error)[:200]], False
+                label, problem, is_atomic = "unknown", error_text(error)[:200], False
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
             except Exception as error:  # noqa: BLE001
-                label, is_lasting, told = "unknown", True, told or [error_text(error)[:200]]
+                label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
-        operations.append([label, f"{what} {name_of(operation)}".strip(), *told])
+        more = [why, problem] if why or problem else []
+        operations.append([label, kind, name_of(operation), *more])
         shows = shows and label in ("additive", "contract")
     return {
+        **({"reversed": True} if is_backwards else {}),
         "name": f"{app}.{migration.name}",
         "class": worst(one[0] for one in operations),
         "atomic": is_atomic,

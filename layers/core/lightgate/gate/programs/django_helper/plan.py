@@ -7,17 +7,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from typing import Any, Sequence
 
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import worst
+from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 from lightgate.gate.programs.django_helper.targets import find_targets
 
+RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
+MOST_OPERATIONS = 10  # of a migration, in a plan that is too long
 
 
 class Plan:
@@ -30,7 +33,6 @@ class Plan:
     shows = single = False  # of the first migration, see `describe`
     is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
-    leaves: Sequence[str] = ()
     schema: Sequence[str] = ()
     reversal: Any = None  # the calls that reverse exactly this plan, or why there are none
 
@@ -40,6 +42,10 @@ class Plan:
             str, str
         ] = {}  # applied migrations that the code does not have, and when
         self.ahead: dict[str, str] = {}  # the later ones of them, and their classes
+        self.expected: set[str] = set()  # whatever it records or takes from the record
+        self.apps: set[str] = set()
+        self.found: dict[str, str] = {}  # a hash of what is on record, of each app
+        self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
     def read(cls, connection: Any, arguments: Any, /) -> Plan:
@@ -74,12 +80,13 @@ class Plan:
         plan.is_shown = getattr(arguments, "verbosity", 0) > 0
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
-        said = [dict(m, operations=[o[:2] for o in m["operations"]]) for m in plan.migrations]
+        said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
         plan.hash = digest([connection.alias, said])
         plan.applied = digest(sorted(map(list, applied)))
-        plan.leaves = sorted(map(".".join, graph.leaf_nodes()))
         plan.schema = sorted(map(".".join, ends))
-        plan.recorded = set(executor.recorder.applied_migrations())
+        rows = executor.recorder.applied_migrations()
+        plan.recorded = set(rows)
+        plan.read_record(executor.loader, rows)
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
                 plan.classes[".".join(key)] = "additive"
@@ -91,7 +98,26 @@ class Plan:
                 one = plan.migrations[number]
                 names = [one["name"], *map(".".join, migration.replaces)]
                 plan.classes.update(dict.fromkeys(names, one["class"]))
+            plan.expected.update(map(".".join, [migration_key(migration), *migration.replaces]))
         return plan
+
+    def read_record(self, loader: Any, rows: Any, /) -> None:
+        """What is on record of the apps of this code: others may share the database."""
+        squashes = {key: one for key, one in loader.disk_migrations.items() if one.replaces}
+        # To record a squash changes nothing else.
+        self.expected = set(map(".".join, squashes))
+        part_of = {old: key for key, squash in squashes.items() for old in squash.replaces}
+        self.apps = set(loader.migrated_apps)
+        names: dict[str, list[str]] = {}
+        at: dict[str, float] = {}
+        for key, row in rows.items():
+            if key[0] in self.apps:
+                names.setdefault(key[0], []).append(key[1])
+                if key not in squashes:
+                    at[".".join(part_of.get(key, key))] = row.applied.timestamp()
+        self.found = {app: digest(sorted(each))[:6] for app, each in sorted(names.items())}
+        newest = sorted(at, key=lambda name: at[name])[-RECENT:]
+        self.recent = [[n, time.strftime("%FT%TZ", time.gmtime(at[n]))] for n in newest]
 
     def is_outdated(self, connection: Any) -> bool:
         """Whether a migration was applied or reversed since the plan was read."""
@@ -116,33 +142,52 @@ class Plan:
         if self.migrations is None:
             return ["the app's own migrate command (unknown)"] if "unknown" in classes else []
         return [
-            f"{migration['name']}: {what} ({label})"
-            for migration in self.migrations
-            for label, what, *_ in migration["operations"]
+            f"{one['name']}: {'undo ' * ('reversed' in one)}{' '.join(told[:3])} ({label})"
+            for one in self.migrations
+            for label, *told in one["operations"]
             if label in classes
         ]
 
     def fields(self) -> dict[str, Any]:
-        """The fields of the event `plan`, which omits additive operations if it is too long."""
-        shown = list(self.migrations or [])
-        if len(json.dumps(shown)) > PLAN_LIMIT:
-            shown = [
-                dict(one, operations=[o for o in one["operations"] if o[0] != "additive"])
-                for one in shown
-            ]
-        label = "unknown" if self.migrations is None else worst(one["class"] for one in shown)
-        count = None if self.migrations is None else len(self.migrations)
+        """The fields of the event `plan`: the most dangerous migrations first.
+
+        The supervisor shortens an event that is too long, from its end. The class, and how many
+        operations there are of each, are always those of all migrations.
+        """
+        told = sorted(self.migrations or [], key=danger)
         fields: dict[str, Any] = {
-            "hash": self.hash, "count": count, "class": label, "atomic": self.is_atomic,
-            "leaves": self.leaves, "migrations": shown,
+            "hash": self.hash, "count": len(told), "class": worst(one["class"] for one in told),
+            "classes": Counter(one[0] for each in told for one in each["operations"]),
+            "atomic": self.is_atomic, "migrations": told,
+            "found": self.found, "recent": self.recent,
         }  # fmt: skip
-        if self.reversal and len(json.dumps([shown, self.reversal])) <= PLAN_LIMIT:
+        if self.migrations is None:
+            fields.update({"count": None, "class": "unknown"})
+        if len(json.dumps(told)) > PLAN_LIMIT:
+            fields["migrations"] = list(map(without_additive, told))
+        if self.reversal and len(json.dumps([fields["migrations"], self.reversal])) <= PLAN_LIMIT:
             fields["takeBack"] = self.reversal
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def migration_key(migration: Any) -> tuple[str, str]:
+    return migration.app_label, migration.name
+
+
+def danger(migration: dict[str, Any]) -> int:
+    """A key that sorts the worst class to the front."""
+    return -ORDER.index(migration["class"])
+
+
+def without_additive(migration: dict[str, Any]) -> dict[str, Any]:
+    """Its dangerous operations, and how many of its operations that leaves out."""
+    told = [one for one in migration["operations"] if one[0] != "additive"]
+    shown = told[:MOST_OPERATIONS]
+    return dict(migration, operations=shown, omitted=len(migration["operations"]) - len(shown))
 
 
 def digest(value: Any) -> str:

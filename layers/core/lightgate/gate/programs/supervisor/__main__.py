@@ -39,9 +39,6 @@ def main() -> int:
         # The URLs are secrets, which no child may inherit.
         urls = os.environ.pop("LIGHTGATE_MAILBOX", "{}")
         gate = Gate(read_config(sys.argv[1], sys.argv[2:], urls))
-        # Both have the texts of the helpers, which would stay in memory.
-        del sys.argv[1:]
-        sys.orig_argv = []
     except MALFORMED as error:
         gate = Gate({})
         why = f"configuration: {type(error).__name__}: {error}"

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class DjangoHelper(HelperProcess):
     """It reads the plan, and holds the lock beside the command."""
 
-    def __init__(self, gate: Gate, config: dict[str, Any]) -> None:
+    def __init__(
+        self, gate: Gate, config: dict[str, Any], seen: dict[str, Any] | None = None
+    ) -> None:
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
@@ -26,9 +28,10 @@ class DjangoHelper(HelperProcess):
         self.ran = False
         manage, command = config["django"]["manage"], config["command"]
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
-        super().__init__(gate, [*argv, "-c", config.pop("helper")])
+        super().__init__(gate, [*argv, "-c", config["helper"]])
         who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
-        self.send(**config["django"], **who, waitSeconds=config["timeoutSeconds"])
+        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
+        self.send(**config["django"], **who, **around, waitSeconds=config["timeoutSeconds"])
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
@@ -85,6 +88,11 @@ class DjangoHelper(HelperProcess):
                 self.gate.result = answer
                 return False
 
+    def look(self) -> None:
+        """Have the helper look at the database, after one command and before the next."""
+        self.send(do="look")
+        self.answer()
+
     def environment(self, is_main: bool) -> dict[str, str]:
         self.ran = self.ran or is_main
         return {**self.order["environment"], **(self.order["options"] if is_main else {})}
@@ -114,9 +122,9 @@ class DjangoHelper(HelperProcess):
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]
-        error = answer.pop("error")
+        error, cause = answer.pop("error"), answer.pop("cause")
         if error and not failure:
-            raise Failed("pending", error, 1, **answer)
+            raise Failed(cause, error, 1, **answer)
         if not failure:
             del answer["database"]
         return answer

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from itertools import accumulate
 from time import monotonic
 from typing import Any, Callable
 
@@ -23,17 +24,10 @@ from lightgate.gate.programs.supervisor.limits import (
 from lightgate.gate.programs.supervisor.mailbox import Mailbox
 from lightgate.gate.programs.supervisor.masking import mask
 
-# The lists that are shortened in an event that is too long, in this order.
-SHORTENED = (
-    "lastLines",
-    "left",
-    "migrationsApplied",
-    "operations",
-    "migrations",
-    "leaves",
-    "schema",
-    "holder",
-)
+# The lists that are shortened in an event that is too long, in this order. The event says in
+# `omitted` how many items each one lacks. Of the first two the newest items matter most.
+NEWEST = ("lastLines", "migrationsApplied")
+SHORTENED = (*NEWEST, "leftovers", "schema", "operations", "overridden", "migrations", "holder")
 
 
 class Gate:
@@ -49,6 +43,7 @@ class Gate:
         self.began: dict[bool, str] = {}  # when the command (False) or a migration (True) began
         self.mailbox = Mailbox(self)
         self.children: list[Child] = []  # the command, and after it its probe or helpers
+        self.running: dict[str, str] = {}  # what runs before or after `migrate`, for a failure
         self.stopping = False
         self.pending = bytearray()  # output that stdout has not taken yet
         self.unfinished: Child | None = None  # who wrote a line without its end
@@ -245,7 +240,7 @@ class Gate:
             lines = child.tail()
             # An exception that caused others may stand far above the last lines.
             fields["lastLines"] = [one for one in child.raised if one not in lines] + lines
-        fields.update(failure.more)
+        fields.update(self.running, **failure.more)
         self.emit("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
 
@@ -261,10 +256,7 @@ class Gate:
         # The app chooses names, and can put anything into them.
         fields = mask(fields, self.config.get("secrets", []))
         fields = {"lightgate": 1, **who, "event": event, "at": at, **fields}
-        for key in SHORTENED:
-            while fields.get(key) and len(json.dumps(fields)) > EVENT_LIMIT:
-                fields[key] = fields[key][1:]
-        line = json.dumps(fields)
+        line = json.dumps(shortened(fields))
         self.write(line.encode() + b"\n", None)
         self.mailbox.put(event, line)
 
@@ -288,6 +280,21 @@ class Gate:
     def drain(self) -> None:
         while self.pending and select.select([], [1], [], 1)[1]:
             self.write_some()
+
+
+def shortened(fields: dict[str, Any]) -> dict[str, Any]:
+    """The event with as much of its lists as there is room for, and how much that leaves out."""
+    omitted: dict[str, int] = {}
+    for key in SHORTENED:
+        items, room = fields.get(key), EVENT_LIMIT - len(json.dumps(fields))
+        if items and room < 0:
+            room += len(json.dumps(items)) - 50  # for `omitted`
+            step = -1 if key in NEWEST else 1
+            sizes = accumulate(len(json.dumps(item)) + 2 for item in items[::step])
+            kept = sum(size < room for size in sizes)
+            omitted[key] = len(items) - kept
+            fields = {**fields, key: items[::step][:kept][::step], "omitted": omitted}
+    return fields
 
 
 def never() -> bool:

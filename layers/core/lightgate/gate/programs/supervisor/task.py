@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 def perform(gate: Gate, config: dict[str, Any]) -> None:
     """Do the task if there is anything to do, and announce its end."""
     began = monotonic()
-    helper = DjangoHelper(gate, config) if config["django"] else None
+    limit = config["timeoutSeconds"]
+    left: float = 10**7 if limit is None else limit
     try:
+        helper = DjangoHelper(gate, config) if config["django"] else None
+        if helper and config["before"]:
+            helper, left = run_before(gate, config, helper, left)
         if is_pending(gate, config, helper):
-            apply(gate, config, helper)
+            apply(gate, config, helper, monotonic() + left)
         else:
             gate.announce("START")
         gate.announce("COMPLETE")
@@ -31,8 +35,43 @@ def perform(gate: Gate, config: dict[str, Any]) -> None:
         gate.emit("succeeded", seconds=seconds, migrations=gate.applied, **gate.result)
         gate.announce("SUCCESS")
     finally:
-        if helper:
-            helper.stop()
+        for child in gate.children[:]:
+            if isinstance(child, DjangoHelper):
+                child.stop()
+
+
+def run_before(
+    gate: Gate, config: dict[str, Any], helper: DjangoHelper, left: float
+) -> tuple[DjangoHelper, float]:
+    """Run what comes before `migrate`, and return a helper, and the seconds that are left.
+
+    The commands run until the release has succeeded once, and never in a rollback. They may change
+    the code, as makemigrations does, so another helper reads the plan. They must not change the
+    schema.
+    """
+    seen = helper.answer()
+    if not seen["done"] and not config["rollback"]:
+        helper.stop()
+        began, failure = monotonic(), None
+        try:
+            for argv in config["before"]:
+                run(gate, argv, began + left, None, "before", 1)
+        except Failed as problem:
+            failure = problem
+        left -= monotonic() - began
+        try:
+            helper = DjangoHelper(gate, config, seen)
+            changed = helper.answer()["changed"]
+        except (Failed, Stopped) as lost:
+            raise failure or lost from None
+        if changed:
+            failure = failure or Failed("unplanned", "; ".join(changed)[:LINE_LIMIT], 1)
+            failure.more.update(step="before", unplanned=changed)
+        if failure:
+            failure.more["database"] = "part-way" if changed else "unchanged"
+            raise failure
+    helper.send(go=True)
+    return helper, left
 
 
 def is_pending(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None) -> bool:
@@ -80,17 +119,20 @@ def is_pending(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None) 
     return True
 
 
-def apply(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None) -> None:
-    """Run the commands one after the other, all within one time limit."""
-    limit = config["timeoutSeconds"]
-    end = monotonic() + (10**7 if limit is None else limit)
-    commands = [*config["before"], config["command"], *config["then"]]
+def apply(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None, end: float) -> None:
+    """Run the command, and then those that come after it."""
+    steps = [("migrate", config["command"]), *(("then", argv) for argv in config["then"])]
+    if helper and not helper.order["main"]:
+        del steps[0]
+        gate.announce("START")
     try:
-        for index, argv in enumerate(commands):
-            is_main, tries = index == len(config["before"]), 1
-            while not run(gate, argv, end, helper, is_main, tries):
+        for step, argv in steps:
+            tries = 1
+            while not run(gate, argv, end, helper, step, tries):
                 gate.wait(never, 2 ** (tries - 1))
                 tries += 1
+            if helper and step == "migrate" and config["then"]:
+                helper.look()
     except (Failed, Stopped) as problem:
         failure = problem if isinstance(problem, Failed) else stopped()
         if gate.facts:
@@ -107,16 +149,20 @@ def run(
     argv: list[str],
     end: float,
     helper: DjangoHelper | None,
-    is_main: bool,
+    step: str,
     tries: int,
 ) -> bool:
     """Run one command; False: it met passing trouble, has left nothing, and may run again."""
-    config = gate.config
+    config, is_main = gate.config, step == "migrate"
     if helper and helper.is_lost():
         raise helper.loss()
+    gate.running = {} if is_main else {"step": step, "command": " ".join(argv)[:LINE_LIMIT]}
+    if not is_main:
+        gate.emit("running", **gate.running)
     child = gate.start(argv, is_probe=False, extra=helper.environment(is_main) if helper else {})
     if is_main and not gate.facts:
-        gate.emit("applying")
+        if not helper or helper.order["pending"]:
+            gate.emit("applying")
         gate.announce("START")
     try:
         while not gate.wait(
@@ -145,6 +191,7 @@ def run(
             return False
         raise failure
     child.migration_ends(None)
+    gate.running = {}
     if config["pending"]:
         gate.result["lastLines"] = child.tail()
     return True

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lightgate.aws.secrets import Secrets
+from lightgate.aws.secretsmanager import Secrets
 from lightgate.errors import DeniedError, RefusedError, UnreachableError
 from lightgate.spec.keys import SecretReference, SecretStore
 from tests.component.cloud import Cloud

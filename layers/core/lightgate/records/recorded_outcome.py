@@ -1,5 +1,6 @@
 """What goes on record of the end of a release."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,6 +8,23 @@ from datetime import timedelta
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.migrations.compatibility import Judgement
 from lightgate.records.version import VersionRecord
+
+
+class EndStatus(enum.StrEnum):
+    """How an execution has ended: with an outcome, or without a release of its own.
+
+    LOST: another release has its lock. RECORDED: its outcome was on record before.
+    """
+
+    SUCCEEDED = "SUCCEEDED"
+    ROLLED_BACK = "ROLLED_BACK"
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
+    QUEUED = "QUEUED"
+    DUPLICATE = "DUPLICATE"
+    LOST = "LOST"
+    RECORDED = "RECORDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +49,7 @@ class RecordedOutcome:
 
     app: str
     release: str
-    status: str
+    status: EndStatus
     cause: str
     stage: str | None = None
     subject: str | None = None

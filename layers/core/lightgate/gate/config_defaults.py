@@ -8,7 +8,7 @@ from typing import Any
 
 from lightgate.gate.programs.supervisor.config import CHECK_DEFAULTS, DEFAULTS, DJANGO_DEFAULTS
 
-_NESTED: Mapping[str, Mapping[str, Any]] = {
+NESTED_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "healthCheck": CHECK_DEFAULTS,
     "django": DJANGO_DEFAULTS,
 }
@@ -16,19 +16,10 @@ _NESTED: Mapping[str, Mapping[str, Any]] = {
 
 def without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(config)
-    for key, defaults in _NESTED.items():
+    for key, defaults in NESTED_DEFAULTS.items():
         if found.get(key) is not None:
             found[key] = _other(defaults, found[key])
     return _other(DEFAULTS, found)
-
-
-def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as the supervisor reads it."""
-    found = {**DEFAULTS, **config}
-    for key, defaults in _NESTED.items():
-        if found.get(key) is not None:
-            found[key] = {**defaults, **found[key]}
-    return found
 
 
 def _other(defaults: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
+from lightgate.gate.effect import Effect
+from lightgate.gate.gate_report import (
+    DatabaseAfter,
+    Failure,
+    GateCause,
+    GateReport,
+    Migration,
+    Phase,
+    read_gate_report,
+)
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
-from lightgate.gate.report import Failure, GateReport, Migration, Phase, read_gate_report
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
@@ -192,9 +201,14 @@ NOTHING_PENDING = gate_line("plan", count=0)
         ([gate_line("failed", cause="preflight")], False),
         ([gate_line("failed", cause="refused", database="unchanged")], False),
         ([gate_line("failed", cause="attempt", database="part-way")], True),
-        ([gate_line("failed", cause="attempt", database=["unchanged"])], False),
+        ([gate_line("failed", cause="attempt", database=["unchanged"])], True),
+        ([gate_line("failed", cause="refused", database="as good as new")], True),
+        ([gate_line("failed", cause="melted")], None),
+        ([gate_line("failed", cause="melted", database="unchanged")], False),
+        ([gate_line("failed", cause=["refused"])], None),
         ([BEGUN, gate_line("failed")], True),
-        ([BEGUN, gate_line("failed", database="unchanged")], False),
+        ([BEGUN, gate_line("failed", cause="exit", database="unchanged")], False),
+        ([BEGUN, gate_line("failed", cause="melted", database="unchanged")], True),
         ([gate_line("failed", cause="attempt", database="unchanged"), BEGUN_AFTER], True),
         ([BEGUN, gate_line("failed", database="part-way")], True),
         ([BEGUN, gate_line("failed", database="not known")], True),
@@ -347,11 +361,11 @@ def evidences() -> st.SearchStrategy[GateReport]:
     failures = st.builds(
         Failure,
         container=st.text(max_size=5),
-        cause=st.text(max_size=5),
+        cause=st.sampled_from(GateCause),
         error=st.text(max_size=5),
         migration=maybe_text,
         exit_code=st.none() | st.integers(),
-        database=maybe_text,
+        database=st.none() | st.sampled_from(DatabaseAfter),
         last_lines=st.lists(st.text(max_size=5), max_size=3).map(tuple),
     )
     migrations = st.builds(
@@ -367,6 +381,7 @@ def evidences() -> st.SearchStrategy[GateReport]:
         failure=st.none() | failures,
         atomic=st.booleans(),
         changed=st.sampled_from([None, False, True]),
+        effect=st.none() | st.sampled_from(Effect),
     )
 
 
@@ -395,7 +410,12 @@ PART_WAY_ATTEMPT = gate_line("failed", cause="attempt", database="part-way")
         ([BEGUN, PART_WAY], [], "data"),
         ([BEGUN, PART_WAY, PART_WAY_ATTEMPT], [], "data"),
         ([BEGUN, PART_WAY_ATTEMPT], [], None),
-        ([BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)], [], None),
+        (
+            [BEGUN, gate_line("failed", database="part-way", effect=["data"], **BEGAN)],
+            [],
+            "unknown",
+        ),
+        ([BEGUN, gate_line("failed", effect="harmless", **BEGAN)], [], "unknown"),
         ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], [], None),
         ([BEGUN, PART_WAY, PART_WAY.replace('"data"', '"contract"')], [], None),
         ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], [], None),

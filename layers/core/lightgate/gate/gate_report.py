@@ -9,11 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightgate.gate.log_lines import (
-    events,
-    moment_of,
-    plain_text,
-)
+from lightgate.gate.effect import Effect, effect_of
+from lightgate.gate.log_lines import events, moment_of, plain_text
 
 # The last twenty lines of a command, and before them up to ten exceptions that led there.
 _MOST_LINES = 30
@@ -21,17 +18,12 @@ _MOST_LINES = 30
 _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
 _MOST_LEFT = 15
+_MOST_UNPLANNED = 20
 _LONGEST_NAME = 100
+_LONGEST_COMMAND = 200
 _LARGEST_NUMBER = 1e9
-# The causes of a failure before the gate has begun to apply anything.
-_BEFORE_IT_BEGINS = (
-    *("config", "database", "dependency", "django", "exec", "lock", "mailbox", "permit"),
-    *("plan", "port", "preflight", "record", "refused", "schema", "settings"),
-)
-# The causes of a failure that cut a running command off.
-CUT_OFF = ("timeout", "signal")
 # The events of a gate that has not begun to apply anything.
-_BEFORE_THE_BEGINNING = ("waiting", "database", "plan", "locked", "stopped")
+_BEFORE_THE_BEGINNING = ("waiting", "database", "running", "plan", "locked", "stopped")
 
 
 class Phase(enum.StrEnum):
@@ -50,6 +42,85 @@ class Phase(enum.StrEnum):
     @property
     def is_final(self) -> bool:
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNGATED)
+
+
+class GateCause(enum.StrEnum):
+    """Why a gate stays shut. Rules decide by it, never by the gate's sentences.
+
+    UNKNOWN is every word that this version of Lightgate does not know.
+    """
+
+    ATTEMPT = "attempt"
+    CONFIG = "config"
+    DATABASE = "database"
+    DEPENDENCY = "dependency"
+    DJANGO = "django"
+    EXEC = "exec"
+    EXIT = "exit"
+    HEALTH_CHECK = "healthCheck"
+    LOCK = "lock"
+    MAILBOX = "mailbox"
+    PENDING = "pending"
+    PERMIT = "permit"
+    PLAN = "plan"
+    PORT = "port"
+    PREFLIGHT = "preflight"
+    RECORD = "record"
+    REFUSED = "refused"
+    SCHEMA = "schema"
+    SETTINGS = "settings"
+    SIGNAL = "signal"
+    TIMEOUT = "timeout"
+    UNPLANNED = "unplanned"
+    UNKNOWN = "unknown"
+
+    @property
+    def may_have_cut_off(self) -> bool:
+        """Whether a running command was stopped or killed, or may have been."""
+        return self in (GateCause.TIMEOUT, GateCause.SIGNAL, GateCause.UNKNOWN)
+
+    @property
+    def is_end_of_a_run(self) -> bool:
+        """Whether the gate gives this cause only after it, or another node, has run a command."""
+        return self in _ENDS_OF_A_RUN
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the gate has applied nothing, and will apply nothing."""
+        return self in (GateCause.REFUSED, GateCause.SCHEMA)
+
+    @property
+    def is_missing_permit(self) -> bool:
+        return self in (GateCause.PERMIT, GateCause.MAILBOX)
+
+
+_ENDS_OF_A_RUN = (
+    GateCause.ATTEMPT,
+    GateCause.EXIT,
+    GateCause.HEALTH_CHECK,
+    GateCause.PENDING,
+    GateCause.SIGNAL,
+    GateCause.TIMEOUT,
+    GateCause.UNPLANNED,
+)
+
+
+class DatabaseAfter(enum.StrEnum):
+    """What a gate found in its database after a failure.
+
+    UNKNOWN also stands for every word that this version of Lightgate does not know.
+    """
+
+    UNCHANGED = "unchanged"
+    PART_WAY = "part-way"
+    UNKNOWN = "not known"
+
+
+class CommandStep(enum.StrEnum):
+    """The commands around `migrate`, by their key in the spec."""
+
+    BEFORE = "before"
+    THEN = "then"
 
 
 class Detail(enum.StrEnum):
@@ -99,20 +170,31 @@ class Failure:
     """Why a gate stays shut, in its own words.
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
-    `database` is what the gate found afterwards: `unchanged`, `part-way` or `not known`;
-    None if it cannot read the database. `left` is what of a half applied migration is there.
+    `database` is None if the gate does not read the database. `left` is what of a half applied
+    migration is there. If it is not `migrate` itself that
+    failed, `step` says which command did, and `command` has its words.
     """
 
     container: str
-    cause: str
+    cause: GateCause
     error: str
     migration: str | None
     exit_code: int | None
     last_lines: Sequence[str]
-    database: str | None = None
+    database: DatabaseAfter | None = None
     detail: Detail | None = None
     holders: Sequence[DatabaseSession] = ()
     left: Sequence[Leftover] = ()
+    step: CommandStep | None = None
+    command: str | None = None
+
+    @property
+    def around(self) -> str | None:
+        """The command around `migrate` that failed, in words; None if it was another one."""
+        if self.step is None or not self.command:
+            return None
+        where = "before" if self.step is CommandStep.BEFORE else "after"
+        return f"The command {where} migrate ({self.command})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,23 +211,26 @@ class GateReport:
     migrations, and otherwise when the command was started. `atomic` says that a plan was
     read and that each of its migrations is applied as a whole or not at all. `ready_at` is when
     the first gate had its plan, or else first reported anything: from then on it could begin.
+    `unlisted` are applied migrations that no report had room for.
     `last_lines` are what a command has printed that succeeded, where its gate tells them.
-    `effect` is the worst of what was applied before a failure, if a gate could tell: `additive`,
-    `data`, `contract` or `unknown`; None if that is not told, or anything may be applied.
+    `effect` is the worst of what was applied before a failure, if a gate could tell; None if that
+    is not told, or anything may be applied.
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
-    has not told.
+    has not told. `unplanned` is what was changed beside the plan that was permitted.
     """
 
     phase: Phase
     began_at: str | None
     migrations: Sequence[Migration]
     failure: Failure | None
+    unlisted: int = 0
     atomic: bool = False
     ready_at: str | None = None
     last_lines: Sequence[str] = ()
     changed: bool | None = None
-    effect: str | None = None
+    effect: Effect | None = None
+    unplanned: Sequence[str] = ()
 
     @property
     def has_begun(self) -> bool:
@@ -156,7 +241,7 @@ class GateReport:
     def was_stopped(self) -> bool:
         """Whether a command was begun and was stopped, or killed, before it ended by itself."""
         failure = self.failure
-        if failure is None or failure.cause not in CUT_OFF:
+        if failure is None or not failure.cause.may_have_cut_off:
             return False
         return self.has_begun or failure.migration is not None
 
@@ -175,6 +260,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     phases: list[Phase] = []
     plans: list[bool] = []
     migrations: dict[str, Migration] = {}
+    totals: list[int] = []
     order: dict[str, None] = {}
     began: dict[bool, list[str]] = {True: [], False: []}
     failures: list[tuple[int, Failure]] = []
@@ -183,7 +269,8 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     planned: list[str] = []
     printed: list[str] = []
     changes: list[bool | None] = []
-    effects: list[str | None] = []
+    effects: list[Effect | None] = []
+    unplanned: list[str] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
         for event in said:
@@ -207,9 +294,11 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 # The lines with the details of the run may arrive later or never.
                 if first := moment_of(event.get("beganAt")):
                     began[True].append(first)
+                totals.append(_applied_count(event))
                 for each in _names(event.get("migrations"), event.get("migrationsApplied")):
                     migrations.setdefault(each, Migration(name=each, seconds=None))
                     order[each] = None
+                unplanned += _names(event.get("unplanned"))
             if kind == "succeeded":
                 printed = _lines(event) or printed
             if kind == "plan":
@@ -224,12 +313,14 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         if changes[-1] is not False:
             effects.append(_effect(said))
     failure = max(failures, key=lambda told: told[0], default=(0, None))[1]
-    if failure and has_open_end and failure.database in ("unchanged", None):
-        failure = replace(failure, database="not known")
+    shown = [migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS]
+    if failure is not None and has_open_end:
+        failure = _without_proof(failure)
     return GateReport(
         phase=_together(phases),
         began_at=min(began[True] or began[False], default=None),
-        migrations=[migrations[name] for name in {**order, **migrations}][:_MOST_MIGRATIONS],
+        migrations=shown,
+        unlisted=max([len(migrations), *totals]) - len(shown),
         atomic=bool(plans) and all(plans),
         ready_at=min(planned or spoken, default=None),
         last_lines=tuple(printed) if not failures else (),
@@ -237,6 +328,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         # Of several gates each has a database, and only one effect can be told.
         effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
+        unplanned=tuple(dict.fromkeys(unplanned))[:_MOST_UNPLANNED],
     )
 
 
@@ -246,31 +338,40 @@ def later(now: GateReport, before: GateReport) -> GateReport:
     The next node overwrites the messages of the one before, log lines may be deleted, and each
     source may be unreadable. A report without a beginning does not undo an earlier one with it.
     """
+    unplanned = tuple(dict.fromkeys([*before.unplanned, *now.unplanned]))
+    now, before = replace(now, unplanned=unplanned), replace(before, unplanned=unplanned)
     further = max(now, before, key=lambda one: list(Phase).index(one.phase))
     other = before if further is now else now
     if further.has_begun or not other.has_begun:
         return further
     failure = further.failure
-    if failure is not None and failure.database in ("unchanged", None):
-        failure = replace(failure, database="not known")
     return replace(
         further,
         changed=True,
         effect=None,
         began_at=other.began_at,
         migrations=other.migrations,
-        failure=failure,
+        unlisted=other.unlisted,
+        failure=None if failure is None else _without_proof(failure),
     )
 
 
-def _effect(said: Sequence[Mapping[str, Any]]) -> str | None:
+def _without_proof(failure: Failure) -> Failure:
+    """The failure, where it cannot prove that the database is unchanged."""
+    if failure.database is DatabaseAfter.PART_WAY:
+        return failure
+    return replace(failure, database=DatabaseAfter.UNKNOWN)
+
+
+def _effect(said: Sequence[Mapping[str, Any]]) -> Effect | None:
     """The worst effect of the migrations that were applied before a plan failed.
 
     A node that is launched again only repeats that the attempt has failed.
     """
     ends = [one for one in said if one["event"] == "failed"]
-    failed = [one for one in ends if one.get("cause") != "attempt"]
-    found = {plain_text(one.get("effect"), _LONGEST_NAME) for one in failed}
+    failed = [one for one in ends if _cause(one) is not GateCause.ATTEMPT]
+    told = (one.get("effect") for one in failed)
+    found = {None if word is None else effect_of(word) for word in told}
     is_known = len(found) == 1 and not _has_open_end(said)
     return found.pop() if is_known else None
 
@@ -280,10 +381,10 @@ def _weight(failed: Mapping[str, Any]) -> int:
 
     Least does a gate that gave up because another one failed.
     """
-    if failed.get("cause") == "dependency":
+    if _cause(failed) is GateCause.DEPENDENCY:
         return 0
-    found = failed.get("database")
-    is_harmless = found == "unchanged" or (found is None and "beganAt" not in failed)
+    found = _database_after(failed)
+    is_harmless = found is DatabaseAfter.UNCHANGED or (found is None and "beganAt" not in failed)
     return 1 if is_harmless else 2
 
 
@@ -295,8 +396,13 @@ def _has_open_end(said: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _tells_an_end(event: Mapping[str, Any]) -> bool:
-    is_last = event["event"] in ("succeeded", "failed")
-    return is_last and ("beganAt" in event or event.get("cause") not in _BEFORE_IT_BEGINS)
+    match event["event"]:
+        case "succeeded":
+            return True
+        case "failed":
+            return "beganAt" in event or _cause(event).is_end_of_a_run
+        case _:
+            return False
 
 
 def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
@@ -308,9 +414,13 @@ def _has_changed(said: Sequence[Mapping[str, Any]]) -> bool | None:
     kinds = {event["event"] for event in said}
     has_begun = bool(kinds & {"applying", "applied"}) or any("beganAt" in one for one in said)
     if "failed" in kinds:
-        found = {plain_text(one.get("database")) for one in said if one["event"] == "failed"}
-        is_proved = found == {"unchanged"} and not _has_open_end(said)
-        return (has_begun and not is_proved) or not found <= {"unchanged", None}
+        found = {_database_after(one) for one in said if one["event"] == "failed"}
+        is_proved = found == {DatabaseAfter.UNCHANGED} and not _has_open_end(said)
+        if (has_begun and not is_proved) or not found <= {DatabaseAfter.UNCHANGED, None}:
+            return True
+        # A cause that is unknown may be one of a command that has run.
+        is_unknown = any(_cause(e) is GateCause.UNKNOWN for e in said if e["event"] == "failed")
+        return None if is_unknown and not is_proved else False
     if "succeeded" in kinds:
         counts = [one.get("count") for one in said if one["event"] == "plan"]
         return has_begun or not counts or any(count != 0 for count in counts)
@@ -326,6 +436,17 @@ def _together(phases: Sequence[Phase]) -> Phase:
     return Phase.SUCCEEDED if phases else Phase.UNGATED
 
 
+def _applied_count(event: Mapping[str, Any]) -> int:
+    """How many migrations the gate has applied, with those that the event had no room for."""
+    omitted, total = event.get("omitted"), 0
+    for key in ("migrations", "migrationsApplied"):
+        listed = event.get(key)
+        more = omitted.get(key) if isinstance(omitted, dict) else 0
+        total += len(listed) if isinstance(listed, list) else 0
+        total += more if type(more) is int and 0 <= more < _LARGEST_NUMBER else 0
+    return total
+
+
 def _names(*lists: object) -> Iterable[str]:
     for found in lists:
         for one in found if isinstance(found, list) else []:
@@ -337,15 +458,17 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
     code = _number(event.get("exitCode"))
     return Failure(
         container=container,
-        cause=plain_text(event.get("cause"), _LONGEST_NAME) or "unknown",
+        cause=_cause(event),
         error=plain_text(event.get("error")) or "no reason was reported",
         migration=plain_text(event.get("migration"), _LONGEST_NAME),
         exit_code=None if code is None else int(code),
-        database=plain_text(event.get("database"), _LONGEST_NAME),
+        database=_database_after(event),
         last_lines=_lines(event),
         detail=_detail(event.get("detail")),
         holders=holders_of(event),
-        left=tuple(_left(event.get("left"))),
+        step=_step(event.get("step")),
+        command=plain_text(event.get("command"), _LONGEST_COMMAND),
+        left=tuple(_left(event.get("leftovers"))),
     )
 
 
@@ -356,8 +479,25 @@ def _left(told: object) -> Iterable[Leftover]:
                 yield Leftover(what=plain_text(what) or "", undo=plain_text(undo))
 
 
+def _cause(event: Mapping[str, Any]) -> GateCause:
+    told = event.get("cause")
+    return GateCause(told) if isinstance(told, str) and told in GateCause else GateCause.UNKNOWN
+
+
+def _database_after(event: Mapping[str, Any]) -> DatabaseAfter | None:
+    told = event.get("database")
+    if told is None:
+        return None
+    is_known = isinstance(told, str) and told in DatabaseAfter
+    return DatabaseAfter(told) if is_known else DatabaseAfter.UNKNOWN
+
+
+def _step(told: object) -> CommandStep | None:
+    return CommandStep(told) if isinstance(told, str) and told in CommandStep else None
+
+
 def _detail(told: object) -> Detail | None:
-    return Detail(told) if isinstance(told, str) and told in tuple(Detail) else None
+    return Detail(told) if isinstance(told, str) and told in Detail else None
 
 
 def holders_of(event: Mapping[str, Any]) -> tuple[DatabaseSession, ...]:

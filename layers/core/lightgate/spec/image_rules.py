@@ -1,0 +1,70 @@
+"""What the image itself runs: its ENTRYPOINT, and its CMD where a container gives no command."""
+
+import shlex
+from collections.abc import Iterator
+
+from lightgate.image.config import ImageConfig
+from lightgate.json_reader import printable
+from lightgate.spec.command_rules import REMEDY
+from lightgate.spec.django_command import runs_what_follows
+from lightgate.spec.keys import AppSpec
+from lightgate.spec.migrating import Migrates, migrates
+
+
+def migrations_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    """Why the spec is refused with this image: the image certainly migrates outside a gate."""
+    if not spec.migrations.allow_outside_gate:
+        yield from map(printable, _certain(spec, config))
+
+
+def _certain(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    if migrates(config.entrypoint) is Migrates.YES:
+        yield (
+            f"image: its ENTRYPOINT ({shlex.join(config.entrypoint)}) runs migrate in every "
+            "container, without plan, lock and policy, and before the gate; take it out of the "
+            'image, or say "migrations": {"allowOutsideGate": true}'
+        )
+        return
+    for name in _serving_containers(spec):
+        command = _what_runs(spec, name, config)
+        if command and migrates(command) is Migrates.YES:
+            yield (
+                f"containers.{name}.command: is missing, and the image's CMD "
+                f"({shlex.join(config.command)}) runs migrate outside a gate{REMEDY}"
+            )
+
+
+def warnings_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    """What the image may run outside a gate. Scripts in it cannot be read here."""
+    for name in _serving_containers(spec):
+        command = _what_runs(spec, name, config)
+        found = migrates(command) if command else Migrates.NO
+        if found is Migrates.PERHAPS and migrates(config.entrypoint) is Migrates.NO:
+            yield (
+                f"containers.{name}.command: is missing, and the image's CMD "
+                f"({shlex.join(config.command)}) may run migrate outside a gate; Lightgate reports "
+                "it then, and does not roll back automatically; give the command without it"
+            )
+    entrypoint = shlex.join(config.entrypoint)
+    if config.entrypoint and not runs_what_follows(config.entrypoint):
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) comes before every command, the gate's too. If "
+            'it does not end in exec "$@", the gate never runs. If it runs migrate, that happens '
+            "before the gate: Lightgate reports it, and does not roll back automatically. An "
+            "image without an ENTRYPOINT is safe"
+        )
+    if spec.migrations.allow_outside_gate:
+        for line in _certain(spec, config):
+            yield line.partition(", or say")[0]
+
+
+def _serving_containers(spec: AppSpec) -> Iterator[str]:
+    """The containers of the pushed image that run the image's CMD outside a gate."""
+    gates = spec.gates()
+    return (name for name in spec.containers if spec.uses_image_command(name) and name not in gates)
+
+
+def _what_runs(spec: AppSpec, name: str, config: ImageConfig) -> tuple[str, ...]:
+    """The words that the container starts: behind a waiter the CMD, otherwise the whole image."""
+    is_alone = not spec.containers[name].depends_on
+    return (*config.entrypoint, *config.command) if is_alone else config.command

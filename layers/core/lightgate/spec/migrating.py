@@ -1,0 +1,58 @@
+"""Whether a command runs Django's `migrate`, as far as its words show it."""
+
+import enum
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from lightgate.spec.programs import programs
+from lightgate.spec.shell_line import SHELLS
+
+_APPLY_NOTHING = ("--plan", "--check", "--help", "-h", "--version")
+# With one of these words in its line, a shell may leave a command out.
+_CONDITIONAL = re.compile(r"(?:^|[\s;&|(])(?:if|case|while|until|for|\[|\[\[|test)\s|\|\|")
+_CALLS = re.compile(r"call_command\(\s*[\"']migrate[\"']")
+_NAMED = re.compile(r"\bmigrat(?:e|ions?)\b")
+_SCRIPT = re.compile(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
+# Scripts in the root of an image or of the app, which have no suffix.
+_SCRIPT_PATH = re.compile(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
+# They have migrations of their own.
+_NOT_DJANGO = {
+    *("flyway", "alembic", "liquibase", "goose", "dbmate", "prisma", "knex", "sequelize", "atlas"),
+    *("rails", "rake", "sqitch", "sqlx", "diesel", "migrate-mongo", "typeorm"),
+}
+_RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "fab"}
+
+
+class Migrates(enum.Enum):
+    """YES: it certainly does. PERHAPS: it names it, or runs a script that may do it."""
+
+    YES = enum.auto()
+    PERHAPS = enum.auto()
+    NO = enum.auto()
+
+
+def migrates(command: Sequence[str]) -> Migrates:
+    found = programs(command)
+    calls = [one for one in found if one.manage_command == "migrate"]
+    applies = any(not one.has(*_APPLY_NOTHING) for one in calls)
+    line = " ".join(command)
+    if applies or _CALLS.search(line):
+        return Migrates.PERHAPS if _CONDITIONAL.search(line) else Migrates.YES
+    if calls:
+        return Migrates.NO  # such as migrate --check
+    is_known = any(one.manage_command or one.name in _NOT_DJANGO for one in found)
+    names = _NAMED.search(line) and not is_known
+    scripts = any(_runs_a_script(one.words) for one in found)
+    return Migrates.PERHAPS if names or scripts else Migrates.NO
+
+
+def _runs_a_script(words: Sequence[str]) -> bool:
+    if not words:
+        return False
+    name = PurePosixPath(words[0]).name
+    if name in SHELLS:
+        return len(words) > 1 and "-c" not in words
+    if name in _RUNS_TARGETS or _SCRIPT.fullmatch(name):
+        return True
+    return "/" in words[0] and _SCRIPT_PATH.fullmatch(words[0]) is not None

@@ -1,0 +1,60 @@
+import pytest
+
+from lightgate.spec.migrating import Migrates, migrates
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("python", "manage.py", "migrate"),
+        ("sh", "-c", 'python manage.py migrate --noinput; exec "$@"'),
+        ("sh", "-c", "python manage.py collectstatic && python manage.py migrate && gunicorn x"),
+        ("bash", "-lc", "poetry run python manage.py migrate\nexec gunicorn crops.wsgi"),
+        ("tini", "--", "python", "-m", "django", "migrate"),
+        ("python", "-c", "from django.core.management import *; call_command('migrate')"),
+        ("python", "manage.py", "migrate", "crops", "0003"),
+    ],
+)
+def test_a_command_that_certainly_migrates(command: tuple[str, ...]) -> None:
+    assert migrates(command) is Migrates.YES
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sh", "-c", 'if [ "$MIGRATE" = 1 ]; then python manage.py migrate; fi; exec "$@"'),
+        ("sh", "-c", "./manage.py check || ./manage.py migrate"),
+        ("./entrypoint.sh",),
+        ("/docker-entrypoint.sh", "gunicorn"),
+        ("/entrypoint",),
+        ("/start",),
+        ("bin/start",),
+        ("sh", "start.sh"),
+        ("tini", "--", "./run.sh"),
+        ("make", "run"),
+        ("npm", "run", "migrate"),
+        ("./migrate",),
+        ("nautobot-server", "migrate"),
+    ],
+)
+def test_a_command_that_may_migrate(command: tuple[str, ...]) -> None:
+    assert migrates(command) is Migrates.PERHAPS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("gunicorn", "crops.wsgi"),
+        ("/app/.venv/bin/gunicorn", "crops.wsgi"),
+        ("python", "run.py"),
+        ("python", "entrypoint.py"),
+        ("python", "manage.py", "runserver"),
+        ("python", "manage.py", "migrate", "--check"),
+        ("sh", "-c", "exec gunicorn crops.wsgi"),
+        ("celery", "-A", "crops", "worker"),
+        ("flyway", "migrate"),
+    ],
+)
+def test_a_command_that_names_no_migration(command: tuple[str, ...]) -> None:
+    assert migrates(command) is Migrates.NO
