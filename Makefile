@@ -34,9 +34,10 @@ test: $(READY) ## Run all tests but the slow ones: [ONLY=folder or part of a pat
 	@places=$$(python -m tests.only $(ONLY)) && \
 		python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile -m "not slow" $$places
 
-test-slow: $(READY) ## Run the slow tests, with every interpreter and setting: [ONLY=as above]
+test-slow: $(READY) ## Run the slow tests, with every interpreter, setting and example: [ONLY=as above]
 	@places=$$(python -m tests.only $(ONLY)) && \
-		python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile -m slow $$places
+		python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile \
+			--hypothesis-profile many -m "slow or hypothesis" $$places
 
 faults: $(READY) ## Inject one fault into each AWS call and state of a release: [OPTIONS="--slice"]
 	@python -m tests.faults $(OPTIONS)

@@ -1,5 +1,6 @@
 """What every test may rely on."""
 
+import gc
 import signal
 from collections import Counter
 
@@ -7,16 +8,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples in every run; and a machine that is busy with something else is no fault.
-settings.register_profile(
-    "lightgate",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    # Twice as many would take a minute more of two cores.
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("lightgate")
+# `make test` tries the first of the examples, `make test-slow` has the profile with all of them.
+for profile, examples in {"few": 20, "many": 100}.items():
+    settings.register_profile(
+        profile,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("few")
 
 
 def pytest_configure() -> None:
@@ -36,3 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("representatives")
         if marker is not None and cases[test] > marker.args[0]:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """All that is loaded by now stays: the garbage collector need not go through it each time."""
+    gc.freeze()

@@ -72,7 +72,8 @@ def _read_image(file: BinaryIO) -> ImageConfig:
     try:
         return parse_config(text)
     except RefusedError as error:
-        raise RefusedError(*(f"{name_of(file)}: {each}" for each in error.reasons)) from None
+        reasons = [f"{name_of(file)}: {each}" for each in error.reasons]
+        raise RefusedError(*reasons, code=error.code) from None
 
 
 def name_of(file: BinaryIO) -> str:

@@ -50,11 +50,46 @@ lightgate plan containers-with-migrations.json --image-config image.json
 runs it without an installation. `validate` names the problems of the spec, each with its place.
 `plan` prints the exact deployment that Lightgate would create. Both warn of what is valid and
 [does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
-`docker image inspect IMAGE`; `plan` needs it if a container gives no `command`. For an editor that
+`docker image inspect IMAGE`. With it both check what the image itself runs. `plan` needs it if a
+container gives no `command`. For an editor that
 knows JSON Schema there is [spec.schema.json](spec.schema.json). To begin with, copy one of the
 [examples](../examples/specs).
 
 Unknown keys are errors. `{{` is refused in every text: the parameter store would not take it.
+"""
+
+_AROUND = """\
+## Before and after migrate
+
+The gate relies on the plan of one call of `migrate`. So the command of a container that migrates is
+that call and nothing else. It may stand behind a program that only runs it, such as `timeout`,
+`env`, `tini --`, `doppler run --`, `poetry run`, `uv run` or `ddtrace-run`, or alone in
+`["sh", "-c", "…"]`. For any other program that is Django's manage.py, name its words in `manage`.
+Everything else goes into `before` and `then`. `validate` prints how to split a longer command:
+
+```json
+{
+  "before": [["python", "manage.py", "makemigrations", "--check", "--dry-run"]],
+  "command": ["python", "manage.py", "migrate", "--noinput"],
+  "then": [["python", "manage.py", "collectstatic", "--noinput"]]
+}
+```
+
+- `before` runs first, and the gate reads the plan afterwards. So migrations that `makemigrations`
+  makes there are in the plan. `then` runs when everything is migrated.
+- Both run in every release of new code, also if nothing is pending. The commands of the stage and
+  those of the container run in this order: stage, container, `migrate`, stage, container.
+- Each command runs only if the one before it succeeded, and `timeoutSeconds` is for all of them
+  together. The wait for a permit does not count. If one fails, the message names it and its step.
+- Once a release has succeeded, a node that Lightsail starts again runs neither. A release that was
+  cut off in them runs all of `before` again, and all of `then`, so they must allow that. Without
+  the right to create the table `lightgate_attempt` they run at each start. With several nodes, each
+  node runs `before`, and one node after the other runs `then`, until one has succeeded.
+- A rollback runs neither.
+- If the last `migrate` of the container failed, the next release calls it again even if nothing is
+  pending: a handler of `post_migrate` may not have run.
+- Lightgate does not judge what they do to rows. If they change the schema or apply a migration, the
+  release fails with the class `unplanned-change`.
 """
 
 _CONDITIONS = """\
@@ -241,7 +276,10 @@ warnings. No warning shows the value of a secret.
   on a socket or on another port than `containerPort`. Write `--bind 0.0.0.0:8000`, or the same
   option of the server.
 - `ports` lacks `containerPort`. Write the same port in both.
-- A command has `$PORT` and no shell. Write the value, or `["sh", "-c", "exec …"]`.
+- The command of a gate runs `migrate` and more, or a script that may migrate, so the gate has no
+  plan. Write the call of `migrate` alone, and the rest in `before` and `then`.
+- The ENTRYPOINT of the image is a script, or its CMD is one where a container gives no command.
+  What it runs is unknown before the release. Give `--image-config` to see this warning.
 - A password, key or token stands in `environment`, in a command or in `verification.write`. Store
   it, and write a reference in `secrets`.
 - `environment` holds a reference to a secret. Move it to `secrets`.
@@ -419,6 +457,7 @@ def _stages() -> str:
         "",
         "`loaddata` runs only where `fixtures` names some, here `fixtures/dev_data.json`.",
         "",
+        *_AROUND.splitlines(),
     ]
     return "\n".join(lines)
 

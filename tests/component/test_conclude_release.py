@@ -14,6 +14,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause
@@ -286,7 +287,7 @@ def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> Non
 
 
 @pytest.mark.parametrize("step", ["snapshot", "deployment"])
-def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_told(
+def test_a_lock_that_was_lost_without_a_recorded_outcome_ends_the_release_as_failed(
     runtime: Runtime, step: str
 ) -> None:
     reason = "The release no longer holds the deployment lock."
@@ -297,6 +298,15 @@ def test_a_lock_that_was_lost_without_an_outcome_on_record_is_a_failure_that_is_
     assert settled.outcome.status == "FAILED"
     assert "no longer holds the deployment lock" in settled.outcome.cause
     assert settled.owes_message
+
+
+def test_a_refusal_has_its_code_in_the_record_and_in_the_message(runtime: Runtime) -> None:
+    stop = Stop.refused(RefusedError("In whatever words.", code=RefusalCode.QUOTA))
+
+    settled = record_outcome(ended(snapshot=stop), runtime)
+
+    assert (settled.status, settled.code) == ("REFUSED", RefusalCode.QUOTA)
+    assert message(settled)["code"] == "quota"
 
 
 def test_an_error_is_quoted_without_control_characters() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import pytest
 from botocore.exceptions import ReadTimeoutError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -296,6 +297,7 @@ def _abandoned(execution: str, lock: Lock) -> tuple[Lock, None]:
     return abandon_lock(lock, execution), None
 
 
+@pytest.mark.hypothesis
 def test_one_release_holds_the_lock_and_the_latest_request_is_released(
     cloud: Cloud,
 ) -> None:
@@ -306,7 +308,7 @@ def test_one_release_holds_the_lock_and_the_latest_request_is_released(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=30,
+            max_examples=settings.default.max_examples // 2,
             stateful_step_count=15,
             deadline=None,
             # Making a failure smaller takes minutes over this engine: print the whole of it.

@@ -189,7 +189,7 @@ def test_the_later_use_of_a_version_number_counts(records: Releases) -> None:
     assert records.versions("crops") == {7: past(7)}
 
 
-def test_versions_that_the_service_lists_no_more_are_not_looked_for(records: Releases) -> None:
+def test_versions_that_the_service_no_longer_lists_are_not_searched(records: Releases) -> None:
     for number in range(1, 120):
         record_outcome(records, f"r{number:03}", ended(past(number)))
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.aws import http_probe as prober
@@ -152,7 +152,6 @@ def test_a_header_cannot_bring_control_characters() -> None:
     assert answer.headers["x-release"] == "a [31m"
 
 
-@settings(max_examples=25)
 @given(st.binary(max_size=300), st.booleans())
 def test_no_bytes_raise_an_error(raw: bytes, begins_well: bool) -> None:
     answer = answer_of(saying((OK if begins_well else b"") + raw))

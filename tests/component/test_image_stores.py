@@ -133,7 +133,7 @@ def test_an_image_of_another_registry_is_unknown(stores: ImageStores, image: str
         (f":{APP}.web.latest", [f":{APP}.webs.4"], False),
     ],
 )
-def test_an_image_in_the_store_of_a_service_is_looked_up_there(
+def test_an_image_in_the_store_of_a_service_is_found_there(
     cloud: Cloud, stores: ImageStores, image: str, kept: list[str], is_there: bool
 ) -> None:
     cloud.lightsail.add(APP)

@@ -100,7 +100,7 @@ def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) 
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_whether_the_image_may_be_pulled_is_looked_up(
+def test_the_policy_shows_whether_the_image_may_be_pulled(
     cloud: Cloud, runtime: Runtime, allowed: bool
 ) -> None:
     cloud.lightsail.let_pull(NAME)
@@ -175,8 +175,8 @@ def test_a_failed_watch_period_is_diagnosed_with_its_problem(
     ("code", "kind"),
     [
         (RefusalCode.ARCHITECTURE, FailureKind.ARCHITECTURE),
-        (RefusalCode.PLATFORM_BUSY, FailureKind.PLATFORM_BUSY),
-        (RefusalCode.OTHER, None),
+        (RefusalCode.SERVICE_BUSY, FailureKind.PLATFORM_BUSY),
+        (RefusalCode.SPEC, None),
     ],
 )
 def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(

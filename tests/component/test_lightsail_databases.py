@@ -38,7 +38,7 @@ def test_taking_it_again_interrupts_the_database_only_once(
     assert service.interruptions == 1
 
 
-def test_after_a_lost_answer_the_deployment_is_looked_up(
+def test_after_a_lost_answer_the_deployment_is_found_in_the_list(
     service: LightsailDatabases, snapshots: LightsailSnapshots
 ) -> None:
     service.loses_the_answer_of = "CreateRelationalDatabaseSnapshot"

@@ -218,7 +218,7 @@ def test_after_the_additive_migration_the_release_before_reads_and_writes(
     assert before == [200, 201]
 
 
-def test_a_one_way_migration_can_be_taken_back_with_its_own_image(
+def test_a_one_way_migration_can_be_reversed_with_its_own_image(
     v2: Release, database: Database, tmp_path: Path
 ) -> None:
     default_only = Release("default-only", tmp_path, database.url)

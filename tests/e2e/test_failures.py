@@ -118,7 +118,7 @@ def test_an_image_for_another_architecture_is_refused_before_anything(farm: Farm
         ),
     ],
 )
-def test_what_keeps_an_app_from_coming_up_is_told_with_the_line_that_shows_it(
+def test_a_crash_at_the_start_is_diagnosed_with_the_line_that_shows_it(
     farm: Farm, release: str, kind: str, verdict: str, evidence: str, told: list[str]
 ) -> None:
     before = farm.state
@@ -131,7 +131,7 @@ def test_what_keeps_an_app_from_coming_up_is_told_with_the_line_that_shows_it(
     assert farm.state == before
 
 
-def test_a_health_check_at_a_path_that_the_app_has_not_is_told_as_such(farm: Farm) -> None:
+def test_a_health_check_at_a_path_that_the_app_lacks_is_diagnosed(farm: Farm) -> None:
     before = farm.state
     farm.specify(health_check={"path": "/alive"})
 
@@ -196,7 +196,7 @@ def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
     assert farm.state == before
 
 
-def test_an_image_that_cannot_be_pulled_is_told_with_the_statement_to_add(farm: Farm) -> None:
+def test_the_message_of_an_image_that_cannot_be_pulled_has_the_statement_to_add(farm: Farm) -> None:
     """The service has its role, and the repository no policy that would let it pull."""
     before, lightsail = farm.state, farm.ready.cloud.client("lightsail")
     lightsail.update_container_service(
@@ -223,7 +223,7 @@ def test_an_image_that_cannot_be_pulled_is_told_with_the_statement_to_add(farm: 
     assert farm.state == before
 
 
-def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_words(
+def test_a_migration_that_the_database_refuses_is_reported_with_the_databases_error(
     farm: Farm,
 ) -> None:
     """The migration before it stays applied, also for the tests after this one."""
@@ -241,7 +241,9 @@ def test_a_migration_that_the_database_refuses_is_told_with_the_databases_own_wo
     assert farm.version == before
 
 
-def test_a_database_that_is_down_takes_what_serves_with_it_and_that_is_said(farm: Farm) -> None:
+def test_a_database_that_is_down_makes_the_live_version_unhealthy_and_the_message_says_so(
+    farm: Farm,
+) -> None:
     """The last one: nobody starts the database again."""
     version, spec = farm.version, {"databaseTimeoutSeconds": 5}
     local_cloud.set_switches(farm.ready.cloud, crops.APP, activation_limit=LATE)

@@ -121,7 +121,7 @@ def test_an_execution_that_is_stopped_in_any_state_holds_up_no_later_push(
     assert list(messages.values())[-1] == "SUCCEEDED"
 
 
-def test_the_look_for_missed_pushes_is_allowed_all_that_it_does(ready: Ready) -> None:
+def test_reconcile_has_every_permission_it_needs(ready: Ready) -> None:
     functions = ready.cloud.client("lambda")
     pages = functions.get_paginator("list_functions").paginate()
     [name] = [

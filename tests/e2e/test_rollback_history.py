@@ -33,7 +33,7 @@ def farm() -> Iterator[Farm]:
         yield with_v2(ready)
 
 
-def test_a_version_whose_migration_closed_the_way_back_is_kept_and_people_choose(
+def test_an_unhealthy_version_stays_live_if_its_migration_makes_rollback_unsafe(
     farm: Farm,
 ) -> None:
     farm.specify(watch=LONG_WATCH)
@@ -84,7 +84,7 @@ def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> 
     assert farm.write().status == 201
 
 
-def test_where_the_migration_stays_applied_lightsails_own_way_back_is_not_enough(
+def test_a_failed_deployment_after_a_one_way_migration_ends_as_failed(
     farm: Farm,
 ) -> None:
     before = farm.version
@@ -115,7 +115,7 @@ def test_taking_the_migration_back_mends_the_version_that_still_serves(farm: Far
     assert farm.write().status == 201
 
 
-def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_itself(
+def test_a_version_that_only_added_optional_columns_is_rolled_back_automatically(
     farm: Farm,
 ) -> None:
     # What ran beside a command is as old as before; only a release of its own counts from now.
@@ -141,7 +141,7 @@ def test_a_version_that_only_added_what_old_code_leaves_out_is_taken_back_by_its
     assert (farm.write().status, farm.write().release) == (201, "v2")
 
 
-def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_can_only_be_read(
+def test_an_outcome_is_no_rollback_if_the_previous_version_can_only_read(
     farm: Farm,
 ) -> None:
     """Nobody has asked for a probe that writes: the verdict knows what the answers do not show."""
@@ -170,7 +170,7 @@ def test_lightsails_own_way_back_is_not_called_one_if_the_version_before_can_onl
     assert farm.write().status == 500
 
 
-def test_a_default_that_only_django_knows_closes_the_way_back(farm: Farm) -> None:
+def test_a_default_that_only_django_knows_makes_rollback_unsafe(farm: Farm) -> None:
     """The release works, and history refuses what could not write behind it."""
     unable = farm.version
     able = farm.release("default-only")
@@ -191,7 +191,9 @@ def test_a_default_that_only_django_knows_closes_the_way_back(farm: Farm) -> Non
     assert (farm.read().release, farm.write().status) == ("default-only", 201)
 
 
-def test_who_overrides_history_hears_that_the_old_version_cannot_write(farm: Farm) -> None:
+def test_a_rollback_that_overrides_history_warns_that_the_old_version_cannot_write(
+    farm: Farm,
+) -> None:
     serving = farm.version
     [old] = farm.versions_of("v2.1")
 

@@ -277,7 +277,7 @@ def test_binary_junk_arrives_as_it_was(runner: Runner) -> None:
     assert failed["error"] == "ZeroDivisionError: division by zero"
 
 
-def test_a_command_is_reported_before_others_hear_of_it(runner: Runner, any_python: str) -> None:
+def test_a_command_reports_that_it_begins_before_it_starts(runner: Runner, any_python: str) -> None:
     port = free_port()
     migrate = runner.supervisor(shell("sleep 60"), python=any_python, port=port)
 

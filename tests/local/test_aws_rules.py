@@ -78,7 +78,7 @@ SESSION = {"X-Amz-Signature": "ab", "X-Amz-Security-Token": "cd"}
 NO_KEY = b"<Error><Code>NoSuchKey</Code></Error>"
 
 
-def test_a_session_that_may_not_list_is_not_told_that_a_key_is_missing() -> None:
+def test_a_session_without_the_right_to_list_does_not_learn_that_a_key_is_missing() -> None:
     for method, body in (("GET", NO_KEY), ("HEAD", b"")):
         refusal = aws_rules.missing_object(method, SESSION, 404, body)
         assert refused(refusal) == (403, "AccessDenied")

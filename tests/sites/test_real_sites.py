@@ -40,7 +40,7 @@ CASES = [(site, engine) for site in SITES for engine in site.engines]
 
 
 @pytest.mark.parametrize(("site", "engine"), CASES, ids=[f"{s.name}-{e}" for s, e in CASES])
-def test_a_real_site_migrates_once_and_a_failure_is_told(
+def test_a_real_site_migrates_once_and_reports_a_failure(
     runner: Runner, site: Site, engine: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     python = site.python()

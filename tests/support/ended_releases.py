@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.report import Report, Snapshot
@@ -60,4 +61,4 @@ def refusal(*reasons: str, **changes: Any) -> Report:
     nothing: dict[str, Any] = dict.fromkeys(
         ["repository", "digest", "reason", "snapshot", "version", "previous_version"]
     )
-    return report(**(nothing | {"conclusion": refused(reasons)} | changes))
+    return report(**(nothing | {"conclusion": refused(reasons, code=RefusalCode.SPEC)} | changes))

@@ -413,7 +413,7 @@ def _service_gone() -> Report:
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
     return _ended(
         **{
-            "conclusion": refused(reasons),
+            "conclusion": refused(reasons, code=RefusalCode.SPEC),
             "repository": None,
             "digest": None,
             "reason": None,
@@ -555,7 +555,7 @@ def _command_failed() -> Report:
 
 def _command_refused() -> Report:
     why = "command: no version is live, so there is no app to run it beside"
-    conclusion = refused([why], ReleaseKind.COMMAND)
+    conclusion = refused([why], ReleaseKind.COMMAND, code=RefusalCode.NOTHING_LIVE)
     return _not_admitted(why, kind=ReleaseKind.COMMAND, is_down=True, conclusion=conclusion)
 
 

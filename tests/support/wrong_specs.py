@@ -9,8 +9,13 @@ from typing import Any
 
 import yaml
 
+from lightgate.json_reader import one_of
+from lightgate.spec import keys
+from lightgate.spec.key_reader import is_required, keys_of
+
 _TABLE = Path(__file__).with_suffix(".yaml")
 _ABSENT = object()
+_KEYS = re.compile("<keys of ([A-Za-z]+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,14 @@ def _table() -> Iterator[WrongSpec]:
     del cases["absent"]
     for name, case in cases.items():
         problems = case.pop("problems")
-        yield WrongSpec(
-            name, _text(base, **case), [problems] if isinstance(problems, str) else problems
-        )
+        every = [problems] if isinstance(problems, str) else problems
+        yield WrongSpec(name, _text(base, **case), [_KEYS.sub(_names, each) for each in every])
+
+
+def _names(found: re.Match[str]) -> str:
+    """The keys of a class as a message lists them: first those that are required."""
+    listed = sorted(keys_of(getattr(keys, found[1])), key=lambda each: not is_required(each[1]))
+    return one_of(key.name for key, _ in listed)
 
 
 def _text(

@@ -1,12 +1,13 @@
 """What travels through the state machine, held against the paths of its definition."""
 
+import enum
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -68,7 +69,13 @@ def _members(kind: object, key: str) -> Iterator[object]:
     elif isinstance(kind, type) and is_dataclass(kind):
         for name, hint in get_type_hints(kind).items():
             if encoded(name) == key:
-                yield from (one for one in get_args(hint) or [hint] if one is not NoneType)
+                yield from (one for one in _options(hint) if one is not NoneType)
+
+
+def _options(hint: Any) -> Sequence[Any]:
+    """The kinds of a union, the words of a literal, and otherwise the kind itself."""
+    parts = [hint] if get_origin(hint) not in (Union, UnionType, Literal) else get_args(hint)
+    return [one for part in parts for one in (_options(part) if part is not hint else [part])]
 
 
 def encoded(name: str) -> str:
@@ -79,6 +86,41 @@ def encoded(name: str) -> str:
 @pytest.mark.parametrize("path", read_paths())
 def test_every_path_of_the_state_machine_exists_in_an_answer(path: str) -> None:
     assert kinds_at(path)
+
+
+def compared_words(value: Any) -> Iterator[tuple[str, str]]:
+    """Each path that a Choice compares with a word, and that word."""
+    if isinstance(value, dict):
+        if value.get("StringEquals"):
+            yield value["Variable"], value["StringEquals"]
+        for member in value.values():
+            yield from compared_words(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from compared_words(member)
+
+
+@pytest.mark.parametrize(("path", "word"), sorted(set(compared_words(STATES))))
+def test_every_word_that_the_state_machine_compares_is_one_of_its_field(
+    path: str, word: str
+) -> None:
+    kinds = kinds_at(path)
+    enums = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, enum.Enum)]
+    words = [one for kind in enums for one in kind] + [
+        kind for kind in kinds if isinstance(kind, str)
+    ]
+
+    assert word in words
+
+
+STOPPABLE = [name for name, hint in get_type_hints(State).items() if Stop in get_args(hint)]
+
+
+@pytest.mark.parametrize("name", STOPPABLE)
+def test_a_stop_is_found_in_each_field_that_may_have_one(name: str) -> None:
+    stop = Stop(status=StopStatus.REFUSED, reasons=("No quota is left.",))
+
+    assert replace(bare_state(), **{name: stop}).stop == stop
 
 
 def test_every_field_of_the_state_is_written_by_the_state_machine() -> None:
@@ -149,7 +191,14 @@ def test_a_stop_is_distinguished_from_progress() -> None:
         ("deployment.version", "8", "$.deployment.version has to be a whole number, and is '8'"),
         ("deployment.pending", 1, "$.deployment.pending has to be true or false, and is 1"),
         ("deployment.notes", "x", "$.deployment.notes has to be a list, and is 'x'"),
-        ("deployment.status", "DONE", "$.deployment is of no known kind: {"),
+        ("deployment.status", None, "$.deployment.status is missing"),
+        (
+            "deployment.status",
+            "DONE",
+            "$.deployment.status cannot be 'DONE' (allowed: ACTIVATING, ",
+        ),
+        ("deployment.status", ["BUSY"], "$.deployment.status cannot be ['BUSY'] (allowed: "),
+        ("deployment", "BUSY", "$.deployment has to be an object, and is 'BUSY'"),
         ("startedAt", "2026-11-16T01:54:34", "$.startedAt cannot be '2026-11-16T01:54:34'"),
         ("rollback.begunAt", "soon", "$.rollback.begunAt cannot be 'soon'"),
         ("verification.watch.slowestSeconds", True, "$.verification.watch.slowestSeconds has to"),

@@ -126,11 +126,14 @@ class _Decoder:
             return None
         options = [kind for kind in kinds if kind is not types.NoneType]
         if len(options) > 1:
-            status = document.get("status") if isinstance(document, Mapping) else None
-            named = [kind for kind in options if status in _statuses(kind)]
-            options = named or [kind for kind in options if not _statuses(kind)]
-        if len(options) != 1:
-            raise DecodeError(f"{path} is of no known kind: {_shown(document)}")
+            status = _checked(Mapping, document, path).get("status", _NOTHING)
+            if status is _NOTHING:
+                raise DecodeError(f"{path}.status is missing")
+            allowed = {word: kind for kind in options for word in _statuses(kind)}
+            if not isinstance(status, str) or status not in allowed:
+                words = ", ".join(sorted(allowed))
+                raise DecodeError(f"{path}.status cannot be {_shown(status)} (allowed: {words})")
+            options = [allowed[status]]
         return self.decode(options[0], document, path)
 
     def _dataclass(self, kind: type, document: object, path: str) -> object:
@@ -147,8 +150,8 @@ class _Decoder:
         return kind(**values)
 
 
-def _statuses(kind: type) -> Sequence[object]:
-    """The values that the field `status` can have; none if it is any text."""
+def _statuses(kind: type) -> Sequence[str]:
+    """The values that the field `status` can have."""
     [of_status] = [field.kind for field in _fields(kind) if field.name == "status"]
     if isinstance(of_status, type) and issubclass(of_status, enum.Enum):
         return [member.value for member in of_status]

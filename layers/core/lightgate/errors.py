@@ -19,11 +19,32 @@ class LightgateError(Exception):
 
 
 class RefusalCode(enum.StrEnum):
-    """The kind of a refusal. Later steps decide by it, never by the sentences."""
+    """The kind of a refusal, explained in docs/runbook.md. Rules decide by it, never by texts."""
 
-    OTHER = "other"
     ARCHITECTURE = "architecture"
-    PLATFORM_BUSY = "platform-busy"
+    DATABASE = "database"
+    DEPLOYMENT = "deployment"
+    IMAGE = "image"
+    INPUT = "input"
+    INTERRUPTED = "interrupted"
+    LOCKED = "locked"
+    MIGRATIONS = "migrations"
+    NO_IMAGE = "no-image"
+    NOTHING_LIVE = "nothing-live"
+    PERMIT = "permit"
+    QUOTA = "quota"
+    ROLLBACK = "rollback"
+    SECRET = "secret"  # noqa: S105 - a code
+    SERVICE_BUSY = "service-busy"
+    SERVICE_DISABLED = "service-disabled"
+    SERVICE_MISSING = "service-missing"
+    SERVICE_REPLACED = "service-replaced"
+    SERVICE_TAKEN = "service-taken"
+    SNAPSHOT = "snapshot"
+    SPEC = "spec"
+    SPEC_MISSING = "spec-missing"
+    SPEC_REPLACED = "spec-replaced"
+    UPDATED = "updated"
 
 
 class RefusedError(LightgateError):
@@ -33,7 +54,7 @@ class RefusedError(LightgateError):
     documents from outside.
     """
 
-    def __init__(self, *reasons: str, code: RefusalCode = RefusalCode.OTHER) -> None:
+    def __init__(self, *reasons: str, code: RefusalCode) -> None:
         self.reasons: Sequence[str] = tuple(map(readable, reasons))
         super().__init__("\n".join(self.reasons))
         self.code = code
@@ -42,13 +63,22 @@ class RefusedError(LightgateError):
 class DeniedError(RefusedError):
     """Secrets may not be read. A right that was granted a moment ago takes some time to hold."""
 
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons, code=RefusalCode.SECRET)
+
 
 class SpecReplacedError(RefusedError):
     """The spec that was used is gone: its parameter was stored again, once or very often."""
 
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons, code=RefusalCode.SPEC_REPLACED)
+
 
 class NoImageError(RefusedError):
     """The manifest is certainly not an image, but a signature, a cache or another artifact."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons, code=RefusalCode.NO_IMAGE)
 
 
 class UnreachableError(LightgateError):
@@ -98,9 +128,15 @@ class DocumentError(RefusedError):
 class SpecError(DocumentError):
     """The app spec is wrong. Nothing was done with it."""
 
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons, code=RefusalCode.SPEC)
+
 
 class RequestError(DocumentError):
     """The input of an execution is wrong. Nothing was started."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons, code=RefusalCode.INPUT)
 
 
 def raise_alone(error: Exception) -> NoReturn:

@@ -7,7 +7,7 @@ with a `Stop`.
 import contextlib
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -328,8 +328,8 @@ class State:
 
     @property
     def stop(self) -> Stop | None:
-        """The answer with which the release did not go on, before its deployment was followed."""
-        answers = (self.admission, self.snapshot, self.deployment)
+        """The first answer with which the release did not go on; None if there is none."""
+        answers = (getattr(self, field.name) for field in fields(self))
         return next((one for one in answers if isinstance(one, Stop)), None)
 
     @property

@@ -36,9 +36,9 @@ def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (RefusalCode.PLATFORM_BUSY, Kind.PLATFORM_BUSY),
+        (RefusalCode.SERVICE_BUSY, Kind.PLATFORM_BUSY),
         (RefusalCode.ARCHITECTURE, Kind.ARCHITECTURE),
-        (RefusalCode.OTHER, Kind.UNKNOWN),
+        (RefusalCode.SPEC, Kind.UNKNOWN),
     ],
 )
 def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureKind) -> None:
@@ -72,7 +72,7 @@ def test_what_failed_in_the_watch_period_is_not_taken_for_a_crash_on_start() -> 
     assert (found.kind, found.evidence) == (Kind.WATCH_FAILED, "GET / answered 500, not 200")
 
 
-def test_a_service_that_was_disabled_in_the_watch_period_is_to_be_enabled() -> None:
+def test_the_next_step_for_a_disabled_service_is_to_enable_it() -> None:
     found = diagnose(symptoms(watch="the container service is disabled", is_disabled=True))
 
     assert found.kind is Kind.WATCH_FAILED

@@ -54,7 +54,7 @@ def test_no_secret_whatever_breaks_the_gate(secret: str) -> None:
     assert secret not in mask(secret, secret_parts([secret])) or len(secret) < 6 or secret in "***"
 
 
-def test_what_is_too_short_to_be_told_from_usual_words_is_left() -> None:
+def test_secrets_as_short_as_usual_words_are_not_masked() -> None:
     assert mask("crops has 5432 and true", secret_parts(["crops", "5432", "true"])) == (
         "crops has 5432 and true"
     )

@@ -214,7 +214,7 @@ NO_DIGESTS = [
 
 
 @pytest.mark.parametrize("digest", NO_DIGESTS)
-def test_an_invalid_digest_is_not_looked_up_in_the_registry(digest: object) -> None:
+def test_an_invalid_digest_is_not_requested_from_the_registry(digest: object) -> None:
     platform = {"os": "linux", "architecture": "amd64"}
 
     with pytest.raises(RefusedError, match="has no configuration"):

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import pytest
@@ -146,10 +145,20 @@ def all_timings() -> Iterator[PermitInput]:
         )
 
 
-@cache
-def the_whole_space() -> Sequence[tuple[PermitInput, Decision]]:
-    """Whatever can be seen, and what is decided then."""
-    return [(seen, decide(seen)) for seen in itertools.chain(everything(), all_timings())]
+type Decided = Sequence[tuple[PermitInput, Decision]]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(1, id="all", marks=pytest.mark.slow), pytest.param(11, id="some")],
+)
+def cases(request: pytest.FixtureRequest) -> Decided:
+    """Whatever can be seen, and what is decided then; or one case of eleven.
+
+    No list above has a multiple of eleven values, so all pairs of values are among these, too.
+    """
+    everywhere = itertools.chain(everything(), all_timings())
+    return [(seen, decide(seen)) for seen in itertools.islice(everywhere, 0, None, request.param)]
 
 
 def has_restore_point(seen: PermitInput) -> bool:
@@ -189,9 +198,9 @@ def breaks(told: Plan) -> bool:
     return told.effect in (Effect.CONTRACT, Effect.UNKNOWN)
 
 
-def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
+def test_a_permit_is_given_only_if_everything_speaks_for_it(cases: Decided) -> None:
     permitted = 0
-    for seen, decision in the_whole_space():
+    for seen, decision in cases:
         assert decision.reason.endswith("."), decision
         if decision.action is PermitAction.PERMIT:
             permitted += 1
@@ -204,28 +213,28 @@ def test_a_permit_is_given_only_if_everything_speaks_for_it() -> None:
     assert permitted > 100
 
 
-def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied() -> None:
-    for seen, decision in the_whole_space():
+def test_whatever_may_be_permitted_is_as_long_as_nothing_is_being_applied(cases: Decided) -> None:
+    for seen, decision in cases:
         if may_permit(seen) and seen.phase is not Phase.APPLYING:
             assert decision.action is PermitAction.PERMIT, seen
 
 
-def test_nothing_is_refused_or_given_up_that_needs_no_permit() -> None:
-    for seen, decision in the_whole_space():
+def test_nothing_is_refused_or_given_up_that_needs_no_permit(cases: Decided) -> None:
+    for seen, decision in cases:
         is_over = seen.objection or seen.phase is Phase.FAILED or seen.permit.reason
         if seen.plan and seen.plan.is_empty and not is_over and seen.status is Status.ACTIVATING:
             assert decision.action is PermitAction.NOTHING, seen
 
 
-def test_no_gate_waits_after_the_end_of_its_deployment() -> None:
-    for seen, decision in the_whole_space():
+def test_no_gate_waits_after_the_end_of_its_deployment(cases: Decided) -> None:
+    for seen, decision in cases:
         is_over = seen.objection or seen.status is not Status.ACTIVATING
         if is_over or seen.phase in (Phase.FAILED, Phase.SUCCEEDED):
             assert decision.action in (PermitAction.NOTHING, PermitAction.GIVE_UP), seen
 
 
-def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> None:
-    for seen, decision in the_whole_space():
+def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted(cases: Decided) -> None:
+    for seen, decision in cases:
         if decision.action is PermitAction.BACK_UP:
             assert may_permit(replace(seen, backup=backup(BackupMode.NONE))), seen
             found = seen.backup.state
@@ -236,8 +245,8 @@ def test_a_snapshot_is_begun_only_for_a_plan_that_could_still_be_permitted() -> 
             assert found is None or found.status is not SnapshotStatus.CREATING
 
 
-def test_a_refusal_stays_whatever_happens_to_the_restore_point() -> None:
-    for seen, decision in the_whole_space():
+def test_a_refusal_stays_whatever_happens_to_the_restore_point(cases: Decided) -> None:
+    for seen, decision in cases:
         if seen.policy is Policy.BLOCK and decision.action is PermitAction.REFUSE:
             other = replace(seen, backup=backup(BackupMode.NONE))
             refused_for_policy = seen.plan is not None and breaks(seen.plan)

@@ -162,7 +162,7 @@ def test_migrations_of_a_later_release_are_reported(found: object, expected: str
 
 
 @pytest.mark.parametrize(("value", "expected"), [(True, True), ("yes", False), (1, False)])
-def test_only_what_says_so_itself_is_to_be_run_once(value: object, *, expected: bool) -> None:
+def test_a_plan_runs_once_only_if_it_says_so(value: object, *, expected: bool) -> None:
     plan = read({**TOLD, "once": value})
 
     assert plan is not None

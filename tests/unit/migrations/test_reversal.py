@@ -67,7 +67,7 @@ def test_an_incomplete_plan_is_unknown() -> None:
 
 
 @given(JSON)
-def test_anything_may_be_told(told: Any) -> None:
+def test_any_report_of_a_gate_gives_a_reversal_or_a_reason_why_there_is_none(told: Any) -> None:
     found = read_reversal(told, NAMES, 2)
 
     assert bool(found.calls) != bool(found.why_not)

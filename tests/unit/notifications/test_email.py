@@ -103,11 +103,11 @@ def test_the_restore_point_is_reported_as_what_it_is(snapshot: Snapshot, expecte
     ("saved", "expected"),
     [(0, ""), (0.4, ""), (95.2, " (95 s saved by starting the node during the snapshot)")],
 )
-def test_what_the_overlap_has_saved_is_told(saved: float, expected: str) -> None:
+def test_the_message_says_how_much_time_the_overlap_saved(saved: float, expected: str) -> None:
     assert f"\nDuration   3 min 7 s{expected}\n" in text(report(saved=timedelta(seconds=saved)))
 
 
-def test_a_command_is_told_as_what_it_is_with_what_it_has_printed() -> None:
+def test_the_message_of_a_command_shows_what_it_printed() -> None:
     done = Conclusion(outcome=Outcome.SUCCEEDED, reasons=["It is so."], next_steps=[])
 
     found = replace(evidence(), last_lines=["[X] 0001_initial"])
@@ -133,7 +133,7 @@ def test_a_migration_that_went_well_does_not_tell_what_it_has_printed() -> None:
         (Verdict.UNKNOWN, "Not safe: "),
     ],
 )
-def test_the_safety_of_a_rollback_is_told_with_the_reasons_against_it(
+def test_the_message_has_the_rollback_safety_with_its_reasons(
     verdict: Verdict, words: str | None
 ) -> None:
     told = text(report(judgement=Judgement(verdict=verdict, reasons=["It is so."])))
@@ -144,7 +144,7 @@ def test_the_safety_of_a_rollback_is_told_with_the_reasons_against_it(
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SAFE, Verdict.ONE_WAY, Verdict.UNKNOWN])
-def test_a_plan_of_which_nothing_is_applied_is_told_as_a_danger_of_the_next_try(
+def test_a_plan_that_was_not_applied_warns_about_the_next_release(
     verdict: Verdict,
 ) -> None:
     judgement = Judgement(verdict=verdict, reasons=["It is so."])
@@ -192,13 +192,13 @@ def test_the_message_names_the_tag_and_the_live_version() -> None:
     ("live", "words"),
     [(7, "version 7 is still live"), (8, "version 8 is live"), (9, "version 9 is live again")],
 )
-def test_without_a_tag_the_live_version_is_told_by_its_number(live: int, words: str) -> None:
+def test_without_a_tag_the_live_version_is_named_by_its_number(live: int, words: str) -> None:
     ended = replace(rolled_back(), live=LiveVersion(version=live))
 
     assert subject(ended).endswith(f" 7f5b2640fe6f, {words}")
 
 
-def test_that_no_version_is_live_is_told() -> None:
+def test_a_message_says_that_no_version_is_live() -> None:
     ended = replace(rolled_back(), is_down=True)
 
     assert subject(ended).endswith(", no version is live")

@@ -1,6 +1,9 @@
 """The final message: its subject, its form for each subscriber, and what SNS takes."""
 
+import dataclasses
+import inspect
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +13,10 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.notifications import email
 from lightgate.notifications.email import next_steps, text
 from lightgate.notifications.formats import machine, sns_message, subject
 from lightgate.notifications.report import Report, Snapshot
@@ -63,6 +68,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "release": RELEASE,
         "tag": None,
         "status": "ROLLED_BACK",
+        "code": None,
         "reasons": list(rolled_back().conclusion.reasons),
         "failure": encode(MIGRATION_ERROR),
         "judgement": encode(SAFE),
@@ -138,7 +144,10 @@ def worst_evidence() -> Any:
                 ),
             )
         ),
-        refused([f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41),
+        refused(
+            [f"{'k' * 200}: is not a known key; allowed is {'🌾' * 300}"] * 41,
+            code=RefusalCode.SPEC,
+        ),
         broken("States.TaskFailed: " + "🌾" * 500, 8),
     ],
     ids=lambda conclusion: conclusion.outcome.value,
@@ -240,7 +249,7 @@ def test_no_line_of_others_looks_like_one_of_ours_in_an_e_mail() -> None:
     assert "\u202e" not in mail
 
 
-def test_warnings_reach_people_and_machines() -> None:
+def test_warnings_are_in_every_form_of_the_message() -> None:
     warned = report(warnings=["database: is missing"])
 
     assert "Warning    database: is missing\n" in text(warned)
@@ -252,3 +261,24 @@ def test_the_cause_reaches_the_chat() -> None:
 
     assert "*Cause*: Migration" in chat["description"]
     assert chat["nextSteps"][0].startswith("Correct")
+
+
+# These facts are in the text of the message and in its other keys.
+ONLY_IN_THE_TEXT = {
+    "applied_nothing",
+    "command",
+    "is_down",
+    "live",
+    "requested_digest",
+    "rollback_to",
+    "why_not_back",
+}
+
+
+def test_every_field_of_the_report_is_in_the_json_object_or_in_the_text() -> None:
+    fields = {field.name for field in dataclasses.fields(Report)}
+    in_json = set(re.findall(r"\breport\.(\w+)", inspect.getsource(machine)))
+    in_text = set(re.findall(r"\breport\.(\w+)", inspect.getsource(email)))
+
+    assert fields - in_json == ONLY_IN_THE_TEXT
+    assert ONLY_IN_THE_TEXT - in_text - {"requested_digest"} == set()

@@ -68,7 +68,7 @@ def answer(gates: dict[str, list[Any]]) -> DeploymentProgress:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.dictionaries(st.sampled_from("abcdefghijkl"), st.lists(EVENTS, max_size=8)))
 def test_any_gate_report_fits_and_the_decision_stays(
     gates: dict[str, list[Any]],

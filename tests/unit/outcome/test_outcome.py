@@ -2,6 +2,7 @@
 
 import pytest
 
+from lightgate.errors import RefusalCode
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -10,7 +11,7 @@ from tests.support.builders import EXECUTION, deployment
 
 
 def test_a_refusal_keeps_all_reasons() -> None:
-    ended = refused(["a: is missing", "b: is missing"])
+    ended = refused(["a: is missing", "b: is missing"], code=RefusalCode.INPUT)
 
     assert ended.outcome is Outcome.REFUSED
     assert list(ended.reasons) == ["a: is missing", "b: is missing"]
@@ -39,7 +40,7 @@ def test_a_broken_release_says_whether_anything_was_deployed(
     assert ended.next_steps[0] == step
 
 
-def test_a_deployment_that_was_left_while_going_back_is_told() -> None:
+def test_the_reasons_name_a_deployment_that_a_rollback_left_in_progress() -> None:
     left = "The rollback created deployment 9, which was ACTIVATING."
 
     cut = stopped(
@@ -70,7 +71,7 @@ def left_serving(
     )
 
 
-def test_an_unverified_version_stays_live_and_people_choose() -> None:
+def test_an_unverified_version_stays_live_until_somebody_decides() -> None:
     ended = left_serving()
 
     assert ended.outcome is Outcome.FAILED
@@ -81,7 +82,7 @@ def test_an_unverified_version_stays_live_and_people_choose() -> None:
     assert back == f"To roll back: {to_7}"
 
 
-def test_a_version_that_nobody_could_go_back_from_is_told_with_what_was_wrong() -> None:
+def test_an_unhealthy_version_that_stays_live_is_reported_with_its_problem() -> None:
     ended = left_serving(wrong="GET / returned 500.")
 
     assert ended.reasons[-1] == ("Version 8 is live, but unhealthy: GET / returned 500.")
@@ -99,9 +100,9 @@ def test_with_nothing_before_there_is_nothing_to_choose() -> None:
 
 
 @pytest.mark.parametrize("kind", ReleaseKind)
-def test_what_is_refused_is_to_be_corrected_and_asked_for_in_the_same_way(
+def test_the_next_step_of_a_refusal_is_to_correct_it_and_start_again_in_the_same_way(
     kind: ReleaseKind,
 ) -> None:
-    [step] = refused(["no"], kind).next_steps
+    [step] = refused(["no"], kind, code=RefusalCode.INPUT).next_steps
 
     assert ("push again" in step) is (kind is ReleaseKind.IMAGE)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from lightgate.errors import SpecError
 from lightgate.image.config import ImageConfig
@@ -87,7 +87,7 @@ def test_success_codes_that_take_an_error_for_healthy_are_mentioned(
         ),
     ],
 )
-def test_what_is_not_filled_in_and_looks_like_it_is_mentioned(asked: Json, line: str) -> None:
+def test_a_variable_that_is_not_filled_in_gets_a_warning(asked: Json, line: str) -> None:
     assert advice(verification=asked) == ([line] if line else [])
 
 
@@ -247,7 +247,6 @@ def test_a_script_as_command_gets_a_warning() -> None:
     )
 
 
-@settings(max_examples=25)
 @given(valid_specs())
 def test_advice_can_be_given_of_every_valid_spec(document: Json) -> None:
     told = warnings(parse(document), config(("migrate",), ("migrate",)))

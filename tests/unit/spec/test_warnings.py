@@ -268,9 +268,7 @@ def test_a_server_within_reach_is_not_mentioned(command: list[str]) -> None:
         (["sh", "-c", "gunicorn crops.wsgi -b 0.0.0.0:$PORT"], {"PORT": "8000"}),
     ],
 )
-def test_a_server_may_be_told_by_a_variable_where_to_listen(
-    command: list[str], environment: Json
-) -> None:
+def test_a_variable_can_set_the_address_of_a_server(command: list[str], environment: Json) -> None:
     assert served_by(*command, environment=environment) == []
     of_image = warnings(
         app_spec(**DATABASE, containers={"migrate": migrate(), "web": web(command=command)}),
@@ -287,7 +285,9 @@ def test_a_server_may_be_told_by_a_variable_where_to_listen(
         (["sh", "-c", "gunicorn crops.wsgi -b 0.0.0.0:$PORT"], {"PORT": "5000"}),
     ],
 )
-def test_a_server_may_be_told_wrongly_by_a_variable(command: list[str], environment: Json) -> None:
+def test_a_variable_that_sets_a_wrong_address_is_reported(
+    command: list[str], environment: Json
+) -> None:
     [line] = served_by(*command, environment=environment)
 
     assert line.startswith("containers.web.command: gunicorn ")

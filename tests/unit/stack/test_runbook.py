@@ -1,18 +1,23 @@
 """The runbook has a place for every failure, and says nothing that the machine would refuse."""
 
+import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+import lightgate
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Verdict
+from lightgate.operations import metrics
 from lightgate.outcome.outcome import Outcome
 from lightgate.release.request import parse_request
 
-RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text()
+ROOT = Path(__file__).parents[3]
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 
 
@@ -31,6 +36,15 @@ def test_every_status_but_success_is_reported(status: str) -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_is_in_the_message(verdict: Verdict) -> None:
     assert f"\n| {verdict.value} | " in SECTIONS["watch-failed"]
+
+
+def test_every_metric_is_in_the_runbook_and_in_a_workflow_test() -> None:
+    workflows = "".join(file.read_text() for file in ROOT.glob("tests/workflow/**/test_*.py"))
+    names = re.findall(r'"(lightgate[A-Z]\w+)"', inspect.getsource(metrics))
+
+    assert len(names) == 8
+    assert [name for name in names if f"\n| `{name}` | " not in RUNBOOK] == []
+    assert [name for name in names if f'"{name}"' not in workflows] == []
 
 
 def test_every_execution_is_an_input_by_its_contract() -> None:
@@ -60,3 +74,16 @@ def test_every_link_leads_somewhere() -> None:
 def test_a_restore_names_a_new_database() -> None:
     restore = RUNBOOK.partition("## Restore the database")[2]
     assert "--db-instance-identifier crops-backend-db-restored-" in restore
+
+
+def test_each_refusal_code_is_explained() -> None:
+    section = RUNBOOK.partition("## Refusal codes")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(RefusalCode)
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_each_refusal_code_is_given_somewhere(code: RefusalCode) -> None:
+    product = Path(lightgate.__file__).parent
+
+    assert any(f"code=RefusalCode.{code.name}" in f.read_text() for f in product.rglob("*.py"))

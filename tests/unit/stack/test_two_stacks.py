@@ -74,7 +74,7 @@ def test_two_stacks_share_no_name() -> None:
     assert set(names(PRODUCTION).values()) & set(names(STAGING).values()) == set()
 
 
-def test_no_resource_has_a_name_of_a_kind_that_is_not_looked_at() -> None:
+def test_every_kind_of_resource_with_a_fixed_name_is_checked() -> None:
     """The name of an inline policy is one within its role."""
     for logical_id, resource in resources().items():
         kind = resource["Type"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from lightgate.spec.health_rules import HealthRules, health_rules
 from lightgate.verification.health import HttpAnswer, problem_of
@@ -122,7 +122,6 @@ def test_without_a_public_url_no_request_is_sent() -> None:
     assert (rules.read, rules.write, rules.period) == (None, None, seconds(60))
 
 
-@settings(max_examples=50)
 @given(valid_specs())
 def test_every_valid_spec_has_rules(document: Json) -> None:
     rules = health_rules(parse(document))

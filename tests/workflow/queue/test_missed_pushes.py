@@ -74,6 +74,7 @@ def test_a_push_after_the_first_sight_is_released(seen: World) -> None:
     content = seen.message().content
     assert (content["status"], content["digest"]) == ("SUCCEEDED", digest)
     assert content["reason"] == f"push of {APP}:v2, whose event never came"
+    assert "lightgateMissedPushes" in seen.functions.log
     assert look(seen)["started"] == []
 
 

@@ -51,6 +51,8 @@ def test_a_push_releases_the_app_that_watches_it(world: World) -> None:
     content = world.message().content
     assert content["digest"] == world.digest
     assert content["reason"] == "push of crops-backend:latest"
+    for metric in ("lightgateReleasesStarted", "lightgateReleasesEnded", "lightgateReleaseSeconds"):
+        assert metric in world.functions.log
     assert name.startswith(f"{APP}-{world.digest.removeprefix('sha256:')[:12]}-")
 
 
@@ -364,7 +366,7 @@ def test_an_encrypted_spec_is_known_by_the_repository_of_its_last_release(world:
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", "7", '{"serviceName": "weather"}'])
-def test_a_spec_that_names_no_repository_is_looked_for_by_the_name_of_app_and_service(
+def test_a_spec_that_names_no_repository_is_found_by_the_name_of_app_or_service(
     world: World, text: str
 ) -> None:
     world.put_spec(text or " ", app="weather")

@@ -134,7 +134,7 @@ def test_the_waiting_release_starts_when_the_running_one_is_stopped(
 
 @pytest.mark.representatives(4)
 @pytest.mark.parametrize("state", BEFORE_START_NEXT)
-def test_people_hear_that_a_release_was_stopped_and_in_what_state(
+def test_the_message_says_that_a_release_was_stopped_and_in_which_state(
     world: World, stepper: Stepper, state: str
 ) -> None:
     one = stopped_at(world, stepper, state)

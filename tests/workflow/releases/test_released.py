@@ -88,7 +88,7 @@ def test_an_instance_that_will_be_available_is_waited_for(world: World, status: 
     assert world.message().content["warnings"] == []
 
 
-def test_an_instance_in_an_unknown_status_is_tried_and_people_hear_of_it(world: World) -> None:
+def test_an_instance_in_an_unknown_status_is_tried_with_a_warning(world: World) -> None:
     world.instance.is_now("hibernating")
     world.functions.before("take_snapshot", lambda: world.instance.is_now("available"))
 

@@ -204,7 +204,7 @@ def test_an_answer_that_is_lost_or_has_no_list_shows_nothing(world: World, lost:
     assert "is unknown" in warning
 
 
-def test_a_quiet_end_looks_for_no_subscribers(world: World) -> None:
+def test_an_end_without_a_message_checks_no_subscribers(world: World) -> None:
     calls: list[str] = []
     world.release(course=succeeded())
     world.cloud.faults.watch(calls.append)

@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.image.config import (
     INDEX_TYPES,
     MANIFEST_TYPES,
@@ -108,7 +108,8 @@ class Registry:
             if error_code(error) in _NO_LAYER:
                 raise RefusedError(
                     f"the repository {repository} does not have the configuration {digest} of the "
-                    f"image {manifest.digest}; push the image again"
+                    f"image {manifest.digest}; push the image again",
+                    code=RefusalCode.IMAGE,
                 ) from error
             raise
         try:
@@ -150,7 +151,8 @@ class Registry:
         if found.digest != manifest.digest:
             raise RefusedError(
                 f"the tag {tag} of {repository} is fixed to another image, {found.digest}; "
-                "delete that tag, which belongs to Lightgate, and push again"
+                "delete that tag, which belongs to Lightgate, and push again",
+                code=RefusalCode.IMAGE,
             )
         region = self._client.meta.region_name
         return f"{registry}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}"
@@ -183,7 +185,9 @@ class Registry:
                 raise UnreachableError(
                     f"ECR gives no answer about the image {name} of {repository}"
                 )
-            raise RefusedError(f"the repository {repository} has no image {name}")
+            raise RefusedError(
+                f"the repository {repository} has no image {name}", code=RefusalCode.IMAGE
+            )
         found = answer["images"][0]
         manifest = Manifest(
             digest=found["imageId"]["imageDigest"],
@@ -196,5 +200,6 @@ class Registry:
 def _refuse_if_missing(error: ClientError, repository: str) -> None:
     if error_code(error) == "RepositoryNotFoundException":
         raise RefusedError(
-            f"repository: there is no ECR repository {repository} in this region"
+            f"repository: there is no ECR repository {repository} in this region",
+            code=RefusalCode.IMAGE,
         ) from error

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.deployment.status import Deployment, Endpoint, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log
-from lightgate.errors import NotShownError, RefusedError, UnreachableError
+from lightgate.errors import NotShownError, RefusalCode, RefusedError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
 from lightgate.migrations.outside import applied_in
@@ -83,7 +83,8 @@ class Lightsail:
             if error_code(error) == "NotFoundException":
                 raise RefusedError(
                     f"serviceName: there is no container service {name} in this region; "
-                    "create it in the Lightsail console, or correct the spec"
+                    "create it in the Lightsail console, or correct the spec",
+                    code=RefusalCode.SERVICE_MISSING,
                 ) from error
             raise
         if since is not None and found["createdAt"] != since:
@@ -91,7 +92,8 @@ class Lightsail:
                 f"serviceName: the container service {name} was deleted and created again: the "
                 f"one of this release was created at {since:%Y-%m-%d %H:%M:%S} UTC, and this one "
                 f"at {found['createdAt'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC. Its versions have "
-                "nothing to do with this release"
+                "nothing to do with this release",
+                code=RefusalCode.SERVICE_REPLACED,
             )
         return Service(
             name=name,
@@ -155,7 +157,9 @@ class Lightsail:
             if code == "ThrottlingException" or any(busy in message for busy in _BUSY_TEXTS):
                 return Busy(reason=words)
             if code in ("InvalidInputException", "NotFoundException"):
-                raise RefusedError(f"Lightsail refuses the deployment: {words}") from None
+                raise RefusedError(
+                    f"Lightsail refuses the deployment: {words}", code=RefusalCode.DEPLOYMENT
+                ) from None
             raise
         return _deployment(answer["containerService"]["nextDeployment"])
 
@@ -322,7 +326,8 @@ def _listed(shown: Sequence[Mapping[str, Any]], service: str, version: int) -> M
             return found
     raise RefusedError(
         f"the container service {service} does not list version {version}; it lists the last 50 "
-        "versions"
+        "versions",
+        code=RefusalCode.ROLLBACK,
     )
 
 

@@ -22,7 +22,7 @@ from lightgate.backup.database_status import (
 from lightgate.backup.restore_commands import of_lightsail
 from lightgate.backup.restore_points import Description
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.spec.database_kinds import DatabaseKind
 
 _NOT_FOUND = "NotFoundException"
@@ -67,7 +67,8 @@ class LightsailSnapshots:
         is_of_database = found.get("fromRelationalDatabaseName") == database
         if not (is_of_database and is_of_release(_tags(found), app, release, self._stack)):
             raise RefusedError(
-                f"a snapshot {snapshot} exists already and does not belong to this release"
+                f"a snapshot {snapshot} exists already and does not belong to this release",
+                code=RefusalCode.SNAPSHOT,
             )
         return _state_of(found)
 
@@ -143,12 +144,14 @@ class LightsailSnapshots:
     def _not_created(self, error: ClientError, database: str) -> SnapshotState:
         """BUSY, if the database is there and only takes no snapshot now."""
         if error_code(error) == _NOT_FOUND:
-            raise RefusedError(missing(DatabaseKind.LIGHTSAIL, database)) from error
+            raise RefusedError(
+                missing(DatabaseKind.LIGHTSAIL, database), code=RefusalCode.DATABASE
+            ) from error
         if error_code(error) not in _NOT_NOW:
             raise error
         found = _described(self._existing_database(database))
         if (why := why_unusable(found)) is not None:
-            raise RefusedError(why) from error
+            raise RefusedError(why, code=RefusalCode.DATABASE) from error
         if readiness_of(found.status) is DatabaseReadiness.READY:
             raise error
         return SnapshotState(status=SnapshotStatus.BUSY, detail=busy(found, error_message(error)))
@@ -156,7 +159,7 @@ class LightsailSnapshots:
     def _existing_database(self, database: str) -> dict[str, Any]:
         found = self._database(database)
         if found is None:
-            raise RefusedError(missing(DatabaseKind.LIGHTSAIL, database))
+            raise RefusedError(missing(DatabaseKind.LIGHTSAIL, database), code=RefusalCode.DATABASE)
         return found
 
     def _database(self, database: str) -> dict[str, Any] | None:

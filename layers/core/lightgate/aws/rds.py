@@ -13,7 +13,7 @@ from lightgate.backup.database_status import busy, missing, why_unusable
 from lightgate.backup.restore_commands import of_cluster, of_instance
 from lightgate.backup.restore_points import Description
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.spec.database_kinds import DatabaseKind
 
 # RDS says so of a member of a cluster, of a name that it does not take, and the like.
@@ -216,18 +216,22 @@ class Snapshots:
         is_of_database = found[self._kind.id].lower() == database.lower()
         if not (is_of_database and is_of_release(_tags(found), app, release, self._stack)):
             raise RefusedError(
-                f"a snapshot {snapshot} exists already and does not belong to this release"
+                f"a snapshot {snapshot} exists already and does not belong to this release",
+                code=RefusalCode.SNAPSHOT,
             )
         return _state_of(found)
 
     def _not_created(self, error: ClientError, database: str) -> SnapshotState:
         message = error_message(error)
         if _is(error, self._kind.no_database):
-            raise RefusedError(missing(self._kind.of, database)) from error
+            raise RefusedError(
+                missing(self._kind.of, database), code=RefusalCode.DATABASE
+            ) from error
         if _is(error, "SnapshotQuotaExceeded"):
             raise RefusedError(
                 f"RDS accepts no further snapshot: {message.rstrip('.')}. Delete old ones, or let "
-                "Lightgate do it with database.keepSnapshots"
+                "Lightgate do it with database.keepSnapshots",
+                code=RefusalCode.QUOTA,
             ) from error
         if _is(error, *self._kind.busy):
             found = self._usable(database)
@@ -235,7 +239,9 @@ class Snapshots:
             return SnapshotState(status=SnapshotStatus.BUSY, detail=detail)
         if _is(error, *_WRONG):
             self._usable(database)
-            raise RefusedError(f"RDS accepts no snapshot of {database}: {message}") from error
+            raise RefusedError(
+                f"RDS accepts no snapshot of {database}: {message}", code=RefusalCode.SNAPSHOT
+            ) from error
         raise error
 
     def _usable(self, database: str) -> Description | None:
@@ -250,13 +256,13 @@ class Snapshots:
             return None
         why = missing(self._kind.of, database) if found is None else why_unusable(found)
         if why is not None:
-            raise RefusedError(why)
+            raise RefusedError(why, code=RefusalCode.DATABASE)
         return found
 
     def _existing_database(self, database: str) -> dict[str, Any]:
         found = self._database(database)
         if found is None:
-            raise RefusedError(missing(self._kind.of, database))
+            raise RefusedError(missing(self._kind.of, database), code=RefusalCode.DATABASE)
         return found
 
     def _database(self, database: str) -> dict[str, Any] | None:

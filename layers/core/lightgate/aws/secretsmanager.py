@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
-from lightgate.errors import DeniedError, RefusedError
+from lightgate.errors import DeniedError, RefusalCode, RefusedError
 from lightgate.spec.keys import SecretReference, SecretStore
 
 _NAMES_IN_FILTER = 50
@@ -48,9 +48,10 @@ class Secrets:
             except RefusedError as error:
                 errors.append(error)
         if errors:
-            is_denied = all(isinstance(error, DeniedError) for error in errors)
             reasons = [reason for error in errors for reason in error.reasons]
-            raise (DeniedError if is_denied else RefusedError)(*reasons)
+            if all(isinstance(error, DeniedError) for error in errors):
+                raise DeniedError(*reasons)
+            raise RefusedError(*reasons, code=RefusalCode.SECRET)
         return values
 
     def versions(self, references: Iterable[SecretReference]) -> dict[SecretReference, str]:
@@ -108,10 +109,15 @@ class Secrets:
             code = error_code(error)
             if code not in _NOT_THERE | _DENIED:
                 raise
-            refusal = DeniedError if code in _DENIED else RefusedError
-            raise refusal(f"the secret {reference} cannot be read: {code}") from None
+            why = f"the secret {reference} cannot be read: {code}"
+            if code in _DENIED:
+                raise DeniedError(why) from None
+            raise RefusedError(why, code=RefusalCode.SECRET) from None
         if "SecretBinary" in found:
-            raise RefusedError(f"the secret {reference} is binary, and a variable holds text")
+            raise RefusedError(
+                f"the secret {reference} is binary, and a variable holds text",
+                code=RefusalCode.SECRET,
+            )
         text = found["SecretString"]
         return str(text) if reference.json_key is None else _member(text, reference)
 
@@ -122,6 +128,8 @@ def _member(text: str, reference: SecretReference) -> str:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or reference.json_key not in document:
-        raise RefusedError(f"the secret {reference} has no member {reference.json_key}")
+        raise RefusedError(
+            f"the secret {reference} has no member {reference.json_key}", code=RefusalCode.SECRET
+        )
     value = document[reference.json_key]
     return value if isinstance(value, str) else json.dumps(value)

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
-from lightgate.errors import RefusedError, SpecError, SpecReplacedError
+from lightgate.errors import RefusalCode, RefusedError, SpecError, SpecReplacedError
 from lightgate.release.release import UsedSpec
 
 
@@ -119,7 +119,8 @@ class AppParameters:
             if error_code(error) in ("ParameterNotFound", "ParameterVersionNotFound"):
                 raise RefusedError(
                     f"app: there is no app {app}: the parameter {selector} does not exist. "
-                    f"Store the app's spec with {_store(name)}"
+                    f"Store the app's spec with {_store(name)}",
+                    code=RefusalCode.SPEC_MISSING,
                 ) from error
             raise
         return found

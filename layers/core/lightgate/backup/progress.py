@@ -8,7 +8,7 @@ from lightgate.backup.deploy_timing import when_to_deploy, why_never
 from lightgate.backup.restore_points import RestorePoints
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.outage import Checks
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import BackupMode
@@ -120,7 +120,7 @@ def progress(
         outage=outage,
     )
     if (why := why_never(backup, now)) is not None:
-        raise RefusedError(f"{_named(order)} {why}.")
+        raise RefusedError(f"{_named(order)} {why}.", code=RefusalCode.SNAPSHOT)
     start = when_to_deploy(backup, history, now, wait_limit)
     seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at)
     return replace(seen, may_deploy=start.now, why=start.reason)

@@ -16,7 +16,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.config_defaults import without_defaults
 from lightgate.gate.packaging import Programs
 from lightgate.image.config import ImageConfig
@@ -290,7 +290,8 @@ def _own_command(container: Container, source: ImageSource) -> tuple[str, ...]:
     if not source.config.command:
         raise RefusedError(
             f"containers.{container.name}.command: is missing, and the pushed image has no CMD; "
-            "give one of the two"
+            "give one of the two",
+            code=RefusalCode.SPEC,
         )
     return source.config.command
 
@@ -322,7 +323,8 @@ def check_size(request: Request) -> None:
             f"containers: the deployment has {size} bytes and may have {LARGEST_REQUEST_BYTES}; "
             f"{sum(environments.values())} of them are environments with their secrets, the "
             f"largest that of {largest} with {environments[largest]}. Shorten them, or let fewer "
-            "containers wait for each other."
+            "containers wait for each other.",
+            code=RefusalCode.DEPLOYMENT,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Phase
 from lightgate.outage import LONGEST_OUTAGE
 
@@ -96,7 +96,8 @@ class Service:
         if self.disabled:
             raise RefusedError(
                 f"serviceName: the container service {self.name} is disabled; enable it in the "
-                "Lightsail console and push again"
+                "Lightsail console and push again",
+                code=RefusalCode.SERVICE_DISABLED,
             )
 
     def serves(self, version: int) -> bool:

@@ -78,7 +78,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
 def _is_about_a_busy_platform(refusal: RefusalCode | None, error: str) -> bool:
     """A refusal has its code. Of any other error AWS's own words are all there is."""
     if refusal is not None:
-        return refusal is RefusalCode.PLATFORM_BUSY
+        return refusal is RefusalCode.SERVICE_BUSY
     return _BUSY.search(error) is not None
 
 

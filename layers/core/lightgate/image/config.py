@@ -135,7 +135,9 @@ def platform_digest(manifest: Manifest) -> str | None:
                 return _digest(entry["digest"])
             platforms.append(found)
     except (KeyError, TypeError, AttributeError):
-        raise RefusedError(f"the manifest of {manifest.digest} cannot be read") from None
+        raise RefusedError(
+            f"the manifest of {manifest.digest} cannot be read", code=RefusalCode.IMAGE
+        ) from None
     raise RefusedError(
         f"the image {manifest.digest} has no {_OPERATING_SYSTEM}/{_ARCHITECTURE} variant, which is "
         f"all that Lightsail runs; it has {', '.join(platforms) or 'none'}. Build it with "
@@ -149,7 +151,9 @@ def config_digest(manifest: Manifest) -> str:
     try:
         return _digest(_document(manifest)["config"]["digest"])
     except (KeyError, TypeError):
-        raise RefusedError(f"the manifest of {manifest.digest} has no configuration") from None
+        raise RefusedError(
+            f"the manifest of {manifest.digest} has no configuration", code=RefusalCode.IMAGE
+        ) from None
 
 
 def _digest(found: object) -> str:
@@ -175,7 +179,9 @@ def parse_config(blob: bytes | str) -> ImageConfig:
             environment=_environment(config.get("Env")),
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
-        raise RefusedError("the configuration of the image cannot be read") from None
+        raise RefusedError(
+            "the configuration of the image cannot be read", code=RefusalCode.IMAGE
+        ) from None
     if parsed.architecture != _ARCHITECTURE:
         raise RefusedError(
             f"the image is built for {parsed.architecture}, and Lightsail runs {_ARCHITECTURE} "
@@ -208,5 +214,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise RefusedError(f"the manifest of {manifest.digest} cannot be read")
+        raise RefusedError(
+            f"the manifest of {manifest.digest} cannot be read", code=RefusalCode.IMAGE
+        )
     return document

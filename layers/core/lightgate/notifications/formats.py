@@ -62,6 +62,7 @@ def machine(report: Report) -> dict[str, Any]:
         "tag": report.tag,
         "status": report.conclusion.outcome.value,
         "text": text(report),
+        "code": report.conclusion.code,
         "reasons": list(report.conclusion.reasons),
         "failure": encode(report.failure, complete=True),
         "judgement": encode(report.judgement),

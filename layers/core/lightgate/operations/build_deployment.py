@@ -12,7 +12,7 @@ from lightgate.deployment.one_off_command import compile_app, compile_command
 from lightgate.deployment.pinning import other_images
 from lightgate.deployment.redeploy import Redeployment, redeploy
 from lightgate.deployment.status import Service
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.names import (
     CHECKED,
     COMMAND_CONTAINER,
@@ -145,7 +145,10 @@ def _image_notes(spec: AppSpec, values: Mapping[SecretReference, str]) -> tuple[
 def _command(release: Release, service: Service, runtime: Runtime) -> Redeployment:
     serving = service.current
     if serving is None:
-        raise RefusedError("command: no version is live, so there is no app to run it beside")
+        raise RefusedError(
+            "command: no version is live, so there is no app to run it beside",
+            code=RefusalCode.NOTHING_LIVE,
+        )
     refuse_without_images(service, serving.version, release.app, "command", runtime)
     spec = _own_spec(release, runtime)
     beside = _known(release.app, service, serving.version, runtime)
@@ -211,7 +214,8 @@ def _own_spec(release: Release, runtime: Runtime) -> AppSpec:
     if release.spec is None:
         raise RefusedError(
             "app: this release was admitted by an older version of Lightgate, which did not record "
-            "the text of its spec. The spec may have changed since then. Start the release again."
+            "the text of its spec. The spec may have changed since then. Start the release again.",
+            code=RefusalCode.UPDATED,
         )
     return _spec(release.app, release.spec, runtime)
 

@@ -191,6 +191,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         message=sns_message(report),
         warnings=report.warnings,
         failure=report.failure,
+        code=conclusion.code,
         judgement=report.judgement,
         versions=versions,
         saved=report.saved,
@@ -265,7 +266,7 @@ def _conclude(
     if (stop := state.stop) is not None:
         match stop.status:
             case StopStatus.REFUSED:
-                return refused(stop.reasons, kind)
+                return refused(stop.reasons, kind, code=stop.code)
             case StopStatus.SUPERSEDED:
                 return superseded(stop.reasons)
             case StopStatus.LOST:

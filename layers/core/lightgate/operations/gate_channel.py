@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from lightgate.aws.s3_gate_channel import GateAddress
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.migrations.permit import PermitState, VoidCause
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
@@ -25,7 +25,9 @@ def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
     for gate in release.asking_gates:
         permit = runtime.gate_channels.open(gate_address(release, gate))
         if permit.state is PermitState.VOID:
-            raise RefusedError(f"the permit of {gate} is void: {permit.reason}")
+            raise RefusedError(
+                f"the permit of {gate} is void: {permit.reason}", code=RefusalCode.PERMIT
+            )
     return runtime.gate_channels.urls(release.app, release.id, release.asking_gates)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.deployment.status import Deployment, Service
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.records.version import VersionRecord
 from lightgate.rollback.version_history import listed_records
@@ -107,7 +107,8 @@ def refuse_without_images(
     ]
     raise RefusedError(
         f"{member}: version {version} cannot be deployed again: {'; '.join(found.gone)}. "
-        f"{_COMMAND_FIRST if member == 'command' else ''}{_others(others)}"
+        f"{_COMMAND_FIRST if member == 'command' else ''}{_others(others)}",
+        code=RefusalCode.ROLLBACK,
     )
 
 

@@ -18,7 +18,7 @@ from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment, Service
-from lightgate.errors import NoImageError, RefusedError, SpecError, UnreachableError
+from lightgate.errors import NoImageError, RefusalCode, RefusedError, SpecError, UnreachableError
 from lightgate.image.config import ImageConfig, Manifest, artifact_type
 from lightgate.names import COMMAND_CONTAINER, pin_tag, release_id
 from lightgate.operations.check_tags import note_tags
@@ -139,9 +139,11 @@ def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
         runtime.logger.warning("the database cannot be described", why=str(error))
         return None
     if found is None:
-        raise RefusedError(missing(kind, name, _of_another_kind(kind, name, runtime)))
+        raise RefusedError(
+            missing(kind, name, _of_another_kind(kind, name, runtime)), code=RefusalCode.DATABASE
+        )
     if (why := why_unusable(found)) is not None:
-        raise RefusedError(why)
+        raise RefusedError(why, code=RefusalCode.DATABASE)
     return found
 
 
@@ -212,7 +214,7 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
     if reasons := list(migrations_of_the_image(spec, config)):
-        raise RefusedError(*reasons)
+        raise RefusedError(*reasons, code=RefusalCode.IMAGE)
     asking = asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.
     compile_deployment(
@@ -290,7 +292,10 @@ def _command(
     )
     service = _service(asked, runtime)
     if service.current is None:
-        raise RefusedError("command: no version is live, so there is no app to run it beside")
+        raise RefusedError(
+            "command: no version is live, so there is no app to run it beside",
+            code=RefusalCode.NOTHING_LIVE,
+        )
     kept = refuse_without_images(
         service, service.current.version, asked.text.app, "command", runtime
     )
@@ -321,7 +326,10 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
     service = _service(asked, runtime)
     if service.current is None:
-        raise RefusedError("rollbackTo: no version is live, so there is nothing to roll back")
+        raise RefusedError(
+            "rollbackTo: no version is live, so there is nothing to roll back",
+            code=RefusalCode.NOTHING_LIVE,
+        )
     past = listed_records(runtime.releases.versions(asked.text.app), service)
     history = VersionHistory(listed=service.deployments, records=past)
     overridden = asked.request.allow_destructive
@@ -334,7 +342,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
         version, service.current.version, history, overridden=overridden, gates_check=gates_check
     )
     if reasons:
-        raise RefusedError(*reasons)
+        raise RefusedError(*reasons, code=RefusalCode.ROLLBACK)
     kept = refuse_without_images(service, version, asked.text.app, "rollbackTo", runtime)
     [target] = [one for one in service.deployments if one.version == version]
     loose = why_not_pinned(target)
@@ -385,6 +393,7 @@ def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> Ap
             f"rollbackTo: the spec with which version {known.version} was deployed cannot be used "
             f"any more; its image can be released with the current spec: {instead}",
             *error.reasons,
+            code=RefusalCode.ROLLBACK,
         ) from error
 
 
@@ -402,7 +411,8 @@ def _manifest(request: ReleaseRequest, spec: AppSpec, registry: Registry) -> Man
     if tag is None:
         raise RefusedError(
             "tag: is missing, and the spec has only tag patterns, so there is no default tag; "
-            "give a tag or a digest"
+            "give a tag or a digest",
+            code=RefusalCode.INPUT,
         )
     return registry.manifest(spec.repository, {"imageTag": tag})
 

@@ -6,7 +6,7 @@ service to another stack. A service without a deployment of Lightgate is free.
 """
 
 from lightgate.deployment.status import Deployment, Service
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.names import STACK_TAG, marked_release
 from lightgate.runtime import Runtime
 
@@ -22,13 +22,17 @@ def refuse_if_foreign(service: Service, app: str, runtime: Runtime) -> None:
     if tagged is not None:
         if tagged and tagged == stack:
             return
-        raise RefusedError(_refusal(service, stack, _owner_by_tag(tagged)))
+        raise RefusedError(
+            _refusal(service, stack, _owner_by_tag(tagged)), code=RefusalCode.SERVICE_TAKEN
+        )
     if newest is None or newest.release is None or newest.stack == stack:
         return
     # Older versions of Lightgate did not name their stack; this one has a record of its releases.
     if newest.stack is None and runtime.releases.find(app, marked_release(newest.release)):
         return
-    raise RefusedError(_refusal(service, stack, _owner_by_deployment(newest)))
+    raise RefusedError(
+        _refusal(service, stack, _owner_by_deployment(newest)), code=RefusalCode.SERVICE_TAKEN
+    )
 
 
 def _owner_by_tag(tagged: str) -> str:

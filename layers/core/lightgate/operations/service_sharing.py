@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightgate.deployment.status import Service
-from lightgate.errors import RefusedError, SpecError
+from lightgate.errors import RefusalCode, RefusedError, SpecError
 from lightgate.names import marked_release
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.release.lock import Lock
@@ -82,7 +82,8 @@ def _refuse_if_named(service: str, owner: str, app: str, runtime: Runtime) -> No
         f"{owner}.{why} Two apps on one service would replace each other. If both apps "
         f"are needed, give {app} its own service in {path}/{app}. If {app} replaces {owner}, "
         f"delete the other spec with aws ssm delete-parameter --name {path}/{owner}. Then release "
-        f"{app} again."
+        f"{app} again.",
+        code=RefusalCode.SERVICE_TAKEN,
     )
 
 
@@ -99,6 +100,7 @@ def _refuse_if_used(
             raise RefusedError(
                 f"serviceName: {app} deploys to the service {service}, on which the "
                 f"release {lock.holder.release} of the app {owner} is in progress. Wait until that "
-                f"release has ended, and release {app} again."
+                f"release has ended, and release {app} again.",
+                code=RefusalCode.SERVICE_TAKEN,
             )
     return lock, unchanged

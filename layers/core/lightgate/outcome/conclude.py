@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lightgate.deployment.status import Service, Status
+from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
@@ -358,6 +359,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
         outcome=Outcome.REFUSED,
         reasons=[*said, *serving],
         next_steps=[insist],
+        code=RefusalCode.MIGRATIONS if by_gate else RefusalCode.PERMIT,
     )
 
 

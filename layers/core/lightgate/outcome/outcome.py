@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
+from lightgate.errors import RefusalCode
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
@@ -47,18 +48,22 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """The outcome, its reasons and the next steps, in whole sentences."""
+    """The outcome, its reasons and the next steps, in whole sentences. `code` is a refusal's."""
 
     outcome: Outcome
     reasons: Sequence[str]
     next_steps: Sequence[str]
+    code: RefusalCode | None = None
 
 
-def refused(reasons: Sequence[str], kind: ReleaseKind = ReleaseKind.IMAGE) -> Conclusion:
+def refused(
+    reasons: Sequence[str], kind: ReleaseKind = ReleaseKind.IMAGE, *, code: RefusalCode | None
+) -> Conclusion:
     return Conclusion(
         outcome=Outcome.REFUSED,
         reasons=reasons,
         next_steps=[correct_it(kind)],
+        code=code,
     )
 
 
@@ -86,6 +91,7 @@ def stopped(
             outcome=Outcome.REFUSED,
             reasons=[reason, "Nothing was deployed."],
             next_steps=[_RELEASE_AGAIN],
+            code=RefusalCode.INTERRUPTED,
         )
     if deployment is None:
         found, next_step = _without_deployment(is_service_known=is_service_known)

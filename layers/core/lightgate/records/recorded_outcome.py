@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lightgate.diagnosis.symptoms import Diagnosis
+from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Judgement
 from lightgate.records.version import VersionRecord
 
@@ -43,8 +44,8 @@ class RecordedOutcome:
     """How a release ended, and the message that tells of it.
 
     One that ended without the lock, as QUEUED for one, has no message: all but the first four are
-    missing then. `versions` are those that it has made. `saved` is by how much it was shorter than
-    one that waits for its snapshot first.
+    missing then. `code` is that of a refusal. `versions` are those that it has made. `saved` is by
+    how much it was shorter than one that waits for its snapshot first.
     """
 
     app: str
@@ -56,6 +57,7 @@ class RecordedOutcome:
     message: str | None = None
     warnings: Sequence[str] = ()
     failure: Diagnosis | None = None
+    code: RefusalCode | None = None
     judgement: Judgement | None = None
     versions: Sequence[VersionRecord] = ()
     saved: timedelta | None = None

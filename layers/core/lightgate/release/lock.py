@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightgate.errors import MissingError, RefusedError
+from lightgate.errors import MissingError, RefusalCode, RefusedError
 from lightgate.names import start_of
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
@@ -234,7 +234,8 @@ def _refuse_to_wait(lock: Lock) -> None:
     if ahead is not None:
         raise RefusedError(
             f"Release {ahead.release} is in progress or about to start. Wait until it has ended, "
-            "then start this execution again if it is still needed."
+            "then start this execution again if it is still needed.",
+            code=RefusalCode.LOCKED,
         )
 
 

@@ -102,4 +102,4 @@ def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> Ser
     if now - started_at < limit:
         return ServiceBusy(status="BUSY", reason=busy.reason)
     reason = f"The container service was busy for too long: {busy.reason}"
-    return Stop.refused(RefusedError(reason, code=RefusalCode.PLATFORM_BUSY))
+    return Stop.refused(RefusedError(reason, code=RefusalCode.SERVICE_BUSY))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from lightgate.backup.deploy_timing import why_no_point_in_time
 from lightgate.backup.progress import SnapshotProgress, begin_restore_point
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusalCode, RefusedError
 from lightgate.operations.assess_restore_point import assess_restore_point
 from lightgate.outage import Checks
 from lightgate.runtime import Runtime
@@ -31,7 +31,7 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         # Without a gate that needs a permit, nothing checks the backup again later.
         is_final = order.mode is BackupMode.POINT_IN_TIME and not release.asking_gates
         if is_final and (why := why_no_point_in_time(found, now)) is not None:
-            raise RefusedError(why)
+            raise RefusedError(why, code=RefusalCode.SNAPSHOT)
     except RefusedError as error:
         return Stop.refused(error)
     return assess_restore_point(

@@ -75,7 +75,7 @@ class Helper:
 
     def work(self) -> None:
         self.database.connect()
-        if self.config["look"]:
+        if self.config["before"]:
             self.tell_state()
         plan = self.read_plan()
         self.report_plan(plan)
@@ -308,7 +308,7 @@ class Helper:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
         if unplanned and end["ok"]:
-            cause, end["error"] = "unplanned", "; ".join(unplanned)[:400]
+            cause, end["error"] = "unplanned", listed(unplanned)
         end["ran"] = end["ran"] or bool(unplanned)
         is_good = end["ok"] and not pending and not unplanned
         result = self.attempts.record_end(plan, after, end, is_good)
@@ -316,7 +316,7 @@ class Helper:
         if not end["ok"] and self.is_passing(end) and end["detail"]:
             result["detail"] = end["detail"]
         if unplanned:
-            result["unplanned"] = [one[:200] for one in unplanned[:20]]
+            result["unplanned"] = [one[:200] for one in unplanned]
         elif result["database"] == "part-way" and plan.is_atomic:
             left = {one["name"] for one in after.migrations or []}
             result["effect"] = worst(

@@ -35,6 +35,7 @@ def main() -> int:
     while os.open(os.devnull, os.O_RDWR) <= 2:
         pass
     forget_coerced_locale()
+    del getattr(sys, "orig_argv", [])[:]  # a second copy of all programs
     try:
         # The URLs are secrets, which no child may inherit.
         urls = os.environ.pop("LIGHTGATE_MAILBOX", "{}")

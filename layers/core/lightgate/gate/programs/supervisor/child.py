@@ -128,8 +128,9 @@ class Child:
         self.read_at = monotonic()
         is_whole = piece.endswith(b"\n")
         self.line = (self.line + piece)[: self.longest]
-        self.newest = self.newest[-LEAST:] + piece
-        if BEGIN in self.newest and not self.is_probe:
+        newest = self.newest + piece
+        self.newest = newest[-LEAST:]
+        if BEGIN in newest and not self.is_probe:
             self.gate.has_shown_a_migration = True
         self.unsent += piece
         begun, ended, seconds = read_progress(self.text())

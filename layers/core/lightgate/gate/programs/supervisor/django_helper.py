@@ -29,9 +29,12 @@ class DjangoHelper(HelperProcess):
         manage, command = config["django"]["manage"], config["command"]
         argv = [*manage, "shell", "-v", "0", *settings_options(command)]
         super().__init__(gate, [*argv, "-c", config["helper"]])
-        who = {key: config[key] for key in ("release", "container", "command", "code", "rollback")}
-        around = {"look": config["before"] != [], "seen": seen, "then": config["then"] != []}
-        self.send(**config["django"], **who, **around, waitSeconds=config["timeoutSeconds"])
+        who = {
+            key: config[key]
+            for key in ("release", "container", "command", "code", "rollback", "before", "then")
+        }
+        who.update(seen=seen, waitSeconds=config["timeoutSeconds"])
+        self.send(**config["django"], **who)
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()

@@ -27,7 +27,16 @@ from lightgate.gate.programs.supervisor.masking import mask
 # The lists that are shortened in an event that is too long, in this order. The event says in
 # `omitted` how many items each one lacks. Of the first two the newest items matter most.
 NEWEST = ("lastLines", "migrationsApplied")
-SHORTENED = (*NEWEST, "leftovers", "schema", "operations", "overridden", "migrations", "holder")
+SHORTENED = (
+    *NEWEST,
+    "leftovers",
+    "schema",
+    "operations",
+    "overridden",
+    "migrations",
+    "holder",
+    "unplanned",
+)
 
 
 class Gate:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def perform(gate: Gate, config: dict[str, Any]) -> None:
     """Do the task if there is anything to do, and announce its end."""
     began = monotonic()
-    limit = config["timeoutSeconds"]
-    left: float = 10**7 if limit is None else limit
+    left: float = config["timeoutSeconds"] or 10**7
     try:
         helper = DjangoHelper(gate, config) if config["django"] else None
         if helper and config["before"]:
