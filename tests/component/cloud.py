@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 from botocore.signers import RequestSigner
@@ -19,6 +19,7 @@ from botocore.useragent import UserAgentString
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.utils import method_names_from_class
 from moto.rds.models import rds_backends
+from moto.s3.models import s3_backends
 
 from local.cloud import aws_rules
 from tests.component.clock import Clock
@@ -98,10 +99,10 @@ def _name(model: OperationModel) -> str:
     return f"{_service(model)}.{model.name}"
 
 
-def _error(code: str, message: str) -> tuple[SimpleNamespace, dict[str, Any]]:
-    metadata = {"HTTPStatusCode": 400, "RequestId": "of-the-tests"}
+def _error(code: str, message: str, status: int = 400) -> tuple[SimpleNamespace, dict[str, Any]]:
+    metadata = {"HTTPStatusCode": status, "RequestId": "of-the-tests"}
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}
-    return SimpleNamespace(status_code=400), answer
+    return SimpleNamespace(status_code=status), answer
 
 
 class Blobs:
@@ -156,8 +157,7 @@ class _Border:
             "before-call.ecr.GetDownloadUrlForLayer",
             lambda **call: self.cloud.blobs.answer(**call),
         )
-        # The first answer counts, and the more specific hook comes before moto's.
-        self.session.register("before-send.lightsail", self._lightsail)
+        self.session.register("before-call.s3.GetObject", self._missing_object)
         # One for all tests: each one more would add boto3's own hooks again.
         self.default = boto3.Session(botocore_session=self.session)
 
@@ -170,8 +170,16 @@ class _Border:
         refusal = refused_snapshot(model.name, params["body"])
         return _error(refusal.code, refusal.message) if refusal else None
 
-    def _lightsail(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        return self.cloud.lightsail.answer(request)
+    def _missing_object(
+        self, model: OperationModel, params: dict[str, Any], **_: Any
+    ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        """What moto answers if there is no such object: the most frequent answer of all."""
+        wanted = params["context"]["input_params"]
+        bucket = s3_backends[ACCOUNT]["aws"].buckets.get(wanted["Bucket"])
+        if bucket is None or wanted["Key"] in bucket.keys:
+            return None
+        missing = _error("NoSuchKey", "The specified key does not exist.", 404)
+        return self.cloud.faults.before_call(model=model, params=params) or missing
 
 
 def refused_snapshot(operation: str, form: dict[str, str]) -> aws_rules.Refusal | None:

@@ -14,9 +14,7 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
-from moto.core.botocore_stubber import MockRawResponse
 
 from local.lightsail.api.operations import Operations
 from local.lightsail.api.protocol import CONTENT_TYPE, Wire, error_answer
@@ -260,12 +258,11 @@ class LightsailService:
     def switches_of(self, _service: str) -> Switches:
         return self.switches
 
-    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
-        """The HTTP answer to a request of botocore."""
-        target = request.headers["X-Amz-Target"]
-        target = target.decode() if isinstance(target, bytes) else target
+    def answer(self, request: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+        """The status, headers and body of the answer to a request that botocore has written."""
+        target = request["headers"]["X-Amz-Target"]
         try:
-            operation, parameters = _WIRE.parse(target, request.body, refuse_unknown=True)
+            operation, parameters = _WIRE.parse(target, request["body"], refuse_unknown=True)
             fault = self._faults[operation].popleft() if self._faults[operation] else "ok"
             # By chance: spread evenly, it may strike the same call of a step for ever.
             if fault == "throttled" or self._chance.random() < self.switches.throttle_rate:
@@ -279,12 +276,11 @@ class LightsailService:
                 raise invalid_input(f"Container web has invalid environment variables: {given}")
             found = _result(self._operations.perform(operation, parameters))
             if fault == "lost":
-                raise ReadTimeoutError(endpoint_url=request.url)
+                raise ReadTimeoutError(endpoint_url=request["url"])
             status, body = HTTPStatus.OK, _WIRE.render(operation, found)
         except ApiError as error:
             status, body = error_answer(error)
-        headers = {"Content-Type": CONTENT_TYPE}
-        return AWSResponse(request.url, status.value, headers, MockRawResponse(body))
+        return status.value, {"Content-Type": CONTENT_TYPE}, body
 
 
 def _result(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

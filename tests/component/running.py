@@ -10,6 +10,7 @@ from moto import mock_aws
 from lightgate.aws.clients import make_client
 from tests.component.clock import Clock
 from tests.component.cloud import CONFIG, REGION, Cloud, border, skip_formalities
+from tests.component.short_calls import shorten_calls
 
 _make_client = cache(make_client)
 
@@ -25,5 +26,6 @@ def running_cloud(patch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with mock_aws(config=CONFIG):
         shared = border()
         shared.cloud = Cloud(clock)
+        shorten_calls(patch, shared.cloud.lightsail.answer)
         patch.setattr("boto3.DEFAULT_SESSION", shared.default)
         yield shared.cloud

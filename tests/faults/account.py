@@ -77,14 +77,18 @@ class Account:
 
     def _answer(self, call: Call) -> AWSResponse | None:
         if call.service == "lightsail":
-            return self.lightsail.answer(call.request)
+            target: Any = call.request.headers["X-Amz-Target"]
+            text = target.decode() if isinstance(target, bytes) else target
+            written = {"headers": {"X-Amz-Target": text}, "body": call.request.body}
+            status, _, answer = self.lightsail.answer({**written, "url": call.request.url})
+            return response(call, status, answer)
         if call.name == "ecr.GetDownloadUrlForLayer":
             body = call.request.body
             text = body.decode() if isinstance(body, bytes) else body
-            status, answer = self.blobs.answer({"body": text})
-            if error := answer.get("Error"):
+            http, blob = self.blobs.answer({"body": text})
+            if error := blob.get("Error"):
                 return refusal(call, 400, error["Code"], error["Message"])
-            return response(call, status.status_code, json.dumps(answer).encode())
+            return response(call, http.status_code, json.dumps(blob).encode())
         if call.service == "rds" and call.operation in aws_rules.SNAPSHOTS:
             return _refused_snapshot(call)
         return None

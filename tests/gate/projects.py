@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from lightgate.deployment.python_call import helper_words
 from lightgate.gate.packaging import program_text
+from lightgate.spec.django_command import database_alias
 from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import RELEASE, Program, Runner, free_port
@@ -93,6 +95,25 @@ class Project:
         files = (self.directory / "crops/migrations").glob("0*.py")
         return sorted(file.stem for file in files)
 
+    def own_migrate(self, body: str) -> None:
+        """A `migrate` command of the app's own, a subclass of Django's."""
+        self.write("crops/management/__init__.py", "")
+        self.write("crops/management/commands/__init__.py", "")
+        self.write(
+            "crops/management/commands/migrate.py",
+            "from django.core.management.commands.migrate import Command as Django\n\n"
+            f"class Command(Django):\n{body}",
+        )
+
+    def ready(self, body: str) -> None:
+        """An AppConfig whose `ready` runs these statements."""
+        lines = textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
+        self.write(
+            "crops/apps.py",
+            "import os, subprocess, sys\nfrom django.apps import AppConfig\n\n"
+            f"class Crops(AppConfig):\n    name = 'crops'\n\n    def ready(self):\n{lines}\n",
+        )
+
     @property
     def manage(self) -> list[str]:
         return [self.python, "manage.py"]
@@ -108,6 +129,9 @@ class Project:
         **config: Any,
     ) -> Program:
         """A gate of a node with this project, with the mailbox if there is one."""
+        words = command or [*self.manage, "migrate", "--noinput", *more]
+        changes = dict(django or {})
+        manage = tuple(changes.pop("manage", self.manage))
         whole = {
             "release": RELEASE,
             "container": "migrate",
@@ -119,14 +143,14 @@ class Project:
             "afterFailure": "hold",
             "healthCheck": None,
             "django": {
-                "manage": self.manage,
-                "database": "default",
+                **helper_words(manage, tuple(words)),
+                "database": database_alias(tuple(words)),
                 "policy": "warn",
                 "allowDestructive": False,
                 "lockTimeoutSeconds": 2,
                 "requireLock": True,
                 "databaseTimeoutSeconds": 10,
-                **(django or {}),
+                **changes,
             },
             **({"mailbox": mailbox.limits} if mailbox else {}),
             **config,
@@ -140,7 +164,7 @@ class Project:
         started = [
             program_text("django_helper"),
             *([program_text("s3_client")] if mailbox else []),
-            *(command or [*self.manage, "migrate", "--noinput", *more]),
+            *words,
         ]
         return runner.program(
             program_text("supervisor"),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.gate.programs import Program, Runner
 from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
-from tests.gate.test_django_lock import FINAL, final, processes_of, rounds
+from tests.gate.test_django_lock import FINAL, commands_of, final, helpers_of, rounds
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,9 @@ def kill(victim: str, gate: Program, rows: Rows) -> None:
     pids = []
     with contextlib.suppress(OSError):
         if victim in ("helper", "everything"):
-            pids += processes_of(gate, "shell")
+            pids += helpers_of(gate)
         if victim in ("command", "everything"):
-            pids += processes_of(gate, "migrate")
+            pids += commands_of(gate)
     if victim in ("supervisor", "everything"):
         pids.append(gate.process.pid)
     for pid in pids:

@@ -22,14 +22,22 @@ def final(gate: Program) -> str:
     return ended()[0]
 
 
-def processes_of(gate: Program, word: str) -> list[int]:
-    """The processes that a gate started with such a word in their arguments."""
+def commands_of(gate: Program) -> list[int]:
+    """The processes of its `migrate`."""
+    return [pid for pid, words in children_of(gate) if b"migrate" in words and b"-c" not in words]
+
+
+def helpers_of(gate: Program) -> list[int]:
+    """Its Django helpers, which have the words of the command and the launcher among them."""
+    return [pid for pid, words in children_of(gate) if b"migrate" in words and b"-c" in words]
+
+
+def children_of(gate: Program) -> list[tuple[int, list[bytes]]]:
     found = []
     children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text()
     for pid in children.split():
         with contextlib.suppress(OSError):  # it may just have ended
-            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                found.append(int(pid))
+            found.append((int(pid), Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")))
     return found
 
 
@@ -161,14 +169,14 @@ def test_without_its_helper_a_command_is_stopped(
     crops.migration(held("select 1", tmp_path / "go"))
     migrate = crops.gate(runner, afterFailure="exit")
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
-    (helper,) = processes_of(migrate, "shell")
+    (helper,) = helpers_of(migrate)
     os.kill(helper, signal.SIGKILL)
     failed = migrate.event("failed")
     assert failed["cause"] == "lock"
     assert failed["database"] == "not known"
     assert failed["migration"] == "crops.0002_change"
     assert migrate.is_alive()  # not on record: who relaunches it would run it again
-    assert processes_of(migrate, "migrate") == []
+    assert commands_of(migrate) == []
     assert rows.applied() == ["0001_initial"]
 
 
@@ -199,7 +207,7 @@ def test_an_attempt_that_never_ended_is_judged(
     migrate = crops.gate(runner)
     eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
     eventually(lambda: atomic or "half" in rows.tables(), "nothing is half done")
-    for pid in [migrate.process.pid, *processes_of(migrate, "migrate")]:
+    for pid in [migrate.process.pid, *commands_of(migrate)]:
         os.kill(pid, signal.SIGKILL)
     go.touch()
     again = crops.gate(runner)

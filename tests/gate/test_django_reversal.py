@@ -231,7 +231,8 @@ def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
     told = gate.event("plan")["takeBack"]
     follow(crops, told)
 
-    assert told == [[*manage, "migrate", "crops", "0001_initial", *options]]
+    where = ["--settings=other", "--database=analytics"]
+    assert told == [[*manage, "migrate", "crops", "0001_initial", *where]]
     assert rows.columns() == {"id", "name"}
 
 

@@ -11,7 +11,7 @@ from tests.gate.programs import Runner, eventually
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, Project, Rows, sql
 from tests.gate.rollbacks import OLD, back, newer, opens, stays_shut
 from tests.gate.servers import mariadb, running_pooler
-from tests.gate.test_django_lock import final, processes_of, rounds
+from tests.gate.test_django_lock import commands_of, final, rounds
 
 
 @pytest.mark.parametrize("round_", rounds(1, 10))
@@ -49,7 +49,7 @@ def test_what_a_pooled_backend_still_does_for_a_dead_command_is_waited_for(
             "select count(*) from pg_stat_activity where query like '%late%' and state = 'active'"
         )
         eventually(lambda: rows(busy) == [(2,)], "does not migrate", killed)
-        for pid in [killed.process.pid, *processes_of(killed, "migrate")]:
+        for pid in [killed.process.pid, *commands_of(killed)]:
             os.kill(pid, signal.SIGKILL)
         crops.migration(ADD_COLOUR)
         waiting = crops.gate(runner, release="r1")

@@ -230,13 +230,8 @@ def test_where_a_limit_for_locks_is_not_safe_it_is_not_set(
 
 
 def test_a_replaced_migrate_command_has_no_plan(runner: Runner, crops: Project) -> None:
-    crops.write("crops/management/__init__.py", "")
-    crops.write("crops/management/commands/__init__.py", "")
-    crops.write(
-        "crops/management/commands/migrate.py",
-        "from django.core.management.commands.migrate import Command as Django\n"
-        "class Command(Django):\n    def handle(self, *a, **k):\n        print('ours')\n"
-        "        super().handle(*a, **k)\n",
+    crops.own_migrate(
+        "    def handle(self, *a, **k):\n        print('ours')\n        super().handle(*a, **k)\n"
     )
     blocked = crops.gate(runner, django={"policy": "block"}, release="r1")
     assert fails(blocked)["cause"] == "refused"

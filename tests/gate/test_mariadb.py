@@ -16,7 +16,7 @@ from tests.gate.programs import Runner, eventually, free_port
 from tests.gate.projects import ADD_COLOUR, REMOVE_NAME, Project, sql
 from tests.gate.rollbacks import NEWER, OLD, back, opens, stays_shut
 from tests.gate.servers import mariadb, running_mariadb
-from tests.gate.test_django_lock import processes_of
+from tests.gate.test_django_lock import commands_of
 
 ADD_SLUG = 'migrations.AddField("crop", "slug", models.CharField(max_length=9, default="x"))'
 UNIQUE = (
@@ -190,7 +190,7 @@ def test_the_next_release_waits_for_what_a_killed_node_has_left_in_the_server(
         "select detail like '%\"sessions\": [[%' from lightgate_attempt where state='started'"
     )
     eventually(lambda: [1] in rows(on_mariadb, on_record), "its session is not known", killed)
-    for pid in [killed.process.pid, *processes_of(killed, "migrate")]:
+    for pid in [killed.process.pid, *commands_of(killed)]:
         os.kill(pid, signal.SIGKILL)
     waiting = on_mariadb.gate(runner, release="r2")
     (holder,) = waiting.event("waiting")["holder"]

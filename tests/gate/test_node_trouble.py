@@ -14,7 +14,7 @@ from local.cloud.postgres import Database, running_database, running_server
 from tests.gate.nodes import Cable, Disk, as_nobody_on_read_only_files
 from tests.gate.programs import RELEASE, Program, Runner, after, eventually, free_port, shell
 from tests.gate.projects import ADD_COLOUR, CREATE, HALF, Project, Rows, postgres, sql
-from tests.gate.test_django_lock import final, processes_of
+from tests.gate.test_django_lock import commands_of, final
 
 
 def held_back(runner: Runner, port: int, release: str = RELEASE) -> Program:
@@ -338,7 +338,7 @@ def test_the_lock_of_a_node_that_was_cut_off_is_soon_free_and_its_attempt_is_jud
     assert states == ([("succeeded", 2)] if atomic else [("started", 1)])
 
     # Nor does the node that was cut off go on, when it is back or before.
-    eventually(lambda: processes_of(cut_off, "migrate") == [], "it still migrates", cut_off)
+    eventually(lambda: commands_of(cut_off) == [], "it still migrates", cut_off)
     cable.plug()
     assert cut_off.event("failed")["database"] == "not known"
     assert cut_off.named("succeeded") == []

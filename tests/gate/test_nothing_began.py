@@ -35,7 +35,7 @@ def failed_with(gate: Program) -> str:
     [
         (FAILS, [], "exit, unchanged"),
         (KILLED, [], "signal, unchanged"),
-        ("", ["--no-such-option"], "exit, unchanged"),
+        ("", ["--no-such-option"], "arguments, unchanged"),
         (FAILS, ["--verbosity", "0"], "exit, not known"),
     ],
     ids=["a check fails", "killed by a check", "a wrong option", "it prints nothing"],

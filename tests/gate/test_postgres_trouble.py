@@ -10,7 +10,7 @@ from local.cloud.postgres import Database
 from tests.gate.programs import Runner, eventually
 from tests.gate.projects import ADD_COLOUR, REMOVE_NAME, Project, Rows, sql
 from tests.gate.rollbacks import NEWER, OLD, back, opens, stays_shut
-from tests.gate.test_django_lock import processes_of
+from tests.gate.test_django_lock import commands_of
 
 ADD_INDEX = (
     "__import__('django.contrib.postgres.operations', fromlist=['x']).AddIndexConcurrently("
@@ -205,7 +205,7 @@ def test_a_statement_of_a_stopped_command_is_ended_with_it(
     crops.migration(sql("select pg_sleep(60)"), atomic=False)
     gate = crops.gate(runner, release=NEWER, timeoutSeconds=2)
     assert gate.event("failed")["cause"] == "timeout"
-    assert processes_of(gate, "migrate") == []
+    assert commands_of(gate) == []
     running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%'"
     assert rows(running) == [(0,)]
 

@@ -248,10 +248,7 @@ def test_the_plan_of_a_replaced_migrate_command_is_unknown(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
-    command = "from django.core.management.commands.migrate import Command"
-    crops.write("crops/management/__init__.py", "")
-    crops.write("crops/management/commands/__init__.py", "")
-    crops.write("crops/management/commands/migrate.py", f"{command}  # noqa: F401\n")
+    crops.own_migrate("    def handle(self, *a, **k):\n        super().handle(*a, **k)\n")
     assert "are unknown" in stays_shut(back(runner, crops))["error"]
     assert opens(back(runner, crops, "unchecked"))["overridden"]
 

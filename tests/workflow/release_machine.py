@@ -1,5 +1,6 @@
 """The state machine of a release, the real file, in moto's interpreter."""
 
+import io
 import json
 import marshal
 import re
@@ -12,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
     WaitFunction,
 )
@@ -32,8 +32,8 @@ from tests.workflow.functions import Functions
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
 _STATE_TASK = "moto.stepfunctions.parser.asl.component.state.exec.state_task"
+_LAMBDA = f"{_STATE_TASK}.lambda_eval_utils"
 _CALLING = (
-    f"{_STATE_TASK}.lambda_eval_utils",
     f"{_STATE_TASK}.service.state_task_service_sns",
     f"{_STATE_TASK}.service.state_task_service_dynamodb",
 )
@@ -99,10 +99,10 @@ class ReleaseMachine:
         patch.setattr(ExecutionWorker, "start", SyncExecutionWorker.start)
         patch.setattr(f"{_STATE_TASK.rpartition('.')[0]}.execute_state.Thread", _SameThread)
         patch.setattr(Execution, "get_start_execution_details", _start_details)
-        patch.setattr(LambdaSimpleBackend, "invoke", _invoking(functions))
         for module in _COPYING:
             patch.setattr(f"{module}.copy", SimpleNamespace(deepcopy=_copied))
         # The interpreter makes a new client for each task.
+        patch.setattr(f"{_LAMBDA}.boto_client_for", lambda **_: _Lambda(functions))
         for module in _CALLING:
             patch.setattr(f"{module}.boto_client_for", lambda service, **_: cloud.client(service))
         self.arn: str = self._client.create_state_machine(
@@ -199,21 +199,17 @@ def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
     return wait
 
 
-def _invoking(functions: Functions) -> Callable[..., bytes]:
-    def invoke(
-        _backend: LambdaSimpleBackend,
-        function_name: str,
-        _qualifier: str | None,
-        body: str,
-        _headers: object,
-        response_headers: dict[str, str],
-    ) -> bytes:
-        answer, is_error = functions.invoke(function_name.rpartition(":")[2], body)
-        size = max(len(body.encode()), len(json.dumps(answer, ensure_ascii=False).encode()))
-        if size > _LARGEST_BYTES:
-            pytest.fail(f"States.DataLimitExceeded: {function_name} has or gives {size} bytes")
-        if is_error:
-            response_headers["x-amz-function-error"] = "Unhandled"
-        return json.dumps(answer).encode()
+class _Lambda:
+    """The client with which the interpreter invokes a function, without the HTTP in between."""
 
-    return invoke
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - as in boto3
+        name, body = FunctionName.rpartition(":")[2], Payload.decode()
+        answer, is_error = self._functions.invoke(name, body)
+        encoded = json.dumps(answer, ensure_ascii=False).encode()
+        if (size := max(len(Payload), len(encoded))) > _LARGEST_BYTES:
+            pytest.fail(f"States.DataLimitExceeded: {name} has or gives {size} bytes")
+        error = {"FunctionError": "Unhandled"} if is_error else {}
+        return {"StatusCode": 200, "Payload": io.BytesIO(encoded), **error}

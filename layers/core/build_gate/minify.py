@@ -21,12 +21,13 @@ def minify(source: str, name: str) -> str:
     It refuses what Python 3.8 cannot read, as far as that shows, and names that nothing binds.
     """
     text = python_minifier.minify(
-        source,
+        _with_positional_parameters(source),
         remove_annotations=python_minifier.RemoveAnnotationsOptions(
             remove_class_attribute_annotations=True
         ),
         remove_literal_statements=True,
         rename_globals=True,
+        preserve_globals=["main"],  # what the launcher calls of the Django helper
         # The programs travel compressed, and a text that comes twice costs less than a name for it.
         hoist_literals=False,
     )
@@ -43,6 +44,23 @@ def minify(source: str, name: str) -> str:
     if unbound := sorted(_unbound(symtable.symtable(text, f"<{name}>", "exec"))):
         raise ValueError(f"{name}: nothing binds {', '.join(unbound)}")
     return text
+
+
+def _with_positional_parameters(source: str) -> str:
+    """The source with a `/` behind the parameters that no call names: only they get short names.
+
+    A function that takes `**` may be called with names that nobody can see here.
+    """
+    tree = ast.parse(source)
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    named = {keyword.arg for call in calls for keyword in call.keywords}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and not (node.args.posonlyargs or node.args.kwarg):
+            parameters = node.args.args
+            is_named = (n for n, one in enumerate(parameters) if one.arg in named)
+            first = next(is_named, len(parameters))
+            node.args.posonlyargs, node.args.args = parameters[:first], parameters[first:]
+    return ast.unparse(tree)
 
 
 def _unbound(module: symtable.SymbolTable) -> set[str]:

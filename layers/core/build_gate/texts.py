@@ -9,6 +9,10 @@ from tempfile import TemporaryDirectory
 
 PROGRAMS = ("supervisor", "waiter", "django_helper", "s3_client", "distributor", "loader")
 
+# The supervisor separates the two texts of the Django helper at this character.
+_LAUNCHED = {"django_helper": "django_launcher"}
+_SEPARATOR = "\f"
+
 _HERE = Path(__file__).resolve().parent
 _SOURCES = _HERE.parent / "lightgate" / "gate" / "programs"
 _CACHE = _HERE.parents[2] / "build" / "gate"
@@ -23,6 +27,8 @@ def write_texts(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in PROGRAMS:
         text = minify(join(_SOURCES, name), name)
+        if launcher := _LAUNCHED.get(name):
+            text = minify(join(_SOURCES, launcher), launcher) + _SEPARATOR + text
         (folder / f"{name}.txt").write_text(text, "ascii")
 
 

@@ -18,7 +18,10 @@ def test_the_migration_runs_under_the_supervisor() -> None:
         "web": web(secrets={"B": "ssm:/b", "A": "ssm:/a"}),
     }
 
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+    with (
+        patch.object(compiler, "PLAIN_REQUEST_BYTES", 10**9),
+        patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9),
+    ):
         request = compiled(containers=containers)
 
     command = request["containers"]["migrate"]["command"]
@@ -45,6 +48,8 @@ def test_the_migration_runs_under_the_supervisor() -> None:
         },
         "django": {
             "manage": ["python", "manage.py"],
+            "script": 1,
+            "migrate": 2,
             "database": "default",
             "policy": "warn",
             "allowDestructive": False,
@@ -76,7 +81,8 @@ def test_the_spec_can_say_how_manage_py_is_called_where_nobody_could_know() -> N
 
     request = compiled(containers={"migrate": migrate(**changes), "web": web()})
 
-    assert gate_config(request["containers"]["migrate"])["django"]["manage"] == changes["manage"]
+    django = gate_config(request["containers"]["migrate"])["django"]
+    assert (django["manage"], django["migrate"]) == (changes["manage"], 1)
 
 
 def test_a_call_of_migrate_in_a_shell_runs_without_it() -> None:
@@ -117,6 +123,8 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
     django = gate_config(request["containers"]["migrate"])["django"]
     assert django == {
         "manage": ["python", "manage.py"],
+        "script": 1,
+        "migrate": 2,
         "database": "default",
         "policy": "block",
         "allowDestructive": True,
@@ -135,7 +143,10 @@ def test_only_a_gate_that_needs_a_permit_gets_the_urls_of_its_channel() -> None:
         platformPatienceSeconds=1000,
     )
 
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9):
+    with (
+        patch.object(compiler, "PLAIN_REQUEST_BYTES", 10**9),
+        patch.object(compiler, "LARGEST_REQUEST_BYTES", 10**9),
+    ):
         request = compile_deployment(spec, source(), RELEASE, {}, mailboxes={"migrate": MAILBOX})
 
     migration, app = request["containers"]["migrate"], request["containers"]["web"]

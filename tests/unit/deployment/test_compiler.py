@@ -20,7 +20,11 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 
 from lightgate.deployment import compiler
-from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES, compile_deployment
+from lightgate.deployment.compiler import (
+    LARGEST_REQUEST_BYTES,
+    PLAIN_REQUEST_BYTES,
+    compile_deployment,
+)
 from lightgate.errors import RefusedError
 from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
 from lightgate.spec.keys import AppSpec
@@ -231,12 +235,14 @@ def test_a_request_that_is_too_large_is_refused_and_names_the_largest_environmen
     containers["step-3"]["environment"] = {"OWN": "x" * 300}
 
     [reason] = reasons_of(
-        lambda: compiled(containers=containers, environment={"SHARED": "x" * 4000})
+        lambda: compiled(
+            containers=containers, environment={"SHARED": "x" * 4000, "MORE": "x" * 800}
+        )
     )
 
     assert re.fullmatch(
-        r"containers: the deployment has \d{5} bytes and may have 57344; 41\d{3} of them "
-        r"are environments with their secrets, the largest that of step-3 with 4\d{3}\. Shorten "
+        r"containers: the deployment has \d{5} bytes and may have 57344; 4\d{4} of them "
+        r"are environments with their secrets, the largest that of step-3 with 5\d{3}\. Shorten "
         r"them, or let fewer containers wait for each other\.",
         reason,
     )
@@ -247,18 +253,21 @@ def test_the_size_is_that_of_the_escaped_text_which_is_sent() -> None:
     [reference] = {*compiled_secrets(spec)}
 
     with pytest.raises(RefusedError, match=r"the deployment has \d+ bytes and may have 57344"):
-        compile_deployment(spec, source(), RELEASE, {reference: "ü" * 7000})
-    compile_deployment(spec, source(), RELEASE, {reference: "u" * 7000})
+        compile_deployment(spec, source(), RELEASE, {reference: "ü" * 9000})
+    compile_deployment(spec, source(), RELEASE, {reference: "u" * 9000})
 
 
 @given(valid_specs())
 def test_a_request_that_is_small_enough_needs_no_distributor(document: Json) -> None:
-    with patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END):
+    with (
+        patch.object(compiler, "PLAIN_REQUEST_BYTES", WITHOUT_END),
+        patch.object(compiler, "LARGEST_REQUEST_BYTES", WITHOUT_END),
+    ):
         plain = compiled(document)
 
     assert_the_service_would_accept(plain)
     assert_the_order_is_kept(document, plain)
-    assert (len(json.dumps(plain)) <= LARGEST_REQUEST_BYTES) == (compiled(document) == plain)
+    assert (len(json.dumps(plain)) <= PLAIN_REQUEST_BYTES) == (compiled(document) == plain)
 
 
 @pytest.mark.parametrize("shape", ["a chain", "a fan", "two layers"])

@@ -112,6 +112,12 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         ({"cause": "exec", "migration": None, "error": "cannot run 'pyton'"}, Kind.GATE_ERROR),
         ({"cause": "exit", "migration": None, "error": "exit code 2"}, Kind.GATE_ERROR),
         ({"cause": "settings", "error": "No module named 'x'"}, Kind.GATE_ERROR),
+        ({"cause": "arguments", "error": "unrecognized arguments: --x"}, Kind.GATE_ERROR),
+        ({"cause": "manage", "error": "'./run.sh' is no program"}, Kind.GATE_ERROR),
+        (
+            {"cause": "loading", "error": "the app migrates while it loads"},
+            Kind.MIGRATES_ON_LOADING,
+        ),
         ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
         ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
         ({"cause": GateCause.UNKNOWN, "error": "what is this"}, Kind.GATE_ERROR),

@@ -179,6 +179,18 @@ def test_a_comprehension_hides_no_global_from_the_next_one(any_python: str) -> N
         assert ran.stdout == "([1], ['x']) ['y'] posix / .\n"
 
 
+def test_only_parameters_that_a_call_names_keep_their_names() -> None:
+    source = (
+        "def f(first, second): print(first, second)\n"
+        "def g(third, **rest): print(third, rest)\n"
+        "f('a', second='b')\ng(**{'third': 'c', 'more': 'd'})\n"
+    )
+    text = minify(source, "program")
+
+    assert [name in text for name in ("first", "second", "third")] == [False, True, True]
+    assert output(text) == output(source)
+
+
 @pytest.mark.parametrize("source", ["print(x)", "def f():\n    print(x)", "class X(x): pass"])
 def test_a_name_that_nothing_binds_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="nothing binds"):

@@ -16,6 +16,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+from lightgate.deployment.python_call import helper_words
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.config_defaults import without_defaults
 from lightgate.gate.packaging import Programs
@@ -42,6 +43,8 @@ from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
 # 131,072 bytes fails to exec (measured-facts.md, "Launching").
 LARGEST_REQUEST_BYTES = 56 * 1024
+# Up to this size each container has its programs as plain text.
+PLAIN_REQUEST_BYTES = 48 * 1024
 USUAL_PYTHON = "python3"
 
 # Each poll costs a request to S3, but a ready node waits for its permit.
@@ -127,7 +130,7 @@ def compile_deployment(
         part=part,
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
-    if programs is None and _size(request) > LARGEST_REQUEST_BYTES:
+    if programs is None and _size(request) > PLAIN_REQUEST_BYTES:
         request = _request(spec, inputs, Programs.from_one_container(spec))
     check_size(request)
     return request
@@ -268,7 +271,9 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
     """The settings with which the gate reads the migrations of a Django app."""
     migrations, call = spec.migrations, call_of(container)
     return {
-        "manage": list(call.manage if call is not None else container.manage or USUAL_MANAGE),
+        **helper_words(
+            call.manage if call is not None else container.manage or USUAL_MANAGE, command
+        ),
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,

@@ -391,6 +391,18 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
+def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    return Diagnosis(
+        kind=FailureKind.MIGRATES_ON_LOADING,
+        what=f"The app changes its database when it is loaded, past the gate.{_left(failure)}",
+        evidence=failure.error,
+        next_action=(
+            "Remove what migrates from settings, AppConfig.ready() and module level, so that only "
+            f"the command of {failure.container} migrates. Then push again."
+        ),
+    )
+
+
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
@@ -473,6 +485,7 @@ _RULES: dict[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = {
     GateCause.UNPLANNED: _unplanned,
     GateCause.REFUSED: _refused,
     GateCause.SCHEMA: _schema,
+    GateCause.LOADING: _loading,
     GateCause.LOCK: _lock,
     GateCause.DATABASE: _database,
     GateCause.TIMEOUT: _timeout,
@@ -490,6 +503,10 @@ _TROUBLES: dict[Detail | None, Callable[[Symptoms, Failure], Diagnosis]] = {
     Detail.LOST: _lock_lost,
 }
 _GATE_ACTIONS = {
+    GateCause.ARGUMENTS: "Correct the arguments of migrate in the container's command.",
+    GateCause.MANAGE: (
+        'Give manage the words that call Python and its script, such as ["python", "manage.py"].'
+    ),
     GateCause.EXEC: (
         "Correct the container's command in the spec, or install what it calls in the image."
     ),

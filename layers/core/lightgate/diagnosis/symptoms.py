@@ -20,6 +20,7 @@ class FailureKind(enum.StrEnum):
 
     MIGRATION_ERROR = "migration-error"
     MIGRATION_REFUSED = "migration-refused"
+    MIGRATES_ON_LOADING = "migrates-on-loading"
     LOCK_WAIT = "lock-wait"
     DEADLOCK = "deadlock"
     STATEMENT_TIMEOUT = "statement-timeout"

@@ -50,6 +50,7 @@ class GateCause(enum.StrEnum):
     UNKNOWN is every word that this version of Lightgate does not know.
     """
 
+    ARGUMENTS = "arguments"
     ATTEMPT = "attempt"
     CONFIG = "config"
     DATABASE = "database"
@@ -58,8 +59,10 @@ class GateCause(enum.StrEnum):
     EXEC = "exec"
     EXIT = "exit"
     HEALTH_CHECK = "healthCheck"
+    LOADING = "loading"
     LOCK = "lock"
     MAILBOX = "mailbox"
+    MANAGE = "manage"
     PENDING = "pending"
     PERMIT = "permit"
     PLAN = "plan"

@@ -1,10 +1,10 @@
-"""Reads an app's pending migrations inside its own settings, and holds the lock while they run.
+"""Reads an app's pending migrations inside its own `migrate` command, and holds the lock meanwhile.
 
-    <the app's manage.py> shell -v 0 -c SOURCE
-
-Standard input is a socket to the supervisor: JSON objects, one a line, both ways. The helper sends
-an `event` for the log, a `beat`, or what the supervisor has to `do`. Standard output belongs to the
-app, whose settings may print. Python 3.8 and Django 4.2, and later.
+The launcher starts it, in a process that is the command to the app. It looks at the database before
+the app is loaded, and works once Django has found the command. The channel is a socket to the
+supervisor: JSON objects, one a line, both ways. The helper sends an `event` for the log, a `beat`,
+or what the supervisor has to `do`. Standard output belongs to the app, whose settings may print.
+Python 3.8 and Django 4.2, and later.
 
 In a deployment that rolls back to an old release the helper applies nothing and needs no permit. It
 waits until no earlier attempt is in progress, and opens the gate if the code can run on the schema
@@ -13,15 +13,18 @@ as it is now. Otherwise it reports why the code cannot.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, Callable, NoReturn
+from warnings import catch_warnings, simplefilter
 
-from django.core.management import get_commands  # type: ignore[import-untyped]
-from django.db import Error  # type: ignore[import-untyped]
+from django.core.exceptions import AppRegistryNotReady  # type: ignore[import-untyped]
+from django.db import Error, connections  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
+from lightgate.gate.programs.django_helper.command import Command
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
@@ -33,9 +36,7 @@ from lightgate.gate.programs.django_helper.errors import (
 )
 from lightgate.gate.programs.django_helper.lock import Lock
 from lightgate.gate.programs.django_helper.plan import Plan, digest
-from lightgate.gate.programs.django_helper.reversal import migrate_command
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
-from lightgate.gate.programs.django_helper.targets import read_arguments
 from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplanned
 from lightgate.gate.programs.django_helper.watch import Watch
 
@@ -43,38 +44,68 @@ PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
 
 
-def main() -> None:
-    channel = Channel()
-    try:
-        Helper(channel).work()
-    except StaysShut as shut:
-        channel.send(do="fail", cause=shut.cause, error=shut.error, **shut.more)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
-        cause = "database" if isinstance(error, Error) else "django"
-        detail = read_trouble(error) if isinstance(error, Error) else None
-        channel.send(do="fail", cause=cause, error=error_text(error), detail=detail)
+def main(socket: int, config: dict[str, Any]) -> Helper:
+    """Look at the database before the app is loaded."""
+    helper = Helper(Channel(socket), config)
+    helper.report(helper.look_first, "settings")
+    return helper
 
 
 class Helper:
     """From the plan to the end of the command."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.config: dict[str, Any] = channel.receive(None) or {}
+    def __init__(self, channel: Channel, config: dict[str, Any]) -> None:
+        self.channel, self.config = channel, config
         self.permitted: str | None = None  # the hash of a plan
         self.has_ended_wait = False  # of the command for a lock
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
+
+    def report(self, work: Callable[[], None], cause: str) -> None:
+        """Do the work. If it fails the process ends, and the gate stays shut."""
         try:
-            self.arguments = read_arguments(self.config["command"], self.config["manage"])
-            self.database = Database(channel, self.config, self.arguments)
-        except Exception as error:
-            raise StaysShut("settings", error_text(error)) from error
+            return work()
+        except StaysShut as shut:
+            self.channel.send(do="fail", cause=shut.cause, error=shut.error, **shut.more)
+        except AppRegistryNotReady:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
+            cause = "database" if isinstance(error, Error) else cause
+            more = {"database": "unchanged"} if cause == "settings" else {}
+            if isinstance(error, Error):
+                more["detail"] = read_trouble(error) or ""
+            self.channel.send(do="fail", cause=cause, error=error_text(error), **more)
+        os._exit(1)
+
+    def look_first(self) -> None:
+        alias = self.config["database"]
+        if alias in connections:  # otherwise the command's own parser refuses it
+            early = Database(self.channel, self.config, connections.create_connection(alias).copy())
+            with catch_warnings():
+                simplefilter("ignore")  # Django warns of queries so early
+                early.connect()
+                self.before = early.look()
+            early.db.close()
+
+    def take_over(self, command: Any, argv: list[str]) -> NoReturn:  # noqa: ANN401
+        """Work in the place of the command."""
+        self.report(lambda: self.start(command, argv), "settings")
+        self.report(self.work, "django")
+        os._exit(0)
+
+    def start(self, command: Any, argv: list[str]) -> None:  # noqa: ANN401
+        self.command = Command(command, argv)
+        alias = getattr(self.command.arguments, "database", self.config["database"])
+        if alias != self.config["database"]:
+            why = f"migrate uses the database {alias!r}, which its words do not name"
+            raise StaysShut("arguments", f"{why}: add --database={alias}")
+        self.database = Database(self.channel, self.config, connections[alias])
         self.attempts = Attempts(self.database)
         self.lock = Lock(self.database, self.attempts)
 
     def work(self) -> None:
         self.database.connect()
+        self.check_loading()
         if self.config["before"]:
             self.tell_state()
         plan = self.read_plan()
@@ -142,12 +173,24 @@ class Helper:
 
     # The plan
 
+    def check_loading(self) -> None:
+        """Fail if the app has changed the database by loading. A gate may have done that, too."""
+        (old, old_schema, attempts), (new, schema, now) = self.before, self.database.look()
+        if (old, old_schema) == (new, schema) or attempts != now:
+            return
+        if not self.database.sessions("holder"):
+            what = ", ".join(sorted(old ^ new)) or "its schema"
+            error = f"loading the app has changed the database: {what}"[:500]
+            recorded = self.attempts.record_loading(error)
+            raise StaysShut("loading", error, "part-way", effect="unknown", recorded=recorded)
+
     def read_plan(self) -> Plan:
         plan: Plan
-        if get_commands()["migrate"] != "django.core":
+        if not self.command.is_djangos():
             return Plan()
+        arguments = self.command.arguments if self.config["migrate"] else None
         try:
-            plan = self.database.patiently(lambda: Plan.read(self.database.db, self.arguments))
+            plan = self.database.patiently(lambda: Plan.read(self.command, arguments))
         except (Error, StaysShut):
             raise
         except Exception as error:
@@ -158,8 +201,8 @@ class Helper:
         labels = {name: classes.get(name) for name in sorted(names)}
         plan.ahead = {n: label if label in ORDER else "unknown" for n, label in labels.items()}
         if isinstance(plan.reversal, list):
-            manage = self.config["manage"]
-            plan.reversal = [migrate_command(manage, self.arguments, to) for to in plan.reversal]
+            call, options = [*self.config["manage"], "migrate"], self.command.options()
+            plan.reversal = [[*call, *to, *options] for to in plan.reversal]
         return plan
 
     def report_plan(self, plan: Plan) -> None:
@@ -329,6 +372,3 @@ class Helper:
 
 def has_succeeded(found: dict[str, Any] | None) -> bool:
     return found is not None and found["state"] == "succeeded"
-
-
-main()

@@ -148,6 +148,15 @@ class Attempts:
         with suppress(Error):  # the gate opens without the right to write, too
             self.record("succeeded")
 
+    def record_loading(self, error: str) -> bool:
+        """Record that loading the app has changed the database: no second start would show it."""
+        self.attempt = {"at": utc(), "error": error, "database": "part-way"}
+        try:
+            self.record("failed")
+        except Error:
+            return False
+        return True
+
     def record(self, state: str) -> None:
         self.database.patiently(lambda: self.write(state))
 

@@ -1,4 +1,4 @@
-"""The channel to the supervisor, on standard input."""
+"""The channel to the supervisor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BEAT = 0.5  # seconds between two signs of life
 
 
 class Channel:
-    def __init__(self) -> None:
-        self.buffer = b""
+    def __init__(self, socket: int) -> None:
+        self.socket, self.buffer = socket, b""
 
     def emit(self, event: str, **fields: Any) -> None:  # noqa: ANN401
         """Have the supervisor report an event."""
@@ -27,17 +27,17 @@ class Channel:
         data = json.dumps(message, default=str).encode() + b"\n"
         try:
             while data:
-                data = data[os.write(0, data) :]
+                data = data[os.write(self.socket, data) :]
         except OSError:
             os._exit(1)  # the supervisor has gone
 
-    def receive(self, seconds: float | None) -> dict[str, Any] | None:
+    def receive(self, seconds: float) -> dict[str, Any] | None:
         """A message if one comes within that time. Otherwise send a sign of life."""
         while b"\n" not in self.buffer:
-            if not select.select([0], [], [], seconds)[0]:
+            if not select.select([self.socket], [], [], seconds)[0]:
                 self.send(beat=1)
                 return None
-            data = os.read(0, 65536)
+            data = os.read(self.socket, 65536)
             if not data:
                 os._exit(1)
             self.buffer += data

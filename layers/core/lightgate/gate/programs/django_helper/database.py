@@ -41,11 +41,9 @@ LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, st
 
 
 class Database:
-    def __init__(self, channel: Channel, config: dict[str, Any], arguments: Any) -> None:
-        self.channel, self.config = channel, config
+    def __init__(self, channel: Channel, config: dict[str, Any], db: Any) -> None:
+        self.channel, self.config, self.db, self.alias = channel, config, db, db.alias
         self.who = (config["release"], config["container"])
-        self.alias = getattr(arguments, "database", None) or config["database"]
-        self.db = connections[self.alias]
         # A pool's connections would outlive what is set for them.
         options = self.db.settings_dict["OPTIONS"]
         options.pop("pool", None)
@@ -118,10 +116,21 @@ class Database:
         if self.db.vendor != "postgresql":
             yield
             return
-        with transaction.atomic(using=self.alias):
+        is_shared = getattr(connections._connections, self.alias, None) is self.db
+        with transaction.atomic(using=self.alias) if is_shared else self.reading():
             for item in LIMITS.items():
                 self.rows("SELECT set_config(%s, %s, true)", item)
             yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A transaction of a connection that Django does not list."""
+        self.db.set_autocommit(False)
+        try:
+            yield
+        finally:
+            self.db.rollback()
+            self.db.set_autocommit(True)
 
     def rows(self, sql: str, values: Any = None, connection: Any = None, /) -> list[Any]:
         with (connection or self.db).cursor() as cursor:

@@ -8,15 +8,16 @@ import hashlib
 import json
 import time
 from collections import Counter
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
-from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
-from lightgate.gate.programs.django_helper.targets import find_targets
+
+if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.command import Command
 
 RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
@@ -48,9 +49,10 @@ class Plan:
         self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
-    def read(cls, connection: Any, arguments: Any, /) -> Plan:
+    def read(cls, command: Command, arguments: Any, /) -> Plan:
         plan = cls()
-        executor = MigrationExecutor(connection)
+        executor, targets = command.read_targets()
+        connection = executor.connection
         graph, applied = executor.loader.graph, executor.loader.applied_migrations
         disk = executor.loader.disk_migrations
         known = {*disk, *(old for migration in disk.values() for old in migration.replaces)}
@@ -62,7 +64,7 @@ class Plan:
                 n.key[0] == key[0] and n.key in applied for n in graph.node_map[key].children
             )
         ]
-        steps = executor.migration_plan(find_targets(executor.loader, arguments))
+        steps = executor.migration_plan(targets)
         state = executor.loader.project_state(ends) if steps else None
         created: set[tuple[str, str]] = set()
         with connection.cursor() as cursor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from lightgate.gate.programs.django_helper.targets import find_target
+from lightgate.gate.programs.django_helper.command import find_target
 
 
 def find_reversal(executor: Any, steps: Any, irreversible: list[str], arguments: Any, /) -> Any:
@@ -42,13 +42,3 @@ def find_reversal(executor: Any, steps: Any, irreversible: list[str], arguments:
     for key in left:
         return "{}.{}: migrate takes it back only with others".format(*key)[:300]
     return found
-
-
-def migrate_command(manage: list[str], arguments: Any, to: list[str]) -> list[str]:
-    """A call of `migrate`, with those options of the command that say what is migrated."""
-    argv = [*manage, "migrate", *to]
-    for key in ("database", "settings", "pythonpath"):
-        value = getattr(arguments, key)
-        if value not in (None, "default"):
-            argv += ["--" + key, value]
-    return argv

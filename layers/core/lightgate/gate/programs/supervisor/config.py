@@ -59,6 +59,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         strings = [mailbox["url"], *(mailbox["signatures"][name] for name in parts)]
     if django is not None:
         commands.append(django["manage"])
+        numbers += [django["script"], django["migrate"]]
         numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
     if check is not None:

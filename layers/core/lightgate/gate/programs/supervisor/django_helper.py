@@ -10,9 +10,13 @@ from lightgate.gate.programs.supervisor.failures import Failed, Stopped, stopped
 from lightgate.gate.programs.supervisor.helper import HelperProcess
 from lightgate.gate.programs.supervisor.limits import APP_START, HELPER_SILENCE
 from lightgate.gate.programs.supervisor.permit import await_permit
+from lightgate.gate.programs.supervisor.shebang import find_python
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.supervisor.gate import Gate
+
+# The launcher must not find a module of the app's own in the place of a standard one.
+WITHOUT_APP = "import sys\nif sys.path[:1]==['']:del sys.path[0]\n"
 
 
 class DjangoHelper(HelperProcess):
@@ -26,15 +30,20 @@ class DjangoHelper(HelperProcess):
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
         self.order: dict[str, Any] = {}  # its message to run the command
         self.ran = False
-        manage, command = config["django"]["manage"], config["command"]
-        argv = [*manage, "shell", "-v", "0", *settings_options(command)]
-        super().__init__(gate, [*argv, "-c", config["helper"]])
+        django, words = config["django"], ["migrate", "--noinput"]
+        manage, at = django["manage"], django["script"]
+        python, script = (manage[:at], manage[at:]) if at else find_python(manage)
+        if django["migrate"]:
+            words = config["command"][django["migrate"] :]
+        launcher, helper = config["helper"].split("\f")
+        argv = [*python, "-c", WITHOUT_APP + launcher, helper, *script, *words]
+        super().__init__(gate, argv)
         who = {
             key: config[key]
-            for key in ("release", "container", "command", "code", "rollback", "before", "then")
+            for key in ("release", "container", "code", "rollback", "before", "then")
         }
         who.update(seen=seen, waitSeconds=config["timeoutSeconds"])
-        self.send(**config["django"], **who)
+        self.send(**django, **who)
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
@@ -71,7 +80,9 @@ class DjangoHelper(HelperProcess):
         end = monotonic() + 2
         while self.channel is None and not self.has_ended() and monotonic() < end:
             self.gate.poll(0.1)
-        why = self.failure().error if self.code else "the helper does not answer any more"
+        why = "the helper does not answer any more"
+        if self.has_ended():
+            why = self.failure().error if self.code else "manage.py has ended without `migrate`"
         return Failed("lock" if self.order else "django", why, 1, self)
 
     def prepare(self) -> bool:
@@ -136,12 +147,3 @@ class DjangoHelper(HelperProcess):
         self.hang_up()
         if self in self.gate.children:
             self.gate.end(self, 0)
-
-
-def settings_options(words: list[str]) -> list[str]:
-    """The options of a manage.py command that say which settings it uses."""
-    found = []
-    for index, word in enumerate(words):
-        if word.startswith(("--settings", "--pythonpath")):
-            found += words[index : index + (1 if "=" in word else 2)]
-    return found

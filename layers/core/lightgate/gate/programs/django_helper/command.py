@@ -1,0 +1,98 @@
+"""The app's own `migrate` command: its arguments, and what it would migrate to."""
+
+# ruff: noqa: ANN401, PTH120, SIM905 - Django has no types; pathlib takes time to load
+
+from __future__ import annotations
+
+import os
+from typing import Any, NoReturn
+
+import django  # type: ignore[import-untyped]
+from django.core.management.base import handle_default_options  # type: ignore[import-untyped]
+from django.core.management.commands.migrate import (  # type: ignore[import-untyped]
+    Command as Migrate,
+)
+from django.db import connections  # type: ignore[import-untyped]
+from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
+
+from lightgate.gate.programs.django_helper.errors import StaysShut
+
+# The methods of the command that decide what is applied. Others only read arguments or print.
+DECISIVE = ("run_from_argv", "execute", "handle", "sync_apps")
+# Django's own options that say what is migrated, and how. All others say where.
+NOT_WHERE = (
+    "help version verbosity traceback no_color force_color skip_checks interactive fake "
+    "fake_initial plan run_syncdb check_unapplied prune"
+).split()
+
+
+class Command:
+    """`arguments` are what the command's own parser makes of its words."""
+
+    def __init__(self, command: Any, argv: list[str]) -> None:
+        self.command = command
+        command._called_from_command_line = True
+        self.parser = command.create_parser(argv[0], argv[1])
+        self.parser.error = refuse
+        try:
+            self.arguments = self.parser.parse_args(argv[2:])
+        except SystemExit:
+            refuse("they only print something")
+        handle_default_options(self.arguments)
+
+    def is_djangos(self) -> bool:
+        """Whether Django's own code decides what is applied."""
+        home = os.path.dirname(django.__file__) + os.sep
+        found = [getattr(type(self.command), name, None) for name in DECISIVE]
+        files = [str(getattr(getattr(one, "__code__", None), "co_filename", "")) for one in found]
+        return isinstance(self.command, Migrate) and all(one.startswith(home) for one in files)
+
+    def read_targets(self) -> tuple[Any, Any]:
+        """The executor and the targets with which Django's own code computes its plan.
+
+        It runs up to there, with all its checks of arguments, history and conflicts.
+        """
+        options = {**self.arguments.__dict__, "prune": False}
+        connections[options["database"]].prepare_database = lambda: None  # it may write
+        usual = MigrationExecutor.migration_plan
+        MigrationExecutor.migration_plan = stop
+        try:
+            Migrate.handle(self.command, **options)
+        except Asked as asked:
+            executor, targets = asked.args
+            return executor, targets
+        finally:
+            MigrationExecutor.migration_plan = usual
+        raise StaysShut("plan", "migrate of this Django computes no plan")
+
+    def options(self) -> list[str]:
+        """The words that say where is migrated, among them the options of the project's own."""
+        words = []
+        for action in self.parser._actions:
+            value = getattr(self.arguments, action.dest, action.default)
+            names = [] if action.dest in NOT_WHERE else action.option_strings[-1:]
+            values = value if isinstance(value, (list, tuple)) else [value]
+            if value != action.default:
+                words += [one + f"={v}" * (action.nargs != 0) for one in names for v in values]
+        return words
+
+
+class Asked(BaseException):
+    """Django asks for the plan."""
+
+
+def stop(executor: Any, targets: Any) -> NoReturn:
+    raise Asked(executor, targets)
+
+
+def refuse(why: str) -> NoReturn:
+    raise StaysShut("arguments", why)
+
+
+def find_target(loader: Any, app: str, name: str, /) -> list[Any]:
+    if name == "zero":
+        return [(app, None)]
+    key = (app, loader.get_migration_by_prefix(app, name).name)
+    if key not in loader.graph.nodes and key in loader.replacements:
+        key = loader.replacements[key].replaces[-1]
+    return [key]
