@@ -80,8 +80,8 @@ def running_pooler(database: Database, directory: Path, **settings: Any) -> Iter
 
 
 @contextlib.contextmanager
-def running_mariadb(directory: Path) -> Iterator[Path]:
-    """A fresh server on a socket in the directory; yields the socket."""
+def running_mariadb(directory: Path, port: int, *options: str) -> Iterator[Path]:
+    """A fresh server on a port and a socket in the directory; yields the socket."""
     server, install = program("mariadbd"), program("mariadb-install-db")
     directory.mkdir()
     data, socket, log = directory / "data", directory / "socket", directory / "log"
@@ -93,7 +93,8 @@ def running_mariadb(directory: Path) -> Iterator[Path]:
     )
     if made.returncode:
         pytest.skip(f"no MariaDB can be made here: {made.stderr[-300:]!r}")
-    command = [server, *common, f"--socket={socket}", "--skip-networking", "--skip-log-bin"]
+    where = [f"--socket={socket}", "--bind-address=127.0.0.1", f"--port={port}"]
+    command = [server, *common, *where, "--skip-log-bin", *options]
     with running(command, log) as process:
         client = [program("mariadb"), "--no-defaults", f"--socket={socket}", "-e", "select 1"]
         await_answer(process, lambda: subprocess.run(client, check=True, capture_output=True), log)

@@ -2,18 +2,15 @@
 
 import os
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from local.cloud.postgres import Database
 from tests.gate.programs import Runner, eventually
-from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, SETTINGS, Project, Rows, sql
+from tests.gate.projects import ADD_COLOUR, CREATE, HALF, REMOVE_NAME, Project, Rows, sql
 from tests.gate.rollbacks import OLD, back, newer, opens, stays_shut
-from tests.gate.servers import mariadb, running_mariadb, running_pooler
+from tests.gate.servers import mariadb, running_pooler
 from tests.gate.test_django_lock import commands_of, final, rounds
 
 
@@ -61,32 +58,6 @@ def test_what_a_pooled_backend_still_does_for_a_dead_command_is_waited_for(
         rows("select pg_advisory_unlock(7)")
         assert waiting.event("failed")["cause"] == "attempt"
         assert "late" in rows.tables()
-
-
-@pytest.fixture(scope="module")
-def mariadb_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with running_mariadb(tmp_path_factory.mktemp("mariadb") / "server") as socket:
-        yield socket
-
-
-@pytest.fixture
-def on_mariadb(mariadb_socket: Path, tmp_path: Path) -> Project:
-    name = f"test_{uuid4().hex[:8]}"
-    mariadb(mariadb_socket, f"create database {name}")
-    database = {
-        "ENGINE": "django.db.backends.mysql",
-        "NAME": name,
-        "USER": "root",
-        "OPTIONS": {"unix_socket": str(mariadb_socket)},
-    }
-    project = Project(tmp_path / "app", database, sys.executable)
-    project.write(
-        "settings.py",
-        "import pymysql\npymysql.version_info = (2, 2, 8, 'final', 0)\n"
-        "pymysql.install_as_MySQLdb()\n" + "\n".join(map(str.strip, SETTINGS.split("\n"))),
-    )
-    project.migration(CREATE, name="initial")
-    return project
 
 
 def test_on_mariadb_one_of_four_migrates(

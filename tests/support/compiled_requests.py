@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
+from lightgate.gate.config_defaults import NESTED_DEFAULTS
+from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
 
@@ -21,7 +23,17 @@ def gate_config(container: Json) -> Json:
     command = container["command"]
     assert command[1:4] == ["-I", "-S", "-c"]
     config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
-    return config
+    return whole_config(config)
+
+
+def whole_config(config: Json) -> Json:
+    """With what the supervisor assumes where nothing is said; that of a waiter is whole."""
+    if "port" not in config:
+        return config
+    nested = {
+        k: {**v, **config[k]} for k, v in NESTED_DEFAULTS.items() if config.get(k) is not None
+    }
+    return {**DEFAULTS, **config, **nested}
 
 
 def own_command(container: Json) -> list[str]:

@@ -20,6 +20,7 @@ from tests.support.builders import (
     wait_for,
     web,
 )
+from tests.support.compiled_requests import whole_config
 
 BACK = ("python", "manage.py", "migrate", "crops", "0007")
 SHOW = ("python", "manage.py", "showmigrations", "--plan")
@@ -47,10 +48,8 @@ def container_of(
 
 
 def config_of(container: Json) -> Json:
-    config: Json = json.loads(
-        next(word for word in container["command"] if word.startswith('{"release":'))
-    )
-    return config
+    told = next(word for word in container["command"] if word.startswith('{"release":'))
+    return whole_config(json.loads(told))
 
 
 def test_the_command_runs_as_the_migration_would() -> None:

@@ -9,7 +9,7 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Phase
+from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Leftover, Phase
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -68,12 +68,24 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
         ),
         (
             {"error": "psycopg.OperationalError: server closed the connection unexpectedly"},
-            Kind.DATABASE_UNREACHABLE,
+            Kind.CONNECTION_LOST,
         ),
         (
             {"cause": "lock", "detail": Detail.LOST, "error": "in whatever words"},
-            Kind.DATABASE_UNREACHABLE,
+            Kind.CONNECTION_LOST,
         ),
+        ({"detail": Detail.DEADLOCK, "error": "in whatever words"}, Kind.DEADLOCK),
+        ({"detail": Detail.LOCK_TIMEOUT, "error": "in whatever words"}, Kind.LOCK_WAIT),
+        ({"detail": Detail.CONNECTION_LOST, "error": "in whatever words"}, Kind.CONNECTION_LOST),
+        (
+            {"detail": Detail.STATEMENT_TIMEOUT, "error": "in whatever words"},
+            Kind.STATEMENT_TIMEOUT,
+        ),
+        (
+            {"cause": "database", "detail": Detail.CONNECTION_LOST, "error": "in whatever words"},
+            Kind.CONNECTION_LOST,
+        ),
+        ({"error": "OperationalError: (1213, 'Deadlock found when trying')"}, Kind.DEADLOCK),
         ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
         ({"cause": "signal", "detail": Detail.STOPPED, "error": "…"}, Kind.CUT_OFF),
         (
@@ -216,6 +228,50 @@ def test_a_deployment_that_ended_during_a_migration_was_cut_off() -> None:
     assert found.kind is Kind.CUT_OFF
     assert "It began at 19:03:20 UTC." in found.what
     assert "showmigrations" in found.next_action
+
+
+SUSPECT = DatabaseSession(pid=5, application="crops", seconds=8, is_suspect=True)
+
+
+def test_a_session_that_may_hold_the_lock_is_called_that_and_is_not_to_be_killed() -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(SUSPECT,))
+
+    found = of_gate(wait, detail=Detail.LOCK_TIMEOUT, error="in whatever words")
+
+    assert 'does not show who held it. It may be session 5 ("crops", for 8 s).' in found.what
+    assert "KILL" not in found.next_action
+
+
+LEFT = [
+    Leftover(what="added column crops_crop.slug", undo="ALTER TABLE crops_crop DROP COLUMN slug"),
+    Leftover(what="added index crops_crop.a", undo="DROP INDEX a"),
+    Leftover(what="removed column crops_crop.name", undo=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("left", "steps"),
+    [
+        (
+            LEFT,
+            "First undo what the migration has left: ALTER TABLE crops_crop DROP COLUMN slug; DROP "
+            "INDEX a. Repair by hand what no statement can safely undo: removed column "
+            "crops_crop.name. Then: Correct",
+        ),
+        ([], "First compare the schema with the one before, and undo what the migration left. "),
+    ],
+)
+def test_the_first_step_after_a_half_applied_migration_is_to_undo_it(
+    left: list[Leftover], steps: str
+) -> None:
+    assert of_gate(database="part-way", left=left).next_action.startswith(steps)
+
+
+def test_a_plan_that_stands_between_two_whole_migrations_needs_no_repair() -> None:
+    half = failure(database="part-way", left=LEFT)
+    failed = evidence(Phase.FAILED, failed=half, atomic=True)
+
+    assert diagnose(symptoms(evidence=failed)).next_action.startswith("Correct ")
 
 
 GATE = DatabaseSession(pid=4712, application="lightgate gate crops", seconds=None)

@@ -18,6 +18,7 @@ from typing import Any
 
 from lightgate.deployment.python_call import helper_words
 from lightgate.errors import RefusalCode, RefusedError
+from lightgate.gate.config_defaults import without_defaults
 from lightgate.gate.packaging import Programs
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
@@ -225,13 +226,13 @@ def _supervisor_config(
     around = {"before": commands.before, "then": commands.then}
     django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
     check = container.health_check
-    return {
+    whole = {
         **_waiter_config(container, inputs.code, ports),
         "port": ports[container.name],
         "mode": "task" if runs_to_an_end else "service",
         "timeoutSeconds": spec.time_limit(container.name),
         "graceSeconds": GRACE_SECONDS,
-        "afterFailure": (container.after_failure or _usual_after_failure(django)).value,
+        "afterFailure": (container.after_failure or _usual_after_failure(django is not None)).value,
         "secretNames": sorted(container.secrets),
         "healthCheck": check
         and {
@@ -243,10 +244,11 @@ def _supervisor_config(
         },
         **{key: [list(argv) for argv in argvs] for key, argvs in around.items() if argvs},
         **({"pendingCommand": list(pending)} if (pending := container.pending_command) else {}),
-        **({"pending": "always"} if inputs.part is Part.COMMAND and not django else {}),
-        **({"django": django} if django else {}),
+        **({"pending": "always"} if inputs.part is Part.COMMAND and django is None else {}),
+        **({"django": django} if django is not None else {}),
         **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
     }
+    return without_defaults(whole)
 
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
@@ -281,9 +283,9 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
     }
 
 
-def _usual_after_failure(django: Request | None) -> AfterFailure:
+def _usual_after_failure(reads_plan: bool) -> AfterFailure:
     """End only where the attempt is on record: a relaunched container would run it again."""
-    return AfterFailure.EXIT if django else AfterFailure.HOLD
+    return AfterFailure.EXIT if reads_plan else AfterFailure.HOLD
 
 
 def _own_command(container: Container, source: ImageSource) -> tuple[str, ...]:

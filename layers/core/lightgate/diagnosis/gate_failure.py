@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lightgate.diagnosis.gate_waits import Awaited
@@ -20,14 +21,25 @@ from lightgate.gate.gate_report import (
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import COMMAND_CONTAINER
 
-_LOCKED_OUT = ("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout")
-_LOST = (
-    "server closed the connection unexpectedly",
+# The gate reports the code of the trouble. The gate of a version from before that does not, as a
+# rollback starts one: of its failures there are only the words of the driver.
+_WORDS = {
+    Detail.LOCK_TIMEOUT: (
+        *("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout"),
+    ),
+    Detail.DEADLOCK: ("DeadlockDetected", "deadlock detected", "Deadlock found"),
+    Detail.STATEMENT_TIMEOUT: ("due to statement timeout", "max_statement_time exceeded"),
+    Detail.CONNECTION_LOST: (
+        "server closed the connection unexpectedly",
+        "the connection is closed",
+        "terminating connection due to administrator command",
+        "Lost connection to",
+        "server has gone away",
+    ),
+}
+_UNREACHABLE = (
     "connection to server at",
-    "the connection is closed",
-    "terminating connection due to administrator command",
     "the database system is shutting down",
-    "Lost connection to",
     "Can't connect to",
 )
 _STOPPED_BY_SIGTERM = 128 + 15
@@ -38,8 +50,8 @@ def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
     """None if the gates tell of nothing that went wrong with them."""
     failure, phase = seen.evidence.failure, seen.evidence.phase
     if failure is not None:
-        rule = _RULES.get(failure.cause, _gate_error)
-        return _missing_variable(failure) or rule(seen, failure)
+        rule = _TROUBLES.get(_trouble(failure)) or _RULES.get(failure.cause, _gate_error)
+        return _missing_variable(failure) or _after_repair(seen, failure, rule(seen, failure))
     if phase is Phase.APPLYING:
         return _cut_off(seen, None)
     if phase is Phase.WAITING and seen.wait is not None:
@@ -61,9 +73,34 @@ def without_variable(container: str, name: str, line: str) -> Diagnosis:
     )
 
 
+def _trouble(failure: Failure) -> Detail | None:
+    """What trouble with the database ended the command, or the gate's own queries."""
+    if failure.detail is not None or failure.cause != "exit":
+        return failure.detail
+    said = (
+        detail for detail, words in _WORDS.items() if any(one in failure.error for one in words)
+    )
+    return next(said, None)
+
+
+def _after_repair(seen: Symptoms, failure: Failure, found: Diagnosis) -> Diagnosis:
+    """With what to undo first: whatever is left of a migration makes the next attempt fail."""
+    if failure.database != "part-way" or seen.evidence.atomic:
+        return found
+    undo = "; ".join(one.undo for one in failure.left if one.undo)
+    rest = ", ".join(one.what for one in failure.left if not one.undo)
+    steps = [
+        f"First undo what the migration has left: {undo}." if undo else "",
+        f"Repair by hand what no statement can safely undo: {rest}." if rest else "",
+    ]
+    if not failure.left:
+        steps = ["First compare the schema with the one before, and undo what the migration left."]
+    return replace(
+        found, next_action=" ".join([*filter(None, steps), "Then: " + found.next_action])
+    )
+
+
 def _exit(seen: Symptoms, failure: Failure) -> Diagnosis:
-    if any(text in failure.error for text in _LOCKED_OUT):
-        return _database_lock(seen, failure)
     if (reason := _database_reason(failure.error)) is not None:
         what = f"{_subject(failure)} lost the database, or could not use it.{_left(failure)}"
         return _unreachable(seen, what, failure.error, reason)
@@ -91,7 +128,7 @@ def _database_reason(error: str) -> Detail | None:
         return Detail.NOT_ALLOWED
     if _NO_DATABASE.search(error):
         return Detail.NO_SUCH_DATABASE
-    return Detail.UNREACHABLE if any(text in error for text in _LOST) else None
+    return Detail.UNREACHABLE if any(text in error for text in _UNREACHABLE) else None
 
 
 def _pending(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
@@ -132,9 +169,6 @@ def _lock(seen: Symptoms, failure: Failure) -> Diagnosis:
     if failure.detail is Detail.NOT_FREE:
         what = f"The lock of the database was not free in time; {_applied(seen)}."
         return _lock_wait(seen, what, failure.error, failure.holders)
-    if failure.detail is Detail.LOST:
-        what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
-        return _unreachable(seen, what, failure.error, Detail.UNREACHABLE)
     return _gate_error(seen, failure)
 
 
@@ -143,11 +177,59 @@ def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
     return _lock_wait(seen, what, failure.error, failure.holders)
 
 
+def _deadlock(seen: Symptoms, failure: Failure) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.DEADLOCK,
+        what=f"{_subject(failure)} was ended by a deadlock with another session.{_left(failure)}",
+        evidence=failure.error,
+        next_action=f"The same image can succeed. Start the release again: {seen.start_again}",
+    )
+
+
+def _statement_timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.STATEMENT_TIMEOUT,
+        what=(
+            f"{_subject(failure)} was ended at a time limit of the database or its role."
+            f"{_left(failure)}"
+        ),
+        evidence=failure.error,
+        next_action=(
+            "Raise the limit for the role that migrates: statement_timeout on PostgreSQL, "
+            "max_statement_time on MariaDB, max_execution_time on MySQL; or split the migration. "
+            f"Then start the release again: {seen.start_again}"
+        ),
+    )
+
+
+def _connection_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.CONNECTION_LOST,
+        what=f"{_subject(failure)} lost its connection to the database.{_left(failure)}",
+        evidence=failure.error,
+        next_action=(
+            "Check whether the database was restarted, failed over or was short of memory then, "
+            "and whether it ends idle sessions (wait_timeout on MySQL, idle_session_timeout on "
+            f"PostgreSQL). Then start the release again: {seen.start_again}"
+        ),
+    )
+
+
+def _lock_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
+    what = f"The connection that holds the lock of the database was lost.{_left(failure)}"
+    return replace(_connection_lost(seen, failure), what=what)
+
+
 def _lock_wait(
     seen: Symptoms, what: str, evidence: str | None, holders: Sequence[DatabaseSession] = ()
 ) -> Diagnosis:
     holders = holders or (seen.wait.holders if seen.wait else ())
-    who = f"It was held by {', '.join(map(str, holders))}." if holders else _HELD_BY_NOBODY_KNOWN
+    known = [one for one in holders if not one.is_suspect]
+    who = _HELD_BY_NOBODY_KNOWN
+    if known:
+        who = f"It was held by {', '.join(map(str, known))}."
+    elif holders:
+        who = f"The server does not show who held it. It may be {', '.join(map(str, holders))}."
     return Diagnosis(
         kind=FailureKind.LOCK_WAIT,
         what=f"{what} {who}",
@@ -160,13 +242,14 @@ _HELD_BY_NOBODY_KNOWN = "Who held it is unknown."
 
 
 def _about_holders(holders: Sequence[DatabaseSession]) -> str:
-    if not holders:
+    if not any(not one.is_suspect for one in holders):
         return (
             "Find the session that holds it, in pg_stat_activity (PostgreSQL) or with SHOW "
             "PROCESSLIST (MySQL), and let it finish."
         )
     # Those of a gate, or of its migration, are not to be ended.
-    strangers = [one.pid for one in holders if not one.application.startswith("lightgate")]
+    known = (one for one in holders if not one.is_suspect)
+    strangers = [one.pid for one in known if not one.application.startswith("lightgate")]
     if not strangers:
         return "Let it finish: it is a session of a gate, or of its migration."
     on_postgresql = ", ".join(f"pg_terminate_backend({pid})" for pid in strangers)
@@ -410,6 +493,14 @@ _RULES: dict[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = {
     GateCause.ATTEMPT: _attempt,
     GateCause.PERMIT: _permit,
     GateCause.MAILBOX: _permit,
+}
+# Before the rules of the cause.
+_TROUBLES: dict[Detail | None, Callable[[Symptoms, Failure], Diagnosis]] = {
+    Detail.LOCK_TIMEOUT: _database_lock,
+    Detail.DEADLOCK: _deadlock,
+    Detail.STATEMENT_TIMEOUT: _statement_timeout,
+    Detail.CONNECTION_LOST: _connection_lost,
+    Detail.LOST: _lock_lost,
 }
 _GATE_ACTIONS = {
     GateCause.ARGUMENTS: "Correct the arguments of migrate in the container's command.",

@@ -17,6 +17,7 @@ _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
 _MOST_HOLDERS = 5
+_MOST_LEFT = 15
 _MOST_UNPLANNED = 20
 _LONGEST_NAME = 100
 _LONGEST_COMMAND = 200
@@ -136,15 +137,23 @@ class Detail(enum.StrEnum):
     FAILED_BEFORE = "failed before"
     NEVER_ENDED = "never ended"
     STOPPED = "stopped"
+    LOCK_TIMEOUT = "lock timeout"
+    DEADLOCK = "deadlock"
+    CONNECTION_LOST = "connection lost"
+    STATEMENT_TIMEOUT = "statement timeout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSession:
-    """A session of the database. Of other roles' sessions the age is not told."""
+    """A session of the database. Of other roles' sessions the age is not told.
+
+    MySQL may not show who holds a lock: then a session that may hold it is a suspect.
+    """
 
     pid: int
     application: str
     seconds: int | None
+    is_suspect: bool = False
 
     def __str__(self) -> str:
         age = "" if self.seconds is None else f", for {self.seconds} s"
@@ -152,11 +161,20 @@ class DatabaseSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """What a failed migration has left. `undo` is the SQL that undoes it, None if none is safe."""
+
+    what: str
+    undo: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why a gate stays shut, in its own words.
 
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
-    `database` is None if the gate does not read the database. If it is not `migrate` itself that
+    `database` is None if the gate does not read the database. `left` is what of a half applied
+    migration is there. If it is not `migrate` itself that
     failed, `step` says which command did, and `command` has its words.
     """
 
@@ -169,6 +187,7 @@ class Failure:
     database: DatabaseAfter | None = None
     detail: Detail | None = None
     holders: Sequence[DatabaseSession] = ()
+    left: Sequence[Leftover] = ()
     step: CommandStep | None = None
     command: str | None = None
 
@@ -452,7 +471,15 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         holders=holders_of(event),
         step=_step(event.get("step")),
         command=plain_text(event.get("command"), _LONGEST_COMMAND),
+        left=tuple(_left(event.get("leftovers"))),
     )
+
+
+def _left(told: object) -> Iterable[Leftover]:
+    for one in told[:_MOST_LEFT] if isinstance(told, list) else []:
+        match one:
+            case [str(what), undo]:
+                yield Leftover(what=plain_text(what) or "", undo=plain_text(undo))
 
 
 def _cause(event: Mapping[str, Any]) -> GateCause:
@@ -477,13 +504,15 @@ def _detail(told: object) -> Detail | None:
 
 
 def holders_of(event: Mapping[str, Any]) -> tuple[DatabaseSession, ...]:
-    """The sessions that an event names."""
-    found = event.get("holder")
-    holders = map(_holder, found[:_MOST_HOLDERS] if isinstance(found, list) else [])
-    return tuple(holder for holder in holders if holder is not None)
+    """The sessions that an event names, or that it suspects."""
+    lists = ((event.get("holder"), False), (event.get("suspects"), True))
+    found = (
+        _session(one, guess) for told, guess in lists if isinstance(told, list) for one in told
+    )
+    return tuple(one for one in found if one is not None)[:_MOST_HOLDERS]
 
 
-def _holder(found: object) -> DatabaseSession | None:
+def _session(found: object, is_suspect: bool) -> DatabaseSession | None:
     if not isinstance(found, dict) or type(found.get("pid")) is not int:
         return None
     seconds = found.get("seconds")
@@ -491,6 +520,7 @@ def _holder(found: object) -> DatabaseSession | None:
         pid=found["pid"],
         application=plain_text(found.get("application"), _LONGEST_NAME) or "no name",
         seconds=seconds if type(seconds) is int else None,
+        is_suspect=is_suspect,
     )
 
 

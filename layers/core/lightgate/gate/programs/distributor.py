@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import bz2
 import hashlib
 import json
 import os
@@ -19,13 +20,12 @@ import socket
 import sys
 import threading
 import time
-import zlib
 
 
 def main() -> None:
     port, packed = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
-    texts = zlib.decompress(base64.b85decode(packed)).split(b"\0")
+    texts = bz2.decompress(base64.b85decode(packed)).split(b"\0")
     config = json.loads(sys.argv[1])
     helpers = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
     sys.argv[2:2] = [text.decode() for text in helpers]

@@ -6,14 +6,15 @@ supervisor: JSON objects, one a line, both ways. The helper sends an `event` for
 or what the supervisor has to `do`. Standard output belongs to the app, whose settings may print.
 Python 3.8 and Django 4.2, and later.
 
-In a deployment that rolls back to an old release the helper applies nothing, takes no lock and
-needs no permit. It opens the gate if the code can run on the schema as it is now. Otherwise it
-reports why the code cannot.
+In a deployment that rolls back to an old release the helper applies nothing and needs no permit. It
+waits until no earlier attempt is in progress, and opens the gate if the code can run on the schema
+as it is now. Otherwise it reports why the code cannot.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Callable, NoReturn
 from warnings import catch_warnings, simplefilter
@@ -27,11 +28,17 @@ from lightgate.gate.programs.django_helper.command import Command
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
-from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, listed
+from lightgate.gate.programs.django_helper.errors import (
+    StaysShut,
+    error_text,
+    listed,
+    read_trouble,
+)
 from lightgate.gate.programs.django_helper.lock import Lock
 from lightgate.gate.programs.django_helper.plan import Plan, digest
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplanned
+from lightgate.gate.programs.django_helper.watch import Watch
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
@@ -50,6 +57,7 @@ class Helper:
     def __init__(self, channel: Channel, config: dict[str, Any]) -> None:
         self.channel, self.config = channel, config
         self.permitted: str | None = None  # the hash of a plan
+        self.has_ended_wait = False  # of the command for a lock
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
 
@@ -64,6 +72,8 @@ class Helper:
         except Exception as error:  # noqa: BLE001 - whatever it is, the gate stays shut and reports it
             cause = "database" if isinstance(error, Error) else cause
             more = {"database": "unchanged"} if cause == "settings" else {}
+            if isinstance(error, Error):
+                more["detail"] = read_trouble(error) or ""
             self.channel.send(do="fail", cause=cause, error=error_text(error), **more)
         os._exit(1)
 
@@ -90,8 +100,8 @@ class Helper:
             why = f"migrate uses the database {alias!r}, which its words do not name"
             raise StaysShut("arguments", f"{why}: add --database={alias}")
         self.database = Database(self.channel, self.config, connections[alias])
-        self.lock = Lock(self.database)
         self.attempts = Attempts(self.database)
+        self.lock = Lock(self.database, self.attempts)
 
     def work(self) -> None:
         self.database.connect()
@@ -150,7 +160,9 @@ class Helper:
         The commands around the main one do not run either. Those of a preset are about what is
         to be applied (makemigrations --check, migrate --plan), or change rows (loaddata).
         """
-        obstacles = find_obstacles(plan, found)
+        if found is None and self.database.engine:
+            self.lock.take(self.until)  # nothing that is still in progress changes the schema later
+        obstacles = find_obstacles(plan, found, self.attempts)
         if self.config["rollback"] == "unchecked":
             return self.open(plan, **({"overridden": obstacles} if obstacles else {}))
         if obstacles:
@@ -173,11 +185,12 @@ class Helper:
             raise StaysShut("loading", error, "part-way", effect="unknown", recorded=recorded)
 
     def read_plan(self) -> Plan:
+        plan: Plan
         if not self.command.is_djangos():
             return Plan()
         arguments = self.command.arguments if self.config["migrate"] else None
         try:
-            plan = Plan.read(self.command, arguments)
+            plan = self.database.patiently(lambda: Plan.read(self.command, arguments))
         except (Error, StaysShut):
             raise
         except Exception as error:
@@ -201,12 +214,13 @@ class Helper:
         """Refuse a plan that policy or earlier attempts rule out."""
         state = found and found["state"]
         if found and state == "failed":
-            more = {"detail": "failed before", "migration": found.get("migration")}
+            more = {key: found.get(key) for key in ("migration", "leftovers") if found.get(key)}
+            more["detail"] = "failed before"
             raise StaysShut("attempt", found["error"], found["database"], **more)
         # While the lock is ours, no attempt can be in progress. A migration that was committed but
         # not recorded would run twice; it shows as a schema that changed without a record.
         if found and state == "started" and is_locked and plan.migrations != []:
-            changed = plan.applied != found["applied"], found["schema"] != self.database.schema()
+            changed = plan.applied != found["applied"], found["schema"] != self.attempts.schema()
             if changed == (False, True) or not found["again"]:
                 began_at = found["at"]
                 why = f"an attempt of this release began at {began_at} and never ended"
@@ -233,8 +247,12 @@ class Helper:
                 self.lock.check("unchanged")
             if monotonic() > next_check:
                 next_check = monotonic() + PLAN_CHECK
-                if plan.is_outdated(self.database.db):
-                    return False
+                try:
+                    with self.database.limited():
+                        if plan.is_outdated(self.database.db):
+                            return False
+                except Error:
+                    self.database.db.close()  # what is pending is read again with the permit
             message = self.channel.receive(BEAT) or {}
             self.permitted = message.get("permitted")
             if message.get("seconds"):
@@ -248,14 +266,15 @@ class Helper:
         # With nothing pending, only its handlers are wanted.
         is_main = plan.migrations != [] or found is not None or self.attempts.is_unfinished()
         self.looks = [self.database.look()]
-        environment, limit = choose_environment(self.database, plan)
+        environment, limit = choose_environment(self.database, self.attempts.sessions, plan)
         if monotonic() > self.until:
             raise StaysShut("permit", "the permit has expired")
-        notes["recorded"] = self.attempts.record_start(plan, found, limit.get("named", False))
+        is_named = limit.get("named", False)
+        notes["recorded"] = self.attempts.record_start(plan, found, is_named)
         self.channel.emit("locked", lockTimeout=limit, **notes)
         is_pending = plan.migrations != []
         self.channel.send(do="run", main=is_main, pending=is_pending, **environment)
-        blockers: list[dict[str, Any]] = []
+        watch = Watch(self.database, self.attempts, is_named)
         while True:
             message = self.channel.receive(BEAT)
             if message and message["do"] == "end":
@@ -265,25 +284,66 @@ class Helper:
                 self.channel.send(do="looked")
                 continue
             if message:
-                tries = message["try"]
-                fields = {"for": ["database lock"], "holder": blockers, "try": tries}
-                self.channel.emit("waiting", **fields)
+                may = self.is_passing(message) and self.may_repeat(plan)
+                if may:
+                    watch.report(**{"try": message["try"]})
+                self.channel.send(do="again", may=may)
                 continue
             self.lock.check("not known")
             try:
-                now = self.database.sessions("blockers")
+                with self.database.limited():
+                    watch.look()
+                if limit["seconds"] is not None:
+                    self.limit_wait(watch, plan, limit["seconds"])
             except Error:
                 self.database.db.close()  # a limit of the role; the next query connects again
-                continue
-            if now and [one["pid"] for one in now] != [one["pid"] for one in blockers]:
-                self.channel.emit("waiting", **{"for": ["database lock"], "holder": now})
-            blockers = now or blockers
+
+    def limit_wait(self, watch: Watch, plan: Plan, seconds: float, /) -> None:
+        """End a statement that waits on MySQL, where nothing would be left half applied.
+
+        As long as it waits, every new query of the table waits behind it.
+        """
+        is_late = watch.waiting and monotonic() - watch.since > seconds
+        if is_late and plan.shows and self.attempts.is_untouched(self.read_plan()):
+            self.attempts.sessions.end(["QUERY " + one for one in watch.waiting])
+            self.has_ended_wait = True
+
+    def is_passing(self, end: dict[str, Any]) -> bool:
+        """Whether the trouble passes: a statement that was interrupted, only if that was us."""
+        if end["detail"] == "interrupted" and self.has_ended_wait:
+            end["detail"] = "lock timeout"
+        return bool(end["detail"] != "interrupted")
+
+    def may_repeat(self, plan: Plan) -> bool:
+        """Whether the command may run again after passing trouble, as nothing was half applied."""
+        self.end_sessions()
+        if self.attempts.attempt["again"]:
+            return not self.attempts.busy(self.attempts.attempt)
+        is_whole = plan.shows or plan.single
+        return (
+            is_whole
+            and self.attempts.is_untouched(self.read_plan())
+            and not self.attempts.busy(self.attempts.attempt)
+        )
+
+    def end_sessions(self) -> None:
+        """End what the server still does for our command, which has ended or was stopped."""
+        attempts, until = self.attempts, monotonic() + END_LIMIT
+        name = ("lightgate:%s:%s" % self.database.who)[:63]
+        while monotonic() < until:
+            left = attempts.busy(attempts.attempt)
+            if not left:
+                return
+            self.lock.keep()  # with the lock it is our command, and no other node's
+            attempts.sessions.end([one["pid"] for one in left if one["application"] == name])
+            self.channel.receive(BEAT)
 
     def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
+        self.database.db.close()  # it was idle, so the server or a proxy may have closed it
         self.database.connect()
-        until = monotonic() + END_LIMIT
-        while not end["ok"] and self.database.busy() and monotonic() < until:
-            self.channel.receive(BEAT)
+        if not end["ok"]:
+            with suppress(Error):
+                self.end_sessions()
         after = self.read_plan()
         pending = [one["name"] for one in after.migrations or []] if end["ok"] else []
         cause = "pending"
@@ -294,12 +354,13 @@ class Helper:
             cause, end["error"] = "unplanned", listed(unplanned)
         end["ran"] = end["ran"] or bool(unplanned)
         is_good = end["ok"] and not pending and not unplanned
-        database, recorded = self.attempts.record_end(plan, after, end, is_good)
-        result: dict[str, Any] = {"schema": after.schema, "left": after.found}
-        result.update(database=database, recorded=recorded)
+        result = self.attempts.record_end(plan, after, end, is_good)
+        result.update(schema=after.schema, left=after.found)
+        if not end["ok"] and self.is_passing(end) and end["detail"]:
+            result["detail"] = end["detail"]
         if unplanned:
             result["unplanned"] = [one[:200] for one in unplanned]
-        elif database == "part-way" and plan.is_atomic:
+        elif result["database"] == "part-way" and plan.is_atomic:
             left = {one["name"] for one in after.migrations or []}
             result["effect"] = worst(
                 m["class"] for m in plan.migrations or [] if m["name"] not in left

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import calendar
 import json
+import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error, transaction  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.errors import error_text
+from lightgate.gate.programs.django_helper.database import fingerprint
+from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
+from lightgate.gate.programs.django_helper.leftovers import find_leftovers
+from lightgate.gate.programs.django_helper.sessions import Sessions
 from lightgate.gate.programs.django_helper.sql import CREATE_TABLE, TABLE
 from lightgate.gate.programs.django_helper.times import utc
 
@@ -24,19 +30,29 @@ class Attempts:
 
     def __init__(self, database: Database) -> None:
         self.database, self.db = database, database.db
+        self.sessions = Sessions(database)
         self.attempt: dict[str, Any] = {}
+        self.before: list[list[str]] | None = None  # the schema when the attempt began
 
-    def find(self) -> dict[str, Any] | None:
+    def read(self) -> list[dict[str, Any]] | None:
+        """All attempts, the newest last; None if the table has another shape."""
+        sql = f"SELECT release_id, container, state, detail FROM {TABLE}"
         try:
-            if not self.has_table():
-                return None
-            sql = f"SELECT state, detail FROM {TABLE} WHERE release_id = %s AND container = %s"
-            for state, detail in self.database.rows(sql, self.database.who):
-                return {**json.loads(detail), "state": state}
-        except Error:
+            rows = self.database.patiently(
+                lambda: self.database.rows(sql) if self.has_table() else []
+            )
+            found = [dict(json.loads(row[3]), who=row[:2], state=row[2]) for row in rows]
+        except StaysShut:
+            raise
+        except Exception:
             if not self.db.is_usable():
                 raise
-        return None
+            return None
+        return sorted(found, key=lambda one: str(one.get("at")))
+
+    def find(self) -> dict[str, Any] | None:
+        ours = (one for one in self.read() or [] if tuple(one["who"]) == self.database.who)
+        return next(ours, None)
 
     def is_unfinished(self) -> bool:
         """Whether the last attempt of an earlier release ran `migrate`, and did not succeed.
@@ -57,27 +73,45 @@ class Attempts:
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
         found: dict[str, str] = {}
-        try:
-            rows = self.database.rows(f"SELECT detail FROM {TABLE}")
-            attempts = [json.loads(row[0]) for row in rows]
-            for one in sorted(attempts, key=lambda one: str(one.get("at"))):
-                found.update(one.get("classes", {}))
-        except Exception:  # noqa: BLE001 - no table, or one of another shape
-            return {}
+        for one in self.read() or []:
+            found.update(one.get("classes", {}))
+        return found
+
+    def half_applied(self) -> list[str]:
+        """The attempts since the code's release that may have left a migration half applied."""
+        attempts, now = self.read(), self.schema()
+        if attempts is None:
+            return ["the record of earlier attempts cannot be read"]
+        found = []
+        for number, one in enumerate(attempts):
+            at, release = str(one.get("at")), one["who"][0]
+            is_whole = one["state"] == "succeeded" or one.get("atomic", one.get("again"))
+            is_later = re.sub("[-:]", "", at).lower() > self.database.config["code"]
+            if is_whole or one.get("database") == "unchanged" or not is_later:
+                continue
+            # Somebody has repaired it if the schema is again as it was. Changed rows do not show.
+            labels = set(one.get("classes", {}).values())
+            schemas = [now, *(later.get("schema") for later in attempts[number + 1 :])]
+            if not (labels and labels <= {"additive", "contract"} and one["schema"] in schemas):
+                what = one.get("migration") or "a migration"
+                found.append(f"{what} may be half applied since {at} (release {release})")
         return found
 
     def record_start(self, plan: Plan, found: dict[str, Any] | None, is_named: bool) -> bool:
         """Record that an attempt begins, and return whether that could be recorded."""
+        self.before = self.database.schema()
         self.attempt = {
             "at": utc(),
             "tries": (found["tries"] if found else 0) + 1,
             "plan": plan.hash,
             # With those that an earlier attempt of the same release has applied.
             "classes": {**(found or {}).get("classes", {}), **plan.classes},
+            "atomic": plan.is_atomic,
             # Whether it may be repeated if it does not end.
             "again": plan.is_atomic and is_named,
             "applied": plan.applied,
-            "schema": self.database.schema(),
+            "schema": fingerprint(self.before),
+            "sessions": self.sessions.known,
         }
         if found and found["state"] == "started":
             self.attempt.update({key: found[key] for key in ("applied", "schema")})
@@ -89,17 +123,28 @@ class Attempts:
             return False
         return True
 
+    def notice(self, rows: list[Any]) -> None:
+        """Put the command's sessions on record, for a gate that finds them without us."""
+        if self.sessions.notice(rows):
+            with suppress(Error):
+                self.record("started")
+
     def record_end(
         self, plan: Plan, after: Plan, end: dict[str, Any], is_good: bool, /
-    ) -> tuple[str, bool]:
-        """Record the end; return the state of the database, and whether that could be recorded."""
+    ) -> dict[str, Any]:
+        """Record the end; return what is left in the database, and whether it could be recorded."""
         state = self.compare(plan, after, end["began"]) if end["ran"] else "unchanged"
-        self.attempt.update(end, database=state)
+        result: dict[str, Any] = {"database": state, "recorded": True}
+        if state == "part-way" and not plan.is_atomic and not is_good:
+            is_first = after.applied == self.attempt["applied"]
+            left = find_leftovers(self.db, self.before, self.database.schema(), is_first, after)
+            result["leftovers"] = left[:15]
+        self.attempt.update(end, quiet=not self.busy(self.attempt), **result)
         try:
             self.record("succeeded" if is_good else "failed")
         except Error:
-            return state, False
-        return state, True
+            result["recorded"] = False
+        return result
 
     def record_rollback(self, plan: Plan) -> None:
         self.attempt = {"at": utc(), "ahead": plan.ahead}
@@ -116,6 +161,9 @@ class Attempts:
         return True
 
     def record(self, state: str) -> None:
+        self.database.patiently(lambda: self.write(state))
+
+    def write(self, state: str) -> None:
         rows, who = self.database.rows, self.database.who
         if not self.has_table():
             rows(CREATE_TABLE)
@@ -128,17 +176,53 @@ class Attempts:
         with self.db.cursor() as cursor:
             return TABLE in self.db.introspection.table_names(cursor)
 
+    # What the commands of an attempt have left
+
+    def newest(self) -> dict[str, Any] | None:
+        """Only its sessions can be left: each attempt begins after those of the one before."""
+        return next((one for one in reversed(self.read() or []) if "tries" in one), None)
+
+    def busy(self, attempt: dict[str, Any] | None, since: float = 0) -> list[dict[str, Any]]:
+        """The sessions of our commands: the lock may be free while one of them still migrates.
+
+        `since` is how many seconds ago nothing more of the attempt could begin. If its sessions are
+        not known, it may be a statement of the same user that has begun in its time.
+        """
+        found = self.database.busy()
+        if not attempt or attempt.get("state") == "succeeded":
+            return found
+        known = attempt.get("sessions")
+        name = ("lightgate:%s:%s" % tuple(attempt.get("who", self.database.who)))[:63]
+        is_unsure = self.db.vendor == "mysql" and not known and not attempt.get("quiet")
+        age = time.time() - calendar.timegm(time.strptime(attempt["at"], "%Y-%m-%dT%H:%M:%SZ"))
+        for row in self.sessions.read() if known or is_unsure else []:
+            if [str(row[0]), row[3]] in (known or []):
+                found.append({"pid": row[0], "application": name, "seconds": row[2]})
+            elif is_unsure and row[7] and not row[5] and since < row[2] <= age + 2:
+                found.append({"pid": row[0], "application": row[1], "seconds": row[2]})
+        return found
+
+    def schema(self) -> str | None:
+        return fingerprint(self.database.schema())
+
+    def is_untouched(self, after: Plan) -> bool:
+        """Whether neither the schema nor the record of migrations shows anything of the attempt."""
+        attempt = self.attempt
+        same = after.applied == attempt["applied"] and self.schema() == attempt["schema"]
+        return after.migrations is not None and attempt["schema"] is not None and same
+
     def compare(self, before: Plan, after: Plan, has_begun: bool) -> str:
         """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself.
 
-        Proved is a plan that the server undoes as a whole, and a command that has not come to its
-        first migration, since Django prints each one before it begins it.
+        Proved is a plan that the server undoes as a whole, a first migration whose changes would
+        show in the schema, and a command that has not come to its first migration, since Django
+        prints each one before it begins it.
         """
-        schema = self.database.schema()
         if before.migrations is None or after.migrations is None:
             return "not known"
-        if after.applied != self.attempt["applied"] or schema != self.attempt["schema"]:
+        is_same = after.applied == self.attempt["applied"]
+        if not is_same or self.schema() != self.attempt["schema"]:
             return "part-way"
-        is_undone = before.is_atomic and self.db.features.can_rollback_ddl
-        is_proved = is_undone or (before.is_shown and not has_begun)
-        return "unchanged" if is_proved and not self.database.busy() else "not known"
+        is_proved = before.is_atomic or (before.is_shown and not has_begun)
+        is_proved = is_proved or (before.shows and self.is_untouched(after))
+        return "unchanged" if is_proved and not self.busy(self.attempt) else "not known"

@@ -4,17 +4,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+
+from django.db import Error, connections, transaction  # type: ignore[import-untyped]
+from django.db.backends.signals import connection_created  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.channel import BEAT
-from lightgate.gate.programs.django_helper.errors import StaysShut, read_refusal
-from lightgate.gate.programs.django_helper.sql import ENGINES, FINGERPRINT, TABLE
+from lightgate.gate.programs.django_helper.errors import (
+    StaysShut,
+    error_text,
+    read_refusal,
+    read_trouble,
+)
+from lightgate.gate.programs.django_helper.sql import (
+    ENGINES,
+    MY_SESSION,
+    MY_TABLE_LOCKS,
+    OUR_TABLES,
+    TABLE,
+)
 from lightgate.gate.programs.django_helper.times import since
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.channel import Channel
 
+# A query of ours waits for a lock so long, and is then tried again. MySQL's own limits are days.
+LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
+MY_LIMITS = (
+    "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
+)
 LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
 
 
@@ -28,6 +50,7 @@ class Database:
         if self.db.vendor in ("postgresql", "mysql"):
             options.setdefault("connect_timeout", 5)
         self.engine: dict[str, str] = ENGINES.get(self.db.vendor, {})
+        connection_created.connect(set_limits, weak=False)
 
     def connect(self) -> None:
         """Wait until the database answers."""
@@ -53,6 +76,62 @@ class Database:
         if reported:
             self.channel.emit("database", state="up", seconds=since(began))
 
+    def patiently(self, work: Callable[[], Any]) -> Any:
+        """Do what queries tables of ours. While another session has locked them, report who.
+
+        `work` is done again after passing trouble, so it may be done twice.
+        """
+        began = monotonic()
+        reported: list[dict[str, Any]] | None = None
+        while True:
+            try:
+                with self.limited():
+                    return work()
+            except Error as error:
+                trouble, why = read_trouble(error), error_text(error)
+                is_lost = trouble is None and not self.db.is_usable()
+                limit = self.config["waitSeconds"] if trouble == "lock timeout" else 60
+                if not (trouble or is_lost) or (limit is not None and since(began) > limit):
+                    if trouble != "lock timeout":
+                        raise
+                    late = f"a query of the gate was blocked for {round(since(began))} s: {why}"
+                    holder = reported or []
+                    raise StaysShut("lock", late, detail="not free", holder=holder) from error
+            if is_lost or trouble == "connection lost":
+                self.db.close()
+                self.connect()
+            elif trouble == "lock timeout":
+                holder = self.holders_of(OUR_TABLES)
+                if reported is None or pids(holder) != pids(reported):
+                    reported = holder
+                    fields = {"for": ["database lock"], "why": why, "holder": holder}
+                    self.channel.emit("waiting", **fields)
+            self.channel.receive(BEAT)
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Limit how long a query may wait. In a transaction, so that no pooler keeps the limits."""
+        self.db.ensure_connection()
+        self.db.set_autocommit(True)
+        if self.db.vendor != "postgresql":
+            yield
+            return
+        is_shared = getattr(connections._connections, self.alias, None) is self.db
+        with transaction.atomic(using=self.alias) if is_shared else self.reading():
+            for item in LIMITS.items():
+                self.rows("SELECT set_config(%s, %s, true)", item)
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A transaction of a connection that Django does not list."""
+        self.db.set_autocommit(False)
+        try:
+            yield
+        finally:
+            self.db.rollback()
+            self.db.set_autocommit(True)
+
     def rows(self, sql: str, values: Any = None, connection: Any = None, /) -> list[Any]:
         with (connection or self.db).cursor() as cursor:
             cursor.execute(sql, values)
@@ -61,11 +140,10 @@ class Database:
     def sessions(self, which: str) -> list[dict[str, Any]]:
         """The sessions that are in the way. PostgreSQL hides the age of other roles' sessions."""
         sql = self.engine.get(which)
-        found = self.rows(sql) if sql else []
-        return [{"pid": pid, "application": who, "seconds": s} for pid, who, s in found[:10]]
+        return shown(self.rows(sql)) if sql else []
 
     def busy(self) -> list[dict[str, Any]]:
-        """The sessions of our commands: the lock may be free while one of them still migrates.
+        """The sessions of our commands, by their name on PostgreSQL.
 
         A pooler keeps connections whose client has gone, with the name of the last client.
         """
@@ -75,20 +153,71 @@ class Database:
             is_pooled = pid != self.db.connection.info.backend_pid
         return self.sessions("busy in a pool" if is_pooled else "busy")
 
-    def schema(self) -> str | None:
-        """A hash of PostgreSQL's schema: a migration may be committed and not yet recorded."""
-        return str(self.rows(FINGERPRINT)[0][0]) if "blockers" in self.engine else None
+    def holders_of(self, tables: Sequence[str], but: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The sessions that hold locks of these tables, as far as the server shows them."""
+        if self.db.vendor != "mysql":
+            with suppress(Error):
+                return self.sessions("locked tables")
+            return []
+        names = ", ".join(["%s"] * len(tables))
+        for source in MY_TABLE_LOCKS:
+            found = self.others(f"{source} IN ({names})", but, tables)
+            if found:
+                return found
+        return []
+
+    def others(
+        self, source: str, but: Sequence[str], values: Sequence[str] = (), /
+    ) -> list[dict[str, Any]]:
+        """The sessions but these on a MySQL server that do not wait themselves."""
+        numbers = ", ".join(["connection_id()", *but])
+        rest = f" AND p.id NOT IN ({numbers}) AND coalesce(p.state, '') NOT LIKE %s"
+        with suppress(Error):
+            return shown(self.rows(f"{MY_SESSION}{source}{rest}", [*values, "Waiting for %"]))
+        return []
+
+    def schema(self) -> list[list[str]] | None:
+        """What the schema consists of; None if we cannot read it from this kind of database."""
+        sql = self.engine.get("schema")
+        if not sql:
+            return None
+        found = self.patiently(lambda: self.rows(sql))
+        return sorted([str(one) for one in row] for row in found if row[1] not in OUR_TABLES)
 
     def look(self) -> tuple[set[Any], str | None, list[Any]]:
         """The migrations on record, the schema, and the attempts of gates."""
+        recorded, attempts = self.patiently(self.read_records)
+        return recorded, fingerprint(self.schema()), attempts
+
+    def read_records(self) -> tuple[set[Any], list[Any]]:
         with self.db.cursor() as cursor:
             tables = self.db.introspection.table_names(cursor)
         queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
         found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
         recorded = {".".join(row) for row in found.get("django_migrations", [])}
-        return recorded, self.schema(), sorted(found.get(TABLE, []))
+        return recorded, sorted(found.get(TABLE, []))
 
     def go_on_without(self, cause: str, why: str) -> str:
         if self.config["requireLock"]:
             raise StaysShut(cause, f"{why}; requireLock forbids to go on")
         return why
+
+
+def fingerprint(schema: list[list[str]] | None) -> str | None:
+    return None if schema is None else hashlib.sha256(json.dumps(schema).encode()).hexdigest()[:32]
+
+
+def shown(rows: list[Any]) -> list[dict[str, Any]]:
+    return [{"pid": pid, "application": who, "seconds": s} for pid, who, s in rows[:10]]
+
+
+def pids(sessions: list[dict[str, Any]]) -> list[int]:
+    return [one["pid"] for one in sessions]
+
+
+def set_limits(connection: Any, **_: Any) -> None:
+    """Limit how long a new connection of ours to MySQL waits: by default it is for days."""
+    if connection.vendor == "mysql":
+        with suppress(Error), connection.cursor() as cursor:
+            name = "max_statement_time" if connection.mysql_is_mariadb else "max_execution_time"
+            cursor.execute(MY_LIMITS % f"{name} = {30 if connection.mysql_is_mariadb else 30000}")

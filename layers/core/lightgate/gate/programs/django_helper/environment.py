@@ -10,17 +10,24 @@ from lightgate.gate.programs.django_helper.sql import KEEPALIVE
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.database import Database
     from lightgate.gate.programs.django_helper.plan import Plan
+    from lightgate.gate.programs.django_helper.sessions import Sessions
 
 
-def choose_environment(database: Database, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+def choose_environment(
+    database: Database, sessions: Sessions, plan: Plan, /
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The environment, and what the event `locked` says of the limit for locks.
 
     The limit also applies to row locks, and CREATE INDEX CONCURRENTLY leaves an invalid index
     when it strikes. So only plans that are undone as a whole and change no data get it. A pooler
-    refuses it, and the settings' own options replace it silently. So it is tried first.
+    refuses it, and the settings' own options replace it silently. So it is tried first. On MySQL
+    the helper itself ends a wait, see `Helper.limit_wait`.
     """
     if database.db.vendor != "postgresql":
-        return {"environment": {}, "options": {}, "retry": False}, {"seconds": None}
+        limit = {"seconds": None, "why": "the sessions of the command cannot be told from others"}
+        if database.db.vendor == "mysql" and sessions.can_be_known():
+            limit = {"seconds": database.config["lockTimeoutSeconds"]}
+        return {"environment": sessions.mark, "options": {}}, limit
     limits = dict(KEEPALIVE, client_connection_check_interval=500)
     proof = "client_connection_check_interval"
     why: str | None = "not all atomic, or not only schema"
@@ -38,7 +45,7 @@ def choose_environment(database: Database, plan: Plan) -> tuple[dict[str, Any], 
         why = why or "a pooler, the environment or the settings set options of their own"
         shown = probe(database, name, proof)
     seconds = limits[proof] / 1000 if works and not why else None
-    run = {"environment": name, "options": options if works else {}, "retry": bool(seconds)}
+    run = {"environment": {**name, **sessions.mark}, "options": options if works else {}}
     return run, {"seconds": seconds, "why": why, "named": shown[:1] == [name["PGAPPNAME"]]}
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+# The codes of what a later attempt may be spared: SQLSTATE, or the number of MySQL and MariaDB.
+TROUBLES = {
+    "lock timeout": ("55P03", 1205, 3572),
+    "statement timeout": ("57014", 1969, 3024),
+    "connection lost": ("57P01", "57P02", "57P05", "08006", 1927, 2006, 2013, 4031),
+}
 LINE = 400  # characters of a list in an error
 
 
@@ -24,6 +30,14 @@ def error_text(error: BaseException) -> str:
     kind = type(error)
     text = " ".join(str(error).split())
     return f"{kind.__module__}.{kind.__name__}: {text}"[:500].replace("builtins.", "", 1)
+
+
+def read_trouble(error: BaseException) -> str | None:
+    """What passing trouble of the database it is, by its code. A lost connection may have none."""
+    code = error.args[0] if error.args else None
+    for name in ("sqlstate", "pgcode"):
+        code = getattr(error.__cause__, name, None) or code
+    return next((name for name, codes in TROUBLES.items() if code in codes), None)
 
 
 def listed(items: list[str]) -> str:

@@ -13,12 +13,13 @@ from lightgate.gate.programs.django_helper.sql import KEEPALIVE, NO_TIME_LIMITS
 from lightgate.gate.programs.django_helper.times import since
 
 if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.attempts import Attempts
     from lightgate.gate.programs.django_helper.database import Database
 
 
 class Lock:
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, attempts: Attempts) -> None:
+        self.database, self.attempts = database, attempts
         self.session = database.db.copy()
 
     def take(self, until: float) -> dict[str, Any]:
@@ -28,15 +29,21 @@ class Lock:
             why = database.go_on_without("lock", f"none is known for {vendor}")
             return {"lock": None, "why": why}
         began, limit = monotonic(), database.config["waitSeconds"]
-        is_ours, why = False, ""
+        is_ours, why, taken = False, "", began
+        before: dict[str, Any] | None = None  # the newest attempt
         reported: list[Any] = []
         while True:
             holder: list[dict[str, Any]] = []
             try:
                 if is_ours:
                     self.keep()
-                is_ours = is_ours or self.try_once()
-                holder = database.busy() if is_ours else database.sessions("holder")
+                elif self.try_once():
+                    is_ours, taken = True, monotonic()
+                    before = self.attempts.newest()
+                if is_ours:
+                    holder = self.attempts.busy(before, since(taken))
+                else:
+                    holder = database.sessions("holder")
                 if is_ours and not holder:
                     return {"lock": vendor if database.engine["take"] != "SELECT 1" else None,
                             "seconds": since(began)}  # fmt: skip

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Sequence
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
@@ -18,6 +19,9 @@ def describe(
 ) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
 
+    `shows` says that whatever it changes shows in the schema, and `single` that all of it is one
+    transaction, also on a server that commits DDL at once.
+
     Each operation has its class, its kind and its model or field. Two more follow if one of them
     is not empty: what of it may break old code, and the error that kept it from being judged.
     """
@@ -26,6 +30,8 @@ def describe(
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
     if own:
         operations.append(["unknown", irreversible := "Migration.apply"])
+    shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
+    single = shows and len(migration.operations) == 1 and is_single(migration)
     for operation in migration.operations:
         label, kind = "contract", type(operation).__name__
         why = problem = ""
@@ -33,8 +39,11 @@ def describe(
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why = classify(operation, app, state, created, existing)
+                shows = shows and not fills_rows(operation, app, state)
+                statement = str(getattr(operation, "sql", ""))
+                is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
-                label, problem = "unknown", error_text(error)[:200]
+                label, problem, is_atomic = "unknown", error_text(error)[:200], False
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
@@ -43,14 +52,34 @@ def describe(
             irreversible = irreversible or (kind if is_lasting else "")
         more = [why, problem] if why or problem else []
         operations.append([label, kind, name_of(operation), *more])
+        shows = shows and label in ("additive", "contract")
     return {
         **({"reversed": True} if is_backwards else {}),
         "name": f"{app}.{migration.name}",
         "class": worst(one[0] for one in operations),
-        "atomic": migration.atomic is True,
+        "atomic": is_atomic,
+        "shows": shows,
+        "single": single,
         "operations": operations,
         "irreversible": irreversible,
     }
+
+
+def is_single(migration: Any) -> bool:
+    """Whether its only operation is one transaction, also outside that of the migration."""
+    operation = migration.operations[0]
+    if type(operation).__name__ == "RunSQL":
+        return bool(re.fullmatch(r"(?i)\s*(insert|update|delete)\b[^;]*;?\s*", str(operation.sql)))
+    own = getattr(operation, "atomic", None)
+    return own or (migration.atomic and own is not False)
+
+
+def fills_rows(operation: Any, app: str, state: Any, /) -> bool:
+    """Whether Django updates rows before it alters the column, which the schema does not show."""
+    if type(operation).__name__ != "AlterField":
+        return False
+    old = state.models[app, operation.model_name_lower].fields[operation.name]
+    return old.null and not operation.field.null
 
 
 def name_of(operation: Any) -> str:

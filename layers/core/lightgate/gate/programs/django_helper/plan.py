@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Sequence
 
-from django.db import Error  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
@@ -32,6 +31,7 @@ class Plan:
     hash = "unknown"
     applied = ""
     is_atomic = False
+    shows = single = False  # of the first migration, see `describe`
     is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     schema: Sequence[str] = ()
@@ -72,6 +72,11 @@ class Plan:
         existing = [name.lower() for name in tables]
         plan.migrations = [describe(step, state, created, existing) for step in steps]
         irreversible = [one.pop("irreversible") for one in plan.migrations]
+        shows, single = ([one.pop(key) for one in plan.migrations] for key in ("shows", "single"))
+        plan.shows, plan.single = shows[:1] == [True], single[:1] == [True]
+        if not connection.features.can_rollback_ddl:  # each statement commits what was before it
+            for one in plan.migrations:
+                one["atomic"] = False
         if steps:
             plan.reversal = find_reversal(executor, steps, irreversible, arguments)
         plan.is_shown = getattr(arguments, "verbosity", 0) > 0
@@ -118,13 +123,7 @@ class Plan:
 
     def is_outdated(self, connection: Any) -> bool:
         """Whether a migration was applied or reversed since the plan was read."""
-        try:
-            connection.ensure_connection()
-            connection.set_autocommit(True)
-            recorded = set(MigrationRecorder(connection).applied_migrations())
-        except Error:
-            connection.close()
-            return False
+        recorded = set(MigrationRecorder(connection).applied_migrations())
         return self.recorded not in (None, recorded)
 
     def is_done(self, found: dict[str, Any] | None) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.attempts import Attempts
     from lightgate.gate.programs.django_helper.plan import Plan
 
 
-def find_obstacles(plan: Plan, found: dict[str, Any] | None) -> list[str]:
+def find_obstacles(plan: Plan, found: dict[str, Any] | None, attempts: Attempts, /) -> list[str]:
     """Why it cannot; nothing if it can. `found` is the attempt of this release, if there is one."""
     obstacles = [] if plan.is_done(found) else plan.pending()
     if found is None:  # once the gate has opened, a running app depends on no later migration
         breaking = (item for item in plan.ahead.items() if item[1] != "additive")
         obstacles += ["%s (%s) was applied since" % item for item in breaking]
+        obstacles += attempts.half_applied()
     return obstacles

@@ -14,6 +14,7 @@ from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
 from lightgate.gate.programs.supervisor.masking import mask
 from lightgate.gate.programs.supervisor.progress import read_progress
+from lightgate.gate.programs.supervisor.troubles import find_trouble
 
 if TYPE_CHECKING:
     import socket
@@ -91,7 +92,9 @@ class Child:
             return Failed("signal", why, code, self)
         said = [line for line in self.tail() if line.strip()]
         raised = [line for line, is_exception in self.last_lines if is_exception]
-        return Failed("exit", (raised or said or [f"exit code {code}"])[-1], code, self)
+        why = (raised or said or [f"exit code {code}"])[-1]
+        trouble = find_trouble(self.raised)
+        return Failed("exit", why, code, self, **({"detail": trouble} if trouble else {}))
 
     def receive(self) -> None:
         """Read what came over the channel."""

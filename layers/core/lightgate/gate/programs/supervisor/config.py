@@ -9,13 +9,36 @@ from typing import Any
 
 from lightgate.gate.programs.supervisor.masking import secret_parts
 
+# The compiler leaves out what is as here: each container has its configuration as text.
+DEFAULTS = {
+    "mode": "task",
+    "timeoutSeconds": 600,
+    "graceSeconds": 10,
+    "afterFailure": "exit",
+    "healthCheck": None,
+    "secretNames": [],
+}
+CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}
+DJANGO_DEFAULTS = {
+    "manage": ["python", "manage.py"],
+    "database": "default",
+    "policy": "warn",
+    "allowDestructive": False,
+    "lockTimeoutSeconds": 2,
+    "requireLock": True,
+    "databaseTimeoutSeconds": 60,
+}
+
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
-    config.update({"before": [], "then": []}, **json.loads(text))
+    config.update({"before": [], "then": [], **DEFAULTS}, **json.loads(text))
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
+    if check is not None:
+        config["healthCheck"] = check = {**CHECK_DEFAULTS, **check}
     django = config["django"]
     if django is not None:
+        config["django"] = django = {**DJANGO_DEFAULTS, **django}
         config["helper"], command = command[0], command[1:]
     if config["mailbox"] is not None:
         config["s3Client"], command = command[0], command[1:]

@@ -29,7 +29,7 @@ class DjangoHelper(HelperProcess):
         self.last_seen = monotonic()
         self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
         self.order: dict[str, Any] = {}  # its message to run the command
-        self.ran = self.may_retry = False
+        self.ran = False
         django, words = config["django"], ["migrate", "--noinput"]
         manage, at = django["manage"], django["script"]
         python, script = (manage[:at], manage[at:]) if at else find_python(manage)
@@ -96,7 +96,6 @@ class DjangoHelper(HelperProcess):
                     self.send(permitted=plan, seconds=seconds)
             elif answer["do"] == "run":
                 self.order, self.silence = answer, HELPER_SILENCE
-                self.may_retry = answer["retry"]
                 return True
             else:
                 del answer["do"]
@@ -112,6 +111,11 @@ class DjangoHelper(HelperProcess):
         self.ran = self.ran or is_main
         return {**self.order["environment"], **(self.order["options"] if is_main else {})}
 
+    def may_repeat(self, tries: int, trouble: str) -> bool:
+        """Whether the command, which met passing trouble, has left nothing and may run again."""
+        self.send(do="again", detail=trouble, **{"try": tries})
+        return bool(self.answer()["may"])
+
     def record_end(self, failure: Failed | None) -> dict[str, Any]:
         """Have the helper record the end, and return what it reports of it."""
         unknown = {"database": "not known", "recorded": False}
@@ -120,8 +124,9 @@ class DjangoHelper(HelperProcess):
         self.silence = APP_START + self.gate.config["django"]["databaseTimeoutSeconds"]
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
+        detail = failure and failure.more.get("detail")
         end = {"ok": not failure, "ran": self.ran, "began": self.gate.has_shown_a_migration}
-        self.send(do="end", error=error, migration=migration, **end)
+        self.send(do="end", error=error, migration=migration, detail=detail, **end)
         try:
             answer = self.answer()
         except (Failed, Stopped) as problem:

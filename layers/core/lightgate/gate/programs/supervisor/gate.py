@@ -29,6 +29,7 @@ from lightgate.gate.programs.supervisor.masking import mask
 NEWEST = ("lastLines", "migrationsApplied")
 SHORTENED = (
     *NEWEST,
+    "leftovers",
     "schema",
     "operations",
     "overridden",

@@ -10,4 +10,4 @@ QUIET = 0.1  # until an unfinished line is passed on as it is
 HELPER_SILENCE = 15  # without a sign of life from the helper that holds the lock
 APP_START = 60  # that an app may take to load
 LAST_DELIVERY = 5  # at the end, for events that are not in the mailbox yet
-RETRIES = 3  # of a command after a lock time-out, and of S3 clients in a row that deliver nothing
+RETRIES = 3  # of a command after passing trouble, and of S3 clients in a row that deliver nothing

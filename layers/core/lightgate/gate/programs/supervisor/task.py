@@ -11,6 +11,7 @@ from lightgate.gate.programs.supervisor.failures import Failed, Stopped, refusal
 from lightgate.gate.programs.supervisor.gate import never
 from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, LINE_LIMIT, RETRIES
 from lightgate.gate.programs.supervisor.permit import await_permit
+from lightgate.gate.programs.supervisor.troubles import PASSING
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.supervisor.gate import Gate
@@ -150,7 +151,7 @@ def run(
     step: str,
     tries: int,
 ) -> bool:
-    """Run one command; False: only a lock was in its way, and it may run again."""
+    """Run one command; False: it met passing trouble, has left nothing, and may run again."""
     config, is_main = gate.config, step == "migrate"
     if helper and helper.is_lost():
         raise helper.loss()
@@ -182,11 +183,12 @@ def run(
             raise failure
         raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
     if child.code:
-        met_lock = any("LockNotAvailable" in line for line in child.raised)
-        if helper and is_main and met_lock and helper.may_retry and tries <= RETRIES:
-            helper.send(do="again", **{"try": tries})
+        failure = child.failure()
+        trouble = str(failure.more.get("detail"))
+        passes = is_main and trouble in PASSING and tries <= RETRIES
+        if helper and passes and helper.may_repeat(tries, trouble):
             return False
-        raise child.failure()
+        raise failure
     child.migration_ends(None)
     gate.running = {}
     if config["pending"]:
