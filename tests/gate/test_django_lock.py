@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.gate.programs import Program, Runner, eventually
-from tests.gate.projects import ADD_COLOUR, HALF, Project, Rows, sql
+from tests.gate.projects import HALF, Project, Rows, sql
 
 FINAL = ("succeeded", "failed")
 
@@ -221,14 +221,17 @@ def test_an_attempt_that_never_ended_is_judged(
 
 @pytest.mark.slow
 def test_a_migration_that_was_committed_and_not_recorded_is_not_run_again(
-    runner: Runner, crops: Project, rows: Rows
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     rows.begin()
-    crops.migration(ADD_COLOUR)
+    go = tmp_path / "go"
+    crops.migration(held("alter table crops_crop add colour text", go))
+    killed = crops.gate(runner, release="r2")
+    eventually(lambda: len(killed.named("applying")) == 2, "does not migrate", killed)
+    for pid in [killed.process.pid, *commands_of(killed)]:
+        os.kill(pid, signal.SIGKILL)
+    go.touch()
     # The record is written after the commit when some of the SQL is deferred.
-    stop = [["sh", "-c", "kill -9 $PPID"]]
-    killed = crops.gate(runner, release="r2", before=stop)
-    killed.ends()
     rows("alter table crops_crop add colour text")
     again = crops.gate(runner, release="r2")
     assert again.event("failed")["cause"] == "attempt"
