@@ -97,7 +97,7 @@ class DeploymentEnd:
 
     @property
     def _own(self) -> Judgement:
-        """The judgement on this release. If the plan failed half-way, only applied migrations count."""
+        """The judgement on this release: after a failure, only on applied migrations."""
         names = [one.name for one in self.evidence.migrations]
         return judge_applied(self.judgement, self.evidence.effect, names)
 
@@ -236,7 +236,7 @@ def _overdue(seen: DeploymentEnd) -> Conclusion:
 
 
 def _not_active(seen: DeploymentEnd) -> Conclusion:
-    """The deployment failed: Lightsail keeps the previous version live, unless the service is unprotected."""
+    """The deployment failed. Lightsail keeps the previous version live, if there is an endpoint."""
     reasons = _why(seen)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
