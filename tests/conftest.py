@@ -1,6 +1,7 @@
 """What every test may rely on."""
 
 import gc
+import os
 import signal
 from collections import Counter
 
@@ -22,7 +23,13 @@ settings.load_profile("few")
 
 
 def pytest_configure() -> None:
-    """A job in the background ignores INT, QUIT or HUP, and so would all that the tests start."""
+    """Let what the tests start behave as it does anywhere else.
+
+    A job in the background ignores INT, QUIT or HUP, and so would each process of a test. And each
+    would compile Django for itself: what writes no bytecode finds none in a place of ours.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.pop("PYTHONPYCACHEPREFIX", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -128,6 +128,7 @@ def test_what_is_left_can_be_undone_as_reported_and_then_released(
     on_mariadb.gate(runner, release="20250303t000000z-r").event("succeeded")
 
 
+@pytest.mark.slow
 def test_what_was_renamed_is_never_to_be_dropped(runner: Runner, on_mariadb: Project) -> None:
     released(runner, on_mariadb)
     on_mariadb.migration(
@@ -237,6 +238,7 @@ def test_a_migration_longer_than_wait_timeout_succeeds(runner: Runner, on_mariad
     assert gate.event("succeeded")["migrations"] == ["crops.0002_change"]
 
 
+@pytest.mark.slow
 def test_when_the_helpers_session_is_lost_the_success_is_recorded_all_the_same(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -285,6 +287,7 @@ def test_a_metadata_lock_is_reported_with_its_holder_and_the_wait_is_limited(
     assert gate.event("succeeded")["migrations"] == ["crops.0002_change"]
 
 
+@pytest.mark.slow
 def test_after_the_last_try_a_metadata_lock_has_left_nothing(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -298,6 +301,7 @@ def test_after_the_last_try_a_metadata_lock_has_left_nothing(
     assert "colour" not in columns(on_mariadb)
 
 
+@pytest.mark.slow
 def test_a_wait_is_not_ended_where_that_would_leave_a_half_applied_plan(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -376,6 +380,7 @@ def test_a_deadlock_that_has_left_nothing_is_tried_again(
     assert rows(on_mariadb, waits) == [[0]]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("code", "detail"),
     [
