@@ -18,7 +18,8 @@ SEEN = """
         seen.write(repr([
             sys.argv, sys.path[0], sys.flags, os.readlink("/proc/self/fd/0"), os.getcwd(),
             __main__.__file__, __main__.__name__, getattr(sys, "orig_argv", [])[1:],
-            sorted(key for key in os.environ if not key.startswith("PG")),
+            # The command's sessions are known by their names, or by this variable.
+            sorted(key for key in os.environ if not key.startswith(("PG", "LIGHTGATE_GATE"))),
             sorted(os.listdir("/proc/self/fd"))[:3],
         ]) + "\\n")
     """

@@ -238,7 +238,7 @@ def _refuses_a_node(line: str) -> bool:
 
 def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     found = health_checks(log.lines, endpoint.path)
-    # The good ones may be those of the version that goes on serving, which writes here as well.
+    # The good ones may be those of the live version, which writes to the same log.
     bad = [one for one in found if not accepts(endpoint.success_codes, one.status)]
     if not bad:
         return None

@@ -1,7 +1,7 @@
 """The diagnosis of a release that failed: its class, the line that shows it, and what to do.
 
-A pure function of what was observed. What explains most is asked first: what stopped the release,
-then its gate, which knows why it stayed shut, then the app behind it.
+A pure function of the symptoms. The rule that explains most comes first: the error that stopped
+the release, then its gate, which knows why it stayed shut, then the app behind it.
 """
 
 import re
@@ -21,9 +21,9 @@ _BUSY = re.compile(
 
 
 def diagnose(seen: Symptoms) -> Diagnosis:
-    """Why the release failed, or that nobody can tell from what was observed.
+    """Why the release failed, or UNKNOWN if the symptoms do not show it.
 
-    What could not be looked at is told: it might say something else.
+    The diagnosis names each log that could not be read, because it may hold another cause.
     """
     found = (
         _diagnose_error(seen)
@@ -39,7 +39,7 @@ def diagnose(seen: Symptoms) -> Diagnosis:
 
 
 def _with_refused_permit(seen: Symptoms) -> Symptoms:
-    """A gate that was told no, and had no time left to say so, has failed because of that."""
+    """The symptoms with the refusal of a permit as the failure, if its gate reported none."""
     evidence = seen.evidence
     if seen.no_permit is None or evidence.failure is not None:
         return seen

@@ -80,7 +80,7 @@ class Symptoms:
 
     @property
     def system_lines(self) -> Sequence[str]:
-        """What Lightsail says, which may stand in the log of any container, or of each."""
+        """The lines of Lightsail itself, which may be in the log of any container, or of each."""
         said = [log.system for log in self.logs.values() if log is not None]
         return max(said, key=len, default=())
 
@@ -106,7 +106,7 @@ class Symptoms:
 class Diagnosis:
     """Why a release failed: `what` is only what is known, and says so where it is a guess.
 
-    `evidence` is the line that shows it, in the words of whoever wrote it; None without one.
+    `evidence` is the line that shows it, word for word; None without one.
     `next_action` is the one thing to do first.
     """
 

@@ -162,7 +162,7 @@ class DatabaseSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """What a failed migration has left. `undo` is the SQL that undoes it, None if none is safe."""
+    """A change that a failed migration has left. `undo` is the SQL for it, None if none is safe."""
 
     what: str
     undo: str | None

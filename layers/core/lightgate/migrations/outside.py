@@ -47,7 +47,7 @@ class RecordedMigrations:
 
 
 def read_recorded(release: str, gate: str, lines: Iterable[str]) -> RecordedMigrations:
-    """What a gate has reported of the record in its database."""
+    """The recorded migrations in the database, as a gate has reported them."""
     seen = RecordedMigrations()
     for event in events(release, gate, lines):
         if event["event"] == "plan":

@@ -1,4 +1,4 @@
-"""The final message as an e-mail: what happened, what is live, what to do, then the facts."""
+"""The final message as an e-mail: the outcome, the live version, the next steps, the facts."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -74,7 +74,7 @@ def subject_words(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """What happened, and what is live now."""
+    """The outcome, and the version that is live now."""
     outcome = report.conclusion.outcome
     if report.kind is ReleaseKind.IMAGE and outcome is Outcome.SUCCEEDED:
         return f"Release {report.name} of {report.app} is live."
@@ -122,7 +122,7 @@ def opening(report: Report) -> Sequence[str]:
 
 
 def _repeats(failure: Diagnosis | None, reason: str) -> bool:
-    """Whether the cause is told with the very evidence that the reason ends with.
+    """Whether the evidence of the cause is the same text as the end of the reason.
 
     The whole reason, or all after its colon: a line of a log that ends as a sentence of
     Lightgate's own does must not hide it.

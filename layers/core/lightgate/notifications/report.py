@@ -1,4 +1,4 @@
-"""What is told of an ended release, put together from the state that its execution carries."""
+"""All facts for the message of an ended release, from the state of its execution."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -265,7 +265,7 @@ def _age(facts: Facts, restores_to: datetime | None) -> timedelta | None:
     deployment, release = facts.deployment, facts.release
     if deployment is None or release is None or restores_to is None:
         return None
-    # Where no gate asks, nothing can have begun before the deployment was there.
+    # Without a gate that needs a permit, migrations can start with the deployment.
     began_at = deployment.permitted_at if release.asking_gates else deployment.created_at
     return None if began_at is None else began_at - restores_to
 

@@ -28,7 +28,7 @@ def with_changes_outside(
 ) -> DeploymentProgress:
     """The deployment with the migrations that no gate of it has applied.
 
-    What cannot be read is left out: the reports of the gates and the log show the same migrations.
+    A log that cannot be read is left out: the gates report the same migrations.
     """
     try:
         service = runtime.lightsail.service(release.service)

@@ -91,13 +91,13 @@ class DeploymentEnd:
 
     @property
     def on_the_schema_as_it_is(self) -> Judgement:
-        """What the migrations that are applied, or may be, mean for the version before."""
+        """The judgement on all migrations that are applied, or may be, for the previous version."""
         own = [self._own] if self.may_have_changed else []
         return together([self.earlier, self.beside, *own])
 
     @property
     def _own(self) -> Judgement:
-        """Of a plan that failed half-way only what is applied counts, where the gate has looked."""
+        """The judgement on this release: after a failure, only on applied migrations."""
         names = [one.name for one in self.evidence.migrations]
         return judge_applied(self.judgement, self.evidence.effect, names)
 
@@ -148,7 +148,7 @@ def _success(seen: DeploymentEnd) -> Sequence[str]:
 
 
 def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
-    """The version was not to be left serving: what became of going back."""
+    """The end of a release whose version had to be rolled back."""
     back = seen.rollback_result
     if back is None:
         return _failed(
@@ -236,7 +236,7 @@ def _overdue(seen: DeploymentEnd) -> Conclusion:
 
 
 def _not_active(seen: DeploymentEnd) -> Conclusion:
-    """The deployment failed: Lightsail goes back by itself, unless nothing held the app back."""
+    """The deployment failed. Lightsail keeps the previous version live, if there is an endpoint."""
     reasons = _why(seen)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
@@ -270,11 +270,11 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
 
 
 def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
-    """An old version serves and was verified: rolled back, if it can work with the database.
+    """The live old version is healthy: ROLLED_BACK, if it can work with the current database.
 
-    Its answers prove no more than what it was asked: that a page can be read says nothing of the
-    next row that cannot be written. So what is known to break it outweighs them. Where nobody
-    knows, as after a change of rows, they are what there is, and people are told.
+    Health checks prove only what they request: a page that can be read does not show that the next
+    row can be written. So a migration that is known to break the version outweighs them. If the
+    effect is unknown, as after a change of rows, they decide, and the message says so.
     """
     against = _against(version, seen)
     if seen.on_the_schema_as_it_is.verdict is not Verdict.ONE_WAY:
@@ -308,7 +308,7 @@ def _against(version: int, seen: DeploymentEnd) -> list[str]:
 
 
 def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
-    """It serves although its gate failed, or did until something was done about it."""
+    """The version is live although its gate failed, or was until it was rolled back."""
     if seen.kind is ReleaseKind.COMMAND and seen.rollback_result is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
@@ -338,9 +338,10 @@ def _asked_in_vain(seen: DeploymentEnd) -> bool:
 
 
 def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion | None:
-    """Nothing was applied, and that was meant; that what serves is down was not.
+    """REFUSED if the gates applied nothing on purpose; FAILED if the live version is unhealthy.
 
-    It is a refusal as well if nobody could ask what serves: nothing has happened to it.
+    It is REFUSED as well if the health of the live version is unknown: this release did not touch
+    it.
     """
     failure, before = seen.evidence.failure, seen.before
     by_gate = failure is not None and failure.cause.is_refusal
@@ -383,7 +384,7 @@ def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
 
 
 def _serving_before(seen: DeploymentEnd) -> list[str]:
-    """What is known of the version that served before, if it still does."""
+    """The health of the previous version, if it is still live."""
     before, verified = seen.before, seen.verified
     if before is None or not seen.service.serves(before):
         return [_serving(seen.service)]

@@ -15,7 +15,7 @@ from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
 
-# What a person does after the cause is corrected.
+# The next step after the cause is corrected.
 AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
     {
         ReleaseKind.IMAGE: "push again",
@@ -160,7 +160,7 @@ def _stopped_by(error: str) -> str:
 
 
 def _without_deployment(*, is_service_known: bool) -> tuple[str, str]:
-    """What is known of a release of which no deployment is known, and what to do then."""
+    """The reason and the next step of a release without a known deployment."""
     if is_service_known:
         return "No deployment of this release was found.", _RELEASE_AGAIN
     return (

@@ -11,7 +11,7 @@ from lightgate.release.release import ReleaseKind, UsedSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionSource:
-    """What the app of a version is, see `VersionRecord`. Whatever is unknown is None."""
+    """Which code and spec a version runs, see `VersionRecord`. Whatever is unknown is None."""
 
     digest: str | None = None
     spec_version: int | None = None

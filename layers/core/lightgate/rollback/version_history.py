@@ -252,7 +252,7 @@ def _past(
 
 
 def _left(deployment: DeploymentProgress | None) -> Mapping[str, Mapping[str, str]]:
-    """What each gate has left on record, as far as it has reported that."""
+    """The recorded migrations that each gate has left, if it has reported them."""
     recorded = deployment.recorded if deployment is not None else {}
     return {gate: one.left for gate, one in recorded.items() if one.left}
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from lightgate.json_reader import printable, shown
@@ -17,6 +18,7 @@ _FILLS_IN_ITSELF = ("envsubst", "awk", "sed", "perl", "python", "dockerize")
 # Programs to which an operator of the shell may be a plain argument.
 _TAKES_OPERATORS = {"find", "expr", "test", "[", "jq", "awk", "parallel", "xargs"}
 _LONGEST_SHOWN = 300
+_PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 # A command that runs on cannot stand between two others.
 _RUN_ON = {"gunicorn", "uvicorn", "daphne", "hypercorn", "granian", "uwsgi", "waitress-serve"}
 
@@ -33,7 +35,7 @@ def wrong_words(command: Argv, manage: Argv | None = None) -> str | None:
         )
     found = programs(command)
     names = {program.name for program in found}
-    operator = next((word for word in command[1:] if OPERATOR.fullmatch(word)), None)
+    operator = _operator(command)
     if operator is not None and not names & _TAKES_OPERATORS:
         line = " ".join(w if OPERATOR.fullmatch(w) else shlex.quote(w) for w in command)
         return (
@@ -41,6 +43,14 @@ def wrong_words(command: Argv, manage: Argv | None = None) -> str | None:
             f"{write(_from_line(line, manage), command)}"
         )
     return _variable(command, found)
+
+
+def _operator(command: Argv) -> str | None:
+    """The operator of the shell that joins two commands; before other text it is an argument."""
+    for word, following in pairwise([*command[1:], "end"]):
+        if OPERATOR.fullmatch(word) and _PLAIN_WORD.fullmatch(following):
+            return word
+    return None
 
 
 def _variable(command: Argv, found: Sequence[Program]) -> str | None:

@@ -122,7 +122,7 @@ def _about_migrate(spec: AppSpec, container: Container, path: str) -> Iterator[s
                     f"{path}.command: runs migrate outside a gate: at every start, on every node, "
                     "and nobody waits for its success; give it a container of its own to wait for"
                 )
-            # Of a script that names no migration there is nothing to say before it runs.
+            # A script that names no migration gets no warning: its effect shows only when it runs.
             case Migrates.PERHAPS if runs_migrate(container.command or ()):
                 yield (
                     f"{path}.command: may run migrate outside a gate; Lightgate reports it then, "

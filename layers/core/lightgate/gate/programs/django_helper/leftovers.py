@@ -1,4 +1,4 @@
-"""What a migration that failed half-way has left, and the SQL that undoes it."""
+"""The changes that a migration left when it failed half-way, and the SQL that undoes them."""
 
 # ruff: noqa: ANN401 - Django has no types
 

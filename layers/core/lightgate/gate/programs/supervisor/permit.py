@@ -37,7 +37,9 @@ def await_permit(gate: Gate, plan: str, helper: DjangoHelper | None = None) -> f
         while True:
             gate.wait(lambda: bool(mailbox.replies), 0.5)
             if helper and helper.is_lost():
-                raise helper.loss()
+                helper.receive()  # it may have answered, and ended then
+                if not helper.answers:
+                    raise helper.loss()
             if helper and helper.answers:
                 return None  # it has another plan by now
             now = monotonic()
