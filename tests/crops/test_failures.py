@@ -47,9 +47,11 @@ def diagnosed(log: str, port: int = 8000) -> Diagnosis:
 TELL_PLAN = f"""
 import json, sys
 sys.path.append({str(Path(lightgate.__file__).parents[1])!r})
-from django.db import connection
+from django.core.management import load_command_class
+from lightgate.gate.programs.django_helper.command import Command
 from lightgate.gate.programs.django_helper.plan import Plan
-told = Plan.read(connection, None).fields()
+migrate = load_command_class("django.core", "migrate")
+told = Plan.read(Command(migrate, ["manage.py", "migrate"]), None).fields()
 who = {{"lightgate": 1, "release": "r1", "container": "migrate", "event": "plan"}}
 print(json.dumps({{**who, **told}}))
 """

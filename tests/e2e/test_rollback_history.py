@@ -77,7 +77,8 @@ def test_what_the_message_advises_brings_the_version_before_back(farm: Farm) -> 
     assert undone.status == "SUCCEEDED", undone.message["text"]
     assert back.status == "SUCCEEDED", back.message["text"]
     assert "season" in farm.columns()
-    assert f"A command has run beside version {undone.message['version']}." in back.message["text"]
+    said = f"A command has run beside version {undone.message['version']}, so the record"
+    assert said in back.message["text"]
     assert f"Version {kept - 1} is live again as version {farm.version}." in back.message["text"]
     assert farm.version == back.message["version"]
     assert (farm.read().status, farm.read().release) == (200, "v2")

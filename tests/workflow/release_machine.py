@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +50,7 @@ _COPYING = (
 # A parsed definition keeps nothing of an execution, and a parsed path nothing of its data.
 _PARSE = cache(AmazonStateLanguageParser.parse)
 _PARSE_PATH = cache(json_path.parse)
+_START = Execution.start
 # What Step Functions carries; a larger answer or state ends the execution, past every Catch.
 _LARGEST_BYTES = 256 * 1024
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
@@ -98,6 +100,7 @@ class ReleaseMachine:
         patch.setattr(json_path, "parse", _PARSE_PATH)
         patch.setattr(ExecutionWorker, "start", SyncExecutionWorker.start)
         patch.setattr(f"{_STATE_TASK.rpartition('.')[0]}.execute_state.Thread", _SameThread)
+        patch.setattr(Execution, "start", _starting(cloud.clock.now))
         patch.setattr(Execution, "get_start_execution_details", _start_details)
         for module in _COPYING:
             patch.setattr(f"{module}.copy", SimpleNamespace(deepcopy=_copied))
@@ -158,6 +161,16 @@ class _SameThread:
 
     def join(self) -> None:
         pass
+
+
+def _starting(now: Callable[[], datetime]) -> Callable[[Execution], None]:
+    """An execution starts by the clock of the tests, so that later ones have later names."""
+
+    def start(execution: Execution) -> None:
+        execution.start_date = now()
+        _START(execution)
+
+    return start
 
 
 def _start_details(execution: Execution) -> ExecutionDetails:

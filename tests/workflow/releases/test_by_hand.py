@@ -80,7 +80,8 @@ def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_histo
     assert ended.status == "SUCCEEDED"
     assert checks(reversed_by_hand, 5) == {"checked"}
     text = reversed_by_hand.message().text
-    assert "A command has run beside version 4. So the gate of version 2" in text
+    assert "A command has run beside version 4, so the record does not show whether" in text
+    assert "version 2 can work with the current database. The gate of that version checks" in text
 
 
 def test_without_a_gate_of_the_old_version_history_decides(
