@@ -18,7 +18,7 @@ from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications import email
 from lightgate.notifications.email import next_steps, text
-from lightgate.notifications.formats import machine, sns_message, subject
+from lightgate.notifications.formats import machine, sns_message, subject, subject_line
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused
@@ -34,6 +34,16 @@ from tests.support.ended_releases import (
 )
 
 SNS_BYTES = 256 * 1024
+
+
+@pytest.mark.parametrize("length", [1, 40, 64, 128])
+def test_a_long_subject_loses_its_middle_and_keeps_what_is_live(length: int) -> None:
+    line = subject_line("production", "crops-backend", "ROLLED_BACK", f"{'v' * length}, x is live")
+
+    assert len(line) < 100
+    assert line.startswith("[production] crops-backend ROLLED_BACK v")
+    assert line.endswith(", x is live")
+    assert ("..." in line) == (length > 48)
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,13 @@ class Attempts:
 
         A later release does not count: the live version must open while it migrates.
         """
-        last: list[Any] = ["", "succeeded", False]
-        try:
-            sql = f"SELECT state, detail FROM {TABLE} WHERE release_id < %s AND container = %s"
-            for state, detail in self.database.rows(sql, self.database.who):
-                one = json.loads(detail)
-                if "plan" in one:  # not that of a rollback
-                    last = max(last, [one["at"], state, one.get("ran", True)])
-        except Exception:  # noqa: BLE001 - no table, or one of another shape
-            return False
-        return bool(last[1] != "succeeded" and last[2])
+        release, container = self.database.who
+        is_last_done = True
+        for one in self.read() or []:
+            # One of a rollback has no plan.
+            if one["who"][1] == container and one["who"][0] < release and "plan" in one:
+                is_last_done = one["state"] == "succeeded" or not one.get("ran", True)
+        return not is_last_done
 
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
