@@ -279,7 +279,7 @@ warnings. No warning shows the value of a secret.
 - The command of a gate runs `migrate` and more, or a script that may migrate, so the gate has no
   plan. Write the call of `migrate` alone, and the rest in `before` and `then`.
 - The ENTRYPOINT of the image is a script, or its CMD is one where a container gives no command.
-  What it runs is unknown before the release. Give `--image-config` to see this warning.
+  Its effect shows only in the release. Give `--image-config` to see this warning.
 - A password, key or token stands in `environment`, in a command or in `verification.write`. Store
   it, and write a reference in `secrets`.
 - `environment` holds a reference to a secret. Move it to `secrets`.

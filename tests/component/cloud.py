@@ -173,7 +173,7 @@ class _Border:
     def _missing_object(
         self, model: OperationModel, params: dict[str, Any], **_: Any
     ) -> tuple[SimpleNamespace, dict[str, Any]] | None:
-        """What moto answers if there is no such object: the most frequent answer of all."""
+        """The answer of moto if there is no such object, which is the most frequent answer."""
         wanted = params["context"]["input_params"]
         bucket = s3_backends[ACCOUNT]["aws"].buckets.get(wanted["Bucket"])
         if bucket is None or wanted["Key"] in bucket.keys:

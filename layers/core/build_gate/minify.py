@@ -111,7 +111,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 
 def _with_other_quotes_within_quotes(text: str) -> str:
-    """The text with `{a['b']}` in an f-string that has double quotes, and the other way round."""
+    """The text with `{a['b']}` in an f-string that has double quotes, and vice versa."""
     lines = text.splitlines(keepends=True)
     for token in _quotes_within_the_same_quotes(text):
         (row, start), (_, end) = token.start, token.end

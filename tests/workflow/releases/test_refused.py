@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.component import clusters, images
-from tests.component.lightsail_service import CREATE, Course
+from tests.component.lightsail_service import CREATE, GET_SERVICES, Course
 from tests.workflow.release_machine import Ended
 from tests.workflow.reporting_gates import released
 from tests.workflow.world import APP, SPEC, Json, World, spec, succeeded
@@ -62,6 +62,18 @@ def test_a_refusal_before_the_lock_says_what_is_live(world: World) -> None:
 
     assert ended.error == "REFUSED"
     assert world.message().subject == f"[production] {APP} REFUSED v9, latest is still live"
+
+
+def test_a_refusal_is_sent_also_if_the_service_cannot_be_read(world: World) -> None:
+    assert world.release(course=released()).status == "SUCCEEDED"
+    world.messages()
+    world.put_spec('{"serviceName"')
+    world.lightsail.fail(GET_SERVICES, *["broken"] * 20)
+
+    ended = world.release({"app": APP, "tag": "v9"}, name="second")
+
+    assert ended.error == "REFUSED"
+    assert world.message().subject == f"[production] {APP} REFUSED v9"
 
 
 def test_a_name_that_is_no_app_gets_into_no_subject(world: World) -> None:

@@ -75,7 +75,7 @@ def applied_judgement(release: Release, deployment: DeploymentProgress | None) -
 
 
 def judgement_beside_the_plan(deployment: DeploymentProgress | None) -> Judgement:
-    """The judgement on what was applied in no plan of the gates, by whoever it was."""
+    """The judgement on migrations that were applied outside the plans of the gates."""
     if deployment is None:
         return _APPLIES_NOTHING
     unplanned = deployment.gate.unplanned if deployment.gate is not None else ()

@@ -130,7 +130,7 @@ def _judgements(
 def _recorded(
     release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, RecordedMigrations]
 ) -> Mapping[str, RecordedMigrations]:
-    """What each gate has reported of the migrations on record."""
+    """The recorded migrations, as each gate has last reported them."""
     known = RecordedMigrations()
     return {
         gate: before.get(gate, known).later(read_recorded(release, gate, lines[gate]))

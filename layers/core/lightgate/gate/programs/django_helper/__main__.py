@@ -252,7 +252,7 @@ class Helper:
                         if plan.is_outdated(self.database.db):
                             return False
                 except Error:
-                    self.database.db.close()  # what is pending is read again with the permit
+                    self.database.db.close()  # the plan is read again with the permit
             message = self.channel.receive(BEAT) or {}
             self.permitted = message.get("permitted")
             if message.get("seconds"):

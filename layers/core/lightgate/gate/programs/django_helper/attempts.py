@@ -86,7 +86,7 @@ class Attempts:
             is_later = re.sub("[-:]", "", at).lower() > self.database.config["code"]
             if is_whole or one.get("database") == "unchanged" or not is_later:
                 continue
-            # Somebody has repaired it if the schema is again as it was. Changed rows do not show.
+            # It is repaired if the schema equals that before it. Changed rows do not show.
             labels = set(one.get("classes", {}).values())
             schemas = [now, *(later.get("schema") for later in attempts[number + 1 :])]
             if not (labels and labels <= {"additive", "contract"} and one["schema"] in schemas):

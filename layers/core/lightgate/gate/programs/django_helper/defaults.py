@@ -38,7 +38,7 @@ def takes_default(field: Any) -> bool:
     if field.remote_field:
         return not field.db_constraint  # the row that it refers to may not be there
     if not kind.__module__.startswith("django.db.models."):
-        # What is in an array or a range has checks of its own.
+        # The items of an array or a range have checks of their own.
         return kind.__module__.startswith("django.contrib.postgres.") and not value
     _, _, arguments, options = field.deconstruct()
     options.pop("validators", None)  # those of the app are no check of the column

@@ -33,7 +33,7 @@ def error_text(error: BaseException) -> str:
 
 
 def read_trouble(error: BaseException) -> str | None:
-    """What passing trouble of the database it is, by its code. A lost connection may have none."""
+    """The kind of passing trouble, by its code, which a lost connection may lack."""
     code = error.args[0] if error.args else None
     for name in ("sqlstate", "pgcode"):
         code = getattr(error.__cause__, name, None) or code

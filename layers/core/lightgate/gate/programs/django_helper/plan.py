@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
-MOST_OPERATIONS = 10  # of a migration, in a plan that is too long
+MOST_OPERATIONS = 10  # shown of each migration if the plan is too long
 
 
 class Plan:

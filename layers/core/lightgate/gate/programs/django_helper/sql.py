@@ -31,7 +31,7 @@ AND a.application_name LIKE 'lightgate:%'"""
 MY_SESSION = "SELECT DISTINCT p.id, p.user, p.time FROM information_schema.processlist p "
 MY_LOCK = "left(concat('lightgate:', database()), 64)"
 # The schema is read from the catalogue alone. A function that opens a table, as
-# pg_get_constraintdef does, would wait for whoever has locked it.
+# pg_get_constraintdef does, would wait for a session that has locked it.
 PG_SCHEMA = re.sub(
     r"@(\w+)",
     # Where an expression stood in its statement does not belong to it.

@@ -18,7 +18,7 @@ def find_unplanned(plan: Plan, looks: list[Any], /) -> list[str]:
     """
     before, *_, now = looks
     found = compare(before[0], now[0], plan.apps, plan.expected)
-    # Of the command itself a change of the schema is expected, unless nothing was pending.
+    # The command itself may change the schema, unless nothing was pending.
     steps = zip(looks, looks[1:]) if plan.migrations == [] else zip(looks[1:], looks[2:])
     if not found and any(old[1] != new[1] for old, new in steps):
         found.append(CHANGED)
