@@ -341,7 +341,9 @@ def test_a_failure_says_why_and_holds_or_exits(runner: Runner, after_failure: st
     assert failed["cause"] == "exit"
     assert failed["exitCode"] == 1
     assert failed["error"] == "ValueError: bad"
-    assert failed["lastLines"][-1] == "DETAIL: row 7"
+    lines = failed["lastLines"]
+    assert lines[-1] == "DETAIL: row 7"
+    assert lines.index("KeyError: 'k'") < lines.index("ValueError: bad")
     assert failed["migrationsApplied"] == []
     if after_failure == "exit":
         assert migrate.ends() == 1

@@ -430,6 +430,29 @@ def test_the_effect_of_applied_migrations_comes_from_exactly_one_report(
     assert read(*lines, **others).effect == expected
 
 
+ATOMIC = gate_line("plan", atomic=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "other", "expected"),
+    [
+        ([ATOMIC, BEGUN, PART_WAY], [], True),
+        ([BEGUN, PART_WAY], [], False),
+        ([gate_line("plan", atomic=False), BEGUN, PART_WAY], [], False),
+        ([ATOMIC, BEGUN, PART_WAY_ATTEMPT], [], False),
+        ([ATOMIC, BEGUN, gate_line("failed", effect="data", **BEGAN)], [], False),
+        ([ATOMIC, BEGUN, PART_WAY], [ATOMIC, gate_line("succeeded", **BEGAN)], False),
+        ([ATOMIC, BEGUN, PART_WAY], [ATOMIC, BEGUN], False),
+        ([ATOMIC, PART_WAY, gate_line("applying", at="2026-11-17T01:00:00Z")], [], False),
+    ],
+)
+def test_the_rest_of_a_plan_is_undone_only_if_one_gate_proves_it(
+    lines: list[str], other: list[str], expected: bool
+) -> None:
+    others = {"other": [line.replace('"migrate"', '"other"') for line in other]} if other else {}
+    assert read(*lines, **others).has_undone_the_rest is expected
+
+
 def test_masked_log_lines_hold_no_secret_and_mean_the_same() -> None:
     secret = "hunter2-of-the-tests"
     failed = gate_line(

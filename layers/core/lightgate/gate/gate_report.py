@@ -241,6 +241,13 @@ class GateReport:
         return self.began_at is not None or bool(self.migrations)
 
     @property
+    def has_undone_the_rest(self) -> bool:
+        """Whether it is certain that nothing is left of the migrations that are not listed here."""
+        failure = self.failure
+        is_told = self.atomic and self.effect is not None and not self.unlisted
+        return is_told and failure is not None and failure.database is DatabaseAfter.PART_WAY
+
+    @property
     def was_stopped(self) -> bool:
         """Whether a command was begun and was stopped, or killed, before it ended by itself."""
         failure = self.failure

@@ -184,7 +184,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
         more = report.evidence.unlisted
         yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:
-        how = "not applied" if report.applied_nothing else "not known to be applied"
+        is_known = report.applied_nothing or report.evidence.has_undone_the_rest
+        how = "not applied" if is_known else "not known to be applied"
         names, more = report.not_applied, report.unlisted
         yield "Database", f"{_count(names, more)} {how}: {_listed(names, more)}"
     if report.snapshot is not None:

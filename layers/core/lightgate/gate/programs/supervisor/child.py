@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EVENT = b'{"lightgate"'  # the beginning of our events, which no line of a child may have
 BEGIN = b"pplying "  # what Django prints, and flushes, before it applies or reverses a migration
 LEAST = len(BEGIN)
+FRAME = '  File "'
+PACKAGE = re.compile(r'  File "[^"]*/(site-packages|dist-packages|lib/python3[^/]*)/')
 
 
 class Child:
@@ -47,6 +49,7 @@ class Child:
         self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
         self.raised: deque[str] = deque(maxlen=10)
         self.in_traceback = False
+        self.in_package = False  # a frame of a package was read last
         self.migration: str | None = None  # the one being applied
         self.pipe: int | None = None
 
@@ -160,16 +163,25 @@ class Child:
             self.migration = None
 
     def line_ends(self) -> None:
-        """Remember the line. In a traceback the first line without indentation is the exception."""
+        """Remember the line. In a traceback the first line without indentation is the exception.
+
+        The log has the whole traceback. Here the frames of packages and the marks below the code
+        would leave no room for the lines that explain the failure.
+        """
         text, is_cut = self.text(), len(self.line) == self.longest
         self.line, self.line_was_read = b"", False
         is_exception = self.in_traceback and text[:1].strip() != ""
+        if text.startswith(FRAME):
+            self.in_package = bool(PACKAGE.match(text))
+        is_detail = self.in_traceback and text.startswith("  ")
+        is_noise = is_detail and (self.in_package or not text.strip(" ~^"))
         self.in_traceback = text.endswith("Traceback (most recent call last):") or (
             self.in_traceback and not is_exception
         )
         text = mask(text, self.secrets)
         text = text[: max(0, len(text) - self.margin) if is_cut else None][:500]
-        self.last_lines.append((text, is_exception))
+        if not is_noise:
+            self.last_lines.append((text, is_exception))
         if is_exception:
             self.raised.append(text)
 
