@@ -439,6 +439,7 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
             f"Version 7 is still live and healthy: {SHOWN}",
         ],
         next_steps=["Correct the cause and push again."],
+        is_general_advice=True,
     )
 
 

@@ -8,7 +8,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.outcome import Outcome, correct_it
+from lightgate.outcome.outcome import Outcome
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
@@ -164,8 +164,8 @@ def next_steps(report: Report) -> Sequence[str]:
     if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
         # The version is live, so the same release need not start again.
         return steps
-    if _is_known(failure):
-        steps = [step for step in steps if step != correct_it(report.kind)]
+    if _is_known(failure) and report.conclusion.is_general_advice:
+        return [failure.next_action]
     return [failure.next_action, *(step for step in steps if step != failure.next_action)]
 
 

@@ -15,7 +15,7 @@ from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateRe
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
-from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_it
+from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_the_cause
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
@@ -245,10 +245,9 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
     if seen.serves or seen.rollback_result is not None:
         return _unprotected(reasons, seen)
     if before is None:
-        return _refused_by_the_gates(reasons, seen) or _failed(
-            *reasons,
-            "No version was live before, so no version is live now.",
-            f"Correct the cause and {AGAIN[seen.kind]}.",
+        none_is_live = "No version was live before, so no version is live now."
+        return _refused_by_the_gates(reasons, seen) or correct_the_cause(
+            Outcome.FAILED, [*reasons, none_is_live], seen.kind
         )
     if not seen.service.serves(before):
         return _failed(
@@ -264,7 +263,7 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
             *reasons,
             *serving,
             *_against(before, seen),
-            f"Check now whether the app works. {correct_it(seen.kind)}",
+            f"Check now whether the app works. Correct the cause and {AGAIN[seen.kind]}.",
         )
     return _back_on(before, [*reasons, *serving], seen)
 
@@ -278,11 +277,7 @@ def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Concl
     """
     against = _against(version, seen)
     if seen.on_the_schema_as_it_is.verdict is not Verdict.ONE_WAY:
-        return Conclusion(
-            outcome=Outcome.ROLLED_BACK,
-            reasons=[*reasons, *against],
-            next_steps=[correct_it(seen.kind)],
-        )
+        return correct_the_cause(Outcome.ROLLED_BACK, [*reasons, *against], seen.kind)
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=[*reasons, *against],

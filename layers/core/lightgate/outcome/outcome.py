@@ -25,10 +25,6 @@ AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
 )
 
 
-def correct_it(kind: ReleaseKind) -> str:
-    return f"Correct the cause and {AGAIN[kind]}."
-
-
 _RELEASE_AGAIN = "Start the release again."
 _FAILED_STEP = "To see the failed step, open the execution in the Step Functions console."
 
@@ -48,23 +44,38 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """The outcome, its reasons and the next steps, in whole sentences. `code` is a refusal's."""
+    """The outcome, its reasons and the next steps, in whole sentences. `code` is a refusal's.
+
+    With `is_general_advice` the next steps say only to correct the cause, whatever it is.
+    """
 
     outcome: Outcome
     reasons: Sequence[str]
     next_steps: Sequence[str]
     code: RefusalCode | None = None
+    is_general_advice: bool = False
+
+
+def correct_the_cause(
+    outcome: Outcome,
+    reasons: Sequence[str],
+    kind: ReleaseKind,
+    code: RefusalCode | None = None,
+) -> Conclusion:
+    """A conclusion whose only next step is to correct the cause."""
+    return Conclusion(
+        outcome=outcome,
+        reasons=reasons,
+        next_steps=[f"Correct the cause and {AGAIN[kind]}."],
+        code=code,
+        is_general_advice=True,
+    )
 
 
 def refused(
     reasons: Sequence[str], kind: ReleaseKind = ReleaseKind.IMAGE, *, code: RefusalCode | None
 ) -> Conclusion:
-    return Conclusion(
-        outcome=Outcome.REFUSED,
-        reasons=reasons,
-        next_steps=[correct_it(kind)],
-        code=code,
-    )
+    return correct_the_cause(Outcome.REFUSED, reasons, kind, code)
 
 
 def superseded(reasons: Sequence[str]) -> Conclusion:
