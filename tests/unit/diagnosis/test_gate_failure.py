@@ -85,6 +85,19 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "database", "detail": Detail.CONNECTION_LOST, "error": "in whatever words"},
             Kind.CONNECTION_LOST,
         ),
+        *(
+            ({"cause": cause, "detail": detail, "error": "in whatever words"}, kind)
+            for detail, kind in (
+                (Detail.TOO_MANY_CONNECTIONS, Kind.DATABASE_UNREACHABLE),
+                (Detail.READ_ONLY, Kind.DATABASE_REFUSED),
+                (Detail.INSUFFICIENT_RESOURCES, Kind.DATABASE_REFUSED),
+                (Detail.NO_PRIVILEGE, Kind.DATABASE_REFUSED),
+            )
+            for cause in ("exit", "database")
+        ),
+        ({"cause": "record", "detail": Detail.READ_ONLY, "error": "…"}, Kind.DATABASE_REFUSED),
+        ({"cause": "record", "detail": Detail.NO_PRIVILEGE, "error": "…"}, Kind.GATE_ERROR),
+        ({"cause": "attempt", "detail": Detail.DEADLOCK, "error": "…"}, Kind.DEADLOCK),
         ({"error": "OperationalError: (1213, 'Deadlock found when trying')"}, Kind.DEADLOCK),
         ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
         ({"cause": "signal", "detail": Detail.STOPPED, "error": "…"}, Kind.CUT_OFF),
@@ -200,6 +213,26 @@ def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: Fa
 
     assert (found.kind, found.evidence) == (kind, "not yet")
     assert "nothing was applied" in found.what
+
+
+@pytest.mark.parametrize(
+    ("why", "action"),
+    [
+        ("FATAL:  sorry, too many clients already", "Close connections"),
+        ("(1040, 'Too many connections')", "Close connections"),
+        ("(1045, \"Access denied for user 'crops'@'h'\")", "Correct user and password"),
+        ('FATAL:  database "crops" does not exist', "Create the database"),
+        ("connection timeout expired", "Check whether the database is available"),
+    ],
+)
+def test_what_to_do_about_a_database_that_a_gate_waited_for_fits_its_answer(
+    why: str, action: str
+) -> None:
+    wait = Wait(container="migrate", what=Awaited.DATABASE, why=why)
+
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
+
+    assert found.next_action.startswith(action)
 
 
 @pytest.mark.parametrize("what", ["lock", "database", "permit"])
