@@ -159,16 +159,19 @@ class Database:
 
     def holders_of(self, tables: Sequence[str], but: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The sessions that hold locks of these tables, as far as the server shows them."""
-        if self.db.vendor != "mysql":
-            with suppress(Error):
-                return self.sessions("locked tables")
-            return []
-        names = ", ".join(["%s"] * len(tables))
-        for source in MY_TABLE_LOCKS:
-            found = self.others(f"{source} IN ({names})", but, tables)
-            if found:
-                return found
+        if self.db.vendor == "mysql":
+            return self.first_of(MY_TABLE_LOCKS, tables, but)
+        with suppress(Error):
+            return self.sessions("locked tables")
         return []
+
+    def first_of(
+        self, sources: Sequence[str], values: Sequence[str], but: Sequence[str] = (), /
+    ) -> list[dict[str, Any]]:
+        """The sessions by the first source that shows any for these values."""
+        names = ", ".join(["%s"] * len(values))
+        found = (self.others(f"{source} IN ({names})", but, values) for source in sources)
+        return next(filter(None, found), [])
 
     def others(
         self, source: str, but: Sequence[str], values: Sequence[str] = (), /

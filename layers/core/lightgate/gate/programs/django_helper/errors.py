@@ -47,10 +47,10 @@ def error_text(error: BaseException) -> str:
 
 def read_trouble(error: BaseException) -> str | None:
     """The kind of trouble, by its code, which a lost connection may lack."""
-    code = error.args[0] if error.args else None
-    for name in ("sqlstate", "pgcode"):
-        code = getattr(error.__cause__, name, None) or code
-    return next((name for name, codes in TROUBLES.items() if code in codes), None)
+    # PyMySQL tells the SQLSTATE as well, which is less exact.
+    told = [*error.args[:1], *(getattr(error.__cause__, n, None) for n in ("sqlstate", "pgcode"))]
+    kinds = (name for code in told for name, codes in TROUBLES.items() if code in codes)
+    return next(kinds, None)
 
 
 def listed(items: list[str]) -> str:
