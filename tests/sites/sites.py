@@ -201,12 +201,12 @@ _OSCAR = """
     """
 # Its cache is in Redis, which it empties after migrating.
 _NO_REDIS = """
-    CACHES = {"default": {"BACKEND": "no_redis.Cache"}}
+    CACHES = {"default": {"BACKEND": "no_redis.Cache", "LOCATION": "cache"}}
     """
 _CACHE = """
-    from django.core.cache.backends.locmem import LocMemCache
+    from django.core.cache.backends.filebased import FileBasedCache
 
-    class Cache(LocMemCache):
+    class Cache(FileBasedCache):
         def delete_pattern(self, pattern):
             self.clear()
     """

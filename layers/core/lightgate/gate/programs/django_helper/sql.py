@@ -75,8 +75,8 @@ WHERE m.lock_status = 'GRANTED' AND m.object_schema = database() AND m.object_na
     """JOIN information_schema.metadata_lock_info m ON m.thread_id = p.id
 WHERE m.table_schema = database() AND m.table_name""",
 )
-# The same for rows that one of these sessions waits for. They need the right PROCESS on MariaDB, and
-# on MySQL that to read performance_schema.
+# The same for rows that these sessions wait for. MariaDB asks for the right PROCESS, MySQL for that
+# to read performance_schema.
 MY_ROW_LOCKS = (
     """JOIN performance_schema.threads t ON t.processlist_id = p.id JOIN
 performance_schema.data_lock_waits w ON w.blocking_thread_id = t.thread_id JOIN
