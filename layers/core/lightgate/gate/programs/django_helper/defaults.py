@@ -34,7 +34,10 @@ def takes_default(field: Any) -> bool:
     """Whether the column is certain to take its default, as its own check sees it."""
     value, kind = constant(field), type(field)
     if hasattr(value, "resolve_expression"):
-        return type(value).__name__ in ALWAYS and type(value).__module__.startswith("django.")
+        if type(value).__name__ not in ALWAYS or not type(value).__module__.startswith("django."):
+            return False
+        made = value.output_field
+        return isinstance(field, type(made)) or isinstance(made, kind)
     if field.remote_field:
         return not field.db_constraint  # the row that it refers to may not be there
     if not kind.__module__.startswith("django.db.models."):
@@ -50,4 +53,4 @@ def takes_default(field: Any) -> bool:
                 check(value)
     except ValidationError:
         return False
-    return True
+    return value != "" or twin.empty_strings_allowed  # otherwise Django makes it NULL
