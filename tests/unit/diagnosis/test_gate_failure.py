@@ -9,7 +9,14 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Leftover, Phase
+from lightgate.gate.gate_report import (
+    CommandStep,
+    DatabaseSession,
+    Detail,
+    GateCause,
+    Leftover,
+    Phase,
+)
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -298,6 +305,17 @@ def test_the_first_step_after_a_half_applied_migration_is_to_undo_it(
     left: list[Leftover], steps: str
 ) -> None:
     assert of_gate(database="part-way", left=left).next_action.startswith(steps)
+
+
+@pytest.mark.parametrize("step", CommandStep)
+def test_that_a_command_around_migrate_has_changed_no_row_is_never_claimed(
+    step: CommandStep,
+) -> None:
+    found = of_gate(migration=None, step=step, command="manage.py loaddata x", database="unchanged")
+
+    assert (
+        "The schema is unchanged. Whether this command has changed rows is unknown." in found.what
+    )
 
 
 def test_a_plan_that_stands_between_two_whole_migrations_needs_no_repair() -> None:

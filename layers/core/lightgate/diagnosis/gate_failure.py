@@ -521,6 +521,8 @@ def _applied(seen: Symptoms) -> str:
 
 def _left(failure: Failure) -> str:
     """What the gate found in the database afterwards."""
+    if failure.database is DatabaseAfter.UNCHANGED and failure.around:
+        return " The schema is unchanged. Whether this command has changed rows is unknown."
     return "" if failure.database is None else _LEFT[failure.database]
 
 
