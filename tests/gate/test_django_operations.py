@@ -114,6 +114,8 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (field(F.IntegerField(null=True, db_default=None)), "additive"),
         (field(F.BooleanField(db_default=False)), "additive"),
         (field(F.JSONField(db_default={"a": 1})), "additive"),
+        (field(F.JSONField(db_default=F.Value("a"))), "contract (db_default)"),
+        (field(F.JSONField(db_default=F.Value({"a": 1}, F.JSONField()))), "additive"),
         (field(F.DateTimeField(db_default=F.functions.Now())), "additive"),
         (field(F.DateField(db_default=F.functions.Now())), "additive"),
         (field(F.FloatField(db_default=F.functions.Random())), "additive"),
