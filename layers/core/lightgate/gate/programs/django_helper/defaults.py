@@ -39,7 +39,7 @@ def takes_default(field: Any) -> bool:
         if type(value).__name__ not in ALWAYS or not type(value).__module__.startswith("django."):
             return False
         made = value.output_field
-        return isinstance(field, type(made)) or isinstance(made, kind)
+        return bool(isinstance(field, type(made)) or isinstance(made, kind))
     if field.remote_field:
         return not field.db_constraint  # the row that it refers to may not be there
     if not kind.__module__.startswith("django.db.models."):
