@@ -35,6 +35,11 @@ def test_a_command_that_certainly_migrates(command: tuple[str, ...]) -> None:
         ("npm", "run", "migrate"),
         ("./migrate",),
         ("nautobot-server", "migrate"),
+        ("nautobot-server", "post_upgrade"),
+        ("python", "manage.py", "migrate_schemas", "--shared"),
+        ("python", "manage.py", "tenant_command", "migrate"),
+        ("python", "manage.py", "safemigrate"),
+        ("python", "manage.py", "deploy"),
     ],
 )
 def test_a_command_that_may_migrate(command: tuple[str, ...]) -> None:
@@ -51,6 +56,8 @@ def test_a_command_that_may_migrate(command: tuple[str, ...]) -> None:
         ("python", "entrypoint.py"),
         ("python", "manage.py", "runserver"),
         ("python", "manage.py", "migrate", "--check"),
+        ("python", "manage.py", "makemigrations", "--check"),
+        ("python", "manage.py", "showmigrations"),
         ("sh", "-c", "exec gunicorn crops.wsgi"),
         ("celery", "-A", "crops", "worker"),
         ("flyway", "migrate"),

@@ -20,7 +20,7 @@ _WRAPPERS_WITH_A_WORD = {
 }
 # They run what stands behind `--`.
 _BEHIND_DASHES = re.compile(r"wait-for.*|doppler|infisical|op|aws-vault|chamber|dotenv|watchmedo")
-_PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*")
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
 _SEPARATOR = re.compile(r"[;&|()]+")
