@@ -55,4 +55,4 @@ def takes_default(field: Any) -> bool:
                 check(value)
     except ValidationError:
         return False
-    return value != "" or twin.empty_strings_allowed  # otherwise Django makes it NULL
+    return bool(value != "" or twin.empty_strings_allowed)  # otherwise Django makes it NULL
