@@ -86,8 +86,8 @@ OPERATOR = re.compile(r"&&|\|\|?|;|&|[0-9&]?(?:>>?|<)(?:&[0-9]|/dev/null)?")
 _NOT_FOR_THE_HELPER = {"timeout", "tini", "tini-static", "dumb-init", "catatonit"}
 
 # Calls of `migrate` that change nothing. Those that only show something also succeed always.
-SHOW = ("--plan", "--help", "-h", "--version")
-APPLY_NOTHING = ("--check", *SHOW)
+_SHOW = ("--plan", "--help", "-h", "--version")
+APPLY_NOTHING = ("--check", *_SHOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def split_command(command: Argv, declared: Argv | None = None) -> Split | None:
     found = [
         index
         for index, call in enumerate(calls)
-        if call is not None and not set(SHOW) & set(call.argv)
+        if call is not None and not set(_SHOW) & set(call.argv)
     ]
     if len(found) != 1 or (call := calls[found[0]]) is None:
         return None
