@@ -383,6 +383,14 @@ def test_where_the_database_lets_go_by_itself_old_code_can_delete(deletes: str, 
     assert found.startswith(label)
 
 
+def describe_alone(operation: Any) -> dict[str, Any]:
+    """A migration with this operation alone, after the one that creates the model."""
+    migration, state = M.Migration("0002", "crops"), ProjectState()
+    migration.operations = [operation]
+    CROP.state_forwards("crops", state)
+    return describe((migration, False), state, set(), [])
+
+
 @pytest.mark.parametrize(
     ("operation", "shows"),
     [
@@ -392,7 +400,7 @@ def test_where_the_database_lets_go_by_itself_old_code_can_delete(deletes: str, 
         (both(M.RunPython(M.RunPython.noop)), False),
         (alter("size", F.BigIntegerField(null=True)), True),
         (both(field(F.IntegerField(null=True))), True),
-        # What it changes is neither a column nor an index.
+        # Collations and extensions are not part of the schema that is compared.
         (postgres.CreateCollation("german", "de-x-icu"), False),
         (postgres.TrigramExtension(), False),
     ],
@@ -400,11 +408,7 @@ def test_where_the_database_lets_go_by_itself_old_code_can_delete(deletes: str, 
 def test_rows_that_an_operation_fills_do_not_show_in_the_schema(
     operation: Any, shows: bool
 ) -> None:
-    migration, state = M.Migration("0002", "crops"), ProjectState()
-    migration.operations = [operation]
-    CROP.state_forwards("crops", state)
-
-    assert describe((migration, False), state, set(), [])["shows"] is shows
+    assert describe_alone(operation)["shows"] is shows
 
 
 @pytest.mark.parametrize("method", ["apply", "unapply"])
@@ -436,11 +440,7 @@ def test_a_migration_with_a_method_of_its_own_may_do_anything(method: str) -> No
 def test_an_operation_that_cannot_be_reversed_for_certain_is_named(
     operation: Any, irreversible: str
 ) -> None:
-    migration, state = M.Migration("0002", "crops"), ProjectState()
-    migration.operations = [operation]
-    CROP.state_forwards("crops", state)
-
-    assert describe((migration, False), state, set(), [])["irreversible"] == irreversible
+    assert describe_alone(operation)["irreversible"] == irreversible
 
 
 def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from lightgate.spec.programs import PYTHON
 from lightgate.spec.shell_line import (
     ASSIGNMENT,
     Argv,
@@ -18,7 +19,6 @@ from lightgate.spec.shell_line import (
 )
 
 _DJANGO = {"manage.py", "django-admin", "django-admin.py"}
-_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?")
 _PYTHON_FLAGS = re.compile(r"-[bBdEIOPqsSuv]+")
 _MANAGE_MODULE = re.compile(r"django|(?:\w+\.)*manage")
 
@@ -270,7 +270,7 @@ def _end_of_manage(argv: Argv, first: int) -> int | None:
     name = PurePosixPath(rest[0]).name
     if name in _DJANGO:
         return position + 1
-    if not _PYTHON.fullmatch(name):
+    if not PYTHON.fullmatch(name):
         return None
     position += 1
     while position < len(argv) and argv[position].startswith("-") and argv[position] != "-m":
