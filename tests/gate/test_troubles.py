@@ -2,6 +2,7 @@
 
 import pytest
 
+from lightgate.gate.programs.django_helper.errors import read_trouble
 from lightgate.gate.programs.supervisor.troubles import PASSING, find_trouble
 
 DJANGO = "django.db.utils.OperationalError: "
@@ -133,3 +134,23 @@ def test_the_last_exception_that_shows_a_trouble_counts() -> None:
 
 def test_only_trouble_that_may_be_gone_in_seconds_passes() -> None:
     assert set(PASSING) == {"deadlock", "lock timeout", "interrupted", "too many connections"}
+
+
+@pytest.mark.parametrize(
+    ("number", "sqlstate", "trouble"),
+    [
+        (1205, "HY000", "lock timeout"),
+        (1213, "40001", "deadlock"),
+        (1114, "HY000", "insufficient resources"),
+        ("deadlock detected", "40P01", "deadlock"),
+        (1054, "42S22", None),
+    ],
+)
+def test_the_number_of_an_error_counts_beside_its_sqlstate(
+    number: int | str, sqlstate: str, trouble: str | None
+) -> None:
+    cause, error = Exception(), Exception(number, "as the driver words it")
+    cause.sqlstate = sqlstate  # type: ignore[attr-defined]
+    error.__cause__ = cause
+
+    assert read_trouble(error) == trouble
