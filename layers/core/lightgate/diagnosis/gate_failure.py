@@ -444,9 +444,15 @@ def _schema(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a rule
+    what = (
+        "The app migrates when it is loaded, past the gate."
+        if failure.database is DatabaseAfter.UNCHANGED
+        else "The database changed while the app was loaded: by the app, past the gate, or by "
+        "another session at the same moment."
+    )
     return Diagnosis(
         kind=FailureKind.MIGRATES_ON_LOADING,
-        what=f"The app changes its database when it is loaded, past the gate.{_left(failure)}",
+        what=f"{what}{_left(failure)}",
         evidence=failure.error,
         next_action=(
             "Remove what migrates from settings, AppConfig.ready() and module level, so that only "
