@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
+from lightgate.diagnosis.log_causes import LogCause, cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
     exceptions,
     health_checks,
@@ -14,6 +15,7 @@ from lightgate.diagnosis.log_patterns import (
     is_wrong_architecture,
     listening,
     missing_variable,
+    raised_by_request,
     refused_address,
 )
 from lightgate.diagnosis.puller import statement
@@ -23,6 +25,7 @@ from lightgate.spec.success_codes import accepts
 
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
+_QUOTED = 3
 _TOO_LONG = "Took too long"
 _CANCELED = "Canceled"
 _PULL = "aws lightsail get-container-services --service-name"
@@ -135,6 +138,36 @@ def _variable(seen: Symptoms) -> Diagnosis | None:
     return None
 
 
+def _known_crash(seen: Symptoms) -> Diagnosis | None:
+    """A line after which no app runs."""
+    for container, log in _read(seen):
+        lines = [*log.own_words, *([log.exec_error] if log.exec_error else [])]
+        cause = find_cause(lines, ends_the_app=True)
+        raised = list(_telling(exceptions(log.own_words)))
+        if raised and (cause is None or not cause.comes_first):
+            cause = cause_of(raised[-1])
+        if cause is not None and cause.ends_the_app:
+            return _known(f"The app in {container} did not keep running.", cause)
+    return None
+
+
+def _known_trouble(seen: Symptoms) -> Diagnosis | None:
+    """A line that the live version may have written too, so that it explains nothing for sure."""
+    for container, log in _read(seen):
+        if (cause := find_cause(log.own_words, ends_the_app=False)) is not None:
+            return _known(f"The app in {container} did not become healthy.", cause)
+    return None
+
+
+def _known(what: str, cause: LogCause) -> Diagnosis:
+    return Diagnosis(
+        kind=cause.kind,
+        what=f"{what} {cause.what}",
+        evidence=cause.line,
+        next_action=f"{cause.action}; then push again.",
+    )
+
+
 def _crash(seen: Symptoms) -> Diagnosis | None:
     launches = _launches(seen)
     for container, log in _read(seen):
@@ -179,10 +212,11 @@ def _health(seen: Symptoms) -> Diagnosis | None:
     endpoint = seen.endpoint
     log = seen.logs.get(endpoint.container) if endpoint else None
     if endpoint is None or log is None:
-        return None
+        return _known_trouble(seen)
     return (
         _port(endpoint, log)
         or _host(endpoint, log)
+        or _known_trouble(seen)
         or _answer(endpoint, log)
         or _not_in_time(seen, endpoint, log)
     )
@@ -246,10 +280,25 @@ def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     what = (
         f"The health check {last.path} returned {last.status} (expected {endpoint.success_codes})."
     )
-    if last.status == 404:
+    if last.status in (301, 308):
+        action = (
+            f"If SECURE_SSL_REDIRECT sends the health check to https, exempt the path: "
+            f'SECURE_REDIRECT_EXEMPT = [r"^{re.escape(last.path.lstrip("/"))}$"]. If the path lacks its '
+            "last slash, correct publicEndpoint.healthCheck.path. Then push again."
+        )
+    elif last.status in (302, 303, 307):
+        action = (
+            "Let publicEndpoint.healthCheck.path name a path that answers without a login or "
+            "another redirect, and push again."
+        )
+    elif last.status == 404:
         action = "Correct publicEndpoint.healthCheck.path, or add the path to the app."
     else:
         action = f"Find out why the app returns {last.status} for {last.path}, and push again."
+        if (raised := raised_by_request(log.lines, last.path)) is not None:
+            cause = cause_of(raised)
+            advice = f"{cause.action}; then push again." if cause is not None else action
+            return _unhealthy(what, raised, advice)
     return _unhealthy(what, last.line, action)
 
 
@@ -259,17 +308,30 @@ def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis |
         return None
     return _unhealthy(
         f"The app was started, but {endpoint.path} on port {endpoint.port} was not healthy within "
-        "the time limit of Lightsail. The log does not say why.",
-        _TOO_LONG,
+        f"the time limit of Lightsail.{_quoting(log)}",
+        last_words(log) or _TOO_LONG,
         f"Run the image on your machine and call {endpoint.path} on port {endpoint.port}: it must "
-        f"return {endpoint.success_codes} soon after the start.",
+        f"return {endpoint.success_codes} soon after the start. A redirect to https "
+        "(SECURE_SSL_REDIRECT) and a host that ALLOWED_HOSTS lacks are not healthy either.",
     )
+
+
+def _quoting(log: AppLog) -> str:
+    return " The evidence is the end of its log, which may not show the cause." * bool(
+        log.own_words
+    )
+
+
+def last_words(log: AppLog) -> str | None:
+    """The last lines of the app, which may show what no rule knows."""
+    return " | ".join(line.strip() for line in log.own_words[-_QUOTED:]) or None
 
 
 _RULES: tuple[Callable[[Symptoms], Diagnosis | None], ...] = (
     _architecture,
     _image,
     _variable,
+    _known_crash,
     _crash,
     _health,
 )

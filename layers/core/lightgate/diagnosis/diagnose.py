@@ -7,7 +7,7 @@ the release, then its gate, which knows why it stayed shut, then the app behind 
 import re
 from dataclasses import replace
 
-from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
+from lightgate.diagnosis.app_failure import diagnose_app, last_words, wrong_architecture
 from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
@@ -100,14 +100,26 @@ def _unknown(seen: Symptoms) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.UNKNOWN,
         what="The cause could not be determined.",
-        evidence=plain_text(seen.error) or next(reversed(seen.system_lines), None),
+        evidence=plain_text(seen.error) or _last_words(seen),
         next_action=f"Read the app's log: {_log_command(seen)}",
     )
 
 
+def _last_words(seen: Symptoms) -> str | None:
+    log = seen.logs.get(_container(seen))
+    said = last_words(log) if log is not None else None
+    return said or next(reversed(seen.system_lines), None)
+
+
+def _container(seen: Symptoms) -> str:
+    if seen.endpoint is not None:
+        return seen.endpoint.container
+    apps = [name for name in seen.logs if name not in seen.gates]
+    return next(iter([*apps, *seen.logs]), "CONTAINER")
+
+
 def _log_command(seen: Symptoms) -> str:
-    container = seen.endpoint.container if seen.endpoint else next(iter(seen.logs), "CONTAINER")
     return (
         f"aws lightsail get-container-log --service-name {seen.service} "
-        f"--container-name {container}"
+        f"--container-name {_container(seen)}"
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lightgate.diagnosis.gate_waits import Awaited
+from lightgate.diagnosis.log_causes import LogCause, cause_of
 from lightgate.diagnosis.log_patterns import missing_variable
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate.gate_report import (
@@ -101,16 +102,26 @@ def _after_repair(seen: Symptoms, failure: Failure, found: Diagnosis) -> Diagnos
 
 
 def _exit(seen: Symptoms, failure: Failure) -> Diagnosis:
+    cause = cause_of(failure.error)
+    if cause is not None and cause.kind is FailureKind.DATABASE_UNREACHABLE:
+        return Diagnosis(
+            kind=cause.kind,
+            what=f"{_subject(failure)} could not use the database. {cause.what}{_left(failure)}",
+            evidence=failure.error,
+            next_action=f"{cause.action}. Then start the release again: {seen.start_again}",
+        )
     if (reason := _database_reason(failure.error)) is not None:
         what = f"{_subject(failure)} lost the database, or could not use it.{_left(failure)}"
         return _unreachable(seen, what, failure.error, reason)
     if failure.migration is None:
         return _gate_error(seen, failure)
+    cause = cause_of(failure.error)
+    action = f"Correct {failure.migration} and push again. The same image would fail again."
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR,
-        what=f"Migration {failure.migration} failed.{_left(failure)}",
+        what=f"Migration {failure.migration} failed.{_because(cause)}{_left(failure)}",
         evidence=failure.error,
-        next_action=f"Correct {failure.migration} and push again. The same image would fail again.",
+        next_action=f"{cause.action}; then push again." if cause is not None else action,
     )
 
 
@@ -262,6 +273,14 @@ def _about_holders(holders: Sequence[DatabaseSession]) -> str:
 
 def _database(seen: Symptoms, failure: Failure) -> Diagnosis:
     what = "The gate could not use the database."
+    cause = cause_of(failure.error)
+    if cause is not None and cause.kind is FailureKind.DATABASE_UNREACHABLE:
+        return Diagnosis(
+            kind=cause.kind,
+            what=f"{what} {cause.what}",
+            evidence=failure.error,
+            next_action=f"{cause.action}. Then start the release again: {seen.start_again}",
+        )
     return _unreachable(seen, what, failure.error, failure.detail)
 
 
@@ -404,14 +423,15 @@ def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
 
 
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
+    cause = cause_of(failure.error)
+    usual = _GATE_ACTIONS.get(
+        failure.cause, f"Run {_command(seen, failure)} with this image on your machine."
+    )
     return Diagnosis(
         kind=FailureKind.GATE_ERROR,
-        what=f"{_gate(seen, failure)}.{_left(failure)}",
+        what=f"{_gate(seen, failure)}.{_because(cause)}{_left(failure)}",
         evidence=failure.error,
-        next_action=_GATE_ACTIONS.get(
-            failure.cause,
-            f"Run {_command(seen, failure)} with this image on your machine.",
-        ),
+        next_action=f"{cause.action}; then push again." if cause is not None else usual,
     )
 
 
@@ -464,6 +484,10 @@ def _applied(seen: Symptoms) -> str:
     if seen.may_have_changed:
         return "whether anything was applied is unknown"
     return "nothing was applied"
+
+
+def _because(cause: LogCause | None) -> str:
+    return "" if cause is None else f" {cause.what}"
 
 
 def _left(failure: Failure) -> str:

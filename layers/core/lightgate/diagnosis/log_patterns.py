@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 # What may stand before a program's own words: a time, a level, a process, a logger.
-_PREFIX = (
+PREFIX = (
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
     r"|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b:?(?:[\w.]+:)? *)*"
 )
@@ -34,7 +34,7 @@ _KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")
 _ENVIRON_FRAME = re.compile(r"environ\[|<frozen os>|[/\\]os\.py\"")
 _FRAMES_LOOKED_AT = 8
 _LISTENING = re.compile(
-    rf"{_PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
+    rf"{PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
     r"|Serving on|Listening on TCP address)[ :]+"
     r"(?:https?://)?(\[[0-9a-f:]*\]|[\w.-]+):(\d{1,5})\b",
     re.IGNORECASE,
@@ -70,7 +70,7 @@ class Probed:
 
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
 _CRASHED = re.compile(
-    rf"{_PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)|Error loading ASGI app"
+    rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)|Exception in worker process|Error loading ASGI app"
     r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
     r"not found|gunicorn: error:|(?:nginx: )?\[emerg\])"
 )
@@ -81,7 +81,7 @@ _WRONG_ARCHITECTURE = re.compile(
     r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
     re.IGNORECASE,
 )
-_BAD_HOST = re.compile(rf"{_PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+_BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
 
 
 def is_of_a_request(line: str) -> bool:
@@ -113,6 +113,13 @@ def exceptions(lines: Sequence[str]) -> list[str]:
             found.append(line)
             is_inside = False
     return found
+
+
+def raised_by_request(lines: Sequence[str], path: str) -> str | None:
+    """The exception that a request of this path ended with, by Django's own line about it."""
+    said = f"Internal Server Error: {path}"
+    begins = [number for number, line in enumerate(lines) if line.rstrip().endswith(said)]
+    return next(iter(exceptions(lines[begins[-1] :])), None) if begins else None
 
 
 def missing_variable(lines: Sequence[str]) -> tuple[str, str] | None:
