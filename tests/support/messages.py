@@ -30,7 +30,7 @@ from lightgate.notifications.pruning import not_pruned
 from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
-from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
+from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
@@ -413,7 +413,7 @@ def _service_gone() -> Report:
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
     return _ended(
         **{
-            "conclusion": refused(reasons, code=RefusalCode.SPEC),
+            "conclusion": refused(reasons, code=RefusalCode.SPEC, way=_way_to_start()),
             "repository": None,
             "digest": None,
             "reason": None,
@@ -437,12 +437,18 @@ def _wrong_spec() -> Report:
     )
 
 
+def _way_to_start() -> WayToStart:
+    request = {"app": "crops-backend", "digest": DIGEST}
+    return WayToStart(parameter=_SPEC, command=start_command(EXECUTION, request))
+
+
 def _wrong_architecture() -> Report:
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(RefusedError) as raised:
         parse_config('{"architecture": "arm64"}')
-    [reason] = refusal.value.reasons
+    [reason] = raised.value.reasons
     found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
-    return _not_admitted(reason, failure=found, live=_OLD)
+    refusal = refused([reason], code=RefusalCode.ARCHITECTURE)
+    return _not_admitted(reason, failure=found, live=_OLD, conclusion=refusal)
 
 
 def _policy() -> Report:

@@ -281,9 +281,10 @@ def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
         f"The health check {last.path} returned {last.status} (expected {endpoint.success_codes})."
     )
     if last.status in (301, 308):
+        exempt = f"^{re.escape(last.path.lstrip('/'))}$"
         action = (
-            f"If SECURE_SSL_REDIRECT sends the health check to https, exempt the path: "
-            f'SECURE_REDIRECT_EXEMPT = [r"^{re.escape(last.path.lstrip("/"))}$"]. If the path lacks its '
+            "If SECURE_SSL_REDIRECT sends the health check to https, exempt the path: "
+            f"SECURE_REDIRECT_EXEMPT = ['{exempt}']. If the path lacks its "
             "last slash, correct publicEndpoint.healthCheck.path. Then push again."
         )
     elif last.status in (302, 303, 307):

@@ -69,9 +69,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
             next_action=f"Try again later: {seen.start_again}",
         )
     if seen.refusal is RefusalCode.ARCHITECTURE:
-        return wrong_architecture(
-            "The image is for another architecture. Nothing was deployed.", error
-        )
+        return wrong_architecture("The image is for another architecture.", error)
     return None
 
 

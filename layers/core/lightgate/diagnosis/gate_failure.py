@@ -44,6 +44,14 @@ _UNREACHABLE = (
     "Can't connect to",
 )
 _STOPPED_BY_SIGTERM = 128 + 15
+# What Django, Python and argparse write of a command that they do not run.
+_NOT_RUN = re.compile(
+    r"Unknown command: |\S*python\S*: (?:can't open file|No module named) "
+    r"|[\w.-]+(?: [\w.-]+)?: error: (?:unrecognized arguments|the following arguments are required"
+    r"|argument |ambiguous option)|No Django settings specified"
+)
+_SHELL = re.compile(r"(?:\S*/)?\w*sh")
+_WHOLE_OUTPUT = 20  # a gate reports no more lines than these, except exceptions
 _NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
 
 
@@ -422,7 +430,34 @@ def _loading(seen: Symptoms, failure: Failure) -> Diagnosis:  # noqa: ARG001 - a
     )
 
 
+def _is_not_run(seen: Symptoms, failure: Failure) -> bool:
+    """Whether the command of a person was refused before it could do anything."""
+    if failure.container != COMMAND_CONTAINER:
+        return False
+    if failure.cause is GateCause.EXEC:
+        return True
+    # A shell may have run other commands before, and a command may have printed before its end.
+    words = seen.command or ()
+    is_alone = bool(words) and not _SHELL.fullmatch(words[0])
+    printed = next((line for line in failure.last_lines if line.strip()), "")
+    begins_so = printed.startswith("usage: ") or bool(_NOT_RUN.match(printed))
+    is_all = len(failure.last_lines) < _WHOLE_OUTPUT
+    is_refused = failure.cause is GateCause.EXIT and bool(_NOT_RUN.match(failure.error))
+    return is_refused and is_alone and begins_so and is_all
+
+
+def _not_run(seen: Symptoms, failure: Failure) -> Diagnosis:
+    return Diagnosis(
+        kind=FailureKind.COMMAND_NOT_RUN,
+        what=f"{_command(seen, failure)} was not run, so it has changed nothing.",
+        evidence=failure.error,
+        next_action=f"Correct the command, and start it again: {seen.start_again}",
+    )
+
+
 def _gate_error(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if _is_not_run(seen, failure):
+        return _not_run(seen, failure)
     cause = cause_of(failure.error)
     usual = _GATE_ACTIONS.get(
         failure.cause, f"Run {_command(seen, failure)} with this image on your machine."

@@ -42,7 +42,7 @@ class _Rule:
     kind: FailureKind = FailureKind.APP_CRASH
 
 
-def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:
+def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: ANN401 - the fields of a rule
     return _Rule(pattern=re.compile(PREFIX + pattern), what=what, action=action, **more)
 
 

@@ -70,7 +70,8 @@ class Probed:
 
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
 _CRASHED = re.compile(
-    rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)|Exception in worker process|Error loading ASGI app"
+    rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)"
+    r"|Exception in worker process|Error loading ASGI app"
     r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
     r"not found|gunicorn: error:|(?:nginx: )?\[emerg\])"
 )

@@ -31,6 +31,7 @@ class FailureKind(enum.StrEnum):
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"
     GATE_ERROR = "gate-error"
+    COMMAND_NOT_RUN = "command-not-run"
     APP_CRASH = "app-crash"
     HEALTH_CHECK = "health-check"
     WATCH_FAILED = "watch-failed"

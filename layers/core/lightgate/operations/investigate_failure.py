@@ -16,7 +16,7 @@ from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
-from lightgate.errors import LightgateError
+from lightgate.errors import LightgateError, joined
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.plan import read_plans
@@ -74,7 +74,7 @@ def _symptoms_of(facts: Facts) -> Symptoms | None:
     if (stop := state.stop) is not None:
         if stop.status is not StopStatus.REFUSED:
             return None
-        return replace(known, service="", error=" ".join(stop.reasons), refusal=stop.code)
+        return replace(known, service="", error=joined(stop.reasons), refusal=stop.code)
     if state.error is not None:
         return replace(known, error=words_of(state.error))
     if deployment is None:
