@@ -35,4 +35,4 @@ def find_evidence(printed: Collection[tuple[str, bool]]) -> str | None:
             return " ".join([line, *names])
     said = [line for line in lines if line.strip()]
     reasons = [line for line in said if not NO_REASON.match(line)]
-    return (reasons or said or [None])[-1]
+    return next(reversed(reasons or said), None)
