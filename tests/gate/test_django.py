@@ -147,7 +147,7 @@ def test_a_failing_migration_is_named_with_its_reason(runner: Runner, project: P
     assert failed["error"] == (
         "django.db.utils.IntegrityError: NOT NULL constraint failed: new__crops_crop.name"
     )
-    # Of the two tracebacks the exceptions and the project's own lines are left.
+    # Both exceptions are there, and the frames of the project, without those of packages.
     lines = failed["lastLines"]
     assert "  Applying crops.0002_data...moving" in lines
     assert any(line.startswith("sqlite3.IntegrityError: NOT NULL") for line in lines)

@@ -114,7 +114,13 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (field(F.IntegerField(null=True, db_default=None)), "additive"),
         (field(F.BooleanField(db_default=False)), "additive"),
         (field(F.JSONField(db_default={"a": 1})), "additive"),
+        (field(F.JSONField(db_default=F.Value("a"))), "contract (db_default)"),
+        (field(F.JSONField(db_default=F.Value({"a": 1}, F.JSONField()))), "additive"),
         (field(F.DateTimeField(db_default=F.functions.Now())), "additive"),
+        (field(F.DateField(db_default=F.functions.Now())), "additive"),
+        (field(F.FloatField(db_default=F.functions.Random())), "additive"),
+        (field(F.CharField(max_length=9, db_default=F.functions.Now())), "contract (db_default)"),
+        (field(F.IntegerField(db_default=F.functions.Now())), "contract (db_default)"),
         (field(F.PositiveIntegerField(db_default=5)), "additive"),
         (field(F.PositiveIntegerField(null=True, db_default=-5)), "contract (db_default)"),
         (field(F.SmallIntegerField(db_default=40_000)), "contract (db_default)"),
@@ -133,6 +139,8 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         ),
         (field(Choosy(max_length=9, db_default="a", null=True)), "contract (db_default)"),
         (field(F.ForeignKey("crops.Plant", F.CASCADE, db_default=5)), "contract (db_default)"),
+        (field(F.GenericIPAddressField(db_default="")), "contract (db_default)"),
+        (field(F.GenericIPAddressField(db_default="::1")), "additive"),
         (field(ArrayField(F.CharField(max_length=1), db_default=["ab"])), "contract (db_default)"),
         (field(ArrayField(F.CharField(max_length=1), db_default=[])), "additive"),
         (field(F.IntegerField(default=0)), "contract"),
@@ -299,6 +307,16 @@ def test_what_only_the_database_half_creates_is_not_what_the_models_mean_by_that
     assert told(half, M.RemoveField("Crop", "size"), known=[CROP])[1].startswith("contract")
 
 
+@pytest.mark.parametrize("column", [F.ForeignKey, F.OneToOneField, F.ManyToManyField])
+def test_a_new_proxy_is_the_table_of_its_old_model(column: Any) -> None:
+    proxy = M.CreateModel("Sweet", [], {"proxy": True}, bases=("crops.crop",))
+    options = {} if column is F.ManyToManyField else {"on_delete": F.CASCADE}
+
+    found = told(proxy, table(column("crops.Sweet", **options)), known=[CROP])
+
+    assert found == ["additive CreateModel Sweet", "contract CreateModel(ForeignKey) Order"]
+
+
 def test_a_new_table_that_refers_to_an_old_one_only_later_does_too() -> None:
     later = [
         PLANT,
@@ -365,6 +383,34 @@ def test_where_the_database_lets_go_by_itself_old_code_can_delete(deletes: str, 
     assert found.startswith(label)
 
 
+def describe_alone(operation: Any) -> dict[str, Any]:
+    """A migration with this operation alone, after the one that creates the model."""
+    migration, state = M.Migration("0002", "crops"), ProjectState()
+    migration.operations = [operation]
+    CROP.state_forwards("crops", state)
+    return describe((migration, False), state, set(), [])
+
+
+@pytest.mark.parametrize(
+    ("operation", "shows"),
+    [
+        (alter("size", F.IntegerField(default=0)), False),
+        (both(alter("size", F.IntegerField(default=0))), False),
+        (both(both(alter("size", F.IntegerField(default=0)))), False),
+        (both(M.RunPython(M.RunPython.noop)), False),
+        (alter("size", F.BigIntegerField(null=True)), True),
+        (both(field(F.IntegerField(null=True))), True),
+        # Collations and extensions are not part of the schema that is compared.
+        (postgres.CreateCollation("german", "de-x-icu"), False),
+        (postgres.TrigramExtension(), False),
+    ],
+)
+def test_rows_that_an_operation_fills_do_not_show_in_the_schema(
+    operation: Any, shows: bool
+) -> None:
+    assert describe_alone(operation)["shows"] is shows
+
+
 @pytest.mark.parametrize("method", ["apply", "unapply"])
 def test_a_migration_with_a_method_of_its_own_may_do_anything(method: str) -> None:
     own = type("Migration", (M.Migration,), {method: lambda *_: None})
@@ -394,11 +440,7 @@ def test_a_migration_with_a_method_of_its_own_may_do_anything(method: str) -> No
 def test_an_operation_that_cannot_be_reversed_for_certain_is_named(
     operation: Any, irreversible: str
 ) -> None:
-    migration, state = M.Migration("0002", "crops"), ProjectState()
-    migration.operations = [operation]
-    CROP.state_forwards("crops", state)
-
-    assert describe((migration, False), state, set(), [])["irreversible"] == irreversible
+    assert describe_alone(operation)["irreversible"] == irreversible
 
 
 def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None:

@@ -347,6 +347,85 @@ def test_the_holder_is_read_from_what_the_server_shows(
         gate.event("succeeded")
 
 
+def test_the_session_that_locks_a_table_of_the_gate_is_named(
+    runner: Runner, on_mariadb: Project
+) -> None:
+    released(runner, on_mariadb)
+    on_mariadb.migration(ADD_COLOUR)
+    with session(on_mariadb) as run:
+        [[pid]] = run("select connection_id()")
+        run("lock tables lightgate_attempt write")
+        gate = on_mariadb.gate(runner, release=NEWER)
+        waiting = gate.event("waiting")
+        assert waiting["for"] == ["database lock"]
+        assert [one["pid"] for one in waiting["holder"]] == [pid]
+        run("unlock tables")
+        gate.event("succeeded")
+
+
+@pytest.mark.slow
+def test_the_wait_for_a_server_that_is_being_backed_up_has_an_end(
+    runner: Runner, on_mariadb: Project, mariadb_socket: Path
+) -> None:
+    released(runner, on_mariadb)
+    on_mariadb.migration(ADD_COLOUR)
+    root = pymysql.connect(unix_socket=str(mariadb_socket), user="root")
+    with root, root.cursor() as cursor:
+        cursor.execute("flush tables with read lock")
+        failed = on_mariadb.gate(runner, release=NEWER, timeoutSeconds=3).event("failed")
+        cursor.execute("unlock tables")
+    assert (failed["cause"], failed["detail"]) == ("lock", "not free")
+    assert failed["database"] == "unchanged"
+
+
+def test_the_session_that_locks_a_row_is_named_if_the_user_may_see_it(
+    runner: Runner, on_mariadb: Project, mariadb_socket: Path
+) -> None:
+    released(runner, on_mariadb)
+    user, name = f"sees_{on_mariadb.database['NAME']}", on_mariadb.database["NAME"]
+    mariadb(
+        mariadb_socket,
+        f"create user {user}@'127.0.0.1' identified by 'crops'; grant process on *.* to"
+        f" {user}@'127.0.0.1'; grant all on {name}.* to {user}@'127.0.0.1'",
+    )
+    on_mariadb.migration(sql("update crops_crop set name = 'c' where id = 1"))
+    with session(on_mariadb) as run:
+        [[pid]] = run("select connection_id()")
+        run("begin")
+        run("update crops_crop set name = 'd' where id = 1")
+        on_mariadb.database["USER"] = user
+        gate = on_mariadb.gate(runner, release=NEWER)
+        assert [one["pid"] for one in gate.event("waiting")["holder"]] == [pid]
+        run("rollback")
+    gate.event("succeeded")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ("with max_user_connections 2", "too many connections"),
+        ("account lock", "not allowed"),
+    ],
+)
+def test_a_user_that_may_not_connect_any_more_is_called_that(
+    runner: Runner, on_mariadb: Project, mariadb_socket: Path, change: str, detail: str
+) -> None:
+    released(runner, on_mariadb)
+    user, name = f"out_{on_mariadb.database['NAME']}", on_mariadb.database["NAME"]
+    who = f"{user}@'127.0.0.1'"
+    mariadb(
+        mariadb_socket,
+        f"create user {who} identified by 'crops'; grant all on {name}.* to {who};"
+        f" alter user {who} {change}",
+    )
+    on_mariadb.migration(ADD_COLOUR)
+    on_mariadb.database["USER"] = user
+    gate = on_mariadb.gate(runner, release=NEWER, django={"databaseTimeoutSeconds": 1})
+    assert gate.event("failed")["detail"] == detail
+    assert gate.event("failed")["database"] == "unchanged"
+
+
 def deadlocked(project: Project, tmp_path: Path) -> str:
     """A migration that changes two rows, and waits for a file between them."""
     go = tmp_path / "go"

@@ -102,6 +102,7 @@ class Site:
         for name, text in {
             "manage.py": MANAGE,
             "urls.py": "urlpatterns = []\n",
+            "no_redis.py": _CACHE,
             self.settings_file: self.settings,
             "planted/__init__.py": "",
             "planted/migrations/__init__.py": "",
@@ -198,13 +199,16 @@ _OSCAR = """
         ]},
     }]
     """
-# Its cache is in Redis, which migrating does not need.
+# Its cache is in Redis, which it empties after migrating.
 _NO_REDIS = """
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "cache"
-        }
-    }
+    CACHES = {"default": {"BACKEND": "no_redis.Cache", "LOCATION": "cache"}}
+    """
+_CACHE = """
+    from django.core.cache.backends.filebased import FileBasedCache
+
+    class Cache(FileBasedCache):
+        def delete_pattern(self, pattern):
+            self.clear()
     """
 SITES = [
     Site(name="wagtail", package="wagtail", settings=_settings(_WAGTAIL, DATABASE, PLANTED)),
@@ -225,7 +229,11 @@ SITES = [
         settings=_settings(
             "from nautobot.core.settings import *\nSECRET_KEY = 'x'", DATABASE, _NO_REDIS, PLANTED
         ),
-        environment={"NAUTOBOT_CONFIG": "nautobot_config.py", "NAUTOBOT_ROOT": "."},
+        environment={
+            "NAUTOBOT_CONFIG": "nautobot_config.py",
+            "NAUTOBOT_ROOT": ".",
+            "PYTHONPATH": ".",  # its script does not add the working directory
+        },
         engines=("PostgreSQL",),  # it supports MySQL, and not MariaDB
     ),
 ]

@@ -9,7 +9,14 @@ import pytest
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.gate.gate_report import DatabaseSession, Detail, GateCause, Leftover, Phase
+from lightgate.gate.gate_report import (
+    CommandStep,
+    DatabaseSession,
+    Detail,
+    GateCause,
+    Leftover,
+    Phase,
+)
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
@@ -85,6 +92,19 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "database", "detail": Detail.CONNECTION_LOST, "error": "in whatever words"},
             Kind.CONNECTION_LOST,
         ),
+        *(
+            ({"cause": cause, "detail": detail, "error": "in whatever words"}, kind)
+            for detail, kind in (
+                (Detail.TOO_MANY_CONNECTIONS, Kind.DATABASE_UNREACHABLE),
+                (Detail.READ_ONLY, Kind.DATABASE_REFUSED),
+                (Detail.INSUFFICIENT_RESOURCES, Kind.DATABASE_REFUSED),
+                (Detail.NO_PRIVILEGE, Kind.DATABASE_REFUSED),
+            )
+            for cause in ("exit", "database")
+        ),
+        ({"cause": "record", "detail": Detail.READ_ONLY, "error": "…"}, Kind.DATABASE_REFUSED),
+        ({"cause": "record", "detail": Detail.NO_PRIVILEGE, "error": "…"}, Kind.GATE_ERROR),
+        ({"cause": "attempt", "detail": Detail.DEADLOCK, "error": "…"}, Kind.DEADLOCK),
         ({"error": "OperationalError: (1213, 'Deadlock found when trying')"}, Kind.DEADLOCK),
         ({"cause": "timeout", "error": "not finished after 300 s"}, Kind.TIME_LIMIT),
         ({"cause": "signal", "detail": Detail.STOPPED, "error": "…"}, Kind.CUT_OFF),
@@ -202,6 +222,26 @@ def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: Fa
     assert "nothing was applied" in found.what
 
 
+@pytest.mark.parametrize(
+    ("why", "action"),
+    [
+        ("FATAL:  sorry, too many clients already", "Close connections"),
+        ("(1040, 'Too many connections')", "Close connections"),
+        ("(1045, \"Access denied for user 'crops'@'h'\")", "Correct user and password"),
+        ('FATAL:  database "crops" does not exist', "Create the database"),
+        ("connection timeout expired", "Check whether the database is available"),
+    ],
+)
+def test_what_to_do_about_a_database_that_a_gate_waited_for_fits_its_answer(
+    why: str, action: str
+) -> None:
+    wait = Wait(container="migrate", what=Awaited.DATABASE, why=why)
+
+    found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
+
+    assert found.next_action.startswith(action)
+
+
 @pytest.mark.parametrize("what", ["lock", "database", "permit"])
 def test_a_gate_that_may_have_begun_is_never_reported_as_having_applied_nothing(what: str) -> None:
     wait = Wait(container="migrate", what=what, why="not yet")
@@ -265,6 +305,17 @@ def test_the_first_step_after_a_half_applied_migration_is_to_undo_it(
     left: list[Leftover], steps: str
 ) -> None:
     assert of_gate(database="part-way", left=left).next_action.startswith(steps)
+
+
+@pytest.mark.parametrize("step", CommandStep)
+def test_that_a_command_around_migrate_has_changed_no_row_is_never_claimed(
+    step: CommandStep,
+) -> None:
+    found = of_gate(migration=None, step=step, command="manage.py loaddata x", database="unchanged")
+
+    assert (
+        "The schema is unchanged. Whether this command has changed rows is unknown." in found.what
+    )
 
 
 def test_a_plan_that_stands_between_two_whole_migrations_needs_no_repair() -> None:

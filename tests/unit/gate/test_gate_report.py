@@ -440,6 +440,23 @@ ATOMIC = gate_line("plan", atomic=True)
         ([BEGUN, PART_WAY], [], False),
         ([gate_line("plan", atomic=False), BEGUN, PART_WAY], [], False),
         ([ATOMIC, BEGUN, PART_WAY_ATTEMPT], [], False),
+        # An applied migration is not listed.
+        (
+            [
+                ATOMIC,
+                BEGUN,
+                gate_line(
+                    "failed",
+                    database="part-way",
+                    effect="data",
+                    migrationsApplied=["crops.0002_a"],
+                    omitted={"migrationsApplied": 1},
+                    **BEGAN,
+                ),
+            ],
+            [],
+            False,
+        ),
         ([ATOMIC, BEGUN, gate_line("failed", effect="data", **BEGAN)], [], False),
         ([ATOMIC, BEGUN, PART_WAY], [ATOMIC, gate_line("succeeded", **BEGAN)], False),
         ([ATOMIC, BEGUN, PART_WAY], [ATOMIC, BEGUN], False),

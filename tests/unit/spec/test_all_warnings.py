@@ -211,6 +211,30 @@ def test_an_entrypoint_that_only_runs_the_command_is_not_mentioned(
             '"command": ["./manage.py", "migrate"], "then": [["./manage.py", "collectstatic"]]',
         ),
         (
+            ["sh", "-c", "./manage.py migrate && ./manage.py migrate --database other"],
+            "runs migrate and more, so its plan would not show all that it does; give each call of "
+            "migrate a container of its own, which waits for the one before it with SUCCESS",
+        ),
+        (
+            ["sh", "-c", "./manage.py migrate && gunicorn crops.wsgi"],
+            "runs migrate and more, so its plan would not show all that it does; give python "
+            'manage.py migrate alone, and move the rest to "before" and "then", and the server to '
+            "a container that waits for this one with SUCCESS",
+        ),
+        (
+            ["sh", "-c", "cd src && . /venv/bin/activate && export A=b && ./manage.py migrate"],
+            "runs migrate and more, so its plan would not show all that it does; give python "
+            'manage.py migrate alone, and move the rest to "before" and "then". Instead of cd DIR, '
+            'write DIR/manage.py. Instead of export, write the variable in "environment". Instead '
+            "of activate, write the Python of the environment, such as /venv/bin/python",
+        ),
+        (
+            ["bash", "-lc", "./manage.py migrate"],
+            "\"bash -lc './manage.py migrate'\" may run migrate, and Lightgate cannot read its "
+            'plan; write "command": ["python", "manage.py", "migrate"], with the rest in "before" '
+            'and "then", or name the words that call manage.py in "manage"',
+        ),
+        (
             ["sh", "-c", "./manage.py migrate; ./manage.py collectstatic"],
             "runs migrate and more, so its plan would not show all that it does; give python "
             'manage.py migrate alone, and move the rest to "before" and "then"',

@@ -29,6 +29,15 @@ CALLS = [
     ("", "doppler run --config prd -- ddtrace-run python manage.py"),
     ("", "uv run manage.py"),
     ("", "uv run --frozen --with psycopg python manage.py"),
+    ("", "uv --quiet --directory src run python manage.py"),
+    ("", "poetry -q run ./manage.py"),
+    ("", "hatch -e prod run python manage.py"),
+    ("", "dotenv -f .env run python manage.py"),
+    ("", "dotenv -e .env -- python manage.py"),
+    ("", "elasticapm-run python3.13t manage.py"),
+    ("", "s6-setuidgid app python manage.py"),
+    ("", "setpriv --reuid 1000 --clear-groups python -P manage.py"),
+    ("", "runuser -u app -- python manage.py"),
     ("", "poetry run python manage.py"),
     ("", "pipenv run python manage.py"),
     ("", "pdm run python manage.py"),
@@ -62,6 +71,10 @@ def test_a_call_of_migrate_is_recognised_behind_what_only_runs_it(manage: str, b
         ("exec python manage.py migrate --noinput", "python manage.py migrate --noinput"),
         ("STAGE=x python manage.py migrate", "env STAGE=x python manage.py migrate"),
         ("  doppler run -- './manage.py' migrate ", "doppler run -- ./manage.py migrate"),
+        ("python manage.py migrate;", "python manage.py migrate"),
+        ("python manage.py migrate || exit 1", "python manage.py migrate"),
+        ('python manage.py migrate 2>&1 || exit "$?"', "python manage.py migrate"),
+        ("python manage.py migrate \\\n  --noinput\n", "python manage.py migrate --noinput"),
     ],
 )
 @pytest.mark.parametrize("how", [("sh", "-c"), ("/bin/bash", "-euo", "pipefail", "-c")])
@@ -77,6 +90,11 @@ def test_the_single_command_of_a_shell_is_run_without_it(how: Argv, line: str, w
         ("sh", "-c", "python manage.py migrate && python manage.py loaddata x"),
         ("sh", "-c", "python manage.py migrate --database $DATABASE"),
         ("sh", "-c", "python manage.py migrate > /dev/null"),
+        ("sh", "-c", "python manage.py migrate > /dev/null 2>&1"),
+        ("sh", "-c", "python manage.py migrate || exit 0"),
+        ("sh", "-c", "python manage.py migrate || true"),
+        ("poetry", "install", "run", "python", "manage.py", "migrate"),
+        ("dotenv", "list"),
         ("sh", "-c", "cd src && python manage.py migrate"),
         ("sh", "-c", "if true; then python manage.py migrate; fi"),
         ("bash", "-lc", "python manage.py migrate"),
@@ -117,6 +135,17 @@ def test_the_spec_can_say_what_calls_manage() -> None:
     [
         shell("./manage.py makemigrations && ./manage.py migrate && ./manage.py collectstatic"),
         shell("set -e; ./manage.py makemigrations; ./manage.py migrate; ./manage.py collectstatic"),
+        shell(
+            "set -eux; ./manage.py makemigrations; ./manage.py migrate; ./manage.py collectstatic;"
+        ),
+        shell(
+            "set -o errexit -o pipefail\n./manage.py makemigrations\n./manage.py migrate\n"
+            "./manage.py collectstatic || exit 1"
+        ),
+        shell(
+            "set -e && ./manage.py makemigrations && ./manage.py migrate && "
+            "./manage.py collectstatic"
+        ),
         [
             "bash",
             "-ec",
@@ -145,6 +174,15 @@ def test_a_command_that_needs_the_shell_keeps_it_in_a_split() -> None:
     assert split.then == (("doppler", "run", "--", "sh", "-c", rest),)
 
 
+def test_a_migrate_that_only_shows_the_plan_stands_before_it() -> None:
+    line = "./manage.py migrate --plan && ./manage.py migrate"
+    assert split_command(("sh", "-c", line)) == Split(
+        before=(("./manage.py", "migrate", "--plan"),),
+        command=("./manage.py", "migrate"),
+        then=(),
+    )
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -159,6 +197,9 @@ def test_a_command_that_needs_the_shell_keeps_it_in_a_split() -> None:
         "exec ./manage.py check && ./manage.py migrate",
         'echo "\\" && ./manage.py migrate && echo "',
         "./manage.py migrate && ./manage.py migrate --database other",
+        "./manage.py migrate --check && ./manage.py migrate",
+        "set -x; ./manage.py check; ./manage.py migrate",
+        "set -eo pipefail; ./manage.py dumpdata | gzip > /dump; ./manage.py migrate",
         "./manage.py migrate && echo 'open",
         "set -e; ./manage.py check && ./manage.py migrate; echo",  # -e does not see the first
     ],

@@ -38,11 +38,13 @@ _WORDS = {
         "server has gone away",
     ),
 }
+_NOT_ALLOWED = ("authentication failed", "no pg_hba.conf entry", "Access denied for user")
 _UNREACHABLE = (
     "connection to server at",
     "the database system is shutting down",
     "Can't connect to",
 )
+_TOO_MANY_CONNECTIONS = ("too many clients", "oo many connections", "slots are reserved")
 _STOPPED_BY_SIGTERM = 128 + 15
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
@@ -143,7 +145,9 @@ def _preflight(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _database_reason(error: str) -> Detail | None:
     """Why the database could not be used, by the driver's words; None if they say no such thing."""
-    if "authentication failed" in error or "no pg_hba.conf entry" in error:
+    if any(text in error for text in _TOO_MANY_CONNECTIONS):
+        return Detail.TOO_MANY_CONNECTIONS
+    if any(text in error for text in _NOT_ALLOWED):
         return Detail.NOT_ALLOWED
     if _NO_DATABASE.search(error):
         return Detail.NO_SUCH_DATABASE
@@ -199,7 +203,10 @@ def _database_lock(seen: Symptoms, failure: Failure) -> Diagnosis:
 def _deadlock(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
         kind=FailureKind.DEADLOCK,
-        what=f"{_subject(failure)} was ended by a deadlock with another session.{_left(failure)}",
+        what=(
+            f"{_subject(failure)} met a deadlock or another conflict with a session."
+            f"{_left(failure)}"
+        ),
         evidence=failure.error,
         next_action=f"The same image can succeed. Start the release again: {seen.start_again}",
     )
@@ -232,6 +239,45 @@ def _connection_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
             f"PostgreSQL). Then start the release again: {seen.start_again}"
         ),
     )
+
+
+def _too_many_connections(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if failure.cause is GateCause.DATABASE:
+        return _database(seen, failure)
+    what = f"{_subject(failure)} got no connection to the database.{_left(failure)}"
+    return _unreachable(seen, what, failure.error, failure.detail)
+
+
+def _database_refused(seen: Symptoms, failure: Failure) -> Diagnosis:
+    if failure.cause is GateCause.RECORD and failure.detail is Detail.NO_PRIVILEGE:
+        return _gate_error(seen, failure)
+    why, action = _REFUSALS[failure.detail]
+    is_own = failure.cause in (GateCause.DATABASE, GateCause.RECORD)
+    subject = "A query of the gate" if is_own else _subject(failure)
+    return Diagnosis(
+        kind=FailureKind.DATABASE_REFUSED,
+        what=f"{subject} was refused by the database: {why}.{_left(failure)}",
+        evidence=failure.error,
+        next_action=f"{action} Then start the release again: {seen.start_again}",
+    )
+
+
+_REFUSALS: dict[Detail | None, tuple[str, str]] = {
+    Detail.READ_ONLY: (
+        "it is read-only",
+        "Connect to the primary instance, not to a replica, and check whether the database failed "
+        "over, ran out of storage, or has default_transaction_read_only set for this role.",
+    ),
+    Detail.INSUFFICIENT_RESOURCES: (
+        "it has no storage or no memory left",
+        "Enlarge the storage or the memory of the database: its metrics show which one ran out.",
+    ),
+    Detail.NO_PRIVILEGE: (
+        "its user has no right to do it",
+        "Migrate with the user that owns the tables, lightgate_attempt among them, or grant the "
+        "right that the error names.",
+    ),
+}
 
 
 def _lock_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
@@ -297,10 +343,16 @@ def _unreachable(
 ) -> Diagnosis:
     actions: dict[Detail | None, str] = {
         Detail.NOT_ALLOWED: (
-            "Correct user and password in the secret that DATABASE_URL comes from."
+            "Correct user and password in the secret that DATABASE_URL comes from. If the error "
+            "says no encryption, the server requires TLS: add ?sslmode=require to the URL."
         ),
         Detail.NO_SUCH_DATABASE: (
             "Create the database, or correct its name in the connection's URL."
+        ),
+        Detail.TOO_MANY_CONNECTIONS: (
+            "Close connections that nobody needs, lower the number that each process of the app "
+            "keeps, or take a larger database. Then start "
+            f"the release again: {seen.start_again}"
         ),
         Detail.UNREACHABLE: (
             "Check whether the database is available, and whether its security group allows "
@@ -495,7 +547,8 @@ def _given_up_while_waiting(seen: Symptoms) -> Diagnosis:
     match wait.what:
         case Awaited.DATABASE:
             what = f"{over} for the database; {_applied(seen)}."
-            return _unreachable(seen, what, wait.why, Detail.UNREACHABLE)
+            reason = _database_reason(wait.why or "") or Detail.UNREACHABLE
+            return _unreachable(seen, what, wait.why, reason)
         case Awaited.PERMIT:
             return Diagnosis(
                 kind=FailureKind.NO_PERMIT,
@@ -527,6 +580,8 @@ def _because(cause: LogCause | None) -> str:
 
 def _left(failure: Failure) -> str:
     """What the gate found in the database afterwards."""
+    if failure.database is DatabaseAfter.UNCHANGED and failure.around:
+        return " The schema is unchanged. Whether this command has changed rows is unknown."
     return "" if failure.database is None else _LEFT[failure.database]
 
 
@@ -560,6 +615,8 @@ _TROUBLES: dict[Detail | None, Callable[[Symptoms, Failure], Diagnosis]] = {
     Detail.STATEMENT_TIMEOUT: _statement_timeout,
     Detail.CONNECTION_LOST: _connection_lost,
     Detail.LOST: _lock_lost,
+    Detail.TOO_MANY_CONNECTIONS: _too_many_connections,
+    **dict.fromkeys(_REFUSALS, _database_refused),
 }
 _GATE_ACTIONS = {
     GateCause.ARGUMENTS: "Correct the arguments of migrate in the container's command.",

@@ -26,6 +26,7 @@ class FailureKind(enum.StrEnum):
     STATEMENT_TIMEOUT = "statement-timeout"
     CONNECTION_LOST = "connection-lost"
     DATABASE_UNREACHABLE = "database-unreachable"
+    DATABASE_REFUSED = "database-refused"
     UNPLANNED_CHANGE = "unplanned-change"
     TIME_LIMIT = "time-limit"
     CUT_OFF = "cut-off"

@@ -141,6 +141,10 @@ class Detail(enum.StrEnum):
     DEADLOCK = "deadlock"
     CONNECTION_LOST = "connection lost"
     STATEMENT_TIMEOUT = "statement timeout"
+    TOO_MANY_CONNECTIONS = "too many connections"
+    READ_ONLY = "read-only"
+    INSUFFICIENT_RESOURCES = "insufficient resources"
+    NO_PRIVILEGE = "no privilege"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from lightgate.spec.programs import PYTHON
 from lightgate.spec.shell_line import (
     ASSIGNMENT,
     Argv,
@@ -18,8 +19,7 @@ from lightgate.spec.shell_line import (
 )
 
 _DJANGO = {"manage.py", "django-admin", "django-admin.py"}
-_PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*")
-_PYTHON_FLAGS = re.compile(r"-[bBdEIOqsSuv]+")
+_PYTHON_FLAGS = re.compile(r"-[bBdEIOPqsSuv]+")
 _MANAGE_MODULE = re.compile(r"django|(?:\w+\.)*manage")
 
 
@@ -27,11 +27,11 @@ _MANAGE_MODULE = re.compile(r"django|(?:\w+\.)*manage")
 class _Wrapper:
     """A program that runs the rest of its arguments.
 
-    `words` come before its options, each one of these or any. `valued` are its options with a word
-    of their own. `is_dashed`: the command stands behind `--`, whatever comes before.
+    `words` may have options before and behind them. `valued` are its options with a word of their
+    own. `is_dashed`: the command stands behind `--`, whatever comes before.
     """
 
-    words: tuple[str | None, ...] = ()
+    words: tuple[str, ...] = ()
     valued: tuple[str, ...] = ()
     operands: int = 0
     is_dashed: bool = False
@@ -56,6 +56,8 @@ _WRAPPERS: Mapping[str, _Wrapper] = {
     "gosu": _Wrapper(operands=1),
     "su-exec": _Wrapper(operands=1),
     "setuser": _Wrapper(operands=1),
+    "s6-setuidgid": _Wrapper(operands=1),
+    "setpriv": _Wrapper(valued=("--reuid", "--regid", "--groups", "--inh-caps", "--bounding-set")),
     "ddtrace-run": _Wrapper(),
     "opentelemetry-instrument": _Wrapper(
         valued=(
@@ -64,21 +66,28 @@ _WRAPPERS: Mapping[str, _Wrapper] = {
         )
     ),
     "newrelic-admin": _Wrapper(words=("run-program",)),
-    "poetry": _RUN,
+    "elasticapm-run": _Wrapper(),
+    "poetry": _Wrapper(words=("run",), valued=("-C", "--directory", "-P", "--project")),
     "pipenv": _RUN,
     "pdm": _Wrapper(words=("run",), valued=("-p", "--project")),
-    "hatch": _RUN,
+    "hatch": _Wrapper(words=("run",), valued=("-e", "--env", "-p", "--project")),
     "rye": _RUN,
     "uv": _Wrapper(words=("run",), valued=_UV),
     **dict.fromkeys(("doppler", "infisical", "op", "teller", "berglas"), _DASHED),
-    **dict.fromkeys(("aws-vault", "chamber", "dotenv"), _DASHED),
+    **dict.fromkeys(("aws-vault", "chamber", "runuser"), _DASHED),
+    "dotenv": _Wrapper(words=("run",), valued=("-f", "--file"), is_dashed=True),
     **dict.fromkeys(("wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh"), _DASHED),
+    **dict.fromkeys(("wait_for_it", "wait_for_it.sh"), _DASHED),
 }
 _FLAGS_OF_ENV = ("-i", "-", "--ignore-environment", "--")
 # Words of a shell: between two commands, or to redirect the output. Nothing else reads them.
 OPERATOR = re.compile(r"&&|\|\|?|;|&|[0-9&]?(?:>>?|<)(?:&[0-9]|/dev/null)?")
 # They would end the process that holds the lock, or keep it from being ended.
 _NOT_FOR_THE_HELPER = {"timeout", "tini", "tini-static", "dumb-init", "catatonit"}
+
+# Calls of `migrate` that change nothing. Those that only show something also succeed always.
+_SHOW = ("--plan", "--help", "-h", "--version")
+APPLY_NOTHING = ("--check", *_SHOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,11 @@ def split_command(command: Argv, declared: Argv | None = None) -> Split | None:
     if parts is None:
         return None
     calls = [migrate_call(part, declared) for part in parts]
-    found = [index for index, call in enumerate(calls) if call is not None]
+    found = [
+        index
+        for index, call in enumerate(calls)
+        if call is not None and not set(_SHOW) & set(call.argv)
+    ]
     if len(found) != 1 or (call := calls[found[0]]) is None:
         return None
     return Split(tuple(parts[: found[0]]), call.argv, tuple(parts[found[0] + 1 :]))
@@ -193,19 +206,26 @@ def _wrapper_words(words: Argv) -> int | None:
     wrapper = _WRAPPERS.get(name)
     if wrapper is None:
         return 0
-    if wrapper.is_dashed:
+    if wrapper.is_dashed and ("--" in words or not wrapper.words):
         return words.index("--") + 1 if "--" in words else None
-    position = 1 + len(wrapper.words)
-    if any(given != word for given, word in zip(words[1:], wrapper.words, strict=False)):
-        return None
+    position = 1
+    for word in wrapper.words:
+        position = _behind_options(wrapper, words, position)
+        if words[position : position + 1] != (word,):
+            return None
+        position += 1
+    end = _behind_options(wrapper, words, position)
+    is_other = {"-m", "--module", "-c", "-s", "--script"} & set(words[position:end])
+    return None if is_other and name == "uv" else end + wrapper.operands
+
+
+def _behind_options(wrapper: _Wrapper, words: Argv, position: int) -> int:
     while position < len(words) and words[position].startswith("-"):
         option = words[position]
-        if option in ("-m", "--module", "-c", "-s", "--script") and name == "uv":
-            return None
         position += 2 if option in wrapper.valued else 1
         if option == "--":
             break
-    return position + wrapper.operands
+    return position
 
 
 def _words_of_env(words: Argv) -> int | None:
@@ -250,7 +270,7 @@ def _end_of_manage(argv: Argv, first: int) -> int | None:
     name = PurePosixPath(rest[0]).name
     if name in _DJANGO:
         return position + 1
-    if not _PYTHON.fullmatch(name):
+    if not PYTHON.fullmatch(name):
         return None
     position += 1
     while position < len(argv) and argv[position].startswith("-") and argv[position] != "-m":

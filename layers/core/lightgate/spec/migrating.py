@@ -5,14 +5,18 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from lightgate.spec.django_command import APPLY_NOTHING
 from lightgate.spec.programs import programs
 from lightgate.spec.shell_line import SHELLS
 
-_APPLY_NOTHING = ("--plan", "--check", "--help", "-h", "--version")
 # With one of these words in its line, a shell may leave a command out.
 _CONDITIONAL = re.compile(r"(?:^|[\s;&|(])(?:if|case|while|until|for|\[|\[\[|test)\s|\|\|")
 _CALLS = re.compile(r"call_command\(\s*[\"']migrate[\"']")
-_NAMED = re.compile(r"\bmigrat(?:e|ions?)\b")
+_NAMED = re.compile(r"\bmigrat(?:e|ions?)\b|\bpost_upgrade\b")
+# A command of manage.py that may migrate by its name, such as migrate_schemas or deploy.
+_MAY_MIGRATE = re.compile(
+    r"(?!make|show|sql|squash|lint|list|check|optimize).*(?:migrat|syncdb|tenant|upgrade|deploy).*"
+)
 _SCRIPT = re.compile(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
 # Scripts in the root of an image or of the app, which have no suffix.
 _SCRIPT_PATH = re.compile(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
@@ -35,10 +39,13 @@ class Migrates(enum.Enum):
 def migrates(command: Sequence[str]) -> Migrates:
     found = programs(command)
     calls = [one for one in found if one.manage_command == "migrate"]
-    applies = any(not one.has(*_APPLY_NOTHING) for one in calls)
+    applies = any(not one.has(*APPLY_NOTHING) for one in calls)
     line = " ".join(command)
     if applies or _CALLS.search(line):
         return Migrates.PERHAPS if _CONDITIONAL.search(line) else Migrates.YES
+    manage_commands = {one.manage_command or "" for one in found}
+    if any(map(_MAY_MIGRATE.fullmatch, manage_commands - {"migrate"})):
+        return Migrates.PERHAPS
     if calls:
         return Migrates.NO  # such as migrate --check
     is_known = any(one.manage_command or one.name in _NOT_DJANGO for one in found)

@@ -6,21 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-_SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
+from lightgate.spec.shell_line import SHELLS
+
+PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?")
 # They run the rest of their arguments. Options of theirs are left out with them.
 _WRAPPERS = {
     *("exec", "command", "nohup", "time", "env", "nice", "ionice", "stdbuf", "setsid", "sudo"),
-    *("tini", "dumb-init", "catatonit", "ddtrace-run", "opentelemetry-instrument"),
-    *("if", "then", "else", "do", "while", "until", "!", "{"),
+    *("tini", "dumb-init", "catatonit", "ddtrace-run", "elasticapm-run"),
+    *("opentelemetry-instrument", "if", "then", "else", "do", "while", "until", "!", "{"),
 }
 # The same with a word of their own between.
 _WRAPPERS_WITH_A_WORD = {
-    *("gosu", "su-exec", "setuser", "poetry", "pipenv", "uv", "pdm", "hatch", "rye"),
-    *("newrelic-admin", "coverage"),
+    *("gosu", "su-exec", "setuser", "s6-setuidgid", "poetry", "pipenv", "uv", "pdm", "hatch"),
+    *("rye", "newrelic-admin", "coverage"),
 }
 # They run what stands behind `--`.
-_BEHIND_DASHES = re.compile(r"wait-for.*|doppler|infisical|op|aws-vault|chamber|dotenv|watchmedo")
-_PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*")
+_BEHIND_DASHES = re.compile(
+    r"wait[-_]for.*|runuser|doppler|infisical|op|aws-vault|chamber|dotenv|watchmedo"
+)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
 _SEPARATOR = re.compile(r"[;&|()]+")
@@ -104,7 +107,7 @@ def _programs(
 
 def _shell_line(words: tuple[str, ...]) -> str | None:
     """The line of `sh -c LINE`, also with other flags such as `-ec`."""
-    if not words or PurePosixPath(words[0]).name not in _SHELLS:
+    if not words or PurePosixPath(words[0]).name not in SHELLS:
         return None
     for index, word in enumerate(words[1:-1], 1):
         if re.fullmatch(r"-[a-z]*c[a-z]*", word):
@@ -156,7 +159,7 @@ def _unwrapped(words: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, st
             rest = _without_options(rest[2:])
         elif _BEHIND_DASHES.fullmatch(name) and "--" in rest:
             rest = rest[rest.index("--") + 1 :]
-        elif _PYTHON.fullmatch(name) and (called := _called_by_python(rest[1:])):
+        elif PYTHON.fullmatch(name) and (called := _called_by_python(rest[1:])):
             return called, environment
         else:
             break

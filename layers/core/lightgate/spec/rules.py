@@ -381,7 +381,7 @@ class _Rules:
                 continue
             wrong = wrong_words(command, container.manage)
             if wrong is None and path[0] in ("before", "then"):
-                wrong = beside_the_plan(command)
+                wrong = beside_the_plan(command, path[0])
             if wrong is not None:
                 self._report(wrong, *place)
                 self._root.problems.unread.append(place)

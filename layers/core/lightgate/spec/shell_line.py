@@ -8,17 +8,20 @@ type Argv = tuple[str, ...]
 
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
 # They change the shell itself, or end it, so the next command does not run as it would alone.
-_OF_THE_SHELL = {
+OF_THE_SHELL = {
     *("cd", "export", "set", "unset", "source", ".", "eval", "exec", "trap", "umask", "ulimit"),
     *("alias", "exit", "return", "pushd", "popd", "shopt", "readonly", "declare", "local", "wait"),
 }
-_COMPOUND = {
+COMPOUND = {
     *("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac"),
     *("{", "}", "!", "[[", "function", "select", "time", "coproc"),
 }
 # Whatever a shell reads as more than a plain word.
 _SPECIAL = re.compile(r"[$`*?\[\]~#{}();&|<>!\\\n]")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+# The end of a line that changes nothing but which code a failure has.
+_END = re.compile(r"(?:\s*(?:;|\|\|\s*exit(?:\s+(?:[1-9]\d*|\$\?|\"\$\?\"))?))*\s*$")
+_SET = re.compile(r"set((?: -[eux]*(?:o (?:errexit|nounset|xtrace|pipefail))?)+)\s*(?:[;\n]|&&)\s*")
 
 
 def shell_line(words: Argv) -> tuple[str, bool] | None:
@@ -43,6 +46,8 @@ def shell_line(words: Argv) -> tuple[str, bool] | None:
 
 def simple_words(line: str) -> Argv | None:
     """The words of a line that is one plain command, which runs the same without a shell."""
+    # Both streams of a command go to one pipe anyway.
+    line = _trimmed(re.sub(r"\s2>&1(?=[\s;]*$)", "", _trimmed(line)))
     if _SPECIAL.search(line):
         return None
     try:
@@ -50,7 +55,7 @@ def simple_words(line: str) -> Argv | None:
     except ValueError:
         return None
     words = words[1:] if words[:1] == ("exec",) else words
-    if not words or words[0] in _OF_THE_SHELL | _COMPOUND:
+    if not words or words[0] in OF_THE_SHELL | COMPOUND:
         return None
     if ASSIGNMENT.fullmatch(words[0]):
         return ("env", *words)
@@ -62,20 +67,27 @@ def commands_in_turn(line: str, *, stops_at_errors: bool) -> list[str] | None:
 
     None if they run in any other way, or if one of them changes the shell for the next.
     """
-    text = line.replace("\\\n", " ").strip()
-    if found := re.match(r"set -e[ux]*\s*[;\n]\s*", text):
-        text, stops_at_errors = text[found.end() :], True
+    text = _trimmed(line)
+    if found := _SET.match(text):
+        text = text[found.end() :]
+        stops_at_errors = stops_at_errors or re.search("-[ux]*e|errexit", found[1]) is not None
+        if "pipefail" in found[1] and "|" in text:
+            return None
     parts = _parts(text, stops_at_errors=stops_at_errors)
     if parts is None:
         return None
     for index, part in enumerate(parts):
         first = part.split(maxsplit=1)[0]
         is_last = index == len(parts) - 1
-        if first in _COMPOUND or (first in _OF_THE_SHELL and not (is_last and first == "exec")):
+        if first in COMPOUND or (first in OF_THE_SHELL and not (is_last and first == "exec")):
             return None
         if all(ASSIGNMENT.fullmatch(word) for word in part.split()):
             return None
     return parts
+
+
+def _trimmed(line: str) -> str:
+    return _END.sub("", line.replace("\\\n", " ").strip(), count=1)
 
 
 def _parts(line: str, *, stops_at_errors: bool) -> list[str] | None:

@@ -8,7 +8,7 @@ from lightgate.json_reader import nearest, printable
 from lightgate.spec.command_rules import needs_a_plan, without_plan
 from lightgate.spec.health_rules import PLACEHOLDERS
 from lightgate.spec.image_rules import warnings_of_the_image
-from lightgate.spec.keys import AppSpec, Container, runs_migrate
+from lightgate.spec.keys import AppSpec, Container
 from lightgate.spec.migrating import Migrates, migrates
 from lightgate.spec.warnings import connections, migrate, secrets, servers
 
@@ -123,7 +123,7 @@ def _about_migrate(spec: AppSpec, container: Container, path: str) -> Iterator[s
                     "and nobody waits for its success; give it a container of its own to wait for"
                 )
             # A script that names no migration gets no warning: its effect shows only when it runs.
-            case Migrates.PERHAPS if runs_migrate(container.command or ()):
+            case Migrates.PERHAPS if "migrat" in " ".join(container.command or ()):
                 yield (
                     f"{path}.command: may run migrate outside a gate; Lightgate reports it then, "
                     "and does not roll back automatically; give the command without it"

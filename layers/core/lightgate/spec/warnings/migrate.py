@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from lightgate.spec.django_command import APPLY_NOTHING
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import Program, programs
 from lightgate.spec.warnings.warning import SpecWarning
 
 _WITH_A_WORD = ("--database", "--settings", "--pythonpath", "-v", "--verbosity")
-_APPLY_NOTHING = ("--plan", "--check", "--prune", "--help", "-h", "--version")
+_APPLY_NOTHING = ("--prune", *APPLY_NOTHING)
 _CHECK_FIRST = re.compile(r"\bmigrate\b[^;&|]*--check\b[^;&|]*&&.*\bmigrate\b")
 
 

@@ -29,6 +29,7 @@ from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
 from lightgate.gate.programs.django_helper.errors import (
+    TROUBLES,
     StaysShut,
     error_text,
     listed,
@@ -215,7 +216,8 @@ class Helper:
         state = found and found["state"]
         if found and state == "failed":
             more = {key: found.get(key) for key in ("migration", "leftovers") if found.get(key)}
-            more["detail"] = "failed before"
+            trouble = found.get("detail")
+            more["detail"] = trouble if trouble in TROUBLES else "failed before"
             raise StaysShut("attempt", found["error"], found["database"], **more)
         # While the lock is ours, no attempt can be in progress. A migration that was committed but
         # not recorded would run twice; it shows as a schema that changed without a record.

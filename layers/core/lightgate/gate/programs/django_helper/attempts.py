@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import Error, transaction  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.database import fingerprint
-from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
+from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, read_trouble
 from lightgate.gate.programs.django_helper.leftovers import find_leftovers
 from lightgate.gate.programs.django_helper.sessions import Sessions
 from lightgate.gate.programs.django_helper.sql import CREATE_TABLE, TABLE
@@ -116,7 +116,7 @@ class Attempts:
             self.record("started")
         except Error as error:
             why = f"the attempt cannot be recorded: {error_text(error)}"
-            self.database.go_on_without("record", why)
+            self.database.go_on_without("record", why, read_trouble(error))
             return False
         return True
 

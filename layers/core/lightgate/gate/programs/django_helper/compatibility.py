@@ -66,8 +66,8 @@ def classify(
     if name == "CreateModel":
         created.discard(model)
         table = (operation.options.get("db_table") or "%s_%s" % model).lower()
-        if not operation.options.get("managed", True):
-            return "additive", ""
+        if not operation.options.get("managed", True) or operation.options.get("proxy"):
+            return "additive", ""  # whose table is another model's
         if table not in existing and '"' not in table and len(table) < 60:
             created.add(model)
     if name == "RenameModel" and model in created:

@@ -15,6 +15,7 @@ from django.db.backends.signals import connection_created  # type: ignore[import
 
 from lightgate.gate.programs.django_helper.channel import BEAT
 from lightgate.gate.programs.django_helper.errors import (
+    PASSING,
     StaysShut,
     error_text,
     read_refusal,
@@ -70,7 +71,8 @@ class Database:
                 self.channel.emit("database", state="down", reason=reason, error=why)
             # Waiting mends no password or name, unless the database is still being set up.
             limit = self.config["databaseTimeoutSeconds"]
-            if monotonic() - began > (limit if reason == "unreachable" else limit / 6):
+            is_set_up = reason in ("not allowed", "no such database")
+            if monotonic() - began > (limit / 6 if is_set_up else limit):
                 raise StaysShut("database", why, detail=reason)
             self.channel.receive(BEAT)
         if reported:
@@ -91,7 +93,9 @@ class Database:
                 trouble, why = read_trouble(error), error_text(error)
                 is_lost = trouble is None and not self.db.is_usable()
                 limit = self.config["waitSeconds"] if trouble == "lock timeout" else 60
-                if not (trouble or is_lost) or (limit is not None and since(began) > limit):
+                if not (trouble in PASSING or is_lost) or (
+                    limit is not None and since(began) > limit
+                ):
                     if trouble != "lock timeout":
                         raise
                     late = f"a query of the gate was blocked for {round(since(began))} s: {why}"
@@ -155,16 +159,19 @@ class Database:
 
     def holders_of(self, tables: Sequence[str], but: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The sessions that hold locks of these tables, as far as the server shows them."""
-        if self.db.vendor != "mysql":
-            with suppress(Error):
-                return self.sessions("locked tables")
-            return []
-        names = ", ".join(["%s"] * len(tables))
-        for source in MY_TABLE_LOCKS:
-            found = self.others(f"{source} IN ({names})", but, tables)
-            if found:
-                return found
+        if self.db.vendor == "mysql":
+            return self.first_of(MY_TABLE_LOCKS, tables, but)
+        with suppress(Error):
+            return self.sessions("locked tables")
         return []
+
+    def first_of(
+        self, sources: Sequence[str], values: Sequence[str], but: Sequence[str] = (), /
+    ) -> list[dict[str, Any]]:
+        """The sessions by the first source that shows any for these values."""
+        names = ", ".join(["%s"] * len(values))
+        found = (self.others(f"{source} IN ({names})", but, values) for source in sources)
+        return next(filter(None, found), [])
 
     def others(
         self, source: str, but: Sequence[str], values: Sequence[str] = (), /
@@ -197,9 +204,10 @@ class Database:
         recorded = {".".join(row) for row in found.get("django_migrations", [])}
         return recorded, sorted(found.get(TABLE, []))
 
-    def go_on_without(self, cause: str, why: str) -> str:
+    def go_on_without(self, cause: str, why: str, trouble: str | None = None) -> str:
         if self.config["requireLock"]:
-            raise StaysShut(cause, f"{why}; requireLock forbids to go on")
+            more = {"detail": trouble} if trouble else {}
+            raise StaysShut(cause, f"{why}; requireLock forbids to go on", **more)
         return why
 
 

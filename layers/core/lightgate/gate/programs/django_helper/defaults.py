@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError  # type: ignore[import-untyped]
-from django.db.models import NOT_PROVIDED, Value  # type: ignore[import-untyped]
+from django.db.models import NOT_PROVIDED, JSONField, Value  # type: ignore[import-untyped]
 
 # Expressions that have a value whatever the row is.
 ALWAYS = ("Now", "Pi", "Random", "RandomUUID", "TransactionNow", "UUID4", "UUID7")
@@ -32,9 +32,14 @@ def is_filled(field: Any) -> bool:
 
 def takes_default(field: Any) -> bool:
     """Whether the column is certain to take its default, as its own check sees it."""
-    value, kind = constant(field), type(field)
+    value, kind, given = constant(field), type(field), field.db_default
+    if isinstance(field, JSONField) and type(given) is Value:
+        return isinstance(given._output_field_or_none, JSONField)  # others are no JSON
     if hasattr(value, "resolve_expression"):
-        return type(value).__name__ in ALWAYS and type(value).__module__.startswith("django.")
+        if type(value).__name__ not in ALWAYS or not type(value).__module__.startswith("django."):
+            return False
+        made = value.output_field
+        return bool(isinstance(field, type(made)) or isinstance(made, kind))
     if field.remote_field:
         return not field.db_constraint  # the row that it refers to may not be there
     if not kind.__module__.startswith("django.db.models."):
@@ -50,4 +55,4 @@ def takes_default(field: Any) -> bool:
                 check(value)
     except ValidationError:
         return False
-    return True
+    return bool(value != "" or twin.empty_strings_allowed)  # otherwise Django makes it NULL

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-# The codes of what a later attempt may be spared: SQLSTATE, or the number of MySQL and MariaDB.
-TROUBLES = {
+# The codes of the trouble: SQLSTATE, or the number of MySQL and MariaDB. A query of ours is tried
+# again after what is in PASSING.
+PASSING = {
+    "deadlock": ("40001", "40P01", 1020, 1213),
     "lock timeout": ("55P03", 1205, 3572),
     "statement timeout": ("57014", 1969, 3024),
+    "too many connections": ("53300", 1040, 1203, 1226),
     "connection lost": ("57P01", "57P02", "57P05", "08006", 1927, 2006, 2013, 4031),
 }
+TROUBLES = {
+    **PASSING,
+    "read-only": ("25006", 1290, 1792, 1836),
+    "insufficient resources": ("53100", "53200", 1021, 1041, 1114),
+    "no privilege": ("42501", 1044, 1142, 1227),
+}
+# MySQL's numbers of what keeps a user out.
+NOT_ALLOWED = (1044, 1045, 1130, 1698, 1862, 3118, 3159, 4151)
+OUT = re.compile(r"authentication failed|pg_hba.conf|no password|FATAL: +(permission|role) ")
 LINE = 400  # characters of a list in an error
 
 
@@ -33,11 +46,11 @@ def error_text(error: BaseException) -> str:
 
 
 def read_trouble(error: BaseException) -> str | None:
-    """The kind of passing trouble, by its code, which a lost connection may lack."""
-    code = error.args[0] if error.args else None
-    for name in ("sqlstate", "pgcode"):
-        code = getattr(error.__cause__, name, None) or code
-    return next((name for name, codes in TROUBLES.items() if code in codes), None)
+    """The kind of trouble, by its code, which a lost connection may lack."""
+    # PyMySQL tells the SQLSTATE as well, which is less exact.
+    told = [*error.args[:1], *(getattr(error.__cause__, n, None) for n in ("sqlstate", "pgcode"))]
+    kinds = (name for code in told for name, codes in TROUBLES.items() if code in codes)
+    return next(kinds, None)
 
 
 def listed(items: list[str]) -> str:
@@ -53,7 +66,9 @@ def read_refusal(error: BaseException) -> tuple[str, str]:
     """Why there is no connection, from the driver's words: drivers seldom give a code."""
     why = error_text(error)
     number = error.args[0] if error.args else None
-    if number in (1044, 1045, 1698) or "authentication failed" in why or "pg_hba.conf" in why:
+    if number in TROUBLES["too many connections"] or re.search("too many|are reserved", why):
+        return "too many connections", why
+    if number in NOT_ALLOWED or OUT.search(why):
         return "not allowed", why
     if number == 1049 or (why.endswith("does not exist") and "FATAL" in why):
         return "no such database", why

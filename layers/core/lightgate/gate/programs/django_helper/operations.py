@@ -39,7 +39,7 @@ def describe(
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why = classify(operation, app, state, created, existing)
-                shows = shows and not fills_rows(operation, app, state)
+                shows = shows and not is_hidden(operation, app, state)
                 statement = str(getattr(operation, "sql", ""))
                 is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
@@ -74,10 +74,17 @@ def is_single(migration: Any) -> bool:
     return own or (migration.atomic and own is not False)
 
 
-def fills_rows(operation: Any, app: str, state: Any, /) -> bool:
-    """Whether Django updates rows before it alters the column, which the schema does not show."""
-    if type(operation).__name__ != "AlterField":
-        return False
+def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
+    """Whether it changes what the schema does not show, such as rows that it fills."""
+    name = type(operation).__name__
+    if name == "SeparateDatabaseAndState":
+        state, found = state.clone(), False
+        for inner in operation.database_operations:
+            found = found or is_hidden(inner, app, state)
+            inner.state_forwards(app, state)
+        return found
+    if name != "AlterField":
+        return name.endswith(("Extension", "Collation"))
     old = state.models[app, operation.model_name_lower].fields[operation.name]
     return old.null and not operation.field.null
 

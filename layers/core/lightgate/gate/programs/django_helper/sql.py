@@ -75,6 +75,16 @@ WHERE m.lock_status = 'GRANTED' AND m.object_schema = database() AND m.object_na
     """JOIN information_schema.metadata_lock_info m ON m.thread_id = p.id
 WHERE m.table_schema = database() AND m.table_name""",
 )
+# The same for rows that these sessions wait for. MariaDB asks for the right PROCESS, MySQL for that
+# to read performance_schema.
+MY_ROW_LOCKS = (
+    """JOIN performance_schema.threads t ON t.processlist_id = p.id JOIN
+performance_schema.data_lock_waits w ON w.blocking_thread_id = t.thread_id JOIN
+performance_schema.threads r ON r.thread_id = w.requesting_thread_id WHERE r.processlist_id""",
+    """JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id JOIN
+information_schema.innodb_lock_waits w ON w.blocking_trx_id = t.trx_id JOIN
+information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id WHERE r.trx_mysql_thread_id""",
+)
 # Otherwise a session on the database that runs a statement is suspected.
 MY_SUSPECTS = "WHERE p.db = database() AND p.command <> 'Sleep'"
 # Each session: id, name, seconds of its statement, what tells it from later ones with this id,

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lightgate.gate.programs.django_helper.database import pids
-from lightgate.gate.programs.django_helper.sql import MY_SUSPECTS
+from lightgate.gate.programs.django_helper.sql import MY_ROW_LOCKS, MY_SUSPECTS
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.attempts import Attempts
@@ -53,7 +53,8 @@ class Watch:
         if ids != self.waiting:
             self.since, self.waiting = monotonic(), ids
         if not waits:
-            return {}
+            slow = [str(row[0]) for row in rows if [str(row[0]), row[3]] in known and row[2]]
+            return {"holder": self.database.first_of(MY_ROW_LOCKS, slow)} if slow else {}
         holder = self.database.holders_of(re.findall(r"\w+", waits[0][7] or "-") or [""], ids)
         return {
             "holder": holder,
