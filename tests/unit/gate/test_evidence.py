@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.gate.programs.supervisor.evidence import find_evidence
+from lightgate.gate.evidence import find_evidence
 
 _CONFLICT = (
     "CommandError: Conflicting migrations detected; multiple leaf nodes in the migration graph: "
@@ -56,16 +56,34 @@ _CONFLICT = (
             "manage.py tidy: error: unrecognized arguments: --al",
         ),
         (["DEBUG only this"], "DEBUG only this"),
-        (["", "  "], None),
     ],
 )
-def test_the_evidence_is_the_error_and_not_the_last_line(
-    lines: list[str], shown: str | None
-) -> None:
-    assert find_evidence([(line, False) for line in lines]) == shown
+def test_the_evidence_is_the_error_and_not_the_last_line(lines: list[str], shown: str) -> None:
+    assert find_evidence(lines, lines[-1]) == shown
 
 
 def test_a_later_error_explains_more_than_an_exception_before_it() -> None:
-    printed = [("KeyError: 'cache'", True), ("CommandError: no barley", False), ("bye", False)]
+    lines = [
+        "Traceback (most recent call last):",
+        "KeyError: 'cache'",
+        "CommandError: no barley",
+        "bye",
+    ]
 
-    assert find_evidence(printed) == "CommandError: no barley"
+    assert find_evidence(lines, "KeyError: 'cache'") == "CommandError: no barley"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Traceback (most recent call last):", "crops.NoBarley: none is left", "bye"],
+        ["crops.NoBarley: none is left", "bye"],  # the traceback began before these
+    ],
+)
+def test_an_exception_of_any_name_is_the_evidence(lines: list[str]) -> None:
+    assert find_evidence(lines, "crops.NoBarley: none is left") == "crops.NoBarley: none is left"
+
+
+@pytest.mark.parametrize("lines", [[], ["", "  "], ["another line"]])
+def test_what_the_gate_reports_stands_if_its_lines_show_no_more(lines: list[str]) -> None:
+    assert find_evidence(lines, "exit code 3") == "exit code 3"

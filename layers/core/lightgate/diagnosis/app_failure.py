@@ -9,7 +9,6 @@ from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
 from lightgate.diagnosis.log_causes import LogCause, cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
-    exceptions,
     health_checks,
     is_crash,
     is_wrong_architecture,
@@ -20,6 +19,7 @@ from lightgate.diagnosis.log_patterns import (
 )
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.gate.evidence import exceptions
 from lightgate.gate.gate_report import Phase
 from lightgate.spec.success_codes import accepts
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from lightgate.gate.evidence import exceptions
+
 # What may stand before a program's own words: a time, a level, a process, a logger.
 PREFIX = (
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
@@ -20,7 +22,6 @@ _PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 
 _OF_A_REQUEST = re.compile(
     rf"""\b(?:{_PHRASES})(?: \(.*\))?: /|"[A-Z]+ (?:/|\*|https?:)|\bInvalid request from ip="""
 )
-_TRACEBACK = "Traceback (most recent call last):"
 # How the usual readers of settings put it: django-environ, python-decouple, environs, starlette.
 _MISSING = re.compile(
     r"(?:health check: )?(?:\w+\.)*"
@@ -102,18 +103,6 @@ def refused_address(line: str) -> str | None:
     """What Django does not allow as the host of a request, if it looks like an address."""
     found = _BAD_HOST.match(line)
     return found and found[1]
-
-
-def exceptions(lines: Sequence[str]) -> list[str]:
-    """The line that ends each traceback, with the exception and its words."""
-    found, is_inside = [], False
-    for line in lines:
-        if line.endswith(_TRACEBACK):
-            is_inside = True
-        elif is_inside and line[:1].strip():
-            found.append(line)
-            is_inside = False
-    return found
 
 
 def raised_by_request(lines: Sequence[str], path: str) -> str | None:

@@ -10,7 +10,6 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from lightgate.gate.programs.supervisor.evidence import find_evidence
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
 from lightgate.gate.programs.supervisor.masking import mask
@@ -94,7 +93,9 @@ class Child:
         if self.code and self.code < 0:
             why = f"ended by signal {-self.code} ({signal.strsignal(-self.code)})"
             return Failed("signal", why, code, self)
-        why = find_evidence(self.last_lines) or f"exit code {code}"
+        said = [line for line in self.tail() if line.strip()]
+        raised = [line for line, is_exception in self.last_lines if is_exception]
+        why = (raised or said or [f"exit code {code}"])[-1]
         trouble = find_trouble(self.raised)
         return Failed("exit", why, code, self, **({"detail": trouble} if trouble else {}))
 
