@@ -382,7 +382,7 @@ def test_no_request_changes_the_reported_cause(
             [
                 "django.db.utils.InternalError: cannot execute UPDATE in a read-only transaction",
             ],
-            Kind.DATABASE_UNREACHABLE,
+            Kind.DATABASE_REFUSED,
             "read-only",
             "writer endpoint",
         ),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightgate.diagnosis.log_patterns import PREFIX
-from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.diagnosis.database_advice import ADVICE, reason_in
+from lightgate.diagnosis.log_patterns import PREFIX, without_prefix
+from lightgate.diagnosis.symptoms import FailureKind, Remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class LogCause:
     ends_the_app: bool = True
     comes_first: bool = False
     kind: FailureKind = FailureKind.APP_CRASH
+    remedy: Remedy = Remedy.IMAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class _Rule:
     ends_the_app: bool = True
     comes_first: bool = False
     kind: FailureKind = FailureKind.APP_CRASH
+    remedy: Remedy = Remedy.IMAGE
 
 
 def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: ANN401 - the fields of a rule
@@ -85,21 +88,6 @@ _NOT_WRITABLE = (
     "Give the user of the container the right to {0} in the image (chown), or let the app log to "
     "its standard output",
 )
-_TOO_MANY = (
-    "The database has no free connection.",
-    "Lower the number of connections of all apps (workers, CONN_MAX_AGE, the pool's size), or "
-    "raise max_connections. The live version and the new one are connected at the same time",
-)
-_READ_ONLY = (
-    "The database is read-only: it may be a replica, or its storage is full.",
-    "Let DATABASE_URL name the primary (the writer endpoint), and check the free storage of the "
-    "database",
-)
-_RIGHTS = (
-    "The database role may not do what the app asks for.",
-    "Give the role of DATABASE_URL its rights, such as GRANT USAGE, CREATE ON SCHEMA public TO "
-    "ROLE (since PostgreSQL 15 only the owner has them), or make it the owner",
-)
 _EXISTS = (
     "The database already has what the migration creates.",
     "Find out what created it (an earlier attempt, another branch, a change by hand). Compare "
@@ -116,29 +104,47 @@ _RULES: tuple[_Rule, ...] = (
     _rule(
         r'.*exec: "?([^":]+)"?: (?:executable file not found in \$PATH|stat .*no such file)',
         *_NO_PROGRAM,
+        remedy=Remedy.EITHER,
     ),
-    _rule(r"exec (\S+): no such file or directory", *_NO_PROGRAM),
+    _rule(r"exec (\S+): no such file or directory", *_NO_PROGRAM, remedy=Remedy.EITHER),
     _rule(r'(?:.*exec: "([^"]+)"|exec (\S+)): permission denied', *_NOT_EXECUTABLE),
     _rule(_SHELL + r"(\S+): [Pp]ermission denied$", *_NOT_EXECUTABLE),
-    _rule(_SHELL + r"(\S+): (?:command )?not found$", *_NO_PROGRAM),
+    _rule(_SHELL + r"(\S+): (?:command )?not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
     _rule(r"cannot run '([^']+)': Permission", *_NOT_EXECUTABLE),
-    _rule(r"cannot run '([^']+)': No such file", *_NO_PROGRAM),
-    _rule(r"(?:\S*python\S*|\S+): can't open file '([^']+)'", *_NO_PROGRAM),
+    _rule(r"cannot run '([^']+)': No such file", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(r"(?:\S*python\S*|\S+): can't open file '([^']+)'", *_NO_PROGRAM, remedy=Remedy.EITHER),
     _rule(
         r"(?:.*: )?(?:Error: )?'(\$\w+|[^']*)' is not a valid port number",
         "The server's port {0} is not a number: no shell replaces a variable in the command.",
         'Write the port itself, or let a shell start the server: ["sh", "-c", "exec gunicorn '
         '--bind 0.0.0.0:$PORT …"], and set the variable in environment',
+        remedy=Remedy.EITHER,
     ),
-    _rule(r".*\[Errno 98\]|.*\b[Aa]ddress already in use", *_ADDRESS_IN_USE),
-    _rule(r"Connection in use: |probably another instance of uWSGI", *_ADDRESS_IN_USE),
+    _rule(r".*\[Errno 98\]|.*\b[Aa]ddress already in use", *_ADDRESS_IN_USE, remedy=Remedy.EITHER),
+    _rule(
+        r"Connection in use: |probably another instance of uWSGI",
+        *_ADDRESS_IN_USE,
+        remedy=Remedy.EITHER,
+    ),
     _rule(
         r".*(?:Error loading shared library (\S+?):|(lib\S+\.so[.\d]*): cannot open shared object)",
         *_LIBRARY,
     ),
-    _rule(r"(?:.* )?no app loaded|unable to load app \d+|--- no python application", *_NO_APP),
-    _rule(r"Error loading ASGI app|Failed to find attribute|App failed to load", *_NO_APP),
-    _rule(_EXCEPTION + r"ModuleNotFoundError: No module named '[^']*[aw]sgi'", *_NO_APP),
+    _rule(
+        r"(?:.* )?no app loaded|unable to load app \d+|--- no python application",
+        *_NO_APP,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        r"Error loading ASGI app|Failed to find attribute|App failed to load",
+        *_NO_APP,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        _EXCEPTION + r"ModuleNotFoundError: No module named '[^']*[aw]sgi'",
+        *_NO_APP,
+        remedy=Remedy.EITHER,
+    ),
     _rule(
         _EXCEPTION + r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)",
         "The image has no module {0}.",
@@ -160,24 +166,6 @@ _RULES: tuple[_Rule, ...] = (
         "release",
         ends_the_app=False,
         kind=FailureKind.HEALTH_CHECK,
-    ),
-    _rule(
-        r".*(?:too many clients already|[Tt]oo many connections|connection slots are reserved"
-        r"|has more than 'max_user_connections')",
-        *_TOO_MANY,
-        ends_the_app=False,
-        kind=FailureKind.DATABASE_UNREACHABLE,
-    ),
-    _rule(
-        r".*(?:in a read-only transaction|--read-only option|ReadOnlySqlTransaction)",
-        *_READ_ONLY,
-        ends_the_app=False,
-        kind=FailureKind.DATABASE_UNREACHABLE,
-    ),
-    _rule(
-        _EXCEPTION + r".*(?:permission denied for |must be owner of |command denied to user)",
-        *_RIGHTS,
-        ends_the_app=False,
     ),
     _rule(
         _EXCEPTION + r"""(?:.*\b(?:relation|column|constraint|type|schema)\b .* already exists"""
@@ -211,6 +199,7 @@ _RULES: tuple[_Rule, ...] = (
         r"|MemoryError\b|.*[Oo]ut of memory)",
         *_MEMORY,
         ends_the_app=False,
+        remedy=Remedy.OUTSIDE,
     ),
     _rule(
         r".*WORKER TIMEOUT",
@@ -218,6 +207,7 @@ _RULES: tuple[_Rule, ...] = (
         "Find out what takes so long when the app starts, or in the health check; if it is a slow "
         "start, raise gunicorn's --timeout, or use --preload",
         ends_the_app=False,
+        remedy=Remedy.EITHER,
     ),
     _rule(
         r"(?:.*Segmentation fault|Fatal Python error: |.*(?:signal 11|SIGSEGV)|!!! uWSGI process)",
@@ -230,6 +220,7 @@ _RULES: tuple[_Rule, ...] = (
         r".*(?:terminated due to signal 9|was sent SIGKILL)",
         *_MEMORY,
         ends_the_app=False,
+        remedy=Remedy.OUTSIDE,
     ),
 )
 
@@ -247,8 +238,20 @@ def cause_of(line: str) -> LogCause | None:
                 ends_the_app=rule.ends_the_app,
                 comes_first=rule.comes_first,
                 kind=rule.kind,
+                remedy=rule.remedy,
             )
-    return None
+    if (reason := reason_in(without_prefix(line))) is None:
+        return None
+    advice = ADVICE[reason]
+    return LogCause(
+        what=f"It could not use the database: {advice.what}.",
+        action=advice.action,
+        line=line,
+        rank=len(_RULES),
+        ends_the_app=False,
+        kind=advice.kind,
+        remedy=Remedy.OUTSIDE,
+    )
 
 
 def find_cause(lines: Sequence[str], *, ends_the_app: bool | None = None) -> LogCause | None:

@@ -17,6 +17,7 @@ PREFIX = (
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
     r"|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b:?(?:[\w.]+:)? *)*"
 )
+_PREFIX = re.compile(PREFIX)
 # How Django tells of a request that it has refused; and the request line of an access log.
 _PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 400)
 _OF_A_REQUEST = re.compile(
@@ -84,6 +85,11 @@ _WRONG_ARCHITECTURE = re.compile(
     re.IGNORECASE,
 )
 _BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+
+
+def without_prefix(line: str) -> str:
+    """The program's own words."""
+    return _PREFIX.sub("", line, count=1)
 
 
 def is_of_a_request(line: str) -> bool:

@@ -43,6 +43,15 @@ class FailureKind(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Remedy(enum.Enum):
+    """What has to change before another attempt: it decides how that is started."""
+
+    IMAGE = "a new image"
+    SPEC = "the app's spec"
+    EITHER = "the image, or the spec and the same image"
+    OUTSIDE = "neither image nor spec, but the database, the service, a secret"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptoms:
     """All that a diagnosis rests on.
@@ -90,6 +99,26 @@ class Symptoms:
     def start_again(self) -> str:
         """The command that starts the same release again."""
         return start_command(self.execution, self._input)
+
+    def then(self, action: str, remedy: Remedy | None) -> str:
+        """The action, and how to start the next attempt; without a remedy the action alone.
+
+        `action` is an order without a full stop.
+        """
+        is_image = self.rollback_to is None and self.command is None
+        match remedy:
+            case None:
+                return f"{action}."
+            case Remedy.IMAGE if self.command is not None:
+                return f"{action}. Then push, and run the command again with the new image."
+            case Remedy.IMAGE:
+                return f"{action}. Then push again."
+            case Remedy.EITHER if is_image:
+                with_it = "or start the release again if the image stays the same"
+                return f"{action}. Then push again, {with_it}: {self.start_again}"
+            case _:
+                what = "the release" if is_image else "it"
+                return f"{action}. Then start {what} again: {self.start_again}"
 
     @property
     def start_anyway(self) -> str:
