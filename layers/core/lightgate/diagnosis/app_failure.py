@@ -13,6 +13,7 @@ from lightgate.diagnosis.log_patterns import (
     health_checks,
     is_crash,
     is_wrong_architecture,
+    last_error,
     listening,
     missing_variable,
     raised_by_request,
@@ -26,7 +27,7 @@ from lightgate.spec.success_codes import accepts
 
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
-_QUOTED = 3
+QUOTED_LINES = 3
 _SCRIPT = re.compile(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
 _ABOUT_A_SCRIPT = (
     " If the program is a script, its first line may be missing, such as #!/bin/sh: add it instead."
@@ -338,7 +339,13 @@ def _quoting(log: AppLog) -> str:
 
 def last_words(log: AppLog) -> str | None:
     """The last lines of the app, which may show what no rule knows."""
-    return " | ".join(line.strip() for line in log.own_words[-_QUOTED:]) or None
+    return " | ".join(line.strip() for line in log.own_words[-QUOTED_LINES:]) or None
+
+
+def telling_line(log: AppLog) -> str | None:
+    """The line that most likely shows what is wrong, by its form alone."""
+    raised = list(_telling(exceptions(log.own_words)))
+    return next(iter(raised[-1:]), None) or _crash_line(log) or last_error(log.own_words)
 
 
 _RULES: tuple[Callable[[Symptoms], Diagnosis | None], ...] = (

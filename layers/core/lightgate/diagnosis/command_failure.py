@@ -16,6 +16,7 @@ from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.programs import PYTHON
 
 _STOPPED_BY_SIGTERM = 128 + 15
+_AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
     r"Unknown command: |\S*python\S*: (?:can't open file|No module named) "
@@ -32,7 +33,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
     cause = cause_of(failure.error)
     remedy: Remedy | None
     if failure.migration is not None and failure.cause is GateCause.EXIT:
-        usual = f"Correct {failure.migration}; the same image would fail again"
+        usual = f"Correct {failure.migration}"
         what, kind = f"Migration {failure.migration} failed.", FailureKind.MIGRATION_ERROR
         remedy = Remedy.IMAGE
     else:
@@ -46,7 +47,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         kind=kind,
         what=f"{what}{because(cause)}{left(failure)}",
         evidence=failure.error,
-        next_action=seen.then(usual, remedy),
+        next_action=seen.then(usual, remedy) + _AGAIN * (remedy is Remedy.IMAGE),
     )
 
 
@@ -211,6 +212,5 @@ _ACTIONS: Mapping[GateCause, tuple[str, Remedy | None]] = MappingProxyType(
             "Check whether someone changed the commands of the deployment by hand",
             Remedy.OUTSIDE,
         ),
-        GateCause.DEPENDENCY: ("Read the log of the container that failed first", None),
     }
 )

@@ -85,12 +85,23 @@ def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
             ),
             evidence=failure.error,
             next_action=seen.then(
-                "Correct the migration; the same image would fail again", Remedy.IMAGE
+                "Correct the migration, because the same image would fail again", Remedy.IMAGE
             ),
         )
     if failure.detail is Detail.NEVER_ENDED:
         return cut_off(seen, failure)
     return exited(seen, failure)
+
+
+def _behind_another(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """Another gate failed, and has not reported why."""
+    others = (one for one in seen.gates if one != failure.container)
+    commands = "; ".join(filter(None, (seen.log_command(one) for one in others)))
+    where = commands or "in the Lightsail console, under the name of each container."
+    return replace(
+        exited(seen, failure),
+        next_action=f"Read the log of the container that failed first: {where}",
+    )
 
 
 def _given_up_while_waiting(seen: Symptoms, wait: Wait) -> Diagnosis:
@@ -125,5 +136,6 @@ _RULES: Mapping[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = MappingPr
         GateCause.PERMIT: not_permitted,
         GateCause.MAILBOX: not_permitted,
         GateCause.ATTEMPT: _attempt,
+        GateCause.DEPENDENCY: _behind_another,
     }
 )

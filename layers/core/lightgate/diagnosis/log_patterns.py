@@ -84,6 +84,7 @@ _WRONG_ARCHITECTURE = re.compile(
     r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
     re.IGNORECASE,
 )
+_ERROR_LEVEL = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Error|error:|fatal:)")
 _BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
 
 
@@ -95,6 +96,11 @@ def without_prefix(line: str) -> str:
 def is_of_a_request(line: str) -> bool:
     """Whether the line tells of a request, so that whoever called has chosen its words."""
     return _OF_A_REQUEST.search(line) is not None
+
+
+def last_error(lines: Sequence[str]) -> str | None:
+    """The last line that a program wrote as an error."""
+    return next((line for line in reversed(lines) if _ERROR_LEVEL.search(line)), None)
 
 
 def is_crash(line: str) -> bool:

@@ -1,13 +1,14 @@
 """What is known of a release that failed, and what follows: its diagnosis."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.log_search import LogWindow, log_command
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import GateReport
@@ -63,7 +64,8 @@ class Symptoms:
     from going on, and `refusal` what kind of refusal that is, if it is one. `watch` is what failed
     last in the watch period. `no_permit` is the permit of a gate that was withdrawn from it, and
     `refusal_cause` why a gate had to be refused. `is_disabled` is about the service. `unread` names
-    what could not be looked at. `rollback_to` and `command` are what a person asked for.
+    what could not be looked at. `rollback_to` and `command` are what a person asked for. `window`
+    is the time of the deployment, None without one.
     """
 
     app: str
@@ -88,12 +90,25 @@ class Symptoms:
     refusal_cause: VoidCause | None = None
     is_disabled: bool = False
     unread: Sequence[str] = ()
+    window: LogWindow | None = None
 
     @property
     def system_lines(self) -> Sequence[str]:
         """The lines of Lightsail itself, which may be in the log of any container, or of each."""
         said = [log.system for log in self.logs.values() if log is not None]
         return max(said, key=len, default=())
+
+    def log_command(self, container: str, *evidence: str) -> str | None:
+        """The command that prints the lines of the evidence; None without a deployment.
+
+        Without any words of these lines it prints the whole log of the release.
+        """
+        if self.window is None:
+            return None
+        log = self.logs.get(container)
+        known = log.phrases if log is not None else {}
+        found = (known.get(line) or _longest_in(line, known.values()) for line in evidence)
+        return log_command(self.service, container, self.window, [one for one in found if one])
 
     @property
     def start_again(self) -> str:
@@ -131,6 +146,10 @@ class Symptoms:
             return {"app": self.app, "rollbackTo": self.rollback_to}
         asked = {"digest": self.digest, "command": self.command and list(self.command)}
         return {"app": self.app, **{key: value for key, value in asked.items() if value}}
+
+
+def _longest_in(text: str, phrases: Iterable[str]) -> str | None:
+    return max((one for one in phrases if one in text), key=len, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

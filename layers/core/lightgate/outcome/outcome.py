@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
+from lightgate.diagnosis.diagnose import FIND_THE_STEP
 from lightgate.errors import RefusalCode
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -26,7 +27,6 @@ AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
 
 
 _RELEASE_AGAIN = "Start the release again."
-_FAILED_STEP = "To see the failed step, open the execution in the Step Functions console."
 
 
 class Outcome(enum.StrEnum):
@@ -207,7 +207,7 @@ def broken(
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=reasons,
-        next_steps=[deployed, _FAILED_STEP],
+        next_steps=[deployed, FIND_THE_STEP],
     )
 
 
@@ -236,7 +236,7 @@ def unreadable() -> Conclusion:
         next_steps=[
             "Check the deployments of the container service and the migrations in the database "
             "before you push again.",
-            _FAILED_STEP,
+            FIND_THE_STEP,
         ],
     )
 
@@ -275,7 +275,7 @@ def unverified(
             _stopped_by(error),
             f"Version {version} is live, but {said}",
         ],
-        next_steps=[*steps, _FAILED_STEP],
+        next_steps=[*steps, FIND_THE_STEP],
     )
 
 
