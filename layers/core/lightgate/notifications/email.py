@@ -109,7 +109,10 @@ def _is_live(report: Report) -> str:
     live, own = report.live, report.version
     if report.kind is ReleaseKind.COMMAND or live is None or own is None or live.version < own:
         return "is still live"
-    return "is live" if live.version == own else "is live again"
+    # Any other version after that of the release is a deployment that somebody else made, or that
+    # failed.
+    is_back = live.version > own and report.conclusion.outcome is Outcome.ROLLED_BACK
+    return "is live again" if is_back else "is live"
 
 
 def opening(report: Report) -> Sequence[str]:
@@ -158,6 +161,8 @@ def next_steps(report: Report) -> Sequence[str]:
     failure, steps = report.failure, report.conclusion.next_steps
     if failure is None:
         return steps
+    if _is_not_run(failure):
+        return [failure.next_action]
     if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
     live = report.live
@@ -246,7 +251,11 @@ def _is_damaged(report: Report) -> bool:
 
 def may_need_a_restore(report: Report) -> bool:
     """Whether the release failed and may have changed the database."""
-    return _is_damaged(report) and not report.applied_nothing
+    return _is_damaged(report) and not report.applied_nothing and not _is_not_run(report.failure)
+
+
+def _is_not_run(failure: Diagnosis | None) -> bool:
+    return failure is not None and failure.kind is FailureKind.COMMAND_NOT_RUN
 
 
 def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:
