@@ -44,7 +44,8 @@ _UNREACHABLE = (
     "Can't connect to",
 )
 _TOO_MANY_CONNECTIONS = ("too many clients", "oo many connections", "slots are reserved")
-_STOPPED_BY_SIGTERM = 128 + 15
+# By SIGINT, SIGQUIT or SIGTERM.
+_STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
 _NO_DATABASE = re.compile(r'FATAL: +database ".*" does not exist|Unknown database')
 
 
@@ -365,7 +366,7 @@ def _timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _signal(seen: Symptoms, failure: Failure) -> Diagnosis:
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
-    if failure.detail is Detail.STOPPED or failure.exit_code == _STOPPED_BY_SIGTERM:
+    if failure.detail is Detail.STOPPED or failure.exit_code in _STOPPED_BY_A_SIGNAL:
         return _cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
