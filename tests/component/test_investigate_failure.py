@@ -1,5 +1,6 @@
 """Looking into a release that failed, and what becomes of it when that itself goes wrong."""
 
+import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -116,6 +117,36 @@ def test_the_policy_shows_whether_the_image_may_be_pulled(
     assert found.diagnosis is not None
     assert found.diagnosis.kind == FailureKind.IMAGE_PULL
     assert ("does not let the service's role pull" in found.diagnosis.what) is not allowed
+
+
+def test_the_command_in_the_message_prints_the_evidence_and_no_line_of_another_day(
+    cloud: Cloud, runtime: Runtime
+) -> None:
+    yesterday = cloud.clock.now() - timedelta(days=1)
+    cloud.lightsail.logs.restore(NAME, "web", "bye", yesterday)
+    lines = [f"licence of {SECRET} expired", "bye"]
+
+    found = investigate_failure(failed(cloud, runtime, *lines, gate=[opened()]), runtime).diagnosis
+
+    assert found is not None
+    assert found.evidence == "licence of *** expired | bye"
+    assert SECRET not in found.next_action
+    assert printed_by(found.next_action, cloud) == lines
+
+
+def printed_by(action: str, cloud: Cloud) -> list[str]:
+    """What Lightsail answers to the command that ends this advice."""
+    words = shlex.split("aws " + action.partition("aws ")[2])
+    assert words[:3] == ["aws", "lightsail", "get-container-log"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    answer = cloud.client("lightsail").get_container_log(
+        serviceName=options["--service-name"],
+        containerName=options["--container-name"],
+        startTime=options["--start-time"],
+        endTime=options["--end-time"],
+        filterPattern=options["--filter-pattern"],
+    )
+    return [event["message"] for event in answer["logEvents"]]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,28 @@ def test_what_was_renamed_is_never_to_be_dropped(runner: Runner, on_mariadb: Pro
     ]
 
 
+@pytest.mark.parametrize(
+    ("operation", "left"),
+    [
+        (sql("create view seeds as select id from crops_crop"), ["added table seeds"]),
+        (
+            'migrations.AlterField("crop", "name", models.TextField(null=True, '
+            'db_collation="utf8mb4_bin"))',
+            ["changed column crops_crop.name"],
+        ),
+    ],
+    ids=["view", "collation"],
+)
+def test_what_a_statement_of_ours_cannot_undo_is_listed_without_one(
+    runner: Runner, on_mariadb: Project, operation: str, left: list[str]
+) -> None:
+    released(runner, on_mariadb)
+    on_mariadb.migration(f"{operation}, {sql('select no_such_column')}")
+    failed = on_mariadb.gate(runner, release=NEWER).event("failed")
+    assert failed["database"] == "part-way"
+    assert failed["leftovers"] == [[what, None] for what in left]
+
+
 def test_every_kind_of_leftover_can_be_undone(runner: Runner, on_mariadb: Project) -> None:
     released(runner, on_mariadb)
     before = rows(on_mariadb, "show create table crops_crop")

@@ -1,13 +1,16 @@
 """A failed release, with the lines that gunicorn, Django and the gate really write."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.log_search import LogWindow
 from lightgate.diagnosis.symptoms import Symptoms
 from lightgate.gate.gate_report import Phase
 from tests.support.builders import DIGEST, EXECUTION, evidence
+from tests.support.builders import STARTED as STARTED_AT
 
 OPENED = evidence(Phase.SUCCEEDED)
 
@@ -77,6 +80,7 @@ def symptoms(**changes: Any) -> Symptoms:
         "execution": EXECUTION,
         "evidence": OPENED,
         "logs": {"migrate": None, "web": None},
+        "window": LogWindow(since=STARTED_AT, until=STARTED_AT + timedelta(seconds=187)),
         "endpoint": Endpoint(container="web", port=8000, path="/healthz", success_codes="200"),
     }
     return Symptoms(**(values | changes))

@@ -14,7 +14,7 @@ from lightgate.backup.restore_commands import RestoreInput, point_the_app, resto
 from lightgate.backup.restore_points import Original
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Endpoint, Status
-from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
@@ -30,7 +30,7 @@ from lightgate.notifications.pruning import not_pruned
 from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
-from lightgate.outcome.outcome import broken, gone, refused, stopped, unverified
+from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
@@ -73,6 +73,7 @@ _ORIGINAL = Original(
 )
 _PROBLEM = "GET / returned 500 (expected 200)"
 _LOGS = {"web": AppLog()}
+_WEB = Endpoint(container="web", port=8000, path="/", success_codes="200-399")
 _OLD = LiveVersion(version=7, tag="v2.1")
 _NEW = LiveVersion(version=8, tag="v3")
 _TIDIED = Migration(name="harvests.0005_tidy_crops", seconds=0.2)
@@ -268,8 +269,20 @@ def _watch_failed() -> Report:
         {**_UNHEALTHY, "release": RELEASE, "service": current, "rollback_result": back},
         live=LiveVersion(version=9, tag="v2.1"),
         snapshot=None,
-        failure=_diagnosed(evidence(), watch=_PROBLEM),
+        failure=_diagnosed(evidence(), watch=_PROBLEM, logs=_raised_by_requests(), endpoint=_WEB),
     )
+
+
+def _raised_by_requests() -> Mapping[str, AppLog]:
+    """The log of an app that answers its health check with an error."""
+    lines = [
+        "[2026-11-16 01:56:12 +0000] [1] [INFO] Listening at: http://0.0.0.0:8000 (1)",
+        "Internal Server Error: /",
+        "Traceback (most recent call last):",
+        '  File "/app/harvests/views.py", line 9, in index',
+        "LookupError: no season has begun",
+    ]
+    return {"web": read_app_log("web", lines, version=8, release=RELEASE)}
 
 
 def _kept() -> Report:
@@ -349,7 +362,7 @@ def _first_release() -> Report:
         failure=_diagnosed(
             found,
             logs={"web": AppLog(lines=("[1] [INFO] Listening at: http://127.0.0.1:8000 (1)",))},
-            endpoint=Endpoint(container="web", port=8000, path="/", success_codes="200-399"),
+            endpoint=_WEB,
         ),
     )
 
@@ -387,7 +400,7 @@ def _broken() -> Report:
         judgement=None,
         applied_nothing=True,
         conclusion=broken(error, None),
-        failure=_diagnosed(evidence(Phase.SILENT), error=error),
+        failure=_diagnosed(evidence(Phase.SILENT), error=error, window=None),
     )
 
 
@@ -413,7 +426,7 @@ def _service_gone() -> Report:
 def _not_admitted(*reasons: str, **changes: Any) -> Report:
     return _ended(
         **{
-            "conclusion": refused(reasons, code=RefusalCode.SPEC),
+            "conclusion": refused(reasons, code=RefusalCode.SPEC, way=_way_to_start()),
             "repository": None,
             "digest": None,
             "reason": None,
@@ -437,12 +450,18 @@ def _wrong_spec() -> Report:
     )
 
 
+def _way_to_start() -> WayToStart:
+    request = {"app": "crops-backend", "digest": DIGEST}
+    return WayToStart(parameter=_SPEC, command=start_command(EXECUTION, request))
+
+
 def _wrong_architecture() -> Report:
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(RefusedError) as raised:
         parse_config('{"architecture": "arm64"}')
-    [reason] = refusal.value.reasons
+    [reason] = raised.value.reasons
     found = _diagnosed(evidence(), error=reason, refusal=RefusalCode.ARCHITECTURE)
-    return _not_admitted(reason, failure=found, live=_OLD)
+    refusal = refused([reason], code=RefusalCode.ARCHITECTURE)
+    return _not_admitted(reason, failure=found, live=_OLD, conclusion=refusal)
 
 
 def _policy() -> Report:
@@ -539,7 +558,7 @@ def _command_failed() -> Report:
     failed = failure(
         container=COMMAND_CONTAINER,
         migration=None,
-        error="it ended with exit code 1",
+        error="KeyError: 'barley'",
         last_lines=["Traceback (most recent call last):", "KeyError: 'barley'"],
     )
     found = evidence(Phase.FAILED, failed=failed)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 # The state machine carries 256 KB, and a person reads less.
 _LONGEST_REASON = 2000
+_ENDS = (".", "!", "?", ":", "…")
 
 
 class LightgateError(Exception):
@@ -147,6 +148,12 @@ def raise_alone(error: Exception) -> NoReturn:
     finally:
         # `raise` has just set it.
         error.__context__ = None
+
+
+def joined(reasons: Sequence[str]) -> str:
+    """The reasons as one text, with a full stop between two of them."""
+    *others, last = reasons or ("",)
+    return " ".join([*(one if one.endswith(_ENDS) else f"{one}." for one in others), last])
 
 
 def readable(reason: str) -> str:

@@ -16,6 +16,8 @@ from local.lightsail.service.log_filter import compile_pattern
         ("ERROR -retry", ["ERROR"], ["ERROR retry"]),
         ('"[deployment:3] Took" -long', ["[deployment:3] Took"], ["[deployment:3] Took too long"]),
         ("lightgate", ['{"lightgate": 1}'], ["another line"]),
+        ('?ERROR ?"no barley"', ["an ERROR", "there is no barley"], ["no wheat, no  barley"]),
+        ("?ERROR", ["an ERROR"], ["fine"]),
     ],
 )
 def test_words_and_phrases_select_lines(pattern: str, yes: list[str], no: list[str]) -> None:
@@ -28,7 +30,16 @@ def test_words_and_phrases_select_lines(pattern: str, yes: list[str], no: list[s
     "pattern",
     [
         *('"open', "a-b", 'a"b"', "-", "--a", '""', r'"a \" b"', "x" * 2000),
-        *("?ERROR ?Exception", "%v[0-9]+%", "{ $.lightgate = 1 }", "[a, b]"),
+        *(
+            "?ERROR Exception",
+            "?ERROR -retry",
+            "?-a",
+            "??a",
+            "?",
+            "%v[0-9]+%",
+            "{ $.lightgate = 1 }",
+            "[a, b]",
+        ),
         *("a " * 500 + "?", '"a' * 500),
     ],
 )

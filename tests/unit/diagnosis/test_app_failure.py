@@ -38,7 +38,7 @@ ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/cro
         (NO_MODULE, Kind.APP_CRASH, "ModuleNotFoundError: No module named 'weather'"),
         ([*NO_VARIABLE, *BOOT_FAILED], Kind.MISSING_VARIABLE, "KeyError: 'SECRET_KEY'"),
         ([*NO_KEY_IN_A_DICT, *BOOT_FAILED], Kind.APP_CRASH, "KeyError: 'WHEAT'"),
-        (IN_USE, Kind.APP_CRASH, IN_USE[-1]),
+        (IN_USE, Kind.APP_CRASH, IN_USE[0]),
         (
             ["gunicorn: error: unrecognized arguments: --bnd 0.0.0.0:8000"],
             Kind.APP_CRASH,
@@ -95,7 +95,7 @@ ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/cro
             CHECKED.format("/healthz", 500, CHECKER),
         ),
         ([*STARTED, BAD_HOST], Kind.HEALTH_CHECK, BAD_HOST),
-        (STARTED, Kind.HEALTH_CHECK, "Took too long"),
+        (STARTED, Kind.HEALTH_CHECK, " | ".join(STARTED[-3:])),
     ],
 )
 def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
@@ -327,3 +327,130 @@ def test_no_request_changes_the_reported_cause(
     ]
 
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "cause", "advice"),
+    [
+        (
+            ["[1] [ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"],
+            Kind.APP_CRASH,
+            "out of memory",
+            "larger power",
+        ),
+        (
+            ["[2026-11-22 19:03:26 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:7)"],
+            Kind.APP_CRASH,
+            "did not answer in time",
+            "--timeout",
+        ),
+        (
+            ["exec /app/start.sh: no such file or directory"],
+            Kind.APP_CRASH,
+            "no program /app/start.sh",
+            "LF line endings",
+        ),
+        (
+            [
+                'runc create failed: unable to start container process: exec: "gunicron": '
+                "executable file not found in $PATH: unknown"
+            ],
+            Kind.APP_CRASH,
+            "no program gunicron",
+            "Correct the container's command",
+        ),
+        (["exec /app/start.sh: permission denied"], Kind.APP_CRASH, "executed", "chmod +x"),
+        (["sh: 1: gunicorn: not found"], Kind.APP_CRASH, "no program gunicorn", "install"),
+        (["/bin/sh: gunicorn: Permission denied"], Kind.APP_CRASH, "gunicorn", "chmod +x"),
+        (
+            ["python: can't open file '/app/manage.py': [Errno 2] No such file or directory"],
+            Kind.APP_CRASH,
+            "no program /app/manage.py",
+            "Correct",
+        ),
+        (["OSError: [Errno 98] Address already in use"], Kind.APP_CRASH, "in use", "port"),
+        (["Segmentation fault (core dumped)"], Kind.APP_CRASH, "native code", "FAULTHANDLER"),
+        (["*** no app loaded. going in full dynamic mode ***"], Kind.APP_CRASH, "load", "import"),
+        (["Error: '$PORT' is not a valid port number."], Kind.APP_CRASH, "$PORT", "let a shell"),
+        (
+            ["django.db.utils.OperationalError: FATAL:  sorry, too many clients already"],
+            Kind.DATABASE_UNREACHABLE,
+            "no free connection",
+            "max_connections",
+        ),
+        (
+            [
+                "django.db.utils.InternalError: cannot execute UPDATE in a read-only transaction",
+            ],
+            Kind.DATABASE_REFUSED,
+            "read-only",
+            "writer endpoint",
+        ),
+        (
+            [*STARTED, CHECKED.format("/healthz", 301, CHECKER)],
+            Kind.HEALTH_CHECK,
+            "returned 301",
+            "SECURE_REDIRECT_EXEMPT = ['^healthz$']",
+        ),
+        (
+            [*STARTED, CHECKED.format("/healthz", 302, CHECKER)],
+            Kind.HEALTH_CHECK,
+            "returned 302",
+            "without a login",
+        ),
+    ],
+)
+def test_the_cause_that_the_log_names_is_told_with_its_advice(
+    lines: list[str], kind: FailureKind, cause: str, advice: str
+) -> None:
+    logs = app(*STARTED, *lines, system=("Started 1 new node", "Took too long"))
+
+    found = diagnose(symptoms(logs=logs))
+
+    assert found.kind is kind
+    assert cause in found.what
+    assert found.evidence == lines[-1]
+    assert advice in found.next_action
+
+
+def test_a_log_that_no_rule_knows_is_quoted_and_not_said_to_be_silent() -> None:
+    logs = app("licence expired", "bye", system=("Started 1 new node", "Took too long"))
+
+    found = diagnose(symptoms(logs=logs))
+
+    assert found.evidence == "licence expired | bye"
+    assert "does not say why" not in found.what
+
+
+def test_an_exception_explains_more_than_a_warning_of_a_shell() -> None:
+    lines = ["sh: 1: gettext: not found", *NO_MODULE]
+
+    found = diagnose(symptoms(logs=app(*lines)))
+
+    assert found.evidence == "ModuleNotFoundError: No module named 'weather'"
+
+
+def test_a_failing_health_check_is_explained_by_the_exception_of_its_own_request() -> None:
+    raised = "ValueError: Missing staticfiles manifest entry for 'a.css'"
+    lines = [
+        *STARTED,
+        "Internal Server Error: /healthz",
+        "Traceback (most recent call last):",
+        '  File "/app/views.py", line 3, in healthz',
+        "LookupError: no weather",
+        CHECKED.format("/healthz", 500, CHECKER),
+        "Internal Server Error: /other",
+        "Traceback (most recent call last):",
+        raised.replace("ValueError", "KeyError"),
+    ]
+
+    found = diagnose(symptoms(logs=app(*lines)))
+
+    assert found.evidence == "LookupError: no weather"
+
+
+def test_the_last_lines_are_quoted_where_the_cause_is_unknown() -> None:
+    found = diagnose(symptoms(logs=app("licence expired"), endpoint=None, gates=("migrate",)))
+
+    assert found.kind is Kind.UNKNOWN
+    assert found.evidence == "licence expired"

@@ -379,3 +379,44 @@ def test_the_input_of_the_next_execution_can_be_copied(
         copied = shlex.split(found.next_action.partition(": ")[2])
         assert copied[:3] == ["aws", "stepfunctions", "start-execution"]
         assert json.loads(copied[-1]) == {"app": "crops-backend", **document, **more}
+
+
+@pytest.mark.parametrize(
+    ("printed", "words", "kind"),
+    [
+        (["Unknown command: 'tidy_cropz'"], ["python", "manage.py", "x"], Kind.COMMAND_NOT_RUN),
+        (
+            ["usage: manage.py tidy [-h]", "manage.py tidy: error: unrecognized arguments: --al"],
+            ["python", "manage.py", "tidy", "--al"],
+            Kind.COMMAND_NOT_RUN,
+        ),
+        (
+            ["python: can't open file '/app/mange.py': [Errno 2] No such file or directory"],
+            ["python", "mange.py"],
+            Kind.COMMAND_NOT_RUN,
+        ),
+        (["tidied 3", "Unknown command: 'x'"], ["python", "manage.py", "x"], Kind.GATE_ERROR),
+        (["Unknown command: 'x'"], ["/bin/sh", "-c", "tidy; manage.py x"], Kind.GATE_ERROR),
+        (["KeyError: 'barley'"], ["python", "manage.py", "x"], Kind.GATE_ERROR),
+    ],
+)
+def test_a_command_that_was_refused_at_once_was_not_run(
+    printed: list[str], words: list[str], kind: FailureKind
+) -> None:
+    failed = failure(
+        container="lightgate-command", error=printed[-1], migration=None, last_lines=printed
+    )
+
+    found = diagnose(symptoms(evidence=evidence(Phase.FAILED, failed=failed), command=words))
+
+    assert found.kind is kind
+
+
+def test_a_command_whose_program_is_missing_was_not_run() -> None:
+    error = "cannot run 'pyhton': No such file or directory (ENOENT)"
+
+    found = of_gate(
+        cause="exec", container="lightgate-command", error=error, migration=None, last_lines=[]
+    )
+
+    assert (found.kind, found.evidence) == (Kind.COMMAND_NOT_RUN, error)

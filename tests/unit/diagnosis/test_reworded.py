@@ -20,7 +20,10 @@ from tests.support.failed_release import symptoms
 
 PRODUCT = Path(lightgate.__file__).parent
 # These rules read the words of Django, of a driver or of AWS, so they quote them.
-READERS = ("app_failure.py", "diagnose.py", "gate_failure.py", "log_patterns.py")
+READERS = (
+    *("app_failure.py", "app_log.py", "database_advice.py", "database_trouble.py", "diagnose.py"),
+    *("command_failure.py", "evidence.py", "log_causes.py", "log_patterns.py"),
+)
 
 
 def own_sentences() -> Iterator[str]:

@@ -2,8 +2,16 @@
 
 import pytest
 
-from lightgate.errors import RefusalCode
-from lightgate.outcome.outcome import Conclusion, Outcome, broken, refused, stopped, unverified
+from lightgate.errors import RefusalCode, joined
+from lightgate.outcome.outcome import (
+    Conclusion,
+    Outcome,
+    WayToStart,
+    broken,
+    refused,
+    stopped,
+    unverified,
+)
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
@@ -106,3 +114,37 @@ def test_the_next_step_of_a_refusal_is_to_correct_it_and_start_again_in_the_same
     [step] = refused(["no"], kind, code=RefusalCode.INPUT).next_steps
 
     assert ("push again" in step) is (kind is ReleaseKind.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        (RefusalCode.SPEC, "Correct the spec in the parameter /lightgate/apps/crops"),
+        (RefusalCode.SPEC_MISSING, "Store the spec of the app as the parameter"),
+        (RefusalCode.SECRET, "Correct the secret that the reason names, or its entry in"),
+        (RefusalCode.DATABASE, "database in the parameter /lightgate/apps/crops"),
+        (RefusalCode.SERVICE_MISSING, "Create the container service, or correct serviceName"),
+    ],
+)
+def test_a_refusal_that_no_push_mends_says_what_to_correct_and_how_to_start(
+    code: RefusalCode, what: str
+) -> None:
+    way = WayToStart(parameter="/lightgate/apps/crops", command="aws stepfunctions …")
+
+    first, then = refused(["no"], code=code, way=way).next_steps
+
+    assert what in first
+    assert then == "Then start the release again: aws stepfunctions …"
+
+
+def test_a_refused_image_is_pushed_again() -> None:
+    way = WayToStart(parameter="/lightgate/apps/crops", command="aws stepfunctions …")
+
+    [step] = refused(["no"], code=RefusalCode.IMAGE, way=way).next_steps
+
+    assert step == "Correct the cause and push again."
+
+
+def test_joined_reasons_are_sentences() -> None:
+    assert joined(["a: is missing", "So stop.", "b"]) == "a: is missing. So stop. b"
+    assert joined([]) == ""

@@ -7,22 +7,31 @@ from collections.abc import Callable, Iterable, Iterator
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import without_variable
+from lightgate.diagnosis.log_causes import LogCause, cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
-    exceptions,
+    Probed,
     health_checks,
     is_crash,
     is_wrong_architecture,
+    last_error,
     listening,
     missing_variable,
+    raised_by_request,
     refused_address,
 )
 from lightgate.diagnosis.puller import statement
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.gate.evidence import exceptions
 from lightgate.gate.gate_report import Phase
 from lightgate.spec.success_codes import accepts
 
 _SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
+QUOTED_LINES = 3
+_SCRIPT = re.compile(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
+_ABOUT_A_SCRIPT = (
+    " If the program is a script, its first line may be missing, such as #!/bin/sh: add it instead."
+)
 _TOO_LONG = "Took too long"
 _CANCELED = "Canceled"
 _PULL = "aws lightsail get-container-services --service-name"
@@ -57,7 +66,10 @@ def wrong_architecture(what: str, line: str) -> Diagnosis:
         kind=FailureKind.ARCHITECTURE,
         what=what,
         evidence=line,
-        next_action="Build the image with docker build --platform linux/amd64 and push again.",
+        next_action=(
+            "Build the image with docker build --platform linux/amd64. Then push again."
+            f"{_ABOUT_A_SCRIPT * (_SCRIPT.search(line) is not None)}"
+        ),
     )
 
 
@@ -131,33 +143,58 @@ def _about_pulling(seen: Symptoms) -> tuple[str, str]:
 def _variable(seen: Symptoms) -> Diagnosis | None:
     for container, log in _read(seen):
         if found := missing_variable(log.own_words):
-            return without_variable(container, *found)
+            return without_variable(seen, container, *found)
     return None
 
 
 def _crash(seen: Symptoms) -> Diagnosis | None:
+    """A line after which no app runs, or an app that was started again and again."""
     launches = _launches(seen)
     for container, log in _read(seen):
-        line, raised = _crash_line(log), list(_telling(exceptions(log.own_words)))
+        said = [*log.own_words, *([log.exec_error] if log.exec_error else [])]
+        raised, line = list(_telling(exceptions(log.own_words))), _crash_line(log)
+        cause = find_cause(said, ends_the_app=True)
+        if raised and (cause is None or not cause.comes_first):
+            cause = cause_of(raised[-1])
         is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
-        if line is None and not is_again:
+        has_crashed = line is not None or is_again
+        if not has_crashed and (cause is None or not cause.ends_the_app):
             continue
+        if cause is None and not raised:
+            cause = find_cause(said)
         times = max(log.starts, launches)
-        again = (
-            f" {times} times on {seen.nodes} node{'s' if seen.nodes > 1 else ''}"
-            if is_again
-            else ""
-        )
-        return Diagnosis(
+        again = f"{times} times on {seen.nodes} node{'s' if seen.nodes > 1 else ''} "
+        what = f"The app in {container} was started {again if is_again else ''}and did not "
+        return _known(f"{what}keep running.", seen, cause) or Diagnosis(
             kind=FailureKind.APP_CRASH,
-            what=f"The app in {container} was started{again} and did not keep running.",
+            what=f"{what}keep running.",
             evidence=raised[-1] if raised else line or next(reversed(log.own_words), None),
-            next_action=(
+            next_action=seen.then(
                 f"Run the command of {container} with this image and the app's variables on your "
-                "machine, correct it and push again."
+                "machine, and correct it",
+                Remedy.IMAGE,
             ),
         )
     return None
+
+
+def _known_trouble(seen: Symptoms) -> Diagnosis | None:
+    """A line that the live version may have written too, so that it explains nothing for sure."""
+    for container, log in _read(seen):
+        if (cause := find_cause(log.own_words, ends_the_app=False)) is not None:
+            return _known(f"The app in {container} did not become healthy.", seen, cause)
+    return None
+
+
+def _known(what: str, seen: Symptoms, cause: LogCause | None) -> Diagnosis | None:
+    if cause is None:
+        return None
+    return Diagnosis(
+        kind=cause.kind,
+        what=f"{what} {cause.what}",
+        evidence=cause.line,
+        next_action=seen.then(cause.action, cause.remedy),
+    )
 
 
 def _telling(raised: Iterable[str]) -> Iterator[str]:
@@ -179,11 +216,12 @@ def _health(seen: Symptoms) -> Diagnosis | None:
     endpoint = seen.endpoint
     log = seen.logs.get(endpoint.container) if endpoint else None
     if endpoint is None or log is None:
-        return None
+        return _known_trouble(seen)
     return (
-        _port(endpoint, log)
-        or _host(endpoint, log)
-        or _answer(endpoint, log)
+        _port(seen, endpoint, log)
+        or _host(seen, endpoint, log)
+        or _known_trouble(seen)
+        or _answer(seen, endpoint, log)
         or _not_in_time(seen, endpoint, log)
     )
 
@@ -194,7 +232,7 @@ def _unhealthy(what: str, evidence: str | None, action: str) -> Diagnosis:
     )
 
 
-def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+def _port(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     found = list(listening(log.own_words))
     right = [one for one in found if one.port == endpoint.port]
     if not found or any(not one.is_loopback for one in right):
@@ -203,15 +241,15 @@ def _port(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     bind = f"Let the app listen on 0.0.0.0:{endpoint.port}"
     if right:
         what = f"The app listens on 127.0.0.1:{endpoint.port} only, which Lightsail cannot reach."
-        return _unhealthy(what, last.line, f"{bind} and push again.")
+        return _unhealthy(what, last.line, seen.then(bind, Remedy.EITHER))
     return _unhealthy(
         f"The app listens on port {last.port}, but the public endpoint is port {endpoint.port}.",
         last.line,
-        f"{bind}, or set publicEndpoint.containerPort to {last.port}, and push again.",
+        seen.then(f"{bind}, or set publicEndpoint.containerPort to {last.port}", Remedy.EITHER),
     )
 
 
-def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+def _host(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     line = next((line for line in reversed(log.own_words) if _refuses_a_node(line)), None)
     if line is None or accepts(endpoint.success_codes, 400):
         return None
@@ -219,8 +257,11 @@ def _host(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
         "Django returns 400 for a host that is not in ALLOWED_HOSTS. The health check calls the "
         "node by its address.",
         line,
-        "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django checks "
-        "the host; then push again.",
+        seen.then(
+            "Allow every host in ALLOWED_HOSTS, or answer the health check's path before Django "
+            "checks the host",
+            Remedy.EITHER,
+        ),
     )
 
 
@@ -236,7 +277,7 @@ def _refuses_a_node(line: str) -> bool:
         return False
 
 
-def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+def _answer(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     found = health_checks(log.lines, endpoint.path)
     # The good ones may be those of the live version, which writes to the same log.
     bad = [one for one in found if not accepts(endpoint.success_codes, one.status)]
@@ -246,11 +287,34 @@ def _answer(endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     what = (
         f"The health check {last.path} returned {last.status} (expected {endpoint.success_codes})."
     )
-    if last.status == 404:
-        action = "Correct publicEndpoint.healthCheck.path, or add the path to the app."
-    else:
-        action = f"Find out why the app returns {last.status} for {last.path}, and push again."
-    return _unhealthy(what, last.line, action)
+    raised = raised_by_request(log.lines, last.path) if last.status >= 500 else None
+    cause = cause_of(raised) if raised is not None else None
+    if cause is not None:
+        return _unhealthy(what, raised, seen.then(cause.action, cause.remedy))
+    return _unhealthy(what, raised or last.line, seen.then(*_about(last)))
+
+
+def _about(probed: Probed) -> tuple[str, Remedy]:
+    """What to correct after such an answer to a health check."""
+    match probed.status:
+        case 301 | 308:
+            exempt = f"^{re.escape(probed.path.lstrip('/'))}$"
+            return (
+                "If SECURE_SSL_REDIRECT sends the health check to https, exempt the path: "
+                f"SECURE_REDIRECT_EXEMPT = ['{exempt}']. If the path lacks its last slash, correct "
+                "publicEndpoint.healthCheck.path"
+            ), Remedy.EITHER
+        case 302 | 303 | 307:
+            return (
+                "Let publicEndpoint.healthCheck.path name a path that answers without a login or "
+                "another redirect"
+            ), Remedy.EITHER
+        case 404:
+            return (
+                "Correct publicEndpoint.healthCheck.path, or add the path to the app",
+                Remedy.EITHER,
+            )
+    return f"Find out why the app returns {probed.status} for {probed.path}", Remedy.IMAGE
 
 
 def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
@@ -259,11 +323,29 @@ def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis |
         return None
     return _unhealthy(
         f"The app was started, but {endpoint.path} on port {endpoint.port} was not healthy within "
-        "the time limit of Lightsail. The log does not say why.",
-        _TOO_LONG,
+        f"the time limit of Lightsail.{_quoting(log)}",
+        last_words(log) or _TOO_LONG,
         f"Run the image on your machine and call {endpoint.path} on port {endpoint.port}: it must "
-        f"return {endpoint.success_codes} soon after the start.",
+        f"return {endpoint.success_codes} soon after the start. A redirect to https "
+        "(SECURE_SSL_REDIRECT) and a host that ALLOWED_HOSTS lacks are not healthy either.",
     )
+
+
+def _quoting(log: AppLog) -> str:
+    return " The evidence is the end of its log, which may not show the cause." * bool(
+        log.own_words
+    )
+
+
+def last_words(log: AppLog) -> str | None:
+    """The last lines of the app, which may show what no rule knows."""
+    return " | ".join(line.strip() for line in log.own_words[-QUOTED_LINES:]) or None
+
+
+def telling_line(log: AppLog) -> str | None:
+    """The line that most likely shows what is wrong, by its form alone."""
+    raised = list(_telling(exceptions(log.own_words)))
+    return next(iter(raised[-1:]), None) or _crash_line(log) or last_error(log.own_words)
 
 
 _RULES: tuple[Callable[[Symptoms], Diagnosis | None], ...] = (

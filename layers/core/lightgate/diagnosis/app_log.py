@@ -6,20 +6,23 @@ version that still serves writes there too. They explain a failure, and decide n
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from lightgate.diagnosis.log_patterns import is_of_a_request
+from lightgate.diagnosis.log_patterns import is_of_a_request, without_prefix
+from lightgate.diagnosis.log_search import phrase_of
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.gate.masking import Mask
 
 _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50
+_MOST_FAILURES = 50
 _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
 _BEGIN = "Creating your deployment"
 # A request that went well, as access logs have it.
 _SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
 _LONGEST_READ = 2000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,14 @@ class AppLog:
 
     `lines` are the app's own, `system` what Lightsail says of the deployment. `starts` is how
     often the gate has let the command start, over all nodes; `exec_error` why that failed.
+    `phrases` has words to find a shown line by: the log has them exactly so.
     """
 
     lines: Sequence[str] = ()
     system: Sequence[str] = ()
     starts: int = 0
     exec_error: str | None = None
+    phrases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own_words(self) -> Sequence[str]:
@@ -57,23 +62,37 @@ def read_app_log(
     """
     since = _since_creation(list(lines), version)
     told = list(events(release, container, since))
-    failed = [
-        event for event in told if event["event"] == "failed" and event.get("cause") == "exec"
-    ]
-    own, system = [], []
+    mask = Mask(secrets)
+    own: list[str] = []
+    system: list[str] = []
+    phrases: dict[str, str | None] = {}
+    failed: list[tuple[str, str, bool]] = []
     for line in since:
         if found := _SYSTEM_LINE.fullmatch(line.rstrip()):
             if int(found[1]) == version:
                 system.append(found[2])
-        elif '"lightgate": 1' not in line and not _SERVED.search(line):
+                phrases[_shown(found[2], mask)] = phrase_of(_shown(line, mask), line)
+        elif '"lightgate": 1' in line:
+            for event in events(release, container, [line]):
+                if event["event"] == "failed":
+                    is_exec = event.get("cause") == "exec"
+                    failed.append((str(event.get("error") or ""), line, is_exec))
+        elif not _SERVED.search(line):
             own.append(line)
-    mask = Mask(secrets)
+    exec_error = None
+    for reported, line, is_exec in failed[-_MOST_FAILURES:]:
+        error = _shown(reported, mask)
+        phrases[error] = phrase_of(error, line)
+        exec_error = error if is_exec else exec_error
+    newest = [(line, _shown(line, mask)) for line in own[-_MOST_LINES:] if line.strip()]
+    phrases |= {shown: phrase_of(without_prefix(shown), line) for line, shown in newest}
     return AppLog(
-        lines=tuple(_shown(line, mask) for line in own[-_MOST_LINES:] if line.strip()),
+        lines=tuple(shown for _, shown in newest),
         # An app can imitate these as well.
         system=tuple(_shown(line, mask) for line in system[-_MOST_SYSTEM_LINES:]),
         starts=sum(event["event"] == "open" for event in told),
-        exec_error=_shown(str(failed[-1].get("error") or ""), mask) or None if failed else None,
+        exec_error=exec_error or None,
+        phrases={shown: phrase for shown, phrase in phrases.items() if phrase is not None},
     )
 
 
@@ -86,4 +105,4 @@ def _since_creation(lines: list[str], version: int) -> list[str]:
 
 def _shown(line: str, mask: Mask) -> str:
     # What is beyond is not shown, and would take the patterns long.
-    return plain_text(mask.text(line)[:_LONGEST_READ].rstrip()) or ""
+    return plain_text(mask.text(_COLOUR.sub("", line))[:_LONGEST_READ].rstrip()) or ""

@@ -7,8 +7,18 @@ the release, then its gate, which knows why it stayed shut, then the app behind 
 import re
 from dataclasses import replace
 
-from lightgate.diagnosis.app_failure import diagnose_app, wrong_architecture
+from lightgate.diagnosis.app_failure import (
+    QUOTED_LINES,
+    diagnose_app,
+    last_words,
+    telling_line,
+    wrong_architecture,
+)
+from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_failure import diagnose_gate
+from lightgate.diagnosis.gate_words import because
+from lightgate.diagnosis.log_causes import cause_of, find_cause
+from lightgate.diagnosis.log_patterns import raised_by_request
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import Failure, GateCause, Phase
@@ -18,6 +28,8 @@ _BUSY = re.compile(
     r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests|ServiceUnavailable"
     r"|Please wait for it to complete|Please try again in a few minutes"
 )
+# Without a deployment no log has the cause.
+FIND_THE_STEP = "To see the failed step, open the execution in the Step Functions console."
 
 
 def diagnose(seen: Symptoms) -> Diagnosis:
@@ -69,9 +81,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
             next_action=f"Try again later: {seen.start_again}",
         )
     if seen.refusal is RefusalCode.ARCHITECTURE:
-        return wrong_architecture(
-            "The image is for another architecture. Nothing was deployed.", error
-        )
+        return wrong_architecture("The image is for another architecture.", error)
     return None
 
 
@@ -83,31 +93,44 @@ def _is_about_a_busy_platform(refusal: RefusalCode | None, error: str) -> bool:
 
 
 def _diagnose_watch(seen: Symptoms) -> Diagnosis:
-    return Diagnosis(
-        kind=FailureKind.WATCH_FAILED,
-        what="The app was unhealthy after it became active.",
-        evidence=plain_text(seen.watch),
-        next_action=(
+    log = seen.logs.get(_container(seen)) or AppLog()
+    raised = raised_by_request(log.lines, seen.endpoint.path) if seen.endpoint else None
+    cause = cause_of(raised) if raised else find_cause(log.own_words, ends_the_app=False)
+    if seen.is_disabled:
+        action = (
             f"Enable the container service {seen.service} in the Lightsail console. Then "
             "check whether the app works."
-            if seen.is_disabled
-            else f"Read the app's log: {_log_command(seen)}"
-        ),
+        )
+    elif cause is not None:
+        action = seen.then(cause.action, cause.remedy)
+    else:
+        action = _read_the_log(seen, *filter(None, [raised or telling_line(log)]))
+    return Diagnosis(
+        kind=FailureKind.WATCH_FAILED,
+        what=f"The app was unhealthy after it became active.{because(cause)}",
+        evidence=raised or (cause.line if cause is not None else plain_text(seen.watch)),
+        next_action=action,
     )
 
 
 def _unknown(seen: Symptoms) -> Diagnosis:
+    log = seen.logs.get(_container(seen)) or AppLog()
+    evidence = plain_text(seen.error) or last_words(log) or next(reversed(seen.system_lines), None)
     return Diagnosis(
         kind=FailureKind.UNKNOWN,
         what="The cause could not be determined.",
-        evidence=plain_text(seen.error) or next(reversed(seen.system_lines), None),
-        next_action=f"Read the app's log: {_log_command(seen)}",
+        evidence=evidence,
+        next_action=_read_the_log(seen, *(log.own_words[-QUOTED_LINES:] or seen.system_lines[-1:])),
     )
 
 
-def _log_command(seen: Symptoms) -> str:
-    container = seen.endpoint.container if seen.endpoint else next(iter(seen.logs), "CONTAINER")
-    return (
-        f"aws lightsail get-container-log --service-name {seen.service} "
-        f"--container-name {container}"
-    )
+def _container(seen: Symptoms) -> str:
+    if seen.endpoint is not None:
+        return seen.endpoint.container
+    apps = [name for name in seen.logs if name not in seen.gates]
+    return next(iter([*apps, *seen.logs]), "CONTAINER")
+
+
+def _read_the_log(seen: Symptoms, *evidence: str) -> str:
+    command = seen.log_command(_container(seen), *evidence)
+    return FIND_THE_STEP if command is None else f"Read the app's log: {command}"

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from lightgate.gate.evidence import exceptions
+
 # What may stand before a program's own words: a time, a level, a process, a logger.
-_PREFIX = (
+PREFIX = (
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
     r"|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b:?(?:[\w.]+:)? *)*"
 )
+_PREFIX = re.compile(PREFIX)
 # How Django tells of a request that it has refused; and the request line of an access log.
 _PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 400)
 _OF_A_REQUEST = re.compile(
     rf"""\b(?:{_PHRASES})(?: \(.*\))?: /|"[A-Z]+ (?:/|\*|https?:)|\bInvalid request from ip="""
 )
-_TRACEBACK = "Traceback (most recent call last):"
 # How the usual readers of settings put it: django-environ, python-decouple, environs, starlette.
 _MISSING = re.compile(
     r"(?:health check: )?(?:\w+\.)*"
@@ -34,7 +36,7 @@ _KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")
 _ENVIRON_FRAME = re.compile(r"environ\[|<frozen os>|[/\\]os\.py\"")
 _FRAMES_LOOKED_AT = 8
 _LISTENING = re.compile(
-    rf"{_PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
+    rf"{PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
     r"|Serving on|Listening on TCP address)[ :]+"
     r"(?:https?://)?(\[[0-9a-f:]*\]|[\w.-]+):(\d{1,5})\b",
     re.IGNORECASE,
@@ -70,7 +72,8 @@ class Probed:
 
 # What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
 _CRASHED = re.compile(
-    rf"{_PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)|Error loading ASGI app"
+    rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)"
+    r"|Exception in worker process|Error loading ASGI app"
     r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
     r"not found|gunicorn: error:|(?:nginx: )?\[emerg\])"
 )
@@ -81,12 +84,23 @@ _WRONG_ARCHITECTURE = re.compile(
     r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
     re.IGNORECASE,
 )
-_BAD_HOST = re.compile(rf"{_PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+_ERROR_LEVEL = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Error|error:|fatal:)")
+_BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+
+
+def without_prefix(line: str) -> str:
+    """The program's own words."""
+    return _PREFIX.sub("", line, count=1)
 
 
 def is_of_a_request(line: str) -> bool:
     """Whether the line tells of a request, so that whoever called has chosen its words."""
     return _OF_A_REQUEST.search(line) is not None
+
+
+def last_error(lines: Sequence[str]) -> str | None:
+    """The last line that a program wrote as an error."""
+    return next((line for line in reversed(lines) if _ERROR_LEVEL.search(line)), None)
 
 
 def is_crash(line: str) -> bool:
@@ -103,16 +117,11 @@ def refused_address(line: str) -> str | None:
     return found and found[1]
 
 
-def exceptions(lines: Sequence[str]) -> list[str]:
-    """The line that ends each traceback, with the exception and its words."""
-    found, is_inside = [], False
-    for line in lines:
-        if line.endswith(_TRACEBACK):
-            is_inside = True
-        elif is_inside and line[:1].strip():
-            found.append(line)
-            is_inside = False
-    return found
+def raised_by_request(lines: Sequence[str], path: str) -> str | None:
+    """The exception that a request of this path ended with, by Django's own line about it."""
+    said = f"Internal Server Error: {path}"
+    begins = [number for number, line in enumerate(lines) if line.rstrip().endswith(said)]
+    return next(iter(exceptions(lines[begins[-1] :])), None) if begins else None
 
 
 def missing_variable(lines: Sequence[str]) -> tuple[str, str] | None:

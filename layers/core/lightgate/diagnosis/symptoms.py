@@ -1,13 +1,14 @@
 """What is known of a release that failed, and what follows: its diagnosis."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.log_search import LogWindow, log_command
 from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import GateReport
@@ -32,6 +33,7 @@ class FailureKind(enum.StrEnum):
     CUT_OFF = "cut-off"
     NO_PERMIT = "no-permit"
     GATE_ERROR = "gate-error"
+    COMMAND_NOT_RUN = "command-not-run"
     APP_CRASH = "app-crash"
     HEALTH_CHECK = "health-check"
     WATCH_FAILED = "watch-failed"
@@ -40,6 +42,15 @@ class FailureKind(enum.StrEnum):
     MISSING_VARIABLE = "missing-variable"
     PLATFORM_BUSY = "platform-busy"
     UNKNOWN = "unknown"
+
+
+class Remedy(enum.Enum):
+    """What has to change before another attempt: it decides how that is started."""
+
+    IMAGE = "a new image"
+    SPEC = "the app's spec"
+    EITHER = "the image, or the spec and the same image"
+    OUTSIDE = "neither image nor spec, but the database, the service, a secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,8 @@ class Symptoms:
     from going on, and `refusal` what kind of refusal that is, if it is one. `watch` is what failed
     last in the watch period. `no_permit` is the permit of a gate that was withdrawn from it, and
     `refusal_cause` why a gate had to be refused. `is_disabled` is about the service. `unread` names
-    what could not be looked at. `rollback_to` and `command` are what a person asked for.
+    what could not be looked at. `rollback_to` and `command` are what a person asked for. `window`
+    is the time of the deployment, None without one.
     """
 
     app: str
@@ -78,6 +90,7 @@ class Symptoms:
     refusal_cause: VoidCause | None = None
     is_disabled: bool = False
     unread: Sequence[str] = ()
+    window: LogWindow | None = None
 
     @property
     def system_lines(self) -> Sequence[str]:
@@ -85,10 +98,42 @@ class Symptoms:
         said = [log.system for log in self.logs.values() if log is not None]
         return max(said, key=len, default=())
 
+    def log_command(self, container: str, *evidence: str) -> str | None:
+        """The command that prints the lines of the evidence; None without a deployment.
+
+        Without any words of these lines it prints the whole log of the release.
+        """
+        if self.window is None:
+            return None
+        log = self.logs.get(container)
+        known = log.phrases if log is not None else {}
+        found = (known.get(line) or _longest_in(line, known.values()) for line in evidence)
+        return log_command(self.service, container, self.window, [one for one in found if one])
+
     @property
     def start_again(self) -> str:
         """The command that starts the same release again."""
         return start_command(self.execution, self._input)
+
+    def then(self, action: str, remedy: Remedy | None) -> str:
+        """The action, and how to start the next attempt; without a remedy the action alone.
+
+        `action` is an order without a full stop.
+        """
+        is_image = self.rollback_to is None and self.command is None
+        match remedy:
+            case None:
+                return f"{action}."
+            case Remedy.IMAGE if self.command is not None:
+                return f"{action}. Then push, and run the command again with the new image."
+            case Remedy.IMAGE:
+                return f"{action}. Then push again."
+            case Remedy.EITHER if is_image:
+                with_it = "or start the release again if the image stays the same"
+                return f"{action}. Then push again, {with_it}: {self.start_again}"
+            case _:
+                what = "the release" if is_image else "it"
+                return f"{action}. Then start {what} again: {self.start_again}"
 
     @property
     def start_anyway(self) -> str:
@@ -101,6 +146,10 @@ class Symptoms:
             return {"app": self.app, "rollbackTo": self.rollback_to}
         asked = {"digest": self.digest, "command": self.command and list(self.command)}
         return {"app": self.app, **{key: value for key, value in asked.items() if value}}
+
+
+def _longest_in(text: str, phrases: Iterable[str]) -> str | None:
+    return max((one for one in phrases if one in text), key=len, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

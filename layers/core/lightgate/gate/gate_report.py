@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lightgate.gate.effect import Effect, effect_of
+from lightgate.gate.evidence import find_evidence
 from lightgate.gate.log_lines import events, moment_of, plain_text
 
 # The last twenty lines of a command, and before them up to ten exceptions that led there.
@@ -469,15 +470,18 @@ def _names(*lists: object) -> Iterable[str]:
 
 
 def _failure(container: str, event: Mapping[str, Any]) -> Failure:
-    code = _number(event.get("exitCode"))
+    code, lines = _number(event.get("exitCode")), _lines(event)
+    reported = plain_text(event.get("error")) or "no reason was reported"
+    cause = _cause(event)
+    error = find_evidence(lines, reported) if cause is GateCause.EXIT else reported
     return Failure(
         container=container,
-        cause=_cause(event),
-        error=plain_text(event.get("error")) or "no reason was reported",
+        cause=cause,
+        error=plain_text(error) or reported,
         migration=plain_text(event.get("migration"), _LONGEST_NAME),
         exit_code=None if code is None else int(code),
         database=_database_after(event),
-        last_lines=_lines(event),
+        last_lines=lines,
         detail=_detail(event.get("detail")),
         holders=holders_of(event),
         step=_step(event.get("step")),

@@ -158,6 +158,8 @@ def next_steps(report: Report) -> Sequence[str]:
     failure, steps = report.failure, report.conclusion.next_steps
     if failure is None:
         return steps
+    if _is_not_run(failure):
+        return [failure.next_action]
     if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
     live = report.live
@@ -246,7 +248,11 @@ def _is_damaged(report: Report) -> bool:
 
 def may_need_a_restore(report: Report) -> bool:
     """Whether the release failed and may have changed the database."""
-    return _is_damaged(report) and not report.applied_nothing
+    return _is_damaged(report) and not report.applied_nothing and not _is_not_run(report.failure)
+
+
+def _is_not_run(failure: Diagnosis | None) -> bool:
+    return failure is not None and failure.kind is FailureKind.COMMAND_NOT_RUN
 
 
 def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:

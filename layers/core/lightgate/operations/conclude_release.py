@@ -21,6 +21,7 @@ from lightgate.errors import (
     RefusedError,
     SpecError,
     UnreachableError,
+    joined,
     readable,
 )
 from lightgate.gate.gate_report import NO_GATE_REPORT
@@ -35,6 +36,7 @@ from lightgate.outcome.conclude import DeploymentEnd, conclude
 from lightgate.outcome.outcome import (
     Conclusion,
     Outcome,
+    WayToStart,
     broken,
     gone,
     refused,
@@ -47,6 +49,7 @@ from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import is_tag
+from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
@@ -186,7 +189,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         stage=report.stage,
         release=report.release,
         status=EndStatus(conclusion.outcome),
-        cause=" ".join(conclusion.reasons) or "no reason",
+        cause=joined(conclusion.reasons) or "no reason",
         subject=subject(report),
         message=sns_message(report),
         warnings=report.warnings,
@@ -254,7 +257,7 @@ def _service(facts: Facts, runtime: Runtime) -> tuple[Service | None, str | None
     try:
         return runtime.lightsail.service(release.service, release.service_since), None
     except RefusedError as error:
-        return None, " ".join(error.reasons)
+        return None, joined(error.reasons)
 
 
 def _conclude(
@@ -266,12 +269,14 @@ def _conclude(
     if (stop := state.stop) is not None:
         match stop.status:
             case StopStatus.REFUSED:
-                return refused(stop.reasons, kind, code=stop.code)
+                return refused(
+                    stop.reasons, kind, code=stop.code, way=_way_to_start(facts, runtime)
+                )
             case StopStatus.SUPERSEDED:
                 return superseded(stop.reasons)
             case StopStatus.LOST:
                 # Another release gets the lock only after the outcome. Here it is missing.
-                return _broken(" ".join(stop.reasons), facts, service, None)
+                return _broken(joined(stop.reasons), facts, service, None)
     rollback_result = state.rollback
     is_gone = service is None and deployment is not None
     if state.error is not None and not is_gone:
@@ -310,6 +315,23 @@ def _conclude(
             verified=state.verification,
             rollback_result=rollback_result,
         )
+    )
+
+
+# These belong to the push, or to the place of the request among others.
+_OF_THE_PUSH = ("pushedTag", "requestedAt")
+
+
+def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
+    """How to start the refused release again; None if the request names no app."""
+    app = requested_app(facts.state.request)
+    if app == UNKNOWN:
+        return None
+    asked = _request(facts.state.request)
+    request = {name: value for name, value in asked.items() if name not in _OF_THE_PUSH}
+    return WayToStart(
+        parameter=f"{runtime.settings.apps_path}/{app}",
+        command=start_command(facts.state.execution, request),
     )
 
 

@@ -14,9 +14,10 @@ from lightgate.deployment.status import Service, Status
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
+from lightgate.diagnosis.log_search import LogWindow
 from lightgate.diagnosis.puller import Puller
 from lightgate.diagnosis.symptoms import FailureKind, Symptoms
-from lightgate.errors import LightgateError
+from lightgate.errors import LightgateError, joined
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.plan import read_plans
@@ -30,6 +31,8 @@ from lightgate.state import DeploymentProgress, Facts, StopStatus
 # Recording the outcome needs the rest of the function's minute.
 _TIME_LIMIT = timedelta(seconds=25)
 _LONGEST_NAME = 100
+# Lightsail's own clocks need not agree to the second.
+_CLOCK_MARGIN = timedelta(minutes=1)
 _MOST_MIGRATIONS = 200
 
 
@@ -74,7 +77,7 @@ def _symptoms_of(facts: Facts) -> Symptoms | None:
     if (stop := state.stop) is not None:
         if stop.status is not StopStatus.REFUSED:
             return None
-        return replace(known, service="", error=" ".join(stop.reasons), refusal=stop.code)
+        return replace(known, service="", error=joined(stop.reasons), refusal=stop.code)
     if state.error is not None:
         return replace(known, error=words_of(state.error))
     if deployment is None:
@@ -105,7 +108,10 @@ class _Investigation:
         self._release = release
         self._deployment = deployment
         changed = may_have_changed(release, deployment)
-        self.symptoms = replace(symptoms, may_have_changed=changed)
+        window = LogWindow(
+            since=deployment.created_at - _CLOCK_MARGIN, until=runtime.now() + _CLOCK_MARGIN
+        )
+        self.symptoms = replace(symptoms, may_have_changed=changed, window=window)
         self.planned: Sequence[str] = ()
         self.planned_count = 0
         self._runtime = runtime

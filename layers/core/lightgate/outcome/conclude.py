@@ -356,24 +356,22 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
         reasons=[*said, *serving],
         next_steps=[insist],
         code=RefusalCode.MIGRATIONS if by_gate else RefusalCode.PERMIT,
+        is_general_advice=not by_gate,
     )
 
 
 def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
     if failure is None:
-        return f"Nothing was applied. Correct the cause and {AGAIN[seen.kind]}."
+        return f"Correct the cause and {AGAIN[seen.kind]}."
     if failure.cause is GateCause.SCHEMA:
         return (
-            "Nothing was applied. Reverse the migrations that the old code does not know first, or "
+            "Reverse the migrations that the old code does not know first, or "
             'start the execution again with "allowDestructive": true.'
         )
     if seen.kind is ReleaseKind.COMMAND:
-        return (
-            "Nothing was applied. To run the command anyway, start the execution again with "
-            '"allowDestructive": true.'
-        )
+        return 'To run the command anyway, start the execution again with "allowDestructive": true.'
     return (
-        "Nothing was applied. Make the migration compatible with the live version, or start an "
+        "Make the migration compatible with the live version, or start an "
         'execution with this image and "allowDestructive": true.'
     )
 

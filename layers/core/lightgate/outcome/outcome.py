@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
+from lightgate.diagnosis.diagnose import FIND_THE_STEP
 from lightgate.errors import RefusalCode
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -26,7 +27,6 @@ AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
 
 
 _RELEASE_AGAIN = "Start the release again."
-_FAILED_STEP = "To see the failed step, open the execution in the Step Functions console."
 
 
 class Outcome(enum.StrEnum):
@@ -72,10 +72,55 @@ def correct_the_cause(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayToStart:
+    """How to start a refused release again: the parameter of its spec, and the command."""
+
+    parameter: str
+    command: str
+
+
+# The first step after a refusal that no other image mends.
+_CORRECTIONS: Mapping[RefusalCode | None, str] = MappingProxyType(
+    {
+        RefusalCode.SPEC: "Correct the spec in the parameter {} (docs/spec.md has every key).",
+        RefusalCode.SPEC_MISSING: "Store the spec of the app as the parameter {}.",
+        RefusalCode.SECRET: (
+            "Correct the secret that the reason names, or its entry in the parameter {}."
+        ),
+        RefusalCode.DATABASE: (
+            "Correct the database that the reason names, or database in the parameter {}."
+        ),
+        RefusalCode.SNAPSHOT: (
+            "Correct what the reason names, or database.backup in the parameter {}."
+        ),
+        RefusalCode.SERVICE_MISSING: (
+            "Create the container service, or correct serviceName in the parameter {}."
+        ),
+        RefusalCode.SERVICE_TAKEN: "Correct serviceName in the parameter {}.",
+    }
+)
+
+
 def refused(
-    reasons: Sequence[str], kind: ReleaseKind = ReleaseKind.IMAGE, *, code: RefusalCode | None
+    reasons: Sequence[str],
+    kind: ReleaseKind = ReleaseKind.IMAGE,
+    *,
+    code: RefusalCode | None,
+    way: WayToStart | None = None,
 ) -> Conclusion:
-    return correct_the_cause(Outcome.REFUSED, reasons, kind, code)
+    correction = _CORRECTIONS.get(code)
+    if way is None or correction is None:
+        return correct_the_cause(Outcome.REFUSED, reasons, kind, code)
+    return Conclusion(
+        outcome=Outcome.REFUSED,
+        reasons=reasons,
+        next_steps=[
+            correction.format(way.parameter),
+            f"Then start the release again: {way.command}",
+        ],
+        code=code,
+    )
 
 
 def superseded(reasons: Sequence[str]) -> Conclusion:
@@ -162,7 +207,7 @@ def broken(
     return Conclusion(
         outcome=Outcome.FAILED,
         reasons=reasons,
-        next_steps=[deployed, _FAILED_STEP],
+        next_steps=[deployed, FIND_THE_STEP],
     )
 
 
@@ -191,7 +236,7 @@ def unreadable() -> Conclusion:
         next_steps=[
             "Check the deployments of the container service and the migrations in the database "
             "before you push again.",
-            _FAILED_STEP,
+            FIND_THE_STEP,
         ],
     )
 
@@ -230,7 +275,7 @@ def unverified(
             _stopped_by(error),
             f"Version {version} is live, but {said}",
         ],
-        next_steps=[*steps, _FAILED_STEP],
+        next_steps=[*steps, FIND_THE_STEP],
     )
 
 

@@ -115,7 +115,7 @@ class Helper:
         if self.config["rollback"]:
             return self.open_for_rollback(plan, found)
         notes: dict[str, Any] = {}
-        while not plan.is_done(found) or self.is_owed(found):
+        while not plan.is_done(found) or self.is_owed(plan, found):
             self.judge(plan, found, is_locked=bool(notes))
             if self.get_permit(plan, is_locked=bool(notes)):
                 if notes:
@@ -145,15 +145,15 @@ class Helper:
         while not self.channel.receive(BEAT):
             pass
 
-    def is_owed(self, found: dict[str, Any] | None) -> bool:
+    def is_owed(self, plan: Plan, found: dict[str, Any] | None) -> bool:
         """Whether a command has to run though nothing is pending: once in a release.
 
-        That is what comes after `migrate`. It is also `migrate` itself, if its last attempt failed:
-        its handlers of post_migrate may not have run.
+        That is what comes after `migrate`. It is also `migrate` itself, if it has a squash to
+        record, or if its last attempt failed: its handlers of post_migrate may not have run.
         """
         if has_succeeded(found):
             return False
-        return bool(self.config["then"]) or self.attempts.is_unfinished()
+        return plan.is_squashed or bool(self.config["then"]) or self.attempts.is_unfinished()
 
     def open_for_rollback(self, plan: Plan, found: dict[str, Any] | None) -> None:
         """Open if the code can run on the schema, or if a person has overridden this check.
@@ -265,8 +265,9 @@ class Helper:
 
     def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
         """Have the command run. Meanwhile keep the lock, and report what blocks the command."""
-        # With nothing pending, only its handlers are wanted.
-        is_main = plan.migrations != [] or found is not None or self.attempts.is_unfinished()
+        # With nothing pending, only its handlers are wanted, or the record of a squash.
+        is_main = plan.migrations != [] or found is not None or plan.is_squashed
+        is_main = is_main or self.attempts.is_unfinished()
         self.looks = [self.database.look()]
         environment, limit = choose_environment(self.database, self.attempts.sessions, plan)
         if monotonic() > self.until:

@@ -89,7 +89,8 @@ class Attempts:
             # It is repaired if the schema equals that before it. Changed rows do not show.
             labels = set(one.get("classes", {}).values())
             schemas = [now, *(later.get("schema") for later in attempts[number + 1 :])]
-            if not (labels and labels <= {"additive", "contract"} and one["schema"] in schemas):
+            is_same = one.get("schema") is not None and one["schema"] in schemas
+            if not (labels and labels <= {"additive", "contract"} and is_same):
                 what = one.get("migration") or "a migration"
                 found.append(f"{what} may be half applied since {at} (release {release})")
         return found

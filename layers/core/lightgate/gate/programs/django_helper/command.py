@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import django  # type: ignore[import-untyped]
@@ -65,6 +66,21 @@ class Command:
             MigrationExecutor.migration_plan = usual
         raise StaysShut("plan", "migrate of this Django computes no plan")
 
+    def read_synced(self, executor: Any, /) -> list[Any]:
+        """The models whose tables --run-syncdb would create, by Django's own code."""
+        apps = executor.loader.unmigrated_apps
+        if not getattr(self.arguments, "run_syncdb", False) or not apps:
+            return []
+        found: list[Any] = []
+        connection, app = executor.connection, self.arguments.app_label
+        connection.schema_editor = lambda: nullcontext(Noting(found))
+        self.command.verbosity = 0
+        try:
+            Migrate.sync_apps(self.command, connection, [app] if app else apps)
+        finally:
+            del connection.schema_editor
+        return found
+
     def options(self) -> list[str]:
         """The words that say where is migrated, among them the options of the project's own."""
         words = []
@@ -75,6 +91,13 @@ class Command:
             if value != action.default:
                 words += [one + f"={v}" * (action.nargs != 0) for one in names for v in values]
         return words
+
+
+class Noting:
+    """Takes the place of a schema editor, and only notes the models."""
+
+    def __init__(self, found: list[Any]) -> None:
+        self.create_model = found.append
 
 
 class Asked(BaseException):

@@ -11,6 +11,7 @@ from django.db.migrations.loader import MigrationLoader  # type: ignore[import-u
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.plan import Plan
 
+NO_TABLES = ("v", "m", "f", "c", "None")  # views and others; MySQL's have no engine
 # In the order in which they can be undone.
 KINDS = ["constraint", "invalid index", "index", "column", "table"]
 
@@ -69,7 +70,7 @@ def undo_of(connection: Any, row: Any) -> str | None:
     if kind in ("constraint", "column"):
         return f"ALTER TABLE {table} DROP {kind.upper()} {quote(name)}"
     if kind == "table":
-        return f"DROP TABLE {table}" if detail != "v" else None
+        return None if detail in NO_TABLES else f"DROP TABLE {table}"
     return f"DROP INDEX {quote(name)} ON {table}" if is_mysql else f"DROP INDEX {name}"
 
 

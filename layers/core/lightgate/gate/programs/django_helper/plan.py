@@ -10,7 +10,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Sequence
 
+from django.db.migrations import CreateModel, Migration  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
+from django.db.migrations.state import ModelState  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.operations import describe
@@ -32,6 +34,7 @@ class Plan:
     applied = ""
     is_atomic = False
     shows = single = False  # of the first migration, see `describe`
+    is_squashed = False  # whether a squash is still to be recorded, which `migrate` does
     is_shown = False  # whether the command prints each migration before it begins it
     recorded: set[Any] | None = None
     schema: Sequence[str] = ()
@@ -64,7 +67,8 @@ class Plan:
                 n.key[0] == key[0] and n.key in applied for n in graph.node_map[key].children
             )
         ]
-        steps = executor.migration_plan(targets)
+        synced = synced_steps(command.read_synced(executor))
+        steps = [*synced, *executor.migration_plan(targets)]
         state = executor.loader.project_state(ends) if steps else None
         created: set[tuple[str, str]] = set()
         with connection.cursor() as cursor:
@@ -78,8 +82,12 @@ class Plan:
             for one in plan.migrations:
                 one["atomic"] = False
         if steps:
-            plan.reversal = find_reversal(executor, steps, irreversible, arguments)
-        plan.is_shown = getattr(arguments, "verbosity", 0) > 0
+            plan.reversal = (
+                f"{plan.migrations[0]['name']}: no migration has created these tables"
+                if synced
+                else find_reversal(executor, steps, irreversible, arguments)
+            )
+        plan.is_shown = getattr(arguments, "verbosity", 0) > 0 and not synced
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
         said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]
@@ -92,6 +100,7 @@ class Plan:
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
                 plan.classes[".".join(key)] = "additive"
+                plan.is_squashed = plan.is_squashed or key not in rows
             elif key not in known:
                 at = time.gmtime(row.applied.timestamp())
                 plan.unknown[".".join(key)] = time.strftime("%Y%m%dt%H%M%Sz", at)
@@ -174,6 +183,21 @@ class Plan:
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
                              "names": names[:20]}  # fmt: skip
         return fields
+
+
+def synced_steps(models: list[Any]) -> list[Any]:
+    """The tables of apps without migrations, as a migration of each app."""
+    found: dict[str, list[Any]] = {}
+    for model in models:
+        one = ModelState.from_model(model)
+        made = CreateModel(one.name, list(one.fields.items()), one.options, one.bases)
+        found.setdefault(one.app_label, []).append(made)
+    steps = []
+    for app, operations in found.items():
+        migration = Migration("run_syncdb", app)
+        migration.operations = operations
+        steps.append((migration, False))
+    return steps
 
 
 def migration_key(migration: Any) -> tuple[str, str]:

@@ -41,7 +41,8 @@ WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace
 WHERE nspname ~ '^(pg_|information_schema$)')
 AND relname !~ '^({TABLE}|django_migrations)')
 SELECT 'table', t, '', relkind::text FROM o WHERE relkind NOT IN ('i', 'I') UNION ALL
-SELECT 'column', t, attname, concat_ws(';', format_type(atttypid, atttypmod), attnotnull, @adbin)
+SELECT 'column', t, attname,
+concat_ws(';', format_type(atttypid, atttypmod), attcollation, attnotnull, @adbin)
 FROM o JOIN pg_attribute ON attrelid = o LEFT JOIN pg_attrdef
 ON adrelid = o AND adnum = attnum WHERE attnum > 0 AND NOT attisdropped
 AND relkind NOT IN ('i', 'I', 'S') UNION ALL
@@ -56,7 +57,7 @@ MY_SCHEMA = " UNION ALL ".join(
         ("table', table_name, ''", "engine", "tables"),
         (
             "column', table_name, column_name",
-            "concat_ws(';', column_type, is_nullable, column_default, extra)",
+            "concat_ws(';', column_type, collation_name, is_nullable, column_default, extra)",
             "columns",
         ),
         (

@@ -1,0 +1,156 @@
+"""What a database refuses, by the driver's words, and the advice for it: for gates and for apps."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.gate.gate_report import Detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseAdvice:
+    """`what` is a clause, and `action` has no full stop and not how to start the release again."""
+
+    kind: FailureKind
+    what: str
+    action: str
+
+
+ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
+    {
+        Detail.NOT_ALLOWED: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="it does not accept the user, the password or the network of the connection",
+            action=(
+                "Correct user and password in the secret that DATABASE_URL comes from. If the "
+                "error says no encryption, or SSL, the server requires TLS: add ?sslmode=require "
+                "to the URL"
+            ),
+        ),
+        Detail.NO_SUCH_DATABASE: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="the server has no database of this name",
+            action="Create the database, or correct its name in the connection's URL",
+        ),
+        Detail.TOO_MANY_CONNECTIONS: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="it has no free connection",
+            action=(
+                "Close connections that nobody needs, lower the number that each process of the "
+                "app keeps (workers, CONN_MAX_AGE, the pool's size), or raise max_connections. The "
+                "live version and the new one are connected at the same time"
+            ),
+        ),
+        Detail.UNREACHABLE: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="it cannot be reached",
+            action=(
+                "Check whether the database is available, whether host and port in the "
+                "connection's URL are right, and whether its security group allows 172.26.0.0/16, "
+                "the network of the containers"
+            ),
+        ),
+        Detail.READ_ONLY: DatabaseAdvice(
+            kind=FailureKind.DATABASE_REFUSED,
+            what="it is read-only",
+            action=(
+                "Connect to the primary instance (on Aurora the writer endpoint), not to a "
+                "replica, and check whether the database failed over, ran out of storage, or has "
+                "default_transaction_read_only set for this role"
+            ),
+        ),
+        Detail.INSUFFICIENT_RESOURCES: DatabaseAdvice(
+            kind=FailureKind.DATABASE_REFUSED,
+            what="it has no storage or no memory left",
+            action=(
+                "Enlarge the storage or the memory of the database: its metrics show which one "
+                "ran out"
+            ),
+        ),
+        Detail.NO_PRIVILEGE: DatabaseAdvice(
+            kind=FailureKind.DATABASE_REFUSED,
+            what="its user has no right to do it",
+            action=(
+                "Connect as the user that owns the tables, lightgate_attempt among them, or grant "
+                "the right that the error names. Since PostgreSQL 15 only the owner of the schema "
+                "public may create tables in it: GRANT USAGE, CREATE ON SCHEMA public TO USER"
+            ),
+        ),
+    }
+)
+
+# The first that fits counts: a server that was reached explains more than "connection failed".
+_WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
+    (
+        Detail.TOO_MANY_CONNECTIONS,
+        re.compile(
+            r"[Tt]oo many (?:clients|connections)|slots are reserved"
+            r"|has more than 'max_user_connections'|max_user_connections' resource"
+        ),
+    ),
+    (
+        Detail.NOT_ALLOWED,
+        re.compile(
+            r"authentication failed|no pg_hba\.conf entry|Access denied for user"
+            r"|is not allowed to connect to this M|SSL (?:connection is )?required"
+            r'|role ".*" does not exist|using insecure transport|no password supplied'
+            r"|server does not support SSL"
+        ),
+    ),
+    (
+        Detail.NO_SUCH_DATABASE,
+        re.compile(r'database ".*" does not exist|Unknown database|unable to open database file'),
+    ),
+    (
+        Detail.READ_ONLY,
+        re.compile(
+            r"read-?only (?:transaction|database)|--read-only option|ReadOnlySqlTransaction"
+        ),
+    ),
+    (
+        Detail.INSUFFICIENT_RESOURCES,
+        re.compile(r"DiskFull|No space left on device|disk is full|The table '.*' is full"),
+    ),
+    (
+        Detail.NO_PRIVILEGE,
+        re.compile(
+            r"InsufficientPrivilege|permission denied (?:for|to)|must be (?:owner|superuser)"
+            r"|command denied to user"
+        ),
+    ),
+    (
+        Detail.UNREACHABLE,
+        re.compile(
+            r"connection to server at|the database system is (?:shutting down|starting up)"
+            r"|[Cc]an't connect to|could not (?:connect to server|translate host name)"
+            r"|connection (?:timeout|timed out|failed|is bad)|failed to resolve host"
+            r"|Unknown (?:MySQL )?server host|[Nn]ame or service not known"
+            r"|Connection refused|timeout expired"
+        ),
+    ),
+)
+# So begins what a driver raises. Other services refuse connections in the same words.
+_OF_A_DRIVER = re.compile(
+    r"(?:[\w.]+: |health check: )*"
+    r"(?:django\.db\.|psycopg|pymysql\.|MySQLdb\.|sqlite3\.|_mysql_exceptions\.)"
+)
+# What only a database says, also to a client of its own, such as psql.
+_UNMISTAKABLE = re.compile(
+    r"connection to server at|the database system is |too many clients|slots are reserved"
+    r"|password authentication failed for user|no pg_hba\.conf entry|Access denied for user"
+    r"|FATAL: +(?:database|role) \".*\" does not exist|Unknown database"
+    r"|Can't connect to (?:local )?(?:MySQL |MariaDB )?server|cannot execute \w+ in a read-only"
+)
+
+
+def reason_of(error: str) -> Detail | None:
+    """Why the database could not be used, by words that are known to be about a database."""
+    return next((detail for detail, words in _WORDS if words.search(error)), None)
+
+
+def reason_in(line: str) -> Detail | None:
+    """The same for any line: it counts only if a driver raised it, or only a database says so."""
+    is_about_it = _OF_A_DRIVER.match(line) or _UNMISTAKABLE.search(line)
+    return reason_of(line) if is_about_it else None

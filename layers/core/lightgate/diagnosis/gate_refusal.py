@@ -1,0 +1,67 @@
+"""Why a gate was not allowed to begin: the policy, its permit, the schema, the app's loading."""
+
+from lightgate.diagnosis.gate_words import applied, left
+from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.gate.gate_report import Failure, GateCause
+from lightgate.migrations.permit import VoidCause
+
+
+def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The migration policy forbids the plan."""
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_REFUSED,
+        what=f"The migration policy forbids this plan; {applied(seen)}.",
+        evidence=failure.error,
+        next_action=(
+            "Make the migration compatible with the live version. To release it anyway: "
+            f"{seen.start_anyway}"
+        ),
+    )
+
+
+def not_permitted(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The gate got no permit."""
+    told = seen.no_permit.cause if seen.no_permit is not None else None
+    if VoidCause.POLICY in (told, seen.refusal_cause):
+        return refused(seen, failure)
+    is_mailbox = failure.cause is GateCause.MAILBOX
+    return Diagnosis(
+        kind=FailureKind.NO_PERMIT,
+        what=f"The gate got no permit for its plan; {applied(seen)}.",
+        evidence=failure.error,
+        next_action=(
+            seen.then("Add CA certificates to the image, let the container reach S3", Remedy.IMAGE)
+            if is_mailbox
+            else f"Start the release again: {seen.start_again}"
+        ),
+    )
+
+
+def not_for_the_schema(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The database is not one that the code is known to work with."""
+    return Diagnosis(
+        kind=FailureKind.MIGRATION_REFUSED,
+        what=(
+            "The code of this version may not work with the current database, so it was not "
+            "started. Nothing was applied."
+        ),
+        evidence=failure.error,
+        next_action=(
+            "Keep the live version, correct the cause and push again. To roll back anyway: "
+            f"{seen.start_anyway}"
+        ),
+    )
+
+
+def migrates_on_loading(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The app migrates before any command does."""
+    return Diagnosis(
+        kind=FailureKind.MIGRATES_ON_LOADING,
+        what=f"The app changes its database when it is loaded, past the gate.{left(failure)}",
+        evidence=failure.error,
+        next_action=seen.then(
+            "Remove what migrates from settings, AppConfig.ready() and module level, so that only "
+            f"the command of {failure.container} migrates",
+            Remedy.IMAGE,
+        ),
+    )
