@@ -38,7 +38,8 @@ LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
 MY_LIMITS = (
     "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
 )
-LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
+# The table of attempts may have another shape, and is only compared.
+LOOKED_AT = {"django_migrations": "app, name", TABLE: "*"}
 
 
 class Database:
@@ -196,13 +197,13 @@ class Database:
         recorded, attempts = self.patiently(self.read_records)
         return recorded, fingerprint(self.schema()), attempts
 
-    def read_records(self) -> tuple[set[Any], list[Any]]:
+    def read_records(self) -> tuple[set[Any], list[str]]:
         with self.db.cursor() as cursor:
             tables = self.db.introspection.table_names(cursor)
         queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
         found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
         recorded = {".".join(row) for row in found.get("django_migrations", [])}
-        return recorded, sorted(found.get(TABLE, []))
+        return recorded, sorted(map(str, found.get(TABLE, [])))
 
     def go_on_without(self, cause: str, why: str, trouble: str | None = None) -> str:
         if self.config["requireLock"]:
