@@ -12,7 +12,7 @@ from lightgate.spec.image_rules import migrations_of_the_image
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.all_warnings import warnings
-from lightgate_cli import report
+from lightgate_cli import terminal
 
 spec_argument = click.argument("spec_file", metavar="SPEC", type=click.File("rb"))
 
@@ -48,9 +48,9 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
     if image is not None and (reasons := list(migrations_of_the_image(spec, image))):
         raise SpecError(*reasons)
     for text in warnings(spec, image):
-        report.warning(text)
+        terminal.warning(text)
     for text in other_images(spec):
-        report.note(text)
+        terminal.note(text)
     return spec
 
 

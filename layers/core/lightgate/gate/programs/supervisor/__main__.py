@@ -17,7 +17,6 @@ without a way to see whether anything is pending runs at every start, as always.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import Any
 
@@ -61,7 +60,7 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
     except Stopped:
         if not gate.began:
             gate.emit("stopped")  # silence would leave open whether it had begun something
-        return 128 + signal.SIGTERM
+        return 128 + gate.stopping
     except Failed as failure:
         gate.report(failure)
         # If the attempt is not recorded, a restarted container would make it again.

@@ -130,7 +130,7 @@ class DjangoHelper(HelperProcess):
         except (Failed, Stopped) as problem:
             if failure:
                 return unknown
-            failure = problem if isinstance(problem, Failed) else stopped()
+            failure = problem if isinstance(problem, Failed) else stopped(self.gate.stopping)
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]

@@ -139,7 +139,7 @@ def apply(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None, end: 
             if helper and step == "migrate" and config["then"]:
                 helper.look()
     except (Failed, Stopped) as problem:
-        failure = problem if isinstance(problem, Failed) else stopped()
+        failure = problem if isinstance(problem, Failed) else stopped(gate.stopping)
         if gate.facts:
             gate.announce("COMPLETE")
         if helper:
@@ -178,8 +178,8 @@ def run(
                 break
     except Stopped:
         gate.end(child, config["graceSeconds"])
-        # After SIGTERM an exit code does not show whether the command had finished.
-        raise stopped(child) from None
+        # After such a signal an exit code does not show whether the command had finished.
+        raise stopped(gate.stopping, child) from None
     has_ended = child.has_ended()
     gate.end(child, 0 if has_ended else config["graceSeconds"])
     if not has_ended:
@@ -188,6 +188,8 @@ def run(
             failure.child = child
             raise failure
         raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
+    if child.code and gate.stopping:
+        raise stopped(gate.stopping, child)
     if child.code:
         failure = child.failure()
         trouble = str(failure.more.get("detail"))
