@@ -8,13 +8,24 @@ from django.db import connection, migrations, models
 from django.db.migrations.state import ProjectState
 
 from tests.compatibility_fuzz import own
-from tests.compatibility_fuzz.changes import bare_clone, chosen_field, real_models, retyped, WIDER
-from tests.compatibility_fuzz.changes import with_changed_option
+from tests.compatibility_fuzz.changes import (
+    WIDER,
+    bare_clone,
+    chosen_field,
+    real_models,
+    retyped,
+    with_changed_option,
+)
 from tests.compatibility_fuzz.django_setup import Abilities
 from tests.compatibility_fuzz.fields import random_field, random_relation
 from tests.compatibility_fuzz.names import APPS, FIELDS
-from tests.compatibility_fuzz.old_models import Draft, Step, field_names, has_composite_key, is_proxy
-from tests.compatibility_fuzz.old_models import is_unmanaged
+from tests.compatibility_fuzz.old_models import (
+    Draft,
+    Step,
+    field_names,
+    has_composite_key,
+    is_unmanaged,
+)
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
 
 type Maker = Callable[[Draft], list[Step]]
@@ -55,9 +66,14 @@ def run_sql(draft: Draft) -> list[Step]:
     some += [f"ALTER TABLE {table} ADD COLUMN extra integer", f"DELETE FROM {table}"]
     some += [f"ALTER TABLE {table} ADD COLUMN must integer NOT NULL"]
     if columns:
-        some += [f"ALTER TABLE {table} DROP COLUMN {{0}}", f"CREATE INDEX by_hand ON {table} ({{0}})"]
+        some += [
+            f"ALTER TABLE {table} DROP COLUMN {{0}}",
+            f"CREATE INDEX by_hand ON {table} ({{0}})",
+        ]
     name, field = rng.choice(columns) if columns else ("id", None)
-    column = getattr(field, "db_column", None) or (f"{name}_id" if field and field.remote_field else name)
+    column = getattr(field, "db_column", None) or (
+        f"{name}_id" if field and field.remote_field else name
+    )
     statement = rng.choice(some).replace("{0}", quote(column))
     return [(model.app_label, migrations.RunSQL(statement or migrations.RunSQL.noop))]
 
@@ -286,5 +302,3 @@ MAKERS: dict[str, Maker] = {
 POSTGRESQL: dict[str, Maker] = {
     one.__name__: one for one in (index_concurrently, extension, not_valid, collation)
 }
-
-__all__ = ["plan_by_hand", "is_proxy"]

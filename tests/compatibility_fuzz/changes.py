@@ -18,10 +18,8 @@ from tests.compatibility_fuzz.fields import (
     database_default,
     default_of,
     is_long_in_mysql,
-    plain_kinds,
     random_field,
     random_relation,
-    with_options,
 )
 from tests.compatibility_fuzz.names import APPS, FIELDS
 from tests.compatibility_fuzz.old_models import (
@@ -34,8 +32,6 @@ from tests.compatibility_fuzz.old_models import (
     new_model,
 )
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
-
-type Models = tuple[tuple[str, str], Any]
 
 
 class Answers(MigrationQuestioner):
@@ -115,7 +111,7 @@ def real_models(draft: Draft) -> list[Any]:
 
 
 def put(model: Any, name: str, field: Any) -> None:
-    """Set a field. A state shares its fields with its clones, so they are never changed in place."""
+    """Set a field. Clones of a state share their fields, so none is changed in place."""
     model.fields[name] = field
 
 
@@ -301,15 +297,17 @@ def with_changed_option(draft: Draft, field: Any) -> Any:
         case "db_default" if ab.has_db_default and not is_long:
             if field.remote_field:
                 return changed_options(field, db_default=rng.choice((1, 2, 999, GONE)))
-            value = database_default(rng, bare(field), ab)
+            value = database_default(rng, field, ab)
             if value is models.NOT_PROVIDED or rng.random() < 0.15:
                 value = GONE
             return changed_options(field, db_default=value)
         case "default" if not field.remote_field:
-            value = default_of(rng, bare(field), ab)
+            value = default_of(rng, field, ab)
             return changed_options(field, default=GONE if value is models.NOT_PROVIDED else value)
         case "unseen":
-            return changed_options(field, help_text="new", verbose_name="new", blank=not field.blank)
+            return changed_options(
+                field, help_text="new", verbose_name="new", blank=not field.blank
+            )
         case "db_column":
             return changed_options(field, db_column=rng.choice(("c_1", "new_column")))
         case "choices" if field.get_internal_type() == "CharField":
@@ -343,10 +341,6 @@ def with_changed_option(draft: Draft, field: Any) -> Any:
     return field
 
 
-def bare(field: Any) -> Any:
-    return field
-
-
 def change_array(draft: Draft) -> None:
     found = chosen_field(draft, lambda one: type(one).__name__ == "ArrayField")
     if found:
@@ -372,9 +366,7 @@ def add_proxy_and_key(draft: Draft) -> None:
     if not name or not olds:
         return
     old = rng.choice(olds)
-    proxy = type(old)(
-        app, name, [], {"proxy": True}, (f"{old.app_label}.{old.name}".lower(),), []
-    )
+    proxy = type(old)(app, name, [], {"proxy": True}, (f"{old.app_label}.{old.name}".lower(),), [])
     draft.state.add_model(proxy)
     other = draft.fresh_name(app)
     if other:
@@ -488,5 +480,3 @@ CHANGES: dict[str, tuple[float, Callable[[Draft], None]]] = {
     "rename field": (0.8, rename_field),
     "rename model": (0.6, rename_model),
 }
-
-__all__ = ["plan_by_autodetector", "plain_kinds", "with_options"]

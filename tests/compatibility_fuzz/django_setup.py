@@ -68,7 +68,9 @@ def abilities(connection: Any) -> Abilities:
     can: set[str] = set()
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name, installed_version IS NOT NULL FROM pg_available_extensions")
+            cursor.execute(
+                "SELECT name, installed_version IS NOT NULL FROM pg_available_extensions"
+            )
             for name, is_installed in cursor.fetchall():
                 (has if is_installed else can).add(name)
     version = django.VERSION

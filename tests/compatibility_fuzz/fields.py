@@ -131,7 +131,8 @@ def with_options(
         options["db_index"] = True
     if rng.random() < 0.07:
         options["db_column"] = f"{rng.choice(('c', 'size', 'name', 'x'))}_{rng.randrange(9)}"
-    if rng.random() < (0.3 if is_new else 0.2):
+    must_have = is_new and not options["null"]
+    if rng.random() < (0.75 if must_have else 0.2):
         options["default"] = default_of(rng, field, ab)
     if not is_long and ab.has_db_default and rng.random() < (0.35 if is_new else 0.25):
         options["db_default"] = database_default(rng, field, ab)
@@ -155,7 +156,7 @@ def default_of(rng: random.Random, field: Any, ab: Abilities) -> Any:
 
 
 def database_default(rng: random.Random, field: Any, ab: Abilities) -> Any:
-    """What a `db_default` may be: a constant, an expression, and at times what the column refuses."""
+    """A constant, an expression, and at times what the column refuses; or NOT_PROVIDED."""
     kind = field.get_internal_type()
     if rng.random() < 0.07:
         return rng.choice((None, models.Value(None)))

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.migrations.state import ProjectState
@@ -115,6 +115,3 @@ def standing_world(seed: int, number: int, ab: Abilities) -> Iterator[NewWorld]:
             case, rows = case_of(seed, number, setup)
         else:
             return
-
-
-__all__ = ["Case", "replace"]

@@ -9,7 +9,7 @@ from django.db.migrations.state import ProjectState
 
 from tests.compatibility_fuzz import own
 from tests.compatibility_fuzz.django_setup import Abilities
-from tests.compatibility_fuzz.fields import is_long_in_mysql, plain_kinds, random_field, with_options
+from tests.compatibility_fuzz.fields import is_long_in_mysql, random_field
 from tests.compatibility_fuzz.names import APPS, FIELDS, MODELS
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
 
@@ -90,7 +90,9 @@ def new_model(
             fields = [(n, twin(f)) for n, f in columns_of(model.fields).items()]
             options = {"managed": False, "db_table": table}
             return [(app, migrations.CreateModel(name, fields, options, bases=(models.Model,)))]
-    if chance < 0.24 and (parents := [m for m in others if not is_proxy(m) and not is_unmanaged(m)]):
+    if chance < 0.24 and (
+        parents := [m for m in others if not is_proxy(m) and not is_unmanaged(m)]
+    ):
         parent = rng.choice(parents)
         label = f"{parent.app_label}.{parent.name}"
         key = models.OneToOneField(
@@ -217,14 +219,14 @@ def generated_field(rng: random.Random, ab: Abilities, fields: dict[str, Any]) -
 def some_options(draft: Draft, app: str, name: str, fields: dict[str, Any]) -> dict[str, Any]:
     rng, ab = draft.rng, draft.ab
     options: dict[str, Any] = {}
-    columns = {
-        n: f for n, f in columns_of(fields).items() if not is_long_in_mysql(f, ab)
-    }
+    columns = {n: f for n, f in columns_of(fields).items() if not is_long_in_mysql(f, ab)}
     if rng.random() < 0.1:
         options["db_table"] = rng.choice((f"own_{name.lower()}", f"{app}_{name}_"))
     if len(columns) > 2 and rng.random() < 0.12:
         options["unique_together"] = {tuple(rng.sample(sorted(columns), 2))}
-    if rng.random() < 0.25 and (one := random_index(rng, ab, fields, f"by_{draft.number()}_{name}")):
+    if rng.random() < 0.25 and (
+        one := random_index(rng, ab, fields, f"by_{draft.number()}_{name}")
+    ):
         options["indexes"] = [one]
     if rng.random() < 0.2 and (
         one := random_constraint(rng, ab, fields, f"is_{draft.number()}_{name}")
@@ -245,8 +247,3 @@ def some_options(draft: Draft, app: str, name: str, fields: dict[str, Any]) -> d
 
 def has_many_or_new(fields: dict[str, Any]) -> bool:
     return any(type(one).__name__ == "CompositePrimaryKey" for one in fields.values())
-
-
-def plain_field(rng: random.Random, ab: Abilities, kind: str) -> Any:
-    cls, options = plain_kinds(ab)[kind](rng)
-    return with_options(rng, ab, cls, options)

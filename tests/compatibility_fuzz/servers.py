@@ -114,7 +114,7 @@ def postgresql_databases(url: str, port: int, password: str, count: int) -> list
 def postgresql_database(url: str, port: int, password: str, number: int) -> dict[str, Any]:
     name = f"fuzz{number}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE ROLE {name} LOGIN PASSWORD \'{password}\'')
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         connection.execute(f"CREATE DATABASE {name} OWNER {name}")
     with psycopg.connect(url.rpartition("/")[0] + f"/{name}", autocommit=True) as connection:
         connection.execute(f"GRANT ALL ON SCHEMA public TO {name}")
@@ -146,13 +146,15 @@ def running_mysql(directory: Path, count: int) -> Iterator[list[dict[str, Any]]]
                 f"create database {name}; create user {name}@'127.0.0.1' identified by 'fuzz';"
                 f" grant all on {name}.* to {name}@'127.0.0.1'",
             )
-            databases.append({
-                "ENGINE": "django.db.backends.mysql",
-                "NAME": name,
-                "USER": name,
-                "PASSWORD": "fuzz",
-                "HOST": "127.0.0.1",
-                "PORT": port,
-                "OPTIONS": {"charset": "utf8mb4"},
-            })
+            databases.append(
+                {
+                    "ENGINE": "django.db.backends.mysql",
+                    "NAME": name,
+                    "USER": name,
+                    "PASSWORD": "fuzz",
+                    "HOST": "127.0.0.1",
+                    "PORT": port,
+                    "OPTIONS": {"charset": "utf8mb4"},
+                }
+            )
         yield databases

@@ -1,7 +1,7 @@
 """Make a case that shows a miss smaller, as long as it shows the same miss."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,9 @@ def outcome_of(case: Case) -> Outcome | None:
         return None
 
 
-def shrunk(case: Case, symptom: Symptom, *, seconds: float = LONGEST) -> tuple[Case, Outcome | None]:
+def shrunk(
+    case: Case, symptom: Symptom, *, seconds: float = LONGEST
+) -> tuple[Case, Outcome | None]:
     """The smallest case that was found, and what it shows."""
     end = time.monotonic() + seconds
 
@@ -99,9 +101,7 @@ def smaller_models(operation: Any) -> Iterator[Any]:
     for option in operation.options:
         if option not in ("proxy", "managed"):
             options = {k: v for k, v in operation.options.items() if k != option}
-            yield migrations.CreateModel(
-                operation.name, operation.fields, options, operation.bases
-            )
+            yield migrations.CreateModel(operation.name, operation.fields, options, operation.bases)
 
 
 def source_of(case: Case, outcome: Outcome, about: str) -> str:
@@ -114,7 +114,9 @@ def source_of(case: Case, outcome: Outcome, about: str) -> str:
         lines = []
         for app, operation in steps:
             text, needed = OperationWriter(operation, indentation=2).serialize()
-            imports.update(needed)
+            imports.update(
+                needed - {"from django.db import migrations", "from django.db import models"}
+            )
             lines.append(f"    ({app!r},\n{text.rstrip().removesuffix(',')}),\n")
         return "[\n" + "".join(lines) + "]"
 
@@ -124,9 +126,7 @@ def source_of(case: Case, outcome: Outcome, about: str) -> str:
         setup, plan = repr(case.setup), f"{case.plan!r}  # {error}"
 
     def listed(statements: Any) -> str:
-        lines = [
-            f"    {f'{one.row} = ' if one.row else ''}{one.source()}" for one in statements
-        ]
+        lines = [f"    {f'{one.row} = ' if one.row else ''}{one.source()}" for one in statements]
         return "\n".join(lines) or "    (none)"
 
     symptom = outcome.symptoms[0]
@@ -146,6 +146,3 @@ def source_of(case: Case, outcome: Outcome, about: str) -> str:
         f"#     {symptom.statement}",
         f"# {symptom.error}: {symptom.text}",
     ])  # fmt: skip
-
-
-type Shows = Callable[[Case], Outcome | None]

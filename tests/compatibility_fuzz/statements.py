@@ -17,7 +17,7 @@ type Rows = dict[str, list[str]]
 """The names of the rows of each table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """One statement. `code` may have {arguments}, which are those of the fields that exist."""
 
@@ -182,6 +182,8 @@ def usual_statements(model: Any, rng: random.Random, rows: Rows) -> Iterator[Sta
             yield create(model, INSERT, given)
     yield Statement(UPDATE, where, f"save_all({name})")
     mine = rows.get(model._meta.concrete_model._meta.db_table, [])
+    for row in mine[:1]:
+        yield Statement(INSERT, where, f"copy(get({name}, {row!r}))")
     for row in mine[:2]:
         yield Statement(DELETE, where, f"get({name}, {row!r}).delete()")
     for field in rng.sample(writable(model), min(2, len(writable(model)))):
@@ -232,7 +234,6 @@ def more_writes(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statemen
             code = f"{name}.objects.bulk_create([{name}({{arguments}})], {more})"
             yield Statement(INSERT, where, code, basis)
     for row in mine[:1]:
-        yield Statement(INSERT, where, f"copy(get({name}, {row!r}))")
         yield Statement(UPDATE, where, f"get({name}, {row!r}).save()")
         code = f"list({name}.objects.select_for_update(of=('self',)).filter(pk=key({row!r})))"
         yield Statement(UPDATE, where, code)
@@ -256,7 +257,7 @@ def lookups(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statement]:
         if field.remote_field:
             continue
         f, kind, cls = field.name, field.get_internal_type(), type(field).__name__
-        if sort_of(field) in ("integer", "text", "date"):
+        if sort_of(field) in ("integer", "big", "text", "date"):
             yield Statement(SELECT, where, f"find_each({name}, {f!r})")
         for mode in (USUAL, LEAST):
             source = value_of(field, rng, mode, connection.vendor)
@@ -312,15 +313,17 @@ FUNCTIONS = {
     "text": (
         "Upper({f})", "Lower({f})", "Length({f})", "Left({f}, 2)", "Substr({f}, 1, 2)",
         "Concat({f}, Value('x'))", "StrIndex({f}, Value('e'))", "MD5({f})", "Trim({f})",
-        "Replace({f}, Value('e'), Value('o'))", "Cast({f}, TextField())", "Coalesce({f}, Value('x'))",
-        "Greatest({f}, Value('b'))", "Reverse({f})",
+        "Replace({f}, Value('e'), Value('o'))", "Cast({f}, TextField())",
+        "Coalesce({f}, Value('x'))", "Greatest({f}, Value('b'))", "Reverse({f})",
     ),
     "integer": (
         "Chr({f})", "Abs({f})", "Mod({f}, 3)", "Round({f})", "Cast({f}, TextField())",
         "F({f}) + 1", "F({f}) * Value(2)", "Power({f}, 2)", "Coalesce({f}, 0)", "Sign({f})",
-        "F({f}).bitand(3)", "Greatest({f}, 5)", "Cast({f}, DecimalField(max_digits=20, decimal_places=2))",
-        "Repeat(Value('x'), {f})", "Left(Value('words'), {f})", "Substr(Value('words'), {f})",
-        "LPad(Value('x'), {f})", "Round(Value(Decimal('1.25')), precision=F({f}))",
+        "F({f}).bitand(3)", "Greatest({f}, 5)",
+        "Cast({f}, DecimalField(max_digits=20, decimal_places=2))",
+        "Repeat(Value('x'), F({f}))", "Left(Value('words'), F({f}))",
+        "Substr(Value('words'), F({f}))", "LPad(Value('x'), F({f}))",
+        "Round(Value(Decimal('1.25')), precision=F({f}))",
     ),
     "number": ("Round({f})", "Floor({f})", "Ceil({f})", "F({f}) * 2", "Abs({f})"),
     "date": (
@@ -334,6 +337,11 @@ FUNCTIONS = {
     "duration": ("F({f}) + timedelta(1)",),
     "json": ("KeyTextTransform('a', {f})", "Cast({f}, TextField())"),
 }  # fmt: skip
+FUNCTIONS["big"] = tuple(
+    one
+    for one in FUNCTIONS["integer"]
+    if not one.startswith(("Chr", "Left", "Substr", "LPad", "Rep"))
+)
 PAIRS = (
     ("text", "integer", "Left({a}, F({b}))"),
     ("text", "integer", "Substr({a}, F({b}))"),
@@ -345,22 +353,31 @@ PAIRS = (
     ("date", "integer", "ExpressionWrapper(F({a}) + F({b}), DateField())"),
     ("date", "integer", "ExpressionWrapper(F({a}) - F({b}), DateField())"),
     ("date", "date", "F({a}) - F({b})"),
-    ("text", "text", "Concat({a}, {b})"),
-    ("text", "text", "Coalesce({a}, {b})"),
-    ("array", "integer", "ExpressionWrapper(Func(F({a}), F({b}), function='array_position'), IntegerField())"),
+    ("text", "text", "Concat({a}, {b}, output_field=TextField())"),
+    ("text", "text", "Coalesce({a}, {b}, output_field=TextField())"),
+    ("array", "integer", "ArrayPosition({a}, {b})"),
 )  # fmt: skip
+
+
+_SORTS = {
+    "DecimalField": "number",
+    "FloatField": "number",
+    "DateField": "date",
+    "DateTimeField": "datetime",
+    "DurationField": "duration",
+    "JSONField": "json",
+}
 
 
 def sort_of(field: Any) -> str:
     kind = field.get_internal_type()
+    if "Big" in kind and "Range" not in kind:
+        return "big"
     if kind in INTEGERS or is_auto(field):
         return "integer"
     if kind in TEXTS:
         return "text"
-    sorts = {"DecimalField": "number", "FloatField": "number", "DateField": "date",
-             "DateTimeField": "datetime", "DurationField": "duration", "JSONField": "json"}  # fmt: skip
-    found = sorts.get(kind, "")
-    return found or ("array" if type(field).__name__ == "ArrayField" else "")
+    return _SORTS.get(kind, "array" if type(field).__name__ == "ArrayField" else "")
 
 
 def paths(model: Any) -> list[tuple[str, Any]]:
@@ -382,13 +399,14 @@ def functions_of(model: Any, rng: random.Random) -> Iterator[Statement]:
 
     def annotated(expression: str, guard: str = "") -> Statement:
         code = f"{name}.objects{guard}.annotate(x={expression}).values_list('pk', 'x')"
-        return Statement(SELECT, where, code, is_keyed=True)
+        return Statement(SELECT, where, code, is_keyed="Now()" not in code)
 
     found = paths(model)
     for path, field in found:
         sort = sort_of(field)
         # Values for which these functions are defined. The type of the column is what may change.
-        guard = f".filter({path}__gt=0, {path}__lt=1000)" if sort == "integer" else ""
+        is_number = sort in ("integer", "big")
+        guard = f".filter({path}__gt=0, {path}__lt=1000)" if is_number else ""
         some = FUNCTIONS.get(sort, ())
         for expression in some if "__" not in path else some[:4]:
             yield annotated(expression.format(f=repr(path)), guard)
@@ -413,7 +431,11 @@ def joins(model: Any, rng: random.Random) -> Iterator[Statement]:
         to = field.remote_field.model
         listed = ", ".join(repr(f"{field.name}__{one.attname}") for one in to._meta.concrete_fields)
         yield select(f"order_by('pk').values_list('pk', {listed})")
-        yield Statement(SELECT, where, f"[one.{field.name} for one in {name}.objects.select_related({field.name!r})]")
+        yield Statement(
+            SELECT,
+            where,
+            f"[one.{field.name} for one in {name}.objects.select_related({field.name!r})]",
+        )
         yield Statement(SELECT, where, f"list({name}.objects.prefetch_related({field.name!r}))")
         yield select(f"filter({field.name}__isnull=False).values_list('pk', '{field.attname}')")
         inner = f"{to.__name__}.objects.filter(pk=OuterRef({field.attname!r}))"
@@ -422,16 +444,24 @@ def joins(model: Any, rng: random.Random) -> Iterator[Statement]:
             yield select(f"filter({field.name}__in={to.__name__}.objects.all()).values_list('pk')")
     for related in model._meta.related_objects:
         accessor = related.name
-        yield Statement(SELECT, where, f"{name}.objects.annotate(x=Count({accessor!r})).values_list('pk', 'x')")
+        yield Statement(
+            SELECT, where, f"{name}.objects.annotate(x=Count({accessor!r})).values_list('pk', 'x')"
+        )
         yield select(f"filter({accessor}__isnull=False).values_list('pk')")
         if related.get_accessor_name():
-            yield Statement(SELECT, where, f"list({name}.objects.prefetch_related({related.get_accessor_name()!r}))")
+            yield Statement(
+                SELECT,
+                where,
+                f"list({name}.objects.prefetch_related({related.get_accessor_name()!r}))",
+            )
     for many in model._meta.many_to_many:
         yield select(f"filter({many.name}__isnull=False).values_list('pk', '{many.name}')")
         yield Statement(SELECT, where, f"list({name}.objects.prefetch_related({many.name!r}))")
     yield Statement(SELECT, where, f"list({name}.objects.dates('made', 'month'))")
     yield Statement(SELECT, where, f"{name}.objects.count()")
-    yield Statement(SELECT, where, f"{name}.objects.values_list('pk').union({name}.objects.values_list('pk'))")
+    yield Statement(
+        SELECT, where, f"{name}.objects.values_list('pk').union({name}.objects.values_list('pk'))"
+    )
 
 
 def raw_statements(model: Any) -> Iterator[Statement]:
@@ -496,7 +526,9 @@ def relations(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statement]
         if field.remote_field and not getattr(field.remote_field, "parent_link", False):
             source = reference(field, rng, rows)
             if source and not field.primary_key:
-                code = f"{name}.objects.filter(pk=key({mine[-1]!r})).update({field.attname}={source})"
+                code = (
+                    f"{name}.objects.filter(pk=key({mine[-1]!r})).update({field.attname}={source})"
+                )
                 yield Statement(RELATE, where, code)
     for related in model._meta.related_objects:
         accessor = related.get_accessor_name()
@@ -530,8 +562,8 @@ def new_writes(models: Sequence[Any], rng: random.Random, rows: Rows) -> list[St
             to = many.remote_field.model
             others = rows.get(to._meta.concrete_model._meta.db_table, [])
             if mine and others:
-                code = f"get({model.__name__}, {mine[0]!r}).{many.name}.add(get({to.__name__}, {others[0]!r}))"
-                found.append(Statement(RELATE, label(model), code))
-                code = f"get({model.__name__}, {mine[-1]!r}).{many.name}.add(get({to.__name__}, {others[-1]!r}))"
-                found.append(Statement(RELATE, label(model), code))
+                for one, two in ((mine[0], others[0]), (mine[-1], others[-1])):
+                    side = f"get({model.__name__}, {one!r}).{many.name}"
+                    code = f"{side}.add(get({to.__name__}, {two!r}))"
+                    found.append(Statement(RELATE, label(model), code))
     return found

@@ -26,7 +26,9 @@ def _text(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
         return f"long({most})" if rng.random() < 0.7 else f"wide({most})"
     if mode == NEW and rng.random() < 0.4:
         return f"'N' + long({min(limit or 9_000, 9_000) - 1})"
-    word = rng.choice(WORDS) + str(rng.randrange(10_000)) if rng.random() < 0.7 else rng.choice(WORDS)
+    word = (
+        rng.choice(WORDS) + str(rng.randrange(10_000)) if rng.random() < 0.7 else rng.choice(WORDS)
+    )
     return repr((f"N{rng.randrange(9999)}{word}" if mode == NEW else word)[:limit])
 
 
@@ -47,7 +49,8 @@ def _integer(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
 def _auto(field: Any, rng: random.Random, mode: str, vendor: str) -> str | None:
     if mode != NEW or rng.random() < 0.5:
         return None
-    return _integer(field, rng, MOST, vendor)
+    most = int(_integer(field, rng, MOST, vendor))
+    return str(most // 2 + rng.randrange(100))  # MySQL goes on from here
 
 
 def _boolean(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
@@ -129,14 +132,16 @@ def _json(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
 def _array(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
     if mode == LEAST:
         return "[]"
-    items = [value_of(field.base_field, rng, mode, vendor) for _ in range(rng.randrange(1, 4))]
+    is_nested = type(field.base_field).__name__ == "ArrayField"
+    count = 1 if is_nested else rng.randrange(1, 4)
+    items = [value_of(field.base_field, rng, mode, vendor) for _ in range(count)]
     if any(item is None for item in items):
         return "[]"
-    if type(field.base_field).__name__ != "ArrayField" and rng.random() < 0.35:
+    if not is_nested and rng.random() < 0.35:
         items.append("None")
     if field.size:
         items = items[: field.size]
-    if mode == MOST and rng.random() < 0.3:
+    if mode == MOST and not is_nested and rng.random() < 0.3:
         return f"[{', '.join(map(str, items))}] * 300"
     return f"[{', '.join(map(str, items))}]"
 

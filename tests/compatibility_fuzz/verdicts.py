@@ -50,8 +50,8 @@ class Claim:
     operations: tuple[tuple[str, ...], ...]
 
     def allows(self, symptom: Symptom) -> bool:
-        """Whether the class says that this may happen. `restricted` will compare the table."""
-        return self.label not in WORKS
+        """Whether the class says that this may happen."""
+        return symptom.is_weak or self.label not in WORKS
 
     @property
     def breaking(self) -> list[int]:
@@ -69,10 +69,9 @@ def claim_of(migrations: Sequence[Migration], state: Any, tables: Sequence[str])
 
 
 def judge(claim: Claim, symptoms: Sequence[Symptom]) -> str:
-    strong = [one for one in symptoms if not one.is_weak]
     if claim.label in NO_PROMISE:
         return OPEN
-    if any(not claim.allows(one) for one in strong):
+    if any(not claim.allows(one) for one in symptoms):
         return MISS
     if claim.label in BREAKS and not symptoms:
         return ALARM

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -137,6 +138,7 @@ class Worker:
 
 
 def main(task: Line) -> None:
+    warnings.simplefilter("ignore")  # naive dates, which some statements have on purpose
     from tests.compatibility_fuzz.django_setup import abilities, set_up
 
     set_up(task["database"])

@@ -38,6 +38,18 @@ VALUES: dict[str, Any] = {
     "UTC": UTC,
 }  # fmt: skip
 
+_SAVEPOINT = "old_code"
+_UNDO = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}"
+_CHECK = "SET CONSTRAINTS ALL IMMEDIATE; " if connection.vendor == "postgresql" else ""
+
+
+class ArrayPosition(models.Func):
+    """A function of PostgreSQL that Django has none for."""
+
+    function = "array_position"
+    output_field = models.IntegerField()
+
+
 READS_NULL = "reads NULL"
 
 
@@ -289,21 +301,23 @@ class World:
                 yield reads[done], error_code(error)
                 done += 1
             reads = reads[done:]
-        for statement in statements:
-            if statement.verb != SELECT:
-                yield statement, self.attempt(statement)
+        writes = [one for one in statements if one.verb != SELECT]
+        if writes:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+                for statement in writes:
+                    yield statement, self.attempt(statement, cursor)
 
-    def attempt(self, statement: Statement) -> Result:
-        value = None
+    def attempt(self, statement: Statement, cursor: Any) -> Result:
+        """Do it, check what a commit would check, and undo it."""
         try:
-            with transaction.atomic():
-                value = self.value(statement)
-                check_constraints()
-                raise _UndoError
-        except _UndoError:
-            return Result(value)
+            result = Result(self.value(statement))
+            cursor.execute(f"{_CHECK}{_UNDO}")
         except Exception as error:  # noqa: BLE001
-            return error_code(error)
+            result = error_code(error)
+            connection.needs_rollback = False
+            cursor.execute(_UNDO)
+        return result
 
     def value(self, statement: Statement) -> Any:
         code = self.compiled.get(statement)
@@ -422,10 +436,9 @@ def postgresql_values() -> dict[str, Any]:
     )
 
     return {
-        one.__name__: one
-        for one in (
-            ArrayAgg, SearchQuery, SearchRank, DateRange, DateTimeTZRange, NumericRange,
-        )
+        "ArrayPosition": ArrayPosition,
+        "ArrayAgg": ArrayAgg, "SearchQuery": SearchQuery, "SearchRank": SearchRank,
+        "DateRange": DateRange, "DateTimeTZRange": DateTimeTZRange, "NumericRange": NumericRange,
     }  # fmt: skip
 
 
@@ -454,7 +467,6 @@ def applied(migration: Migration, state: ProjectState) -> ProjectState:
             operation.state_forwards(app, state)
             forwards = operation.database_forwards
             if type(operation).__name__ == "AddIndexConcurrently":
-                forwards = super(type(operation), operation).database_forwards
                 forwards = migrations.AddIndex.database_forwards.__get__(operation)
             forwards(app, editor, old, state)
     check_constraints()
@@ -471,7 +483,8 @@ def check_constraints() -> None:
 def constraint_names(cursor: Any) -> set[str]:
     if connection.vendor == "postgresql":
         cursor.execute(
-            "SELECT conname FROM pg_constraint UNION SELECT relname FROM pg_class WHERE relkind = 'i'"
+            "SELECT conname FROM pg_constraint"
+            " UNION SELECT relname FROM pg_class WHERE relkind = 'i'"
         )
     else:
         cursor.execute(
