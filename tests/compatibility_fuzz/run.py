@@ -70,6 +70,8 @@ def run(
             process.terminate()
             process.wait()
             thread.join()
+            assert process.stdout is not None
+            process.stdout.close()
     for process, _ in workers:
         if process.returncode not in (0, -15):
             results.crashes.append(f"a worker ended with exit code {process.returncode}")

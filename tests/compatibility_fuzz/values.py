@@ -25,7 +25,7 @@ def _text(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
         most = min(limit or 12_000, 12_000)
         return f"long({most})" if rng.random() < 0.7 else f"wide({most})"
     if mode == NEW and rng.random() < 0.4:
-        return f"'N' + long({min(limit or 9_000, 9_000) - 1})"
+        return f"'N{rng.randrange(10, 99)}' + long({min(limit or 9_000, 9_000) - 3})"
     word = (
         rng.choice(WORDS) + str(rng.randrange(10_000)) if rng.random() < 0.7 else rng.choice(WORDS)
     )

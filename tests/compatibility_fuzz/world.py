@@ -167,6 +167,11 @@ class World:
         for row in self.case.rows:
             self.write_row(row, self.names, self.fields)
         check_constraints()
+        self.without_rows = [
+            (model._meta.app_label, model._meta.model_name)
+            for model in self.apps.get_models()
+            if model._meta.managed and not model.objects.exists()
+        ]
         with connection.cursor() as cursor:
             self.tables = connection.introspection.table_names(cursor, True)
             self.constraints = constraint_names(cursor)
@@ -442,8 +447,13 @@ def postgresql_values() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def schema_editor() -> Any:
-    return connection.schema_editor(atomic=connection.features.can_rollback_ddl)
+@contextlib.contextmanager
+def schema_editor() -> Iterator[Any]:
+    """Django's, in a transaction of ours: its own stays open if deferred SQL fails."""
+    can_undo = connection.features.can_rollback_ddl
+    ours = transaction.atomic() if can_undo else contextlib.nullcontext()
+    with ours, connection.schema_editor(atomic=False) as editor:
+        yield editor
 
 
 def migrations_of(plan: Sequence[Step]) -> list[Migration]:
