@@ -30,15 +30,16 @@ def failed_with(gate: Program) -> str:
     return f"{report.failure.cause}, {report.failure.database}"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("models", "more", "end"),
     [
         (FAILS, [], "exit, unchanged"),
+        (FAILS, ["--verbosity", "0"], "exit, not known"),
         (KILLED, [], "signal, unchanged"),
         ("", ["--no-such-option"], "arguments, unchanged"),
-        (FAILS, ["--verbosity", "0"], "exit, not known"),
     ],
-    ids=["a check fails", "killed by a check", "a wrong option", "it prints nothing"],
+    ids=["a check fails", "it prints nothing", "killed by a check", "a wrong option"],
 )
 def test_a_command_that_came_to_no_migration_has_changed_nothing(
     runner: Runner, crops: Project, rows: Rows, models: str, more: list[str], end: str
@@ -51,6 +52,7 @@ def test_a_command_that_came_to_no_migration_has_changed_nothing(
     assert rows.applied() == ["0001_initial"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("before", ["", "print('x', end='', flush=True), "])
 def test_a_migration_that_began_and_left_no_trace_may_have_changed_rows(
     runner: Runner, crops: Project, rows: Rows, before: str

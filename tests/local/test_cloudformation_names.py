@@ -89,6 +89,7 @@ def test_a_second_stack_with_the_same_name_is_refused_and_changes_nothing(
     assert found[0]["StackStatus"] == "CREATE_COMPLETE"
 
 
+@pytest.mark.slow
 def test_names_with_the_name_of_the_stack_do_not_collide(stacks: Deployments) -> None:
     stacks.deploy("one", schedule({"Fn::Sub": "${AWS::StackName}-look"}))
     stacks.deploy("two", schedule({"Fn::Sub": "${AWS::StackName}-look"}))

@@ -77,6 +77,7 @@ def test_a_push_runs_the_function_of_the_rule_but_a_push_of_a_pin_does_not(
     assert lines[0]["endpoint"] == account.url
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.usefixtures("outputs")
 @pytest.mark.parametrize(
     ("origin", "delivered"),
