@@ -187,6 +187,7 @@ def test_after_the_one_way_migration_the_release_before_neither_reads_nor_writes
     assert before == [500, 500, 200]
 
 
+@pytest.mark.slow
 def test_a_column_with_only_a_django_default_lets_the_release_before_read_and_not_write(
     v2: Release, database: Database, tmp_path: Path
 ) -> None:
@@ -221,6 +222,7 @@ def test_after_the_additive_migration_the_release_before_reads_and_writes(
     assert before == [200, 201]
 
 
+@pytest.mark.slow
 def test_a_one_way_migration_can_be_reversed_with_its_own_image(
     v2: Release, database: Database, tmp_path: Path
 ) -> None:

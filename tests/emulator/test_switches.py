@@ -25,14 +25,9 @@ CRASH = "print('ran'); raise SystemExit(4)"
         ({"exit_nonzero": "restart", "exit_scope": "node"}, CRASH, "FAILED", 3),
         ({"exit_nonzero": "fail", "exit_zero": "tolerate"}, CRASH, "FAILED", 1),
         ({"exit_zero": "restart", "relaunch_limit": 1}, ONCE, "FAILED", 1),
-        *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in (
-                ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
-                ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
-                ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
-            )
-        ),
+        ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
+        ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
+        ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
     ],
 )
 def test_the_exit_of_a_container_does_what_the_switches_say(
@@ -132,7 +127,7 @@ def test_launches_are_counted_over_all_nodes_or_for_each(
     assert service.log("web").count("[deployment:1] Started 1 new node") in allowed
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["relaunch", "keep"])
 def test_an_active_node_that_becomes_unhealthy_is_launched_again_if_the_switch_says_so(
     emulator: Emulator, action: str

@@ -198,6 +198,7 @@ def test_another_app_in_the_same_database_is_none_of_our_changes(
     assert crops.gate(runner).event("succeeded")["migrations"] == [name]
 
 
+@pytest.mark.slow
 def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
@@ -229,6 +230,7 @@ def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     assert ran(tmp_path) == ["filled", "filled"]
 
 
+@pytest.mark.slow
 def test_a_squash_that_is_recorded_is_no_change_beside_the_plan(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

@@ -325,6 +325,7 @@ EXECS = """
     """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

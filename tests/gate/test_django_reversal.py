@@ -217,6 +217,7 @@ def test_fake_initial_is_no_matter_where_nothing_initial_is_pending(
     assert told == [[*crops.manage, "migrate", "crops", "0001_initial"]]
 
 
+@pytest.mark.slow
 def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

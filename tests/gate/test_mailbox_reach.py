@@ -23,6 +23,7 @@ def test_nobody_listening_is_named(runner: Runner, mailbox: Mailbox) -> None:
     assert "refused" in failed["error"]
 
 
+@pytest.mark.slow
 def test_a_name_that_does_not_resolve_is_named(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], "no-such-bucket.invalid")
     failed = stays_shut(start(runner, mailbox, reach=5))

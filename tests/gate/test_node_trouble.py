@@ -114,6 +114,7 @@ def disk(database: Database, tmp_path: Path) -> Iterator[Disk]:
     disk.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("atomic", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up_is_the_cause_and_leaves_what_is_said(
     disk: Disk, runner: Runner, crops: Project, rows: Rows, atomic: bool

@@ -67,14 +67,8 @@ def stacks(account: Account, tmp_path: Path) -> Deployments:
     return Deployments(account, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "resource",
-    [
-        schedule,
-        pytest.param(machine, marks=pytest.mark.slow),
-        pytest.param(group, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("resource", [schedule, machine, group])
 def test_a_second_stack_with_the_same_name_is_refused_and_changes_nothing(
     stacks: Deployments, resource: Any
 ) -> None:

@@ -145,6 +145,7 @@ def test_an_execution_waits_less_and_its_message_reaches_a_subscriber(
     assert executions.history(stepfunctions, arn)[-1]["type"] == "ExecutionSucceeded"
 
 
+@pytest.mark.slow
 def test_a_stack_that_cannot_be_deployed_says_which_resource_failed_and_why(
     account: Account, tmp_path: Path
 ) -> None:

@@ -171,7 +171,7 @@ def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
     assert world.functions.invoked[step] >= 2
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("backup", ["when-pending", "always"])
 def test_interrupted_checks_lead_to_one_permit_and_one_snapshot(world: World, backup: str) -> None:
     world.put_spec(database(backup=backup))

@@ -141,7 +141,7 @@ def test_an_app_whose_gate_opens_late_is_released_when_nothing_could_be_permitte
 # What is not permitted.
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_snapshot_that_fails_while_the_gate_waits_refuses_the_release(
     world: World, *, twice: bool

@@ -74,6 +74,7 @@ def test_a_snapshot_that_is_begun_on_the_plan_is_there_before_the_permit(world: 
     assert world.message().content["snapshot"]["id"] in gate.snapshots
 
 
+@pytest.mark.slow
 def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.busy_until = world.clock.now() + minutes(4)
@@ -493,7 +494,6 @@ def with_the_usual_limit(**changes: object) -> Json:
 
 
 @pytest.mark.slow
-@pytest.mark.representatives(1)
 @pytest.mark.parametrize("took", [240, None])
 def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
     world: World, took: float | None

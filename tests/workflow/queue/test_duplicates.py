@@ -143,6 +143,7 @@ def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, st
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
 
 
+@pytest.mark.slow
 def test_two_tags_of_one_push_that_wait_are_one_release(world: World, stepper: Stepper) -> None:
     one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("WaitForDeployment")
     push(world, "v14", after=2)

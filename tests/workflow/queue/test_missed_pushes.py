@@ -273,7 +273,7 @@ def test_a_message_names_what_was_missed_and_not_released(seen: World) -> None:
     )
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("call", sorted(range(20), key=lambda call: call % 4))
 def test_a_check_cut_off_anywhere_releases_a_missed_push_once(
     seen: World, stepper: Stepper, call: int

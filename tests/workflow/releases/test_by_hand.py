@@ -184,7 +184,7 @@ def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two:
     assert 'The policy "block" forbids' in " ".join(content["reasons"])
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "status"), [({}, "REFUSED"), ({4: "Internal Server Error"}, "FAILED")]
 )

@@ -216,6 +216,7 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     assert back["digest"] == versions.pushed[3]
 
 
+@pytest.mark.slow
 def test_the_start_message_says_that_the_live_image_is_deleted(
     versions: Versions,
 ) -> None:
@@ -260,7 +261,7 @@ def age(versions: Versions) -> None:
             world.table.client.put_item(TableName=world.table.name, Item=item)
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_version_recorded_by_its_index_can_be_rolled_back_to(
     world: World, is_there: bool

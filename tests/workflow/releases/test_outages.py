@@ -192,7 +192,7 @@ OUTAGES = [
 ]
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "step", "services"), CALLS)
 def test_no_service_that_a_step_calls_is_missing_here(
     scenario: Scenario, step: str, services: set[str]
