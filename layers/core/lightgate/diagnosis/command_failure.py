@@ -168,13 +168,14 @@ def _not_run(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _gate(seen: Symptoms, failure: Failure) -> str:
+    how: str = failure.cause
+    if failure.cause is GateCause.EXIT and failure.exit_code is not None:
+        how = f"exit code {failure.exit_code}"
     if failure.container == COMMAND_CONTAINER:
-        return f"{command(seen, failure)} failed ({failure.cause})"
+        return f"{command(seen, failure)} failed ({how})"
     if failure.around is not None:
-        return f"{failure.around} failed ({failure.cause})"
-    return (
-        f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
-    )
+        return f"{failure.around} failed ({how})"
+    return f"The gate of {failure.container} failed before or during its migrations ({how})"
 
 
 _CHECK = "Run python manage.py check with this image and the app's variables"

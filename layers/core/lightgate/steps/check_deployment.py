@@ -12,6 +12,7 @@ from lightgate.deployment.status import (
     judge_deployment,
 )
 from lightgate.diagnosis.gate_waits import read_wait
+from lightgate.errors import joined
 from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
@@ -74,7 +75,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         order=order,
         history=admitted.history,
         poll=timedelta(seconds=admitted.poll_seconds),
-        objection=" ".join(objection.reasons) if objection else None,
+        objection=joined(objection.reasons) if objection else None,
         not_yet=_not_yet(release, service, deployment.version),
         outage=checks.outage,
         delay=checks.outage - before.outage,
