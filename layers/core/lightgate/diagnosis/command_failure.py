@@ -43,6 +43,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         what, kind = f"{_gate(seen, failure)}.", FailureKind.GATE_ERROR
     if cause is not None:
         usual, remedy = cause.action, cause.remedy
+        kind = cause.kind if cause.kind is FailureKind.MISSING_VARIABLE else kind
     return Diagnosis(
         kind=kind,
         what=f"{what}{because(cause)}{left(failure)}",
