@@ -10,7 +10,7 @@ import pytest
 
 from local.cloud.postgres import Database
 from tests.gate.programs import Program, Runner, eventually
-from tests.gate.projects import ADD_COLOUR, Project, Rows, sql
+from tests.gate.projects import ADD_COLOUR, SETTINGS, Project, Rows, sql
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_a_database_that_comes_back_is_waited_for(
     [
         ("import no_such_module", "No module named 'no_such_module'"),
         ("SECRET_KEY = 'x'", "settings.DATABASES is improperly configured"),
-        ("SECRET_KEY = 'x'\nINSTALLED_APPS = ['nothing']", "No module named 'nothing'"),
+        (f"{SETTINGS}\n    INSTALLED_APPS = ['nothing']", "No module named 'nothing'"),
     ],
 )
 def test_settings_that_do_not_work_are_named(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.programs import Runner
+from tests.gate.programs import Runner, free_port
 from tests.gate.servers import running_mariadb
 from tests.local.fixtures import database, database_server
 
@@ -19,5 +19,5 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture(scope="session")
 def mariadb_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with running_mariadb(tmp_path_factory.mktemp("mariadb") / "server") as socket:
+    with running_mariadb(tmp_path_factory.mktemp("mariadb") / "server", free_port()) as socket:
         yield socket

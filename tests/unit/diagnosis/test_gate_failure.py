@@ -176,7 +176,10 @@ def test_a_refusal_by_the_policy_is_known_where_the_permit_cannot_be_read() -> N
 
 
 def test_a_gate_of_an_earlier_version_that_was_stopped_was_cut_off() -> None:
-    assert of_gate(cause="signal", error="in whatever words", exit_code=143).kind is Kind.CUT_OFF
+    for code in (130, 131, 143):
+        assert (
+            of_gate(cause="signal", error="in whatever words", exit_code=code).kind is Kind.CUT_OFF
+        )
 
 
 def test_who_holds_the_table_is_named() -> None:
@@ -228,7 +231,8 @@ def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: Fa
     [
         ("FATAL:  sorry, too many clients already", "Close connections"),
         ("(1040, 'Too many connections')", "Close connections"),
-        ("(1045, \"Access denied for user 'crops'@'h'\")", "Correct user and password"),
+        ("(1045, \"Access denied for user 'crops'@'h'\")", "Correct user, password"),
+        ("(1044, \"Access denied for user 'crops'@'h' to database 'x'\")", "or it does not exist"),
         ('FATAL:  database "crops" does not exist', "Create the database"),
         ("connection timeout expired", "Check whether the database is available"),
     ],
@@ -240,7 +244,7 @@ def test_what_to_do_about_a_database_that_a_gate_waited_for_fits_its_answer(
 
     found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
 
-    assert found.next_action.startswith(action)
+    assert action in found.next_action
 
 
 @pytest.mark.parametrize("what", ["lock", "database", "permit"])
@@ -281,6 +285,15 @@ def test_a_session_that_may_hold_the_lock_is_called_that_and_is_not_to_be_killed
 
     assert 'does not show who held it. It may be session 5 ("crops", for 8 s).' in found.what
     assert "KILL" not in found.next_action
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_a_list_of_sessions_that_may_be_cut_says_so(count: int) -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(SUSPECT,) * count)
+
+    found = of_gate(wait, detail=Detail.LOCK_TIMEOUT, error="in whatever words")
+
+    assert (", and perhaps others." in found.what) == (count == 5)
 
 
 LEFT = [
@@ -350,7 +363,7 @@ def test_what_to_do_about_a_lock_can_be_copied_and_ends_no_gate(
     found = of_gate(wait, error="psycopg.errors.LockNotAvailable: canceling statement")
 
     assert found.kind is Kind.LOCK_WAIT
-    assert found.next_action.startswith(action)
+    assert action in found.next_action
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,14 @@ def test_without_a_tag_the_live_version_is_named_by_its_number(live: int, words:
     assert subject(ended).endswith(f" 7f5b2640fe6f, {words}")
 
 
+def test_a_version_after_a_failed_rollback_is_not_called_live_again() -> None:
+    failed = Conclusion(outcome=Outcome.FAILED, reasons=["x"], next_steps=[])
+    ended = replace(rolled_back(), live=LiveVersion(version=9), conclusion=failed)
+
+    assert subject(ended).endswith(" 7f5b2640fe6f, version 9 is live")
+    assert ", and version 9 is live. Manual action required." in text(ended)
+
+
 def test_a_message_says_that_no_version_is_live() -> None:
     ended = replace(rolled_back(), is_down=True)
 

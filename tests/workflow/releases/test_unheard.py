@@ -112,7 +112,7 @@ CASES: list[tuple[Sequence[Json], Sequence[str]]] = [
     ([one("email", EMAIL, PENDING), one("email-json", EMAIL)], []),
     ([one("email", EMAIL, PENDING)], ["No one receives", f"The subscription of {EMAIL} is not"]),
     ([one("email", EMAIL, PENDING), QUEUE], [f"The subscription of {EMAIL} is not confirmed"]),
-    ([QUEUE], [f"The NotificationEmail of this stack, {EMAIL}, is not subscribed any more"]),
+    ([QUEUE], [f"The NotificationEmail of this stack, {EMAIL}, is no longer subscribed"]),
     ([one("email", EMAIL, "Deleted"), QUEUE], [f"The NotificationEmail of this stack, {EMAIL}"]),
     ([], ["No one receives", f"The NotificationEmail of this stack, {EMAIL}"]),
     ([one("https", EMAIL)], [f"The NotificationEmail of this stack, {EMAIL}"]),

@@ -15,7 +15,8 @@ from lightgate.gate.gate_report import CommandStep, Detail, Failure, GateCause
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.programs import PYTHON
 
-_STOPPED_BY_SIGTERM = 128 + 15
+# By SIGINT, SIGQUIT or SIGTERM.
+_STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
 _AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
@@ -104,7 +105,7 @@ def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
 def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
     """A signal ended the command."""
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
-    if failure.detail is Detail.STOPPED or failure.exit_code == _STOPPED_BY_SIGTERM:
+    if failure.detail is Detail.STOPPED or failure.exit_code in _STOPPED_BY_A_SIGNAL:
         return cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,

@@ -22,11 +22,12 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
     {
         Detail.NOT_ALLOWED: DatabaseAdvice(
             kind=FailureKind.DATABASE_UNREACHABLE,
-            what="it does not accept the user, the password or the network of the connection",
+            what="it does not accept the user, password, database or network of the connection",
             action=(
-                "Correct user and password in the secret that DATABASE_URL comes from. If the "
-                "error says no encryption, or SSL, the server requires TLS: add ?sslmode=require "
-                "to the URL"
+                "Correct user, password and database name in the secret that DATABASE_URL comes "
+                "from. If the error says access denied to a database, the user has no rights on "
+                "it, or it does not exist. If the error says no encryption, or SSL, the server "
+                "requires TLS: add ?sslmode=require to the URL"
             ),
         ),
         Detail.NO_SUCH_DATABASE: DatabaseAdvice(

@@ -110,7 +110,10 @@ def _is_live(report: Report) -> str:
     live, own = report.live, report.version
     if report.kind is ReleaseKind.COMMAND or live is None or own is None or live.version < own:
         return "is still live"
-    return "is live" if live.version == own else "is live again"
+    # Any other version after that of the release is a deployment that somebody else made, or that
+    # failed.
+    is_back = live.version > own and report.conclusion.outcome is Outcome.ROLLED_BACK
+    return "is live again" if is_back else "is live"
 
 
 def opening(report: Report) -> Sequence[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
+from django.conf import settings  # type: ignore[import-untyped]
 from django.db import Error, connections, transaction  # type: ignore[import-untyped]
 from django.db.backends.signals import connection_created  # type: ignore[import-untyped]
 
@@ -38,7 +39,8 @@ LIMITS = {"lock_timeout": "2s", "statement_timeout": "30s"}
 MY_LIMITS = (
     "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, wait_timeout = 28800, %s"
 )
-LOOKED_AT = {"django_migrations": "app, name", TABLE: "release_id, container, state, detail"}
+# The table of attempts may have another shape, and is only compared.
+LOOKED_AT = {"django_migrations": "app, name", TABLE: "*"}
 
 
 class Database:
@@ -184,25 +186,33 @@ class Database:
         return []
 
     def schema(self) -> list[list[str]] | None:
-        """What the schema consists of; None if we cannot read it from this kind of database."""
+        """What the schema consists of; None if we cannot read it from this kind of database.
+
+        A table of a cache is none of it: createcachetable makes it without a migration.
+        """
         sql = self.engine.get("schema")
         if not sql:
             return None
         found = self.patiently(lambda: self.rows(sql))
-        return sorted([str(one) for one in row] for row in found if row[1] not in OUR_TABLES)
+        ours = [*OUR_TABLES, *(one.get("LOCATION") for one in settings.CACHES.values())]
+        return sorted(
+            [str(one) for one in row]
+            for row in found
+            if row[1].rpartition(".")[2].strip('"') not in ours
+        )
 
     def look(self) -> tuple[set[Any], str | None, list[Any]]:
         """The migrations on record, the schema, and the attempts of gates."""
         recorded, attempts = self.patiently(self.read_records)
         return recorded, fingerprint(self.schema()), attempts
 
-    def read_records(self) -> tuple[set[Any], list[Any]]:
+    def read_records(self) -> tuple[set[Any], list[str]]:
         with self.db.cursor() as cursor:
             tables = self.db.introspection.table_names(cursor)
         queries = ((name, what) for name, what in LOOKED_AT.items() if name in tables)
         found = {name: self.rows(f"SELECT {what} FROM {name}") for name, what in queries}  # noqa: S608
         recorded = {".".join(row) for row in found.get("django_migrations", [])}
-        return recorded, sorted(found.get(TABLE, []))
+        return recorded, sorted(map(str, found.get(TABLE, [])))
 
     def go_on_without(self, cause: str, why: str, trouble: str | None = None) -> str:
         if self.config["requireLock"]:

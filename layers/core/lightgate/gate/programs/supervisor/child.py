@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections import deque
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Child:
         self.channel: socket.socket | None = None  # of a helper
         self.stdin: int | None = None
         self.code: int | None = None  # negative: the signal that ended it
+        self.told = 0  # the signal that was passed on to it last
         self.secrets: list[str] = gate.config["secrets"]
         # A line that ends within a secret would not be masked there: read that much more of it.
         self.margin = len(self.secrets[0]) if self.secrets else 0
@@ -101,6 +103,15 @@ class Child:
 
     def receive(self) -> None:
         """Read what came over the channel."""
+
+    def tell(self, number: int) -> None:
+        """Signal the command alone, as a container's first process gets a signal.
+
+        Servers tell their own workers. Celery loses the tasks of workers that get TERM themselves.
+        """
+        if not self.has_ended():
+            with suppress(OSError):
+                os.kill(self.pid, number)
 
     def kill(self, number: int) -> bool:
         """Signal the whole group, and return whether any of it is left; 0 only checks that."""
