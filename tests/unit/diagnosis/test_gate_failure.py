@@ -286,6 +286,15 @@ def test_a_session_that_may_hold_the_lock_is_called_that_and_is_not_to_be_killed
     assert "KILL" not in found.next_action
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_a_list_of_sessions_that_may_be_cut_says_so(count: int) -> None:
+    wait = Wait(container="migrate", what="database lock", why=None, holders=(SUSPECT,) * count)
+
+    found = of_gate(wait, detail=Detail.LOCK_TIMEOUT, error="in whatever words")
+
+    assert (", and perhaps others." in found.what) == (count == 5)
+
+
 LEFT = [
     Leftover(what="added column crops_crop.slug", undo="ALTER TABLE crops_crop DROP COLUMN slug"),
     Leftover(what="added index crops_crop.a", undo="DROP INDEX a"),

@@ -23,7 +23,6 @@ from typing import Any
 from lightgate.gate.programs.supervisor.config import read_config
 from lightgate.gate.programs.supervisor.failures import MALFORMED, Failed, Stopped
 from lightgate.gate.programs.supervisor.gate import Gate
-from lightgate.gate.programs.supervisor.health import preflight
 from lightgate.gate.programs.supervisor.limits import LINE_LIMIT
 from lightgate.gate.programs.supervisor.service import serve
 from lightgate.gate.programs.supervisor.task import perform
@@ -57,7 +56,6 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
         gate.wait_for_dependencies()
         if config["mode"] == "service":
             return serve(gate, config)
-        preflight(gate, config["healthCheck"])
         perform(gate, config)
     except Stopped:
         if not gate.began:
