@@ -197,8 +197,8 @@ class Child:
             self.raised.append(line)
 
     def shown(self, line: tuple[str, bool, bool]) -> str:
-        """The line without secrets. Only what is reported is masked, as that takes time."""
-        text = mask(line[0], self.secrets)
+        """The line without secrets. To mask every line would take too long."""
+        text: str = mask(line[0], self.secrets)
         return text[: max(0, len(text) - self.margin) if line[1] else None][:500]
 
     def tail(self) -> list[str]:
