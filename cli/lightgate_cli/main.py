@@ -6,7 +6,7 @@ import sys
 import click
 
 from lightgate.errors import RefusedError
-from lightgate_cli import report
+from lightgate_cli import terminal
 from lightgate_cli.plan import plan
 from lightgate_cli.validate import validate
 
@@ -20,14 +20,14 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except RefusedError as error:
-            report.problems(error.reasons)
+            terminal.problems(error.reasons)
             context.exit(_REFUSED)
         except BrokenPipeError:
             # The reader, such as head, has closed the pipe. Python would fail once more when it
             # flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            report.error(f"{error.filename or 'standard input'}: {error.strerror}")
+            terminal.error(f"{error.filename or 'standard input'}: {error.strerror}")
             context.exit(_UNREADABLE)
         return None
 

@@ -9,7 +9,7 @@ from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.image.config import ImageConfig
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.spec.keys import AppSpec
-from lightgate_cli import report
+from lightgate_cli import terminal
 from lightgate_cli.files import image_config_option, read_config, read_spec, spec_argument
 
 # It stands where a release has its own id, and is as long.
@@ -57,7 +57,7 @@ def _warn_of_unknown_commands(spec: AppSpec) -> None:
         # A container outside the gates is given no command, so nothing of it is unknown.
         is_wrapped = bool(container.depends_on or spec.conditions_on(name))
         if is_wrapped and spec.uses_image_command(name):
-            report.warning(
+            terminal.warning(
                 f"containers.{name}.command: is missing, so the image's CMD is run; give "
                 "--image-config to see it here"
             )

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import click
 
-from lightgate_cli import report
+from lightgate_cli import terminal
 from lightgate_cli.files import (
     image_config_option,
     name_of,
@@ -32,4 +32,4 @@ def validate(spec_file: BinaryIO, image_config: BinaryIO | None) -> None:
     name what is valid and perhaps does not work as you mean it.
     """
     read_spec(spec_file, read_config(spec_file, image_config))
-    report.ok(f"{name_of(spec_file)} is valid")
+    terminal.ok(f"{name_of(spec_file)} is valid")

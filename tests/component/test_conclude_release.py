@@ -19,7 +19,8 @@ from lightgate.gate.gate_report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause
 from lightgate.names import RELEASE_VARIABLE, rollback_marker
-from lightgate.operations.conclude_release import conclude_release, why_not_permitted, words_of
+from lightgate.operations.caught_error import words_of
+from lightgate.operations.conclude_release import conclude_release, why_not_permitted
 from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime, Settings

@@ -127,6 +127,29 @@ def test_a_command_that_changes_the_schema_is_a_failure(
     assert failed["database"] == "part-way"
 
 
+def test_the_table_of_a_cache_is_no_change_of_the_schema(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    with (crops.directory / "settings.py").open("a") as settings:
+        settings.write(
+            '\nCACHES = {"default": {"LOCATION": "a_cache",'
+            ' "BACKEND": "django.core.cache.backends.db.DatabaseCache"}}\n'
+        )
+    crops.gate(runner, then=[[*crops.manage, "createcachetable"]]).event("succeeded")
+    assert "a_cache" in rows.tables()
+
+
+def test_a_health_check_that_migrates_is_a_failure(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    name = crops.migration(REMOVE_NAME)
+    check = {"command": [*crops.manage, "migrate"], "retries": 0, "timeout": 60, "interval": 1}
+    failed = crops.gate(runner, healthCheck=check, django={"policy": "block"}).event("failed")
+    assert (failed["cause"], failed["unplanned"]) == ("unplanned", [name])
+
+
 def test_a_migration_before_migrate_is_a_failure(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

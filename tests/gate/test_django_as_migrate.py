@@ -270,6 +270,27 @@ def test_an_app_that_migrates_when_it_loads_is_kept_from_it(
     assert rows.columns() == {"id", "name"}
 
 
+def test_a_script_that_migrates_by_itself_is_refused_for_that(
+    runner: Runner, lite: Project
+) -> None:
+    lite.write(
+        "manage.py",
+        """
+        import os, sys
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+        import django
+        django.setup()
+        from django.core.management import call_command
+        call_command(sys.argv[1])
+        """,
+    )
+    failed = fails(lite.gate(runner), "manage")
+    assert failed["error"] == (
+        "manage.py migrates by itself: it has to call execute_from_command_line"
+    )
+    assert failed["database"] == "unchanged"
+
+
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
@@ -294,7 +315,7 @@ def test_a_change_of_the_database_by_loading_the_app_fails_once_and_for_all(
         """)
     crops.migration(ADD_COLOUR)
     failed = fails(crops.gate(runner), "loading")
-    assert failed["error"] == f"loading the app has changed the database: {error}"
+    assert failed["error"] == f"while the app was loaded, the database has changed: {error}"
     assert (failed["database"], failed["recorded"]) == ("part-way", True)
     again = fails(crops.gate(runner), "attempt")
     assert (again["error"], again["database"]) == (failed["error"], "part-way")
@@ -509,3 +530,16 @@ def test_a_manage_py_that_calls_the_executor_itself_migrates_nothing(
 def tables(project: Project) -> set[str]:
     with contextlib.closing(sqlite3.connect(project.database["NAME"])) as connection:
         return {name for (name,) in connection.execute("select name from sqlite_master")}
+
+
+def test_a_query_of_the_gate_waits_for_a_database_file_that_is_locked(
+    runner: Runner, lite: Project
+) -> None:
+    lite.database["OPTIONS"] = {"timeout": 0.1}
+    with contextlib.closing(sqlite3.connect(lite.database["NAME"])) as other:
+        other.execute("create table farm (id integer)")
+        other.execute("begin exclusive")
+        gate = lite.gate(runner)
+        assert "is locked" in gate.event("waiting")["why"]
+        other.execute("commit")
+        assert gate.event("succeeded")["migrations"] == ["crops.0001_initial"]

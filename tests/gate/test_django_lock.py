@@ -264,20 +264,6 @@ def test_waiting_for_the_lock_has_an_end(runner: Runner, crops: Project, rows: R
 
 
 @pytest.mark.slow
-def test_term_leaves_the_attempt_open_to_judgement(
-    runner: Runner, crops: Project, tmp_path: Path
-) -> None:
-    crops.migration(held("select 1", tmp_path / "go"))
-    migrate = crops.gate(runner)
-    eventually(lambda: len(migrate.named("applying")) == 3, "does not migrate", migrate)
-    migrate.told(signal.SIGTERM)
-    assert migrate.ends() == 143
-    assert migrate.event("failed")["cause"] == "signal"
-    (tmp_path / "go").touch()
-    crops.gate(runner).event("succeeded")
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("level", ["READ_COMMITTED", "REPEATABLE_READ"])
 def test_an_index_can_be_made_concurrently_beside_the_lock(
     runner: Runner, crops: Project, rows: Rows, level: str

@@ -80,3 +80,18 @@ def test_on_sqlite_a_command_that_came_to_no_migration_has_changed_nothing(
     crops.write("crops/models.py", FAILS)
 
     assert failed_with(crops.gate(runner)) == "exit, unchanged"
+
+
+@pytest.mark.parametrize("silent", ["callback", "stdout"])
+def test_without_djangos_own_lines_nothing_shows_that_no_migration_began(
+    runner: Runner, crops: Project, rows: Rows, silent: str
+) -> None:
+    rows.begin()
+    crops.migration(FILL.format("1 / 0"), atomic=False)
+    if silent == "callback":
+        crops.own_migrate("    def migration_progress_callback(self, *a, **k):\n        pass\n")
+    else:
+        with (crops.directory / "settings.py").open("a") as settings:
+            settings.write("\nimport sys\nsys.stdout = open('log', 'a')\n")
+
+    assert failed_with(crops.gate(runner)) == "exit, not known"

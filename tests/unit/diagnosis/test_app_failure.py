@@ -27,6 +27,7 @@ from tests.support.failed_release import (
     app,
     symptoms,
 )
+from tests.support.printed import diagnose_app_log
 
 Kind = FailureKind
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
@@ -403,9 +404,7 @@ def test_no_request_changes_the_reported_cause(
 def test_the_cause_that_the_log_names_is_told_with_its_advice(
     lines: list[str], kind: FailureKind, cause: str, advice: str
 ) -> None:
-    logs = app(*STARTED, *lines, system=("Started 1 new node", "Took too long"))
-
-    found = diagnose(symptoms(logs=logs))
+    found = diagnose_app_log([*STARTED, *lines])
 
     assert found.kind is kind
     assert cause in found.what

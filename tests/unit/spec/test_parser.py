@@ -86,6 +86,28 @@ def test_missing_keys_of_a_spec_have_careful_defaults() -> None:
     assert spec.containers["migrate"].timeout_seconds is None
 
 
+@pytest.mark.parametrize(
+    ("command", "runs"),
+    [
+        (["CMD", "curl", "-f", "http://127.0.0.1/"], ("curl", "-f", "http://127.0.0.1/")),
+        (["CMD-SHELL", "curl -f localhost || exit 1"],
+         ("/bin/sh", "-c", "curl -f localhost || exit 1")),
+        (["curl", "CMD"], ("curl", "CMD")),
+    ],
+)  # fmt: skip
+def test_the_command_of_a_health_check_may_have_the_form_that_ecs_wants(
+    command: list[str], runs: tuple[str, ...]
+) -> None:
+    containers = {"migrate": migrate(healthCheck={"command": command}), "web": web()}
+
+    spec = app_spec(containers=containers)
+
+    check = spec.containers["migrate"].health_check
+
+    assert check is not None
+    assert check.command == runs
+
+
 def test_a_health_check_has_the_defaults_of_ecs() -> None:
     containers = {"migrate": migrate(healthCheck={"command": ["true"]}), "web": web()}
 

@@ -186,10 +186,19 @@ def test_a_last_report_that_comes_late_decides_about_the_database(world: World) 
 
 
 def test_a_deployment_that_fails_silently_is_waited_for_and_then_called_so(world: World) -> None:
+    world.lightsail.switches = world.lightsail.switches.changed({"log_lag": 3600})
+
     ended = world.release(course=Course(ends="FAILED", after=FAILS, log=[]))
 
     check_ended(world, ended, "ROLLED_BACK", "gate reported")
     assert world.waited() >= FAILS + timedelta(seconds=300)
+
+
+def test_a_silent_gate_is_not_waited_for_once_the_log_shows_the_end(world: World) -> None:
+    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=[]))
+
+    check_ended(world, ended, "ROLLED_BACK", "gate reported")
+    assert FAILS + timedelta(seconds=60) <= world.waited() < FAILS + timedelta(seconds=180)
 
 
 def test_a_first_deployment_that_fails_requires_manual_action(world: World) -> None:

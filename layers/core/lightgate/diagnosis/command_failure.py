@@ -15,7 +15,8 @@ from lightgate.gate.gate_report import CommandStep, Detail, Failure, GateCause
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.programs import PYTHON
 
-_STOPPED_BY_SIGTERM = 128 + 15
+# By SIGINT, SIGQUIT or SIGTERM.
+_STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
 _AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
@@ -43,6 +44,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         what, kind = f"{_gate(seen, failure)}.", FailureKind.GATE_ERROR
     if cause is not None:
         usual, remedy = cause.action, cause.remedy
+        kind = cause.kind if cause.kind is FailureKind.MISSING_VARIABLE else kind
     return Diagnosis(
         kind=kind,
         what=f"{what}{because(cause)}{left(failure)}",
@@ -103,7 +105,7 @@ def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
 def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
     """A signal ended the command."""
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
-    if failure.detail is Detail.STOPPED or failure.exit_code == _STOPPED_BY_SIGTERM:
+    if failure.detail is Detail.STOPPED or failure.exit_code in _STOPPED_BY_A_SIGNAL:
         return cut_off(seen, failure)
     return Diagnosis(
         kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
@@ -168,13 +170,14 @@ def _not_run(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _gate(seen: Symptoms, failure: Failure) -> str:
+    how: str = failure.cause
+    if failure.cause is GateCause.EXIT and failure.exit_code is not None:
+        how = f"exit code {failure.exit_code}"
     if failure.container == COMMAND_CONTAINER:
-        return f"{command(seen, failure)} failed ({failure.cause})"
+        return f"{command(seen, failure)} failed ({how})"
     if failure.around is not None:
-        return f"{failure.around} failed ({failure.cause})"
-    return (
-        f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
-    )
+        return f"{failure.around} failed ({how})"
+    return f"The gate of {failure.container} failed before or during its migrations ({how})"
 
 
 _CHECK = "Run python manage.py check with this image and the app's variables"

@@ -2,7 +2,7 @@
 
 from lightgate.diagnosis.gate_words import applied, left
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
-from lightgate.gate.gate_report import Failure, GateCause
+from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause
 from lightgate.migrations.permit import VoidCause
 
 
@@ -55,9 +55,15 @@ def not_for_the_schema(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def migrates_on_loading(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The app migrates before any command does."""
+    what = (
+        "The app migrates when it is loaded, past the gate."
+        if failure.database is DatabaseAfter.UNCHANGED
+        else "The database changed while the app was loaded: by the app, past the gate, or by "
+        "another session at the same moment."
+    )
     return Diagnosis(
         kind=FailureKind.MIGRATES_ON_LOADING,
-        what=f"The app changes its database when it is loaded, past the gate.{left(failure)}",
+        what=f"{what}{left(failure)}",
         evidence=failure.error,
         next_action=seen.then(
             "Remove what migrates from settings, AppConfig.ready() and module level, so that only "

@@ -5,33 +5,36 @@ was stopped. Both know the release by the state of its execution.
 """
 
 import contextlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from lightgate.aws.clients import reaching
 from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.aws.s3_gate_channel import GateAddress
-from lightgate.deployment.status import Deployment, Service, Status
+from lightgate.deployment.status import Service, Status
 from lightgate.errors import (
     MissingError,
     NotYetError,
     RefusedError,
-    SpecError,
     UnreachableError,
     joined,
-    readable,
 )
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
-from lightgate.names import is_digest, rollback_marker
 from lightgate.notifications.formats import sns_message, subject
 from lightgate.notifications.report import LiveVersion, report_of
+from lightgate.operations.app_stage import stage_of
+from lightgate.operations.caught_error import words_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.gate_channel import end_of_permits, void_permits
+from lightgate.operations.release_versions import (
+    deployment_back,
+    deployment_of,
+    own_version,
+    version_back,
+)
 from lightgate.outcome.conclude import DeploymentEnd, conclude
 from lightgate.outcome.outcome import (
     Conclusion,
@@ -48,8 +51,15 @@ from lightgate.outcome.outcome import (
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Release, ReleaseKind
-from lightgate.release.request import is_tag
 from lightgate.release.start_command import start_command
+from lightgate.release.unchecked_request import (
+    UNKNOWN,
+    members_of,
+    requested_app,
+    requested_digest,
+    requested_kind,
+    requested_tag,
+)
 from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
@@ -60,11 +70,7 @@ from lightgate.rollback.version_history import (
     records_of_release,
 )
 from lightgate.runtime import Runtime
-from lightgate.spec.broken import remains_of
-from lightgate.spec.parser import parse_app_name
 from lightgate.state import DeploymentProgress, Facts, RollbackProgress, StopStatus
-
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +137,7 @@ def _void_permits(release: Release, facts: Facts, runtime: Runtime) -> None:
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
         service, _ = _service(facts, runtime)
-        made = _deployment(facts, service)
+        made = deployment_of(facts, service)
         told = facts.deployment.created_at if facts.deployment is not None else None
         created_at = made.created_at if made else told
         left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
@@ -175,8 +181,8 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         app=app,
         stage=_known_stage(facts) or stage_of(app, runtime),
         kind=_kind_of(facts),
-        tag=_requested_tag(facts.state.request),
-        digest=_requested_digest(facts.state.request),
+        tag=requested_tag(facts.state.request),
+        digest=requested_digest(facts.state.request),
         live=_live(shown, versions, app, runtime),
         is_down=shown is not None and shown.current is None,
         now=runtime.now(),
@@ -201,7 +207,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
     )
     # A command brings the app no image.
     is_command = report.kind is ReleaseKind.COMMAND
-    digest = report.digest or _requested_digest(facts.state.request)
+    digest = report.digest or requested_digest(facts.state.request)
     return runtime.releases.record_outcome(
         outcome,
         execution=report.execution,
@@ -266,28 +272,28 @@ def _conclude(
     state, deployment, kind = facts.state, facts.deployment, _kind_of(facts)
     if facts.unreadable is not None:
         return unreadable()
+    way = _way_to_start(facts, runtime)
     if (stop := state.stop) is not None:
         match stop.status:
             case StopStatus.REFUSED:
-                return refused(
-                    stop.reasons, kind, code=stop.code, way=_way_to_start(facts, runtime)
-                )
+                return refused(stop.reasons, kind, code=stop.code, way=way)
             case StopStatus.SUPERSEDED:
                 return superseded(stop.reasons)
             case StopStatus.LOST:
                 # Another release gets the lock only after the outcome. Here it is missing.
-                return _broken(joined(stop.reasons), facts, service, None)
+                return _broken(joined(stop.reasons), facts, service, None, way)
     rollback_result = state.rollback
     is_gone = service is None and deployment is not None
     if state.error is not None and not is_gone:
-        return _broken(words_of(state.error), facts, service, rollback_result)
+        return _broken(words_of(state.error), facts, service, rollback_result, way)
     if facts.stopped is not None and not is_gone:
         return stopped(
             facts.stopped,
             admitted=facts.release is not None,
-            deployment=_deployment(facts, service),
-            back=_deployment_back(facts, service),
+            deployment=deployment_of(facts, service),
+            back=deployment_back(facts, service),
             is_service_known=service is not None,
+            way=way,
         )
     release = facts.release
     if deployment is None or release is None:
@@ -319,16 +325,16 @@ def _conclude(
 
 
 # These belong to the push, or to the place of the request among others.
-_OF_THE_PUSH = ("pushedTag", "requestedAt")
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
-    """How to start the refused release again; None if the request names no app."""
+    """How to start the release again; None if the request names no app."""
     app = requested_app(facts.state.request)
     if app == UNKNOWN:
         return None
-    asked = _request(facts.state.request)
-    request = {name: value for name, value in asked.items() if name not in _OF_THE_PUSH}
+    asked = members_of(facts.state.request)
+    request = {name: value for name, value in asked.items() if name not in _OF_A_PUSH}
     return WayToStart(
         parameter=f"{runtime.settings.apps_path}/{app}",
         command=start_command(facts.state.execution, request),
@@ -336,10 +342,14 @@ def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
 
 
 def _broken(
-    error: str, facts: Facts, service: Service | None, back: RollbackProgress | None
+    error: str,
+    facts: Facts,
+    service: Service | None,
+    back: RollbackProgress | None,
+    way: WayToStart | None,
 ) -> Conclusion:
     deployment, release = facts.deployment, facts.release
-    version = _own_version(facts, service)
+    version = own_version(facts, service)
     is_back = back is not None and back.version is not None
     if (
         service is None
@@ -351,7 +361,7 @@ def _broken(
         or not service.serves_own(version, release.id)
     ):
         is_known = service is not None or release is None
-        return broken(error, version, back, is_service_known=is_known)
+        return broken(error, version, back, is_service_known=is_known, way=way)
     seen = facts.state.verification
     return unverified(
         error,
@@ -381,7 +391,7 @@ def _versions(
     release = facts.release
     if release is None or outcome.is_quiet:
         return ()
-    own, back = _own_version(facts, service), _version_back(facts, service)
+    own, back = own_version(facts, service), version_back(facts, service)
     # Only a version that was deployed again copies its image and spec from a record.
     is_again = own is not None and release.kind is not ReleaseKind.IMAGE
     return records_of_release(
@@ -400,85 +410,5 @@ def _versions(
 
 def _kind_of(facts: Facts) -> ReleaseKind:
     """The kind of the release; by its request if it was not admitted."""
-    if facts.release is not None:
-        return facts.release.kind
-    asked = _request(facts.state.request)
-    if asked.get("rollbackTo") is not None:
-        return ReleaseKind.ROLLBACK
-    return ReleaseKind.IMAGE if asked.get("command") is None else ReleaseKind.COMMAND
-
-
-def _own_version(facts: Facts, service: Service | None) -> int | None:
-    """The deployment of the release, also if the answer to its creation was lost."""
-    if facts.deployment is not None:
-        return facts.deployment.version
-    found = _deployment(facts, service)
-    return None if found is None else found.version
-
-
-def _version_back(facts: Facts, service: Service | None) -> int | None:
-    rollback = facts.state.rollback
-    known = rollback.version if rollback is not None else None
-    found = _deployment_back(facts, service)
-    return known if known is not None or found is None else found.version
-
-
-def _deployment(facts: Facts, service: Service | None) -> Deployment | None:
     release = facts.release
-    return None if service is None or release is None else service.deployment_of(release.id)
-
-
-def _deployment_back(facts: Facts, service: Service | None) -> Deployment | None:
-    """The deployment of the rollback, in any state."""
-    if service is None or facts.release is None:
-        return None
-    return service.deployment_of(rollback_marker(facts.release.id))
-
-
-def words_of(error: Mapping[str, Any]) -> str:
-    """The error that Step Functions caught, without its traceback."""
-    try:
-        text = json.loads(error["Cause"])["errorMessage"]
-    except (ValueError, KeyError, TypeError):
-        text = error.get("Cause") or ""
-    return readable(": ".join(filter(None, [str(error.get("Error")), str(text)[:500].strip()])))
-
-
-def _request(request: object) -> Mapping[str, Any]:
-    return request if isinstance(request, dict) else {}
-
-
-def requested_app(request: object) -> str:
-    """The app of the request if it is a valid name: SNS takes no line break in a subject."""
-    name = _request(request).get("app")
-    try:
-        return parse_app_name(name) if isinstance(name, str) else UNKNOWN
-    except SpecError:
-        return UNKNOWN
-
-
-def stage_of(app: str, runtime: Runtime) -> str:
-    """The stage in the app's spec as it stands, else that of its last release, else "unknown".
-
-    Subscribers filter by it. So a refusal has it too, even if the rest of the spec is wrong.
-    """
-    with contextlib.suppress(RefusedError, UnreachableError), reaching("SSM"):
-        if stage := remains_of(runtime.apps.read(app).text).stage:
-            return stage.value
-    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
-        if (last := runtime.releases.last_known(app)) and last.stage:
-            return last.stage
-    return UNKNOWN
-
-
-def _requested_digest(request: object) -> str | None:
-    """The image that a refused release was about, so that Reconcile does not release it again."""
-    digest = _request(request).get("digest")
-    return digest if isinstance(digest, str) and is_digest(digest) else None
-
-
-def _requested_tag(request: object) -> str | None:
-    """The tag that a refused release was about."""
-    asked = _request(request)
-    tag = asked.get("pushedTag") or asked.get("tag")
-    return tag if isinstance(tag, str) and is_tag(tag) else None
+    return release.kind if release is not None else requested_kind(facts.state.request)

@@ -21,9 +21,11 @@ from lightgate.errors import LightgateError, joined
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.plan import read_plans
-from lightgate.operations.conclude_release import requested_app, why_not_permitted, words_of
+from lightgate.operations.caught_error import words_of
+from lightgate.operations.conclude_release import why_not_permitted
 from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Release, ReleaseKind
+from lightgate.release.unchecked_request import requested_app
 from lightgate.rollback.version_history import may_have_changed
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, Facts, StopStatus

@@ -43,6 +43,12 @@ def wrong_words(command: Argv, manage: Argv | None = None) -> str | None:
                 f"{shown(program.manage_command)} is one word with spaces, and manage.py has no "
                 f"such command{write({'command': words} if at else {}, command)}"
             )
+    if command[0] in ("CMD", "CMD-SHELL"):
+        words = (*(["sh", "-c"] if command[0] == "CMD-SHELL" else []), *command[1:])
+        return (
+            f"{shown(command[0])} is no program; it may stand only in a healthCheck"
+            f"{write({'command': words} if command[1:] else {}, command)}"
+        )
     names = {program.name for program in found}
     operator = _operator(command)
     if operator is None and (command[0] in _ONLY_IN_A_SHELL or ASSIGNMENT.fullmatch(command[0])):

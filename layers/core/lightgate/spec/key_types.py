@@ -1,5 +1,6 @@
 """The kinds of values that only a spec has: names, commands, variables, ports, answers."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from lightgate.image.addresses import (
     repository_hint,
     tag_hint,
 )
-from lightgate.json_reader import Node, shown
+from lightgate.json_reader import Node, printable, shown
 from lightgate.spec.address_hints import database_hint, path_hint, secret_hint, service_hint
 from lightgate.spec.command_words import instead_of_text
 from lightgate.spec.key_reader import ValueKind, choice, list_of, object_of, text, text_schema
@@ -151,6 +152,35 @@ ARGV = ValueKind(
     (),
 )
 ARGVS = list_of(ARGV)
+_SHELL = ("/bin/sh", "-c")
+
+
+def _health_command(node: Node) -> tuple[str, ...]:
+    """The arguments, without the word that Amazon ECS and Docker have before them."""
+    text = node.value if isinstance(node.value, str) else ""
+    if (form := re.match(r"CMD-SHELL[\s,]+", text)) and not secret_in_text(text):
+        words = json.dumps(["CMD-SHELL", text[form.end() :]], ensure_ascii=False)
+        node.problem(f"must be a list of arguments, not {shown(text)}; write {printable(words)}")
+        return ()
+    command = _argv(node)
+    match command:
+        case ("NONE", *_):
+            node.problem("NONE turns a health check off; leave out healthCheck instead")
+        case ("CMD",):
+            node.problem('names no program after "CMD"')
+        case ("CMD", *_):
+            return command[1:]
+        case ("CMD-SHELL", line) if line.strip():
+            return (*_SHELL, line)
+        case ("CMD-SHELL", *_):
+            node.problem(
+                '"CMD-SHELL" takes one line for a shell after it, as one text, such as '
+                '["CMD-SHELL", "curl -f http://127.0.0.1:8000/ || exit 1"]'
+            )
+    return command
+
+
+HEALTH_COMMAND = ValueKind(_health_command, ARGV.schema, ())
 
 
 def _map(names: str, values: Mapping[str, Any]) -> dict[str, Any]:

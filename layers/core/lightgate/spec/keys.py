@@ -88,8 +88,10 @@ class HealthCheck:
 
     command: tuple[str, ...] = key(
         "command",
-        key_types.ARGV,
-        "The program and its arguments; no shell sees them.",
+        key_types.HEALTH_COMMAND,
+        "The program and its arguments; no shell sees them. The forms of Amazon ECS are the same: "
+        "`CMD` may stand before the program, and `CMD-SHELL` before one line for the image's "
+        "`/bin/sh`. A program that the image does not have is a failed check.",
         example=["python", "manage.py", "check", "--database", "default"],
     )
     interval_seconds: int = key(

@@ -11,7 +11,7 @@ from lightgate.errors import NoImageError, RefusedError
 from lightgate.names import execution_name, rollback_marker, snapshot_id
 from lightgate.notifications.start_notice import start_notice
 from lightgate.operations.answer_gates import backs_up_first
-from lightgate.operations.conclude_release import requested_app, stage_of
+from lightgate.operations.app_stage import stage_of
 from lightgate.operations.prepare_release import PreparedRelease, prepare_release
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
@@ -29,6 +29,7 @@ from lightgate.release.lock import (
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import ReleaseRequest, parse_request
+from lightgate.release.unchecked_request import requested_app
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode

@@ -4,8 +4,8 @@ import json
 
 from lightgate.aws.stepfunctions import GONE
 from lightgate.errors import StillRunningError
-from lightgate.operations.conclude_release import requested_app
 from lightgate.operations.recover_abandoned import recover_abandoned
+from lightgate.release.unchecked_request import requested_app
 from lightgate.runtime import Json, Runtime
 
 

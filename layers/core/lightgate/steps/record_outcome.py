@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from lightgate.errors import NotYetError
 from lightgate.operations.changes_outside import with_outside
-from lightgate.operations.conclude_release import UNKNOWN, conclude_release
+from lightgate.operations.conclude_release import conclude_release
 from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.operations.metrics import release_ended
 from lightgate.release.poll_interval import wait_seconds
+from lightgate.release.unchecked_request import UNKNOWN
 from lightgate.runtime import Runtime
 from lightgate.state import Facts, FinalOutcome, OutcomeWait, State
 

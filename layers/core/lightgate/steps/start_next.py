@@ -1,11 +1,11 @@
 """StartNext: release the deployment lock, and start the waiting release."""
 
-from lightgate.errors import UnreachableError
-from lightgate.operations.conclude_release import requested_app
+from lightgate.errors import UnreachableError, joined
 from lightgate.operations.recover_abandoned import start_waiting_release
 from lightgate.outcome.durations import durations_of
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lock import next_to_start, release_lock
+from lightgate.release.unchecked_request import requested_app
 from lightgate.runtime import Runtime
 from lightgate.state import End, Facts, FinalOutcome, RollbackStatus, State, StopStatus
 
@@ -36,7 +36,7 @@ def start_next(state: State, runtime: Runtime) -> End:
         return End(status=outcome.status, cause=before + outcome.cause)
     if state.stop is None:
         raise LookupError("no outcome is recorded")
-    return End(status=EndStatus(state.stop.status), cause=" ".join(state.stop.reasons))
+    return End(status=EndStatus(state.stop.status), cause=joined(state.stop.reasons))
 
 
 def _is_repeated(state: State) -> bool:

@@ -21,7 +21,8 @@ del sys.argv[1:3]
 # As PID 1 a process gets no signal that it has no handler for. The program replaces this handler by
 # its own, so that a TERM is never lost. The handler raises no exception: Python drops what is
 # raised while an object is closed.
-signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, lambda number, _: os._exit(128 + number))
 texts = []
 for wanted in hashes:
     text = b""

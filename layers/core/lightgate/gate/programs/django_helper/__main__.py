@@ -175,13 +175,13 @@ class Helper:
     # The plan
 
     def check_loading(self) -> None:
-        """Fail if the app has changed the database by loading. A gate may have done that, too."""
+        """Fail if the database has changed while the app was loaded, unless a gate did that."""
         (old, old_schema, attempts), (new, schema, now) = self.before, self.database.look()
         if (old, old_schema) == (new, schema) or attempts != now:
             return
         if not self.database.sessions("holder"):
             what = ", ".join(sorted(old ^ new)) or "its schema"
-            error = f"loading the app has changed the database: {what}"[:500]
+            error = f"while the app was loaded, the database has changed: {what}"[:500]
             recorded = self.attempts.record_loading(error)
             raise StaysShut("loading", error, "part-way", effect="unknown", recorded=recorded)
 

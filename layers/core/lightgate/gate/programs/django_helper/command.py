@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 from typing import Any, NoReturn
 
@@ -41,12 +42,17 @@ class Command:
             refuse("they only print something")
         handle_default_options(self.arguments)
 
-    def is_djangos(self) -> bool:
-        """Whether Django's own code decides what is applied."""
+    def is_djangos(self, *names: str) -> bool:
+        """Whether Django's own code decides what is applied, or does what these methods do."""
         home = os.path.dirname(django.__file__) + os.sep
-        found = [getattr(type(self.command), name, None) for name in DECISIVE]
+        found = [getattr(type(self.command), name, None) for name in names or DECISIVE]
         files = [str(getattr(getattr(one, "__code__", None), "co_filename", "")) for one in found]
         return isinstance(self.command, Migrate) and all(one.startswith(home) for one in files)
+
+    def shows_migrations(self) -> bool:
+        """Whether the supervisor reads of each migration before the command begins it."""
+        is_said = self.is_djangos("migration_progress_callback") and self.arguments.verbosity > 0
+        return is_said and getattr(self.command.stdout, "_out", None) is sys.__stdout__
 
     def read_targets(self) -> tuple[Any, Any]:
         """The executor and the targets with which Django's own code computes its plan.

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
+from django.conf import settings  # type: ignore[import-untyped]
 from django.db import Error, connections, transaction  # type: ignore[import-untyped]
 from django.db.backends.signals import connection_created  # type: ignore[import-untyped]
 
@@ -185,12 +186,20 @@ class Database:
         return []
 
     def schema(self) -> list[list[str]] | None:
-        """What the schema consists of; None if we cannot read it from this kind of database."""
+        """What the schema consists of; None if we cannot read it from this kind of database.
+
+        A table of a cache is none of it: createcachetable makes it without a migration.
+        """
         sql = self.engine.get("schema")
         if not sql:
             return None
         found = self.patiently(lambda: self.rows(sql))
-        return sorted([str(one) for one in row] for row in found if row[1] not in OUR_TABLES)
+        ours = [*OUR_TABLES, *(one.get("LOCATION") for one in settings.CACHES.values())]
+        return sorted(
+            [str(one) for one in row]
+            for row in found
+            if row[1].rpartition(".")[2].strip('"') not in ours
+        )
 
     def look(self) -> tuple[set[Any], str | None, list[Any]]:
         """The migrations on record, the schema, and the attempts of gates."""

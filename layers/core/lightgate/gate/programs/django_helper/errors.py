@@ -50,7 +50,8 @@ def read_trouble(error: BaseException) -> str | None:
     # PyMySQL tells the SQLSTATE as well, which is less exact.
     told = [*error.args[:1], *(getattr(error.__cause__, n, None) for n in ("sqlstate", "pgcode"))]
     kinds = (name for code in told for name, codes in TROUBLES.items() if code in codes)
-    return next(kinds, None)
+    is_locked = "is locked" in str(error)  # SQLite has no code for it before Python 3.11
+    return next(kinds, "lock timeout" if is_locked else None)
 
 
 def listed(items: list[str]) -> str:

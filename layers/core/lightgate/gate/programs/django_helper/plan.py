@@ -87,7 +87,7 @@ class Plan:
                 if synced
                 else find_reversal(executor, steps, irreversible, arguments)
             )
-        plan.is_shown = getattr(arguments, "verbosity", 0) > 0 and not synced
+        plan.is_shown = command.shows_migrations() and not synced
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
         said = [dict(m, operations=[o[:4] for o in m["operations"]]) for m in plan.migrations]

@@ -118,7 +118,7 @@ class Launcher:
         def guarded_enter(self_: Any) -> Any:
             alias = self_.connection.alias
             if not self_.collect_sql and alias == (self.config or {}).get("database", alias):
-                self.refuse("the app migrates while it loads")
+                self.refuse_migration()
             return enter(self_)
 
         editor.__enter__ = guarded_enter
@@ -172,6 +172,13 @@ class Launcher:
             os.execve(path, words, environment or os.environ)  # noqa: S606
         finally:
             self.channel = channel
+
+    def refuse_migration(self) -> NoReturn:
+        registry = sys.modules.get("django.apps.registry")
+        if registry and getattr(registry, "apps").ready:  # noqa: B009 - so mypy knows no module
+            why = f"{sys.argv[0]} migrates by itself: it has to call execute_from_command_line"
+            self.fail("manage", why)
+        self.refuse("the app migrates while it loads")
 
     def refuse(self, why: str) -> NoReturn:
         """Fail, and show in the log which code of the app has led here."""

@@ -17,14 +17,12 @@ without a way to see whether anything is pending runs at every start, as always.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import Any
 
 from lightgate.gate.programs.supervisor.config import read_config
 from lightgate.gate.programs.supervisor.failures import MALFORMED, Failed, Stopped
 from lightgate.gate.programs.supervisor.gate import Gate
-from lightgate.gate.programs.supervisor.health import preflight
 from lightgate.gate.programs.supervisor.limits import LINE_LIMIT
 from lightgate.gate.programs.supervisor.service import serve
 from lightgate.gate.programs.supervisor.task import perform
@@ -58,12 +56,11 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
         gate.wait_for_dependencies()
         if config["mode"] == "service":
             return serve(gate, config)
-        preflight(gate, config["healthCheck"])
         perform(gate, config)
     except Stopped:
         if not gate.began:
             gate.emit("stopped")  # silence would leave open whether it had begun something
-        return 128 + signal.SIGTERM
+        return 128 + gate.stopping
     except Failed as failure:
         gate.report(failure)
         # If the attempt is not recorded, a restarted container would make it again.

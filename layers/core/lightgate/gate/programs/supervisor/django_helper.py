@@ -38,10 +38,8 @@ class DjangoHelper(HelperProcess):
         launcher, helper = config["helper"].split("\f")
         argv = [*python, "-c", WITHOUT_APP + launcher, helper, *script, *words]
         super().__init__(gate, argv)
-        who = {
-            key: config[key]
-            for key in ("release", "container", "code", "rollback", "before", "then")
-        }
+        who = {key: config[key] for key in ("release", "container", "code", "rollback", "then")}
+        who["before"] = bool(config["before"] or config["healthCheck"])
         who.update(seen=seen, waitSeconds=config["timeoutSeconds"])
         self.send(**django, **who)
 
@@ -132,7 +130,7 @@ class DjangoHelper(HelperProcess):
         except (Failed, Stopped) as problem:
             if failure:
                 return unknown
-            failure = problem if isinstance(problem, Failed) else stopped()
+            failure = problem if isinstance(problem, Failed) else stopped(self.gate.stopping)
             failure.more.update(unknown)
             raise failure from None
         del answer["do"]

@@ -13,7 +13,7 @@ MALFORMED = (LookupError, TypeError, ValueError, RecursionError, AttributeError)
 
 
 class Stopped(Exception):  # noqa: N818
-    """The container has got SIGTERM."""
+    """The container has got a signal that stops it."""
 
 
 class Failed(Exception):  # noqa: N818
@@ -35,6 +35,6 @@ def refusal(cause: str, why: str) -> Failed:
     return Failed(cause, why, 1, database="unchanged")
 
 
-def stopped(child: Child | None = None) -> Failed:
-    code = 128 + signal.SIGTERM
-    return Failed("signal", "stopped by SIGTERM", code, child, detail="stopped")
+def stopped(number: int, child: Child | None = None) -> Failed:
+    why = "stopped by " + signal.Signals(number).name
+    return Failed("signal", why, 128 + number, child, detail="stopped")

@@ -24,6 +24,10 @@ from lightgate.gate.programs.supervisor.limits import (
 from lightgate.gate.programs.supervisor.mailbox import Mailbox
 from lightgate.gate.programs.supervisor.masking import mask
 
+# The signals that stop a container: TERM, and what an image may name as its STOPSIGNAL instead.
+# The others are for the command. One that it dies of stops the container too.
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+PASSED_ON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 # The lists that are shortened in an event that is too long, in this order. The event says in
 # `omitted` how many items each one lacks. Of the first two the newest items matter most.
 NEWEST = ("lastLines", "migrationsApplied")
@@ -53,15 +57,15 @@ class Gate:
         self.mailbox = Mailbox(self)
         self.children: list[Child] = []  # the command, and after it its probe or helpers
         self.running: dict[str, str] = {}  # what runs before or after `migrate`, for a failure
-        self.stopping = False
+        self.stopping = 0  # the signal that stops us
         self.pending = bytearray()  # output that stdout has not taken yet
         self.unfinished: Child | None = None  # who wrote a line without its end
         self.listener = socket.socket()
         self.signals, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        for name in ("CHLD", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
-            signal.signal(getattr(signal, "SIG" + name), lambda *_: None)
+        for number in (signal.SIGCHLD, *STOPS, *PASSED_ON):
+            signal.signal(number, lambda *_: None)
 
     def listen(self) -> None:
         self.listener.setblocking(False)
@@ -120,12 +124,13 @@ class Gate:
         for number in os.read(self.signals, 512):
             if number == signal.SIGCHLD:
                 self.reap()
-            elif number == signal.SIGTERM:
-                self.stopping = True  # `wait` then raises Stopped, and its caller ends the command
+            elif number in STOPS:
+                self.stopping = (
+                    number  # `wait` raises Stopped then, and its caller ends the command
+                )
             elif self.children and not self.children[0].is_probe:
-                self.children[0].kill(number)
-            elif number in (signal.SIGINT, signal.SIGQUIT):
-                self.stopping = True
+                self.children[0].told = number
+                self.children[0].tell(number)
 
     def reap(self) -> None:
         """Note the end of each of our children; as PID 1 we get those of others too."""
@@ -138,6 +143,8 @@ class Gate:
                     if child.pid == pid:
                         killed = os.WIFSIGNALED(status)
                         child.code = -os.WTERMSIG(status) if killed else os.WEXITSTATUS(status)
+                        if child.told and child.exit_code() == 128 + child.told:
+                            self.stopping = self.stopping or child.told
         except ChildProcessError:
             return
 
@@ -147,10 +154,16 @@ class Gate:
         return child
 
     def end(self, child: Child, grace: float) -> None:
-        """Leave nothing of the child's process group: TERM, a grace period, KILL."""
+        """Leave nothing of the child's process group: the stop signal, a grace period, KILL.
+
+        A container's first process does not die of a signal that it has no handler for. If this one
+        does, such as a shell, what it has started gets the whole grace period.
+        """
         end = monotonic() + grace
-        child.kill(signal.SIGTERM)
-        while child.kill(0) and monotonic() < end:
+        child.tell(self.stopping or signal.SIGTERM)
+        while monotonic() < end:
+            if child.code is not None and (child.code >= 0 or not child.kill(0)):
+                break
             self.poll(0.02)
         child.kill(signal.SIGKILL)
         while not child.has_ended():
@@ -248,7 +261,8 @@ class Gate:
             fields["migrationsApplied"] = self.applied
             lines = child.tail()
             # An exception that caused others may stand far above the last lines.
-            fields["lastLines"] = [one for one in child.raised if one not in lines] + lines
+            raised = map(child.shown, child.raised)
+            fields["lastLines"] = [one for one in raised if one not in lines] + lines
         fields.update(self.running, **failure.more)
         self.emit("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")

@@ -41,7 +41,10 @@ def await_health(gate: Gate, check: dict[str, Any] | None, child: Child) -> None
 
 def probe(gate: Gate, check: dict[str, Any]) -> Failed | None:
     """Run the health check once and return what is wrong."""
-    child = gate.start(check["command"], is_probe=True)
+    try:
+        child = gate.start(check["command"], is_probe=True)
+    except Failed as problem:
+        return problem
     try:
         in_time = gate.wait(child.has_ended, check["timeout"])
     finally:

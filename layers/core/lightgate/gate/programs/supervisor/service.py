@@ -19,8 +19,8 @@ def serve(gate: Gate, config: dict[str, Any]) -> int:
         await_health(gate, config["healthCheck"], child)
         gate.wait(child.has_ended)
         gate.end(child, 0)
-        if child.code:
+        if child.code and not gate.stopping:
             gate.report(child.failure())
     except Stopped:
-        gate.end(child, config["graceSeconds"])
+        gate.end(child, 10**7)  # the platform decides how long a container may take to stop
     return child.exit_code()

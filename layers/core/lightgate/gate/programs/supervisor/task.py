@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lightgate.gate.programs.supervisor.django_helper import DjangoHelper
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, refusal, stopped
 from lightgate.gate.programs.supervisor.gate import never
+from lightgate.gate.programs.supervisor.health import preflight
 from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, LINE_LIMIT, RETRIES
 from lightgate.gate.programs.supervisor.permit import await_permit
 from lightgate.gate.programs.supervisor.troubles import PASSING
@@ -23,7 +24,9 @@ def perform(gate: Gate, config: dict[str, Any]) -> None:
     left: float = config["timeoutSeconds"] or 10**7
     try:
         helper = DjangoHelper(gate, config) if config["django"] else None
-        if helper and config["before"]:
+        if not helper:
+            preflight(gate, config["healthCheck"])
+        elif config["before"] or config["healthCheck"]:
             helper, left = run_before(gate, config, helper, left)
         if is_pending(gate, config, helper):
             apply(gate, config, helper, monotonic() + left)
@@ -44,16 +47,19 @@ def run_before(
 ) -> tuple[DjangoHelper, float]:
     """Run what comes before `migrate`, and return a helper, and the seconds that are left.
 
-    The commands run until the release has succeeded once, and never in a rollback. They may change
-    the code, as makemigrations does, so another helper reads the plan. They must not change the
-    schema.
+    The commands run until the release has succeeded once, and never in a rollback; the health check
+    always does. They may change the code, as makemigrations does, so another helper reads the plan.
+    They must not change the schema.
     """
     seen = helper.answer()
-    if not seen["done"] and not config["rollback"]:
+    commands = [] if seen["done"] or config["rollback"] else config["before"]
+    if commands or config["healthCheck"]:
         helper.stop()
         began, failure = monotonic(), None
         try:
-            for argv in config["before"]:
+            preflight(gate, config["healthCheck"])
+            began = monotonic()
+            for argv in commands:
                 run(gate, argv, began + left, None, "before", 1)
         except Failed as problem:
             failure = problem
@@ -133,7 +139,7 @@ def apply(gate: Gate, config: dict[str, Any], helper: DjangoHelper | None, end: 
             if helper and step == "migrate" and config["then"]:
                 helper.look()
     except (Failed, Stopped) as problem:
-        failure = problem if isinstance(problem, Failed) else stopped()
+        failure = problem if isinstance(problem, Failed) else stopped(gate.stopping)
         if gate.facts:
             gate.announce("COMPLETE")
         if helper:
@@ -172,8 +178,8 @@ def run(
                 break
     except Stopped:
         gate.end(child, config["graceSeconds"])
-        # After SIGTERM an exit code does not show whether the command had finished.
-        raise stopped(child) from None
+        # After such a signal an exit code does not show whether the command had finished.
+        raise stopped(gate.stopping, child) from None
     has_ended = child.has_ended()
     gate.end(child, 0 if has_ended else config["graceSeconds"])
     if not has_ended:
@@ -182,6 +188,8 @@ def run(
             failure.child = child
             raise failure
         raise Failed("timeout", f"not finished after {config['timeoutSeconds']} s", 124, child)
+    if child.code and gate.stopping:
+        raise stopped(gate.stopping, child)
     if child.code:
         failure = child.failure()
         trouble = str(failure.more.get("detail"))
