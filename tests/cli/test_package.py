@@ -39,7 +39,6 @@ def run(wheel: Path, arguments: Sequence[str]) -> str:
     return ran.stdout + ran.stderr
 
 
-@pytest.mark.slow
 def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
     with ZipFile(wheel) as files:
         [name] = (each for each in files.namelist() if each.endswith("entry_points.txt"))
