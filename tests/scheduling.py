@@ -17,7 +17,7 @@ _OWN_STACK = (
     *("alone", "as_planned", "commands", "failures", "permits", "rollback_history", "two_stacks"),
 )
 """Files of `e2e` that share no stack with the others."""
-_FIRST = ("e2e", "sites", *_TOGETHER[1:])
+_FIRST = ("sites", *_TOGETHER)
 """What takes the longest is handed out first: nothing long begins when other workers end."""
 
 
@@ -27,6 +27,8 @@ class FileScheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
         folder = _folder(nodeid)
+        if file.name == "test_real_sites.py":
+            return nodeid.rpartition("-")[0]  # a site, which has its interpreter
         is_alone = folder == "e2e" and file.stem.removeprefix("test_") in _OWN_STACK
         return folder if folder in _TOGETHER and not is_alone else str(file)
 
