@@ -359,7 +359,7 @@ def test_no_request_changes_the_reported_cause(
             ],
             Kind.APP_CRASH,
             "no program gunicron",
-            "Correct the container's command",
+            "Correct the command",
         ),
         (["exec /app/start.sh: permission denied"], Kind.APP_CRASH, "executed", "chmod +x"),
         (["sh: 1: gunicorn: not found"], Kind.APP_CRASH, "no program gunicorn", "install"),

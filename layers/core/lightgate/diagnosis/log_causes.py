@@ -72,8 +72,8 @@ _LINE_ENDINGS = (
 )
 _NO_PROGRAM = (
     "The image has no program {0}, or the program's interpreter is missing.",
-    "Correct the container's command, or install {0} in the image. If {0} is a script, check the "
-    "program in its first line, and store it with LF line endings",
+    "Correct the command, or install {0} in the image. If {0} is a script, check the program in "
+    "its first line, and store it with LF line endings",
 )
 _NOT_EXECUTABLE = (
     "The program {0} may not be executed.",
