@@ -475,6 +475,16 @@ def test_the_evidence_of_a_command_is_what_went_wrong_and_not_its_last_line(
     assert advice in found.next_action
 
 
+@pytest.mark.parametrize("cause", ["healthCheck", "preflight"])
+def test_a_health_check_whose_program_is_missing_is_explained(cause: str) -> None:
+    error = "health check: cannot run 'curl': No such file or directory (ENOENT)"
+
+    found = of_gate(cause=cause, migration=None, error=error)
+
+    assert "The image has no program curl" in found.what
+    assert "install curl in the image" in found.next_action
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -31,7 +31,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The command, or the gate's own preparations, ended with an error."""
     if _is_not_run(seen, failure):
         return _not_run(seen, failure)
-    cause = cause_of(failure.error)
+    # The output of a health check follows these words.
+    cause = cause_of(failure.error.removeprefix("health check: "))
     remedy: Remedy | None
     if failure.migration is not None and failure.cause is GateCause.EXIT:
         usual = f"Correct {failure.migration}"

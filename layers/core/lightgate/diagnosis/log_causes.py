@@ -50,7 +50,8 @@ def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: 
 
 
 _EXCEPTION = r"(?:[\w.]+: )*(?:\w+\.)*"
-_SHELL = r"(?:(?:/\S+|\w*sh|env|exec): )?(?:(?:line )?\d+: )?(?:exec: )?"
+# How a shell begins a line: its name or that of the script, and the line's number.
+_SHELL = r"(?:[./]\S+|\S*sh|env|exec): (?:(?:line )?\d+: )?(?:exec: )?"
 _ADDRESS_IN_USE = (
     "The app could not listen, because its port is in use.",
     "Let each server in the containers of the deployment listen on a port of its own: the "
@@ -71,8 +72,8 @@ _LINE_ENDINGS = (
 )
 _NO_PROGRAM = (
     "The image has no program {0}, or the program's interpreter is missing.",
-    "Correct the container's command, or install {0} in the image. If {0} is a script, check the "
-    "program in its first line, and store it with LF line endings",
+    "Correct the command, or install {0} in the image. If {0} is a script, check the program in "
+    "its first line, and store it with LF line endings",
 )
 _NOT_EXECUTABLE = (
     "The program {0} may not be executed.",
@@ -119,7 +120,10 @@ _RULES: tuple[_Rule, ...] = (
         "the script with LF line endings",
     ),
     _rule(_SHELL + r"(\S+): [Pp]ermission denied$", *_NOT_EXECUTABLE),
-    _rule(_SHELL + r"(\S+): (?:command )?not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(_SHELL + r"(\S+): not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(
+        r"(?:\S+: (?:line \d+: )?)?(\S+): command not found$", *_NO_PROGRAM, remedy=Remedy.EITHER
+    ),
     _rule(r"cannot run '([^']+)': Permission", *_NOT_EXECUTABLE),
     _rule(r"cannot run '([^']+)': No such file", *_NO_PROGRAM, remedy=Remedy.EITHER),
     _rule(r"(?:\S*python\S*|\S+): can't open file '([^']+)'", *_NO_PROGRAM, remedy=Remedy.EITHER),
@@ -156,7 +160,7 @@ _RULES: tuple[_Rule, ...] = (
         remedy=Remedy.EITHER,
     ),
     _rule(
-        r"Module '[^']*' has no attribute 'celery'|The module \S+ was not found",
+        r"Module '[^']*' has no attribute 'celery'|The module \S+ was not found\.$",
         *_NO_APP,
         remedy=Remedy.EITHER,
     ),
@@ -261,7 +265,7 @@ _RULES: tuple[_Rule, ...] = (
         "Run python manage.py check with this image and the app's variables, correct what it names",
     ),
     _rule(
-        r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: )?(?:\d+ )?Killed(?: .*)?$"
+        r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: +\d+ )?Killed(?: {2,}.*)?$"
         r"|MemoryError\b|.*[Oo]ut of memory)",
         *_MEMORY,
         ends_the_app=False,
