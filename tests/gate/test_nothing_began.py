@@ -80,7 +80,7 @@ def test_on_sqlite_a_command_that_came_to_no_migration_has_changed_nothing(
     assert failed_with(crops.gate(runner)) == "exit, unchanged"
 
 
-@pytest.mark.parametrize("silent", ["callback", "stdout"])
+@pytest.mark.parametrize("silent", ["callback", "filter", "stdout"])
 def test_without_djangos_own_lines_nothing_shows_that_no_migration_began(
     runner: Runner, crops: Project, rows: Rows, silent: str
 ) -> None:
@@ -88,6 +88,14 @@ def test_without_djangos_own_lines_nothing_shows_that_no_migration_began(
     crops.migration(FILL.format("1 / 0"), atomic=False)
     if silent == "callback":
         crops.own_migrate("    def migration_progress_callback(self, *a, **k):\n        pass\n")
+    elif silent == "filter":
+        crops.own_migrate(
+            "    from django.core.management.base import OutputWrapper\n\n"
+            "    class Filter(OutputWrapper):\n        def write(self, *a, **k):\n"
+            "            pass\n\n"
+            "    def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n"
+            "        self.stdout = self.Filter(self.stdout._out)\n"
+        )
     else:
         with (crops.directory / "settings.py").open("a") as settings:
             settings.write("\nimport sys\nsys.stdout = open('log', 'a')\n")
