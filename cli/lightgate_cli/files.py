@@ -8,7 +8,7 @@ import click
 from lightgate.deployment.pinning import other_images
 from lightgate.errors import RefusedError, SpecError
 from lightgate.image.config import ImageConfig, parse_config
-from lightgate.spec.image_rules import migrations_of_the_image
+from lightgate.spec.image_rules import refusals_of_the_image
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.spec.warnings.all_warnings import warnings
@@ -45,7 +45,7 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
         RefusedError: the spec is wrong; one reason for each problem.
     """
     spec = parse_spec(file.read())
-    if image is not None and (reasons := list(migrations_of_the_image(spec, image))):
+    if image is not None and (reasons := list(refusals_of_the_image(spec, image))):
         raise SpecError(*reasons)
     for text in warnings(spec, image):
         terminal.warning(text)

@@ -45,6 +45,7 @@ def is_running(pid: int) -> bool:
 # The time limit
 
 
+@pytest.mark.representatives(1)
 def test_the_time_limit_ends_the_whole_group_and_is_the_reason(
     runner: Runner, any_python: str
 ) -> None:
@@ -370,6 +371,43 @@ def test_a_report_does_not_contain_the_secrets_of_the_environment(runner: Runner
     )
     assert migrate.event("failed")["error"] == "cannot reach ***"
     assert "hunter2" not in json.dumps(migrate.events)
+
+
+def test_a_report_contains_no_other_form_of_a_secret_either(
+    runner: Runner, any_python: str
+) -> None:
+    key = "w\u00f6rd-2/of hunter"
+    show = """if True:
+        import base64, os, sys
+        from urllib.parse import quote, quote_plus
+        key = os.environ["KEY"]
+        out = os.fdopen(1, "wb")
+        lines = [quote(key, safe=""), quote_plus(key), key[:4] + "\\x1b[K" + key[4:]]
+        lines += [repr(key.encode()), base64.b64encode(b"user:" + key.encode()).decode()]
+        lines.append(os.environb[b"OLD"])
+        for line in lines:
+            out.write((line if isinstance(line, bytes) else line.encode()) + b"\\n")
+        out.write(key.encode("latin-1") + b"\\n")
+        out.flush()
+        sys.exit(1)"""
+    failed = runner.supervisor(
+        [sys.executable, "-X", "utf8", "-c", show],
+        python=any_python,
+        secretNames=["KEY", "OLD"],
+        options={"env": {"KEY": key, "OLD": b"old-\xf6-of-latin-1"}},
+    ).event("failed")
+
+    shown = failed["lastLines"]
+    assert shown == [
+        "***",
+        "***",
+        "***",
+        "b'***'",
+        f"{shown[4][:7]}***{shown[4][-3:]}",
+        "***",
+        "***",
+    ]
+    assert failed["error"] == "***"
 
 
 def test_a_password_within_a_secret_is_not_reported_either(runner: Runner) -> None:

@@ -1,7 +1,11 @@
 """The gate and the reader of a log mask the same parts of a secret."""
 
+import html
 import json
-from urllib.parse import quote
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, given
@@ -36,6 +40,57 @@ LONG = st.text(min_size=6, max_size=30)
 )
 def test_each_part_of_a_secret_that_is_one_by_itself_is_masked(secret: str, shown: str) -> None:
     assert mask(f"it says {shown}!", secret_parts([secret])) == "it says ***!"
+
+
+ODD = "p@ss wörd/'+\"<&\n"
+FORMS: dict[str, Callable[[str], str]] = {
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded path": quote,
+    "percent-encoded form": quote_plus,
+    "percent-encoded by JavaScript": lambda text: quote(text, safe="!'()*"),
+    "percent-encoded in lower case": lambda text: re.sub(
+        "%..", lambda code: code[0].lower(), quote(text, safe="")
+    ),
+    "with colours": lambda text: "".join(f"\x1b[38;5;9m{one}\x1b[K\x1b[0m" for one in text),
+    "behind a title of the terminal": lambda text: f"{text[:3]}\x1b]0;title\x07{text[3:]}",
+    "with zeros": lambda text: "\0".join(text),
+    "in Latin-1": lambda text: text.encode("latin-1").decode("utf-8", "replace"),
+    "in UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
+    "bytes": lambda text: repr(text.encode()),
+    "ASCII": ascii,
+    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
+    "HTML": html.escape,
+    "HTML of Jinja": lambda text: (
+        html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    ),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "base64": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "base64 behind a user": lambda text: b64encode(b"crops:" + text.encode()).decode(),
+    "base64 behind another user": lambda text: b64encode(b"farms/:" + text.encode()).decode(),
+    "base64 before a host": lambda text: b64encode(text.encode() + b"@db").decode(),
+    "base64 for a URL": lambda text: urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", [ODD, "hunter2", "ÿþý>>>???"])
+def test_a_secret_is_masked_in_every_form_that_programs_write(form: str, secret: str) -> None:
+    shown = mask(f"it says {FORMS[form](secret)}!", secret_parts([secret, "postgres://db/x"]))
+
+    assert "***" in shown
+    # Base64 shares a character with the bytes on either side.
+    left = shown.removeprefix("it says ").removesuffix("!").replace("***", "")
+    assert len(left) <= (13 if "base64" in form else 3), shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\tLine 5432 of 616263, 74727565: ok", "dHJ1ZQ Y3JvcHM 50% \x1b[1mbold\x1b[0m"],
+)
+def test_the_forms_of_a_short_secret_are_not_masked(line: str) -> None:
+    parts = secret_parts(["abc", "true", "crops", "5432"])
+    assert parts == []
+    assert mask(line, parts) == line.replace("\x1b[1m", "").replace("\x1b[0m", "")
 
 
 @given(LONG, st.sampled_from([str, repr, json.dumps]))

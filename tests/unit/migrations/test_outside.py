@@ -30,7 +30,7 @@ def seen(recorded: RecordedMigrations = LIVE, **more: Any) -> OutsideInput:
             report=NO_GATE_REPORT,
             recorded={"migrate": recorded},
             permitted=False,
-            logged=(),
+            logged={},
             left={"migrate": {"crops": "aa"}},
         ),
         **more,
@@ -59,9 +59,19 @@ def test_a_migration_on_record_since_the_deployment_that_no_gate_applied_is_outs
 
 def test_a_migration_in_the_log_of_any_container_is_outside_unless_a_gate_applied_it() -> None:
     own = replace(NO_GATE_REPORT, migrations=[Migration(name="crops.0002_add", seconds=None)])
-    logged = ("crops.0002_add", "crops.0003_drop")
+    logged = {"web": ["crops.0002_add", "crops.0003_drop"], "worker": ["crops.0003_drop"]}
 
-    assert find_outside(seen(report=own, logged=logged)).applied == ("crops.0003_drop",)
+    found = find_outside(seen(report=own, logged=logged))
+    assert found.applied == ("crops.0003_drop (log of web, worker)",)
+
+
+def test_a_name_that_is_cut_in_a_report_is_the_same_one_in_a_log() -> None:
+    name = f"crops.0002_{'x' * 200}"
+    own = read_recorded("r", "migrate", [event("plan", migrations=[{"name": name}])])
+    logged = {"migrate": applied_in([f"  Applying {name}... OK"])}
+
+    assert logged["migrate"]
+    assert find_outside(seen(own, permitted=True, logged=logged)) == Outside()
 
 
 def test_what_a_permitted_plan_names_is_not_outside() -> None:

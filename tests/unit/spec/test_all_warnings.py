@@ -7,7 +7,7 @@ from hypothesis import given
 
 from lightgate.errors import SpecError
 from lightgate.image.config import ImageConfig
-from lightgate.spec.image_rules import migrations_of_the_image
+from lightgate.spec.image_rules import refusals_of_the_image
 from lightgate.spec.warnings.all_warnings import warnings
 from tests.support.builders import Json, app_spec, migrate, parse, wait_for, web
 from tests.support.strategies import valid_specs
@@ -26,7 +26,7 @@ def advice(image: ImageConfig | None = None, **changes: object) -> list[str]:
 
 
 def refusals(image: ImageConfig, **changes: object) -> list[str]:
-    return list(migrations_of_the_image(app_spec(**(WITH_DATABASE | changes)), image))
+    return list(refusals_of_the_image(app_spec(**(WITH_DATABASE | changes)), image))
 
 
 def test_there_is_nothing_to_say_of_a_careful_spec_and_a_plain_image() -> None:
@@ -178,9 +178,50 @@ def test_a_cmd_behind_an_entrypoint_is_read_with_it() -> None:
     side: Json = {"containers": {"migrate": migrate(), "web": web(), "side": {}}}
 
     assert [line.partition(":")[0] for line in refusals(image, **side)] == [
-        "containers.side.command"
+        "image",
+        "containers.side.command",
     ]
-    assert refusals(image) == []
+
+
+def test_a_command_behind_an_entrypoint_is_read_with_it() -> None:
+    image = config(entrypoint=("python", "manage.py"))
+    alone: Json = {"containers": {"web": web(command=["migrate"], dependsOn=[])}}
+
+    [line] = refusals(image, **alone)
+    assert line.startswith(
+        "containers.web.command: behind the image's ENTRYPOINT (python manage.py) it runs migrate "
+        "outside a gate"
+    )
+    assert refusals(image, **alone, **ALLOWED) == []
+    assert refusals(config(entrypoint=("tini", "--")), **alone) == []
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "is_refused"),
+    [
+        (("python", "manage.py"), True),
+        (("tini", "--", "/venv/bin/django-admin"), True),
+        (("python3", "-m", "django"), True),
+        (("gunicorn", "crops.wsgi"), True),
+        (("python", "-m", "uvicorn"), True),
+        (("/bin/sh", "-c", "gunicorn crops.wsgi"), True),
+        (("/bin/sh", "-c", 'gunicorn crops.wsgi "$@"'), False),
+        (("/bin/sh", "-c", ". /start.sh"), False),
+        (("tini", "-g", "--"), False),
+        (("./gunicorn.sh",), False),
+        (("python", "start.py"), False),
+        ((), False),
+    ],
+)
+def test_an_entrypoint_that_never_runs_the_gate_is_refused(
+    entrypoint: tuple[str, ...], is_refused: bool
+) -> None:
+    found = refusals(config(entrypoint=entrypoint))
+
+    assert bool(found) == is_refused
+    assert all("the gate programs of migrate, web never run" in line for line in found)
+    # Without a gate nothing stands behind it.
+    assert refusals(config(entrypoint=entrypoint), containers={"web": web(dependsOn=[])}) == []
 
 
 def test_a_script_in_the_cmd_is_mentioned_where_it_is_run() -> None:

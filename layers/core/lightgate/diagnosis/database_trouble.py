@@ -7,7 +7,13 @@ from types import MappingProxyType
 from lightgate.diagnosis.database_advice import ADVICE, reason_in
 from lightgate.diagnosis.gate_words import applied, left, subject
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, GateCause
+from lightgate.gate.gate_report import (
+    MOST_HOLDERS,
+    DatabaseSession,
+    Detail,
+    Failure,
+    GateCause,
+)
 
 # The gate reports the code of the trouble. The gate of a version from before that does not, as a
 # rollback starts one: of its failures there are only the words of the driver.
@@ -90,10 +96,12 @@ def lock_wait(
     holders = holders or (seen.wait.holders if seen.wait else ())
     known = [one for one in holders if not one.is_suspect]
     who = _HELD_BY_NOBODY_KNOWN
+    more = ", and perhaps others" if len(holders) >= MOST_HOLDERS else ""
     if known:
-        who = f"It was held by {', '.join(map(str, known))}."
+        who = f"It was held by {', '.join(map(str, known))}{more}."
     elif holders:
-        who = f"The server does not show who held it. It may be {', '.join(map(str, holders))}."
+        names = ", ".join(map(str, holders))
+        who = f"The server does not show who held it. It may be {names}{more}."
     return Diagnosis(
         kind=FailureKind.LOCK_WAIT,
         what=f"{what} {who}",

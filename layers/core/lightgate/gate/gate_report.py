@@ -17,7 +17,7 @@ from lightgate.gate.log_lines import events, moment_of, plain_text
 _MOST_LINES = 30
 # All of it travels through the state machine, which carries 256 KB.
 _MOST_MIGRATIONS = 200
-_MOST_HOLDERS = 5
+MOST_HOLDERS = 5
 _MOST_LEFT = 15
 _MOST_UNPLANNED = 20
 _LONGEST_NAME = 100
@@ -519,12 +519,12 @@ def _detail(told: object) -> Detail | None:
 
 
 def holders_of(event: Mapping[str, Any]) -> tuple[DatabaseSession, ...]:
-    """The sessions that an event names, or that it suspects."""
+    """The sessions that an event names, or that it suspects: the first MOST_HOLDERS of them."""
     lists = ((event.get("holder"), False), (event.get("suspects"), True))
     found = (
         _session(one, guess) for told, guess in lists if isinstance(told, list) for one in told
     )
-    return tuple(one for one in found if one is not None)[:_MOST_HOLDERS]
+    return tuple(one for one in found if one is not None)[:MOST_HOLDERS]
 
 
 def _session(found: object, is_suspect: bool) -> DatabaseSession | None:

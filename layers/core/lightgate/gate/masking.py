@@ -2,8 +2,8 @@
 
 The supervisor's `secret_parts` decides what counts as a secret, in the gate and here. A text of
 another program may show a secret in another form: escaped as JSON or Python write it,
-percent-encoded, as an HTML entity, or several of these at once. `Mask` compares text and secret
-without these forms.
+percent-encoded, as an HTML entity, with colours, or several of these at once. `Mask` compares
+text and secret without these forms.
 """
 
 import html
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lightgate.gate.programs.supervisor.masking import SHORTEST, secret_parts
+from lightgate.gate.programs.supervisor.masking import CONTROLS, SHORTEST, secret_parts
 from lightgate.gate.programs.supervisor.masking import mask as mask_parts
 
 _MASKED = "***"
@@ -19,14 +19,17 @@ _MASKED = "***"
 _LONGEST_TEXT = 20_000
 # A text may be cut within a secret. A shorter beginning or end of one is part of usual words.
 _SHORTEST_PIECE = 12
+# Control characters, and those of a terminal or of a text that have no width.
+_INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff"
 _FORMS = re.compile(
-    r"(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
+    rf"(?P<terminal>\\+(?:x1b|u001[bB]|033|e)\[[0-?]*[ -/]*[@-~]|{CONTROLS.pattern})"
+    r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
     r"|\\+u(?P<short>[0-9a-fA-F]{4})"
     r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
-    r"|(?P<dropped>\\+[nrtfv]?|[\s+]+)"
+    rf"|(?P<dropped>\\+[nrtfv]?|[\s+{_INVISIBLE}]+)"
 )
-_LEFT_OUT = re.compile(r"[\s\\+]+")
+_LEFT_OUT = re.compile(rf"[\s\\+{_INVISIBLE}]+")
 # A presigned URL, or a header or parameter that carries what signs one.
 _WORD = re.compile(r"[^\s\"'<>]+")
 _SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")

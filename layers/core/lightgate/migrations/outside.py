@@ -19,7 +19,7 @@ _MOST_APPS = 200
 _MOST_NAMES = 20
 _LONGEST_NAME = 100
 # Django prints it at the beginning of a line: a request in an access log cannot imitate it.
-_APPLYING = re.compile(r"\s*(?:\x1b\[[0-9;]*m)*\s*Applying (\w{1,100}\.\w{1,100})\.\.\.")
+_APPLYING = re.compile(r"\s*(?:\x1b\[[0-9;]*m)*\s*Applying (\w{1,100}\.\w{1,255})\.\.\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def read_recorded(release: str, gate: str, lines: Iterable[str]) -> RecordedMigr
 def applied_in(lines: Iterable[str]) -> list[str]:
     """The migrations that Django says it applies in these lines of a log."""
     found = (_APPLYING.match(line) for line in lines)
-    return list(dict.fromkeys(match[1] for match in found if match is not None))
+    return list(dict.fromkeys(match[1][:_LONGEST_NAME] for match in found if match is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class OutsideInput:
     """What is known of a deployment.
 
     `report` is that of all its gates, `recorded` that of each. `permitted`: its plans may have been
-    applied. `logged` are the migrations that the logs of its containers show, `left` what the
+    applied. `logged` are the migrations that the log of each container shows, `left` what the
     release before it left on record.
     """
 
@@ -84,13 +84,16 @@ class OutsideInput:
     report: GateReport
     recorded: Mapping[str, RecordedMigrations]
     permitted: bool
-    logged: Sequence[str]
+    logged: Mapping[str, Sequence[str]]
     left: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """`applied`: during this deployment, past its gates. `drifted`: between the releases."""
+    """`applied`: during this deployment, past its gates, and the containers whose log shows it.
+
+    `drifted`: between the releases.
+    """
 
     applied: Sequence[str] = ()
     drifted: Sequence[str] = ()
@@ -134,8 +137,9 @@ def find_outside(seen: OutsideInput) -> Outside:
         for name, at in one.recent.items()
         if datetime.fromisoformat(at) >= seen.created_at
     }
-    applied = sorted({*recent, *seen.logged} - own)
-    changed = {name.partition(".")[0] for name in {*recent, *seen.logged, *own}}
+    logged = {name for names in seen.logged.values() for name in names}
+    applied = sorted({*recent, *logged} - own)
+    changed = {name.partition(".")[0] for name in {*recent, *logged, *own}}
     drifted = [
         _shown(app, seen.recorded[gate])
         for gate, left in sorted(seen.left.items())
@@ -144,9 +148,14 @@ def find_outside(seen: OutsideInput) -> Outside:
         if left[app] != seen.recorded[gate].found[app] and app not in changed
     ]
     return Outside(
-        applied=tuple(applied[:_MOST_NAMES]),
+        applied=tuple(_with_containers(name, seen.logged) for name in applied[:_MOST_NAMES]),
         drifted=tuple(dict.fromkeys(drifted))[:_MOST_NAMES],
     )
+
+
+def _with_containers(name: str, logged: Mapping[str, Sequence[str]]) -> str:
+    found = [container for container, names in logged.items() if name in names]
+    return f"{name} (log of {', '.join(found)})" if found else name
 
 
 def _shown(app: str, recorded: RecordedMigrations) -> str:

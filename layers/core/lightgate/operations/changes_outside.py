@@ -35,12 +35,12 @@ def with_changes_outside(
     except (RefusedError, UnreachableError):
         return deployment
     shown = service.deployment_of(release.id)
-    logged: list[str] = []
+    logged: dict[str, list[str]] = {}
     for container in shown.images if shown is not None else ():
         try:
             # Not earlier: the release before may have migrated a moment ago.
             since = deployment.created_at
-            logged += runtime.lightsail.applied(release.service, container, since)
+            logged[container] = runtime.lightsail.applied(release.service, container, since)
         except UnreachableError as error:
             runtime.logger.warning("a log cannot be read", container=container, why=str(error))
             break

@@ -37,7 +37,7 @@ from lightgate.rollback.policy import (
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.image_rules import migrations_of_the_image
+from lightgate.spec.image_rules import refusals_of_the_image
 from lightgate.spec.keys import AppSpec, Policy, SecretReference
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
@@ -213,7 +213,7 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
 
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
     spec = asked.spec
-    if reasons := list(migrations_of_the_image(spec, config)):
+    if reasons := list(refusals_of_the_image(spec, config)):
         raise RefusedError(*reasons, code=RefusalCode.IMAGE)
     asking = asking_gates(spec)
     # Find out now, and not after the snapshot, that the deployment cannot be compiled.

@@ -1,7 +1,8 @@
 """What the image itself runs: its ENTRYPOINT, and its CMD where a container gives no command."""
 
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import printable
@@ -9,10 +10,30 @@ from lightgate.spec.command_rules import REMEDY
 from lightgate.spec.django_command import runs_what_follows
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.migrating import Migrates, migrates
+from lightgate.spec.programs import programs
+
+# They take what follows as their own arguments.
+_SERVERS = {
+    *("gunicorn", "uvicorn", "daphne", "hypercorn", "granian", "uwsgi", "waitress-serve"),
+    *("celery", "nginx", "supervisord", "honcho"),
+}
+_DJANGO = {"manage.py", "django-admin", "django-admin.py", "django"}
+# A shell's line that has nothing of this ignores what follows it.
+_MAY_READ_WHAT_FOLLOWS = re.compile(r"[$`]|(?:^|[\s;&|({])(?:\.|source|eval)\s")
 
 
-def migrations_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
-    """Why the spec is refused with this image: the image certainly migrates outside a gate."""
+def refusals_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
+    """Why the spec is refused with this image.
+
+    The image certainly migrates outside a gate, or certainly keeps a gate from running.
+    """
+    entrypoint = printable(shlex.join(config.entrypoint))
+    if (held := _held_back(spec)) and _never_runs_what_follows(config.entrypoint):
+        yield (
+            f"image: its ENTRYPOINT ({entrypoint}) does not run the command that follows it, so "
+            f"the gate programs of {', '.join(held)} never run; take it out of the image, or end "
+            'it in exec "$@"'
+        )
     if not spec.migrations.allow_outside_gate:
         yield from map(printable, _certain(spec, config))
 
@@ -25,6 +46,14 @@ def _certain(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
             'image, or say "migrations": {"allowOutsideGate": true}'
         )
         return
+    for name in _alone(spec):
+        command = spec.containers[name].command or ()
+        behind = migrates((*config.entrypoint, *command))
+        if behind is Migrates.YES is not migrates(command):
+            yield (
+                f"containers.{name}.command: behind the image's ENTRYPOINT "
+                f"({shlex.join(config.entrypoint)}) it runs migrate outside a gate{REMEDY}"
+            )
     for name in _serving_containers(spec):
         command = _what_runs(spec, name, config)
         if command and migrates(command) is Migrates.YES:
@@ -56,6 +85,31 @@ def warnings_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:
     if spec.migrations.allow_outside_gate:
         for line in _certain(spec, config):
             yield line.partition(", or say")[0]
+
+
+def _held_back(spec: AppSpec) -> list[str]:
+    """The containers of the pushed image that run under a supervisor or a waiter."""
+    gates = spec.gates()
+    return [
+        name
+        for name, one in spec.containers.items()
+        if one.image is None and (one.depends_on or name in gates)
+    ]
+
+
+def _alone(spec: AppSpec) -> Iterator[str]:
+    """The containers of the pushed image whose own command stands right behind the ENTRYPOINT."""
+    held = _held_back(spec)
+    for name, one in spec.containers.items():
+        if one.image is None and one.command is not None and name not in held:
+            yield name
+
+
+def _never_runs_what_follows(entrypoint: Sequence[str]) -> bool:
+    found = programs(entrypoint)
+    if any(one.in_shell for one in found):
+        return not _MAY_READ_WHAT_FOLLOWS.search(" ".join(entrypoint))
+    return any(one.name in _SERVERS | _DJANGO for one in found)
 
 
 def _serving_containers(spec: AppSpec) -> Iterator[str]:

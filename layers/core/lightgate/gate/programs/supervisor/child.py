@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
-from lightgate.gate.programs.supervisor.masking import mask
+from lightgate.gate.programs.supervisor.masking import CONTROLS, mask
 from lightgate.gate.programs.supervisor.progress import read_progress
 from lightgate.gate.programs.supervisor.troubles import find_trouble
 
@@ -48,8 +48,9 @@ class Child:
         self.unsent = b""  # the end of it, not yet passed on
         self.newest = b""  # the output that came last
         self.read_at = 0.0
-        self.last_lines: deque[tuple[str, bool]] = deque(maxlen=20)  # and whether an exception
-        self.raised: deque[str] = deque(maxlen=10)
+        # Each line, whether it is cut, and whether it is an exception.
+        self.last_lines: deque[tuple[str, bool, bool]] = deque(maxlen=20)
+        self.raised: deque[tuple[str, bool, bool]] = deque(maxlen=10)
         self.in_traceback = False
         self.in_package = False  # a frame of a package was read last
         self.migration: str | None = None  # the one being applied
@@ -96,9 +97,9 @@ class Child:
             why = f"ended by signal {-self.code} ({signal.strsignal(-self.code)})"
             return Failed("signal", why, code, self)
         said = [line for line in self.tail() if line.strip()]
-        raised = [line for line, is_exception in self.last_lines if is_exception]
+        raised = [self.shown(line) for line in self.last_lines if line[2]]
         why = (raised or said or [f"exit code {code}"])[-1]
-        trouble = find_trouble(self.raised)
+        trouble = find_trouble(text for text, _, _ in self.raised)
         return Failed("exit", why, code, self, **({"detail": trouble} if trouble else {}))
 
     def receive(self) -> None:
@@ -163,7 +164,7 @@ class Child:
             self.line_ends()
 
     def text(self) -> str:
-        return re.sub(r"\x1b\[[0-9;]*m", "", self.line.decode("utf-8", "replace")).rstrip("\r\n")
+        return CONTROLS.sub("", self.line.decode("utf-8", "replace")).rstrip("\r\n")
 
     def migration_ends(self, seconds: float | None) -> None:
         if self.migration:
@@ -189,15 +190,19 @@ class Child:
         self.in_traceback = text.endswith("Traceback (most recent call last):") or (
             self.in_traceback and not is_exception
         )
-        text = mask(text, self.secrets)
-        text = text[: max(0, len(text) - self.margin) if is_cut else None][:500]
+        line = (text, is_cut, is_exception)
         if not is_noise:
-            self.last_lines.append((text, is_exception))
+            self.last_lines.append(line)
         if is_exception:
-            self.raised.append(text)
+            self.raised.append(line)
+
+    def shown(self, line: tuple[str, bool, bool]) -> str:
+        """The line without secrets. To mask every line would take too long."""
+        text: str = mask(line[0], self.secrets)
+        return text[: max(0, len(text) - self.margin) if line[1] else None][:500]
 
     def tail(self) -> list[str]:
-        return [line for line, _ in self.last_lines]
+        return [self.shown(line) for line in self.last_lines]
 
     def flush(self) -> None:
         """Pass on the output, except the beginning of an imitated event, which waits for more.

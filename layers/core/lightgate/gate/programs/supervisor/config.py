@@ -86,8 +86,8 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         if not is_right:
             raise ValueError(f"{what} is missing or wrong")
     config["command"] = command
-    secrets = [os.environ.get(name, "") for name in config.get("secretNames", [])]
-    config["secrets"] = secret_parts(secrets)
+    secrets = [os.fsencode(os.environ.get(name, "")) for name in config.get("secretNames", [])]
+    config["secrets"] = secret_parts([one.decode("utf-8", "replace") for one in secrets])
     return config
 
 

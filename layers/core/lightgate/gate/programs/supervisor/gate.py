@@ -261,7 +261,8 @@ class Gate:
             fields["migrationsApplied"] = self.applied
             lines = child.tail()
             # An exception that caused others may stand far above the last lines.
-            fields["lastLines"] = [one for one in child.raised if one not in lines] + lines
+            raised = map(child.shown, child.raised)
+            fields["lastLines"] = [one for one in raised if one not in lines] + lines
         fields.update(self.running, **failure.more)
         self.emit("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")

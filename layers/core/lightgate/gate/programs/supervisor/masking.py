@@ -9,6 +9,11 @@ from typing import Any
 from lightgate.gate.programs.supervisor.failures import MALFORMED
 
 SHORTEST = 6
+# Colours and other commands to a terminal, and control characters except \t, \n and \r.
+CONTROLS = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~])"
+    r"|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
 ASSIGNED = (
     r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}[\"']?"
     r"\s*[=:]\s*)(?:([\"'])((?:\\.|(?!\2).)*)|([^\s\"',;&]+))"
@@ -20,7 +25,7 @@ def secret_parts(secrets: list[str]) -> list[str]:
 
     They are each secret and its lines. If a secret is JSON, its values are among them. If it has a
     URL, the user and the password are, also percent-decoded. If it assigns a value to the name of
-    a secret, that value is. Each text is also there as Python and JSON escape it. Texts shorter
+    a secret, that value is. Each text is also there as other programs write it. Texts shorter
     than SHORTEST are left out: they are parts of usual words and numbers, and without `crops`,
     `true` and `5432` nobody could read the rest.
     """
@@ -36,8 +41,31 @@ def secret_parts(secrets: list[str]) -> list[str]:
             found += [user, user.partition(":")[2]]
         found += [match[3] or match[4] for match in re.finditer(ASSIGNED, one)]
     found += [percent_decoded(one) for one in found]
-    forms = {form for one in found for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
+    forms = {form for one in found if len(one) >= SHORTEST for form in forms_of(one)}
     return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+
+
+def forms_of(text: str) -> list[str]:
+    """The text as programs write it: escaped, in a URL or HTML, or in another encoding."""
+    from binascii import b2a_base64
+
+    data = text.encode("utf-8", "replace")
+    quoted = [repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False)]
+    forms = [one[1:-1] for one in (*quoted, ascii(text), repr(data)[1:])]
+    latin = text.encode("latin-1", "replace")
+    forms += [text, data.decode("latin-1"), latin.decode("utf-8", "replace")]
+    forms += [data.hex(), data.hex().upper()]
+    for kept in (b"", b"/", b"!'()*"):
+        url = re.sub(b"[^\\w.~" + kept + b"-]", lambda c: b"%%%02X" % ord(c[0]), data).decode()
+        forms += [url, url.replace("%20", "+"), re.sub("%..", lambda c: c[0].lower(), url)]
+    for quotes in (("&quot;", "&#x27;"), ("&#34;", "&#39;")):
+        forms.append(
+            text.translate({38: "&amp;", 60: "&lt;", 62: "&gt;", **dict(zip((34, 39), quotes))})
+        )
+    for n in range(3):  # the bytes before it in a longer text
+        inner = b2a_base64(bytes(n) + data).decode()[(8 * n + 5) // 6 : 8 * (n + len(data)) // 6]
+        forms += [inner, inner.translate({43: "-", 47: "_"})]
+    return forms
 
 
 def percent_decoded(text: str) -> str:
@@ -53,6 +81,7 @@ def mask(value: Any, parts: list[str]) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {key: mask(one, parts) for key, one in value.items()}
     if isinstance(value, str):
+        value = CONTROLS.sub("", value)
         for part in parts:
             value = value.replace(part, "***")
         value = re.sub(r"(://[^\s:/@]*):[^\s/\"']+@", r"\1:***@", value)
