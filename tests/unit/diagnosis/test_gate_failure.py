@@ -138,6 +138,10 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "loading", "error": "the app migrates while it loads"},
             Kind.MIGRATES_ON_LOADING,
         ),
+        (
+            {"cause": "slow-loading", "error": "the app has not loaded within 600 s; it is at x"},
+            Kind.TIME_LIMIT,
+        ),
         ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
         ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
         ({"cause": GateCause.UNKNOWN, "error": "what is this"}, Kind.GATE_ERROR),

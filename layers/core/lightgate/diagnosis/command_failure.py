@@ -79,6 +79,20 @@ def unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
+def slow_to_load(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The app was still importing its modules at the time limit, before anything was applied."""
+    return Diagnosis(
+        kind=FailureKind.TIME_LIMIT,
+        what=f"The app had not loaded at the time limit of {failure.container}.{left(failure)}",
+        evidence=failure.error,
+        next_action=seen.then(
+            "Find out why that import takes so long, such as a call over the network, or raise "
+            f"containers.{failure.container}.timeoutSeconds or the power of the service",
+            Remedy.EITHER,
+        ),
+    )
+
+
 def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The gate stopped the command at its time limit."""
     wait = seen.wait

@@ -9,6 +9,7 @@ from lightgate.diagnosis.command_failure import (
     exited,
     killed,
     left_undone,
+    slow_to_load,
     timed_out,
     unplanned,
 )
@@ -128,6 +129,7 @@ _RULES: Mapping[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = MappingPr
     {
         GateCause.PENDING: left_undone,
         GateCause.UNPLANNED: unplanned,
+        GateCause.SLOW_LOADING: slow_to_load,
         GateCause.TIMEOUT: timed_out,
         GateCause.SIGNAL: killed,
         GateCause.REFUSED: refused,
