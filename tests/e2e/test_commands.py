@@ -96,8 +96,8 @@ def test_a_command_that_fails_changes_nothing_and_says_so(farm: Farm) -> None:
 
     text = ended.message["text"]
     assert (ended.status, ended.execution.error) == ("FAILED", "FAILED"), text
-    assert "with the prefix '0099'" in ended.message["failure"]["evidence"]
-    assert "The command failed" in text
+    assert "Cannot find a migration matching '0099'" in ended.message["failure"]["evidence"]
+    assert "The command on crops-backend failed" in text
     assert f"Version {before.version + 1} runs the same app as before" in text
     assert farm.state.schema == before.schema
     assert (farm.read().release, farm.write().status) == ("v2", 201)

@@ -534,7 +534,8 @@ def test_a_manage_py_that_calls_the_executor_itself_migrates_nothing(
         executor.migrate(executor.loader.graph.leaf_nodes())
         """,
     )
-    fails(lite.gate(runner), "loading")
+    failed = fails(lite.gate(runner), "manage")
+    assert "it has to call execute_from_command_line" in failed["error"]
     assert tables(lite) == set()
 
 

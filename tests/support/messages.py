@@ -399,7 +399,7 @@ def _broken() -> Report:
         previous_version=None,
         judgement=None,
         applied_nothing=True,
-        conclusion=broken(error, None),
+        conclusion=broken(error, None, way=_way_to_start()),
         failure=_diagnosed(evidence(Phase.SILENT), error=error, window=None),
     )
 
@@ -450,8 +450,8 @@ def _wrong_spec() -> Report:
     )
 
 
-def _way_to_start() -> WayToStart:
-    request = {"app": "crops-backend", "digest": DIGEST}
+def _way_to_start(request: Mapping[str, object] | None = None) -> WayToStart:
+    request = request or {"app": "crops-backend", "digest": DIGEST}
     return WayToStart(parameter=_SPEC, command=start_command(EXECUTION, request))
 
 
@@ -574,7 +574,9 @@ def _command_failed() -> Report:
 
 def _command_refused() -> Report:
     why = "command: no version is live, so there is no app to run it beside"
-    conclusion = refused([why], ReleaseKind.COMMAND, code=RefusalCode.NOTHING_LIVE)
+    words = ["python", "manage.py", "tidy_crops"]
+    way = _way_to_start({"app": "crops-backend", "command": words})
+    conclusion = refused([why], ReleaseKind.COMMAND, code=RefusalCode.NOTHING_LIVE, way=way)
     return _not_admitted(why, kind=ReleaseKind.COMMAND, is_down=True, conclusion=conclusion)
 
 

@@ -151,9 +151,13 @@ def raise_alone(error: Exception) -> NoReturn:
 
 
 def joined(reasons: Sequence[str]) -> str:
-    """The reasons as one text, with a full stop between two of them."""
-    *others, last = reasons or ("",)
-    return " ".join([*(one if one.endswith(_ENDS) else f"{one}." for one in others), last])
+    """The reasons as one text of whole sentences."""
+    return " ".join(map(sentence, filter(None, reasons)))
+
+
+def sentence(reason: str) -> str:
+    """The reason with a full stop, if nothing ends it."""
+    return reason if reason.endswith(_ENDS) else f"{reason}."
 
 
 def readable(reason: str) -> str:

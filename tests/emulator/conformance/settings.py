@@ -1,10 +1,11 @@
 """The settings of the emulator's switches that the conformance tests run under."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from local.lightsail.switches import describe_switches
+from local.lightsail.switches import SwitchDescription, describe_switches
 
 DEFAULT: dict[str, object] = {}
 UNLIKE: dict[str, object] = {
@@ -59,15 +60,39 @@ _NUMBERS: dict[str, tuple[float, ...]] = {
 """Of each switch that is a number, values below and above its default, where both make sense."""
 # Under these no deployment can succeed.
 _OTHER_RULES = (("puller_policy", "missing"), ("puller_policy", "silent"))
+# Which value a switch has in each of four settings, by how many values it has. Two switches with
+# two values meet in every combination, unless they have the same order.
+_ORDERS: dict[int, Sequence[Sequence[int]]] = {
+    1: [(0, 0, 0, 0)],
+    2: [(0, 1, 0, 1), (0, 0, 1, 1), (0, 1, 1, 0)],
+    3: [(0, 1, 2, 0)],
+}
+# With another speed every time is another, and a page has to be larger than its overlap.
+_ALONE = ("speed", "log_overlap")
 
 
 def settings() -> list[Any]:
-    """Return a representative few for the normal run, and every setting for the slow one."""
+    """Return a few settings for the normal run. The slow one has every value of each switch."""
     few = {"default": DEFAULT, "unlike": UNLIKE}
-    every = [
-        pytest.param({switch.name: value}, id=f"{switch.name}={value}", marks=pytest.mark.slow)
-        for switch in describe_switches()
-        for value in switch.choices or _NUMBERS[switch.name]
-        if (switch.name, value) not in _OTHER_RULES
+    many = {f"{name}={value}": {name: value} for name in _ALONE for value in _NUMBERS[name]}
+    many |= {f"mixed {row}": _mixed(row) for row in range(4)}
+    return [
+        *(pytest.param(setting, id=name) for name, setting in few.items()),
+        *(pytest.param(setting, id=name, marks=pytest.mark.slow) for name, setting in many.items()),
     ]
-    return [pytest.param(setting, id=name) for name, setting in few.items()] + every
+
+
+def _mixed(row: int) -> dict[str, object]:
+    """Return a setting with a value for every switch."""
+    switches = [each for each in describe_switches() if each.name not in _ALONE]
+    chosen: dict[str, object] = {}
+    for number, switch in enumerate(switches):
+        values = _values(switch)
+        orders = _ORDERS[len(values)]
+        chosen[switch.name] = values[orders[number % len(orders)][row]]
+    return chosen
+
+
+def _values(switch: SwitchDescription) -> Sequence[object]:
+    found = switch.choices or _NUMBERS[switch.name]
+    return [value for value in found if (switch.name, value) not in _OTHER_RULES]

@@ -31,6 +31,7 @@ def status(
     ended_after: float | None = None,
     limit: int = 3600,
     unprotected: bool = False,
+    has_told_all: bool = False,
 ) -> tuple[Status, timedelta | None]:
     """The judgement that many seconds after the creation, and when the end was seen."""
     ended_at = None if ended_after is None else STARTED + seconds(ended_after)
@@ -39,6 +40,7 @@ def status(
         shown,
         evidence(phase),
         unprotected=unprotected,
+        has_told_all=has_told_all,
         now=STARTED + seconds(after),
     )
     return verdict, None if ended is None else ended - STARTED
@@ -85,6 +87,22 @@ def test_a_failed_deployment_with_a_final_report_has_failed_at_once(phase: Phase
 def test_after_a_failure_the_report_is_waited_for_five_minutes(phase: Phase) -> None:
     assert status(FAILED, phase, after=399, ended_after=100)[0] is Status.ACTIVATING
     assert status(FAILED, phase, after=400, ended_after=100)[0] is Status.FAILED
+
+
+@pytest.mark.parametrize("phase", [Phase.SILENT, Phase.WAITING])
+def test_a_silent_gate_is_waited_for_a_minute_if_no_report_can_follow(phase: Phase) -> None:
+    def found(after: float, *, has_told_all: bool = True) -> Status:
+        return status(FAILED, phase, after=after, ended_after=100, has_told_all=has_told_all)[0]
+
+    assert found(159) is Status.ACTIVATING
+    assert found(160) is Status.FAILED
+    assert found(160, has_told_all=False) is Status.ACTIVATING
+
+
+def test_a_migration_that_was_begun_is_waited_for_in_any_case() -> None:
+    found, _ = status(FAILED, Phase.APPLYING, after=399, ended_after=100, has_told_all=True)
+
+    assert found is Status.ACTIVATING
 
 
 @pytest.mark.parametrize("shown", [RUNNING, LAGGING], ids=["activating", "not yet shown"])
@@ -142,7 +160,12 @@ def test_the_number_of_another_deployment_says_nothing_of_ours(
     shown = service(current=current, deployments=[other, current])
 
     found, ended_at = judge_deployment(
-        replace(watch(), marker="ours"), shown, evidence(phase), unprotected=False, now=STARTED
+        replace(watch(), marker="ours"),
+        shown,
+        evidence(phase),
+        unprotected=False,
+        has_told_all=True,
+        now=STARTED,
     )
 
     assert (found, ended_at) == (Status.ACTIVATING, None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.log_causes import cause_of
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
@@ -27,6 +28,7 @@ from tests.support.failed_release import (
     app,
     symptoms,
 )
+from tests.support.printed import diagnose_app_log
 
 Kind = FailureKind
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
@@ -357,7 +359,7 @@ def test_no_request_changes_the_reported_cause(
             ],
             Kind.APP_CRASH,
             "no program gunicron",
-            "Correct the container's command",
+            "Correct the command",
         ),
         (["exec /app/start.sh: permission denied"], Kind.APP_CRASH, "executed", "chmod +x"),
         (["sh: 1: gunicorn: not found"], Kind.APP_CRASH, "no program gunicorn", "install"),
@@ -403,14 +405,47 @@ def test_no_request_changes_the_reported_cause(
 def test_the_cause_that_the_log_names_is_told_with_its_advice(
     lines: list[str], kind: FailureKind, cause: str, advice: str
 ) -> None:
-    logs = app(*STARTED, *lines, system=("Started 1 new node", "Took too long"))
-
-    found = diagnose(symptoms(logs=logs))
+    found = diagnose_app_log([*STARTED, *lines])
 
     assert found.kind is kind
     assert cause in found.what
     assert found.evidence == lines[-1]
     assert advice in found.next_action
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Page: not found",
+        "photo.jpg: Permission denied",
+        "Killed 3 sessions that were idle",
+        "crops.views: the module barley was not found in the shop",
+        "smtplib: authentication failed",
+        "waiting for the address of the sender",
+    ],
+)
+def test_words_of_the_app_about_its_own_work_are_no_cause(line: str) -> None:
+    assert cause_of(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (
+            "/entrypoint.sh: line 3:    12 Killed                  gunicorn app.wsgi",
+            "out of memory",
+        ),
+        ("Killed", "out of memory"),
+        ("./start: 4: exec: gunicorn: not found", "no program gunicorn"),
+        ("entrypoint: line 4: gunicorn: command not found", "no program gunicorn"),
+        ("/usr/bin/env: 'python\\r': No such file or directory", "Windows line endings"),
+    ],
+)
+def test_the_lines_of_shells_name_their_cause(line: str, cause: str) -> None:
+    found = cause_of(line)
+
+    assert found is not None
+    assert cause in found.what
 
 
 def test_a_log_that_no_rule_knows_is_quoted_and_not_said_to_be_silent() -> None:

@@ -20,6 +20,7 @@ from lightgate.gate.gate_report import (
 from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import DIGEST, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
+from tests.support.printed import diagnose_command
 
 Kind = FailureKind
 PSQL = DatabaseSession(pid=4711, application="psql", seconds=35)
@@ -395,6 +396,113 @@ def test_the_input_of_the_next_execution_can_be_copied(
         assert json.loads(copied[-1]) == {"app": "crops-backend", **document, **more}
 
 
+CONFLICT = (
+    "CommandError: Conflicting migrations detected; multiple leaf nodes in the migration graph: "
+    "(0007_left, 0007_right in crops)."
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "cause", "evidence", "advice"),
+    [
+        (
+            [CONFLICT, "To fix them run 'python manage.py makemigrations --merge'"],
+            Kind.GATE_ERROR,
+            "follow the same migration",
+            "(0007_left, 0007_right in crops)",
+            "makemigrations --merge",
+        ),
+        (
+            [
+                "Migrations for 'crops':",
+                "  crops/migrations/0008_crop_note.py",
+                "    + Add field note to crop",
+                "DEBUG:crops:closing the pool",
+            ],
+            Kind.GATE_ERROR,
+            "changes without a migration",
+            "Migrations for 'crops': crops/migrations/0008_crop_note.py",
+            "makemigrations, commit",
+        ),
+        (
+            [
+                "SystemCheckError: System check identified some issues:",
+                "",
+                "ERRORS:",
+                "crops.Crop.a: (fields.E304) Reverse accessor clashes",
+                "\tHINT: https://docs.example/",
+            ],
+            Kind.GATE_ERROR,
+            "system check",
+            "crops.Crop.a: (fields.E304) Reverse accessor clashes",
+            "manage.py check",
+        ),
+        (
+            [*NO_MODULE, "DEBUG:crops:closing the pool"],
+            Kind.GATE_ERROR,
+            "no module weather",
+            "ModuleNotFoundError: No module named 'weather'",
+            "Install the module weather",
+        ),
+        (
+            [
+                "Traceback (most recent call last):",
+                "psycopg.errors.ReadOnlySqlTransaction: cannot execute CREATE TABLE in a read-only "
+                "transaction",
+            ],
+            Kind.DATABASE_REFUSED,
+            "it is read-only",
+            "read-only transaction",
+            "writer endpoint",
+        ),
+        (
+            [
+                "Traceback (most recent call last):",
+                "django.db.utils.OperationalError: FATAL:  sorry, too many clients already",
+                "bye",
+            ],
+            Kind.DATABASE_UNREACHABLE,
+            "no free connection",
+            "too many clients already",
+            "max_connections",
+        ),
+    ],
+)
+def test_the_evidence_of_a_command_is_what_went_wrong_and_not_its_last_line(
+    lines: list[str], kind: FailureKind, cause: str, evidence: str, advice: str
+) -> None:
+    found = diagnose_command(lines)
+
+    assert found.kind is kind
+    assert cause in found.what
+    assert evidence in (found.evidence or "")
+    assert advice in found.next_action
+
+
+@pytest.mark.parametrize("cause", ["healthCheck", "preflight"])
+def test_a_health_check_whose_program_is_missing_is_explained(cause: str) -> None:
+    error = "health check: cannot run 'curl': No such file or directory (ENOENT)"
+
+    found = of_gate(cause=cause, migration=None, error=error)
+
+    assert "The image has no program curl" in found.what
+    assert "install curl in the image" in found.next_action
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["requests.exceptions.ConnectionError: Connection refused"],
+        ["smtplib.SMTPAuthenticationError: (535, b'authentication failed')"],
+        ["redis.exceptions.AuthenticationError: Access denied"],
+    ],
+)
+def test_the_trouble_of_another_service_is_none_of_the_database(lines: list[str]) -> None:
+    found = diagnose_command(["Traceback (most recent call last):", *lines])
+
+    assert found.kind is Kind.GATE_ERROR
+
+
 @pytest.mark.parametrize(
     ("printed", "words", "kind"),
     [
@@ -412,6 +520,9 @@ def test_the_input_of_the_next_execution_can_be_copied(
         (["tidied 3", "Unknown command: 'x'"], ["python", "manage.py", "x"], Kind.GATE_ERROR),
         (["Unknown command: 'x'"], ["/bin/sh", "-c", "tidy; manage.py x"], Kind.GATE_ERROR),
         (["KeyError: 'barley'"], ["python", "manage.py", "x"], Kind.GATE_ERROR),
+        (["Unknown command: 'x'"], ["env", "A=b", "sh", "-c", "tidy; x"], Kind.GATE_ERROR),
+        (["x: error: argument y"], ["python", "-c", "tidy(); parse()"], Kind.GATE_ERROR),
+        (["Unknown command: 'x'"], ["/venv/bin/python3.13", "manage.py"], Kind.COMMAND_NOT_RUN),
     ],
 )
 def test_a_command_that_was_refused_at_once_was_not_run(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
-from lightgate.errors import RefusalCode
+from lightgate.errors import RefusalCode, sentence
 from lightgate.gate.gate_report import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications import email
@@ -204,10 +204,11 @@ def chat_of(ended: Report) -> Any:
 
 
 def told_in_chat(said: str) -> str:
-    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[said])
+    steps = [said, sentence(said)]
+    conclusion = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=steps)
     chat = chat_of(report(conclusion=conclusion))
-    [step] = chat["nextSteps"]
-    assert chat["description"].split("\n")[1] == step
+    step, reason = chat["nextSteps"]
+    assert chat["description"].split("\n")[1] == reason
     return str(step)
 
 

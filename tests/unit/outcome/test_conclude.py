@@ -423,7 +423,7 @@ def test_the_message_of_a_command_has_its_end_and_the_live_version() -> None:
     assert (good.outcome, bad.outcome) == (Outcome.SUCCEEDED, Outcome.FAILED)
     assert list(good.reasons) == [f"{same}."]
     assert list(bad.reasons) == [
-        "The command failed: it ended with exit code 1",
+        "The command failed: it ended with exit code 1.",
         f"{same} and is healthy: {SHOWN}",
     ]
 
@@ -457,7 +457,7 @@ def test_of_a_gate_that_says_nothing_and_may_have_begun_nobody_says_rolled_back(
     [
         (
             failed_gate(migration=None, cause="preflight", error="no"),
-            "The container migrate failed (preflight): no",
+            "The container migrate failed (preflight): no.",
         ),
         (evidence(Phase.SUCCEEDED), f"Deployment 8 failed after its gate had opened: {APP_FAILED}"),
         (evidence(Phase.UNGATED), f"Deployment 8 failed: {APP_FAILED}"),
@@ -512,7 +512,7 @@ def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() ->
 
     assert ended.outcome is Outcome.REFUSED
     assert list(ended.reasons) == [
-        "The container migrate failed (refused): harvests.0007 drops a column",
+        "The container migrate failed (refused): harvests.0007 drops a column.",
         f"Version 7 is still live and healthy: {SHOWN}",
     ]
     assert '"allowDestructive": true' in ended.next_steps[0]

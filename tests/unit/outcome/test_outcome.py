@@ -17,12 +17,24 @@ from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import EXECUTION, deployment
 
+WAY = WayToStart(parameter="/lightgate/apps/crops", command="aws stepfunctions …")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("a: is missing", "a: is missing."), ("Why?", "Why?"), ("The reasons:", "The reasons:")],
+)
+def test_every_reason_ends_as_a_sentence(said: str, shown: str) -> None:
+    ended = Conclusion(outcome=Outcome.FAILED, reasons=[said], next_steps=[])
+
+    assert list(ended.reasons) == [shown]
+
 
 def test_a_refusal_keeps_all_reasons() -> None:
     ended = refused(["a: is missing", "b: is missing"], code=RefusalCode.INPUT)
 
     assert ended.outcome is Outcome.REFUSED
-    assert list(ended.reasons) == ["a: is missing", "b: is missing"]
+    assert list(ended.reasons) == ["a: is missing.", "b: is missing."]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +45,7 @@ def test_a_refusal_keeps_all_reasons() -> None:
             None,
             False,
             ["Whether a deployment was created could not be determined."],
-            "Check the deployments of the container service, then start the release again.",
+            "Check the deployments of the container service. Start the release again.",
         ),
         (8, True, [], "Check how deployment 8 of this release ended before you push again."),
     ],
@@ -44,7 +56,7 @@ def test_a_broken_release_says_whether_anything_was_deployed(
     ended = broken("States.Timeout", version, is_service_known=is_service_known)
 
     assert ended.outcome is Outcome.FAILED
-    assert ended.reasons == ["The release could not continue: States.Timeout.", *reasons]
+    assert list(ended.reasons) == ["The release could not continue: States.Timeout.", *reasons]
     assert ended.next_steps[0] == step
 
 
@@ -111,9 +123,29 @@ def test_with_nothing_before_there_is_nothing_to_choose() -> None:
 def test_the_next_step_of_a_refusal_is_to_correct_it_and_start_again_in_the_same_way(
     kind: ReleaseKind,
 ) -> None:
-    [step] = refused(["no"], kind, code=RefusalCode.INPUT).next_steps
+    steps = refused(["no"], kind, code=RefusalCode.IMAGE, way=WAY).next_steps
 
-    assert ("push again" in step) is (kind is ReleaseKind.IMAGE)
+    assert ("push again" in steps[0]) is (kind is ReleaseKind.IMAGE)
+    assert steps[-1].endswith(WAY.command) is (kind is not ReleaseKind.IMAGE)
+
+
+@pytest.mark.parametrize("kind", ReleaseKind)
+def test_a_wrong_input_is_never_corrected_by_a_push(kind: ReleaseKind) -> None:
+    [step] = refused(["no"], kind, code=RefusalCode.INPUT, way=WAY).next_steps
+
+    assert step == "Correct the input of the execution, and start it again."
+
+
+def test_a_release_that_an_update_interrupted_is_only_started_again() -> None:
+    [step] = refused(["no"], code=RefusalCode.UPDATED, way=WAY).next_steps
+
+    assert step == f"Start the release again: {WAY.command}"
+
+
+def test_a_broken_release_says_how_to_start_it_again() -> None:
+    assert broken("States.Timeout", None, way=WAY).next_steps[0].endswith(WAY.command)
+    cut = stopped("ABORTED", admitted=False, deployment=None, way=WAY)
+    assert cut.next_steps == [f"Start the release again: {WAY.command}"]
 
 
 @pytest.mark.parametrize(
@@ -124,27 +156,27 @@ def test_the_next_step_of_a_refusal_is_to_correct_it_and_start_again_in_the_same
         (RefusalCode.SECRET, "Correct the secret that the reason names, or its entry in"),
         (RefusalCode.DATABASE, "database in the parameter /lightgate/apps/crops"),
         (RefusalCode.SERVICE_MISSING, "Create the container service, or correct serviceName"),
+        (RefusalCode.SERVICE_DISABLED, "Enable the container service"),
+        (RefusalCode.QUOTA, "Delete old snapshots"),
+        (RefusalCode.NOTHING_LIVE, "Release a version of the app first."),
+        (RefusalCode.LOCKED, "Wait until the other release has ended."),
     ],
 )
 def test_a_refusal_that_no_push_mends_says_what_to_correct_and_how_to_start(
     code: RefusalCode, what: str
 ) -> None:
-    way = WayToStart(parameter="/lightgate/apps/crops", command="aws stepfunctions …")
-
-    first, then = refused(["no"], code=code, way=way).next_steps
+    first, then = refused(["no"], code=code, way=WAY).next_steps
 
     assert what in first
     assert then == "Then start the release again: aws stepfunctions …"
 
 
 def test_a_refused_image_is_pushed_again() -> None:
-    way = WayToStart(parameter="/lightgate/apps/crops", command="aws stepfunctions …")
-
-    [step] = refused(["no"], code=RefusalCode.IMAGE, way=way).next_steps
+    [step] = refused(["no"], code=RefusalCode.IMAGE, way=WAY).next_steps
 
     assert step == "Correct the cause and push again."
 
 
 def test_joined_reasons_are_sentences() -> None:
-    assert joined(["a: is missing", "So stop.", "b"]) == "a: is missing. So stop. b"
+    assert joined(["a: is missing", "So stop.", "b"]) == "a: is missing. So stop. b."
     assert joined([]) == ""

@@ -3,6 +3,8 @@
 The slow matrix adds the other plans that fail while they are pending.
 """
 
+import shlex
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -84,6 +86,42 @@ def test_a_known_objection_to_a_healthy_version_outweighs_its_answers(
 
     check_ended(world, ended, status, "Version 1 is still live", "healthy: ", words)
     assert world.lightsail.serving(APP) == 1
+
+
+OUT_OF_MEMORY = "[1] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "cause", "printed"),
+    [
+        ([OUT_OF_MEMORY], "app-crash", "probably because the node was out of memory.", None),
+        (["licence expired", "bye"], "unknown", "could not be determined.", 2),
+    ],
+)
+def test_what_the_app_has_written_is_in_the_message_with_a_command_that_prints_it(
+    world: World, lines: list[str], kind: str, cause: str, printed: int | None
+) -> None:
+    course = crash(told_plan("a.0002"), "a.0002")
+    said = [(60.0 + at, "web", line) for at, line in enumerate(lines)]
+
+    ended = world.release(course=replace(course, log=[*course.log, *said]))
+
+    content = check_ended(world, ended, "ROLLED_BACK", "Version 1 is still live")
+    failure = content["failure"]
+    assert failure["kind"] == kind
+    assert failure["evidence"] == " | ".join(lines)
+    assert cause in content["text"]
+    if printed is not None:
+        command = shlex.split("aws " + failure["nextAction"].partition("aws ")[2])
+        options = dict(zip(command[3::2], command[4::2], strict=True))
+        answer = world.cloud.client("lightsail").get_container_log(
+            serviceName=options["--service-name"],
+            containerName=options["--container-name"],
+            startTime=options["--start-time"],
+            endTime=options["--end-time"],
+            filterPattern=options["--filter-pattern"],
+        )
+        assert [event["message"] for event in answer["logEvents"]] == lines[:printed]
 
 
 def undone(effect: str, **failed: str) -> Course:
@@ -185,10 +223,19 @@ def test_a_last_report_that_comes_late_decides_about_the_database(world: World) 
 
 
 def test_a_deployment_that_fails_silently_is_waited_for_and_then_called_so(world: World) -> None:
+    world.lightsail.switches = world.lightsail.switches.changed({"log_lag": 3600})
+
     ended = world.release(course=Course(ends="FAILED", after=FAILS, log=[]))
 
     check_ended(world, ended, "ROLLED_BACK", "gate reported")
     assert world.waited() >= FAILS + timedelta(seconds=300)
+
+
+def test_a_silent_gate_is_not_waited_for_once_the_log_shows_the_end(world: World) -> None:
+    ended = world.release(course=Course(ends="FAILED", after=FAILS, log=[]))
+
+    check_ended(world, ended, "ROLLED_BACK", "gate reported")
+    assert FAILS + timedelta(seconds=60) <= world.waited() < FAILS + timedelta(seconds=180)
 
 
 def test_a_first_deployment_that_fails_requires_manual_action(world: World) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
 from lightgate.deployment.status import Deployment, Endpoint, Service
-from lightgate.diagnosis.app_log import AppLog, read_app_log
+from lightgate.diagnosis.app_log import AppLog, read_app_log, shows_the_failure
 from lightgate.errors import NotShownError, RefusalCode, RefusedError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
@@ -182,6 +182,17 @@ class Lightsail:
     def applied(self, service: str, container: str, since: datetime) -> list[str]:
         """The migrations that Django says it applies, in the container's log since then."""
         return applied_in(self._lines(service, container, since, "Applying"))
+
+    @reaching("GetContainerLog")
+    def shows_the_failure(self, service: str, container: str, deployment: Deployment) -> bool:
+        """Whether the container's log has Lightsail's own line that the deployment failed.
+
+        Raises:
+            UnreachableError: the log cannot be read.
+        """
+        since, version = deployment.created_at - _CLOCK_MARGIN, deployment.version
+        lines = self._lines(service, container, since, f'"[deployment:{version}]"')
+        return shows_the_failure(lines, version)
 
     @reaching("GetContainerServiceDeployments")
     def app_logs(

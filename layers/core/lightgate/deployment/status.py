@@ -11,7 +11,7 @@ from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
 # gate's report only enriches the message; after a FAILED one it decides what is said of
-# the database, and is worth a longer wait.
+# the database, and is worth a longer wait, until the logs show the end of the deployment.
 _LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
 _LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
 # CloudWatch or S3 may answer again after an outage, and then the reports are read first.
@@ -159,6 +159,7 @@ def judge_deployment(
     gate_report: GateReport,
     *,
     unprotected: bool,
+    has_told_all: bool,
     now: datetime,
 ) -> tuple[Status, datetime | None]:
     """How the deployment stands, and when its end was first seen.
@@ -166,8 +167,9 @@ def judge_deployment(
     Success is the version being current and active; failure is the list saying so;
     anything else is read again, because reads may lag (lightsail-facts.md, section 6).
     Once ended, the verdict waits a while for the gate's own report, but not beyond the
-    time limit. A service without a public endpoint becomes active whatever the gate does,
-    so there only the report counts.
+    time limit. With `has_told_all` the logs show the end of a failed deployment. A service
+    without a public endpoint becomes active whatever the gate does, so there only the report
+    counts.
     """
     ended_at = watch.ended_at
     is_overdue = now - watch.created_at >= watch.time_limit
@@ -184,7 +186,9 @@ def judge_deployment(
         return Status.ACTIVE, ended_at or now
     elif service.has_failed(watch.version, watch.marker):
         ended_at = ended_at or now
-        patience_ends = is_overdue or now - ended_at >= _LOG_PATIENCE_AFTER_FAILED
+        is_short = has_told_all and gate_report.phase is not Phase.APPLYING
+        patience = _LOG_PATIENCE_AFTER_ACTIVE if is_short else _LOG_PATIENCE_AFTER_FAILED
+        patience_ends = is_overdue or now - ended_at >= patience
         if gate_report.phase.is_final or patience_ends:
             return Status.FAILED, ended_at
     if is_overdue:

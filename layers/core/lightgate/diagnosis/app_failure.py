@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from lightgate.deployment.status import Endpoint
-from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.app_log import CANCELED, TOO_LONG, AppLog
 from lightgate.diagnosis.gate_failure import without_variable
 from lightgate.diagnosis.log_causes import LogCause, cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
@@ -32,8 +32,6 @@ _SCRIPT = re.compile(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
 _ABOUT_A_SCRIPT = (
     " If the program is a script, its first line may be missing, such as #!/bin/sh: add it instead."
 )
-_TOO_LONG = "Took too long"
-_CANCELED = "Canceled"
 _PULL = "aws lightsail get-container-services --service-name"
 
 
@@ -88,9 +86,9 @@ def _image(seen: Symptoms) -> Diagnosis | None:
     if has_run or seen.evidence.phase not in (Phase.SILENT, Phase.UNGATED):
         return None
     launches = _launches(seen)
-    if _CANCELED in seen.system_lines and launches > seen.nodes:
+    if CANCELED in seen.system_lines and launches > seen.nodes:
         why = "Lightsail stopped launching nodes"
-        evidence = f"{_last_launch(seen)} ({launches} in total), {_CANCELED}"
+        evidence = f"{_last_launch(seen)} ({launches} in total), {CANCELED}"
     elif not seen.system_lines and seen.puller is not None and seen.puller.is_allowed is False:
         # With a policy that names another role, Lightsail writes nothing at all.
         why, evidence = "Lightsail wrote nothing to the log", None
@@ -319,12 +317,12 @@ def _about(probed: Probed) -> tuple[str, Remedy]:
 
 def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
     is_up = bool(log.own_words or log.starts)
-    if _TOO_LONG not in seen.system_lines or not is_up:
+    if TOO_LONG not in seen.system_lines or not is_up:
         return None
     return _unhealthy(
         f"The app was started, but {endpoint.path} on port {endpoint.port} was not healthy within "
         f"the time limit of Lightsail.{_quoting(log)}",
-        last_words(log) or _TOO_LONG,
+        last_words(log) or TOO_LONG,
         f"Run the image on your machine and call {endpoint.path} on port {endpoint.port}: it must "
         f"return {endpoint.success_codes} soon after the start. A redirect to https "
         "(SECURE_SSL_REDIRECT) and a host that ALLOWED_HOSTS lacks are not healthy either.",

@@ -18,6 +18,9 @@ _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50
 _MOST_FAILURES = 50
 _SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
+# What Lightsail writes last of a deployment that fails.
+TOO_LONG = "Took too long"
+CANCELED = "Canceled"
 _BEGIN = "Creating your deployment"
 # A request that went well, as access logs have it.
 _SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
@@ -44,6 +47,12 @@ class AppLog:
     def own_words(self) -> Sequence[str]:
         """The lines without those about requests, in which strangers have their say."""
         return [line for line in self.lines if not is_of_a_request(line)]
+
+
+def shows_the_failure(lines: Iterable[str], version: int) -> bool:
+    """Whether Lightsail has written the end of the failed deployment: older lines come no more."""
+    ends = {f"[deployment:{version}] {end}" for end in (TOO_LONG, CANCELED)}
+    return any(line.rstrip() in ends for line in lines)
 
 
 def read_app_log(

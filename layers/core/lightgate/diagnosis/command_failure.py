@@ -31,7 +31,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The command, or the gate's own preparations, ended with an error."""
     if _is_not_run(seen, failure):
         return _not_run(seen, failure)
-    cause = cause_of(failure.error)
+    # The output of a health check follows these words.
+    cause = cause_of(failure.error.removeprefix("health check: "))
     remedy: Remedy | None
     if failure.migration is not None and failure.cause is GateCause.EXIT:
         usual = f"Correct {failure.migration}"
@@ -44,6 +45,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         what, kind = f"{_gate(seen, failure)}.", FailureKind.GATE_ERROR
     if cause is not None:
         usual, remedy = cause.action, cause.remedy
+        kind = cause.kind if cause.kind is FailureKind.MISSING_VARIABLE else kind
     return Diagnosis(
         kind=kind,
         what=f"{what}{because(cause)}{left(failure)}",
@@ -183,13 +185,14 @@ def _not_run(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 
 def _gate(seen: Symptoms, failure: Failure) -> str:
+    how: str = failure.cause
+    if failure.cause is GateCause.EXIT and failure.exit_code is not None:
+        how = f"exit code {failure.exit_code}"
     if failure.container == COMMAND_CONTAINER:
-        return f"{command(seen, failure)} failed ({failure.cause})"
+        return f"{command(seen, failure)} failed ({how})"
     if failure.around is not None:
-        return f"{failure.around} failed ({failure.cause})"
-    return (
-        f"The gate of {failure.container} failed before or during its migrations ({failure.cause})"
-    )
+        return f"{failure.around} failed ({how})"
+    return f"The gate of {failure.container} failed before or during its migrations ({how})"
 
 
 _CHECK = "Run python manage.py check with this image and the app's variables"

@@ -137,7 +137,7 @@ _OF_A_DRIVER = re.compile(
     r"(?:[\w.]+: |health check: )*"
     r"(?:django\.db\.|psycopg|pymysql\.|MySQLdb\.|sqlite3\.|_mysql_exceptions\.)"
 )
-# What only a database says, also to a client of its own, such as psql.
+# Words that only a database uses, also towards a client of its own, such as psql.
 _UNMISTAKABLE = re.compile(
     r"connection to server at|the database system is |too many clients|slots are reserved"
     r"|password authentication failed for user|no pg_hba\.conf entry|Access denied for user"

@@ -133,4 +133,7 @@ def _container(seen: Symptoms) -> str:
 
 def _read_the_log(seen: Symptoms, *evidence: str) -> str:
     command = seen.log_command(_container(seen), *evidence)
-    return FIND_THE_STEP if command is None else f"Read the app's log: {command}"
+    if command is None:
+        return FIND_THE_STEP
+    is_filtered = " (without --filter-pattern, all of it)" * ("--filter-pattern" in command)
+    return f"Read the app's log{is_filtered}: {command}"

@@ -1,4 +1,4 @@
-"""What the diagnosis of a gate calls things, and what it says of the database afterwards."""
+"""Parts of sentences for the diagnosis of a gate: the subject, the cause, the database."""
 
 import shlex
 

@@ -50,7 +50,8 @@ def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: 
 
 
 _EXCEPTION = r"(?:[\w.]+: )*(?:\w+\.)*"
-_SHELL = r"(?:(?:/\S+|\w*sh|env|exec): )?(?:(?:line )?\d+: )?(?:exec: )?"
+# How a shell begins a line: its name or that of the script, and the line's number.
+_SHELL = r"(?:[./]\S+|\S*sh|env|exec): (?:(?:line )?\d+: )?(?:exec: )?"
 _ADDRESS_IN_USE = (
     "The app could not listen, because its port is in use.",
     "Let each server in the containers of the deployment listen on a port of its own: the "
@@ -71,8 +72,8 @@ _LINE_ENDINGS = (
 )
 _NO_PROGRAM = (
     "The image has no program {0}, or the program's interpreter is missing.",
-    "Correct the container's command, or install {0} in the image. If {0} is a script, check the "
-    "program in its first line, and store it with LF line endings",
+    "Correct the command, or install {0} in the image. If {0} is a script, check the program in "
+    "its first line, and store it with LF line endings",
 )
 _NOT_EXECUTABLE = (
     "The program {0} may not be executed.",
@@ -98,7 +99,9 @@ _EXISTS = (
 _RULES: tuple[_Rule, ...] = (
     _rule(r".*(?:\\r'?: (?:command )?not found|\$'[^']*\\r')", *_LINE_ENDINGS, comes_first=True),
     _rule(
-        r"env: (?:can't execute )?.*(?:sh|python\d?)(?:\\r| '|\?)", *_LINE_ENDINGS, comes_first=True
+        r"(?:\S*/)?env: (?:can't execute )?.*(?:sh|python\d?)(?:\\r| '|\?)",
+        *_LINE_ENDINGS,
+        comes_first=True,
     ),
     _rule(r".*/bin/\S*sh\^M: bad interpreter", *_LINE_ENDINGS, comes_first=True),
     _rule(
@@ -107,9 +110,20 @@ _RULES: tuple[_Rule, ...] = (
         remedy=Remedy.EITHER,
     ),
     _rule(r"exec (\S+): no such file or directory", *_NO_PROGRAM, remedy=Remedy.EITHER),
-    _rule(r'(?:.*exec: "([^"]+)"|exec (\S+)): permission denied', *_NOT_EXECUTABLE),
+    _rule(r'(?:.*exec: \\?"([^"\\]+)\\?"|exec (\S+)): permission denied', *_NOT_EXECUTABLE),
+    _rule(r"exec (\S+) failed: Permission denied", *_NOT_EXECUTABLE),
+    _rule(r"exec (\S+) failed: No such file", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(
+        r".*exec user process caused:? \"?no such file or directory",
+        "The image lacks a program, or the program's interpreter is missing.",
+        "Check the program in the first line of the script that the container starts, and store "
+        "the script with LF line endings",
+    ),
     _rule(_SHELL + r"(\S+): [Pp]ermission denied$", *_NOT_EXECUTABLE),
-    _rule(_SHELL + r"(\S+): (?:command )?not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(_SHELL + r"(\S+): not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    _rule(
+        r"(?:\S+: (?:line \d+: )?)?(\S+): command not found$", *_NO_PROGRAM, remedy=Remedy.EITHER
+    ),
     _rule(r"cannot run '([^']+)': Permission", *_NOT_EXECUTABLE),
     _rule(r"cannot run '([^']+)': No such file", *_NO_PROGRAM, remedy=Remedy.EITHER),
     _rule(r"(?:\S*python\S*|\S+): can't open file '([^']+)'", *_NO_PROGRAM, remedy=Remedy.EITHER),
@@ -146,6 +160,37 @@ _RULES: tuple[_Rule, ...] = (
         remedy=Remedy.EITHER,
     ),
     _rule(
+        r"Module '[^']*' has no attribute 'celery'|The module \S+ was not found\.$",
+        *_NO_APP,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        r"Pidfile \(([^)]+)\) already exists|.*LockFailed: .*File exists: '([^']+)'",
+        "Celery beat found the file {0} of a process before, and did not start.",
+        "Start celery beat with --pidfile= : in a container of its own it needs no such file",
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        _EXCEPTION + r"ImproperlyConfigured: The (\w+) setting must not be empty",
+        "The setting {0} is empty.",
+        "Add the variable that {0} is read from to environment, or to secrets, in the app's spec",
+        kind=FailureKind.MISSING_VARIABLE,
+        remedy=Remedy.SPEC,
+    ),
+    _rule(
+        _EXCEPTION + r"AppRegistryNotReady: ",
+        "Django was used before it was set up.",
+        "Let asgi.py or wsgi.py call get_asgi_application() or get_wsgi_application() before it "
+        "imports consumers, routing or models",
+    ),
+    _rule(
+        _EXCEPTION
+        + r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]*settings[\w.]*)",
+        "The image has no settings module {0}.",
+        "Correct DJANGO_SETTINGS_MODULE in the container's environment, or add {0} to the image",
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
         _EXCEPTION + r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)",
         "The image has no module {0}.",
         "Install the module {0} in the image, or correct its name",
@@ -174,6 +219,31 @@ _RULES: tuple[_Rule, ...] = (
         ends_the_app=False,
     ),
     _rule(
+        _EXCEPTION + r"""(?:.*\brelation "([^"]+)" does not exist|.*\bno such table: (\S+)"""
+        r"""|.*\(1146, "Table '([^']+)' doesn't exist)""",
+        "The database has no table {0}.",
+        "Check that this container and the one that migrates use the same database, and that a "
+        "migration creates the table: python manage.py showmigrations",
+        ends_the_app=False,
+        kind=FailureKind.HEALTH_CHECK,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        r".*\bError -?\d+ connecting to (\S+?)\.(?: |$)",
+        "The app cannot reach {0}.",
+        "Correct the address of this service in the app's variables, and check that it is "
+        "available. The containers of one deployment reach each other as localhost",
+        ends_the_app=False,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
+        r".*\bCannot connect to (\w+)://",
+        "Celery cannot reach its broker ({0}).",
+        "Correct the address of the broker in the app's variables, and check that it is available",
+        ends_the_app=False,
+        remedy=Remedy.EITHER,
+    ),
+    _rule(
         _EXCEPTION + r"InconsistentMigrationHistory: ",
         "The recorded migrations contradict the dependencies of the migrations in the image.",
         "Compare python manage.py showmigrations --plan with the table django_migrations: a "
@@ -195,7 +265,7 @@ _RULES: tuple[_Rule, ...] = (
         "Run python manage.py check with this image and the app's variables, correct what it names",
     ),
     _rule(
-        r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: )?(?:\d+ )?Killed(?: .*)?$"
+        r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: +\d+ )?Killed(?: {2,}.*)?$"
         r"|MemoryError\b|.*[Oo]ut of memory)",
         *_MEMORY,
         ends_the_app=False,
@@ -217,7 +287,8 @@ _RULES: tuple[_Rule, ...] = (
         ends_the_app=False,
     ),
     _rule(
-        r".*(?:terminated due to signal 9|was sent SIGKILL)",
+        r".*(?:terminated due to signal 9|was sent SIGKILL|signal 9 \(SIGKILL\)"
+        r"|killed by signal 9)",
         *_MEMORY,
         ends_the_app=False,
         remedy=Remedy.OUTSIDE,

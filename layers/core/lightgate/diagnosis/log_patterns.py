@@ -29,6 +29,8 @@ _MISSING = re.compile(
     r"(?:ImproperlyConfigured: Set the (\w+) environment variable"
     r"|UndefinedValueError: (\w+) not found\. Declare it as envvar"
     r"""|Env(?:Validation)?Error: Environment variable ["'](\w+)["'] (?:not set|is)"""
+    r"|ImproperlyConfigured: Requested settings?.* You must either define the environment variable "
+    r"(\w+)"
     r"|KeyError: [\"']Config '(\w+)' is missing, and has no default)"
 )
 _KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")

@@ -26,8 +26,8 @@ class LogWindow:
 def phrase_of(shown: str, raw: str) -> str | None:
     """Words of a line that a filter pattern can search for; None if it has none.
 
-    `shown` is the line without secrets, and `raw` the line as the log has it: only what is in both
-    finds the line again, and gives nothing away.
+    `shown` is the line without secrets, and `raw` the line as the log has it. Words that are in
+    both find the line again and give nothing away.
     """
     pieces = [piece for part in _MASKED.split(shown) for piece in _PLAIN.findall(part)]
     # The log may have something else between two words, such as a tab or a colour.

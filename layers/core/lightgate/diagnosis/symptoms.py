@@ -126,6 +126,8 @@ class Symptoms:
                 return f"{action}."
             case Remedy.IMAGE if self.command is not None:
                 return f"{action}. Then push, and run the command again with the new image."
+            case Remedy.IMAGE if self.rollback_to is not None:
+                return f"{action}. Then push the correction as a new image."
             case Remedy.IMAGE:
                 return f"{action}. Then push again."
             case Remedy.EITHER if is_image:

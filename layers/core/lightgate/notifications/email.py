@@ -6,6 +6,7 @@ from itertools import groupby
 
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.errors import sentence
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome
@@ -133,8 +134,10 @@ def _repeats(failure: Diagnosis | None, reason: str) -> bool:
     # The result of the health checks may be that of two versions, and both count.
     if failure is None or failure.kind in (FailureKind.UNKNOWN, FailureKind.WATCH_FAILED):
         return False
-    evidence = failure.evidence
-    return bool(evidence) and (reason == evidence or reason.endswith(f": {evidence}"))
+    if not failure.evidence:
+        return False
+    evidence = sentence(failure.evidence)
+    return reason == evidence or reason.endswith(f": {evidence}")
 
 
 def _is_known(failure: Diagnosis) -> bool:

@@ -12,7 +12,7 @@ from lightgate.deployment.one_off_command import compile_app, compile_command
 from lightgate.deployment.pinning import other_images
 from lightgate.deployment.redeploy import Redeployment, redeploy
 from lightgate.deployment.status import Service
-from lightgate.errors import RefusalCode, RefusedError, UnreachableError
+from lightgate.errors import RefusalCode, RefusedError, UnreachableError, joined
 from lightgate.names import (
     CHECKED,
     COMMAND_CONTAINER,
@@ -107,7 +107,7 @@ def rollback_notes_again(
         again = build_rollback(release, version, used, release.id, CHECKED, runtime)
     except RefusedError as error:
         # The deployment exists, so a refusal now is only a note.
-        why = " ".join(error.reasons)
+        why = joined(error.reasons)
         return [f"Whether its secrets have changed could not be found out again: {why}"]
     return again.notes
 

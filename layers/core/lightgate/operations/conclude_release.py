@@ -272,21 +272,20 @@ def _conclude(
     state, deployment, kind = facts.state, facts.deployment, _kind_of(facts)
     if facts.unreadable is not None:
         return unreadable()
+    way = _way_to_start(facts, runtime)
     if (stop := state.stop) is not None:
         match stop.status:
             case StopStatus.REFUSED:
-                return refused(
-                    stop.reasons, kind, code=stop.code, way=_way_to_start(facts, runtime)
-                )
+                return refused(stop.reasons, kind, code=stop.code, way=way)
             case StopStatus.SUPERSEDED:
                 return superseded(stop.reasons)
             case StopStatus.LOST:
                 # Another release gets the lock only after the outcome. Here it is missing.
-                return _broken(joined(stop.reasons), facts, service, None)
+                return _broken(joined(stop.reasons), facts, service, None, way)
     rollback_result = state.rollback
     is_gone = service is None and deployment is not None
     if state.error is not None and not is_gone:
-        return _broken(words_of(state.error), facts, service, rollback_result)
+        return _broken(words_of(state.error), facts, service, rollback_result, way)
     if facts.stopped is not None and not is_gone:
         return stopped(
             facts.stopped,
@@ -294,6 +293,7 @@ def _conclude(
             deployment=deployment_of(facts, service),
             back=deployment_back(facts, service),
             is_service_known=service is not None,
+            way=way,
         )
     release = facts.release
     if deployment is None or release is None:
@@ -325,16 +325,16 @@ def _conclude(
 
 
 # These belong to the push, or to the place of the request among others.
-_OF_THE_PUSH = ("pushedTag", "requestedAt")
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
-    """How to start the refused release again; None if the request names no app."""
+    """How to start the release again; None if the request names no app."""
     app = requested_app(facts.state.request)
     if app == UNKNOWN:
         return None
     asked = members_of(facts.state.request)
-    request = {name: value for name, value in asked.items() if name not in _OF_THE_PUSH}
+    request = {name: value for name, value in asked.items() if name not in _OF_A_PUSH}
     return WayToStart(
         parameter=f"{runtime.settings.apps_path}/{app}",
         command=start_command(facts.state.execution, request),
@@ -342,7 +342,11 @@ def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
 
 
 def _broken(
-    error: str, facts: Facts, service: Service | None, back: RollbackProgress | None
+    error: str,
+    facts: Facts,
+    service: Service | None,
+    back: RollbackProgress | None,
+    way: WayToStart | None,
 ) -> Conclusion:
     deployment, release = facts.deployment, facts.release
     version = own_version(facts, service)
@@ -357,7 +361,7 @@ def _broken(
         or not service.serves_own(version, release.id)
     ):
         is_known = service is not None or release is None
-        return broken(error, version, back, is_service_known=is_known)
+        return broken(error, version, back, is_service_known=is_known, way=way)
     seen = facts.state.verification
     return unverified(
         error,

@@ -1,11 +1,11 @@
 """Read the reports of the gates: from the log, which lags, and from the gate channel."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from lightgate.deployment.status import reports_since
+from lightgate.deployment.status import Deployment, Service, reports_since
 from lightgate.errors import NotShownError, UnreachableError
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
@@ -32,7 +32,7 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Gate
         UnreachableError: neither the log nor the channel of one gate could be read.
     """
     since = reports_since(created_at)
-    gates = list(dict.fromkeys([*release.gates, *release.asking_gates]))
+    gates = gates_of(release)
     lines: dict[str, Sequence[str]] = {gate: [] for gate in gates}
     if not gates:
         return GateLines(lines=lines, unread=[])
@@ -62,6 +62,35 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Gate
         lines[gate] = found
         unread += failed
     return GateLines(lines=lines, unread=unread)
+
+
+def gates_of(release: Release) -> Sequence[str]:
+    return list(dict.fromkeys([*release.gates, *release.asking_gates]))
+
+
+def has_told_all(
+    service: Service,
+    deployment: Deployment | None,
+    gates: Collection[str],
+    runtime: Runtime,
+    *,
+    may_have_begun: bool,
+) -> bool:
+    """Whether the deployment has failed, and its logs show that, so that no report follows.
+
+    Where a gate may have begun something, the log of each gate has to show it. Otherwise one log of
+    the deployment is enough: reports could only explain more.
+    """
+    if deployment is None or not service.has_failed(deployment.version, deployment.release):
+        return False
+    shown = (
+        runtime.lightsail.shows_the_failure(service.name, container, deployment)
+        for container in (gates if may_have_begun else deployment.images)
+    )
+    try:
+        return all(shown) if may_have_begun else any(shown)
+    except UnreachableError:
+        return False
 
 
 def _gate_messages(release: Release, gate: str, mask: Mask, runtime: Runtime) -> Sequence[str]:

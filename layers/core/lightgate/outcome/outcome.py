@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from lightgate.deployment.status import Deployment
 from lightgate.diagnosis.diagnose import FIND_THE_STEP
-from lightgate.errors import RefusalCode
+from lightgate.errors import RefusalCode, sentence
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
@@ -24,9 +24,6 @@ AGAIN: Mapping[ReleaseKind, str] = MappingProxyType(
         ReleaseKind.COMMAND: "start the execution again",
     }
 )
-
-
-_RELEASE_AGAIN = "Start the release again."
 
 
 class Outcome(enum.StrEnum):
@@ -55,6 +52,9 @@ class Conclusion:
     code: RefusalCode | None = None
     is_general_advice: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reasons", tuple(map(sentence, self.reasons)))
+
 
 def correct_the_cause(
     outcome: Outcome,
@@ -74,7 +74,7 @@ def correct_the_cause(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayToStart:
-    """How to start a refused release again: the parameter of its spec, and the command."""
+    """How to start a release again: the parameter of its spec, and the command."""
 
     parameter: str
     command: str
@@ -98,6 +98,19 @@ _CORRECTIONS: Mapping[RefusalCode | None, str] = MappingProxyType(
             "Create the container service, or correct serviceName in the parameter {}."
         ),
         RefusalCode.SERVICE_TAKEN: "Correct serviceName in the parameter {}.",
+        RefusalCode.SERVICE_DISABLED: "Enable the container service in the Lightsail console.",
+        RefusalCode.SERVICE_REPLACED: (
+            "Check that the new container service is the one for this app, or correct serviceName "
+            "in the parameter {}."
+        ),
+        RefusalCode.SPEC_REPLACED: "Check the spec in the parameter {}: it was stored again.",
+        RefusalCode.DEPLOYMENT: "Correct in the parameter {} what the reason names.",
+        RefusalCode.QUOTA: (
+            "Delete old snapshots, or set database.keepSnapshots in the parameter {}, so that "
+            "Lightgate deletes them."
+        ),
+        RefusalCode.NOTHING_LIVE: "Release a version of the app first.",
+        RefusalCode.LOCKED: "Wait until the other release has ended.",
     }
 )
 
@@ -109,18 +122,30 @@ def refused(
     code: RefusalCode | None,
     way: WayToStart | None = None,
 ) -> Conclusion:
-    correction = _CORRECTIONS.get(code)
-    if way is None or correction is None:
+    if code is RefusalCode.INPUT:
+        steps = ["Correct the input of the execution, and start it again."]
+    elif code is RefusalCode.UPDATED:
+        steps = [_start_again(way)]
+    elif way is not None and (code in _CORRECTIONS or kind is not ReleaseKind.IMAGE):
+        correction = _CORRECTIONS.get(code, "Correct the cause.").format(way.parameter)
+        what = _STARTED[kind]
+        steps = [correction, f"Then start {what} again: {way.command}"]
+    else:
         return correct_the_cause(Outcome.REFUSED, reasons, kind, code)
-    return Conclusion(
-        outcome=Outcome.REFUSED,
-        reasons=reasons,
-        next_steps=[
-            correction.format(way.parameter),
-            f"Then start the release again: {way.command}",
-        ],
-        code=code,
-    )
+    return Conclusion(outcome=Outcome.REFUSED, reasons=reasons, next_steps=steps, code=code)
+
+
+_STARTED = MappingProxyType(
+    {
+        ReleaseKind.IMAGE: "the release",
+        ReleaseKind.ROLLBACK: "the rollback",
+        ReleaseKind.COMMAND: "the command",
+    }
+)
+
+
+def _start_again(way: WayToStart | None) -> str:
+    return f"Start the release again: {way.command}" if way else "Start the release again."
 
 
 def superseded(reasons: Sequence[str]) -> Conclusion:
@@ -135,6 +160,7 @@ def stopped(
     deployment: Deployment | None,
     back: Deployment | None = None,
     is_service_known: bool = True,
+    way: WayToStart | None = None,
 ) -> Conclusion:
     """The execution of the release ended before its outcome was recorded.
 
@@ -146,11 +172,11 @@ def stopped(
         return Conclusion(
             outcome=Outcome.REFUSED,
             reasons=[reason, "Nothing was deployed."],
-            next_steps=[_RELEASE_AGAIN],
+            next_steps=[_start_again(way)],
             code=RefusalCode.INTERRUPTED,
         )
     if deployment is None:
-        found, next_step = _without_deployment(is_service_known=is_service_known)
+        found, next_step = _without_deployment(way, is_service_known=is_service_known)
         reason += f" {found}"
     elif deployment.state == "ACTIVATING":
         reason += f" Its deployment {deployment.version} was still activating."
@@ -191,6 +217,7 @@ def broken(
     back: RollbackResult | None = None,
     *,
     is_service_known: bool = True,
+    way: WayToStart | None = None,
 ) -> Conclusion:
     """A step failed with an unexpected error, and its retries failed as well.
 
@@ -198,7 +225,7 @@ def broken(
     """
     reasons = [_stopped_by(error)]
     if version is None:
-        found, deployed = _without_deployment(is_service_known=is_service_known)
+        found, deployed = _without_deployment(way, is_service_known=is_service_known)
         reasons.append(found)
     else:
         deployed = f"Check how deployment {version} of this release ended before you push again."
@@ -215,13 +242,13 @@ def _stopped_by(error: str) -> str:
     return f"The release could not continue: {error.rstrip('.')}."
 
 
-def _without_deployment(*, is_service_known: bool) -> tuple[str, str]:
+def _without_deployment(way: WayToStart | None, *, is_service_known: bool) -> tuple[str, str]:
     """The reason and the next step of a release without a known deployment."""
     if is_service_known:
-        return "No deployment of this release was found.", _RELEASE_AGAIN
+        return "No deployment of this release was found.", _start_again(way)
     return (
         "Whether a deployment was created could not be determined.",
-        "Check the deployments of the container service, then start the release again.",
+        f"Check the deployments of the container service. {_start_again(way)}",
     )
 
 

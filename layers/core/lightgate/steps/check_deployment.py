@@ -12,6 +12,7 @@ from lightgate.deployment.status import (
     judge_deployment,
 )
 from lightgate.diagnosis.gate_waits import read_wait
+from lightgate.errors import joined
 from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
@@ -20,9 +21,10 @@ from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
 from lightgate.operations.payload_limit import shortened
-from lightgate.operations.read_gates import read_gates
+from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
 from lightgate.release.poll_interval import poll_interval, wait_seconds
 from lightgate.release.release import Release, ReleaseKind
+from lightgate.rollback.version_history import may_have_begun
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
 
@@ -39,6 +41,10 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     release, order = admitted.release, admitted.database
     before, began = deployment.checks, runtime.now()
     service = runtime.lightsail.service(release.service, release.service_since)
+    # Before the reports, so that none comes between the two.
+    begun = may_have_begun(release, deployment)
+    ours, gates = service.deployment_of(release.id), gates_of(release)
+    told_all = has_told_all(service, ours, gates, runtime, may_have_begun=begun)
     gate_lines = read_gates(release, deployment.created_at, runtime)
     pause = timedelta(seconds=deployment.poll_seconds)
     checks = before.missed(began) if gate_lines.unread else before.resumed(began, pause=pause)
@@ -57,6 +63,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         service,
         gate_report,
         unprotected=release.unprotected,
+        has_told_all=told_all,
         now=runtime.now(),
     )
     objection = runtime.objection(release.app, admitted.lock) if release.asking_gates else None
@@ -68,7 +75,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         order=order,
         history=admitted.history,
         poll=timedelta(seconds=admitted.poll_seconds),
-        objection=" ".join(objection.reasons) if objection else None,
+        objection=joined(objection.reasons) if objection else None,
         not_yet=_not_yet(release, service, deployment.version),
         outage=checks.outage,
         delay=checks.outage - before.outage,

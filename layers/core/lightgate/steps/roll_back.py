@@ -28,6 +28,7 @@ from lightgate.operations.changes_outside import with_changes_outside
 from lightgate.operations.check_health import check_health, old_version
 from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
+from lightgate.operations.read_gates import has_told_all
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import VersionRecord, VersionSource
 from lightgate.release.release import Release
@@ -249,6 +250,7 @@ def _follow(
             "could not be checked, because its spec cannot be read."
         )
         return _failed(progress, reason, *error.reasons)
+    told_all = has_told_all(service, ours, spec.gates(), runtime, may_have_begun=False)
     gate_report = _gate_report(release, progress, spec, created_at, runtime)
     status, ended_at = judge_deployment(
         FollowedDeployment(
@@ -262,6 +264,7 @@ def _follow(
         service,
         gate_report,
         unprotected=spec.unprotected and gate_report.phase is not Phase.UNGATED,
+        has_told_all=told_all,
         now=runtime.now(),
     )
     answer = replace(progress, gate=_without_details(gate_report), ended_at=ended_at)

@@ -1,6 +1,6 @@
 """StartNext: release the deployment lock, and start the waiting release."""
 
-from lightgate.errors import UnreachableError
+from lightgate.errors import UnreachableError, joined
 from lightgate.operations.recover_abandoned import start_waiting_release
 from lightgate.outcome.durations import durations_of
 from lightgate.records.recorded_outcome import EndStatus
@@ -36,7 +36,7 @@ def start_next(state: State, runtime: Runtime) -> End:
         return End(status=outcome.status, cause=before + outcome.cause)
     if state.stop is None:
         raise LookupError("no outcome is recorded")
-    return End(status=EndStatus(state.stop.status), cause=" ".join(state.stop.reasons))
+    return End(status=EndStatus(state.stop.status), cause=joined(state.stop.reasons))
 
 
 def _is_repeated(state: State) -> bool:
