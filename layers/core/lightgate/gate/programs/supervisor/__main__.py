@@ -70,6 +70,8 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
             sys.excepthook(type(problem), problem, problem.__traceback__)
             for child in gate.children:
                 child.kill(signal.SIGKILL)
+                child.close()
+            gate.children.clear()
         gate.report(failure)
         gate.drain()
         # If the attempt is not recorded, a restarted container would make it again.
