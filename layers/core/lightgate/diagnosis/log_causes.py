@@ -266,8 +266,15 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: +\d+ )?Killed(?: {2,}.*)?$"
-        r"|MemoryError\b|.*[Oo]ut of memory)",
+        r"|.*[Oo]ut of memory)",
         *_MEMORY,
+        ends_the_app=False,
+        remedy=Remedy.OUTSIDE,
+    ),
+    _rule(
+        _EXCEPTION + r"(?:MemoryError\b|OSError: \[Errno 12\])",
+        "A process of the app had no memory left.",
+        _MEMORY[1],
         ends_the_app=False,
         remedy=Remedy.OUTSIDE,
     ),
