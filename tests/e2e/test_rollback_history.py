@@ -43,8 +43,7 @@ def test_an_unhealthy_version_stays_live_if_its_migration_makes_rollback_unsafe(
     message, version = ended.message, farm.version
     assert (ended.status, ended.execution.error) == ("FAILED", "FAILED")
     assert message["failure"]["kind"] == "watch-failed"
-    assert "GET / returned 500 (expected 200)" in " ".join(message["reasons"])
-    assert message["failure"]["evidence"] == "MemoryError: no room for another answer"
+    assert "GET / returned 500 (expected 200)" in message["failure"]["evidence"]
     assert message["judgement"]["verdict"] == "ONE_WAY"
     [reason] = message["judgement"]["reasons"]
     assert reason.startswith("harvests.0005_no_season: RemoveField harvest.season: ")
