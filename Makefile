@@ -36,7 +36,7 @@ test: $(READY) ## Run all tests but the slow ones: [ONLY=folder or part of a pat
 
 test-slow: $(READY) ## Run the slow tests, with every interpreter, setting and example: [ONLY=as above]
 	@places=$$(python -m tests.only $(ONLY)) && \
-		python -m pytest -p tests.scheduling --numprocesses 2 --dist loadfile \
+		python -m pytest -p tests.scheduling --numprocesses 3 --dist loadfile \
 			--hypothesis-profile many -m "slow or hypothesis" $$places
 
 faults: $(READY) ## Inject one fault into each AWS call and state of a release: [OPTIONS="--slice"]

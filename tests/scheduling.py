@@ -12,8 +12,13 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 _TOGETHER = ("e2e", "workflow/releases", "workflow/gates", "workflow/queue", "crops", "local")
-"""Folders whose tests share something costly, or are judged together. They take the longest, so
-they are handed out first: nothing long begins when the other workers are about to end."""
+"""Folders whose tests share something costly, or are judged together."""
+_OWN_STACK = (
+    *("alone", "as_planned", "commands", "failures", "permits", "rollback_history", "two_stacks"),
+)
+"""Files of `e2e` that share no stack with the others."""
+_FIRST = ("sites", *_TOGETHER)
+"""What takes the longest is handed out first: nothing long begins when other workers end."""
 
 
 class FileScheduling(LoadScopeScheduling):
@@ -22,7 +27,10 @@ class FileScheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
         folder = _folder(nodeid)
-        return folder if folder in _TOGETHER else str(file)
+        if file.name == "test_real_sites.py":
+            return nodeid.rpartition("-")[0]  # a site, which has its interpreter
+        is_alone = folder == "e2e" and file.stem.removeprefix("test_") in _OWN_STACK
+        return folder if folder in _TOGETHER and not is_alone else str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
@@ -33,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSch
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first; what is in one folder keeps its order."""
-    rank = {folder: number for number, folder in enumerate(_TOGETHER)}
+    rank = {folder: number for number, folder in enumerate(_FIRST)}
     items.sort(key=lambda item: rank.get(_folder(item.nodeid), len(rank)))
 
 

@@ -37,11 +37,12 @@ def kill(victim: str, gate: Program, rows: Rows) -> None:
         )
 
 
-@pytest.mark.parametrize("round_", rounds(1, 60))
+@pytest.mark.parametrize("round_", rounds(1, 40))
 def test_killed_at_any_instant_everything_agrees(
     runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:
-    choice = random.Random(round_)  # noqa: S311
+    # Ten combinations, each with an instant in each quarter of the time that a gate needs.
+    quarter = round_ // 10 + random.Random(round_).random()  # noqa: S311
     atomic, victim = round_ % 2 == 0, VICTIMS[round_ % len(VICTIMS)]
     rows("create table trace (at timestamptz default clock_timestamp())")
     crops.migration(
@@ -50,7 +51,7 @@ def test_killed_at_any_instant_everything_agrees(
     )
     gate = crops.gate(runner)
     gate.event("plan")
-    time.sleep(choice.uniform(0, 2.5))
+    time.sleep(2.5 * quarter / 4)
     kill(victim, gate, rows)
 
     relaunched = crops.gate(runner)

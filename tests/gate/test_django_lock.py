@@ -45,7 +45,7 @@ def rounds(normal: int, slow: int) -> list[object]:
     return [*range(normal), *(pytest.param(n, marks=pytest.mark.slow) for n in range(normal, slow))]
 
 
-@pytest.mark.parametrize("round_", rounds(1, 20))
+@pytest.mark.parametrize("round_", rounds(1, 10))
 def test_of_eight_gates_at_once_one_migrates_and_all_open(
     runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:
@@ -60,7 +60,8 @@ def test_of_eight_gates_at_once_one_migrates_and_all_open(
     assert rows.locks() == 0
 
 
-@pytest.mark.parametrize("round_", rounds(1, 20))
+@pytest.mark.slow
+@pytest.mark.parametrize("round_", rounds(1, 10))
 def test_of_eight_gates_at_once_one_tries_what_fails_and_none_opens(
     runner: Runner, crops: Project, rows: Rows, round_: int
 ) -> None:

@@ -66,4 +66,4 @@ def test_a_real_site_migrates_once_and_reports_a_failure(
     failed = release("planted failure", PLANTED="1")
     assert failed.last["cause"] == "exit"
     assert failed.last["migration"] == "planted.0001_initial"
-    assert (failed.last["database"] == "unchanged") == (engine == "PostgreSQL")
+    assert failed.last["database"] == ("unchanged" if engine == "PostgreSQL" else "part-way")
