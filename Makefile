@@ -12,10 +12,10 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: faults mutants help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv (the other targets do it when needed)
 
@@ -44,6 +44,9 @@ faults: $(READY) ## Inject one fault into each AWS call and state of a release: 
 
 mutants: $(READY) ## Break each promise of the design once; a test must fail each time
 	@python -m tests.faults.mutants
+
+fuzz-compatibility: $(READY) ## Compare the classes of random migrations with what old code can do: [SEED=n] [CASES=n] [OPTIONS="--engine mariadb --django 4.2"]
+	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
 
 benchmark: $(READY) ## Measure the cost of the gate: start-up, opening, memory, an empty migrate
 	@python -m benchmarks.gate

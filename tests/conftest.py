@@ -37,9 +37,11 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test with `representatives(n)`, the first n cases stand for the rest, which is slow."""
+    """Of a test with `representatives(n)`, the first n that are not slow stand for the rest."""
     cases: Counter[str] = Counter()
     for item in items:
+        if item.get_closest_marker("slow") is not None:
+            continue
         test = item.nodeid.partition("[")[0]
         cases[test] += 1
         marker = item.get_closest_marker("representatives")

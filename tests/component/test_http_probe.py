@@ -100,6 +100,7 @@ def test_the_beginning_of_a_body_without_end_is_enough() -> None:
     assert (answer.status, len(answer.body)) == (200, LARGEST_BODY_BYTES)
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "behave",
     [

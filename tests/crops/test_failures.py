@@ -57,17 +57,18 @@ print(json.dumps({{**who, **told}}))
 """
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.usefixtures("v2")
 @pytest.mark.parametrize(
     ("name", "verdict", "reason"),
     [
-        ("v2", Verdict.NONE, None),
-        ("crash-on-start", Verdict.NONE, None),
         ("additive-fails-later", Verdict.SAFE, None),
+        ("v3", Verdict.ONE_WAY, "harvests.0006_one_harvest_a_day: AddConstraint "),
         ("default-only", Verdict.ONE_WAY, "harvests.0005_quality: AddField harvest.quality: "),
         ("one-way", Verdict.ONE_WAY, "harvests.0005_no_season: RemoveField harvest.season: "),
         ("slow-migration", Verdict.UNKNOWN, "harvests.0005_reckon_yields: RunPython: "),
-        ("v3", Verdict.ONE_WAY, "harvests.0006_one_harvest_a_day: AddConstraint "),
+        ("v2", Verdict.NONE, None),
+        ("crash-on-start", Verdict.NONE, None),
     ],
 )
 def test_the_verdict_says_before_it_starts_what_its_failure_would_mean(
@@ -82,7 +83,7 @@ def test_the_verdict_says_before_it_starts_what_its_failure_would_mean(
     assert any(one.startswith(reason) for one in found.reasons) if reason else not found.reasons
 
 
-@pytest.mark.representatives(len(MIGRATING))
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", sorted(LOADABLE, key=lambda name: name not in MIGRATING))
 def test_its_migrations_make_its_models(name: str, database: Database, tmp_path: Path) -> None:
     completed = Release(name, tmp_path, database.url).manage(
@@ -186,6 +187,7 @@ def test_after_the_one_way_migration_the_release_before_neither_reads_nor_writes
     assert before == [500, 500, 200]
 
 
+@pytest.mark.slow
 def test_a_column_with_only_a_django_default_lets_the_release_before_read_and_not_write(
     v2: Release, database: Database, tmp_path: Path
 ) -> None:
@@ -220,6 +222,7 @@ def test_after_the_additive_migration_the_release_before_reads_and_writes(
     assert before == [200, 201]
 
 
+@pytest.mark.slow
 def test_a_one_way_migration_can_be_reversed_with_its_own_image(
     v2: Release, database: Database, tmp_path: Path
 ) -> None:
@@ -233,6 +236,7 @@ def test_a_one_way_migration_can_be_reversed_with_its_own_image(
         assert site.post().status == 201
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("v2")
 def test_a_slow_migration_goes_past_any_limit_and_leaves_nothing_behind(
     database: Database, tmp_path: Path

@@ -26,6 +26,7 @@ def applied(database: Database) -> list[str]:
         return [name for (name,) in connection.execute(query)]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", RELEASES)
 def test_the_migrations_of_a_release_make_the_models_of_that_release(
     name: str, database: Database, tmp_path: Path

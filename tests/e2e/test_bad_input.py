@@ -5,6 +5,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from local.cloud import account, registry
 from local.demo import crops
 from tests.e2e import pushing
@@ -58,6 +60,7 @@ def test_a_push_that_no_app_watches_starts_nothing_and_is_logged_once(ready: Rea
     assert ready.executions() == before
 
 
+@pytest.mark.slow
 def test_a_service_that_two_apps_deploy_to_is_in_the_final_message(
     ready: Ready, tmp_path: Path
 ) -> None:

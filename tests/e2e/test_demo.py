@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# `.ci/run` runs the demo itself.
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "build" / "demo" / "report.json"
 

@@ -16,6 +16,7 @@ ONCE = "print('ran')"
 CRASH = "print('ran'); raise SystemExit(4)"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("switches", "source", "end", "runs"),
     [
@@ -24,14 +25,9 @@ CRASH = "print('ran'); raise SystemExit(4)"
         ({"exit_nonzero": "restart", "exit_scope": "node"}, CRASH, "FAILED", 3),
         ({"exit_nonzero": "fail", "exit_zero": "tolerate"}, CRASH, "FAILED", 1),
         ({"exit_zero": "restart", "relaunch_limit": 1}, ONCE, "FAILED", 1),
-        *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in (
-                ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
-                ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
-                ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
-            )
-        ),
+        ({"exit_zero": "restart", "exit_scope": "node"}, ONCE, "FAILED", 3),
+        ({"exit_zero": "fail"}, ONCE, "FAILED", 1),
+        ({"exit_nonzero": "restart", "exit_scope": "container"}, CRASH, "FAILED", 3),
     ],
 )
 def test_the_exit_of_a_container_does_what_the_switches_say(
@@ -67,6 +63,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
 """
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("why", "container", "last_words"),
     [
@@ -92,6 +89,7 @@ def test_how_long_failing_takes_depends_on_why(
     assert other.ended(other.deploy({"web": container}, public)) == "FAILED"
 
 
+@pytest.mark.slow
 def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator) -> None:
     service = emulator.service("crashing", relaunch_limit=1)
     source = "import time; print('ran'); time.sleep(3); raise SystemExit(1)"
@@ -101,6 +99,7 @@ def test_after_activation_a_crash_is_launched_again_for_ever(emulator: Emulator)
     assert service.read()["currentDeployment"]["version"] == 1
 
 
+@pytest.mark.slow
 def test_an_unhealthy_node_is_replaced_until_it_took_too_long(emulator: Emulator) -> None:
     service = emulator.service("replaced", unhealthy_node="relaunch", activation_limit=600)
     assert service.ended(service.deploy({"web": web(SICK="1")}, "web")) == "FAILED"
@@ -128,6 +127,7 @@ def test_launches_are_counted_over_all_nodes_or_for_each(
     assert service.log("web").count("[deployment:1] Started 1 new node") in allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["relaunch", "keep"])
 def test_an_active_node_that_becomes_unhealthy_is_launched_again_if_the_switch_says_so(
     emulator: Emulator, action: str
@@ -144,6 +144,7 @@ def test_an_active_node_that_becomes_unhealthy_is_launched_again_if_the_switch_s
         assert service.log("web").count("began") == 1
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("policy", "lines"),
     [
@@ -184,6 +185,7 @@ def test_the_puller_role_is_not_the_role_of_the_containers(emulator: Emulator) -
     assert puller != found["principalArn"]
 
 
+@pytest.mark.slow
 def test_only_an_image_that_was_not_pulled_before_takes_its_time(
     emulator: Emulator, registry: Registry
 ) -> None:
@@ -200,6 +202,7 @@ def test_only_an_image_that_was_not_pulled_before_takes_its_time(
     wait_for(lambda: "up" in service.log("web"), "it was pulled")
 
 
+@pytest.mark.slow
 def test_output_that_was_not_flushed_is_lost_when_it_took_too_long(emulator: Emulator) -> None:
     source = "import time; print('flushed', flush=True); print('not flushed'); time.sleep(600)"
     container = {**script(source), "command": ["python3", "-c", source], "ports": {"8000": "HTTP"}}
@@ -211,6 +214,7 @@ def test_output_that_was_not_flushed_is_lost_when_it_took_too_long(emulator: Emu
     assert "not flushed" not in lines
 
 
+@pytest.mark.slow
 def test_a_throttled_call_says_what_the_switch_says(registry: Registry) -> None:
     for text, words in (("account", "maximum API request rate"), ("rate", "Rate exceeded")):
         switches = {"throttle_rate": "1", "throttle_text": text}
@@ -224,6 +228,7 @@ def test_a_throttled_call_says_what_the_switch_says(registry: Registry) -> None:
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
+@pytest.mark.slow
 def test_reads_may_lag_behind_a_create(emulator: Emulator) -> None:
     service = emulator.service("lagging", read_lag=300)
     service.deploy({"web": web()}, "web")

@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cfnlint.decode import decode  # type: ignore[import-untyped]
-
 from tests.component.cloud import ACCOUNT, REGION
 from tests.faults.account import Account
+from tests.support.template import read_template
 
 type Json = dict[str, Any]
 
@@ -59,9 +58,7 @@ class Stack:
     """What `sam deploy` would make, in the account: `functions` by logical id."""
 
     def __init__(self, account: Account) -> None:
-        document, problems = decode(str(ROOT / "template.yaml"))
-        assert problems == [], problems
-        self._template: Json = document
+        self._template: Json = read_template()
         resources = self._template["Resources"]
         self._ids = _made(account, resources["ReleaseTable"]["Properties"])
         machine = resources["ReleaseStateMachine"]["Properties"]

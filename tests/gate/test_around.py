@@ -62,6 +62,7 @@ def test_a_rollback_runs_neither(
     assert ran(tmp_path) == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", ["before", "then"])
 def test_a_command_that_fails_is_named_with_its_step(
     runner: Runner, crops: Project, rows: Rows, tmp_path: Path, step: str
@@ -103,6 +104,7 @@ def test_migrations_that_are_made_before_are_in_the_plan(
     assert rows.columns() == {"id", "name"}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", ["before", "then"])
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_command_that_changes_the_schema_is_a_failure(
@@ -219,6 +221,7 @@ def test_another_app_in_the_same_database_is_none_of_our_changes(
     assert crops.gate(runner).event("succeeded")["migrations"] == [name]
 
 
+@pytest.mark.slow
 def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
@@ -250,6 +253,7 @@ def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     assert ran(tmp_path) == ["filled", "filled"]
 
 
+@pytest.mark.slow
 def test_a_squash_that_is_recorded_is_no_change_beside_the_plan(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

@@ -45,6 +45,7 @@ def is_running(pid: int) -> bool:
 # The time limit
 
 
+@pytest.mark.representatives(1)
 def test_the_time_limit_ends_the_whole_group_and_is_the_reason(
     runner: Runner, any_python: str
 ) -> None:

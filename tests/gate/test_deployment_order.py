@@ -136,6 +136,7 @@ def moments(service: Service, name: str) -> dict[str, float]:
     return {what: float(at) for what, at in said}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "name",
     [

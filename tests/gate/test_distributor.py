@@ -124,6 +124,7 @@ def stranger(answer: bytes) -> Iterator[tuple[int, threading.Event]]:
         listener.close()
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "answer",
     [

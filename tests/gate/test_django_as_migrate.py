@@ -156,6 +156,10 @@ def test_an_option_of_the_project_counts_for_the_plan_and_is_in_its_reversal(
             ["--database", "x"], "arguments", "invalid choice: 'x'", marks=pytest.mark.slow
         ),
         pytest.param(["--help"], "arguments", "they only print", marks=pytest.mark.slow),
+        pytest.param(["--prune"], "arguments", "--prune removes records", marks=pytest.mark.slow),
+        pytest.param(
+            ["--no-color", "--force-color"], "arguments", "exclude", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_arguments_that_django_refuses_keep_the_gate_shut(
@@ -220,6 +224,18 @@ def test_a_subclass_that_may_apply_something_else_has_no_plan(
 ) -> None:
     lite.own_migrate(
         f"    def {method}(self, *a, **k):\n        return super().{method}(*a, **k)\n"
+    )
+    assert lite.gate(runner).event("plan")["class"] == "unknown"
+
+
+def test_a_method_of_the_app_behind_a_decorator_of_django_is_the_apps(
+    runner: Runner, lite: Project
+) -> None:
+    """As one that was copied from Django, whose own `handle` has this decorator."""
+    lite.own_migrate(
+        "    from django.core.management.base import no_translations\n\n"
+        "    @no_translations\n    def handle(self, *a, **k):\n"
+        "        return super().handle(*a, **k)\n"
     )
     assert lite.gate(runner).event("plan")["class"] == "unknown"
 
@@ -321,6 +337,41 @@ def test_a_change_of_the_database_by_loading_the_app_fails_once_and_for_all(
     assert (again["error"], again["database"]) == (failed["error"], "part-way")
 
 
+def test_what_the_app_sets_for_its_sessions_is_no_change_by_loading(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    """Before the app is loaded, the gate's session has another search path."""
+    rows.begin()
+    rows("create schema farm")
+    crops.ready("""
+        from django.db.backends.signals import connection_created
+        def choose(connection, **_):
+            connection.cursor().execute("set search_path to farm")
+        self.choose = choose
+        connection_created.connect(choose)
+        """)
+    assert crops.gate(runner).event("succeeded")["migrations"] == ["crops.0001_initial"]
+    assert rows("select count(*) from farm.crops_crop") == [(0,)]
+
+
+def test_an_app_that_migrates_later_is_stopped_and_the_state_is_not_known(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    crops.migration('migrations.RunSQL("select pg_sleep(20)")')
+    crops.ready("""
+        import threading, time
+        from django.core.management import call_command
+        def later():
+            time.sleep(6)
+            call_command("migrate")
+        if not os.environ.get("LIGHTGATE_GATE"):
+            threading.Thread(target=later, daemon=True).start()
+        """)
+    failed = fails(crops.gate(runner), "loading")
+    assert failed["database"] != "unchanged"
+
+
 @pytest.mark.slow
 def test_a_table_that_loading_makes_in_another_database_is_the_apps_own(
     runner: Runner, lite: Project
@@ -346,6 +397,7 @@ EXECS = """
     """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -60,6 +60,7 @@ def test_of_eight_gates_at_once_one_migrates_and_all_open(
     assert rows.locks() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_", rounds(1, 10))
 def test_of_eight_gates_at_once_one_tries_what_fails_and_none_opens(
     runner: Runner, crops: Project, rows: Rows, round_: int

@@ -77,6 +77,7 @@ def test_an_empty_plan_is_reported(
     assert mailbox.event("result")["event"] == "succeeded"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "held",
     [
@@ -135,6 +136,7 @@ def test_a_plan_that_has_changed_under_the_lock_needs_another_permit(
     assert [one["hash"] for one in migrate.named("permitted")] == [first, second]
 
 
+@pytest.mark.slow
 def test_a_gate_that_waits_for_a_second_permit_fails_when_the_lock_is_lost(
     runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_permit_does_not_outlast_the_wait_for_the_lock(
 EXPIRED = (403, "AccessDenied", "Request has expired")
 
 
+@pytest.mark.slow
 def test_a_node_relaunched_long_afterwards_opens(
     runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
@@ -246,6 +249,7 @@ def test_a_replaced_migrate_command_has_an_unknown_plan_and_needs_a_permit_too(
     assert "colour" in rows.columns()
 
 
+@pytest.mark.slow
 def test_a_node_that_waits_for_a_permit_opens_when_another_one_has_applied_everything(
     runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:
@@ -303,6 +307,7 @@ def test_a_database_that_is_away_while_a_permit_is_waited_for_costs_nothing(
     assert migrate.event("succeeded")["migrations"] == ["crops.0002_change"]
 
 
+@pytest.mark.slow
 def test_a_permit_that_has_run_out_once_the_lock_is_there_applies_nothing(
     runner: Runner, pending: Project, mailbox: Mailbox, rows: Rows
 ) -> None:

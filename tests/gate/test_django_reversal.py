@@ -72,6 +72,7 @@ def test_the_reversal_after_a_failure_reverses_the_part_that_was_applied(
     assert (rows.applied(), rows.columns()) == (["0001_initial"], {"id", "name"})
 
 
+@pytest.mark.slow
 def test_dependent_migrations_of_another_app_are_reversed_as_well(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:
@@ -112,6 +113,7 @@ def test_apps_that_know_nothing_of_each_other_need_a_call_each(
     assert (rows.applied(), rows.columns()) == (["0001_initial"], {"id", "name"})
 
 
+@pytest.mark.slow
 def test_a_merge_is_not_reversed_if_earlier_migrations_would_be_too(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_name_that_begins_another_one_is_no_target_for_migrate(
     assert told == "crops.0001_initial_again: migrate takes it back only with others"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("operation", "why"),
     [
@@ -191,6 +194,7 @@ def test_a_migration_that_is_only_recorded_as_applied_is_never_reversed(
     assert gate.event("plan")["takeBack"].startswith("crops.0001_initial: it may be recorded")
 
 
+@pytest.mark.slow
 def test_a_faked_release_has_no_reversal(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
@@ -213,6 +217,7 @@ def test_fake_initial_is_no_matter_where_nothing_initial_is_pending(
     assert told == [[*crops.manage, "migrate", "crops", "0001_initial"]]
 
 
+@pytest.mark.slow
 def test_it_goes_by_the_commands_own_call_to_the_same_database_and_settings(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

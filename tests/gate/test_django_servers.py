@@ -14,6 +14,7 @@ from tests.gate.servers import mariadb, running_pooler
 from tests.gate.test_django_lock import commands_of, final, rounds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_", rounds(1, 10))
 def test_behind_a_pooler_too_one_of_four_migrates(
     runner: Runner, crops: Project, rows: Rows, database: Database, tmp_path: Path, round_: int
@@ -102,6 +103,7 @@ def test_on_mariadb_the_lock_is_one_a_database_and_its_loss_stops_the_command(
     assert gate.event("failed")["cause"] == "lock"
 
 
+@pytest.mark.slow
 def test_on_mariadb_the_gate_of_a_rollback_opens_on_additive_migrations(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -111,6 +113,7 @@ def test_on_mariadb_the_gate_of_a_rollback_opens_on_additive_migrations(
     opens(back(runner, on_mariadb))
 
 
+@pytest.mark.slow
 def test_on_mariadb_the_gate_of_a_rollback_stays_shut_on_what_may_break_its_code(
     runner: Runner, on_mariadb: Project
 ) -> None:

@@ -271,7 +271,7 @@ def test_a_target_in_the_command_is_what_is_pending(
     assert rows.columns() == set()
 
 
-def test_a_squash_that_replaces_what_was_applied_is_not_pending(
+def test_a_squash_that_replaces_what_was_applied_is_recorded_and_not_pending(
     runner: Runner, crops: Project
 ) -> None:
     crops.migration(ADD_COLOUR)
@@ -281,8 +281,11 @@ def test_a_squash_that_replaces_what_was_applied_is_not_pending(
         "from django.db import migrations\nclass Migration(migrations.Migration):\n"
         "    replaces = [('crops', '0001_initial'), ('crops', '0002_change')]\n",
     )
-    done = crops.gate(runner, release="r2", command=["false"])
+    done = crops.gate(runner, release="r2")
+    assert done.event("plan")["count"] == 0
     assert done.event("succeeded")["schema"] == ["crops.0001_squashed"]
+    again = crops.gate(runner, release="r3", command=["false"])
+    assert again.event("succeeded")["schema"] == ["crops.0001_squashed"]
 
 
 def test_sqlite_needs_no_lock(runner: Runner, crops: Project) -> None:

@@ -98,6 +98,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.representatives(8)
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_no_line_of_a_command_is_a_report(runner: Runner, script: str, stream: str) -> None:

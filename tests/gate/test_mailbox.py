@@ -78,6 +78,7 @@ NOT_YET: dict[str, Any] = {
 }
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("held", NOT_YET.values(), ids=NOT_YET)
 def test_what_is_no_permit_of_this_plan_is_waited_out(
     runner: Runner, mailbox: Mailbox, held: Any
@@ -96,6 +97,7 @@ def test_what_is_no_permit_of_this_plan_is_waited_out(
     migrate.event("succeeded")
 
 
+@pytest.mark.slow
 def test_the_wait_for_a_permit_has_a_limit(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.put_permit(state="pending")
 
@@ -149,6 +151,7 @@ def test_nothing_pending_needs_nobody(runner: Runner, mailbox: Mailbox) -> None:
     assert migrate.named("waiting") == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("refusal", "cause", "why"),
     [
@@ -166,6 +169,7 @@ def test_urls_that_have_expired_end_the_wait(
     assert why in failed["error"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("refusal", "cause"),
     [

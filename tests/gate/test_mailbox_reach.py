@@ -15,6 +15,7 @@ from tests.gate.mailbox_server import Mailbox, make_certificate, running_mailbox
 from tests.gate.programs import Runner, eventually, free_port
 
 
+@pytest.mark.slow
 def test_nobody_listening_is_named(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], f"127.0.0.1:{free_port()}")
     failed = stays_shut(start(runner, mailbox, reach=5))
@@ -22,6 +23,7 @@ def test_nobody_listening_is_named(runner: Runner, mailbox: Mailbox) -> None:
     assert "refused" in failed["error"]
 
 
+@pytest.mark.slow
 def test_a_name_that_does_not_resolve_is_named(runner: Runner, mailbox: Mailbox) -> None:
     mailbox.url = mailbox.url.replace(mailbox.url.split("/")[2], "no-such-bucket.invalid")
     failed = stays_shut(start(runner, mailbox, reach=5))
@@ -37,6 +39,7 @@ def test_a_mailbox_that_never_answers_is_out_of_reach(runner: Runner, mailbox: M
     assert "out of reach for 0.5 s" in failed["error"]
 
 
+@pytest.mark.slow
 def test_a_response_that_drips_is_cut_off_and_requested_again(
     runner: Runner, mailbox: Mailbox
 ) -> None:
@@ -80,6 +83,7 @@ def test_a_mailbox_is_reached_over_tls(runner: Runner, tmp_path: Path, any_pytho
         eventually(lambda: bool(mailbox.event("result")), "no result")
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("lasts", "trust", "why"),
     [

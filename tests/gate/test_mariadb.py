@@ -94,6 +94,7 @@ def test_what_mariadb_has_committed_is_part_way_and_has_no_effect_that_may_be_tr
     assert columns(on_mariadb) == {"id", "slug"}
 
 
+@pytest.mark.slow
 def test_old_code_stays_shut_after_a_half_applied_release_until_it_is_repaired(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -189,6 +190,7 @@ def test_every_kind_of_leftover_can_be_undone(runner: Runner, on_mariadb: Projec
     assert rows(on_mariadb, "show tables like 'seed'") == []
 
 
+@pytest.mark.slow
 def test_a_statement_of_a_stopped_command_is_ended_with_it(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_statement_of_a_stopped_command_is_ended_with_it(
     assert rows(on_mariadb, "select max(id) < 100 from crops_crop") == [[1]]
 
 
+@pytest.mark.slow
 def test_the_next_release_waits_for_what_a_killed_node_has_left_in_the_server(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -252,6 +255,7 @@ def mariadb_kill(project: Project, beginning: str) -> None:
     rows(project, f"kill query {found}")
 
 
+@pytest.mark.slow
 def test_a_migration_longer_than_wait_timeout_succeeds(runner: Runner, on_mariadb: Project) -> None:
     released(runner, on_mariadb)
     on_mariadb.database["OPTIONS"] = {"init_command": "set session wait_timeout = 1"}
@@ -292,6 +296,7 @@ def reader(project: Project) -> Iterator[int]:
         yield pid
 
 
+@pytest.mark.slow
 def test_a_metadata_lock_is_reported_with_its_holder_and_the_wait_is_limited(
     runner: Runner, on_mariadb: Project
 ) -> None:
@@ -458,6 +463,7 @@ def deadlocked(project: Project, tmp_path: Path) -> str:
     return project.migration(f"migrations.RunPython(lambda a, e: [{first}, {wait}, {second}])")
 
 
+@pytest.mark.slow
 def test_a_deadlock_that_has_left_nothing_is_tried_again(
     runner: Runner, on_mariadb: Project, tmp_path: Path
 ) -> None:

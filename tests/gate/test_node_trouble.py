@@ -114,6 +114,7 @@ def disk(database: Database, tmp_path: Path) -> Iterator[Disk]:
     disk.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("atomic", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up_is_the_cause_and_leaves_what_is_said(
     disk: Disk, runner: Runner, crops: Project, rows: Rows, atomic: bool
@@ -147,13 +148,19 @@ def test_a_disk_that_fills_up_is_the_cause_and_leaves_what_is_said(
     assert rows("select count(*) from large") == [(8000,)]
 
 
+def fill(disk: Disk, database: Database) -> None:
+    """Fill the disk once a session has cached the catalogs there: the next one needs the cache."""
+    psycopg.connect(database.url).close()
+    disk.fill()
+
+
 @pytest.mark.slow
 def test_without_room_for_the_record_of_the_attempt_nothing_is_run(
-    disk: Disk, runner: Runner, crops: Project, rows: Rows
+    disk: Disk, database: Database, runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
-    disk.fill()
+    fill(disk, database)
     port = free_port()
     web = held_back(runner, port, "r2")
     gate = crops.gate(runner, release="r2", port=port)
@@ -176,11 +183,11 @@ def test_without_room_for_the_record_of_the_attempt_nothing_is_run(
 
 @pytest.mark.slow
 def test_without_room_for_the_record_a_gate_that_may_do_without_it_tries_and_says_so(
-    disk: Disk, runner: Runner, crops: Project, rows: Rows
+    disk: Disk, database: Database, runner: Runner, crops: Project, rows: Rows
 ) -> None:
     rows.begin()
     crops.migration(CREATE.replace("Crop", "Field"))
-    disk.fill()
+    fill(disk, database)
     port = free_port()
     web = held_back(runner, port, "r2")
     gate = crops.gate(runner, release="r2", port=port, django={"requireLock": False})
@@ -340,7 +347,8 @@ def test_the_lock_of_a_node_that_was_cut_off_is_soon_free_and_its_attempt_is_jud
     # Nor does the node that was cut off go on, when it is back or before.
     eventually(lambda: commands_of(cut_off) == [], "it still migrates", cut_off)
     cable.plug()
-    assert cut_off.event("failed")["database"] == "not known"
+    # It may be back soon enough to read what is there.
+    assert cut_off.event("failed")["database"] in ("not known", "part-way")
     assert cut_off.named("succeeded") == []
     rows.connection.close()
     print(f"\nfree after {took:.1f} s")

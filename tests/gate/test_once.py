@@ -50,6 +50,7 @@ def test_it_runs_with_its_permit_and_not_before_and_its_output_is_reported(
     assert migrate.is_alive()
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("held", [{"state": "pending"}, {"state": "void"}, {"until": 1}], ids=str)
 def test_without_its_permit_it_is_not_run(
     runner: Runner, mailbox: Mailbox, held: dict[str, Any]
@@ -79,6 +80,7 @@ def test_of_several_nodes_one_runs_it_and_the_others_keep_still(
         assert node.ends() == 143
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_node_that_is_launched_again_does_not_run_it_again(
     runner: Runner, mailbox: Mailbox, number: int

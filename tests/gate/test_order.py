@@ -95,6 +95,7 @@ def stray(port: int, says: bytes, stop: threading.Event) -> threading.Thread:
     return thread
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     "says",
     [

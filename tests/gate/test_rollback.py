@@ -107,6 +107,7 @@ def test_it_stays_shut_where_its_own_migration_was_reversed(
     assert seen(rows) == before
 
 
+@pytest.mark.slow
 def test_a_node_relaunched_after_a_later_release_has_broken_its_schema_opens(
     runner: Runner, crops: Project, rows: Rows
 ) -> None:

@@ -33,6 +33,7 @@ def port_of(url: str) -> int:
     return int(found[1])
 
 
+@pytest.mark.slow
 def test_every_service_answers_inside_the_block_and_nothing_is_left_after_it() -> None:
     said: list[str] = []
 
@@ -61,6 +62,7 @@ def test_the_logs_stay_when_the_block_was_left_by_an_error() -> None:
     shutil.rmtree(cloud.directory)
 
 
+@pytest.mark.slow
 def test_nothing_runs_on_when_the_owner_is_killed() -> None:
     command = [sys.executable, "-c", OWNER]
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}

@@ -67,14 +67,8 @@ def stacks(account: Account, tmp_path: Path) -> Deployments:
     return Deployments(account, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "resource",
-    [
-        schedule,
-        pytest.param(machine, marks=pytest.mark.slow),
-        pytest.param(group, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("resource", [schedule, machine, group])
 def test_a_second_stack_with_the_same_name_is_refused_and_changes_nothing(
     stacks: Deployments, resource: Any
 ) -> None:
@@ -89,6 +83,7 @@ def test_a_second_stack_with_the_same_name_is_refused_and_changes_nothing(
     assert found[0]["StackStatus"] == "CREATE_COMPLETE"
 
 
+@pytest.mark.slow
 def test_names_with_the_name_of_the_stack_do_not_collide(stacks: Deployments) -> None:
     stacks.deploy("one", schedule({"Fn::Sub": "${AWS::StackName}-look"}))
     stacks.deploy("two", schedule({"Fn::Sub": "${AWS::StackName}-look"}))

@@ -38,12 +38,14 @@ def run(account: Account, role: str) -> Run:
     return run
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("seconds", [0, 1, 20])
 def test_a_wait_of_whole_seconds_goes_on(run: Run, seconds: int) -> None:
     assert run(BY_PATH, {"seconds": seconds}).status == "SUCCEEDED"
     assert run({"Seconds": seconds}, {}).status == "SUCCEEDED"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("seconds", [90.0, 1.5, -1, True, "90", None, 100_000_000])
 def test_a_wait_of_anything_else_ends_the_execution(run: Run, seconds: object) -> None:
     ended = run(BY_PATH, {"seconds": seconds})

@@ -55,6 +55,7 @@ def inbox(client: Connect, topic: str) -> Inbox:
     return Inbox(client("sns"), client("sqs"), topic, topic.rpartition(":")[2])
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("known", "app", "stage"),
     [

@@ -77,6 +77,7 @@ def test_a_push_runs_the_function_of_the_rule_but_a_push_of_a_pin_does_not(
     assert lines[0]["endpoint"] == account.url
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.usefixtures("outputs")
 @pytest.mark.parametrize(
     ("origin", "delivered"),
@@ -144,6 +145,7 @@ def test_an_execution_waits_less_and_its_message_reaches_a_subscriber(
     assert executions.history(stepfunctions, arn)[-1]["type"] == "ExecutionSucceeded"
 
 
+@pytest.mark.slow
 def test_a_stack_that_cannot_be_deployed_says_which_resource_failed_and_why(
     account: Account, tmp_path: Path
 ) -> None:

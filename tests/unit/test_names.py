@@ -4,12 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -37,8 +35,9 @@ from lightgate.spec.keys import Stage
 from lightgate.spec.parser import LONGEST_APP_NAME, parse_app_name, parse_spec
 from local.cloud import aws_rules
 from tests.support.builders import DIGEST, EXECUTION, spec_document
+from tests.support.template import read_template
 
-TEMPLATE: Any = decode(str(Path(__file__).parents[2] / "template.yaml"))[0]
+TEMPLATE = read_template()
 _SESSION = botocore.session.get_session()
 # CreateDBSnapshot and CreateDBClusterSnapshot in the API reference: the model has no limits.
 RDS_NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")

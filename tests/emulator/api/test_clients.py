@@ -73,6 +73,7 @@ def test_the_aws_command_line_speaks_every_operation(emulator: Emulator) -> None
     aws("delete-container-service", *name)
 
 
+@pytest.mark.slow
 def test_a_restart_takes_up_where_the_server_was(registry: Registry, tmp_path: Path) -> None:
     flags = ("--registry", registry.url, "--state", str(tmp_path))
     with Emulator(*flags) as emulator:

@@ -188,6 +188,7 @@ def refusal(lightsail: Any) -> str:
     return str(refused.value.response["Error"]["Code"])
 
 
+@pytest.mark.slow
 def test_an_iam_that_is_gone_is_an_error_of_the_service(registry: Registry) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     with Emulator("--registry", registry.url, "--iam", nobody) as emulator:

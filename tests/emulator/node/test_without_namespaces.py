@@ -88,6 +88,7 @@ def test_a_new_deployment_takes_the_port_of_the_one_before(emulator: Emulator, p
     assert service.log("web").count(f"listening on {port}") == 2
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "bad",
     [
@@ -147,6 +148,7 @@ def test_what_a_container_leaves_behind_ends_with_it(emulator: Emulator) -> None
     wait_for(lambda: not marked("leaving"), "the container's own children are gone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
 )

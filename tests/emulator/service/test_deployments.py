@@ -109,6 +109,7 @@ time.sleep(600)
     assert "[deployment:1] Started 2 new nodes" in lines
 
 
+@pytest.mark.slow
 def test_a_change_of_scale_launches_the_current_deployment_again(emulator: Emulator) -> None:
     service = emulator.service("growing", time_to_update=300)
     service.ended(service.deploy({"web": web("big")}, "web"))

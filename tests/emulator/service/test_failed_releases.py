@@ -61,6 +61,7 @@ def watched(
     return status, seen
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("name", "container", "kind", "evidence"),
     [

@@ -82,6 +82,7 @@ def read(service: Service, metric: str, **changes: Any) -> list[dict[str, Any]]:
     return points
 
 
+@pytest.mark.slow
 def test_metrics_are_measured_from_the_nodes_and_vanish_with_a_new_deployment(
     emulator: Emulator,
 ) -> None:

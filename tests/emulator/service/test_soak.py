@@ -19,9 +19,8 @@ HELD_MB = 24
 """What the server may grow by between two looks: pools and caches, not a leak."""
 
 
-@pytest.mark.parametrize(
-    ("rounds", "scale"), [(6, 2), pytest.param(200, 1, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("rounds", "scale"), [(6, 2), (200, 1)])
 def test_nothing_fails_and_nothing_is_left_over_many_deployments(
     registry: Registry, rounds: int, scale: int
 ) -> None:

@@ -480,6 +480,14 @@ def test_the_evidence_of_a_command_is_what_went_wrong_and_not_its_last_line(
 
 
 @pytest.mark.parametrize("cause", ["healthCheck", "preflight"])
+def test_a_health_check_without_a_database_is_explained(cause: str) -> None:
+    found = of_gate(cause=cause, migration=None, error=f"health check: {UNREACHABLE}")
+
+    assert found.kind is Kind.DATABASE_UNREACHABLE
+    assert found.what.startswith("The health check of migrate could not use the database: ")
+
+
+@pytest.mark.parametrize("cause", ["healthCheck", "preflight"])
 def test_a_health_check_whose_program_is_missing_is_explained(cause: str) -> None:
     error = "health check: cannot run 'curl': No such file or directory (ENOENT)"
 

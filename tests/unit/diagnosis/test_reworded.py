@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,13 @@ READERS = (
 )
 
 
-def own_sentences() -> Iterator[str]:
+@cache
+def sentences() -> list[str]:
     """Every text of the product that has several words, as it stands in its code."""
+    return sorted(set(_read_sentences()))
+
+
+def _read_sentences() -> Iterator[str]:
     for file in PRODUCT.rglob("*.py"):
         if file.name not in READERS:
             for node in ast.walk(ast.parse(file.read_text())):
@@ -37,8 +43,7 @@ def own_sentences() -> Iterator[str]:
                         yield text
 
 
-SENTENCES = sorted(set(own_sentences()))
-WORDS = st.sampled_from(SENTENCES)
+WORDS = st.deferred(lambda: st.sampled_from(sentences()))
 # The causes whose words are Lightgate's own; those of a command or of a driver are quoted.
 OWN = [
     GateCause.LOCK,
@@ -79,7 +84,7 @@ def test_no_sentence_of_lightgate_decides_the_class_of_a_gates_failure(cause: Ga
         told = failure(cause=cause, error=text, last_lines=())
         return diagnose(symptoms(evidence=evidence(Phase.FAILED, failed=told))).kind
 
-    assert len({kind(text) for text in SENTENCES}) == 1
+    assert len({kind(text) for text in sentences()}) == 1
 
 
 @pytest.mark.parametrize("code", RefusalCode)
@@ -93,7 +98,7 @@ def test_the_class_of_a_refusal_does_not_depend_on_its_words(
 
 
 def test_the_sentences_of_the_gate_programs_are_among_the_words() -> None:
-    assert {"the helper does not answer any more", "the permit has expired"} <= set(SENTENCES)
+    assert {"the helper does not answer any more", "the permit has expired"} <= set(sentences())
 
 
 @given(st.sampled_from(Detail))

@@ -156,6 +156,7 @@ def test_the_spec_of_this_test_is_valid_without_a_mistake() -> None:
     assert all(reasons(mistake) for mistake in MISTAKES)
 
 
+@pytest.mark.representatives(10)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_two_independent_mistakes_are_reported_at_once(mistake: str) -> None:
     own = reasons(mistake)

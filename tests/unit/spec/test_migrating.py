@@ -16,6 +16,8 @@ from lightgate.spec.migrating import Migrates, migrates
         ("s6-setuidgid", "app", "elasticapm-run", "python", "manage.py", "migrate"),
         ("python", "-c", "from django.core.management import *; call_command('migrate')"),
         ("python", "manage.py", "migrate", "crops", "0003"),
+        ("python", "-m", "src.manage", "migrate"),
+        ("su", "app", "-s", "/bin/sh", "-c", "python manage.py migrate"),
     ],
 )
 def test_a_command_that_certainly_migrates(command: tuple[str, ...]) -> None:
@@ -43,6 +45,9 @@ def test_a_command_that_certainly_migrates(command: tuple[str, ...]) -> None:
         ("python", "manage.py", "tenant_command", "migrate"),
         ("python", "manage.py", "safemigrate"),
         ("python", "manage.py", "deploy"),
+        ("python", "manage.py", "--env=prod", "migrate"),
+        ("sh", "-c", 'python manage.py "$@"'),
+        ("sh", "-c", "for one in migrate collectstatic; do python manage.py $one; done"),
     ],
 )
 def test_a_command_that_may_migrate(command: tuple[str, ...]) -> None:

@@ -1,13 +1,13 @@
 """Who may do what in the bucket of the mailboxes, as the template has it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-RESOURCES: Any = decode(str(Path(__file__).parents[3] / "template.yaml"))[0]["Resources"]
+from tests.support.template import read_template
+
+RESOURCES: Any = read_template()["Resources"]
 MESSAGES = {"plan.json", "status.json", "result.json"}
 WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext", "CleanUp",
                       "Reconcile"}  # fmt: skip

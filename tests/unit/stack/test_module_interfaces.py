@@ -57,18 +57,30 @@ def product() -> dict[str, Module]:
 def imported(tree: ast.Module, known: set[str]) -> Iterator[tuple[str, str]]:
     """The names of other modules that a module uses, as pairs of module and name."""
     bound: dict[str, str] = {}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 bound[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield node.module, alias.name
         elif isinstance(node, ast.Import):
             bound.update({alias.asname or alias.name: alias.name for alias in node.names})
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute):
-            module = bound.get(ast.unparse(node.value))
+            module = bound.get(dotted(node.value))
             if module in known:
                 yield module, node.attr
+
+
+def dotted(node: ast.expr) -> str:
+    """The name `a.b.c`; empty for any other expression."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=name) if outer := dotted(value):
+            return f"{outer}.{name}"
+        case _:
+            return ""
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from lightgate.aws import http_probe as prober
 from lightgate.aws.dynamodb_releases import OWED, owed_key
@@ -18,6 +17,7 @@ from lightgate.release.lock import LONGEST_STEP
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.spec.parser import parse_spec
 from tests.support.builders import Json, reasons_of, spec_document
+from tests.support.template import read_template
 
 ROOT = Path(__file__).parents[3]
 MACHINE: Json = json.loads((ROOT / "statemachine/release.asl.json").read_text())
@@ -29,9 +29,7 @@ FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
 
 @cache
 def template() -> Json:
-    document, problems = decode(str(ROOT / "template.yaml"))
-    assert problems == []
-    resources: Json = document["Resources"]
+    resources: Json = read_template()["Resources"]
     return resources
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 from samtranslator.translator.managed_policy_translator import (  # type: ignore[import-untyped]
     ManagedPolicyLoader,
 )
@@ -14,6 +13,7 @@ from samtranslator.translator.transform import transform  # type: ignore[import-
 
 from local.cloud.cloudformation_names import NAMES
 from tests.support.builders import Json, deployed
+from tests.support.template import read_template
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION, STAGING = "lightgate", "lightgate-staging"
@@ -43,11 +43,9 @@ def packaged(value: Any) -> Any:
 @cache
 def resources() -> dict[str, Json]:
     """Everything that the stack consists of, with the names that SAM gives by itself."""
-    document, problems = decode(str(ROOT / "template.yaml"))
-    assert problems == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        transformed = transform(packaged(document), {}, NoManagedPolicies())
+        transformed = transform(packaged(read_template()), {}, NoManagedPolicies())
     found: dict[str, Json] = transformed["Resources"]
     return found
 

@@ -64,6 +64,7 @@ def test_a_release_that_has_lost_the_lock_permits_nothing(world: World, stepper:
     assert "no longer holds the deployment lock" in reasons(world)
 
 
+@pytest.mark.slow
 def test_a_push_that_waits_does_not_keep_the_gate_from_its_permit(
     world: World, stepper: Stepper
 ) -> None:
@@ -155,7 +156,7 @@ def test_steps_that_run_twice_lead_to_one_permit_and_one_snapshot(
     check_one_of_everything(world, snapshot=120, node=120)
 
 
-@pytest.mark.representatives(4)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("cut", ["before", "after"])
 @pytest.mark.parametrize(
     "step", ["admit", "take_snapshot", "check_snapshot", "deploy", "record_outcome", "start_next"]
@@ -170,7 +171,7 @@ def test_a_step_that_is_cut_off_leads_to_one_permit_and_one_snapshot(
     assert world.functions.invoked[step] >= 2
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("backup", ["when-pending", "always"])
 def test_interrupted_checks_lead_to_one_permit_and_one_snapshot(world: World, backup: str) -> None:
     world.put_spec(database(backup=backup))

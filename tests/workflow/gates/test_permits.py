@@ -141,6 +141,7 @@ def test_an_app_whose_gate_opens_late_is_released_when_nothing_could_be_permitte
 # What is not permitted.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_snapshot_that_fails_while_the_gate_waits_refuses_the_release(
     world: World, *, twice: bool
@@ -266,6 +267,7 @@ def while_it_holds(world: World, gate: Gate, act: Callable[[World, Gate], None])
     world.clock.watch(look)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("interfere", [withdraw, delete])
 def test_unpermitted_plans_keep_rollback_safe(
     world: World, interfere: Callable[[World, Gate], None]
@@ -290,7 +292,7 @@ def test_unpermitted_plans_keep_rollback_safe(
 # What anybody may have written.
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "head",
     [{"release": "of-another"}, {"container": "web"}, {"lightgate": 2}, {"hash": 7}],
@@ -305,7 +307,7 @@ def test_a_plan_that_is_not_this_gates_is_not_permitted(world: World, head: Json
     assert gate.states == ["pending"]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("junk", JUNK)
 def test_junk_in_the_gate_channel_is_no_plan_and_no_end(world: World, junk: str) -> None:
     gate = Gate(world, "a.0002")

@@ -74,6 +74,7 @@ def test_a_snapshot_that_is_begun_on_the_plan_is_there_before_the_permit(world: 
     assert world.message().content["snapshot"]["id"] in gate.snapshots
 
 
+@pytest.mark.slow
 def test_a_database_that_is_busy_when_the_plan_comes_is_asked_again(world: World) -> None:
     world.put_spec(database(backup="when-pending"))
     world.instance.busy_until = world.clock.now() + minutes(4)
@@ -165,6 +166,7 @@ def test_a_continuous_backup_is_a_restore_point_without_a_wait(world: World) -> 
     assert "restore-db-instance-to-point-in-time" in " ".join(snapshot["restore"])
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("reached", "words"), [(None, OFF), (minutes(90), STOPPED)])
 def test_a_continuous_backup_that_is_off_or_has_stopped_refuses_what_is_pending(
     world: World, reached: timedelta | None, words: str
@@ -233,6 +235,7 @@ def test_the_moment_to_restore_to_stays_before_what_was_permitted(world: World) 
     assert moment < gate.began_at
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("backup", "request_", "why"),
     [
@@ -490,7 +493,7 @@ def with_the_usual_limit(**changes: object) -> Json:
     return {**usual, "pollSeconds": 10}
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("took", [240, None])
 def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
     world: World, took: float | None
@@ -505,6 +508,7 @@ def test_a_snapshot_that_comes_too_late_on_the_plan_comes_first_the_next_time(
     assert ended == ["FAILED" if took is None else "SUCCEEDED", "SUCCEEDED"]
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_outgrew_its_history_fails_one_release_and_not_the_next(
     world: World,
 ) -> None:
@@ -566,6 +570,7 @@ def test_a_snapshot_that_is_old_when_the_node_is_there_is_taken_anew(world: Worl
     assert 0 < told["ageSeconds"] < 600
 
 
+@pytest.mark.slow
 def test_a_release_that_is_over_begins_no_snapshot(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

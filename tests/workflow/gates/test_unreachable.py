@@ -55,6 +55,7 @@ def begin_by_of(gate: Gate) -> datetime:
     return datetime.fromtimestamp(gate.permits[-1]["until"], UTC)
 
 
+@pytest.mark.representatives(1)
 @PLANS
 def test_a_release_that_needs_no_more_permits_ends_well_without_its_gate_channel(
     world: World, deny: Deny, plan: tuple[str, ...]
@@ -99,6 +100,7 @@ def test_a_gate_channel_that_answers_again_is_voided_and_waited_for_no_longer(
     assert world.clock.now() < granted[0]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("calls", [("_object", "_write"), ("_write",)], ids=str)
 def test_nothing_is_permitted_by_who_cannot_read_and_write_permits(
     world: World, deny: Deny, calls: tuple[str, ...]
@@ -124,6 +126,7 @@ def test_a_permit_is_given_once_the_gate_channel_answers_again(world: World, den
     assert gate.states == ["pending", "granted"]
 
 
+@pytest.mark.slow
 def test_without_a_deployment_nothing_is_waited_for(world: World, deny: Deny) -> None:
     deny(lambda: True, "_object", "_write")
 
@@ -134,6 +137,7 @@ def test_without_a_deployment_nothing_is_waited_for(world: World, deny: Deny) ->
     assert world.lock.holder is None
 
 
+@pytest.mark.representatives(1)
 @PLANS
 def test_a_release_whose_log_cannot_be_read_goes_by_the_gate_channel(
     world: World, deny_log: Deny, plan: tuple[str, ...]

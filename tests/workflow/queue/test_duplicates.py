@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[World], None], str, str]] = {
 }
 
 
-@pytest.mark.representatives(3)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_deploys_the_new_values(
     world: World, change: Callable[[World], None], variable: str, value: str
@@ -87,6 +87,7 @@ def test_a_push_after_a_change_deploys_the_new_values(
     assert len(world.messages()) == 2
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("tag", ["latest", "v14"])
 def test_a_push_without_a_change_deploys_nothing_and_the_log_says_why(
     world: World, tag: str
@@ -104,7 +105,7 @@ def test_a_push_without_a_change_deploys_nothing_and_the_log_says_why(
     assert line["why"] == f"A release of {SAME} is live already."
 
 
-@pytest.mark.representatives(3)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("change", "variable", "value"), CHANGES.values(), ids=CHANGES)
 def test_a_push_after_a_change_comes_after_the_release_in_progress(
     world: World,
@@ -128,7 +129,7 @@ def test_a_push_after_a_change_comes_after_the_release_in_progress(
     assert live(world)[variable] == value
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", ["TakeSnapshot", "Deploy", "CheckDeployment", "RecordOutcome"])
 def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, state: str) -> None:
     images.push(world.cloud, APP, "v14")
@@ -142,6 +143,7 @@ def test_two_tags_of_one_push_are_one_release(world: World, stepper: Stepper, st
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
 
 
+@pytest.mark.slow
 def test_two_tags_of_one_push_that_wait_are_one_release(world: World, stepper: Stepper) -> None:
     one = stepper.start(request(world.digest, "latest", after=0), "one").run_to("WaitForDeployment")
     push(world, "v14", after=2)
@@ -161,7 +163,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("call", "code"), UNKNOWN.values(), ids=UNKNOWN)
 @pytest.mark.parametrize("which", [0, 9])
 def test_a_push_whose_secrets_may_have_changed_is_released(
@@ -207,6 +209,7 @@ def test_the_stage_of_a_secret_that_a_spec_names_is_the_one_that_counts(world: W
     assert push_again(world, 9) == "SUCCEEDED"
 
 
+@pytest.mark.slow
 def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
     world: World,
 ) -> None:
@@ -219,7 +222,7 @@ def test_a_release_on_record_without_its_spec_and_secrets_is_equal_to_nothing(
     assert push_again(world, 9) == "SUCCEEDED"
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("secret", ["known", "unknown"])
 @pytest.mark.parametrize("state", ["TakeSnapshot", None])
 def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
@@ -253,6 +256,7 @@ def index(world: World, tag: str) -> str:
     return images.push_index(world.cloud, APP, tag, {"amd64": world.digest}, name=tag)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", ["TakeSnapshot", "WaitForDeployment", None])
 def test_one_image_in_two_indexes_is_one_release(
     world: World, stepper: Stepper, state: str | None
@@ -325,6 +329,7 @@ def test_a_tag_that_moved_on_to_an_index_of_another_image_has_moved(
     assert world.statuses() == ["SUPERSEDED"]
 
 
+@pytest.mark.slow
 def test_a_release_of_an_index_that_waits_begins_with_the_same_image(
     world: World, stepper: Stepper
 ) -> None:

@@ -101,6 +101,7 @@ def test_the_first_sight_is_on_record_once_though_it_is_repeated(world: World) -
     assert released(world) == [digest]
 
 
+@pytest.mark.slow
 def test_the_table_of_a_deleted_stack_does_not_affect_the_next_one(
     seen: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_the_table_of_a_deleted_stack_does_not_affect_the_next_one(
 # What becomes watched by a change of the spec.
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("tags", [("latest", "v*"), ("*",)])
 def test_a_pattern_that_is_added_releases_nothing_that_was_there(
     world: World, tags: Sequence[str]
@@ -157,7 +159,7 @@ def test_a_push_that_was_missed_before_the_spec_changed_is_released(seen: World)
     assert released(seen) == [digest]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("document", [spec(), spec(tags=["*"])])
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_an_app_that_is_removed_and_stored_again_releases_nothing_from_between(
@@ -271,7 +273,7 @@ def test_a_message_names_what_was_missed_and_not_released(seen: World) -> None:
     )
 
 
-@pytest.mark.representatives(5)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("call", sorted(range(20), key=lambda call: call % 4))
 def test_a_check_cut_off_anywhere_releases_a_missed_push_once(
     seen: World, stepper: Stepper, call: int
@@ -300,6 +302,7 @@ class CutOffError(BaseException):
     """Lambda ends the function."""
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("call", ["stepfunctions.StartExecution", "dynamodb.TransactWriteItems"])
 def test_an_answer_that_is_lost_releases_a_missed_push_once(seen: World, call: str) -> None:
     digest = push_later(seen, "v2")
@@ -350,7 +353,7 @@ def test_no_repository_is_too_large_to_be_remembered(world: World) -> None:
 # Artifacts that are no images.
 
 
-@pytest.mark.representatives(4)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS)
 def test_an_artifact_that_follows_hides_no_missed_push(
     seen: World, document: dict[str, Any]
@@ -389,6 +392,7 @@ def test_an_artifact_alone_starts_nothing_and_is_logged(seen: World) -> None:
     assert [line["tags"] for line in lines] == [["v2"]]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "name", ["index for arm64 alone", "index without platforms", "empty index"]
 )
@@ -430,6 +434,7 @@ def test_a_promotion_of_an_older_image_is_released(seen: World) -> None:
     assert look(seen)["started"] == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_promotion_right_after_a_release_is_released(seen: World, by_hand: bool) -> None:
     newer = images.push(seen.cloud, APP, "v1.1", name="v1.1")
@@ -457,6 +462,7 @@ def test_latest_that_is_moved_back_is_released(seen: World) -> None:
     assert released(seen) == [seen.digest]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("looks_between", [False, True])
 def test_a_promotion_whose_event_came_is_not_released_again(
     seen: World, looks_between: bool
@@ -588,6 +594,7 @@ def test_a_missed_index_is_released_as_the_image_that_runs(seen: World) -> None:
     assert look(seen)["started"] == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", ["Admit", "TakeSnapshot", "WaitForDeployment"])
 def test_a_push_that_is_being_released_is_not_missed(
     seen: World, stepper: Stepper, state: str
@@ -633,6 +640,7 @@ def test_a_failed_tag_check_does_not_delay_a_release(
     assert "the tags could not be checked" in seen.functions.log
 
 
+@pytest.mark.slow
 def test_a_command_with_an_image_that_was_missed_does_not_hide_its_push(world: World) -> None:
     world.machine.run({"app": APP}, "first")
     first_sight(world)

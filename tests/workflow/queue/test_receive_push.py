@@ -102,6 +102,7 @@ def test_a_repeat_after_half_of_the_apps_were_started_starts_the_others(world: W
     assert len(executions(world)) == 2
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"repository": "elsewhere"})])
 def test_a_broken_spec_that_does_not_name_it_stops_no_other_app(world: World, text: str) -> None:
     world.put_spec(text, app="broken")
@@ -214,6 +215,7 @@ def test_an_image_that_cannot_run_is_refused_with_a_message(
     assert words in " ".join(content["reasons"])
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("code", ["ServerException", "AccessDeniedException"])
 def test_a_push_whose_manifest_cannot_be_read_is_released(world: World, code: str) -> None:
     world.cloud.faults.refuse("ecr.BatchGetImage", code)

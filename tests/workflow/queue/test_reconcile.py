@@ -95,6 +95,7 @@ def test_a_known_image_of_the_same_second_means_no_missed_push(later: World) -> 
     assert look(later)["started"] == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("tag", ["nightly", "lightgate-0123456789ab", None])
 def test_an_unwatched_image_is_left_alone(later: World, tag: str | None) -> None:
     look(later)
@@ -104,6 +105,7 @@ def test_an_unwatched_image_is_left_alone(later: World, tag: str | None) -> None
     assert look(later)["started"] == []
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("text", ["{", "[]", '{"repository": "elsewhere"}'])
 def test_a_broken_spec_does_not_stop_the_others(later: World, text: str) -> None:
     later.put_spec(text, app="a-broken-one")
@@ -244,6 +246,7 @@ def refusals(world: World) -> list[Message]:
     return [one for one in world.messages() if one.attributes["status"] == "REFUSED"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("request_", "app"),
     [({"app": APP, "tag": "v9"}, APP), ({"app": "nobody"}, "nobody"), ({}, "unknown")],

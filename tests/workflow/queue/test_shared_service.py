@@ -91,7 +91,7 @@ def test_two_apps_that_request_one_service_at_once_have_one_winner(
     assert world.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE"}
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "request_",
     [{}, {"rollbackTo": 1, "allowDestructive": True}, COMMAND, {"skipSnapshot": True}],
@@ -199,6 +199,7 @@ def test_a_release_of_the_old_app_that_was_stopped_does_not_block_the_renamed_on
     }
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "text",
     ["{", json.dumps(spec(containers={})), json.dumps(spec(serviceName="Not A Name"))],
@@ -215,6 +216,7 @@ def test_an_app_whose_spec_cannot_be_read_keeps_its_service(world: World, text: 
     assert f"The spec of {APP} cannot be read" in refusal(message)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalServerError"])
 def test_an_app_whose_spec_is_not_shown_keeps_its_service(world: World, code: str) -> None:
     """Admit reads its own spec, those of all apps, and then that of the owner."""
@@ -385,6 +387,7 @@ def test_a_service_without_a_known_app_is_free(world: World) -> None:
 # The lock of the app itself, and those that clean up.
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("by", ["clean_up", "reconcile"])
 def test_cleaning_up_after_one_app_leaves_the_release_of_the_app_that_has_the_service_now(
     world: World, stepper: Stepper, by: str
@@ -414,6 +417,7 @@ def test_each_step_may_run_twice(world: World) -> None:
     check_refused(release(world, COPY, "two"), COPY, APP)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("fault", ["before", "after"])
 def test_an_answer_that_is_lost_gives_the_service_once(world: World, fault: str) -> None:
     world.functions.fail("admit", fault)

@@ -84,7 +84,7 @@ class Play:
         assert {service: found_owners[service] for service in held} == held, self.log
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_no_two_releases_are_in_progress_on_one_service(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -90,7 +90,7 @@ def check_one_message_each(world: World) -> None:
     assert len(ids) == len(settled)
 
 
-@pytest.mark.representatives(4)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", BY_WEIGHT)
 def test_after_a_stop_the_next_push_is_released(world: World, stepper: Stepper, state: str) -> None:
     one = stopped_at(world, stepper, state)
@@ -104,7 +104,7 @@ def test_after_a_stop_the_next_push_is_released(world: World, stepper: Stepper, 
     check_one_message_each(world)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", BY_WEIGHT)
 def test_an_abandoned_lock_is_freed_without_an_event(
     world: World, stepper: Stepper, state: str
@@ -115,7 +115,7 @@ def test_an_abandoned_lock_is_freed_without_an_event(
     check_free(world)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", BY_WEIGHT)
 def test_the_waiting_release_starts_when_the_running_one_is_stopped(
     world: World, stepper: Stepper, state: str
@@ -259,7 +259,7 @@ def test_a_redriven_release_without_an_outcome_goes_on(
     check_free(world)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("state", BY_WEIGHT)
 def test_a_release_that_is_redriven_beside_its_successor_touches_nothing(
     world: World, stepper: Stepper, state: str
@@ -362,6 +362,7 @@ def calls_of_admit(world: World, stepper: Stepper) -> int:
     return len(calls)
 
 
+@pytest.mark.slow
 def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
     world: World, stepper: Stepper
 ) -> None:
@@ -398,6 +399,7 @@ def test_an_admit_that_outlives_its_execution_leaves_one_record_and_no_lock(
     check_the_next_push_is_released(world, stepper)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("call", ["ssm.GetParameter", "dynamodb.TransactWriteItems"])
 def test_an_admit_that_outlives_the_end_of_its_queued_release_gets_no_lock(
     world: World, stepper: Stepper, call: str
@@ -441,6 +443,7 @@ def test_a_deploy_that_outlives_its_execution_creates_nothing(
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("state", "answer"),
     [("TakeSnapshot", "admission"), ("CheckDeployment", "deployment")],

@@ -14,6 +14,7 @@ from tests.workflow.stepper import Stepper
 from tests.workflow.world import APP, World, succeeded
 
 
+@pytest.mark.slow
 def test_the_next_push_waits_for_the_deployment_that_was_abandoned(world: World) -> None:
     world.lightsail.courses.append(Course(ends="ACTIVE", after=timedelta(seconds=400)))
     with pytest.MonkeyPatch.context() as patch:

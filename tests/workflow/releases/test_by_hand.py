@@ -72,6 +72,7 @@ def reversed_by_hand(one_way: World) -> World:
     return one_way
 
 
+@pytest.mark.slow
 def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_history(
     reversed_by_hand: World,
 ) -> None:
@@ -84,6 +85,7 @@ def test_once_a_command_has_taken_migrations_back_the_gate_decides_and_not_histo
     assert "version 2 can work with the current database. The gate of that version checks" in text
 
 
+@pytest.mark.slow
 def test_without_a_gate_of_the_old_version_history_decides(
     reversed_by_hand: World,
 ) -> None:
@@ -182,6 +184,7 @@ def test_a_command_that_the_policy_forbids_is_refused_while_the_app_goes_on(two:
     assert 'The policy "block" forbids' in " ".join(content["reasons"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "status"), [({}, "REFUSED"), ({4: "Internal Server Error"}, "FAILED")]
 )
@@ -201,6 +204,7 @@ def test_a_command_that_came_too_late_for_its_permit_is_refused_if_the_app_is_he
     assert content["judgement"]["verdict"] == "UNKNOWN"
 
 
+@pytest.mark.slow
 def test_a_command_is_not_permitted_before_the_app_is_active_beside_it(two: World) -> None:
     told_before = len(two.functions.log)
     course = command_course((20, told_plan("undo")), ends="FAILED")
@@ -213,6 +217,7 @@ def test_a_command_is_not_permitted_before_the_app_is_active_beside_it(two: Worl
     assert '"PERMIT"' not in told
 
 
+@pytest.mark.slow
 def test_a_command_needs_an_app_beside_which_it_runs(two: World) -> None:
     two.lightsail.remove(APP)
     two.lightsail.add(APP)
@@ -223,6 +228,7 @@ def test_a_command_needs_an_app_beside_which_it_runs(two: World) -> None:
     assert "no version is live" in two.message().text
 
 
+@pytest.mark.slow
 def test_a_command_is_not_given_again_by_a_later_rollback(two: World) -> None:
     two.lightsail.courses.append(command_course((160, told_plan()), (190, DONE)))
     two.release(digest=two.digest, command=["python", "manage.py", "check"])
@@ -244,6 +250,7 @@ def test_an_image_that_only_ran_a_command_is_not_taken_for_released(two: World) 
     assert two.lock.latest.release != two.message().content["release"]
 
 
+@pytest.mark.slow
 def test_a_changed_secret_is_reported_also_after_a_lost_answer_of_the_deployment(
     two: World,
 ) -> None:

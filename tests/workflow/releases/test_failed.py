@@ -70,6 +70,7 @@ MAY_FAIL = "Version 1 may fail with the current database"
 MAY_NOT_WORK = "Version 1 may not work correctly with the current database:"
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("plan", "status", "words"),
     [
@@ -304,6 +305,7 @@ def test_a_foreign_deployment_in_between_is_no_success(world: World) -> None:
     check_ended(world, ended, "FAILED", "it is no longer live")
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("moment", ["check_deployment", "record_outcome"])
 def test_a_service_deleted_meanwhile_requires_manual_action(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: world.lightsail.services.pop(APP, None))

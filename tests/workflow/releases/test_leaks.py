@@ -109,6 +109,7 @@ def test_no_error_of_deploy_shows_a_secret(
     assert canaries.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 
+@pytest.mark.slow
 @EACH_KIND
 def test_no_error_of_roll_back_shows_a_secret(
     canaries: World,
@@ -133,6 +134,7 @@ def test_no_error_of_roll_back_shows_a_secret(
     assert canaries.lightsail.serving(APP) == 3
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("state", "function"),
     [
@@ -162,6 +164,7 @@ def test_no_error_of_a_step_that_sees_an_environment_shows_a_secret(
     step.check(traces)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("kind", ["modelled", "answer that cannot be parsed"])
 def test_a_logged_traceback_shows_no_secret(
     canaries: World, border: Border, traces: Traces, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -27,7 +27,7 @@ def make_anew(world: World, *, versions: int, exactly_then: bool = False) -> Non
         world.lightsail.deploy_by_somebody(APP)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_foreign_deployment_with_the_same_number_is_no_success(
@@ -41,7 +41,7 @@ def test_a_foreign_deployment_with_the_same_number_is_no_success(
     assert ended.error == "FAILED"
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_service_that_was_made_anew_is_named(world: World, moment: str) -> None:
     world.functions.before(moment, lambda: make_anew(world, versions=2))
@@ -71,7 +71,7 @@ def test_a_service_that_was_made_anew_during_the_release_gets_no_deployment(worl
     assert "was deleted and created again" in world.message().content["reasons"][0]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release", "record_outcome"])
 def test_a_foreign_version_with_the_same_number_is_no_rollback(world: World, moment: str) -> None:
     """The migration fails, and version 1 of the new service is not what served before."""
@@ -84,7 +84,7 @@ def test_a_foreign_version_with_the_same_number_is_no_rollback(world: World, mom
     assert "was deleted and created again" in world.message().content["reasons"][0]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("exactly_then", [False, True])
 @pytest.mark.parametrize(("call", "versions"), [(1, 3), (2, 4), (3, 4)])
 def test_a_foreign_version_is_never_rolled_back_or_called_the_previous_one(

@@ -123,6 +123,7 @@ def test_a_rollback_takes_the_newest_good_version_that_still_has_its_image(
     assert "is not in ECR any more" in told
 
 
+@pytest.mark.slow
 def test_an_older_rollback_target_is_recorded_as_the_source(versions: Versions) -> None:
     delete(versions.world, versions.pushed[4])
     versions.fail()
@@ -149,6 +150,7 @@ def test_a_rollback_is_impossible_if_no_good_version_has_its_image(versions: Ver
         assert f"Version {version} cannot be deployed again: " in told
 
 
+@pytest.mark.slow
 def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
     versions: Versions,
 ) -> None:
@@ -168,6 +170,7 @@ def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
     assert '"rollbackTo": 4, "allowDestructive": true' in " ".join(content["nextSteps"])
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_an_image_that_ecr_says_nothing_of_is_not_missing(
@@ -188,6 +191,7 @@ def test_an_image_that_ecr_says_nothing_of_is_not_missing(
     assert f"ECR answers {code}" in warnings
 
 
+@pytest.mark.slow
 def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     versions: Versions,
 ) -> None:
@@ -212,6 +216,7 @@ def test_a_decision_whose_answer_is_lost_is_the_same_though_the_image_is_back(
     assert back["digest"] == versions.pushed[3]
 
 
+@pytest.mark.slow
 def test_the_start_message_says_that_the_live_image_is_deleted(
     versions: Versions,
 ) -> None:
@@ -256,6 +261,7 @@ def age(versions: Versions) -> None:
             world.table.client.put_item(TableName=world.table.name, Item=item)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_version_recorded_by_its_index_can_be_rolled_back_to(
     world: World, is_there: bool
@@ -294,6 +300,7 @@ def test_a_rollback_by_hand_to_a_version_without_its_image_is_refused_before_any
     assert "These good versions still have their images, the newest first: 3" in told
 
 
+@pytest.mark.slow
 def test_no_override_restores_a_deleted_image(versions: Versions) -> None:
     for version in (2, 3):
         delete(versions.world, versions.pushed[version])

@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
 from tests.workflow.reporting_gates import released, told_plan
@@ -44,6 +46,7 @@ def release_of(world: World, version: int) -> str:
     return container.environment[RELEASE_VARIABLE]
 
 
+@pytest.mark.slow
 def test_a_command_beside_old_code_makes_it_no_younger(good: World) -> None:
     assert good.release(course=crashed()).error
     assert shows(good) == "SUCCEEDED"
@@ -58,6 +61,7 @@ def test_a_command_beside_old_code_makes_it_no_younger(good: World) -> None:
     assert QUALITY in text
 
 
+@pytest.mark.slow
 def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> None:
     good.release(course=crashed())
     shows(good)

@@ -192,6 +192,7 @@ OUTAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "step", "services"), CALLS)
 def test_no_service_that_a_step_calls_is_missing_here(
     scenario: Scenario, step: str, services: set[str]
@@ -210,6 +211,7 @@ def check_survived(scenario: Scenario, outage: Outage) -> None:
         assert outcome(world, ended) == expected
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(("scenario", "step", "service", "check", "code"), OUTAGES)
 def test_a_service_that_refuses_calls_for_five_minutes_changes_no_outcome(
     scenario: Scenario, step: str, service: str, check: int, code: str
@@ -277,7 +279,7 @@ LIMITS: list[tuple[Scenario, str, str, int]] = [
 ]
 
 
-@pytest.mark.representatives(3)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("scenario", "step", "service", "check"), LIMITS)
 def test_no_time_limit_counts_an_outage(
     scenario: Scenario, step: str, service: str, check: int
@@ -285,6 +287,7 @@ def test_no_time_limit_counts_an_outage(
     check_survived(scenario, Outage(step, service, check=check))
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("scenario", "step"), [(taking_a_snapshot, "deploy"), (failing_its_watch, "roll_back")]
 )

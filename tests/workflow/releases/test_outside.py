@@ -25,6 +25,7 @@ def opened(found: str, *recent: tuple[str, str], lines: tuple[str, ...] = ()) ->
     return Course(ends="ACTIVE", log=[*log, (39, "migrate", event)])
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "course",
     [

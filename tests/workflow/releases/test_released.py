@@ -75,6 +75,7 @@ def test_the_release_waits_until_its_snapshot_is_available(world: World) -> None
     assert snapshot["availableAt"] < deployed_at
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("status", ["starting", "backing-up", "configuring-log-exports"])
 def test_an_instance_that_will_be_available_is_waited_for(world: World, status: str) -> None:
     world.instance.is_now(status)
@@ -276,7 +277,7 @@ def test_an_undeletable_snapshot_is_reported_and_does_not_stop_the_others(world:
     assert "lightgateSnapshotsNotPruned" in world.functions.log
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("call", "code", "words"),
     [

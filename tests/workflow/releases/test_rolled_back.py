@@ -24,6 +24,7 @@ def fail(world: World, course: Course, *, bad: dict[int, str] | None = None) -> 
 BACK = {1: "INACTIVE", 2: "INACTIVE", 3: "INACTIVE", 4: "ACTIVE"}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("twice", [False, True])
 def test_an_unhealthy_version_is_rolled_back_also_if_each_step_runs_twice(
     good: World, twice: bool
@@ -89,6 +90,7 @@ def test_an_added_column_that_old_code_can_live_with_does_not_stand_in_the_way(
     assert good.message().content["judgement"]["verdict"] == "SAFE"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("effect", "verdict"), [("contract", "ONE_WAY"), ("unknown", "UNKNOWN")])
 def test_the_new_version_is_kept_if_rollback_is_not_safe(
     good: World, effect: str, verdict: str
@@ -248,7 +250,7 @@ def test_a_rollback_with_a_lost_answer_creates_one_deployment(good: World, fault
     assert "Version 2 is live again" in good.message().text
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("faults", [["before"], ["after"], ["after", "after", "before"]])
 def test_a_rollback_that_is_cut_off_goes_on(good: World, faults: list[str]) -> None:
     good.functions.fail("roll_back", *faults)
@@ -303,6 +305,7 @@ def test_the_next_release_waits_for_an_abandoned_rollback(good: World, stepper: 
     assert good.lightsail.deployments(APP)[4] == "INACTIVE"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("faults", [[], ["after"]])
 def test_secrets_are_read_again_and_changes_are_reported_without_values(
     good: World, faults: list[str]

@@ -32,6 +32,7 @@ def show(world: World, version: int, container: str) -> None:
     )
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("container", ["web", "migrate"])
 def test_a_release_that_runs_another_image_is_no_success(world: World, container: str) -> None:
     world.functions.before("verify_release", lambda: show(world, 2, container))
@@ -50,6 +51,7 @@ def move_pin(world: World) -> str:
     return images.push(world.cloud, APP, pin_tag(world.digest), name="another")
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("unprotected", [False, True])
 def test_a_release_whose_tag_was_moved_to_another_image_is_no_success(
     world: World, *, unprotected: bool
@@ -150,6 +152,7 @@ def test_an_automatic_rollback_that_runs_another_image_is_not_called_rolled_back
     assert f"web runs {OTHER}" in two.message().text
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("container", ["web", COMMAND_CONTAINER])
 def test_a_command_beside_another_image_is_no_success(two: World, container: str) -> None:
     two.lightsail.courses.append(command_course((160, told_plan("undo")), (190, DONE)))

@@ -47,6 +47,7 @@ def check_untouched(world: World, ended: Ended, versions: Mapping[int, str], *wo
 COMMAND = {"tag": "latest", "command": ["python", "manage.py", "migrate", "crops", "0007"]}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "request_",
     [{}, {"rollbackTo": 1, "allowDestructive": True}, COMMAND],
@@ -63,6 +64,7 @@ def test_each_container_of_a_deployment_names_its_stack(
     assert {container.environment[STACK_VARIABLE] for container in containers} == {STACK}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

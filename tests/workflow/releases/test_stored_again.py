@@ -96,7 +96,7 @@ def test_a_spec_that_is_stored_again_with_the_same_text_is_the_same(world: World
     assert world.release(course=succeeded()).status == "SUCCEEDED"
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("moment", ["check_deployment", "verify_release"])
 @pytest.mark.parametrize("document", [ungated(), elsewhere()], ids=["ungated", "elsewhere"])
 def test_a_version_is_not_verified_by_a_spec_that_it_does_not_have(
@@ -169,6 +169,7 @@ def test_a_rollback_whose_spec_is_stored_anew_meanwhile_is_not_called_good(good:
     assert "could not be checked" in " ".join(good.message().content["reasons"])
 
 
+@pytest.mark.slow
 def test_a_rollback_by_hand_is_refused_if_the_spec_of_then_is_gone(two: World) -> None:
     store_again(two, other_database())
 
@@ -188,6 +189,7 @@ def test_a_rollback_by_hand_deploys_nothing_by_a_spec_that_was_stored_anew_meanw
     assert two.lightsail.serving(APP) == 3
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("before", ["admit", "deploy"])
 def test_a_command_runs_beside_no_app_that_is_made_of_another_spec(two: World, before: str) -> None:
     two.functions.before(before, lambda: store_again(two, other_database()))
@@ -208,6 +210,7 @@ def forget_digests(world: World) -> None:
             world.cloud.client("dynamodb").put_item(TableName=table.NAME, Item=item)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("by_hand", [False, True])
 @pytest.mark.parametrize("change", [lambda _: None, lambda w: store_again(w, other_database())])
 def test_a_version_whose_spec_is_unknown_is_rolled_back_to_with_the_secrets_that_it_had(

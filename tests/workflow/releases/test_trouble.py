@@ -51,7 +51,7 @@ def test_a_step_that_keeps_failing_ends_the_release_as_failed(slow: World, step:
     assert ("deployment 2" in content["nextSteps"][0]) == is_deployed
 
 
-@pytest.mark.representatives(7)
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("step", "fault"), [("all", "twice"), *((step, fault) for step in STEPS for fault in FAULTS)]
 )
@@ -78,6 +78,7 @@ def test_every_step_of_a_rollback_may_run_twice(slow: World) -> None:
     assert len(slow.instance.snapshots()) == len(slow.records()) == len(slow.messages()) == 1
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("read_lag", [0, 100])
 def test_a_deployment_whose_creation_was_never_answered_is_found_again(
     world: World, read_lag: int
@@ -103,7 +104,7 @@ def test_a_lost_creation_is_named_also_if_deploy_never_comes_back(world: World) 
     assert "deployment 2" in world.message().content["nextSteps"][0]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("operation", [CREATE, GET_SERVICES, GET_LOG])
 @pytest.mark.parametrize("fault", ["throttled", "broken"])
 def test_a_passing_trouble_of_lightsail_costs_time_only(
@@ -252,7 +253,7 @@ def without_the_lock(answer: dict[str, Any]) -> None:
 LOCK_READERS = ["take_snapshot", "check_snapshot", "deploy", "check_deployment", "start_next"]
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", LOCK_READERS)
 def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step: str) -> None:
     faults = slow.cloud.faults
@@ -271,7 +272,7 @@ def test_an_empty_answer_to_a_read_of_the_lock_is_asked_again(slow: World, step:
     assert slow.message().content["status"] == "SUCCEEDED"
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", LOCK_READERS)
 def test_a_lock_that_cannot_be_read_is_no_newer_push(slow: World, step: str) -> None:
     faults = slow.cloud.faults

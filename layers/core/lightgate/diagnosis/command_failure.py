@@ -129,7 +129,7 @@ def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=seen.then(
             "Check the memory metric of the service: signal 9 often means that the node was out of "
             "memory. A larger power has more",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
     )
 
@@ -202,12 +202,12 @@ _ACTIONS: Mapping[GateCause, tuple[str, Remedy | None]] = MappingProxyType(
     {
         GateCause.ARGUMENTS: (
             "Correct the arguments of migrate in the container's command",
-            Remedy.SPEC,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.MANAGE: (
             "Give manage the words that call Python and its script, such as "
             '["python", "manage.py"]',
-            Remedy.SPEC,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.EXEC: (f"{_COMMAND}, or install what it calls in the image", Remedy.EITHER),
         GateCause.PREFLIGHT: (
@@ -223,12 +223,12 @@ _ACTIONS: Mapping[GateCause, tuple[str, Remedy | None]] = MappingProxyType(
         ),
         GateCause.RECORD: (
             "Give the database role the right to create and write the table lightgate_attempt",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.PORT: ("Use another port in the app: the gate needs this one", Remedy.EITHER),
         GateCause.CONFIG: (
             "Check whether someone changed the commands of the deployment by hand",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
     }
 )

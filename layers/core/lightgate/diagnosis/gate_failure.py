@@ -54,7 +54,7 @@ def without_variable(seen: Symptoms, container: str, name: str, line: str) -> Di
         what=f"The container {container} has no variable {name}, which the app needs.",
         evidence=line,
         next_action=seen.then(
-            f"Add {name} to environment, or to secrets, in the app's spec", Remedy.SPEC
+            f"Add {name} to environment, or to secrets, in the app's spec", Remedy.SAME_IMAGE
         ),
     )
 

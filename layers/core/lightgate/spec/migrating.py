@@ -46,6 +46,11 @@ def migrates(command: Sequence[str]) -> Migrates:
     manage_commands = {one.manage_command or "" for one in found}
     if any(map(_MAY_MIGRATE.fullmatch, manage_commands - {"migrate"})):
         return Migrates.PERHAPS
+    # A variable of the shell, or an option of the project's own before the command.
+    if any(one.startswith("$") for one in manage_commands):
+        return Migrates.PERHAPS
+    if any(one.startswith("-") for one in manage_commands) and _NAMED.search(line):
+        return Migrates.PERHAPS
     if calls:
         return Migrates.NO  # such as migrate --check
     is_known = any(one.manage_command or one.name in _NOT_DJANGO for one in found)

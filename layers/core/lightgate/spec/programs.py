@@ -82,7 +82,8 @@ class Program:
     @property
     def manage_command(self) -> str | None:
         """The command of manage.py, if the program is that."""
-        is_django = self.name in ("manage.py", "django-admin", "django-admin.py", "django")
+        names = ("manage.py", "manage", "django-admin", "django-admin.py", "django")
+        is_django = self.name in names or self.name.endswith(".manage")
         return self.words[1] if is_django and len(self.words) > 1 else None
 
 
@@ -106,8 +107,8 @@ def _programs(
 
 
 def _shell_line(words: tuple[str, ...]) -> str | None:
-    """The line of `sh -c LINE`, also with other flags such as `-ec`."""
-    if not words or PurePosixPath(words[0]).name not in SHELLS:
+    """The line of `sh -c LINE`, also with other flags such as `-ec`, and that of `su`."""
+    if not words or PurePosixPath(words[0]).name not in SHELLS | {"su"}:
         return None
     for index, word in enumerate(words[1:-1], 1):
         if re.fullmatch(r"-[a-z]*c[a-z]*", word):

@@ -21,6 +21,7 @@ from warnings import catch_warnings, simplefilter
 
 from django.core.exceptions import AppRegistryNotReady  # type: ignore[import-untyped]
 from django.db import Error, connections  # type: ignore[import-untyped]
+from django.db.backends.signals import connection_created  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
@@ -82,11 +83,20 @@ class Helper:
         alias = self.config["database"]
         if alias in connections:  # otherwise the command's own parser refuses it
             early = Database(self.channel, self.config, connections.create_connection(alias).copy())
+            self.early, self.receivers = early, connection_created.receivers[:]
+            self.before = self.look_early()
+
+    def look_early(self) -> tuple[Any, ...]:
+        """Look with a session as it was before the app was loaded, which may set a role or path."""
+        usual, connection_created.receivers = connection_created.receivers, self.receivers
+        try:
             with catch_warnings():
                 simplefilter("ignore")  # Django warns of queries so early
-                early.connect()
-                self.before = early.look()
-            early.db.close()
+                self.early.connect()
+                return self.early.look()
+        finally:
+            self.early.db.close()
+            connection_created.receivers = usual
 
     def take_over(self, command: Any, argv: list[str]) -> NoReturn:  # noqa: ANN401
         """Work in the place of the command."""
@@ -177,7 +187,7 @@ class Helper:
 
     def check_loading(self) -> None:
         """Fail if the database has changed while the app was loaded, unless a gate did that."""
-        (old, old_schema, attempts), (new, schema, now) = self.before, self.database.look()
+        (old, old_schema, attempts), (new, schema, now) = self.before, self.look_early()
         if (old, old_schema) == (new, schema) or attempts != now:
             return
         if not self.database.sessions("holder"):

@@ -10,7 +10,10 @@ from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import django  # type: ignore[import-untyped]
-from django.core.management.base import handle_default_options  # type: ignore[import-untyped]
+from django.core.management.base import (  # type: ignore[import-untyped]
+    OutputWrapper,
+    handle_default_options,
+)
 from django.core.management.commands.migrate import (  # type: ignore[import-untyped]
     Command as Migrate,
 )
@@ -44,22 +47,25 @@ class Command:
 
     def is_djangos(self, *names: str) -> bool:
         """Whether Django's own code decides what is applied, or does what these methods do."""
-        home = os.path.dirname(django.__file__) + os.sep
         found = [getattr(type(self.command), name, None) for name in names or DECISIVE]
-        files = [str(getattr(getattr(one, "__code__", None), "co_filename", "")) for one in found]
-        return isinstance(self.command, Migrate) and all(one.startswith(home) for one in files)
+        return isinstance(self.command, Migrate) and all(map(is_of_django, found))
 
     def shows_migrations(self) -> bool:
         """Whether the supervisor reads of each migration before the command begins it."""
         is_said = self.is_djangos("migration_progress_callback") and self.arguments.verbosity > 0
-        return is_said and getattr(self.command.stdout, "_out", None) is sys.__stdout__
+        out = self.command.stdout
+        return is_said and type(out) is OutputWrapper and out._out is sys.__stdout__
 
     def read_targets(self) -> tuple[Any, Any]:
         """The executor and the targets with which Django's own code computes its plan.
 
         It runs up to there, with all its checks of arguments, history and conflicts.
         """
-        options = {**self.arguments.__dict__, "prune": False}
+        options = dict(self.arguments.__dict__)
+        if options.get("prune"):
+            refuse("--prune removes records and applies no migration: run it by hand")
+        if options["force_color"] and options["no_color"]:
+            refuse("--no-color and --force-color exclude each other")
         connections[options["database"]].prepare_database = lambda: None  # it may write
         usual = MigrationExecutor.migration_plan
         MigrationExecutor.migration_plan = stop
@@ -97,6 +103,14 @@ class Command:
             if value != action.default:
                 words += [one + f"={v}" * (action.nargs != 0) for one in names for v in values]
         return words
+
+
+def is_of_django(function: Any) -> bool:
+    """Whether its code, and that of a function that it decorates, is Django's own."""
+    home = os.path.dirname(django.__file__) + os.sep
+    file = str(getattr(getattr(function, "__code__", None), "co_filename", ""))
+    inner = [one.cell_contents for one in getattr(function, "__closure__", None) or ()]
+    return file.startswith(home) and all(is_of_django(i) for i in inner if hasattr(i, "__code__"))
 
 
 class Noting:

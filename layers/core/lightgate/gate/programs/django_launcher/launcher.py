@@ -51,6 +51,7 @@ class Launcher:
         os.close(nothing)
         self.config: Any = None
         self.helper: Any = None
+        self.has_found_command = False
         self.running: set[str] = set()  # the modules of FILES that run and are then changed
 
     def install(self) -> None:
@@ -110,6 +111,7 @@ class Launcher:
             command = fetch(self_, name)
             if name == "migrate" == self_.argv[1]:
                 self.prepare()
+                self.has_found_command = True
                 self.helper.take_over(command, self_.argv)
             return command
 
@@ -178,7 +180,8 @@ class Launcher:
 
     def refuse_migration(self) -> NoReturn:
         registry = sys.modules.get("django.apps.registry")
-        if registry and getattr(registry, "apps").ready:  # noqa: B009 - so mypy knows no module
+        is_loaded = registry and getattr(registry, "apps").ready  # noqa: B009 - mypy knows no Django
+        if is_loaded and not self.has_found_command:
             why = f"{sys.argv[0]} migrates by itself: it has to call execute_from_command_line"
             self.fail("manage", why)
         self.refuse("the app migrates while it loads")

@@ -1,0 +1,100 @@
+"""The classes of random migrations agree with what old code can do after them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud.postgres import Database
+from tests.compatibility_fuzz.report import ALARM, MISS, Results
+from tests.compatibility_fuzz.run import Task, run
+from tests.compatibility_fuzz.servers import ENGINES, LATEST, PYTHONS, python_of, running_engine
+from tests.gate.projects import postgres
+
+# Misses of the classifier that are known: the beginnings of their kinds.
+# Take a line away when the classifier knows the kind.
+KNOWN = (
+    "AddField(Below",
+    "AddField(Must",
+    "AddIndex",
+    "AlterField(AutoField→BigAutoField",
+    "AlterField(SmallAutoField→",
+    "AlterField(IntegerField→BigIntegerField",
+    "AlterField(SmallIntegerField→",
+    "CreateExtension(intarray)",
+    "CreateModel(child",
+    "CreateModel(of abstract Owned",
+    "CreateModel(proxy) + CreateModel(",
+)
+SEED = 20
+FEW, MANY = 36, 3000
+
+
+def compared(database: dict[str, Any], cases: int, **options: Any) -> Results:
+    task = Task("postgresql", LATEST, python_of(LATEST), SEED, 0, cases, **{"shrink": 0, **options})
+    return run(task, [database], lambda _: None)
+
+
+def new_misses(results: Results) -> list[str]:
+    return [
+        f"{one['kind']}: case {one['case']}: {one['symptom']['text']}"
+        for one in results.by_verdict(MISS)
+        if not one["kind"].startswith(KNOWN) and " + AddIndex" not in one["kind"]
+    ]
+
+
+def test_no_plan_that_is_called_safe_breaks_old_code(database: Database) -> None:
+    results = compared(postgres(database), FEW)
+    assert results.crashes == []
+    assert results.compared > FEW / 2
+    assert new_misses(results) == []
+    assert results.by_verdict("agrees")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("django", PYTHONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_plan_breaks_old_code_on_any_engine_and_django(
+    tmp_path: Path, engine: str, django: str
+) -> None:
+    cases = MANY if (engine, django) == (ENGINES[0], LATEST) else MANY // 10
+    with running_engine(engine, tmp_path / "server", 2) as databases:
+        task = Task(engine, django, python_of(django), SEED, 0, cases, shrink=0)
+        results = run(task, databases, lambda _: None)
+    assert results.crashes == []
+    assert results.compared > cases / 2
+    assert new_misses(results) == []
+
+
+def test_a_classifier_that_calls_everything_safe_is_caught(database: Database) -> None:
+    results = compared(postgres(database), 6, planted="additive", shrink=2)
+    found = results.by_verdict(MISS)
+    assert found
+    kind, text = next((k, t) for k, t in results.small.items() if "cannot be" not in t)
+    assert kind in {one["kind"] for one in found}
+    assert "plan = [" in text
+    assert "cannot after it" in text
+    assert text.count("CreateModel") <= 4
+    assert f"seed {SEED}, case" in text
+
+
+def test_a_classifier_that_calls_everything_breaking_gives_alarms(database: Database) -> None:
+    results = compared(postgres(database), 6, planted="contract")
+    assert results.by_verdict(ALARM)
+    assert results.by_verdict(MISS) == []
+
+
+def test_a_seed_gives_the_same_cases_again(database: Database) -> None:
+    def facts(results: Results) -> list[Any]:
+        keys = ("case", "kinds", "class", "verdict", "symptoms", "compared", "written")
+        return [[one.get(key) for key in keys] for one in results.cases]
+
+    first, second = (compared(postgres(database), 6) for _ in range(2))
+    assert facts(first) == facts(second)
+
+
+def test_a_worker_that_dies_is_no_success() -> None:
+    nowhere = {"ENGINE": "django.db.backends.postgresql", "NAME": "none", "HOST": "/nonexistent"}
+    results = compared(nowhere, 6)
+    assert results.compared == 0
+    assert results.crashes == ["a worker ended with exit code 1", "6 cases have no result"]

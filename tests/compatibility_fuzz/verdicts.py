@@ -1,0 +1,78 @@
+"""What the classifier promises of a plan, and whether what was observed keeps the promise.
+
+The only place that knows the names of the classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.migrations import Migration
+
+from lightgate.gate.programs.django_helper.compatibility import worst
+from lightgate.gate.programs.django_helper.operations import describe
+
+AGREES, MISS, ALARM, OPEN = "agrees", "miss", "alarm", "open"
+# What each class promises of old code.
+WORKS = {"additive"}
+BREAKS = {"contract"}
+NO_PROMISE = {"data", "unknown"}
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """Something that old code could do before the plan, and cannot do after it."""
+
+    verb: str
+    """The kind of statement: select, insert, update, delete, relate."""
+    table: str
+    error: str
+    """The code of the database's error, the name of Django's, or what differs."""
+    text: str
+    statement: str
+    refused: str = ""
+    """The table that the database names in the error."""
+    is_weak: bool = False
+    """Nothing fails by itself. It is no miss, and a plan that is called breaking is no alarm."""
+    needs_new_rows: bool = False
+    """It shows only if new code has written rows."""
+
+    @property
+    def kind(self) -> str:
+        return f"{self.verb} {self.error}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The class of a plan, and the descriptions of its operations."""
+
+    label: str
+    operations: tuple[tuple[str, ...], ...]
+
+    def allows(self, symptom: Symptom) -> bool:
+        """Whether the class says that this may happen."""
+        return symptom.is_weak or self.label not in WORKS
+
+    @property
+    def breaking(self) -> list[int]:
+        """The operations that are called breaking, by their number."""
+        return [n for n, one in enumerate(self.operations) if one[0] in BREAKS]
+
+
+def claim_of(migrations: Sequence[Migration], state: Any, tables: Sequence[str]) -> Claim:
+    """What the helper of the gate says of the plan. `state` is changed."""
+    created: set[Any] = set()
+    existing = [name.lower() for name in tables]
+    found = [describe((one, False), state, created, existing) for one in migrations]
+    operations = [tuple(map(str, one)) for m in found for one in m["operations"]]
+    return Claim(worst(one["class"] for one in found), tuple(operations))
+
+
+def judge(claim: Claim, symptoms: Sequence[Symptom]) -> str:
+    if claim.label in NO_PROMISE:
+        return OPEN
+    if any(not claim.allows(one) for one in symptoms):
+        return MISS
+    if claim.label in BREAKS and not symptoms:
+        return ALARM
+    return AGREES

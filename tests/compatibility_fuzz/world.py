@@ -1,0 +1,536 @@
+"""A case on a real server: old models with rows, a plan, and old code before and after it."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import connection, migrations, models, transaction
+from django.db.migrations import Migration
+from django.db.migrations.state import ProjectState
+from django.db.models import functions
+from django.db.models.deletion import ProtectedError, RestrictedError
+from django.db.models.fields.json import KeyTextTransform
+
+from tests.compatibility_fuzz.changes import bare_clone
+from tests.compatibility_fuzz.fields import digits, lexemes, long, wide
+from tests.compatibility_fuzz.old_models import Step
+from tests.compatibility_fuzz.statements import INSERT, SELECT, Statement
+from tests.compatibility_fuzz.verdicts import Claim, Symptom, claim_of
+
+VALUES: dict[str, Any] = {
+    **{name: getattr(functions, name) for name in functions.__all__},
+    **{
+        name: getattr(models, name)
+        for name in (
+            "Avg", "CharField", "Count", "DateField", "DecimalField", "Exists", "ExpressionWrapper",
+            "F", "Func", "IntegerField", "Max", "OuterRef", "Q", "Sum", "TextField", "Value",
+        )
+    },
+    "KeyTextTransform": KeyTextTransform,
+    **{one.__name__: one for one in (date, datetime, time, timedelta, Decimal, UUID)},
+    **{one.__name__: one for one in (long, wide, digits, lexemes)},
+    "UTC": UTC,
+}  # fmt: skip
+
+_SAVEPOINT = "old_code"
+_UNDO = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}"
+_CHECK = "SET CONSTRAINTS ALL IMMEDIATE; " if connection.vendor == "postgresql" else ""
+
+
+class ArrayPosition(models.Func):
+    """A function of PostgreSQL that Django has none for."""
+
+    function = "array_position"
+    output_field = models.IntegerField()
+
+
+READS_NULL = "reads NULL"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is needed to see a plan break old code, or not."""
+
+    setup: tuple[Step, ...]
+    rows: tuple[Statement, ...]
+    statements: tuple[Statement, ...]
+    plan: tuple[Step, ...] = ()
+    writes: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    claim: Claim
+    symptoms: tuple[Symptom, ...] = ()
+    problem: str = ""
+    """Why the plan was not compared: it does not apply."""
+    compared: int = 0
+    written: int = 0
+
+
+class SetupRefusedError(Exception):
+    """The server or Django does not take an operation of the setup."""
+
+    def __init__(self, number: int, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.number = number
+
+
+class OtherResultError(Exception):
+    """Old code ran without an error, and the result is wrong."""
+
+
+class _UndoError(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Result:
+    value: Any = None
+    error: str = ""
+    text: str = ""
+    constraint: str = ""
+    refused: str = ""
+    by_rows: bool = False
+    """Django refuses it because of rows that old code knows."""
+
+
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+            raise _UndoError
+    except _UndoError:
+        pass
+
+
+@dataclass
+class World:
+    """Old models in the database, with rows, and what old code can do with them."""
+
+    case: Case
+    state: ProjectState = field(init=False)
+    before: dict[Statement, Any] = field(init=False, default_factory=dict)
+    is_fresh: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.state = ProjectState()
+        for number, (app, operation) in enumerate(self.case.setup):
+            try:
+                operation.state_forwards(app, self.state)
+            except Exception as error:
+                raise SetupRefusedError(number, error) from error
+        self.base = bare_clone(self.state)  # plans begin here, so that old classes stay as they are
+        self.apps = self.state.apps
+        self.rows: dict[str, Any] = {}
+        self.names = {**VALUES, **postgresql_values(), **self.helpers()}
+        self.names |= {one.__name__: one for one in self.apps.get_models()}
+        self.fields = {
+            one._meta.label_lower: [f.attname for f in one._meta.concrete_fields]
+            for one in self.apps.get_models()
+        }
+        self.compiled: dict[Statement, Any] = {}
+
+    @contextlib.contextmanager
+    def standing(self) -> Iterator[None]:
+        """The models and rows are in the database until the block ends."""
+        if connection.features.can_rollback_ddl:
+            with undone():
+                self.create()
+                self.compare_before()
+                yield
+        else:
+            try:
+                self.create()
+                self.compare_before()
+                yield
+            finally:
+                drop_everything()
+
+    def create(self) -> None:
+        try:
+            with schema_editor() as editor:
+                for app, operation in self.case.setup:
+                    if isinstance(operation, migrations.CreateModel):
+                        model = self.apps.get_model(app, operation.name)
+                        if model._meta.managed and not model._meta.proxy:
+                            editor.create_model(model)
+        except Exception:  # noqa: BLE001 - found again, one by one
+            self.create_one_by_one()
+        for row in self.case.rows:
+            self.write_row(row, self.names, self.fields)
+        check_constraints()
+        self.without_rows = [
+            (model._meta.app_label, model._meta.model_name)
+            for model in self.apps.get_models()
+            if model._meta.managed and not model.objects.exists()
+        ]
+        with connection.cursor() as cursor:
+            self.tables = connection.introspection.table_names(cursor, True)
+            self.constraints = constraint_names(cursor)
+        self.is_fresh = True
+
+    def create_one_by_one(self) -> None:
+        """Find the operation that is refused."""
+        if not connection.features.can_rollback_ddl:
+            drop_everything()
+        for number, (app, operation) in enumerate(self.case.setup):
+            if not isinstance(operation, migrations.CreateModel):
+                continue
+            model = self.apps.get_model(app, operation.name)
+            try:
+                if model._meta.managed and not model._meta.proxy:
+                    with schema_editor() as editor:
+                        editor.create_model(model)
+            except Exception as error:
+                raise SetupRefusedError(number, error) from error
+
+    def write_row(self, row: Statement, names: dict[str, Any], fields: Mapping[str, Any]) -> bool:
+        try:
+            with transaction.atomic():
+                made = eval(row.source(fields.get(row.model)), names)
+                check_constraints()
+        except Exception:  # noqa: BLE001 - what the models do not take is not there
+            return False
+        if row.row:
+            self.rows[row.row] = made
+        return True
+
+    def compare_before(self) -> None:
+        for statement, result in self.attempt_all(self.case.statements):
+            if not result.error:
+                self.before[statement] = result.value
+
+    def try_plan(self, plan: Sequence[Step], writes: Any) -> Outcome:
+        """Apply the plan, let new code write, and do again what old code could do before.
+
+        `writes` gives the statements of new code for its models and rows.
+        """
+        if connection.features.can_rollback_ddl:
+            with undone():
+                return self.try_here(plan, writes)
+        if not self.is_fresh:
+            drop_everything()
+            self.rows.clear()
+            self.create()
+        self.is_fresh = False
+        return self.try_here(plan, writes)
+
+    def try_here(self, plan: Sequence[Step], writes: Any) -> Outcome:
+        steps = migrations_of(plan)
+        claim = claim_of(steps, bare_clone(self.base), self.tables)
+        state = bare_clone(self.base)
+        try:
+            for step in steps:
+                state = applied(step, state)
+        except Exception as error:  # noqa: BLE001 - the plan does not fit the rows or the server
+            return Outcome(claim, problem=error_code(error).error or type(error).__name__)
+        old_rows = dict(self.rows)
+        written = 0
+        failed: list[Statement] = []
+        symptoms: list[Symptom] = []
+        with undone():
+            new = state.apps
+            names = {**self.names, **{one.__name__: one for one in new.get_models()}}
+            fields = {
+                one._meta.label_lower: [f.attname for f in one._meta.concrete_fields]
+                for one in new.get_models()
+            }
+            for write in writes(new) if callable(writes) else writes:
+                written += self.write_row(write, names, fields)
+            for statement, result in self.attempt_all(list(self.before)):
+                if found := self.symptom(statement, result):
+                    symptoms.append(found)
+                    failed.append(statement)
+        self.rows.clear()
+        self.rows |= old_rows
+        found_alone: dict[Statement, Symptom] = {}
+        if failed:
+            with undone():
+                for statement, result in self.attempt_all(failed):
+                    if found := self.symptom(statement, result):
+                        found_alone[statement] = found
+        kept = []
+        for statement, symptom in zip(failed, symptoms, strict=True):
+            if statement in found_alone:
+                kept.append(found_alone[statement])
+            elif symptom.error != BY_OLD_RULES:
+                kept.append(replace(symptom, needs_new_rows=True))
+        kept = [one for one in kept if one.error != BY_OLD_RULES]
+        return Outcome(claim, tuple(kept), compared=len(self.before), written=written)
+
+    def symptom(self, statement: Statement, result: Result) -> Symptom | None:
+        model = self.apps.get_model(statement.model)
+        about = (statement.verb, model._meta.db_table)
+        source = statement.source(self.fields[statement.model])
+        if result.error:
+            by_old_rules = result.by_rows or (
+                result.constraint and result.constraint in self.constraints
+            )
+            error = BY_OLD_RULES if by_old_rules else result.error
+            return Symptom(*about, error, result.text, source, result.refused)
+        before, after = self.before[statement], result.value
+        if statement.code.startswith("read_all("):
+            if more := sorted(after - before):
+                return Symptom(*about, READS_NULL, ", ".join(more), source, is_weak=True)
+            return None
+        if statement.is_keyed:
+            for key, lines in before.items():
+                if not lines <= after.get(key, set()):
+                    text = f"before {sorted(lines)}, after {sorted(after.get(key, set()))}"
+                    return Symptom(*about, "other result", text, source)
+            return None
+        if statement.verb == INSERT and before != after:
+            return Symptom(*about, "stores other value", f"{before}, then {after}", source)
+        return None
+
+    def attempt_all(self, statements: Sequence[Statement]) -> Iterator[tuple[Statement, Result]]:
+        """Do each, and undo what it wrote. What only reads shares a savepoint."""
+        reads = [one for one in statements if one.verb == SELECT]
+        while reads:
+            done = 0
+            try:
+                with transaction.atomic():
+                    for statement in reads:
+                        value = self.value(statement)
+                        done += 1
+                        yield statement, Result(value)
+            except Exception as error:  # noqa: BLE001 - old code's errors are what is looked for
+                yield reads[done], error_code(error)
+                done += 1
+            reads = reads[done:]
+        writes = [one for one in statements if one.verb != SELECT]
+        if writes:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+                for statement in writes:
+                    yield statement, self.attempt(statement, cursor)
+
+    def attempt(self, statement: Statement, cursor: Any) -> Result:
+        """Do it, check what a commit would check, and undo it."""
+        try:
+            result = Result(self.value(statement))
+            cursor.execute(f"{_CHECK}{_UNDO}")
+        except Exception as error:  # noqa: BLE001
+            result = error_code(error)
+            connection.needs_rollback = False
+            cursor.execute(_UNDO)
+        return result
+
+    def value(self, statement: Statement) -> Any:
+        code = self.compiled.get(statement)
+        if code is None:
+            source = statement.source(self.fields[statement.model])
+            code = self.compiled[statement] = compile(source, "<statement>", "eval")
+        found = eval(code, self.names)
+        if isinstance(found, models.QuerySet):
+            found = list(found)
+        if statement.is_keyed:
+            lines: dict[str, set[str]] = {}
+            for line in found:
+                plain = [bytes(one) if isinstance(one, memoryview) else one for one in line]
+                lines.setdefault(repr(plain[0]), set()).add(repr(plain))
+            return lines
+        if statement.verb == INSERT and statement.arguments:
+            made = found[0] if isinstance(found, list) else found
+            return stored(made, statement.arguments) if made.pk is not None else None
+        if isinstance(found, frozenset):
+            return found
+        return None
+
+    def helpers(self) -> dict[str, Any]:
+        def key(name: str, attribute: str = "pk") -> Any:
+            return getattr(self.rows[name], attribute)
+
+        def get(model: Any, name: str) -> Any:
+            return model.objects.get(pk=key(name))
+
+        return {
+            one.__name__: one
+            for one in (key, get, read_all, save_all, find_each, copy, read_raw, query)
+        }
+
+
+BY_OLD_RULES = "by old rules"
+
+
+def read_all(model: Any) -> frozenset[str]:
+    """Load each row; the fields that hold NULL against what the model says."""
+    never = [
+        one.attname
+        for one in model._meta.concrete_fields
+        if not one.null and one.get_internal_type() != "JSONField"
+        and not getattr(one, "generated", False)
+    ]  # fmt: skip
+    rows = list(model.objects.all())
+    return frozenset(name for name in never if any(getattr(row, name) is None for row in rows))
+
+
+def save_all(model: Any) -> None:
+    """Save each row. None may be inserted anew."""
+    rows = list(model.objects.all())
+    for row in rows:
+        row.save()
+    count = model.objects.count()
+    if count != len(rows):
+        raise OtherResultError(f"save() inserted {count - len(rows)} rows")
+
+
+def find_each(model: Any, name: str) -> None:
+    """Find each row by its own value."""
+    for row in model.objects.all():
+        value = getattr(row, name)
+        if value is not None and not model.objects.filter(**{name: value}).exists():
+            raise OtherResultError(f"no row is found by the value of {name} that it has")
+
+
+def copy(row: Any) -> None:
+    """Insert the same values once more."""
+    given = {
+        one.attname: getattr(row, one.attname)
+        for one in row._meta.concrete_fields
+        if not one.primary_key and not getattr(one, "generated", False)
+        and type(one).__name__ != "OrderWrt" and not one.get_internal_type().endswith("AutoField")
+    }  # fmt: skip
+    type(row).objects.create(**given)
+
+
+def read_raw(model: Any, statement: str) -> None:
+    for row in model.objects.raw(statement):
+        [getattr(row, one.attname) for one in model._meta.local_concrete_fields]
+
+
+def query(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.fetchall()
+
+
+def stored(made: Any, arguments: Mapping[str, str]) -> list[str]:
+    """What the database holds of the values that were given."""
+    fixed = [
+        one.attname
+        for one in made._meta.concrete_fields
+        if one.attname in arguments
+        and not getattr(one, "auto_now", False) and not getattr(one, "auto_now_add", False)
+    ]  # fmt: skip
+    if not fixed:
+        return []
+    found = list(type(made).objects.filter(pk=made.pk).values_list(*fixed))
+    if not found:
+        raise OtherResultError("the row that was inserted is not found")
+    return [repr(bytes(one) if isinstance(one, memoryview) else one) for one in found[0]]
+
+
+def postgresql_values() -> dict[str, Any]:
+    if connection.vendor != "postgresql":
+        return {}
+    from django.contrib.postgres.aggregates import ArrayAgg
+    from django.contrib.postgres.search import SearchQuery, SearchRank
+    from django.db.backends.postgresql.psycopg_any import (
+        DateRange,
+        DateTimeTZRange,
+        NumericRange,
+    )
+
+    return {
+        "ArrayPosition": ArrayPosition,
+        "ArrayAgg": ArrayAgg, "SearchQuery": SearchQuery, "SearchRank": SearchRank,
+        "DateRange": DateRange, "DateTimeTZRange": DateTimeTZRange, "NumericRange": NumericRange,
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def schema_editor() -> Iterator[Any]:
+    """Django's, in a transaction of ours: its own stays open if deferred SQL fails."""
+    can_undo = connection.features.can_rollback_ddl
+    ours = transaction.atomic() if can_undo else contextlib.nullcontext()
+    with ours, connection.schema_editor(atomic=False) as editor:
+        yield editor
+
+
+def migrations_of(plan: Sequence[Step]) -> list[Migration]:
+    """The operations as migrations: one for each run of operations of the same app."""
+    found: list[Migration] = []
+    for app, operation in plan:
+        if not found or found[-1].app_label != app:
+            one = Migration(f"{len(found) + 2:04}_change", app)
+            one.operations = []
+            found.append(one)
+        found[-1].operations.append(operation)
+    return found
+
+
+def applied(migration: Migration, state: ProjectState) -> ProjectState:
+    """As `Migration.apply`. An index is never built concurrently, which gives the same index."""
+    app = migration.app_label
+    with schema_editor() as editor:
+        for operation in migration.operations:
+            old = state.clone()
+            operation.state_forwards(app, state)
+            forwards = operation.database_forwards
+            if type(operation).__name__ == "AddIndexConcurrently":
+                forwards = migrations.AddIndex.database_forwards.__get__(operation)
+            forwards(app, editor, old, state)
+    check_constraints()
+    return state
+
+
+def check_constraints() -> None:
+    """Check now what the end of a transaction would check."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+
+
+def constraint_names(cursor: Any) -> set[str]:
+    if connection.vendor == "postgresql":
+        cursor.execute(
+            "SELECT conname FROM pg_constraint"
+            " UNION SELECT relname FROM pg_class WHERE relkind = 'i'"
+        )
+    else:
+        cursor.execute(
+            "SELECT constraint_name FROM information_schema.table_constraints"
+            " WHERE table_schema = DATABASE()"
+            " UNION SELECT index_name FROM information_schema.statistics"
+            " WHERE table_schema = DATABASE()"
+        )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def drop_everything() -> None:
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        if tables:
+            cursor.execute(f"DROP TABLE {', '.join(map(connection.ops.quote_name, tables))}")
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
+
+
+_NAMED = re.compile(r"(?:for key '(?:[^'.]*\.)?([^']+)'|CONSTRAINT [`\"]([^`\"]+)[`\"])")
+_TABLE = re.compile(r"(?:on table|relation) \"([^\"]+)\"|`[^`]+`\.`([^`]+)`")
+
+
+def error_code(error: Exception) -> Result:
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, OtherResultError):
+        return Result(error="other result", text=text)
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))
+    table = next((a or b for a, b in _TABLE.findall(text)), "")
+    if state:
+        constraint = getattr(getattr(cause, "diag", None), "constraint_name", "") or ""
+        return Result(error=str(state), text=text, constraint=constraint, refused=table)
+    if error.args and isinstance(error.args[0], int) and connection.vendor == "mysql":
+        constraint = next((a or b for a, b in _NAMED.findall(text)), "")
+        return Result(error=str(error.args[0]), text=text, constraint=constraint, refused=table)
+    return Result(error=type(error).__name__, text=text, by_rows=is_by_rows)
