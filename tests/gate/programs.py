@@ -114,8 +114,10 @@ class Program:
                 stream.close()
 
 
-def eventually(holds: Callable[[], bool], otherwise: str, *shown: Program) -> None:
-    end = time.monotonic() + DEADLINE
+def eventually(
+    holds: Callable[[], bool], otherwise: str, *shown: Program, limit: float = DEADLINE
+) -> None:
+    end = time.monotonic() + limit
     while not holds():
         assert time.monotonic() < end, (otherwise, *((one.output, one.errors) for one in shown))
         time.sleep(0.01)

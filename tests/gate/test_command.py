@@ -555,3 +555,31 @@ def test_an_event_that_is_too_long_keeps_the_newest_lines_and_says_how_many_are_
     assert failed["omitted"] == {"lastLines": 20 - len(shown)}
     assert 10 < len(shown) < 20
     assert len(json.dumps(failed)) <= 8000
+
+
+def test_a_fault_of_the_gate_itself_is_an_event_and_leaves_nothing_running(
+    runner: Runner, any_python: str
+) -> None:
+    fault = "import os\ndef fails(*_):\n    raise KeyError('odd')\nos.waitpid = fails\n"
+    config = {"release": RELEASE, "container": "migrate", "after": [], "port": free_port()}
+    gate = runner.program(
+        f"{fault}exec({program_text('supervisor')!r})",
+        config,
+        shell("sleep 60 & echo $!; exit 3"),
+        any_python,
+        {},
+    )
+
+    assert gate.ends() == 1
+    assert gate.event("failed")["error"] == "KeyError: 'odd'"
+    assert b"Traceback" in gate.errors
+    assert not is_running(int(gate.command_output.split()[0]))
+
+
+def test_a_gate_with_too_few_descriptors_says_so(runner: Runner) -> None:
+    limited = {"prefix": ["prlimit", "--nofile=9"]}
+    failed = runner.supervisor(shell("true"), options=limited).event("failed")
+    assert (failed["cause"], failed["error"]) == (
+        "exec",
+        "cannot run 'sh': Too many open files (EMFILE)",
+    )

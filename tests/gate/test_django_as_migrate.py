@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.gate.programs import Program, Runner
+from tests.gate.programs import Program, Runner, eventually
 from tests.gate.projects import ADD_COLOUR, CREATE, MANAGE, REMOVE_NAME, Project, Rows
 
 # What the app sees of its process.
@@ -438,6 +438,18 @@ def test_a_manage_py_that_starts_another_migrate_is_refused(
 
 
 @pytest.mark.slow
+def test_a_manage_py_that_replaces_what_waits_for_sockets_is_planned(
+    runner: Runner, lite: Project
+) -> None:
+    """As eventlet and gevent do. These replacements wait for something that never comes."""
+    waits = "def wait(*_, **__):\n    while True:\n        pause(60)\n"
+    patch = "import os, select\nfrom time import sleep as pause\n"
+    patch += waits + "select.select = os.read = wait\n"
+    lite.write("manage.py", patch + textwrap.dedent(MANAGE))
+
+    assert lite.gate(runner).event("succeeded")["migrations"] == ["crops.0001_initial"]
+
+
 def test_a_manage_py_that_forks_is_planned_in_its_child(runner: Runner, lite: Project) -> None:
     forks = "import os\npid = os.fork()\nif pid:\n    os._exit(os.waitpid(pid, 0)[1] >> 8)\n"
     lite.write("manage.py", forks + textwrap.dedent(MANAGE))
@@ -595,3 +607,28 @@ def test_a_query_of_the_gate_waits_for_a_database_file_that_is_locked(
         assert "is locked" in gate.event("waiting")["why"]
         other.execute("commit")
         assert gate.event("succeeded")["migrations"] == ["crops.0001_initial"]
+
+
+# An app that is slow to load
+
+
+def test_the_import_that_an_app_waits_for_is_named_at_the_time_limit(
+    runner: Runner, lite: Project
+) -> None:
+    lite.write("farms.py", "import subprocess\n\nsubprocess.run(['sleep', '60'])\n")
+    lite.write("manage.py", "import farms\n")
+
+    failed = fails(lite.gate(runner, timeoutSeconds=5), "slow-loading")
+
+    assert failed["database"] == "unchanged"
+    place = f'File "{lite.directory}/farms.py", line 3 in <module>'
+    assert failed["error"] == f"the app has not loaded within 5 s; it is at {place}"
+
+
+@pytest.mark.slow
+def test_an_app_may_take_as_long_to_load_as_its_time_limit(runner: Runner, lite: Project) -> None:
+    lite.write("crops/models.py", "import time\n\ntime.sleep(75)\n")
+    gate = lite.gate(runner, timeoutSeconds=600)
+    eventually(lambda: bool(gate.named("plan") or gate.named("failed")), "no end", gate, limit=120)
+
+    assert gate.named("failed") == []

@@ -19,6 +19,7 @@ from tests.gate.programs import (
     eventually,
     free_port,
     resident_kilobytes,
+    shell,
 )
 
 # The permit
@@ -221,7 +222,7 @@ def test_the_urls_are_shown_to_nobody(runner: Runner, mailbox: Mailbox) -> None:
 def test_waiting_for_a_permit_takes_little_memory(runner: Runner, mailbox: Mailbox) -> None:
     migrate = start(runner, mailbox)
     eventually(lambda: mailbox.polls > 2, "nothing polls for the permit")
-    assert resident_kilobytes(migrate.process.pid) <= 15 * 1024
+    assert resident_kilobytes(migrate.process.pid) <= 16 * 1024
 
 
 def test_a_signal_ends_a_gate_that_waits_for_a_permit(runner: Runner, mailbox: Mailbox) -> None:
@@ -353,3 +354,19 @@ def test_the_gate_leaves_the_credentials_of_the_container_to_the_app(
         + json.dumps([mailbox.event(name) for name in ("status", "plan", "result")]).encode()
     )
     assert b"of-the-role" not in written
+
+
+def test_a_python_that_does_not_know_its_own_path_reaches_the_mailbox(
+    runner: Runner, mailbox: Mailbox, any_python: str
+) -> None:
+    mailbox.put_permit()
+    command = ["bash", "-c", 'exec -a python3-of-nowhere "$0" "$@"']
+    options = {**mailbox.options(), "prefix": command}
+    migrate = runner.supervisor(
+        [program_text("s3_client"), *shell("echo ran")],
+        python=any_python,
+        mailbox=mailbox.limits,
+        options=options,
+    )
+    migrate.event("succeeded")
+    eventually(lambda: bool(mailbox.event("result")), "no result")

@@ -88,6 +88,7 @@ def test_a_mailbox_is_reached_over_tls(runner: Runner, tmp_path: Path, any_pytho
     ("lasts", "trust", "why"),
     [
         (1, "others", "do not know who has signed"),
+        (1, "nowhere", "SSL_CERT_FILE is '/nowhere.pem', which does not exist"),
         (1, "nobody", "the image has no CA certificates"),
         (-1, "server", "is the clock right?"),
     ],
@@ -97,7 +98,11 @@ def test_a_certificate_that_is_not_trusted_is_named_and_never_accepted(
 ) -> None:
     certificate = make_certificate(tmp_path / "server.pem", lasts=timedelta(days=lasts))
     make_certificate(tmp_path / "others.pem")
-    trusted = {"SSL_CERT_FILE": str(tmp_path / f"{trust}.pem"), "SSL_CERT_DIR": "/nowhere"}
+    (tmp_path / "empty").mkdir()
+    trusted = {
+        "nowhere": {"SSL_CERT_FILE": "/nowhere.pem"},
+        "nobody": {"SSL_CERT_FILE": "", "SSL_CERT_DIR": str(tmp_path / "empty")},
+    }.get(trust, {"SSL_CERT_FILE": str(tmp_path / f"{trust}.pem")})
     with running_mailbox(certificate) as mailbox:
         mailbox.put_permit()
         failed = stays_shut(start(runner, mailbox, python=any_python, environment=trusted))

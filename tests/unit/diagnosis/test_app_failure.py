@@ -436,6 +436,7 @@ def test_words_of_the_app_about_its_own_work_are_no_cause(line: str) -> None:
             "out of memory",
         ),
         ("Killed", "out of memory"),
+        ("MemoryError: no room for another answer", "no memory left"),
         ("./start: 4: exec: gunicorn: not found", "no program gunicorn"),
         ("entrypoint: line 4: gunicorn: command not found", "no program gunicorn"),
         ("/usr/bin/env: 'python\\r': No such file or directory", "Windows line endings"),

@@ -139,6 +139,10 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {"cause": "loading", "error": "the app migrates while it loads"},
             Kind.MIGRATES_ON_LOADING,
         ),
+        (
+            {"cause": "slow-loading", "error": "the app has not loaded within 600 s; it is at x"},
+            Kind.TIME_LIMIT,
+        ),
         ({"cause": "record", "error": "permission denied for schema public"}, Kind.GATE_ERROR),
         ({"cause": "lock", "error": "none is known for oracle; …"}, Kind.GATE_ERROR),
         ({"cause": GateCause.UNKNOWN, "error": "what is this"}, Kind.GATE_ERROR),
@@ -473,6 +477,14 @@ def test_the_evidence_of_a_command_is_what_went_wrong_and_not_its_last_line(
     assert cause in found.what
     assert evidence in (found.evidence or "")
     assert advice in found.next_action
+
+
+@pytest.mark.parametrize("cause", ["healthCheck", "preflight"])
+def test_a_health_check_without_a_database_is_explained(cause: str) -> None:
+    found = of_gate(cause=cause, migration=None, error=f"health check: {UNREACHABLE}")
+
+    assert found.kind is Kind.DATABASE_UNREACHABLE
+    assert found.what.startswith("The health check of migrate could not use the database: ")
 
 
 @pytest.mark.parametrize("cause", ["healthCheck", "preflight"])

@@ -81,6 +81,20 @@ def unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
+def slow_to_load(seen: Symptoms, failure: Failure) -> Diagnosis:
+    """The app was still importing its modules at the time limit, before anything was applied."""
+    return Diagnosis(
+        kind=FailureKind.TIME_LIMIT,
+        what=f"The app had not loaded at the time limit of {failure.container}.{left(failure)}",
+        evidence=failure.error,
+        next_action=seen.then(
+            "Find out why that import takes so long, such as a call over the network, or raise "
+            f"containers.{failure.container}.timeoutSeconds or the power of the service",
+            Remedy.EITHER,
+        ),
+    )
+
+
 def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The gate stopped the command at its time limit."""
     wait = seen.wait
@@ -115,7 +129,7 @@ def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
         next_action=seen.then(
             "Check the memory metric of the service: signal 9 often means that the node was out of "
             "memory. A larger power has more",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
     )
 
@@ -188,12 +202,12 @@ _ACTIONS: Mapping[GateCause, tuple[str, Remedy | None]] = MappingProxyType(
     {
         GateCause.ARGUMENTS: (
             "Correct the arguments of migrate in the container's command",
-            Remedy.SPEC,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.MANAGE: (
             "Give manage the words that call Python and its script, such as "
             '["python", "manage.py"]',
-            Remedy.SPEC,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.EXEC: (f"{_COMMAND}, or install what it calls in the image", Remedy.EITHER),
         GateCause.PREFLIGHT: (
@@ -209,12 +223,12 @@ _ACTIONS: Mapping[GateCause, tuple[str, Remedy | None]] = MappingProxyType(
         ),
         GateCause.RECORD: (
             "Give the database role the right to create and write the table lightgate_attempt",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
         GateCause.PORT: ("Use another port in the app: the gate needs this one", Remedy.EITHER),
         GateCause.CONFIG: (
             "Check whether someone changed the commands of the deployment by hand",
-            Remedy.OUTSIDE,
+            Remedy.SAME_IMAGE,
         ),
     }
 )

@@ -35,7 +35,6 @@ _WORDS = {
 
 def diagnose_trouble(seen: Symptoms, failure: Failure) -> Diagnosis | None:
     """None if the failure is no trouble with the database."""
-    is_of_the_gate = failure.cause in (GateCause.DATABASE, GateCause.RECORD)
     trouble = _trouble(failure)
     if failure.cause is GateCause.RECORD and trouble is Detail.NO_PRIVILEGE:
         return None
@@ -43,13 +42,16 @@ def diagnose_trouble(seen: Symptoms, failure: Failure) -> Diagnosis | None:
         return rule(seen, failure)
     if trouble not in ADVICE and failure.cause is not GateCause.DATABASE:
         return None
-    return unusable(
-        seen,
-        "A query of the gate" if is_of_the_gate else subject(failure),
-        failure.error,
-        trouble,
-        left(failure),
-    )
+    return unusable(seen, _who(failure), failure.error, trouble, left(failure))
+
+
+def _who(failure: Failure) -> str:
+    match failure.cause:
+        case GateCause.DATABASE | GateCause.RECORD:
+            return "A query of the gate"
+        case GateCause.PREFLIGHT | GateCause.HEALTH_CHECK:
+            return f"The health check of {failure.container}"
+    return subject(failure)
 
 
 def _trouble(failure: Failure) -> Detail | None:
@@ -64,7 +66,7 @@ def _trouble(failure: Failure) -> Detail | None:
                 if any(one in failure.error for one in words)
             )
             return next(said, None) or reason_in(failure.error)
-        case GateCause.PREFLIGHT:
+        case GateCause.PREFLIGHT | GateCause.HEALTH_CHECK:
             return reason_in(failure.error)
     return None
 

@@ -9,6 +9,7 @@ from lightgate.diagnosis.command_failure import (
     exited,
     killed,
     left_undone,
+    slow_to_load,
     timed_out,
     unplanned,
 )
@@ -53,7 +54,7 @@ def without_variable(seen: Symptoms, container: str, name: str, line: str) -> Di
         what=f"The container {container} has no variable {name}, which the app needs.",
         evidence=line,
         next_action=seen.then(
-            f"Add {name} to environment, or to secrets, in the app's spec", Remedy.SPEC
+            f"Add {name} to environment, or to secrets, in the app's spec", Remedy.SAME_IMAGE
         ),
     )
 
@@ -128,6 +129,7 @@ _RULES: Mapping[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = MappingPr
     {
         GateCause.PENDING: left_undone,
         GateCause.UNPLANNED: unplanned,
+        GateCause.SLOW_LOADING: slow_to_load,
         GateCause.TIMEOUT: timed_out,
         GateCause.SIGNAL: killed,
         GateCause.REFUSED: refused,

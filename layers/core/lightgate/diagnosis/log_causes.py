@@ -175,7 +175,7 @@ _RULES: tuple[_Rule, ...] = (
         "The setting {0} is empty.",
         "Add the variable that {0} is read from to environment, or to secrets, in the app's spec",
         kind=FailureKind.MISSING_VARIABLE,
-        remedy=Remedy.SPEC,
+        remedy=Remedy.SAME_IMAGE,
     ),
     _rule(
         _EXCEPTION + r"AppRegistryNotReady: ",
@@ -266,10 +266,17 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: +\d+ )?Killed(?: {2,}.*)?$"
-        r"|MemoryError\b|.*[Oo]ut of memory)",
+        r"|.*[Oo]ut of memory)",
         *_MEMORY,
         ends_the_app=False,
-        remedy=Remedy.OUTSIDE,
+        remedy=Remedy.SAME_IMAGE,
+    ),
+    _rule(
+        _EXCEPTION + r"(?:MemoryError\b|OSError: \[Errno 12\])",
+        "A process of the app had no memory left.",
+        _MEMORY[1],
+        ends_the_app=False,
+        remedy=Remedy.SAME_IMAGE,
     ),
     _rule(
         r".*WORKER TIMEOUT",
@@ -291,7 +298,7 @@ _RULES: tuple[_Rule, ...] = (
         r"|killed by signal 9)",
         *_MEMORY,
         ends_the_app=False,
-        remedy=Remedy.OUTSIDE,
+        remedy=Remedy.SAME_IMAGE,
     ),
 )
 
@@ -321,7 +328,7 @@ def cause_of(line: str) -> LogCause | None:
         rank=len(_RULES),
         ends_the_app=False,
         kind=advice.kind,
-        remedy=Remedy.OUTSIDE,
+        remedy=Remedy.SAME_IMAGE,
     )
 
 

@@ -47,10 +47,9 @@ class FailureKind(enum.StrEnum):
 class Remedy(enum.Enum):
     """What has to change before another attempt: it decides how that is started."""
 
-    IMAGE = "a new image"
-    SPEC = "the app's spec"
-    EITHER = "the image, or the spec and the same image"
-    OUTSIDE = "neither image nor spec, but the database, the service, a secret"
+    IMAGE = "the image"
+    SAME_IMAGE = "the spec, a secret, the database or the service"
+    EITHER = "either of these"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ class GateCause(enum.StrEnum):
     SCHEMA = "schema"
     SETTINGS = "settings"
     SIGNAL = "signal"
+    SLOW_LOADING = "slow-loading"
     TIMEOUT = "timeout"
     UNPLANNED = "unplanned"
     UNKNOWN = "unknown"

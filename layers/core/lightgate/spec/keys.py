@@ -193,7 +193,8 @@ class Container:
         "timeoutSeconds",
         whole(1, 43200),
         "The time limit of the command in a container that others wait for with SUCCESS or "
-        f"COMPLETE. If it is left out, it is {DEFAULT_TIMEOUT_SECONDS}.",
+        f"COMPLETE. If it is left out, it is {DEFAULT_TIMEOUT_SECONDS}. A Django app may take as "
+        "long to load before its plan is read.",
         example=300,
         default=None,
     )

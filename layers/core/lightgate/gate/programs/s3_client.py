@@ -81,6 +81,10 @@ def ca_certificates() -> str:
     import ssl
 
     found = ssl.get_default_verify_paths()
+    for name in (found.openssl_cafile_env, found.openssl_capath_env):
+        path = os.environ.get(name)
+        if path and not found.cafile and not os.path.exists(path):  # noqa: PTH110
+            return f"{name} is {path!r}, which does not exist"
     if found.cafile or (found.capath and os.listdir(found.capath)):  # noqa: PTH208
         return "the image's CA certificates do not know who has signed"
     return "the image has no CA certificates"

@@ -100,6 +100,7 @@ class Helper:
 
     def take_over(self, command: Any, argv: list[str]) -> NoReturn:  # noqa: ANN401
         """Work in the place of the command."""
+        self.channel.send(loaded=True)
         self.report(lambda: self.start(command, argv), "settings")
         self.report(self.work, "django")
         os._exit(0)

@@ -1,10 +1,14 @@
-"""The channel to the supervisor."""
+"""The channel to the supervisor.
+
+It uses the module that `socket` is built on. An app may have replaced `select`, `socket` and
+`os.read` by those of green threads, as eventlet and gevent do.
+"""
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
-import select
 import sys
 from contextlib import suppress
 from typing import Any
@@ -14,7 +18,7 @@ BEAT = 0.5  # seconds between two signs of life
 
 class Channel:
     def __init__(self, socket: int) -> None:
-        self.socket, self.buffer = socket, b""
+        self.socket, self.buffer = _socket.socket(fileno=socket), b""
 
     def emit(self, event: str, **fields: Any) -> None:  # noqa: ANN401
         """Have the supervisor report an event."""
@@ -26,18 +30,22 @@ class Channel:
             sys.stdout.flush()
         data = json.dumps(message, default=str).encode() + b"\n"
         try:
-            while data:
-                data = data[os.write(self.socket, data) :]
+            self.socket.settimeout(None)
+            self.socket.sendall(data)
         except OSError:
             os._exit(1)  # the supervisor has gone
 
     def receive(self, seconds: float) -> dict[str, Any] | None:
         """A message if one comes within that time. Otherwise send a sign of life."""
         while b"\n" not in self.buffer:
-            if not select.select([self.socket], [], [], seconds)[0]:
+            self.socket.settimeout(seconds)
+            try:
+                data = self.socket.recv(65536)
+            except _socket.timeout:
                 self.send(beat=1)
                 return None
-            data = os.read(self.socket, 65536)
+            except OSError:
+                data = b""
             if not data:
                 os._exit(1)
             self.buffer += data

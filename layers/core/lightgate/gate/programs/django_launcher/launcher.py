@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
 import json
 import os
 import sys
@@ -59,6 +60,8 @@ class Launcher:
                 self.change(sys.modules[name])
         sys.meta_path.insert(0, self)
         sys.addaudithook(self.audit)
+        # With SIGWINCH, which means nothing to an app, the supervisor asks where a slow one is.
+        faulthandler.register(28, 2, all_threads=False)
 
     # The modules of Django
 

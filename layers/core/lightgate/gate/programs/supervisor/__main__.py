@@ -17,6 +17,7 @@ without a way to see whether anything is pending runs at every start, as always.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -61,8 +62,18 @@ def supervise(gate: Gate, config: dict[str, Any]) -> int:
         if not gate.began:
             gate.emit("stopped")  # silence would leave open whether it had begun something
         return 128 + gate.stopping
-    except Failed as failure:
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it is reported
+        if isinstance(problem, Failed):
+            failure = problem
+        else:
+            failure = Failed("gate", f"{type(problem).__name__}: {problem}", 1)
+            sys.excepthook(type(problem), problem, problem.__traceback__)
+            for child in gate.children:
+                child.kill(signal.SIGKILL)
+                child.close()
+            gate.children.clear()
         gate.report(failure)
+        gate.drain()
         # If the attempt is not recorded, a restarted container would make it again.
         may_exit = config["afterFailure"] == "exit" and failure.more.get("recorded", True)
         if gate.stopping or failure.cause == "port" or may_exit:

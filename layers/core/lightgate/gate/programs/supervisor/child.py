@@ -57,6 +57,17 @@ class Child:
         self.pipe: int | None = None
 
     def start(self, argv: list[str], extra: dict[str, str]) -> None:
+        try:
+            self.spawn(argv, extra)
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or 0
+            what = getattr(error, "strerror", error)
+            why = f"cannot run {argv[0]!r}: {what} ({errno.errorcode.get(number)})"
+            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
+        # The command is the first: it is the one that gets the signals.
+        self.gate.children.insert(len(self.gate.children) if self.is_probe else 0, self)
+
+    def spawn(self, argv: list[str], extra: dict[str, str]) -> None:
         # One pipe for both streams keeps their order, as a terminal would.
         pipe, theirs = os.pipe()
         os.set_blocking(pipe, False)
@@ -72,17 +83,13 @@ class Child:
                 # Python ignores these two, and programs do not expect to inherit that.
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
-        except OSError as error:
+        except BaseException:
             os.close(pipe)
-            number = error.errno or 0
-            why = f"cannot run {argv[0]!r}: {error.strerror} ({errno.errorcode.get(number)})"
-            raise Failed("exec", why, 127 if number == errno.ENOENT else 126) from None
+            raise
         finally:
             os.close(theirs)
             os.close(nothing)
         self.pipe = pipe
-        # The command is the first: it is the one that gets the signals.
-        self.gate.children.insert(len(self.gate.children) if self.is_probe else 0, self)
 
     def has_ended(self) -> bool:
         return self.code is not None

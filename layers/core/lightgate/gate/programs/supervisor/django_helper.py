@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from lightgate.gate.programs.supervisor.child import FRAME, PACKAGE
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, stopped
 from lightgate.gate.programs.supervisor.helper import HelperProcess
-from lightgate.gate.programs.supervisor.limits import APP_START, HELPER_SILENCE
+from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, HELPER_WORK
 from lightgate.gate.programs.supervisor.permit import await_permit
 from lightgate.gate.programs.supervisor.shebang import find_python
 
@@ -27,7 +29,10 @@ class DjangoHelper(HelperProcess):
     ) -> None:
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
-        self.silence: float = APP_START + config["django"]["databaseTimeoutSeconds"]  # at most
+        # At most. The app may take as long to load as its command may take in all.
+        self.limit: float = config["timeoutSeconds"] or 10**7
+        self.silence: float = self.limit
+        self.is_loading, self.place = True, ""  # the place in the app's code, if it is slow
         self.order: dict[str, Any] = {}  # its message to run the command
         self.ran = False
         django, words = config["django"], ["migrate", "--noinput"]
@@ -45,10 +50,26 @@ class DjangoHelper(HelperProcess):
 
     def handle(self, message: dict[str, Any]) -> None:
         self.last_seen = monotonic()
-        if "event" in message:
+        if "loaded" in message:
+            self.is_loading, self.silence = False, self.patience()
+        elif "event" in message:
             self.gate.emit(message.pop("event"), **message)
         elif "do" in message:
             self.answers.append(message)
+
+    def patience(self) -> float:
+        """How long it may work without a sign of life."""
+        return float(HELPER_WORK + self.gate.config["django"]["databaseTimeoutSeconds"])
+
+    def line_ends(self) -> None:
+        """Note the app's own place in a dump of its stack, or else the innermost one."""
+        text = self.text()
+        if text.endswith("(most recent call first):"):
+            self.place = ""
+        frame = text[:8] == FRAME and text[8:9] != "<" and ", in " not in text
+        if frame and (not self.place or (PACKAGE.match(self.place) and not PACKAGE.match(text))):
+            self.place = text
+        super().line_ends()
 
     def is_lost(self) -> bool:
         """Whether it has ended, is silent, or has said that it cannot go on."""
@@ -78,10 +99,19 @@ class DjangoHelper(HelperProcess):
         end = monotonic() + 2
         while self.channel is None and not self.has_ended() and monotonic() < end:
             self.gate.poll(0.1)
-        why = "the helper does not answer any more"
+        cause, why = "lock" if self.order else "django", "the helper does not answer any more"
         if self.has_ended():
             why = self.failure().error if self.code else "manage.py has ended without `migrate`"
-        return Failed("lock" if self.order else "django", why, 1, self)
+        elif self.is_loading:
+            self.kill(signal.SIGWINCH)  # the launcher has the stack printed then
+            end = monotonic() + 2
+            while not self.place and monotonic() < end:
+                self.gate.poll(0.1)
+            self.gate.poll(0.1)
+            at = f"; it is at {self.place.strip()}" if self.place else ""
+            why = f"the app has not loaded within {self.limit} s{at}"
+            return Failed("slow-loading", why, 1, self, database="unchanged")
+        return Failed(cause, why, 1, self)
 
     def prepare(self) -> bool:
         """Whether the command has to run. If so, the helper has the lock and has recorded that."""
@@ -119,7 +149,7 @@ class DjangoHelper(HelperProcess):
         unknown = {"database": "not known", "recorded": False}
         if self.gate.stopping:
             return unknown  # there is no time; the next one judges the attempt
-        self.silence = APP_START + self.gate.config["django"]["databaseTimeoutSeconds"]
+        self.silence = self.patience()
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
         detail = failure and failure.more.get("detail")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections import deque
@@ -70,8 +71,10 @@ class S3Client(HelperProcess):
 
     def __init__(self, gate: Gate, outbox: dict[str, str]) -> None:
         self.outbox = outbox
-        # `python3` as it was found: a path of the user's may lead to another one.
-        super().__init__(gate, [sys.executable, "-I", "-S", "-c", gate.config["s3Client"]])
+        # `python3` as it was found: a path of the user's may lead to another one. Python does not
+        # know its own path if it was started by a name that is not on PATH.
+        python = sys.executable or os.readlink("/proc/self/exe")
+        super().__init__(gate, [python, "-I", "-S", "-c", gate.config["s3Client"]])
         self.send(outbox=outbox, poll=gate.mailbox.is_polling, **gate.config["mailbox"])
 
     def handle(self, message: dict[str, Any]) -> None:
