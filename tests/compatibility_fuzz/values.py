@@ -47,7 +47,7 @@ def _integer(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
 
 
 def _auto(field: Any, rng: random.Random, mode: str, vendor: str) -> str | None:
-    if mode != NEW or rng.random() < 0.5:
+    if mode not in (NEW, MOST) or (mode == NEW and rng.random() < 0.5):
         return None
     most = int(_integer(field, rng, MOST, vendor))
     return str(most // 2 + rng.randrange(100))  # MySQL goes on from here
