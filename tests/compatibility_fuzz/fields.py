@@ -79,7 +79,10 @@ def plain_kinds(ab: Abilities) -> dict[str, Callable[[random.Random], Kind]]:
         if ab.has_decimals_without_digits:
             kinds["endless"] = lambda _: (models.DecimalField, {})
         kinds["array"] = array
-        kinds["array "] = array
+        kinds["array of integers"] = lambda _: (
+            pg.ArrayField,
+            {"base_field": models.IntegerField()},
+        )
         kinds["range"] = lambda rng: (rng.choice(ranges), {})
         kinds["vector"] = lambda _: (SearchVectorField, {})
         if "hstore" in ab.extensions:

@@ -181,6 +181,11 @@ def usual_statements(model: Any, rng: random.Random, rows: Rows) -> Iterator[Sta
         SELECT, where, f"{name}.objects.order_by('pk').values_list({listed})", is_keyed=True
     )
     yield Statement(SELECT, where, f"read_all({name})")
+    for field in model._meta.concrete_fields:
+        if type(field).__name__ == "ArrayField":
+            item = value_of(field.base_field, rng, USUAL, connection.vendor)
+            code = f"{name}.objects.filter({field.name}__contains=[{item}]).values_list('pk')"
+            yield Statement(SELECT, where, code, is_keyed=True)
     if not model._meta.managed:
         return
     for mode in (USUAL, NULLS, OMITTED, MOST):
