@@ -133,6 +133,7 @@ def _array(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
     if mode == LEAST:
         return "[]"
     is_nested = type(field.base_field).__name__ == "ArrayField"
+    is_text = is_nested or type(field.base_field).__name__ in ("CharField", "TextField")
     count = 1 if is_nested else rng.randrange(1, 4)
     items = [value_of(field.base_field, rng, mode, vendor) for _ in range(count)]
     if any(item is None for item in items):
@@ -141,7 +142,7 @@ def _array(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
         items.append("None")
     if field.size:
         items = items[: field.size]
-    if mode == MOST and not is_nested and rng.random() < 0.3:
+    if mode == MOST and not is_text and rng.random() < 0.4:
         return f"[{', '.join(map(str, items))}] * 300"
     return f"[{', '.join(map(str, items))}]"
 
