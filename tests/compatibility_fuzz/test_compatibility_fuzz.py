@@ -1,5 +1,6 @@
 """The classes of random migrations agree with what old code can do after them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,22 @@ from tests.compatibility_fuzz.run import Task, run
 from tests.compatibility_fuzz.servers import ENGINES, LATEST, PYTHONS, python_of, running_engine
 from tests.gate.projects import postgres
 
-# Misses of the classifier that are known: the beginnings of their kinds.
-# Take a line away when the classifier knows the kind.
-KNOWN = (
-    "AddField(Below",
-    "AddField(Must",
-    "AddIndex",
-    "AlterField(AutoField→BigAutoField",
-    "AlterField(SmallAutoField→",
-    "AlterField(IntegerField→BigIntegerField",
-    "AlterField(SmallIntegerField→",
-    "CreateExtension(intarray)",
-    "CreateModel(child",
-    "CreateModel(of abstract Owned",
-    "CreateModel(proxy) + CreateModel(",
+# Misses of the classifier that are known, by their kinds. Take a line away when it knows the kind.
+KNOWN = re.compile(
+    "|".join(
+        [
+            r"AddField\((Below|Must) .*",
+            r"AddField\(.*: (select|insert) (42702|1052)",  # a column that old SQL does not qualify
+            r"(SeparateDatabaseAndState\()?AddIndex.*: (insert|update|relate) (54000|22\d\d\d)",
+            r"AlterField\(.*db_index=True.*: (insert|update|relate) 54000",
+            r"AlterField\((Small)?AutoField→.*",
+            r"AlterField\((Small)?IntegerField→.*",
+            r"AlterField\(.* db_default.*: (insert|update|relate) .*",
+            r"CreateExtension\(intarray\): select .*",
+            r"CreateModel\((child|of abstract Owned).*: (delete|relate) (23503|1451)",
+            r"CreateModel\(proxy\) \+ CreateModel\(.*: delete (23503|1451)",
+        ]
+    )
 )
 SEED = 20
 FEW, MANY = 36, 3000
@@ -40,7 +43,7 @@ def new_misses(results: Results) -> list[str]:
     return [
         f"{one['kind']}: case {one['case']}: {one['symptom']['text']}"
         for one in results.by_verdict(MISS)
-        if not one["kind"].startswith(KNOWN) and " + AddIndex" not in one["kind"]
+        if not KNOWN.fullmatch(one["kind"])
     ]
 
 
