@@ -378,10 +378,11 @@ def add_proxy_and_key(draft: Draft) -> None:
 def remove_model(draft: Draft) -> None:
     rng = draft.rng
     used = {
-        str(f.remote_field.model).lower()
+        str(end).lower()
         for m in draft.state.models.values()
         for f in m.fields.values()
         if f.remote_field
+        for end in (f.remote_field.model, getattr(f.remote_field, "through", None))
     } | {base for m in draft.state.models.values() for base in m.bases if isinstance(base, str)}
     free = [
         key for key in draft.state.models
