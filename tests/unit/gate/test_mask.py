@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from lightgate.gate.masking import Mask
@@ -77,6 +77,7 @@ def test_a_secret_is_masked_in_every_form(form: str) -> None:
 VISIBLE = st.characters(exclude_categories=("Cc", "Cf", "Cs"), include_characters="\n\t")
 
 
+@example("secret\U0010fffd", "in another HTML")
 @given(st.text(VISIBLE, min_size=6, max_size=40), st.sampled_from(sorted(FORMS)))
 def test_no_text_that_quotes_a_secret_shows_it(secret: str, form: str) -> None:
     assume(secret.encode("utf-8", "ignore").decode() == secret)

@@ -26,7 +26,7 @@ _FORMS = re.compile(
     r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
     r"|\\+u(?P<short>[0-9a-fA-F]{4})"
     r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
-    r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
+    r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
     rf"|(?P<dropped>\\+[nrtfv]?|[\s+{_INVISIBLE}]+)"
 )
 _LEFT_OUT = re.compile(rf"[\s\\+{_INVISIBLE}]+")

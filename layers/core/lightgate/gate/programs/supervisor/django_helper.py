@@ -27,11 +27,11 @@ class DjangoHelper(HelperProcess):
     def __init__(
         self, gate: Gate, config: dict[str, Any], seen: dict[str, Any] | None = None
     ) -> None:
+        self.gate = gate
         self.answers: deque[dict[str, Any]] = deque()
         self.last_seen = monotonic()
         # At most. The app may take as long to load as its command may take in all.
-        self.limit: float = config["timeoutSeconds"] or 10**7
-        self.silence: float = self.limit
+        self.silence = max(config["timeoutSeconds"] or 10**7, self.patience())
         self.is_loading, self.place = True, ""  # the place in the app's code, if it is slow
         self.order: dict[str, Any] = {}  # its message to run the command
         self.ran = False
@@ -109,7 +109,7 @@ class DjangoHelper(HelperProcess):
                 self.gate.poll(0.1)
             self.gate.poll(0.1)
             at = f"; it is at {self.place.strip()}" if self.place else ""
-            why = f"the app has not loaded within {self.limit} s{at}"
+            why = f"the app has not loaded within {self.silence:g} s{at}"
             return Failed("slow-loading", why, 1, self, database="unchanged")
         return Failed(cause, why, 1, self)
 
