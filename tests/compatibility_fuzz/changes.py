@@ -17,6 +17,7 @@ from tests.compatibility_fuzz.fields import (
     changed_options,
     database_default,
     default_of,
+    evaluated,
     is_long_in_mysql,
     random_field,
     random_relation,
@@ -32,6 +33,7 @@ from tests.compatibility_fuzz.old_models import (
     new_model,
 )
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
+from tests.compatibility_fuzz.values import MOST, value_of
 
 
 class Answers(MigrationQuestioner):
@@ -347,6 +349,9 @@ def change_db_default(draft: Draft) -> None:
     if found and not found[2].primary_key:
         model, name, field = found
         some = (2, 999) if field.remote_field else (database_default(draft.rng, field, draft.ab),)
+        large = evaluated(value_of(field, draft.rng, MOST, draft.ab.vendor))
+        if type(large) is int:
+            some = (*some, large)
         value = draft.rng.choice((*some, *some, models.Value(None)))
         if value is not models.NOT_PROVIDED:
             put(model, name, changed_options(field, db_default=value))

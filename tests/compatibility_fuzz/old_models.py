@@ -11,7 +11,13 @@ from tests.compatibility_fuzz import own
 from tests.compatibility_fuzz.django_setup import Abilities
 from tests.compatibility_fuzz.fields import is_long_in_mysql, random_field
 from tests.compatibility_fuzz.names import APPS, FIELDS, MODELS
-from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
+from tests.compatibility_fuzz.options import (
+    OLD,
+    columns_of,
+    constraint_on_default,
+    random_constraint,
+    random_index,
+)
 
 type Step = tuple[str, Any]
 """An operation, and the app in which it is."""
@@ -225,13 +231,16 @@ def some_options(draft: Draft, app: str, name: str, fields: dict[str, Any]) -> d
     if len(columns) > 2 and rng.random() < 0.12:
         options["unique_together"] = {tuple(rng.sample(sorted(columns), 2))}
     if rng.random() < 0.25 and (
-        one := random_index(rng, ab, fields, f"by_{draft.number()}_{name}")
+        one := random_index(rng, ab, fields, f"{OLD}{draft.number()}_{name}")
     ):
         options["indexes"] = [one]
     if rng.random() < 0.2 and (
         one := random_constraint(rng, ab, fields, f"is_{draft.number()}_{name}")
     ):
         options["constraints"] = [one]
+    if "constraints" not in options and rng.random() < 0.5:
+        one = constraint_on_default(rng, ab, fields, f"is_{draft.number()}_{name}")
+        options |= {"constraints": [one]} if one else {}
     foreign = [n for n, f in columns.items() if f.remote_field]
     if foreign and rng.random() < 0.15:
         options["order_with_respect_to"] = rng.choice(foreign)

@@ -14,6 +14,9 @@ INTEGERS = ("IntegerField", "SmallIntegerField", "BigIntegerField", "PositiveInt
             "PositiveSmallIntegerField", "PositiveBigIntegerField")  # fmt: skip
 TEXTS = ("CharField", "TextField", "SlugField", "FileField", "FilePathField")
 
+OLD = "by_"
+"""How the names of the indexes of old models begin."""
+
 type Fields = Mapping[str, Any]
 
 
@@ -120,6 +123,8 @@ def special_index(
         return pg.GinIndex(fields=[name], opclasses=["gin_trgm_ops"], **options)
     if kind in ("IntegerField", "TextField") and "bloom" in ab.extensions:
         found.append(pg.BloomIndex)
+    if options["name"].startswith(OLD) and may_be_long(field):
+        found.remove(pg.BrinIndex)  # it keeps long values of rows whose insert was undone
     index = rng.choice(found)
     more = [name]
     if index in (pg.BrinIndex, pg.BTreeIndex, pg.GinIndex, pg.GistIndex) and rng.random() < 0.25:
@@ -169,6 +174,23 @@ def random_constraint(rng: random.Random, ab: Abilities, fields: Fields, name: s
     return models.UniqueConstraint(
         fields=rng.sample(list(columns), min(len(columns), rng.choice((1, 2, 2)))), **options
     )
+
+
+def constraint_on_default(rng: random.Random, ab: Abilities, fields: Fields, name: str) -> Any:
+    """A constraint on a column with a default of the database, which the default meets."""
+    for column, field in columns_of(fields).items():
+        value = field.deconstruct()[3].get("db_default")
+        is_number = field.get_internal_type() in INTEGERS and type(value) is int
+        if is_number and not field.primary_key and value < 20_000:
+            condition = Q(**{f"{column}__lt": 20_000})
+        elif field.get_internal_type() in ("CharField", "TextField") and type(value) is str:
+            condition = ~Q(**{column: rng.choice(("beet", "Kale"))}) if value else None
+        else:
+            continue
+        if condition is not None:
+            key = "condition" if ab.version >= (5, 1) else "check"
+            return models.CheckConstraint(**{key: condition}, name=name)
+    return None
 
 
 def random_exclusion(rng: random.Random, ab: Abilities, columns: Fields, name: str) -> Any:

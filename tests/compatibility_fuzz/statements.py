@@ -1,6 +1,7 @@
 """What old code does with its models, and what new code writes, as Python source."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -170,6 +171,26 @@ def old_statements(
         kept += rng.sample(found, min(len(found), share))
     order = {SELECT: 0, UPDATE: 1, INSERT: 2, RELATE: 3, DELETE: 4}
     return sorted([*always, *kept], key=lambda one: order[one.verb])
+
+
+def statements_about(
+    models: Sequence[Any], rng: random.Random, rows: Rows, names: set[str], limit: int
+) -> list[Statement]:
+    """So many of the statements that name one of these fields."""
+    if not names:
+        return []
+    wanted = re.compile(rf"(?:\b|__)(?:{'|'.join(map(re.escape, sorted(names)))})(?:\b|__|_id\b)")
+    found = [
+        one
+        for model in models
+        for some in (
+            lookups(model, rng, rows), functions_of(model, rng), raw_statements(model),
+            more_writes(model, rng, rows), joins(model, rng),
+        )
+        for one in some
+        if wanted.search(one.code) or names & set(one.arguments or ())
+    ]  # fmt: skip
+    return rng.sample(found, min(len(found), limit))
 
 
 def usual_statements(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statement]:

@@ -58,7 +58,7 @@ class Worker:
 
     def line_of_case(self, case: int, made: Any) -> Line:
         from tests.compatibility_fuzz.changes import bare_clone
-        from tests.compatibility_fuzz.generate import plan_of, writes_for
+        from tests.compatibility_fuzz.generate import more_statements, plan_of, writes_for
         from tests.compatibility_fuzz.kinds import kinds_of_plan
         from tests.compatibility_fuzz.verdicts import ALARM, MISS, judge
 
@@ -71,7 +71,8 @@ class Worker:
             return {"skipped": "no plan"}
         try:
             kinds = kinds_of_plan(plan, bare_clone(world.base))
-            outcome = world.try_plan(plan, writes_for(seed, case, made.rows))
+            more = more_statements(seed, case, made, plan)
+            outcome = world.try_plan(plan, writes_for(seed, case, made.rows), more)
         except Exception as error:  # noqa: BLE001
             return {"crash": f"comparison: {crash_of(error)}"}
         line: Line = {
@@ -91,14 +92,14 @@ class Worker:
             "breaking": outcome.claim.breaking,
         }
         if verdict == MISS:
-            line |= self.miss(case, made, plan, outcome)
+            line |= self.miss(case, made, plan, outcome, more)
         elif verdict == ALARM and len(outcome.claim.breaking) == 1:
             (one,) = outcome.claim.breaking
             why = [*outcome.claim.operations[one], ""][3]
             line["kind"] = kinds[one] + (f" ({why})" if why else "")
         return line
 
-    def miss(self, case: int, made: Any, plan: Any, outcome: Any) -> Line:
+    def miss(self, case: int, made: Any, plan: Any, outcome: Any, more: Any) -> Line:
         """Its kind: the operations that it needs, and what old code cannot do."""
         from tests.compatibility_fuzz.changes import bare_clone
         from tests.compatibility_fuzz.generate import writes_for
@@ -111,7 +112,7 @@ class Worker:
         for number in reversed(range(len(plan))):
             less = [*plan[:number], *plan[number + 1 :]]
             try:
-                found = world.try_plan(less, writes) if less else None
+                found = world.try_plan(less, writes, more) if less else None
             except Exception:  # noqa: BLE001 - the rest of the plan needs the operation
                 found = None
             if found and not found.problem and judge(found.claim, found.symptoms) == MISS:
@@ -125,7 +126,12 @@ class Worker:
             state = bare_clone(world.base)
             for app, operation in plan:
                 operation.state_forwards(app, state)
-            whole = replace(world.case, plan=tuple(plan), writes=tuple(writes(state.apps)))
+            whole = replace(
+                world.case,
+                statements=(*world.case.statements, *more),
+                plan=tuple(plan),
+                writes=tuple(writes(state.apps)),
+            )
             self.waiting.append((case, kind, whole, symptom))
         return {"kind": kind, "symptom": asdict(symptom)}
 
