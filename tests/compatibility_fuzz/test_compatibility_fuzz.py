@@ -71,12 +71,13 @@ def test_no_plan_breaks_old_code_on_any_engine_and_django(
 
 
 def test_a_classifier_that_calls_everything_safe_is_caught(database: Database) -> None:
+    # The case creates a model that refers to an old one. A change of the generator may move it.
     results = compared(postgres(database), 5, first=4, planted="additive", shrink=80)
     (found,) = results.by_verdict(MISS)
     ((kind, text),) = results.small.items()
     assert kind == found["kind"] == "CreateModel(OneToOneField): delete 23503"
     old, plan = text.split("plan = [")
-    assert (old.count("CreateModel("), plan.count("CreateModel(")) == (3, 1), text
+    assert [one.count("migrations.CreateModel(") for one in (old, plan)] == [1, 1], text
     assert f"seed {SEED}, case 4" in text
     assert "cannot after it (once new code has written):" in text
 
