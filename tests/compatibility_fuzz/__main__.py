@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--django", choices=(*PYTHONS, "all"), default=LATEST)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="workers")
     parser.add_argument(
-        "--shrink", type=float, default=20, help="the most seconds for each kind of miss; 0: none"
+        "--shrink", type=int, default=200, help="the most tries for each kind of miss; 0: none"
     )
     parser.add_argument("--json", type=Path, help="write the counts and kinds to this file")
     return parser.parse_args()

@@ -267,7 +267,8 @@ def extension(draft: Draft) -> list[Step]:
     from django.contrib.postgres.operations import CreateExtension
 
     known = ("intarray", "unaccent", "citext", "ltree", "cube", "pgcrypto", "tablefunc", "seg")
-    found = [one for one in (*known, *["intarray"] * 5) if one in draft.ab.installable]
+    # `intarray` has operators of its own for arrays of integers.
+    found = [one for one in (*known, *["intarray"] * 9) if one in draft.ab.installable]
     return [("farm", CreateExtension(draft.rng.choice(found)))] if found else []
 
 

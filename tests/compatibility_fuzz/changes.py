@@ -341,6 +341,17 @@ def with_changed_option(draft: Draft, field: Any) -> Any:
     return field
 
 
+def change_db_default(draft: Draft) -> None:
+    """Another default of the database for a column that has one."""
+    found = chosen_field(draft, lambda one: "db_default" in one.deconstruct()[3])
+    if found and not found[2].primary_key:
+        model, name, field = found
+        some = (2, 999) if field.remote_field else (database_default(draft.rng, field, draft.ab),)
+        value = draft.rng.choice((*some, *some, models.Value(None)))
+        if value is not models.NOT_PROVIDED:
+            put(model, name, changed_options(field, db_default=value))
+
+
 def change_array(draft: Draft) -> None:
     found = chosen_field(draft, lambda one: type(one).__name__ == "ArrayField")
     if found:
@@ -469,6 +480,7 @@ CHANGES: dict[str, tuple[float, Callable[[Draft], None]]] = {
     "add proxy and key": (0.7, add_proxy_and_key),
     "change type": (5, change_type),
     "change options": (7, change_options),
+    "change db_default": (1.5, change_db_default),
     "change array": (0.5, change_array),
     "change indexes": (3.5, change_indexes),
     "change constraints": (1.5, change_constraints),

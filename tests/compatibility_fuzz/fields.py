@@ -28,8 +28,6 @@ def plain_kinds(ab: Abilities) -> dict[str, Callable[[random.Random], Kind]]:
         return {"max_length": rng.choice(lengths)}
 
     def digits(rng: random.Random) -> dict[str, Any]:
-        if ab.has_decimals_without_digits and rng.random() < 0.3:
-            return {}
         return {"max_digits": rng.choice((5, 8, 12, 20)), "decimal_places": rng.choice((0, 2, 4))}
 
     kinds: dict[str, Callable[[random.Random], Kind]] = {
@@ -78,8 +76,13 @@ def plain_kinds(ab: Abilities) -> dict[str, Callable[[random.Random], Kind]]:
 
         ranges = (pg.IntegerRangeField, pg.BigIntegerRangeField, pg.DecimalRangeField,
                   pg.DateRangeField, pg.DateTimeRangeField)  # fmt: skip
+        if ab.has_decimals_without_digits:
+            kinds["endless"] = lambda _: (models.DecimalField, {})
         kinds["array"] = array
-        kinds["array "] = array
+        kinds["array of integers"] = lambda _: (
+            pg.ArrayField,
+            {"base_field": models.IntegerField()},
+        )
         kinds["range"] = lambda rng: (rng.choice(ranges), {})
         kinds["vector"] = lambda _: (SearchVectorField, {})
         if "hstore" in ab.extensions:

@@ -18,7 +18,7 @@ from tests.compatibility_fuzz.world import Case, SetupRefusedError, World
 
 PLANS = 6
 """So many plans share a world."""
-STATEMENTS = 45
+STATEMENTS = 40
 BY_HAND = 0.35
 
 

@@ -105,7 +105,7 @@ def new_model(
         return [(app, migrations.CreateModel(name, fields, bases=(label.lower(),)))]
     if chance < 0.32 and len(targets := draft.targets()) > 1:
         return through_model(draft, app, name, targets)
-    fields = keys(rng, ab)
+    fields = keys(rng, ab, may_be_composite=not is_plain)
     bases: tuple[Any, ...] = (models.Model,)
     if 0.32 <= chance < 0.4:
         bases = (rng.choice((own.Dated, own.Owned, own.Sized)),)
@@ -147,7 +147,7 @@ def through_model(draft: Draft, app: str, name: str, targets: list[str]) -> list
     ]
 
 
-def keys(rng: random.Random, ab: Abilities) -> list[tuple[str, Any]]:
+def keys(rng: random.Random, ab: Abilities, *, may_be_composite: bool) -> list[tuple[str, Any]]:
     chance = rng.random()
     if chance < 0.5:
         return [("id", models.BigAutoField(primary_key=True))]
@@ -159,7 +159,7 @@ def keys(rng: random.Random, ab: Abilities) -> list[tuple[str, Any]]:
         return [("id", models.UUIDField(primary_key=True))]
     if chance < 0.93:
         return [("size", models.IntegerField(primary_key=True))]
-    if chance < 0.97 and ab.has_composite_keys:
+    if chance < 0.97 and ab.has_composite_keys and may_be_composite:
         return [
             ("pk", models.CompositePrimaryKey("code", "size")),
             ("code", models.CharField(max_length=30)),

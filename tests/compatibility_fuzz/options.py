@@ -75,10 +75,24 @@ def random_index(rng: random.Random, ab: Abilities, fields: Fields, name: str) -
         if found is not None:
             return found
     chosen = rng.sample(names, min(len(names), rng.choice((1, 1, 1, 2, 2, 3))))
+    long = [one for one in names if may_be_long(columns[one])]
+    if long and rng.random() < 0.5:
+        one = rng.choice(long)
+        chosen = [one, *(other for other in chosen if other != one)]
     if ab.is_postgresql and rng.random() < 0.12:
         options["include"] = [rng.choice(names)]
     signs = [("-" if rng.random() < 0.2 else "") + one for one in chosen]
     return models.Index(fields=signs, **options)
+
+
+def may_be_long(field: Any) -> bool:
+    """Whether some value does not fit into an index row of PostgreSQL."""
+    kind = field.get_internal_type()
+    if kind == "DecimalField":
+        return not field.max_digits
+    is_text = kind in TEXTS and (field.max_length or 9999) > 600
+    others = ("BinaryField", "JSONField", "SearchVectorField", "ArrayField", "HStoreField")
+    return is_text or kind in others or type(field).__name__ in (*others, "Phrase")
 
 
 def special_index(
@@ -86,7 +100,10 @@ def special_index(
 ) -> Any:
     from django.contrib.postgres import indexes as pg
 
-    name, field = rng.choice(list(columns.items()))
+    some = [one for one in columns.items() if may_be_long(one[1])]
+    if not some or rng.random() < 0.5:
+        some = list(columns.items())
+    name, field = rng.choice(some)
     kind, cls = field.get_internal_type(), type(field).__name__
     found: list[Any] = [pg.BrinIndex, pg.HashIndex, pg.BTreeIndex]
     if cls in ("ArrayField", "SearchVectorField", "HStoreField") or kind == "JSONField":

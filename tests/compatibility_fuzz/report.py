@@ -61,7 +61,7 @@ class Results:
             "alarms": sum(one["verdict"] == ALARM for one in called),
             "alarms by many operations": len(self.by_verdict(ALARM))
             - sum(one["verdict"] == ALARM for one in called),
-            "only NULL is read": sum(bool(one.get("weak")) for one in self.cases),
+            "weak": sum(bool(one.get("weak")) for one in self.cases),
             "not compared": Counter(one["skipped"] for one in self.cases if "skipped" in one),
             "setup refused": Counter(
                 why.partition(":")[0] for one in self.worlds for why in one["refused"]
@@ -100,8 +100,8 @@ class Results:
             " with one operation called breaking,"
             f" and {counts['alarms by many operations']} with more"
         )
-        if counts["only NULL is read"]:
-            yield f"  old code only reads NULL that new code wrote: {counts['only NULL is read']}"
+        if counts["weak"]:
+            yield f"  disturbed only by NULL or large values of new code: {counts['weak']}"
         if counts["not compared"]:
             yield f"  not compared: {listed(counts['not compared'])}"
         if counts["setup refused"]:

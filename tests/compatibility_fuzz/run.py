@@ -25,8 +25,8 @@ class Task:
     seed: int
     first: int
     end: int
-    shrink: float
-    """The most seconds for each kind of miss; 0 leaves the case as it is."""
+    shrink: int
+    """The most tries for each kind of miss; with 0 no miss is made smaller."""
     planted: str = ""
 
 

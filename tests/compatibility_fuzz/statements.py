@@ -92,6 +92,8 @@ def arguments(
             found[field.attname] = source
             continue
         if is_auto(field) and mode != NEW:
+            if mode == MOST and connection.vendor == "postgresql":
+                found[field.attname] = str(value_of(field, rng, MOST, "postgresql"))
             continue
         if mode == NEW and field.null and rng.random() < 0.3:
             found[field.attname] = "None"
@@ -152,15 +154,20 @@ def first_rows(models: Sequence[Any], rng: random.Random) -> tuple[list[Statemen
 def old_statements(
     models: Sequence[Any], rng: random.Random, rows: Rows, limit: int
 ) -> list[Statement]:
+    """Those that any application has, and so many of the others, of each sort as many."""
     always: list[Statement] = []
-    sometimes: list[Statement] = []
+    sorts: list[list[Statement]] = [[], [], [], [], []]
     for model in models:
         always += usual_statements(model, rng, rows)
-        sometimes += [
-            *lookups(model, rng, rows), *functions_of(model, rng), *joins(model, rng),
-            *raw_statements(model), *more_writes(model, rng, rows), *relations(model, rng, rows),
-        ]  # fmt: skip
-    kept = rng.sample(sometimes, min(len(sometimes), limit))
+        sorts[0] += [*lookups(model, rng, rows), *joins(model, rng)]
+        sorts[1] += functions_of(model, rng)
+        sorts[2] += raw_statements(model)
+        sorts[3] += more_writes(model, rng, rows)
+        sorts[4] += relations(model, rng, rows)
+    kept: list[Statement] = []
+    for number, found in enumerate(sorts):
+        share = (limit - len(kept)) // (len(sorts) - number)
+        kept += rng.sample(found, min(len(found), share))
     order = {SELECT: 0, UPDATE: 1, INSERT: 2, RELATE: 3, DELETE: 4}
     return sorted([*always, *kept], key=lambda one: order[one.verb])
 
@@ -174,6 +181,11 @@ def usual_statements(model: Any, rng: random.Random, rows: Rows) -> Iterator[Sta
         SELECT, where, f"{name}.objects.order_by('pk').values_list({listed})", is_keyed=True
     )
     yield Statement(SELECT, where, f"read_all({name})")
+    for field in model._meta.concrete_fields:
+        if type(field).__name__ == "ArrayField":
+            item = value_of(field.base_field, rng, USUAL, connection.vendor)
+            code = f"{name}.objects.filter({field.name}__contains=[{item}]).values_list('pk')"
+            yield Statement(SELECT, where, code, is_keyed=True)
     if not model._meta.managed:
         return
     for mode in (USUAL, NULLS, OMITTED, MOST):

@@ -47,7 +47,7 @@ def _integer(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
 
 
 def _auto(field: Any, rng: random.Random, mode: str, vendor: str) -> str | None:
-    if mode != NEW or rng.random() < 0.5:
+    if mode not in (NEW, MOST) or (mode == NEW and rng.random() < 0.5):
         return None
     most = int(_integer(field, rng, MOST, vendor))
     return str(most // 2 + rng.randrange(100))  # MySQL goes on from here
@@ -133,6 +133,7 @@ def _array(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
     if mode == LEAST:
         return "[]"
     is_nested = type(field.base_field).__name__ == "ArrayField"
+    is_text = is_nested or type(field.base_field).__name__ in ("CharField", "TextField")
     count = 1 if is_nested else rng.randrange(1, 4)
     items = [value_of(field.base_field, rng, mode, vendor) for _ in range(count)]
     if any(item is None for item in items):
@@ -141,7 +142,7 @@ def _array(field: Any, rng: random.Random, mode: str, vendor: str) -> str:
         items.append("None")
     if field.size:
         items = items[: field.size]
-    if mode == MOST and not is_nested and rng.random() < 0.3:
+    if mode == MOST and not is_text and rng.random() < 0.4:
         return f"[{', '.join(map(str, items))}] * 300"
     return f"[{', '.join(map(str, items))}]"
 

@@ -33,9 +33,14 @@ class Symptom:
     refused: str = ""
     """The table that the database names in the error."""
     is_weak: bool = False
-    """Nothing fails by itself. It is no miss, and a plan that is called breaking is no alarm."""
+    """It is no miss, and a plan that is called breaking is no alarm: old code reads NULL that new
+    code wrote, or a value of new code is too large for a function of old code."""
     needs_new_rows: bool = False
     """It shows only if new code has written rows."""
+    by_old_rules: bool = False
+    """It is refused by a constraint or relation that old code knows."""
+    is_data: bool = False
+    """A value does not fit a function or an operator."""
 
     @property
     def kind(self) -> str:

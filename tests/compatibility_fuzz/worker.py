@@ -133,7 +133,7 @@ class Worker:
         from tests.compatibility_fuzz.shrink import shrunk, source_of
 
         try:
-            least, outcome = shrunk(whole, symptom, seconds=self.task["shrink"])
+            least, outcome = shrunk(whole, symptom, tries=self.task["shrink"])
             about = f"{kind} (seed {self.task['seed']}, case {case})"
             text = source_of(least, outcome, about) if outcome else ""
         except Exception as error:  # noqa: BLE001

@@ -99,6 +99,8 @@ class Result:
     refused: str = ""
     by_rows: bool = False
     """Django refuses it because of rows that old code knows."""
+    is_data: bool = False
+    """A value does not fit a function or an operator."""
 
 
 @contextlib.contextmanager
@@ -213,17 +215,34 @@ class World:
 
         `writes` gives the statements of new code for its models and rows.
         """
+        with self.old_schema():
+            outcome, failed, written = self.try_here(plan, writes)
+        doubtful = [one for one in failed.values() if one.needs_new_rows]
+        if not doubtful:
+            return outcome
+        with self.old_schema():
+            innocent = self.fails_by_old_rows(failed, written)
+        kept = [one for statement, one in failed.items() if statement not in innocent]
+        return replace(outcome, symptoms=tuple(kept))
+
+    @contextlib.contextmanager
+    def old_schema(self) -> Iterator[None]:
+        """The tables and rows of old code. They are as before when the block ends."""
         if connection.features.can_rollback_ddl:
             with undone():
-                return self.try_here(plan, writes)
+                yield
+            return
         if not self.is_fresh:
             drop_everything()
             self.rows.clear()
             self.create()
         self.is_fresh = False
-        return self.try_here(plan, writes)
+        yield
 
-    def try_here(self, plan: Sequence[Step], writes: Any) -> Outcome:
+    def try_here(
+        self, plan: Sequence[Step], writes: Any
+    ) -> tuple[Outcome, dict[Statement, Symptom], Sequence[Statement]]:
+        """The outcome, the statements that failed, and what new code wrote."""
         steps = migrations_of(plan)
         claim = claim_of(steps, bare_clone(self.base), self.tables)
         state = bare_clone(self.base)
@@ -231,51 +250,70 @@ class World:
             for step in steps:
                 state = applied(step, state)
         except Exception as error:  # noqa: BLE001 - the plan does not fit the rows or the server
-            return Outcome(claim, problem=error_code(error).error or type(error).__name__)
-        old_rows = dict(self.rows)
-        written = 0
-        failed: list[Statement] = []
-        symptoms: list[Symptom] = []
-        with undone():
-            new = state.apps
-            names = {**self.names, **{one.__name__: one for one in new.get_models()}}
+            problem = error_code(error).error or type(error).__name__
+            return Outcome(claim, problem=problem), {}, ()
+        if callable(writes):
+            writes = writes(state.apps)
+        failed, count = self.failures(writes, state.apps)
+        symptoms, _ = self.failures((), None, tuple(failed))
+        for statement, symptom in failed.items():
+            # Whether old code could have written such a value is not known.
+            is_weak = symptom.is_weak or symptom.is_data
+            symptoms.setdefault(statement, replace(symptom, needs_new_rows=True, is_weak=is_weak))
+        outcome = Outcome(claim, tuple(symptoms.values()), compared=len(self.before), written=count)
+        return outcome, symptoms, writes
+
+    def fails_by_old_rows(
+        self, failed: Mapping[Statement, Symptom], writes: Sequence[Statement]
+    ) -> set[Statement]:
+        """The statements that fail in the same way if old code has written these rows."""
+        doubtful = tuple(one for one, symptom in failed.items() if symptom.needs_new_rows)
+        found, _ = self.failures(writes, self.apps, doubtful)
+        return {
+            one
+            for one, symptom in failed.items()
+            if symptom.needs_new_rows
+            and (symptom.by_old_rules or (one in found and found[one].kind == symptom.kind))
+        }
+
+    def failures(
+        self, writes: Sequence[Statement], apps: Any, statements: Sequence[Statement] | None = None
+    ) -> tuple[dict[Statement, Symptom], int]:
+        """What fails after these rows have been written, and how many were."""
+        rows, count = dict(self.rows), 0
+        found = {}
+        names, fields = self.names, self.fields
+        if apps is not None:
+            names = {**names, **{one.__name__: one for one in apps.get_models()}}
             fields = {
                 one._meta.label_lower: [f.attname for f in one._meta.concrete_fields]
-                for one in new.get_models()
+                for one in apps.get_models()
             }
-            for write in writes(new) if callable(writes) else writes:
-                written += self.write_row(write, names, fields)
-            for statement, result in self.attempt_all(list(self.before)):
-                if found := self.symptom(statement, result):
-                    symptoms.append(found)
-                    failed.append(statement)
+        with undone():
+            for write in writes:
+                count += self.write_row(write, names, fields)
+            tried = self.before if statements is None else statements
+            for statement, result in self.attempt_all(list(tried)):
+                if symptom := self.symptom(statement, result):
+                    found[statement] = symptom
         self.rows.clear()
-        self.rows |= old_rows
-        found_alone: dict[Statement, Symptom] = {}
-        if failed:
-            with undone():
-                for statement, result in self.attempt_all(failed):
-                    if found := self.symptom(statement, result):
-                        found_alone[statement] = found
-        kept = []
-        for statement, symptom in zip(failed, symptoms, strict=True):
-            if statement in found_alone:
-                kept.append(found_alone[statement])
-            elif symptom.error != BY_OLD_RULES:
-                kept.append(replace(symptom, needs_new_rows=True))
-        kept = [one for one in kept if one.error != BY_OLD_RULES]
-        return Outcome(claim, tuple(kept), compared=len(self.before), written=written)
+        self.rows |= rows
+        return found, count
 
     def symptom(self, statement: Statement, result: Result) -> Symptom | None:
         model = self.apps.get_model(statement.model)
         about = (statement.verb, model._meta.db_table)
         source = statement.source(self.fields[statement.model])
         if result.error:
-            by_old_rules = result.by_rows or (
-                result.constraint and result.constraint in self.constraints
+            return Symptom(
+                *about,
+                result.error,
+                result.text,
+                source,
+                result.refused,
+                by_old_rules=result.by_rows or result.constraint in self.constraints,
+                is_data=result.is_data,
             )
-            error = BY_OLD_RULES if by_old_rules else result.error
-            return Symptom(*about, error, result.text, source, result.refused)
         before, after = self.before[statement], result.value
         if statement.code.startswith("read_all("):
             if more := sorted(after - before):
@@ -356,9 +394,6 @@ class World:
             one.__name__: one
             for one in (key, get, read_all, save_all, find_each, copy, read_raw, query)
         }
-
-
-BY_OLD_RULES = "by old rules"
 
 
 def read_all(model: Any) -> frozenset[str]:
@@ -515,6 +550,7 @@ def drop_everything() -> None:
         cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 
+_DATA = "22"  # the class of SQLSTATE for data exceptions
 _NAMED = re.compile(r"(?:for key '(?:[^'.]*\.)?([^']+)'|CONSTRAINT [`\"]([^`\"]+)[`\"])")
 _TABLE = re.compile(r"(?:on table|relation) \"([^\"]+)\"|`[^`]+`\.`([^`]+)`")
 
@@ -527,10 +563,12 @@ def error_code(error: Exception) -> Result:
     state = getattr(cause, "sqlstate", None)
     is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))
     table = next((a or b for a, b in _TABLE.findall(text)), "")
+    if connection.vendor == "mysql" and error.args and isinstance(error.args[0], int):
+        constraint = next((a or b for a, b in _NAMED.findall(text)), "")
+        is_data = str(state).startswith(_DATA)
+        return Result(None, str(error.args[0]), text, constraint, table, is_data=is_data)
     if state:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", "") or ""
-        return Result(error=str(state), text=text, constraint=constraint, refused=table)
-    if error.args and isinstance(error.args[0], int) and connection.vendor == "mysql":
-        constraint = next((a or b for a, b in _NAMED.findall(text)), "")
-        return Result(error=str(error.args[0]), text=text, constraint=constraint, refused=table)
+        is_data = str(state).startswith(_DATA)
+        return Result(None, str(state), text, constraint, table, is_data=is_data)
     return Result(error=type(error).__name__, text=text, by_rows=is_by_rows)
