@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lightgate.errors import sentence
 from lightgate.image.addresses import RegistryAddress
 from lightgate.spec.parser import parse_spec
 from tests.component import images
@@ -299,7 +300,9 @@ def test_a_push_to_the_repository_of_a_broken_spec_is_refused_with_a_message(
     message = world.message()
     assert message.attributes["app"] == APP
     assert message.attributes["status"] == message.content["status"] == "REFUSED"
-    assert message.content["reasons"] == list(reasons_of(lambda: parse_spec(text, HOME)))
+    assert message.content["reasons"] == [
+        *map(sentence, reasons_of(lambda: parse_spec(text, HOME)))
+    ]
     assert world.lightsail.deployments(APP) == {1: "ACTIVE"}
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from lightgate.errors import UnreachableError
+from lightgate.errors import UnreachableError, sentence
 from lightgate.image.addresses import RegistryAddress
 from lightgate.release.request import broken_spec_request
 from lightgate.spec.parser import parse_spec
@@ -137,7 +137,7 @@ def test_a_broken_spec_that_names_no_repository_of_the_account_is_reported_once(
 
     content = world.message().content
     assert (content["app"], content["status"]) == (APP, "REFUSED")
-    assert list(reasons_of(lambda: parse_spec(text, HOME))) == content["reasons"]
+    assert [*map(sentence, reasons_of(lambda: parse_spec(text, HOME)))] == content["reasons"]
 
 
 def test_a_parameter_that_can_be_no_app_is_reported_once(world: World) -> None:
