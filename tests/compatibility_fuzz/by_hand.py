@@ -22,9 +22,9 @@ from tests.compatibility_fuzz.names import APPS, FIELDS
 from tests.compatibility_fuzz.old_models import (
     Draft,
     Step,
-    field_names,
     has_composite_key,
     is_unmanaged,
+    taken_names,
 )
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
 
@@ -169,7 +169,7 @@ def separate(draft: Draft) -> list[Step]:
 def add_one_field(draft: Draft, cls: Any = migrations.AddField) -> list[Step]:
     rng = draft.rng
     model = rng.choice(real_models(draft))
-    free = [one for one in FIELDS if one not in field_names(draft.state, model)]
+    free = [one for one in FIELDS if one not in taken_names(draft.state, model)]
     if not free:
         return []
     field = random_field(rng, draft.ab, draft.targets(), is_new=True)
@@ -185,7 +185,7 @@ def add_field_of_subclass(draft: Draft) -> list[Step]:
 def add_and_drop_default(draft: Draft) -> list[Step]:
     """A column that must have a value, with `preserve_default`."""
     model = draft.rng.choice(real_models(draft))
-    free = [one for one in FIELDS if one not in field_names(draft.state, model)]
+    free = [one for one in FIELDS if one not in taken_names(draft.state, model)]
     if not free:
         return []
     field = models.IntegerField(default=draft.rng.choice((0, 1)))
@@ -242,7 +242,7 @@ def links_to_new_and_old(draft: Draft) -> list[Step]:
         return []
     old = rng.choice(olds)
     fields: list[Any] = [("id", models.BigAutoField(primary_key=True))]
-    free = [one for one in FIELDS if one not in field_names(draft.state, old)]
+    free = [one for one in FIELDS if one not in taken_names(draft.state, old)]
     if rng.random() < 0.5:
         label = f"{old.app_label}.{old.name}"
         fields.append(("it", random_relation(rng, draft.ab, [label], is_new=True)))

@@ -26,11 +26,11 @@ from tests.compatibility_fuzz.names import APPS, FIELDS
 from tests.compatibility_fuzz.old_models import (
     Draft,
     Step,
-    field_names,
     generated_field,
     has_composite_key,
     is_proxy,
     new_model,
+    taken_names,
 )
 from tests.compatibility_fuzz.options import columns_of, random_constraint, random_index
 from tests.compatibility_fuzz.values import MOST, value_of
@@ -120,7 +120,7 @@ def put(model: Any, name: str, field: Any) -> None:
 def add_field(draft: Draft) -> None:
     rng = draft.rng
     model = rng.choice(real_models(draft))
-    free = [one for one in FIELDS if one not in field_names(draft.state, model)]
+    free = [one for one in FIELDS if one not in taken_names(draft.state, model)]
     if not free:
         return
     field = random_field(rng, draft.ab, draft.targets(), is_new=True)
@@ -139,7 +139,7 @@ def add_field(draft: Draft) -> None:
 
 def add_generated(draft: Draft) -> None:
     model = draft.rng.choice(real_models(draft))
-    free = [one for one in FIELDS if one not in field_names(draft.state, model)]
+    free = [one for one in FIELDS if one not in taken_names(draft.state, model)]
     field = generated_field(draft.rng, draft.ab, columns_of(model.fields))
     if free and field is not None:
         put(model, draft.rng.choice(free), field)
@@ -179,7 +179,7 @@ def forget(model: Any, name: str) -> None:
 def rename_field(draft: Draft) -> None:
     if found := chosen_field(draft, lambda one: not one.primary_key):
         model, name, field = found
-        free = [one for one in FIELDS if one not in field_names(draft.state, model)]
+        free = [one for one in FIELDS if one not in taken_names(draft.state, model)]
         if not free or any(name in repr(model.options.get(k, "")) for k in model.options):
             return
         new = draft.rng.choice(free)

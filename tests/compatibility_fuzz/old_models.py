@@ -174,6 +174,20 @@ def keys(rng: random.Random, ab: Abilities, *, may_be_composite: bool) -> list[t
     return [("id", models.SmallAutoField(primary_key=True))]
 
 
+def taken_names(state: ProjectState, model: Any) -> set[str]:
+    """Names that a new field of the model cannot have."""
+    label = f"{model.app_label}.{model.name}".lower()
+    below = [
+        one
+        for one in state.models.values()
+        if any(isinstance(base, str) and base.lower() == label for base in one.bases)
+    ]
+    found = field_names(state, model)
+    for one in below:
+        found |= taken_names(state, one)
+    return found
+
+
 def field_names(state: ProjectState, model: Any) -> set[str]:
     """Names of the fields of a model and of its parents."""
     names = set(model.fields)

@@ -263,12 +263,13 @@ class World:
         try:
             for step in steps:
                 state = applied(step, state)
+            new = state.apps
         except Exception as error:  # noqa: BLE001 - the plan does not fit the rows or the server
             problem = error_code(error).error or type(error).__name__
             return Outcome(claim, problem=problem), {}, ()
         if callable(writes):
-            writes = writes(state.apps)
-        failed, count = self.failures(writes, state.apps)
+            writes = writes(new)
+        failed, count = self.failures(writes, new)
         symptoms, _ = self.failures((), None, tuple(failed))
         for statement, symptom in failed.items():
             # Whether old code could have written such a value is not known.
