@@ -18,6 +18,7 @@ KNOWN = re.compile(
         [
             r"AddField\((Below|Must) .*",
             r"AddField\(.*: (select|insert) (42702|1052)",  # a column that old SQL does not qualify
+            r"AddField\((ForeignKey|OneToOneField|Link).*: update (23503|1451)",  # of a primary key
             r"(SeparateDatabaseAndState\()?AddIndex.*: (insert|update|relate) (54000|22\d\d\d)",
             r"AlterField\(.*db_index=True.*: (insert|update|relate) 54000",
             r"AlterField\((Small)?AutoField→.*",
