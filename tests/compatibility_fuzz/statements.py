@@ -219,6 +219,7 @@ def usual_statements(model: Any, rng: random.Random, rows: Rows) -> Iterator[Sta
         yield Statement(INSERT, where, f"copy(get({name}, {row!r}))")
     for row in mine[:2]:
         yield Statement(DELETE, where, f"get({name}, {row!r}).delete()")
+    yield Statement(DELETE, where, f"{name}.objects.all().delete()")
     for field in rng.sample(writable(model), min(2, len(writable(model)))):
         if mine and not field.primary_key and not field.remote_field:
             source = value_of(field, rng, rng.choice((USUAL, LEAST)), connection.vendor)
@@ -274,7 +275,6 @@ def more_writes(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statemen
         if given:
             code = f"{name}.objects.bulk_update([get({name}, {row!r})], [{given}])"
             yield Statement(UPDATE, where, code)
-    yield Statement(DELETE, where, f"{name}.objects.all().delete()")
 
 
 def lookups(model: Any, rng: random.Random, rows: Rows) -> Iterator[Statement]:

@@ -78,7 +78,8 @@ def test_a_classifier_that_calls_everything_safe_is_caught(database: Database) -
     ((kind, text),) = results.small.items()
     assert kind == found["kind"] == "CreateModel(OneToOneField): delete 23503"
     old, plan = text.split("plan = [")
-    assert [one.count("migrations.CreateModel(") for one in (old, plan)] == [1, 1], text
+    assert plan.count("migrations.CreateModel(") == 1, text
+    assert old.count("migrations.CreateModel(") <= 2, text
     assert f"seed {SEED}, case 4" in text
     assert "cannot after it (once new code has written):" in text
 
