@@ -6,6 +6,7 @@ classes carry such a situation from the place that finds it to the step that ret
 """
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NoReturn
@@ -13,6 +14,8 @@ from typing import NoReturn
 # The state machine carries 256 KB, and a person reads less.
 _LONGEST_REASON = 2000
 _ENDS = (".", "!", "?", ":", "…")
+# A command of AWS without the end of a sentence behind it.
+_COMMAND = re.compile(r" aws [a-z0-9-]+ [a-z-]+ --(?:(?!\. ).)*$")
 
 
 class LightgateError(Exception):
@@ -156,8 +159,9 @@ def joined(reasons: Sequence[str]) -> str:
 
 
 def sentence(reason: str) -> str:
-    """The reason with a full stop, if nothing ends it."""
-    return reason if reason.endswith(_ENDS) else f"{reason}."
+    """The reason with a full stop, if nothing ends it. A command would be copied with one."""
+    is_ended = reason.endswith(_ENDS) or _COMMAND.search(reason) is not None
+    return reason if is_ended else f"{reason}."
 
 
 def readable(reason: str) -> str:

@@ -180,3 +180,15 @@ def test_a_refused_image_is_pushed_again() -> None:
 def test_joined_reasons_are_sentences() -> None:
     assert joined(["a: is missing", "So stop.", "b"]) == "a: is missing. So stop. b."
     assert joined([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        ("Give it: aws lightsail tag-resource --tags key=k,value=v", "value=v"),
+        ("Store it with aws ssm put-parameter --value file://a.json", "file://a.json"),
+        ("Read it: aws ssm get-parameter --name /a. Then push again", "push again."),
+    ],
+)
+def test_a_command_at_the_end_of_a_reason_gets_no_full_stop(reason: str, end: str) -> None:
+    assert joined([reason]).endswith(end)
