@@ -115,4 +115,5 @@ def test_with_nothing_to_do_it_opens_soon_and_leaves_no_helper(
     size = resident_kilobytes(gate.process.pid)
     with capsys.disabled():
         print(f"\nnothing to migrate: open after {took:.2f} s; then {size} kB resident")
-    assert size <= 16 * 1024
+    # Python with the modules of the gate has 12 MB; each of five containers may have 32.
+    assert size <= 17 * 1024
