@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.gate.programs.django_helper.errors import read_trouble
+from lightgate.gate.programs.django_helper.errors import read_refusal, read_trouble
 from lightgate.gate.programs.supervisor.troubles import PASSING, find_trouble
 
 DJANGO = "django.db.utils.OperationalError: "
@@ -154,3 +154,31 @@ def test_the_number_of_an_error_counts_beside_its_sqlstate(
     error.__cause__ = cause
 
     assert read_trouble(error) == trouble
+
+
+AT = 'connection to server at "10.0.0.1", port 5432 failed: '
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ((AT + "Connection refused",), "unreachable"),
+        (
+            (AT + "FATAL:  could not write init file: No space left on device",),
+            "insufficient resources",
+        ),
+        ((AT + "FATAL:  out of memory",), "insufficient resources"),
+        (
+            (AT + "could not fork new process for connection: Cannot allocate memory",),
+            "insufficient resources",
+        ),
+        ((1041, "Out of memory; check if mariadbd uses all of it"), "insufficient resources"),
+        ((AT + "FATAL:  sorry, too many clients already",), "too many connections"),
+        ((AT + 'FATAL:  database "no" does not exist',), "no such database"),
+        ((1045, "Access denied for user 'crops'"), "not allowed"),
+    ],
+)
+def test_why_there_is_no_connection_is_read_from_what_the_server_says(
+    error: tuple[object, ...], reason: str
+) -> None:
+    assert read_refusal(Exception(*error))[0] == reason

@@ -73,4 +73,7 @@ def read_refusal(error: BaseException) -> tuple[str, str]:
         return "not allowed", why
     if number == 1049 or (why.endswith("does not exist") and "FATAL" in why):
         return "no such database", why
+    full = "insufficient resources"
+    if number in TROUBLES[full] or re.search("No space left|(Cannot allocate|ut of) memory", why):
+        return full, why
     return "unreachable", why
