@@ -19,7 +19,9 @@ from lightgate.gate.gate_report import (
 # rollback starts one: of its failures there are only the words of the driver.
 _WORDS = {
     Detail.LOCK_TIMEOUT: (
-        *("LockNotAvailable", "canceling statement due to lock timeout", "Lock wait timeout"),
+        "LockNotAvailable",
+        "canceling statement due to lock timeout",
+        "Lock wait timeout",
     ),
     Detail.DEADLOCK: ("DeadlockDetected", "deadlock detected", "Deadlock found"),
     Detail.STATEMENT_TIMEOUT: ("due to statement timeout", "max_statement_time exceeded"),
