@@ -5,7 +5,7 @@ The list is open-ended: a line that is not in it says nothing about the cause.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightgate.diagnosis.database_advice import ADVICE, reason_in
@@ -18,8 +18,8 @@ class LogCause:
     """`what` is a sentence, and `action` an order without the way to start the release again.
 
     `ends_the_app` says that no app runs after such a line. Otherwise the live version may have
-    written it as well. A lower `rank` explains more. With
-    `comes_first` it explains the exceptions beside it.
+    written it as well. A lower `rank` explains more. With `comes_first` it explains the exceptions
+    beside it.
     """
 
     what: str
@@ -34,19 +34,15 @@ class LogCause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """In the texts `{0}` is the first group of the pattern."""
+    """In the texts of the cause `{0}` is the first group of the pattern."""
 
     pattern: re.Pattern[str]
-    what: str
-    action: str
-    ends_the_app: bool = True
-    comes_first: bool = False
-    kind: FailureKind = FailureKind.APP_CRASH
-    remedy: Remedy = Remedy.IMAGE
+    cause: LogCause
 
 
-def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: ANN401 - the fields of a rule
-    return _Rule(pattern=re.compile(PREFIX + pattern), what=what, action=action, **more)
+def _rule(pattern: str, what: str, action: str, **more: Any) -> _Rule:  # noqa: ANN401 - the fields of a cause
+    cause = LogCause(what=what, action=action, line="", rank=0, **more)
+    return _Rule(pattern=re.compile(PREFIX + pattern), cause=cause)
 
 
 _EXCEPTION = r"(?:[\w.]+: )*(?:\w+\.)*"
@@ -308,16 +304,8 @@ def cause_of(line: str) -> LogCause | None:
     for rank, rule in enumerate(_RULES):
         if found := rule.pattern.match(line):
             group = next((one for one in found.groups() if one), "")
-            return LogCause(
-                what=rule.what.format(group),
-                action=rule.action.format(group),
-                line=line,
-                rank=rank,
-                ends_the_app=rule.ends_the_app,
-                comes_first=rule.comes_first,
-                kind=rule.kind,
-                remedy=rule.remedy,
-            )
+            what, action = (text.format(group) for text in (rule.cause.what, rule.cause.action))
+            return replace(rule.cause, what=what, action=action, line=line, rank=rank)
     if (reason := reason_in(without_prefix(line))) is None:
         return None
     advice = ADVICE[reason]
