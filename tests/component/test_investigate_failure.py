@@ -13,7 +13,7 @@ from lightgate.deployment.status import Deployment, Status
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.gate_report import read_gate_report
+from lightgate.gate.report_reader import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.operations import investigate_failure as investigation
 from lightgate.operations.investigate_failure import investigate_failure

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lightgate.gate.gate_report import read_gate_report
 from lightgate.gate.packaging import program_text
+from lightgate.gate.report_reader import read_gate_report
 from tests.gate.programs import (
     RELEASE,
     Program,

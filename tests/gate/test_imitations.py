@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from lightgate.gate.gate_report import Phase, read_gate_report
+from lightgate.gate.gate_report import Phase
 from lightgate.gate.log_lines import events
+from lightgate.gate.report_reader import read_gate_report
 from local.lightsail.node.output_lines import LineCollector
 from tests.gate.programs import RELEASE, Program, Runner, eventually, shell
 

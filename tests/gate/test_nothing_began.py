@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightgate.gate.gate_report import read_gate_report
+from lightgate.gate.report_reader import read_gate_report
 from tests.gate.programs import RELEASE, Program, Runner
 from tests.gate.projects import Project, Rows
 

@@ -8,8 +8,8 @@ from typing import Any
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis
-from lightgate.gate.gate_report import read_gate_report
 from lightgate.gate.programs.supervisor.child import Child
+from lightgate.gate.report_reader import read_gate_report
 from tests.support.failed_release import symptoms
 
 _RELEASE = "20261116t015434z-7f5b2640-0c1d"

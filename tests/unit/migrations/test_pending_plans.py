@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Status
-from lightgate.gate.gate_report import later, read_gate_report
+from lightgate.gate.report_reader import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.outcome.conclude import conclude

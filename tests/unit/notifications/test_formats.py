@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, sentence
-from lightgate.gate.gate_report import read_gate_report
+from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications import email
 from lightgate.notifications.email import next_steps, text

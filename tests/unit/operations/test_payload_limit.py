@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.diagnosis.gate_waits import read_wait
-from lightgate.gate.gate_report import read_gate_report
+from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.compatibility import judge_plan, together
 from lightgate.migrations.plan import read_plans
 from lightgate.operations.payload_limit import LARGEST_ANSWER_BYTES, shortened

@@ -7,13 +7,8 @@ from types import MappingProxyType
 from lightgate.diagnosis.database_advice import ADVICE, reason_in
 from lightgate.diagnosis.gate_words import applied, left, subject
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
-from lightgate.gate.gate_report import (
-    MOST_HOLDERS,
-    DatabaseSession,
-    Detail,
-    Failure,
-    GateCause,
-)
+from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, GateCause
+from lightgate.gate.report_reader import MOST_HOLDERS
 
 # The gate reports the code of the trouble. The gate of a version from before that does not, as a
 # rollback starts one: of its failures there are only the words of the driver.

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from lightgate.gate.gate_report import DatabaseSession, holders_of
+from lightgate.gate.gate_report import DatabaseSession
 from lightgate.gate.log_lines import events, plain_text
+from lightgate.gate.report_reader import holders_of
 
 
 class Awaited(StrEnum):

@@ -21,7 +21,7 @@ from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
 from lightgate.errors import RefusedError, UnreachableError
-from lightgate.gate.gate_report import read_gate_report
+from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Plan, read_plan

@@ -13,8 +13,8 @@ from lightgate.deployment.status import (
 )
 from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.errors import joined
-from lightgate.gate.gate_report import later, read_gate_report
 from lightgate.gate.log_lines import plain_text
+from lightgate.gate.report_reader import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans

@@ -20,7 +20,8 @@ from lightgate.deployment.status import (
     reports_since,
 )
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
-from lightgate.gate.gate_report import GateReport, Phase, read_gate_report
+from lightgate.gate.gate_report import GateReport, Phase
+from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again

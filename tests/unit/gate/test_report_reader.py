@@ -16,10 +16,10 @@ from lightgate.gate.gate_report import (
     GateReport,
     Migration,
     Phase,
-    read_gate_report,
 )
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
+from lightgate.gate.report_reader import read_gate_report
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
