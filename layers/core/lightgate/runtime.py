@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
+from time import sleep
 from traceback import extract_tb
 from typing import Any
 
@@ -106,6 +107,10 @@ class Runtime:
         """Why the release with this lock must not act any more; None if it may."""
         why_not = objection(self.locks.read(app), held)
         return None if why_not is None else Stop.of(why_not)
+
+    def pause(self, time: timedelta) -> None:
+        """Wait within a function."""
+        sleep(time.total_seconds())
 
     def ask(self, url: str, probe: Probe) -> HttpAnswer:
         """What the app answers to the probe."""

@@ -29,6 +29,7 @@ from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
+from lightgate.release.poll_interval import Observed
 from lightgate.release.release import Release
 from lightgate.verification.health import WatchProgress, summary
 from lightgate.verification.verified import Verified
@@ -134,8 +135,10 @@ class DeploymentProgress:
     """The deployment of a release, and what its gates have reported so far.
 
     `created_at` is Lightsail's time, `ended_at` the time of the check that first showed the end,
-    `ready_at` of the one that first showed a plan. `permitted_at` is when the first gate got its
-    permit. `judgements` and `reversals` have one entry for each gate that has reported a plan.
+    `ready_at` of the one that first showed a plan, `opened_at` of the one that first showed that
+    the gates have opened. `node_start` is the time from the creation to the plan, `end` the time
+    from the open gates to the end. `permitted_at` is when the first gate got its permit.
+    `judgements` and `reversals` have one entry for each gate that has reported a plan.
     `pending`: a gate has, or had, migrations to apply. `permitted`: a gate may have begun.
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
@@ -153,6 +156,9 @@ class DeploymentProgress:
     unknown: tuple[str, ...]
     ended_at: datetime | None = None
     ready_at: datetime | None = None
+    node_start: Observed | None = None
+    opened_at: datetime | None = None
+    end: Observed | None = None
     permitted_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
     notes: tuple[str, ...] = ()
