@@ -152,15 +152,16 @@ class Runtime:
         s3, sts = make_client("s3", attempts=2), make_client("sts")
         return GateChannels(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
-    def restore_points(self, kind: DatabaseKind) -> RestorePoints:
+    def restore_points(self, kind: DatabaseKind, **limits: int) -> RestorePoints:
+        """`limits` are those of `make_client`."""
         stack = self.settings.stack
         match kind:
             case DatabaseKind.INSTANCE:
-                return Snapshots(make_client("rds"), INSTANCES, stack=stack)
+                return Snapshots(make_client("rds", **limits), INSTANCES, stack=stack)
             case DatabaseKind.CLUSTER:
-                return Snapshots(make_client("rds"), CLUSTERS, stack=stack)
+                return Snapshots(make_client("rds", **limits), CLUSTERS, stack=stack)
             case DatabaseKind.LIGHTSAIL:
-                return LightsailSnapshots(make_client("lightsail"), stack=stack)
+                return LightsailSnapshots(make_client("lightsail", **limits), stack=stack)
 
     @cached_property
     def releases(self) -> Releases:

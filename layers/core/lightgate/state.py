@@ -250,7 +250,8 @@ class OutcomeWait:
 class FinalOutcome:
     """The outcome on record, and whether its message still has to be sent.
 
-    `fence` is that of the release's lock, 0 if it never had it.
+    `fence` is that of the release's lock, 0 if it never had it. `snapshot` is the restore point
+    when the release ended.
     """
 
     app: str
@@ -262,6 +263,7 @@ class FinalOutcome:
     message: str
     publish: bool
     fence: int
+    snapshot: SnapshotProgress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +392,7 @@ class Facts:
     @property
     def restore_point(self) -> SnapshotProgress | None:
         """The restore point as it was last seen; None if none was begun."""
+        first, end = self.state.snapshot, self.state.outcome
+        last = end.snapshot if isinstance(end, FinalOutcome) else None
         later = self.deployment.snapshot if self.deployment is not None else None
-        first = self.state.snapshot
-        return later or (first if isinstance(first, SnapshotProgress) else None)
+        return last or later or (first if isinstance(first, SnapshotProgress) else None)

@@ -18,7 +18,7 @@ from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
-from lightgate.outcome.outcome import Conclusion
+from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
@@ -122,6 +122,15 @@ class Report:
     is_down: bool = False
 
     @property
+    def lacks_its_snapshot(self) -> bool:
+        """Whether the release succeeded although its snapshot failed: nothing was pending."""
+        return (
+            self.conclusion.outcome is Outcome.SUCCEEDED
+            and self.snapshot is not None
+            and self.snapshot.status is SnapshotStatus.FAILED
+        )
+
+    @property
     def name(self) -> str:
         """What people call the release: its tag, else the first digits of its digest."""
         return _name(self.tag, self.digest or self.requested_digest, self.release)
@@ -177,6 +186,7 @@ def report_of(
             *(admitted.warnings if admitted is not None else ()),
             *(deployment.notes if deployment is not None else ()),
             *(rollback.warnings if rollback is not None else ()),
+            *_warnings_of_the_snapshot(facts, conclusion),
         ],
         execution=state.execution,
         started_at=state.started_at,
@@ -258,6 +268,18 @@ def _snapshot(facts: Facts) -> Snapshot | None:
         restore=_restore(order, facts, found) if is_there else (),
         point_the_app=_point_the_app(order, facts) if is_there else (),
     )
+
+
+def _warnings_of_the_snapshot(facts: Facts, conclusion: Conclusion) -> Sequence[str]:
+    found = facts.restore_point
+    if conclusion.outcome is not Outcome.SUCCEEDED or found is None:
+        return ()
+    if found.status is not SnapshotStatus.FAILED:
+        return ()
+    return [
+        f"The snapshot of this release failed: {found.detail.rstrip('.')}. No migration was "
+        "pending, so the new version stays live. Check the database before the next release."
+    ]
 
 
 def _age(facts: Facts, restores_to: datetime | None) -> timedelta | None:

@@ -204,6 +204,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         judgement=report.judgement,
         versions=versions,
         saved=report.saved,
+        snapshot=report.snapshot.status if report.snapshot is not None else None,
     )
     # A command brings the app no image.
     is_command = report.kind is ReleaseKind.COMMAND
