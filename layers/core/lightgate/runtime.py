@@ -6,13 +6,13 @@ it needs.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
-from time import sleep
 from traceback import extract_tb
 from typing import Any
 
@@ -108,9 +108,9 @@ class Runtime:
         why_not = objection(self.locks.read(app), held)
         return None if why_not is None else Stop.of(why_not)
 
-    def pause(self, time: timedelta) -> None:
+    def pause(self, length: timedelta) -> None:
         """Wait within a function."""
-        sleep(time.total_seconds())
+        time.sleep(length.total_seconds())
 
     def ask(self, url: str, probe: Probe) -> HttpAnswer:
         """What the app answers to the probe."""
