@@ -45,7 +45,7 @@ from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.health_rules import Probe
-from lightgate.state import State, Stop
+from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
 from lightgate.tracing import trace_without_texts
 from lightgate.verification.health import HttpAnswer
 
@@ -214,11 +214,19 @@ def run_step(
     reads_secrets: bool = False,
     read: Callable[[Json], State] = State.read,
 ) -> Json:
-    """Carry out a step of the state machine: see `run`. The event has the `state` so far."""
+    """Carry out a step of the state machine: see `run`. The event has the `state` so far.
+
+    The answer has the calls and the time that it has taken so far, for the cost of the release.
+    """
 
     @wraps(step)
     def carry_out(event: Json, runtime: Runtime) -> object:
-        return step(read(event["state"]), runtime)
+        began, state = runtime.now(), read(event["state"])
+        answer = encode(step(state, runtime))
+        [field] = (key for key, names in STEPS_BY_ANSWER.items() if step.__name__ in names)
+        took = round((runtime.now() - began).total_seconds() * 1000)
+        usage = state.usage.get(field, Usage()).more(took)
+        return {**answer, "usage": encode(usage)}
 
     return run(carry_out, event, context, reads_secrets=reads_secrets)
 

@@ -174,6 +174,18 @@ class DeploymentProgress:
     outside: Outside = field(default_factory=Outside)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How often the steps with one answer were called, and how long they ran in all."""
+
+    calls: int = 0
+    milliseconds: int = 0
+
+    def more(self, milliseconds: int) -> "Usage":
+        """The same after one more call."""
+        return Usage(calls=self.calls + 1, milliseconds=self.milliseconds + milliseconds)
+
+
 class RollbackStatus(enum.StrEnum):
     """The state of a rollback. The first three are checked again.
 
@@ -309,11 +321,21 @@ class State:
     named: Any = None
     undetermined: Any = None
     forms: Any = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """Raises DecodeError with the path for a state that this version cannot read."""
-        return decode(cls, document)
+        """Raises DecodeError with the path for a state that this version cannot read.
+
+        Each answer of a step has its `usage` beside it.
+        """
+        usage, answers = {}, dict(document)
+        for key in STEPS_BY_ANSWER:
+            answer = answers.get(key)
+            if isinstance(answer, dict) and "usage" in answer:
+                usage[key] = answer["usage"]
+                answers[key] = {k: v for k, v in answer.items() if k != "usage"}
+        return decode(cls, {**answers, "usage": usage} if usage else answers)
 
     @classmethod
     def read_at_the_end(cls, document: Mapping[str, Any]) -> Self:
@@ -355,6 +377,19 @@ class State:
         raise LookupError("no deployment was created")
 
 
+# The steps, by the field in which the state machine puts their answers.
+STEPS_BY_ANSWER: Mapping[str, Sequence[str]] = {
+    "admission": ("admit",),
+    "snapshot": ("take_snapshot", "check_snapshot"),
+    "deployment": ("deploy", "check_deployment"),
+    "verification": ("verify_release",),
+    "rollback": ("roll_back",),
+    "outcome": ("record_outcome",),
+    "end": ("start_next",),
+    "pruned": ("prune_snapshots",),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """The facts of an ended execution, for its outcome and its message.
@@ -363,6 +398,7 @@ class Facts:
     the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
     the release failed, `planned` which migrations were pending, `planned_count` how many.
+    `began_at` is when RecordOutcome began; None if the execution has ended without it.
     """
 
     state: State
@@ -372,6 +408,7 @@ class Facts:
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()
     planned_count: int = 0
+    began_at: datetime | None = None
 
     @property
     def admitted(self) -> Admitted | None:

@@ -19,6 +19,7 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.records.recorded_outcome import Cost
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
@@ -120,6 +121,7 @@ class Report:
     rollback_to: int | None = None
     live: LiveVersion | None = None
     is_down: bool = False
+    cost: Cost | None = None
 
     @property
     def lacks_its_snapshot(self) -> bool:
@@ -159,6 +161,7 @@ def report_of(
     digest: str | None,
     live: LiveVersion | None,
     is_down: bool,
+    cost: Cost | None,
     now: datetime,
 ) -> Report:
     """`app`, `kind`, `tag` and `digest` are the requested ones, for a release not admitted."""
@@ -218,6 +221,7 @@ def report_of(
         rollback_to=release.rollback_to if release is not None else None,
         live=live,
         is_down=is_down,
+        cost=cost,
     )
 
 

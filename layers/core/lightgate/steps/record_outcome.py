@@ -23,7 +23,9 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
     OutcomeWait while a gate may still act on a permit that cannot be voided.
     """
     try:
-        facts = with_restore_point(with_outside(Facts(state=state), runtime), runtime)
+        facts = with_restore_point(
+            with_outside(Facts(state=state, began_at=runtime.now()), runtime), runtime
+        )
         concluded = conclude_release(investigate_failure(facts, runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("the outcome cannot be recorded yet", why=str(error))
