@@ -73,7 +73,7 @@ def test_no_plan_breaks_old_code_on_any_engine_and_django(
 
 def test_a_classifier_that_calls_everything_safe_is_caught(database: Database) -> None:
     # The case creates a model that refers to an old one. A change of the generator may move it.
-    results = compared(postgres(database), 5, first=4, planted="additive", shrink=80)
+    results = compared(postgres(database), 5, first=4, planted="compatible", shrink=80)
     (found,) = results.by_verdict(MISS)
     ((kind, text),) = results.small.items()
     assert kind == found["kind"] == "CreateModel(OneToOneField): delete 23503"
@@ -85,7 +85,7 @@ def test_a_classifier_that_calls_everything_safe_is_caught(database: Database) -
 
 
 def test_a_classifier_that_calls_everything_breaking_gives_alarms(database: Database) -> None:
-    results = compared(postgres(database), 6, planted="contract")
+    results = compared(postgres(database), 6, planted="breaking")
     assert results.by_verdict(ALARM)
     assert results.by_verdict(MISS) == []
 

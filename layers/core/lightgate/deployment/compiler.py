@@ -277,6 +277,8 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,
+        "automaticRollback": [one.value for one in migrations.automatic_rollback],
+        "declared": dict(migrations.declared),
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,

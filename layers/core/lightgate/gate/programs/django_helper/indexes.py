@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-# In characters of four bytes: an entry of PostgreSQL's B-tree has at most 2704 bytes.
-LONGEST_KEY = 650
+from django.db.models import F  # type: ignore[import-untyped]
+
+# In bytes: an entry of PostgreSQL's B-tree has at most 2704 with its header.
+LONGEST_KEY = 2690
 # The kinds of field whose values are always short, and those whose column has the `max_length`.
 SHORT = set(
-    "IntegerField BooleanField DateField TimeField DurationField FloatField DecimalField UUIDField "
+    "IntegerField BooleanField DateField TimeField DurationField FloatField UUIDField "
     "IPAddressField GenericIPAddressField ForeignKey IntegerRangeField BigIntegerRangeField "
     "DateRangeField DateTimeRangeField".split()
 )
@@ -26,19 +28,26 @@ CUT_BY = {
 def find_index_hazard(index: Any, fields: Any) -> str:
     """Why a row of old code may not get into the index."""
     kind = type(index).__name__
+    names = [name for name, _ in index.fields_orders] or column_names(index.expressions)
     if (
         not type(index).__module__.startswith("django.")
-        or index.expressions
+        or not names
         or is_computed(index.condition)
     ):
         return "expression"
     keys = [
         0 if kind in CUT else entry_length(kind, find_field(name, fields), operators)
-        for (name, _), operators in zip(index.fields_orders, index.opclasses or [""] * 99)
+        for name, operators in zip(names, index.opclasses or [""] * 99)
     ]
     rest = [key_length(find_field(name, fields)) for name in index.include]
     # GIN has an entry of its own for each column.
     return "unbounded" if (max if kind == "GinIndex" else sum)(keys + rest) > LONGEST_KEY else ""
+
+
+def column_names(expressions: Any) -> list[str]:
+    """The columns that the expressions are; none if one of them is more than a column."""
+    bare = [getattr(one, "expression", one) for one in expressions]
+    return [one.name for one in bare] if all(type(one) is F for one in bare) else []
 
 
 def is_computed(condition: Any) -> bool:
@@ -58,7 +67,7 @@ def find_field(name: str, fields: Any) -> Any:
 
 
 def entry_length(kind: str, field: Any, operators: str) -> float:
-    """The most characters of an entry for the field in an index of this kind."""
+    """The most bytes of an entry for the field in an index of this kind."""
     names = kinds_of(field)
     if names & CUT_BY.get(kind, set()) or (kind, operators) == ("GinIndex", "gin_trgm_ops"):
         return 0
@@ -68,16 +77,16 @@ def entry_length(kind: str, field: Any, operators: str) -> float:
 
 
 def key_length(field: Any) -> float:
-    """The most characters of a value, or 0 if the field is of a kind that is always short."""
+    """The most bytes of a value."""
     field = getattr(field, "output_field", field)
     names = kinds_of(field)
     if names & SHORT:
-        return 0
-    return column_length(field) if names & LIMITED else float("inf")
-
-
-def column_length(field: Any) -> float:
-    return int(field.max_length) if field.max_length else float("inf")
+        return 40 if any("Range" in one for one in names) else 16
+    if "DecimalField" in names:
+        return int(field.max_digits) // 2 + 16 if field.max_digits else float("inf")
+    # A character has up to four bytes.
+    is_limited = names & LIMITED and field.max_length
+    return 4 * int(field.max_length) + 8 if is_limited else float("inf")
 
 
 def kinds_of(field: Any) -> set[str]:

@@ -24,6 +24,8 @@ DJANGO_DEFAULTS = {
     "database": "default",
     "policy": "warn",
     "allowDestructive": False,
+    "automaticRollback": ["compatible", "restricted"],
+    "declared": {},
     "lockTimeoutSeconds": 2,
     "requireLock": True,
     "databaseTimeoutSeconds": 60,
@@ -62,6 +64,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         numbers += [django["script"], django["migrate"]]
         numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
+        strings += [*django["automaticRollback"], *django["declared"].values()]
     if check is not None:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]

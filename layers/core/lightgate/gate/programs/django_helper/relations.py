@@ -1,0 +1,110 @@
+"""The tables behind models, and the rows that a new foreign key holds."""
+
+# ruff: noqa: ANN401 - Django has no types
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from django.conf import settings  # type: ignore[import-untyped]
+from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
+
+
+def concrete(model: Any, state: Any, /) -> Any:
+    """The model that has the table: a proxy has that of the model behind it."""
+    found = state.models.get(model)
+    while found and found.options.get("proxy"):
+        model = next(resolve_relation(one, *model) for one in found.bases if isinstance(one, str))
+        found = state.models.get(model)
+    return model
+
+
+def table_of(model: Any, state: Any, /) -> str:
+    model = concrete(model, state)
+    found = state.models.get(model)
+    return str((found and found.options.get("db_table")) or "%s_%s" % model)
+
+
+def has_no_table(options: Any, label: str, /) -> bool:
+    """Whether Django makes no SQL for such a model."""
+    swapped = getattr(settings, options.get("swappable") or "", None)
+    if swapped and str(swapped).lower() != label.lower():
+        return True
+    return bool(options.get("proxy")) or not options.get("managed", True)
+
+
+def new_fields(operation: Any, /) -> Iterator[Any]:
+    """The fields of a CreateModel, also those that it inherits."""
+    for _, field in operation.fields:
+        yield field
+    for base in operation.bases:
+        meta = getattr(base, "_meta", None)
+        if meta:
+            yield from meta.local_fields
+            yield from meta.local_many_to_many
+
+
+def parents(operation: Any, model: Any, /) -> Iterator[Any]:
+    """The models whose rows a new child of multi-table inheritance refers to."""
+    for base in operation.bases:
+        if isinstance(base, str):
+            yield resolve_relation(base, *model)
+
+
+def held(field: Any, model: Any, state: Any, created: Any, /) -> list[str]:
+    """What old code cannot do any more once a new row refers to a row that it knows.
+
+    `created` are the models whose tables old code does not know.
+    """
+    to = getattr(field, "remote_field", None)
+    if not to or (field.many_to_many and to.through):
+        return []
+    if not getattr(to if field.many_to_many else field, "db_constraint", False):
+        return []
+    deletes: Any = getattr(to, "on_delete", None)
+    # The rows that DB_CASCADE deletes may themselves be held by others.
+    if hasattr(deletes, "on_delete_sql") and deletes.__name__ == "DB_SET_NULL":
+        return []
+    ends = [resolve_relation(to.model, *model), *([model] if field.many_to_many else [])]
+    calls = ["DELETE", *(["UPDATE"] if getattr(field, "to_fields", [None]) != [None] else [])]
+    found = {concrete(end, state) for end in ends} - created
+    return [f"{call} {table_of(end, state)}" for end in sorted(found) for call in calls]
+
+
+def column_of(name: str, field: Any, /) -> str:
+    """The column of the field, or nothing if it has none."""
+    if field.many_to_many:
+        return ""
+    is_key = getattr(field, "remote_field", None)
+    return str(field.db_column or (name + "_id" if is_key else name)).lower()
+
+
+def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
+    """Whether a table that old code may join with the model's has a column of this name too."""
+    for other, found in state.models.items():
+        if other == model or other in created:
+            continue
+        names = {column_of(name, field) for name, field in found.fields.items()}
+        if column in names and (
+            refers(found, other, model) or refers(state.models[model], model, other)
+        ):
+            return True
+    return False
+
+
+def refers(found: Any, own: Any, other: Any, /) -> bool:
+    """Whether the model has a relation to the other one, or is its child."""
+    ends = [one.remote_field.model for one in found.fields.values() if one.remote_field]
+    ends += [base for base in found.bases if isinstance(base, str)]
+    return any(resolve_relation(end, *own) == other for end in ends)
+
+
+def is_joined(model: Any, state: Any, /) -> bool:
+    """Whether a table that Django makes itself has columns named after the model."""
+    made = (
+        {own, resolve_relation(field.remote_field.model, *own)}
+        for own, found in state.models.items()
+        for field in found.fields.values()
+        if field.many_to_many and not field.remote_field.through
+    )
+    return any(model in ends for ends in made)
