@@ -123,8 +123,8 @@ def eventually(
         time.sleep(0.01)
 
 
-def after(container: str, port: int, condition: str = "SUCCESS") -> dict[str, Any]:
-    return {"container": container, "port": port, "condition": condition}
+def after(container: str, port: int, condition: str = "SUCCESS") -> str:
+    return f"{container}:{port}:{condition}"
 
 
 class Runner:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.config_defaults import NESTED_DEFAULTS
+from lightgate.gate.packaging import program_text
 from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
@@ -39,8 +40,9 @@ def whole_config(config: Json) -> Json:
 def own_command(container: Json) -> list[str]:
     """What the gate starts, or becomes: all behind what its program is told."""
     command: list[str] = container["command"]
-    told = next(word for word in command if word.startswith('{"release":'))
-    return command[command.index(told) + 1 :]
+    told = next(n for n, word in enumerate(command) if word.startswith('{"release":'))
+    # What a loader is told comes between.
+    return command[told + (4 if command[4] == program_text("loader") else 1) :]
 
 
 def assert_same_texts(found: Iterable[str], *expected: str) -> None:

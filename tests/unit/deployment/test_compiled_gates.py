@@ -195,7 +195,7 @@ def test_a_waiting_container_runs_its_own_command_afterwards() -> None:
     assert gate_config(request["containers"]["web"]) == {
         "release": RELEASE,
         "container": "web",
-        "after": [{"container": "migrate", "port": FIRST_GATE_PORT, "condition": "SUCCESS"}],
+        "after": [f"migrate:{FIRST_GATE_PORT}:SUCCESS"],
     }
 
 
@@ -211,9 +211,7 @@ def test_a_migration_without_a_limit_gets_one_and_a_service_gets_none() -> None:
     task, service = (gate_config(request["containers"][name]) for name in ("migrate", "web"))
     assert (task["mode"], task["timeoutSeconds"]) == ("task", 600)
     assert (service["mode"], service["timeoutSeconds"]) == ("service", None)
-    assert service["after"] == [
-        {"container": "migrate", "port": FIRST_GATE_PORT, "condition": "SUCCESS"}
-    ]
+    assert service["after"] == [f"migrate:{FIRST_GATE_PORT}:SUCCESS"]
 
 
 def test_a_secret_is_named_but_never_written_into_the_command() -> None:
@@ -233,7 +231,9 @@ def test_the_gates_keep_away_from_the_ports_of_the_app() -> None:
     )
 
     assert gate_config(request["containers"]["migrate"])["port"] == FIRST_GATE_PORT + 1
-    assert gate_config(request["containers"]["web"])["after"][0]["port"] == FIRST_GATE_PORT + 1
+    assert gate_config(request["containers"]["web"])["after"] == [
+        f"migrate:{FIRST_GATE_PORT + 1}:SUCCESS"
+    ]
 
 
 def test_the_gates_keep_away_from_a_port_that_only_the_endpoint_mentions() -> None:

@@ -205,12 +205,8 @@ def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) ->
         "release": code,
         "container": container.name,
         "after": [
-            {
-                "container": dependency.container,
-                "port": ports[dependency.container],
-                "condition": dependency.condition.value,
-            }
-            for dependency in container.depends_on
+            f"{one.container}:{ports[one.container]}:{one.condition.value}"
+            for one in container.depends_on
         ],
     }
 
