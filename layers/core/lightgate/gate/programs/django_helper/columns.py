@@ -5,16 +5,25 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.defaults import constant, has_default, takes_default
 from lightgate.gate.programs.django_helper.indexes import LONGEST_KEY, key_length
-from lightgate.gate.programs.django_helper.relations import column_of, concrete, refers, table_of
+from lightgate.gate.programs.django_helper.relations import (
+    BREAKS,
+    RESTRICTED,
+    column_of,
+    concrete,
+    refers,
+    table_of,
+)
 
-BREAKING, RESTRICTED = "breaking", "restricted"
+if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.relations import Finding
+
 TEXT = re.compile(r"(?i)(?:varchar|character varying)(?:\((\d+)\))?|text|longtext")
 DIGITS = re.compile(r"(?i)(?:numeric|decimal)(?:\((\d+), ?(\d+)\))?")
 WHOLE = re.compile(r"(?i)(small|big)?int(?:eger)?( unsigned)?( auto_increment)?")
@@ -24,28 +33,28 @@ PLAIN = re.compile(r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*
 
 def differences(
     name: str, old: Any, new: Any, model: Any, state: Any, connection: Any, /
-) -> Iterator[tuple[str, str, list[str]]]:
+) -> Iterator[Finding]:
     """What old code may meet: a class, what decides it, and the statements that may fail."""
     table = table_of(model, state)
     reads, writes = ["SELECT " + table], ["INSERT " + table, "UPDATE " + table]
     if old.many_to_many or new.many_to_many:
         if joined(name, old, model, state) != joined(name, new, model, state):
-            yield BREAKING, "", []
+            yield BREAKS
         return
     if column_of(name, old) != column_of(name, new) or old.primary_key != new.primary_key:
-        yield BREAKING, "", []
+        yield BREAKS
     if old.deconstruct()[1:] == new.deconstruct()[1:]:
         return
     if getattr(old, "generated", False) or getattr(new, "generated", False):
-        yield BREAKING, "GeneratedField", []
+        yield BREAKS[0], "GeneratedField", []
     if old.remote_field or new.remote_field:
         yield from relation_differences(old, new, model, state, reads)
     else:
         yield from type_differences(name, old, new, model, state, connection)
     if old.null != new.null:
-        yield (RESTRICTED, "NULL", reads) if new.null else (BREAKING, "", [])
+        yield (RESTRICTED, "NULL", reads) if new.null else BREAKS
     if old.unique != new.unique:
-        yield BREAKING, "" if new.unique else "unique", []
+        yield BREAKS[0], "" if new.unique else "unique", []
     elif new.db_index > old.db_index and key_length(new) > LONGEST_KEY:
         yield RESTRICTED, "unbounded", writes
     elif new.db_index < old.db_index:
@@ -55,7 +64,7 @@ def differences(
     if was is not NOT_PROVIDED and constant(old) != constant(new):
         is_taken = takes_default(new) if has_default(new) else old.null and new.null
         if not is_taken or new.unique:
-            yield BREAKING, "db_default", []
+            yield BREAKS[0], "db_default", []
     kinds = (type(old), type(new))
     if kinds[0] is not kinds[1] and not all(one.__module__.startswith("django.") for one in kinds):
         yield RESTRICTED, "form", reads
@@ -74,7 +83,7 @@ def joined(name: str, field: Any, model: Any, state: Any, /) -> Any:
 
 def relation_differences(
     old: Any, new: Any, model: Any, state: Any, reads: list[str], /
-) -> Iterator[tuple[str, str, list[str]]]:
+) -> Iterator[Finding]:
     ends = []
     for one in (old, new):
         to = one.remote_field
@@ -82,20 +91,20 @@ def relation_differences(
             to and (concrete(resolve_relation(to.model, *model), state), to.field_name or None)
         )
     if ends[0] != ends[1]:
-        yield BREAKING, "", []
+        yield BREAKS
         return
     deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, new)]
     if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):
-        yield BREAKING, "on_delete", []
+        yield BREAKS[0], "on_delete", []
     if new.db_constraint > old.db_constraint:
-        yield BREAKING, "constrained", []
+        yield BREAKS[0], "constrained", []
     elif new.db_constraint < old.db_constraint:
         yield RESTRICTED, "dangling", reads
 
 
 def type_differences(
     name: str, old: Any, new: Any, model: Any, state: Any, connection: Any, /
-) -> Iterator[tuple[str, str, list[str]]]:
+) -> Iterator[Finding]:
     """By the real types of the columns, so that the app's own fields are judged as well."""
     was, now = (bound(name, one) for one in (old, new))
     before, after = was.db_parameters(connection), now.db_parameters(connection)
@@ -110,14 +119,14 @@ def type_differences(
             calls = ("SELECT", "INSERT", "UPDATE") if how == "wider" else ("UPDATE",)
             yield RESTRICTED, how, [f"{call} {one}" for one in tables for call in calls]
         elif how:
-            yield BREAKING, how, []
+            yield BREAKS[0], how, []
     if was.db_type_suffix(connection) != now.db_type_suffix(connection):
-        yield BREAKING, "type", []
+        yield BREAKS[0], "type", []
     if before.get("collation") != after.get("collation"):
-        yield BREAKING, "collation", []
+        yield BREAKS[0], "collation", []
     if before["check"] != after["check"]:
         has_check = bool(after["check"])
-        yield (BREAKING, "check", []) if has_check else (RESTRICTED, "free", ["SELECT " + table])
+        yield (BREAKS[0], "check", []) if has_check else (RESTRICTED, "free", ["SELECT " + table])
 
 
 def bound(name: str, field: Any, /) -> Any:

@@ -4,20 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 from django.db.migrations import RunPython  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.columns import (
-    BREAKING,
-    PLAIN,
-    RESTRICTED,
-    bound,
-    differences,
-)
+from lightgate.gate.programs.django_helper.columns import PLAIN, bound, differences
 from lightgate.gate.programs.django_helper.defaults import has_default, is_filled, takes_default
 from lightgate.gate.programs.django_helper.indexes import LONGEST_KEY, find_index_hazard, key_length
 from lightgate.gate.programs.django_helper.relations import (
+    BREAKS,
+    RESTRICTED,
     column_of,
     has_no_table,
     held,
@@ -28,11 +24,14 @@ from lightgate.gate.programs.django_helper.relations import (
     table_of,
 )
 
+if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.relations import Finding
+
 # `compatible`: the release that still serves can go on reading and writing. `restricted`: it works
 # but for the statements that are named. `data`: rows change. `breaking`: its usual reads or writes
 # fail, or rely on what the database promises no more. `unknown` is never taken for safe.
 # Only Django's own operations are known. A subclass may do anything.
-ORDER = ["compatible", RESTRICTED, "data", BREAKING, "unknown"]
+ORDER = ["compatible", RESTRICTED, "data", BREAKS[0], "unknown"]
 DJANGOS = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 SILENT = (
     "RenameIndex AlterModelOptions AlterModelManagers AlterModelTableComment AlterConstraint "
@@ -43,8 +42,6 @@ EXTENSIONS = (
     "bloom btree_gin btree_gist citext cube fuzzystrmatch hstore ltree pg_trgm pgcrypto unaccent "
     "uuid-ossp"
 ).split()
-Finding = tuple[str, str, list[str]]
-COMPATIBLE: Finding = ("compatible", "", [])
 
 
 class Known:
@@ -73,92 +70,88 @@ def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:
 
     Each statement is `DELETE table`, or another of the four.
     """
-    kind = type(operation)
-    name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
-    subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
-    model = (app, str(next((s for s in subjects if s), "")).lower())
-    if name == "SeparateDatabaseAndState":
-        state, created, found = state.clone(), known.created, [COMPATIBLE]
-        known.created = set(created)
-        for inner in operation.database_operations:
-            found.append(classify(inner, app, state, known))
-            inner.state_forwards(app, state)
-        known.created = created
-        return most(found)
-    if name == "RunPython":
-        return COMPATIBLE if operation.code is RunPython.noop else ("data", "", [])
-    if name == "RunSQL":
-        return COMPATIBLE if operation.sql == operation.noop else ("unknown", "", [])
-    if name.endswith("Extension"):
-        is_known = operation.name in (*EXTENSIONS, *known.extensions)
-        return COMPATIBLE if is_known else ("unknown", "extension", [])
-    if not name:
-        return "unknown", "", []
-    if name in SILENT:
-        return COMPATIBLE
-    if name == "CreateModel":
-        return create(operation, model, state, known)
-    options = state.models[model].options if model in state.models else {}
-    if has_no_table(options, "%s.%s" % model):
-        return COMPATIBLE
-    if model in known.created:
-        if name == "RenameModel":
-            known.created.add((app, operation.new_name.lower()))
-        field = getattr(operation, "field", None)
-        statements = held(field, model, state, known.created)
-        return (RESTRICTED, "ForeignKey", statements) if statements else COMPATIBLE
-    judge = JUDGES.get(name.replace("Concurrently", ""))
-    return judge(operation, model, state, known) if judge else (BREAKING, "", [])
-
-
-def most(found: list[Finding], /) -> Finding:
-    """The worst, with the statements of all."""
+    found = [(ORDER[0], "", []), *findings(operation, app, state, known)]
     label, why, _ = max(found, key=lambda one: ORDER.index(one[0]))
     return label, why, sorted({s for one in found for s in one[2]}) if label == RESTRICTED else []
 
 
-def create(operation: Any, model: Any, state: Any, known: Known, /) -> Finding:
+def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[Finding]:
+    """All that it may mean for old code."""
+    kind = type(operation)
+    name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
+    subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
+    model = (app, str(next((s for s in subjects if s), "")).lower())
+    options = state.models[model].options if model in state.models else {}
+    if name == "SeparateDatabaseAndState":
+        state, created = state.clone(), known.created
+        known.created = set(created)
+        for inner in operation.database_operations:
+            yield from findings(inner, app, state, known)
+            inner.state_forwards(app, state)
+        known.created = created
+    elif name == "RunPython":
+        if operation.code is not RunPython.noop:
+            yield "data", "", []
+    elif not name or (name == "RunSQL" and operation.sql != operation.noop):
+        yield "unknown", "", []
+    elif name.endswith("Extension"):
+        if operation.name not in (*EXTENSIONS, *known.extensions):
+            yield "unknown", "extension", []
+    elif name == "CreateModel":
+        yield from create(operation, model, state, known)
+    elif name in SILENT or name == "RunSQL" or has_no_table(options, "%s.%s" % model):
+        return
+    elif model in known.created:
+        if name == "RenameModel":
+            known.created.add((app, operation.new_name.lower()))
+        yield from held(getattr(operation, "field", None), model, state, known.created)
+    elif name in SAME:
+        if not SAME[name](operation, model, state, known):
+            yield BREAKS
+    else:
+        judge = JUDGES.get(name.replace("Concurrently", ""))
+        yield from judge(operation, model, state, known) if judge else [BREAKS]
+
+
+def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
     known.created.discard(model)
     options = operation.options
-    if has_no_table(options, "%s.%s" % model):
-        return COMPATIBLE
     table = (options.get("db_table") or "%s_%s" % model).lower()
-    if table in known.tables or '"' in table or len(table) >= 60:
-        return COMPATIBLE  # the database refuses it, or somebody else has made it
+    if (
+        has_no_table(options, "%s.%s" % model)
+        # The database refuses it, or somebody else has made it.
+        or (table in known.tables or '"' in table or len(table) >= 60)
+    ):
+        return
     known.created.add(model)
-    found = [held(field, model, state, known.created) for field in new_fields(operation)]
+    for field in new_fields(operation):
+        yield from held(field, model, state, known.created)
     for parent in parents(operation, model):
         if parent not in known.created:
-            found.append(["DELETE " + table_of(parent, state)])
-    statements = sorted({one for each in found for one in each})
-    return (RESTRICTED, "ForeignKey", statements) if statements else COMPATIBLE
+            yield RESTRICTED, "ForeignKey", ["DELETE " + table_of(parent, state)]
 
 
-def judge_add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Finding:
+def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
     field, name = operation.field, operation.name
-    found = [COMPATIBLE]
-    statements = held(field, model, state, known.created)
-    if statements:
-        found.append((RESTRICTED, "ForeignKey", statements))
+    yield from held(field, model, state, known.created)
     if field.many_to_many:
-        return most(found)
+        return
     if getattr(field, "generated", False):
-        return BREAKING, "GeneratedField", []
-    if has_default(field) and (not takes_default(field) or field.unique):
-        return BREAKING, "db_default", []
-    if not (field.null or is_filled(field)) or field.primary_key:
-        return BREAKING, "", []
+        yield BREAKS[0], "GeneratedField", []
+    elif has_default(field) and (not takes_default(field) or field.unique):
+        yield BREAKS[0], "db_default", []
+    elif not (field.null or is_filled(field)) or field.primary_key:
+        yield BREAKS
     if not field.remote_field:
         one = bound(name, field).db_parameters(known.connection)
         if one["type"] is None:
-            return COMPATIBLE
+            return
         if one["check"] and not is_django(field, "db_check"):
-            return BREAKING, "check", []
+            yield BREAKS[0], "check", []
         if not PLAIN.fullmatch(one["type"]):
-            return "unknown", "type", []
+            yield "unknown", "type", []
     if is_ambiguous(column_of(name, field), model, state, known.created):
-        found.append((RESTRICTED, "ambiguous", ["SELECT " + table_of(model, state)]))
-    return most(found)
+        yield RESTRICTED, "ambiguous", ["SELECT " + table_of(model, state)]
 
 
 def is_django(field: Any, method: str, /) -> bool:
@@ -167,54 +160,18 @@ def is_django(field: Any, method: str, /) -> bool:
     return owner.__module__.startswith("django.")
 
 
-def judge_alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Finding:
-    name, old, new = operation.name, state.models[model].fields[operation.name], operation.field
-    return most([COMPATIBLE, *differences(name, old, new, model, state, known.connection)])
+def alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    name, old = operation.name, state.models[model].fields[operation.name]
+    return differences(name, old, operation.field, model, state, known.connection)
 
 
-def judge_remove_field(operation: Any, model: Any, state: Any, known: Known, /) -> Finding:
-    field = state.models[model].fields[operation.name]
-    if field.many_to_many:
-        return COMPATIBLE if field.remote_field.through else (BREAKING, "", [])
-    has_column = (
-        field.remote_field or bound(operation.name, field).db_parameters(known.connection)["type"]
-    )
-    return (BREAKING, "", []) if has_column else COMPATIBLE
-
-
-def judge_rename_field(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
-    field = state.models[model].fields[operation.old_name]
-    names = operation.old_name, operation.new_name
-    if field.many_to_many:
-        is_same = bool(field.remote_field.through or field.db_table)
-    else:
-        is_same = column_of(names[0], field) == column_of(names[1], field)
-    return COMPATIBLE if is_same else (BREAKING, "", [])
-
-
-def judge_rename_model(_: Any, model: Any, state: Any, __: Known, /) -> Finding:
-    has_table = bool(state.models[model].options.get("db_table"))
-    return COMPATIBLE if has_table and not is_joined(model, state) else (BREAKING, "", [])
-
-
-def judge_alter_model_table(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
-    new = operation.table or "%s_%s" % model
-    return COMPATIBLE if new == table_of(model, state) else (BREAKING, "", [])
-
-
-def judge_alter_unique_together(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
-    return COMPATIBLE if sets(operation, model, state) == (set(), set()) else (BREAKING, "", [])
-
-
-def judge_alter_index_together(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
+def alter_index_together(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
     added, removed = sets(operation, model, state)
     fields, table = state.models[model].fields, table_of(model, state)
-    found = [COMPATIBLE]
     if any(sum(key_length(fields[name]) for name in one) > LONGEST_KEY for one in added):
-        found.append((RESTRICTED, "unbounded", ["INSERT " + table, "UPDATE " + table]))
+        yield RESTRICTED, "unbounded", ["INSERT " + table, "UPDATE " + table]
     if removed:
-        found.append((RESTRICTED, "slow", ["SELECT " + table]))
-    return most(found)
+        yield RESTRICTED, "slow", ["SELECT " + table]
 
 
 def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]:
@@ -224,46 +181,78 @@ def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]
     return now - was, was - now
 
 
-def judge_alter_order_with_respect_to(
-    operation: Any, model: Any, state: Any, _: Known, /
-) -> Finding:
-    now, was = operation.order_with_respect_to, state.models[model].options.get
-    return COMPATIBLE if bool(now) == bool(was("order_with_respect_to")) else (BREAKING, "", [])
-
-
-def judge_add_index(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
+def add_index(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
     why = find_index_hazard(operation.index, state.models[model].fields)
     table = table_of(model, state)
-    return (RESTRICTED, why, ["INSERT " + table, "UPDATE " + table]) if why else COMPATIBLE
+    if why:
+        yield RESTRICTED, why, ["INSERT " + table, "UPDATE " + table]
 
 
-def judge_remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Finding:
-    return RESTRICTED, "slow", ["SELECT " + table_of(model, state)]
+def remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Iterator[Finding]:
+    yield RESTRICTED, "slow", ["SELECT " + table_of(model, state)]
 
 
-def judge_remove_constraint(operation: Any, model: Any, state: Any, _: Known, /) -> Finding:
-    constraints: Sequence[Any] = state.models[model].options.get("constraints", [])
+def remove_constraint(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+    constraints = state.models[model].options.get("constraints", [])
     names = {one.name: type(one).__name__ for one in constraints}
     if names.get(operation.name) in ("CheckConstraint", "ExclusionConstraint"):
-        return RESTRICTED, "free", ["SELECT " + table_of(model, state)]
-    return BREAKING, "", []
+        yield RESTRICTED, "free", ["SELECT " + table_of(model, state)]
+    else:
+        yield BREAKS
+
+
+JUDGES: dict[str, Any] = {
+    "AddField": add_field,
+    "AlterField": alter_field,
+    "AlterIndexTogether": alter_index_together,
+    "AddIndex": add_index,
+    "RemoveIndex": remove_index,
+    "RemoveConstraint": remove_constraint,
+}
+
+
+def has_no_column(operation: Any, model: Any, state: Any, known: Known, /) -> bool:
+    name, field = operation.name, state.models[model].fields[operation.name]
+    if field.many_to_many:
+        return bool(field.remote_field.through)
+    return not (field.remote_field or bound(name, field).db_parameters(known.connection)["type"])
+
+
+def has_same_column(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
+    names = operation.old_name, operation.new_name
+    field = state.models[model].fields[names[0]]
+    if field.many_to_many:
+        return bool(field.remote_field.through or field.db_table)
+    return column_of(names[0], field) == column_of(names[1], field)
+
+
+def keeps_table(_: Any, model: Any, state: Any, __: Known, /) -> bool:
+    return state.models[model].options.get("db_table") and not is_joined(model, state)
+
+
+def has_same_table(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
+    return (operation.table or "%s_%s" % model) == table_of(model, state)
+
+
+def has_same_sets(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
+    return not any(sets(operation, model, state))
+
+
+def has_same_order(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
+    was = state.models[model].options.get("order_with_respect_to")
+    return bool(operation.order_with_respect_to) == bool(was)
+
+
+# Whether it changes nothing that old code knows; otherwise it breaks old code.
+SAME: dict[str, Any] = {
+    "RemoveField": has_no_column,
+    "RenameField": has_same_column,
+    "RenameModel": keeps_table,
+    "AlterModelTable": has_same_table,
+    "AlterUniqueTogether": has_same_sets,
+    "AlterOrderWithRespectTo": has_same_order,
+}
 
 
 def worst(labels: Any) -> str:
     return max(labels, key=ORDER.index, default=ORDER[0])
-
-
-JUDGES: dict[str, Any] = {
-    "AddField": judge_add_field,
-    "AlterField": judge_alter_field,
-    "RemoveField": judge_remove_field,
-    "RenameField": judge_rename_field,
-    "RenameModel": judge_rename_model,
-    "AlterModelTable": judge_alter_model_table,
-    "AlterUniqueTogether": judge_alter_unique_together,
-    "AlterIndexTogether": judge_alter_index_together,
-    "AlterOrderWithRespectTo": judge_alter_order_with_respect_to,
-    "AddIndex": judge_add_index,
-    "RemoveIndex": judge_remove_index,
-    "RemoveConstraint": judge_remove_constraint,
-}

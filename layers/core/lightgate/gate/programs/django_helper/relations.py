@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from django.conf import settings  # type: ignore[import-untyped]
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    Finding = tuple[str, str, list[str]]
+
+RESTRICTED = "restricted"
+BREAKS: Finding = ("breaking", "", [])
 
 
 def concrete(model: Any, state: Any, /) -> Any:
@@ -51,24 +57,24 @@ def parents(operation: Any, model: Any, /) -> Iterator[Any]:
             yield resolve_relation(base, *model)
 
 
-def held(field: Any, model: Any, state: Any, created: Any, /) -> list[str]:
+def held(field: Any, model: Any, state: Any, created: Any, /) -> Iterator[Finding]:
     """What old code cannot do any more once a new row refers to a row that it knows.
 
     `created` are the models whose tables old code does not know.
     """
     to = getattr(field, "remote_field", None)
     if not to or (field.many_to_many and to.through):
-        return []
+        return
     if not getattr(to if field.many_to_many else field, "db_constraint", False):
-        return []
+        return
     deletes: Any = getattr(to, "on_delete", None)
     # The rows that DB_CASCADE deletes may themselves be held by others.
     if hasattr(deletes, "on_delete_sql") and deletes.__name__ == "DB_SET_NULL":
-        return []
+        return
     ends = [resolve_relation(to.model, *model), *([model] if field.many_to_many else [])]
     calls = ["DELETE", *(["UPDATE"] if getattr(field, "to_fields", [None]) != [None] else [])]
-    found = {concrete(end, state) for end in ends} - created
-    return [f"{call} {table_of(end, state)}" for end in sorted(found) for call in calls]
+    for end in {concrete(end, state) for end in ends} - created:
+        yield RESTRICTED, "ForeignKey", [f"{call} {table_of(end, state)}" for call in calls]
 
 
 def column_of(name: str, field: Any, /) -> str:
