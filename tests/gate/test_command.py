@@ -63,6 +63,22 @@ def test_the_time_limit_ends_the_whole_group_and_is_the_reason(
     assert migrate.is_alive()
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_the_time_limit_ends_what_the_command_has_put_into_sessions_of_its_own(
+    runner: Runner, has_ended: bool
+) -> None:
+    """As dumb-init does. The one that starts it may end of TERM before the limit of the grace."""
+    starter = "" if has_ended else "trap '' TERM; "
+    deep = (
+        "(trap '' TERM; setsid sh -c 'trap \"\" TERM; echo pid $$; sleep 60 & wait' & wait) & wait"
+    )
+    migrate = runner.supervisor(shell(starter + deep), timeoutSeconds=2)
+    assert migrate.event("failed")["cause"] == "timeout"
+    pids = [int(line.split()[1]) for line in migrate.command_output.splitlines()]
+    assert len(pids) == 1
+    eventually(lambda: not is_running(pids[0]), "the session survived")
+
+
 def test_a_command_that_ends_leaves_nothing_running(runner: Runner) -> None:
     migrate = runner.supervisor(shell("sleep 60 & echo $!"))
     migrate.event("succeeded")

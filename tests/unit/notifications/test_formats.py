@@ -125,7 +125,7 @@ def test_each_subscriber_gets_its_own_form() -> None:
     chat = json.loads(forms["https"])
     assert (chat["version"], chat["source"]) == ("1.0", "custom")
     assert chat["content"]["title"] == subject(rolled_back())
-    assert "Version 7 is still live" in chat["content"]["description"]
+    assert "Version 7 is healthy" in chat["content"]["description"]
     assert chat["content"]["nextSteps"] == list(next_steps(rolled_back()))
 
 

@@ -279,7 +279,7 @@ def test_a_version_that_answers_is_not_rolled_back_to_if_it_may_not_work_with_th
 
     assert ended.outcome is Outcome.FAILED
     assert list(ended.reasons[1:]) == [
-        f"Version 7 is still live and healthy: {SHOWN}",
+        f"Version 7 is healthy: {SHOWN}",
         "Version 7 may fail with the current database, even if its health checks pass:",
         *ONE_WAY.reasons,
     ]
@@ -296,7 +296,7 @@ def test_a_rollback_says_if_its_safety_is_unknown(of: str) -> None:
 
     assert ended.outcome is Outcome.ROLLED_BACK
     assert list(ended.reasons[1:]) == [
-        f"Version 7 is still live and healthy: {SHOWN}",
+        f"Version 7 is healthy: {SHOWN}",
         "Version 7 may not work correctly with the current database:",
         *UNKNOWN.reasons,
     ]
@@ -336,7 +336,7 @@ def test_possible_writes_by_the_previous_version_are_reported() -> None:
     ended = conclusion(Status.FAILED, PREVIOUS, APPLIED, verified=wrote, judgement=ONE_WAY)
 
     assert ended.outcome is Outcome.FAILED
-    assert f"Version 7 is still live and healthy, also for a write: {SHOWN}" in ended.reasons
+    assert f"Version 7 is healthy, also for a write: {SHOWN}" in ended.reasons
 
 
 def test_an_unverified_version_is_reported_with_its_rollback_safety() -> None:
@@ -438,7 +438,7 @@ def test_a_failed_migration_behind_a_live_version_is_a_rollback() -> None:
         reasons=[
             "Migration harvests.0006_one_harvest_a_day failed: "
             "django.db.utils.IntegrityError: could not create unique index",
-            f"Version 7 is still live and healthy: {SHOWN}",
+            f"Version 7 is healthy: {SHOWN}",
         ],
         next_steps=["Correct the cause and push again."],
         is_general_advice=True,
@@ -515,7 +515,7 @@ def test_a_plan_that_the_policy_blocks_is_a_refusal_that_says_how_to_insist() ->
     assert ended.outcome is Outcome.REFUSED
     assert list(ended.reasons) == [
         "The container migrate failed (refused): harvests.0007 drops a column.",
-        f"Version 7 is still live and healthy: {SHOWN}",
+        f"Version 7 is healthy: {SHOWN}",
     ]
     assert '"allowDestructive": true' in ended.next_steps[0]
 

@@ -384,15 +384,16 @@ def _serving_before(seen: DeploymentEnd) -> list[str]:
     before, verified = seen.before, seen.verified
     if before is None or not seen.service.serves(before):
         return [_serving(seen.service)]
-    live, healthy = f"Version {before} is still live", "and"
-    if before == seen.version:
-        live, healthy = _UNCHANGED.format(before), "and is"
+    is_same = before == seen.version
+    name = _UNCHANGED.format(before) if is_same else f"Version {before} is still live"
     if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
         why = verified.shown if verified is not None else NO_CHECK
-        return [f"{live}, but its health is unknown. {why}"]
-    if verified.is_good(before):
-        return [f"{live} {healthy} {_healthy(verified)}"]
-    return [f"{live}, but it is unhealthy: {verified.shown}"]
+        return [f"{name}, but its health is unknown. {why}"]
+    if not verified.is_good(before):
+        return [f"{name}, but it is unhealthy: {verified.shown}"]
+    # The verdict of the message already says which version is live.
+    healthy = f"{name} and is" if is_same else f"Version {before} is"
+    return [f"{healthy} {_healthy(verified)}"]
 
 
 _UNCHANGED = "Version {} runs the same app as before"

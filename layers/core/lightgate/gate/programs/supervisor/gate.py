@@ -8,12 +8,14 @@ import select
 import signal
 import socket
 import time
+from contextlib import suppress
 from itertools import accumulate
 from time import monotonic
 from typing import Any, Callable
 
 from lightgate.gate.programs.supervisor.child import Child
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped
+from lightgate.gate.programs.supervisor.family import descendants
 from lightgate.gate.programs.supervisor.limits import (
     BACKLOG,
     CLIENTS,
@@ -156,15 +158,21 @@ class Gate:
     def end(self, child: Child, grace: float) -> None:
         """Leave nothing of the child's process group: the stop signal, a grace period, KILL.
 
+        If the child has not ended by itself, what it has put into other sessions goes too.
+
         A container's first process does not die of a signal that it has no handler for. If this one
         does, such as a shell, what it has started gets the whole grace period.
         """
         end = monotonic() + grace
+        family: set[int] = set() if child.has_ended() else descendants({child.pid})
         child.tell(self.stopping or signal.SIGTERM)
         while monotonic() < end:
             if child.code is not None and (child.code >= 0 or not child.kill(0)):
                 break
             self.poll(0.02)
+        for pid in family and descendants(family):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
         child.kill(signal.SIGKILL)
         while not child.has_ended():
             self.poll(None)
